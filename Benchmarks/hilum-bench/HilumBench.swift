@@ -1,0 +1,6 @@
+@main
+struct HilumBench {
+    static func main() {
+        print("hilum-bench")
+    }
+}

@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+// Hilum: similar-case search over medical images and reports. The floors and their imports stand in Sources/README.md.
+import PackageDescription
+
+let package = Package(
+    name: "Hilum",
+    products: [
+        .executable(name: "hilum", targets: ["hilum"]),
+        .executable(name: "hilum-bench", targets: ["hilum-bench"]),
+    ],
+    targets: [
+        // Floor 0: C. Each is imported by one Swift module (kernels: two).
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CSHA2", providers: [.apt(["libmd-dev"])]),
+        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
+        .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "CHilumKernels", linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "CHilumSystem"),
+
+        // Floor 1
+        .target(name: "LMDB", dependencies: ["CLMDB"]),
+        .target(name: "HilumCore", dependencies: ["CSHA2"]),
+
+        // Floor 2
+        .target(name: "HilumIndex", dependencies: ["HilumCore", "CHilumKernels"]),
+        .target(name: "HilumNN", dependencies: ["HilumCore", "CHilumKernels", "COpenBLAS"]),
+        .target(name: "HilumImaging", dependencies: ["HilumCore", "CPNG", "CTurboJPEG"]),
+
+        // Floor 3
+        .target(
+            name: "HilumMCR", dependencies: ["HilumCore", "HilumNN", "HilumImaging"],
+            resources: [.copy("Resources/mcr-default")]),
+        .target(name: "HilumPhantom", dependencies: ["HilumCore", "HilumImaging"]),
+
+        // Floor 4
+        .target(name: "HilumArchive", dependencies: ["HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumMCR"]),
+
+        // Floor 5
+        .target(name: "HilumServer", dependencies: ["HilumCore", "HilumArchive", "CHilumSystem"]),
+
+        // Floor 6
+        .executableTarget(
+            name: "hilum",
+            dependencies: [
+                "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom", "HilumArchive", "HilumServer",
+            ]),
+        .executableTarget(
+            name: "hilum-bench",
+            dependencies: ["HilumCore", "HilumIndex", "HilumMCR", "HilumPhantom"],
+            path: "Benchmarks/hilum-bench"),
+
+        .testTarget(name: "LMDBTests", dependencies: ["LMDB"]),
+        .testTarget(name: "HilumCoreTests", dependencies: ["HilumCore"]),
+        .testTarget(name: "HilumIndexTests", dependencies: ["HilumIndex", "HilumCore", "CHilumKernels"]),
+        .testTarget(name: "HilumNNTests", dependencies: ["HilumNN", "HilumCore"]),
+        .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
+        .testTarget(name: "HilumMCRTests", dependencies: ["HilumMCR", "HilumNN", "HilumPhantom", "HilumCore"]),
+        .testTarget(name: "HilumPhantomTests", dependencies: ["HilumPhantom", "HilumImaging", "HilumCore"]),
+        .testTarget(
+            name: "HilumArchiveTests", dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
+        .testTarget(name: "HilumServerTests", dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumCore"]),
+        .testTarget(name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumPhantom"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
+)

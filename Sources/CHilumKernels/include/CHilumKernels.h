@@ -1,0 +1,5 @@
+#ifndef HILUM_KERNELS_H
+#define HILUM_KERNELS_H
+#include "distance.h"
+#include "network.h"
+#endif

@@ -1,0 +1,3 @@
+#ifndef HILUM_SYSTEM_H
+#define HILUM_SYSTEM_H
+#endif

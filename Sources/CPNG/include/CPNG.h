@@ -1,0 +1,3 @@
+#ifndef HILUM_CPNG_H
+#define HILUM_CPNG_H
+#endif

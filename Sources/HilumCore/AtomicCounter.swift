@@ -1,0 +1,27 @@
+import Synchronization
+
+/// A counter that any thread may advance.
+public final class AtomicCounter: Sendable {
+    private let value = Atomic<Int>(0)
+
+    public init() {}
+
+    /// Adds `amount` and returns the value from before.
+    @discardableResult
+    public func increment(by amount: Int = 1) -> Int {
+        value.add(amount, ordering: .relaxed).oldValue
+    }
+
+    public var current: Int { value.load(ordering: .relaxed) }
+}
+
+/// A flag that is raised once and seen by every thread (interruption, shutdown).
+public final class AtomicFlag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    public init() {}
+
+    public func raise() { value.store(true, ordering: .releasing) }
+
+    public var isRaised: Bool { value.load(ordering: .acquiring) }
+}

@@ -1,0 +1,109 @@
+import Foundation
+
+/// A file could not be read or written.
+public struct FileError: Error, CustomStringConvertible, Sendable {
+    public enum Code: Sendable, Equatable { case notFound, notRegular, tooLarge(limitInBytes: Int), system(errno: Int32) }
+
+    public let code: Code
+    public let path: String
+    public let call: String
+
+    public init(_ code: Code, path: String, call: String) {
+        self.code = code
+        self.path = path
+        self.call = call
+    }
+
+    public var description: String {
+        switch code {
+        case .notFound: "\(path): no such file"
+        case .notRegular: "\(path): not a regular file"
+        case .tooLarge(let limit): "\(path): larger than the limit of \(limit) bytes"
+        case .system(let number): "\(path): \(call): \(String(cString: strerror(number)))"
+        }
+    }
+
+    static func last(path: String, call: String) -> FileError {
+        let number = errno
+        return FileError(number == ENOENT ? .notFound : .system(errno: number), path: path, call: call)
+    }
+}
+
+public enum FileIO {
+    /// The bytes of a regular file; its size is checked against `limitInBytes` before anything is allocated.
+    public static func read(_ path: String, limitInBytes: Int = Int.max) throws(FileError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw .last(path: path, call: "open") }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .last(path: path, call: "fstat") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(.notRegular, path: path, call: "open") }
+        let byteCount = Int(status.st_size)
+        guard byteCount <= limitInBytes else {
+            throw FileError(.tooLarge(limitInBytes: limitInBytes), path: path, call: "fstat")
+        }
+        var failure: FileError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
+            while initialized < byteCount, let base = buffer.baseAddress {
+                // Safety: the buffer holds `byteCount` bytes and `initialized` is below that.
+                let got = Foundation.read(descriptor, base + initialized, byteCount - initialized)
+                if got < 0 && errno == EINTR { continue }
+                if got < 0 { failure = .last(path: path, call: "read") }
+                if got <= 0 { return }
+                initialized += got
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Replaces the file at `path` in one step: a temporary file beside it, fsync, rename, fsync of the folder.
+    public static func writeAtomically(_ path: String, _ bytes: some ContiguousBytes) throws(FileError) {
+        let temporary = "\(path).tmp-\(getpid())"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .last(path: temporary, call: "open") }
+        var failure: FileError?
+        bytes.withUnsafeBytes { buffer in
+            var offset = 0
+            while offset < buffer.count, let base = buffer.baseAddress {
+                // Safety: `offset` is below the byte count of the buffer, which lives through this closure.
+                let wrote = write(descriptor, base + offset, buffer.count - offset)
+                if wrote < 0 && errno == EINTR { continue }
+                if wrote <= 0 {
+                    failure = .last(path: temporary, call: "write")
+                    return
+                }
+                offset += wrote
+            }
+        }
+        if failure == nil && fsync(descriptor) != 0 { failure = .last(path: temporary, call: "fsync") }
+        if close(descriptor) != 0 && failure == nil { failure = .last(path: temporary, call: "close") }
+        if failure == nil && rename(temporary, path) != 0 { failure = .last(path: path, call: "rename") }
+        if let failure {
+            unlink(temporary)
+            throw failure
+        }
+        try syncFolder((path as NSString).deletingLastPathComponent)
+    }
+
+    /// Makes the names in a folder durable.
+    public static func syncFolder(_ path: String) throws(FileError) {
+        let folder = path.isEmpty ? "." : path
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .last(path: folder, call: "open") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .last(path: folder, call: "fsync") }
+    }
+
+    /// Makes a folder and those above it; one that exists is fine.
+    public static func makeFolder(_ path: String) throws(FileError) {
+        var partial = path.hasPrefix("/") ? "/" : ""
+        for component in path.split(separator: "/") {
+            partial += (partial.isEmpty || partial.hasSuffix("/") ? "" : "/") + component
+            if mkdir(partial, 0o755) != 0 && errno != EEXIST { throw .last(path: partial, call: "mkdir") }
+        }
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw .last(path: path, call: "stat") }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw FileError(.system(errno: ENOTDIR), path: path, call: "mkdir") }
+    }
+}

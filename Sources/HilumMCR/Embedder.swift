@@ -1,0 +1,17 @@
+import HilumImaging
+
+/// What turns images and reports into unit vectors of one common space; `MCRModel` is the built-in one.
+///
+/// Thread rule: any number of threads may embed at once.
+public protocol Embedder: Sendable {
+    /// SHA-256 over weights, vocabulary, preprocessing and dimension: 64 hexadecimal digits.
+    var modelID: String { get }
+    /// Floats a vector.
+    var dimension: Int { get }
+
+    /// `[images.count, dimension]` row-major, each row of length 1. The row of an image does not depend on the others.
+    func embed(images: [GrayImage], threads: Int) throws -> [Float]
+
+    /// `[reports.count, dimension]` row-major, each row of length 1. The row of a report does not depend on the others.
+    func embed(reports: [String], threads: Int) throws -> [Float]
+}

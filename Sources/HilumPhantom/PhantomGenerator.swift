@@ -1,0 +1,2 @@
+import HilumCore
+import HilumImaging

@@ -1,0 +1,9 @@
+import Foundation
+import HilumCore
+
+@main
+struct Hilum {
+    static func main() {
+        print("hilum")
+    }
+}
