@@ -13,6 +13,7 @@ let package = Package(
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CSHA2", providers: [.apt(["libmd-dev"])]),
+        .systemLibrary(name: "CGetopt"),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CHilumKernels", linkerSettings: [.linkedLibrary("m")]),
@@ -43,7 +44,7 @@ let package = Package(
         .executableTarget(
             name: "hilum",
             dependencies: [
-                "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom", "HilumArchive", "HilumServer",
+                "CGetopt", "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom", "HilumArchive", "HilumServer",
             ]),
         .executableTarget(
             name: "hilum-bench",
