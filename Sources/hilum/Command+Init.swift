@@ -21,5 +21,14 @@ extension Command {
 }
 
 private func runInit(_ arguments: Arguments) throws -> ExitStatus {
-    .failed
+    let path = arguments.operands[0]
+    var model = arguments.text("model")
+    if model == builtinModelName { model = nil }
+    try Archive.create(at: path, modelDirectory: model)
+    if arguments.has("json") { standardOutputLine(JSON.object([("archive", .string(path))]).text) }
+    standardError("made an empty archive at \(path); 'hilum index \(path) SOURCE' fills it\n")
+    return .done
 }
+
+/// What stands for the model that comes with the program wherever a model folder is asked for.
+let builtinModelName = "builtin"

@@ -47,6 +47,99 @@ extension Command {
         run: runSearch)
 }
 
+/// What is asked, before it is known who answers.
+private struct Question {
+    /// Texts, images and ids in the order of the call.
+    var parts: [Query] = []
+    let count: Int
+    let ef: Int?
+    let target: SearchTarget
+    let filterText: String
+    let filter: Filter
+    let minScore: Double?
+    let isExact: Bool
+    let wantsReports: Bool
+
+    init(_ arguments: Arguments) throws {
+        for (name, value) in arguments.given {
+            switch (name, value) {
+            case ("text", let value?): parts.append(.text(try inputText(value)))
+            case ("image", let value?):
+                parts.append(.image(try readInput(value, limitInBytes: ImageLimits.standard.maxByteCount)))
+            case ("id", let value?): parts.append(.id(value))
+            default: break
+            }
+        }
+        guard !parts.isEmpty else { throw CommandError.usage("--text, --image or --id is missing") }
+        count = try arguments.integer("count", in: 1...ArchiveLimits.hitCount) ?? 10
+        ef = try arguments.integer("ef", in: 1...100_000)
+        let targets = SearchTarget.allCases.map(\.rawValue)
+        target = try arguments.choice("target", among: targets).flatMap(SearchTarget.init) ?? .case
+        filterText = arguments.texts("where").joined(separator: " ")
+        do { filter = try Filter(parsing: filterText) } catch { throw CommandError.usage("--where: \(error)") }
+        minScore = try arguments.number("min-score", in: -1...1)
+        isExact = arguments.has("exact")
+        wantsReports = arguments.has("report") || arguments.text("sheet") != nil
+    }
+
+    /// Asks the archive at `path`.
+    func ask(archive path: String) throws -> [FoundCase] {
+        let archive = try openArchive(path, .readOnly)
+        defer { archive.close() }
+        var request = SearchRequest(parts.map { SearchRequest.Part($0) })
+        request.k = count
+        request.ef = ef
+        request.target = target
+        request.filter = filter
+        request.minScore = minScore.map { Float($0) }
+        request.isExact = isExact
+        request.includesReports = wantsReports
+        let response = try archive.search(request)
+        let milliseconds = String(format: "%.1f ms", Double(response.microseconds) / 1000)
+        let short = response.isShortOfFilter ? ", as no more cases match the filter" : ""
+        standardError("\(response.hits.count) hits in \(milliseconds)\(short)\n")
+        return response.hits.map { FoundCase($0) }
+    }
+
+    /// The query as the contact sheet shows it.
+    var drawn: ContactSheet.Query {
+        var texts: [String] = []
+        var image: GrayImage?
+        for part in parts {
+            switch part {
+            case .text(let text): texts.append(text)
+            case .image(let bytes): image = image ?? (try? ImageDecoder.decode(bytes))
+            case .id(let id): texts.append("like case \(id)")
+            case .vector: texts.append("a vector")
+            }
+        }
+        return ContactSheet.Query(
+            title: image == nil ? "text" : "image", image: image, text: texts.joined(separator: "; "))
+    }
+}
+
 private func runSearch(_ arguments: Arguments) throws -> ExitStatus {
-    .failed
+    let socket = arguments.text("socket")
+    if socket == nil && arguments.operands.isEmpty { throw CommandError.usage("ARCHIVE is missing") }
+    if let extra = arguments.operands.first, socket != nil {
+        throw CommandError.usage("'\(extra)' and --socket exclude each other")
+    }
+    let question = try Question(arguments)
+    let hits = try socket.map { try question.ask(socket: $0) } ?? question.ask(archive: arguments.operands[0])
+    if let sheet = arguments.text("sheet") {
+        try writeContactSheet([(question.drawn, hits)], title: "hilum search", to: sheet)
+        standardError("contact sheet: \(sheet)\n")
+    }
+    let withReport = arguments.has("report")
+    if arguments.has("json") {
+        for hit in hits { standardOutputLine(hit.json(withReport: withReport).text) }
+    } else if !hits.isEmpty {
+        standardOutput(FoundCase.table(hits))
+        guard withReport else { return .done }
+        for hit in hits {
+            standardOutput("\n\(hit.rank)  \(shown(hit.id))\n")
+            for line in Help.wrapped(shown(hit.report ?? "no report"), width: 100) { standardOutput("    \(line)\n") }
+        }
+    }
+    return .done
 }
