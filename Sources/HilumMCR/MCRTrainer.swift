@@ -116,7 +116,7 @@ public final class MCRTrainer {
     /// - Returns: whether the run is complete.
     @discardableResult
     public func run(
-        _ set: TrainingSet, validation: TrainingSet?, progress: Progress? = nil, interrupted: AtomicFlag? = nil,
+        _ set: TrainingSet, validation: TrainingSet?, progress: HilumCore.Progress? = nil, interrupted: AtomicFlag? = nil,
         checkpoint: (MCRTrainer) throws -> Void = { _ in }
     ) throws -> Bool {
         precondition(set.count > 1, "contrast needs at least two pairs")

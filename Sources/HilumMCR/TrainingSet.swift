@@ -58,7 +58,7 @@ public final class TrainingSet: Sendable {
 
     /// Reads, resizes and tokenises the pairs on all cores; a pair that cannot be read is left out and named in `refused`.
     public static func load(
-        _ sources: [Source], configuration: MCRConfiguration, tokenizer: Tokenizer, threads: Int, progress: Progress? = nil
+        _ sources: [Source], configuration: MCRConfiguration, tokenizer: Tokenizer, threads: Int, progress: HilumCore.Progress? = nil
     ) -> (set: TrainingSet, refused: [(path: String, reason: String)]) {
         let perImage = configuration.patchCount * configuration.patchPixels
         var pixels = [UInt16](repeating: 0, count: sources.count * perImage)

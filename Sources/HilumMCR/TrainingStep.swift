@@ -107,7 +107,8 @@ final class StepRunner: @unchecked Sendable {
         }
         // Safety: the buffers above live until this function returns and each worker writes only its own rows.
         nonisolated(unsafe) let (imageRows, reportRows, dImageRows, dReportRows) = (images, reports, dImages, dReports)
-        nonisolated(unsafe) let (parameters, batchCopy, planCopy) = (values, batch, plan)
+        nonisolated(unsafe) let (parameters, batchCopy) = (values, batch)
+        let planCopy = plan
         parallelFor(active, threads: active) { [self] index in
             forward(workers[index], parameters, batchCopy, planCopy)
             copyEmbeddings(workers[index], imageRows, reportRows)
