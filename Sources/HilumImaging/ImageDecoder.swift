@@ -64,7 +64,8 @@ public enum ImageDecoder {
     /// The samples of a PNG as they are stored.
     ///
     /// - Throws: `unsupportedFormat` when the bytes are no PNG, and as `decode`.
-    public static func pngSamples(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> PNGSamples {
+    public static func pngSamples(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> PNGSamples
+    {
         guard bytes.count <= limits.maxByteCount else {
             throw ImagingError(.tooManyBytes(byteCount: bytes.count, limit: limits.maxByteCount))
         }
