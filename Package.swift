@@ -61,7 +61,8 @@ let package = Package(
         .testTarget(
             name: "HilumArchiveTests", dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(name: "HilumServerTests", dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumCore"]),
-        .testTarget(name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumPhantom"]),
+        .testTarget(
+            name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

@@ -39,7 +39,9 @@ final class SocketSession {
         while offset < bytes.count {
             let wrote = bytes.withUnsafeBytes { buffer in
                 // Safety: `offset` is below the count of the array, which lives through this closure.
-                Foundation.send(descriptor, buffer.baseAddress.map { $0 + offset }, bytes.count - offset, Int32(MSG_NOSIGNAL.rawValue))
+                Foundation.send(
+                    descriptor, buffer.baseAddress.map { $0 + offset }, bytes.count - offset,
+                    Int32(MSG_NOSIGNAL.rawValue))
             }
             if wrote < 0 && errno == EINTR { continue }
             guard wrote > 0 else { return }
