@@ -52,11 +52,13 @@ extension Renderer {
                 if (u - middle) * side.sign < 0 { continue }
                 let s = abs(u - anatomy.centre) / anatomy.chest
                 let line = angle - tall * (0.35 + 0.65 * s * s)
-                let alpha = smooth((v - line) * edge + 0.5) * field.lung[row + x]
+                let lung = field.lung[row + x]
+                let alpha = smooth((v - line) * edge + 0.5) * min(1, lung * 4)
                 if alpha <= 0.001 { continue }
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[row + x]
-                field.value[row + x] = old + (0.73 - old) * 0.95 * alpha
+                field.value[row + x] = old + (0.72 - old) * 0.96 * alpha
+                field.lung[row + x] = lung * (1 - 0.75 * alpha)
                 if alpha > 0.3 { field.tracker.note(x, y) }
             }
         }
@@ -73,15 +75,17 @@ extension Renderer {
                 let angle = Float(spot) * 2.4
                 let far = ring.squareRoot() * radius * 0.95
                 let place = centre + SIMD2(cos(angle) * far, sin(angle) * far * 0.9)
-                let size = radius * (0.30 + 0.14 * Float(random.uniform()))
-                field.blob(place, SIMD2(size, size), .toward(0.62, 0.72), hardness: 0.3, lungOnly: true)
+                let size = radius * (0.36 + 0.16 * Float(random.uniform()))
+                field.blob(place, SIMD2(size, size), .toward(0.66, 0.80), hardness: 0.1, lungOnly: true)
             }
         } else {
-            field.blob(centre, SIMD2(radius, radius * 0.92), .toward(0.70, 0.86), hardness: 0.6, lungOnly: true)
-            for _ in 0..<4 {
+            field.blob(centre, SIMD2(radius, radius * 0.92), .toward(0.70, 0.86), hardness: 0.45, lungOnly: true)
+            for _ in 0..<6 {
                 let nudge = SIMD2(Float(random.uniform(in: -1...1)), Float(random.uniform(in: -1...1)))
-                let size = radius * 0.6
-                field.blob(centre + nudge * radius * 0.5, SIMD2(size, size), .toward(0.70, 0.6), hardness: 0.2, lungOnly: true)
+                let size = radius * 0.55
+                field.blob(
+                    centre + nudge * radius * 0.58, SIMD2(size, size), .toward(0.70, 0.6), hardness: 0.2, lungOnly: true
+                )
             }
         }
     }
