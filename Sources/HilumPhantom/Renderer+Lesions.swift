@@ -66,8 +66,8 @@ extension Renderer {
 
     private func drawConsolidation(_ lesion: Lesion, _ index: Int) {
         let side = lesion.side ?? .right
-        let radius: Float = lesion.level == 0 ? 0.062 : 0.122
-        let centre = anatomy.place(side, lesion.zone ?? .lower, radius: radius, jitter: lesion.jitter)
+        let radius: Float = lesion.level == 0 ? 0.078 : 0.135
+        let centre = anatomy.place(side, lesion.zone ?? .lower, radius: radius * 0.85, jitter: lesion.jitter)
         var random = SeededGenerator(seed: plan.grainSeed, keys: 15, UInt64(index))
         if lesion.variant == 0 {
             for spot in 0..<9 {
@@ -79,7 +79,7 @@ extension Renderer {
                 field.blob(place, SIMD2(size, size), .toward(0.66, 0.80), hardness: 0.1, lungOnly: true)
             }
         } else {
-            field.blob(centre, SIMD2(radius, radius * 0.92), .toward(0.70, 0.86), hardness: 0.45, lungOnly: true)
+            field.blob(centre, SIMD2(radius, radius * 0.74), .toward(0.72, 0.90), hardness: 0.22, lungOnly: true)
             for _ in 0..<6 {
                 let nudge = SIMD2(Float(random.uniform(in: -1...1)), Float(random.uniform(in: -1...1)))
                 let size = radius * 0.55

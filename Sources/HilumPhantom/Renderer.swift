@@ -59,11 +59,11 @@ struct Renderer {
                 let depth = min(min(across, below), top)
                 let air = smooth(depth * sharpness + 0.5)
                 let off = abs(u - anatomy.centre)
+                let bulk = max(0, 1 - abs(u - middle - 0.03) * 4.2)
                 let outside = smooth((off - reach + 0.03) * 14)
                 let tissue = 0.68 + (wall - 0.68) * outside + 0.06 * smooth(-below * 8) + 0.075 * bulk
                 // Lung is a little whiter near the hilum and where the patient is turned to.
                 let core = max(0, 1 - off * 3.2)
-                let bulk = max(0, 1 - abs(u - middle - 0.03) * 4.2)
                 var inside = aeration + 0.10 * core
                 if veilSide != 0 && (u - middle) * veilSide > 0 { inside += 0.055 }
                 let skin = smooth((body - off) * 22 + 0.3)
