@@ -56,7 +56,7 @@ struct Anatomy {
         heartLeft = width * 0.66
         heartHeight = 0.155 + 0.18 * (ratio - 0.44)
         heartRow = min(base, 0.80) - 0.105
-        shift = (plan.rotation?.sign ?? 0) * 0.038
+        shift = (plan.rotation?.sign ?? 0) * 0.046
     }
 
     /// The middle of the mediastinum at a row; a deviated trachea takes its upper part along.

@@ -109,7 +109,7 @@ extension Renderer {
                 if square >= 1 { continue }
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[y * field.side + x]
-                let alpha = (1 - square * square * square) * (0.7 + 0.5 * square) * min(1, t * 14)
+                let alpha = (1 - square * square * square) * (0.7 + 0.5 * square) * min(1, min(t * 14, (1 - t) * 5))
                 field.value[y * field.side + x] = old + (0.86 - old) * 0.42 * alpha
             }
         }

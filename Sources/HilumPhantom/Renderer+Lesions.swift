@@ -37,7 +37,7 @@ extension Renderer {
     /// Fluid from the costophrenic angle upwards, its upper edge a meniscus that climbs towards the chest wall.
     private func drawEffusion(_ lesion: Lesion) {
         let side = lesion.side ?? .right
-        let heights: [Float] = [0.155, 0.37, 0.63]
+        let heights: [Float] = [0.185, 0.40, 0.66]
         let tall = (heights[lesion.level] + 0.02 * lesion.jitter.y) * (anatomy.dome(side) - anatomy.apex)
         let angle = anatomy.dome(side) + anatomy.angleDrop
         let edge = 1 / max(0.018, 2 / field.scale)
@@ -113,8 +113,8 @@ extension Renderer {
             let width = outer - anatomy.medial(side, v) - side.sign * (middle - anatomy.centre)
             let gap: Float
             switch lesion.level {
-            case 0: gap = 0.085 * (1 - t / 0.42)
-            case 1: gap = 0.085 + 0.075 * (1 - t) * (1 - t)
+            case 0: gap = 0.115 * (1 - t / 0.48)
+            case 1: gap = 0.115 + 0.085 * (1 - t) * (1 - t)
             default: gap = width * (0.62 + 0.5 * max(0, 0.22 - t) * 4)
             }
             if gap <= 0 { continue }

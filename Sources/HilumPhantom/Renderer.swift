@@ -65,7 +65,7 @@ struct Renderer {
                 // Lung is a little whiter near the hilum and where the patient is turned to.
                 let core = max(0, 1 - off * 3.2)
                 var inside = aeration + 0.10 * core
-                if veilSide != 0 && (u - middle) * veilSide > 0 { inside += 0.055 }
+                if veilSide != 0 && (u - middle) * veilSide > 0 { inside += 0.07 }
                 let skin = smooth((body - off) * 22 + 0.3)
                 // Safety: x and y are below `side`.
                 field.lung[row + x] = air

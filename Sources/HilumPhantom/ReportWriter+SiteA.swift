@@ -46,10 +46,11 @@ extension ReportWriter {
         let zone = lesion.zone?.name ?? ""
         let size = lesion.level == 0 ? pick(["small", "focal"]) : pick(["large", "extensive"])
         let degree = lesion.variant == 0 ? "patchy" : "dense"
+        let article = size == "extensive" ? "an" : "a"
         say([
-            "There is a \(size) area of \(degree) consolidation in the \(side) \(zone) lung zone.",
+            "There is \(article) \(size) area of \(degree) consolidation in the \(side) \(zone) lung zone.",
             "\(degree.sentenceStart) \(size) consolidation is seen in the \(side) \(zone) lung.",
-            "A \(size), \(degree) airspace opacity is present in the \(side) \(zone) lung.",
+            "\(article.sentenceStart) \(size), \(degree) airspace opacity is present in the \(side) \(zone) lung.",
             "\(size.sentenceStart) \(degree) airspace consolidation within the \(side) \(zone) lung.",
         ])
     }
