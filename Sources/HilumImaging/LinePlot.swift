@@ -60,10 +60,10 @@ public struct LinePlot: Sendable {
         let right = hasLegend ? min(legendWidth, canvas.width / 3) : 28
         let area = PixelRect(x: left, y: 56, width: canvas.width - left - right, height: canvas.height - 56 - 64)
         drawAxes(&canvas, area, xAxis, yAxis)
+        canvas.strokeRectangle(area, Self.axisColor)
         for (index, line) in series.enumerated() {
             draw(line, line.color ?? ColorMap.series(index), &canvas, area, xAxis, yAxis)
         }
-        canvas.strokeRectangle(area, Self.axisColor)
         if hasLegend { drawLegend(&canvas, x: area.x + area.width + 16, y: area.y + 4, width: right - 16) }
         return canvas.image
     }
@@ -125,10 +125,15 @@ public struct LinePlot: Sendable {
         }
         let points = line.points.map { place($0.x, $0.y) }.filter { $0.x.isFinite && $0.y.isFinite }
         inner.polyline(points, color, thickness: 2)
-        if line.hasDots ?? (points.count <= 40) {
-            for point in points { inner.disc(at: point, radius: 3.5, color) }
-        }
         canvas.copy(area, from: inner)
+        // Dots on the frame are drawn whole.
+        guard line.hasDots ?? (points.count <= 40) else { return }
+        for point in points where contains(area, point) { canvas.disc(at: point, radius: 3.5, color) }
+    }
+
+    private func contains(_ area: PixelRect, _ point: PixelPoint) -> Bool {
+        point.x >= Double(area.x) && point.x <= Double(area.x + area.width) && point.y >= Double(area.y)
+            && point.y <= Double(area.y + area.height)
     }
 
     private func fillBand(_ canvas: inout Canvas, _ lower: [PixelPoint], _ upper: [PixelPoint], _ color: RGBColor) {

@@ -10,7 +10,8 @@ public enum HalfPrecision {
         if magnitude >= 0x4780_0000 {  // 65,536 and more, infinity, NaN
             return sign | (magnitude > 0x7F80_0000 ? 0x7E00 : 0x7C00)
         }
-        if magnitude < 0x3880_0000 {  // below 2⁻¹⁴: a step of 0.5's last place is a half's subnormal step, so addition rounds
+        if magnitude < 0x3880_0000 {
+            // Below 2⁻¹⁴ the last place of 0.5 is as large as a half's subnormal step, so the addition rounds.
             let rounded = (Float(bitPattern: magnitude) + 0.5).bitPattern &- Float(0.5).bitPattern
             return sign | UInt16(truncatingIfNeeded: rounded)
         }
