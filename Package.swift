@@ -44,7 +44,8 @@ let package = Package(
         .executableTarget(
             name: "hilum",
             dependencies: [
-                "CGetopt", "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom", "HilumArchive", "HilumServer",
+                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumMCR", "HilumPhantom", "HilumArchive",
+                "HilumServer",
             ]),
         .executableTarget(
             name: "hilum-bench",

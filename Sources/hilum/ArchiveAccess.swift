@@ -5,13 +5,14 @@ import HilumImaging
 
 /// Opens an archive for one call.
 ///
+/// - Parameter withModel: whether texts and images will be encoded; without, the model is not loaded.
 /// - Throws: `CommandError` with status 1 when there is no archive at `path`, so that a missing archive is told from a
 ///   missing case (status 4).
-func openArchive(_ path: String, _ mode: Archive.Mode) throws -> Archive {
+func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false) throws -> Archive {
     do {
-        return try Archive(path: path, mode: mode)
+        return try Archive(path: path, mode: mode, embedder: withModel ? try loadModel(ofArchive: path) : nil)
     } catch let error as ArchiveError where error.code == .notFound {
-        throw CommandError(.failed, "\(error); 'hilum init \(path)' makes an archive")
+        throw CommandError(.failed, error.description)
     }
 }
 

@@ -29,9 +29,8 @@ private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
     let path = arguments.operands[0]
     if ProcessInfo.processInfo.environment[innerVariable] == "1" {
         // Only the exit by a signal matters here; what the archive has to say goes to the parent as JSON.
-        let archive = try openArchive(path, .readOnly)
-        defer { archive.close() }
-        standardOutput(String(decoding: try JSONEncoder().encode(try archive.check(deep: isDeep)), as: UTF8.self))
+        let report = try Archive.check(at: path, deep: isDeep)
+        standardOutput(String(decoding: try JSONEncoder().encode(report), as: UTF8.self))
         return .done
     }
     let report = try checkInChild(path, isDeep: isDeep)

@@ -28,5 +28,48 @@ extension Command {
 }
 
 private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
-    .failed
+    let path = arguments.operands[0]
+    let sources = Array(arguments.operands.dropFirst())
+    let manifest = arguments.text("manifest")
+    if sources.isEmpty && manifest == nil { throw CommandError.usage("SOURCE is missing") }
+    let jobs = try arguments.integer("jobs", in: 1...1024) ?? defaultThreadCount
+    let archive = try openArchive(path, .readWrite, withModel: true)
+    defer { archive.close() }
+    Interruption.watch("stopping after the batch at hand; the same call goes on from there")
+    let summary = try BulkIndexer(archive: archive).run(
+        sources: sources, manifest: manifest, jobs: jobs, isQuiet: arguments.has("quiet"), interrupt: Interruption.flag)
+    if arguments.has("json") {
+        standardOutputLine(json(of: summary).text)
+    } else {
+        standardOutput(text(of: summary))
+    }
+    if summary.isInterrupted { return .interrupted }
+    return summary.refused.isEmpty ? .done : .partlyDone
+}
+
+private func json(of summary: IndexSummary) -> JSON {
+    .object([
+        ("stored", .integer(summary.stored)), ("unchanged", .integer(summary.unchanged)),
+        (
+            "refused",
+            .array(
+                summary.refused.map { refusal in
+                    .object([("source", .string(refusal.source)), ("reason", .string(refusal.reason))])
+                })
+        ),
+        ("seconds", .number(summary.seconds, decimals: 3)),
+        ("cases_per_second", .number(summary.casesPerSecond, decimals: 2)),
+        ("interrupted", .bool(summary.isInterrupted)), ("notes", .strings(summary.notes)),
+    ])
+}
+
+private func text(of summary: IndexSummary) -> String {
+    var text = ""
+    for refusal in summary.refused { text += "refused: \(shown(refusal.source)): \(shown(refusal.reason))\n" }
+    for note in summary.notes { text += "note: \(shown(note))\n" }
+    let rate = String(format: "%.1f cases/s", summary.casesPerSecond)
+    text += "\(summary.stored) stored, \(summary.unchanged) unchanged, \(summary.refused.count) refused"
+    text += " in \(durationText(summary.seconds)) (\(rate))\n"
+    if summary.isInterrupted { text += "interrupted; the same call goes on from here\n" }
+    return text
 }

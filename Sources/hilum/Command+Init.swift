@@ -1,6 +1,7 @@
 import Foundation
 import HilumArchive
 import HilumCore
+import HilumMCR
 
 extension Command {
     static let initialise = Command(
@@ -22,13 +23,11 @@ extension Command {
 
 private func runInit(_ arguments: Arguments) throws -> ExitStatus {
     let path = arguments.operands[0]
-    var model = arguments.text("model")
-    if model == builtinModelName { model = nil }
-    try Archive.create(at: path, modelDirectory: model)
-    if arguments.has("json") { standardOutputLine(JSON.object([("archive", .string(path))]).text) }
+    let model = try loadModel(arguments.text("model") ?? builtinModelName)
+    try Archive.create(at: path, modelDirectory: try modelFolder(arguments.text("model") ?? builtinModelName))
+    if arguments.has("json") {
+        standardOutputLine(JSON.object([("archive", .string(path)), ("model", .string(model.modelID))]).text)
+    }
     standardError("made an empty archive at \(path); 'hilum index \(path) SOURCE' fills it\n")
     return .done
 }
-
-/// What stands for the model that comes with the program wherever a model folder is asked for.
-let builtinModelName = "builtin"

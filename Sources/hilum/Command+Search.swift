@@ -84,7 +84,13 @@ private struct Question {
 
     /// Asks the archive at `path`.
     func ask(archive path: String) throws -> [FoundCase] {
-        let archive = try openArchive(path, .readOnly)
+        let needsModel = parts.contains { part in
+            switch part {
+            case .text, .image: true
+            case .id, .vector: false
+            }
+        }
+        let archive = try openArchive(path, .readOnly, withModel: needsModel)
         defer { archive.close() }
         var request = SearchRequest(parts.map { SearchRequest.Part($0) })
         request.k = count
@@ -94,7 +100,10 @@ private struct Question {
         request.minScore = minScore.map { Float($0) }
         request.isExact = isExact
         request.includesReports = wantsReports
-        let response = try archive.search(request)
+        let response: SearchResponse
+        do { response = try archive.search(request) } catch let error as ArchiveError where error.code == .notFound {
+            throw CommandError(.notFound, error.description)
+        }
         let milliseconds = String(format: "%.1f ms", Double(response.microseconds) / 1000)
         let short = response.isShortOfFilter ? ", as no more cases match the filter" : ""
         standardError("\(response.hits.count) hits in \(milliseconds)\(short)\n")

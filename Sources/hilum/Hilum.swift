@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumServer
 
 /// The program `hilum`: finds the verb, reads its options, runs it and turns what happened into a sentence and a status.
 ///
@@ -88,6 +89,7 @@ struct Hilum {
     }
 
     private static func status(for error: any Error) -> ExitStatus {
-        .failed
+        if let error = error as? ServerError, error.code == .unreachable { return .unreachable }
+        return .failed
     }
 }

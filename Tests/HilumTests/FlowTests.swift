@@ -22,7 +22,7 @@ struct FlowTests {
             return digests
         }
         let first = try draw("one", seed: "3")
-        #expect(first.count == 13, "6 images, 6 reports, cases.jsonl")
+        #expect(first.count == 14, "6 images, 6 reports, cases.jsonl, phantom.json")
         #expect(try draw("two", seed: "3") == first)
         #expect(try draw("three", seed: "4") != first)
     }
@@ -147,7 +147,7 @@ struct FlowTests {
         let summary = try result.object()
         #expect(summary["stored"] as? Int == 1)
         let refused = try #require(summary["refused"] as? [[String: Any]])
-        let names = refused.compactMap { ($0["path"] as? String).map { ($0 as NSString).lastPathComponent } }
+        let names = refused.compactMap { ($0["source"] as? String).map { ($0 as NSString).lastPathComponent } }
         #expect(names.sorted() == ["cut.png", "text-named.png"])
         #expect(refused.allSatisfy { ($0["reason"] as? String)?.isEmpty == false })
         let plain = try Program.run(["index", archive, scratch.path("cases")])
