@@ -56,7 +56,7 @@ struct Anatomy {
         heartLeft = width * 0.66
         heartHeight = 0.155 + 0.18 * (ratio - 0.44)
         heartRow = min(base, 0.80) - 0.105
-        shift = (plan.rotation?.sign ?? 0) * 0.038
+        shift = (plan.rotation?.sign ?? 0) * 0.046
     }
 
     /// The middle of the mediastinum at a row; a deviated trachea takes its upper part along.
@@ -92,16 +92,16 @@ struct Anatomy {
         let row = (v - heartRow) / heartHeight
         if row > -1 {
             // Below its widest row the heart stays broad and rests on the diaphragm.
-            let curve = row > 0 ? 0.45 * row : row
+            let curve = row > 0 ? 0.62 * row : row
             let part = max(0, 1 - curve * curve).squareRoot()
             reach = max(reach, (side == .right ? heartRight : heartLeft) * part)
         }
         if side == .left {
             let isWide = plan.knob == .prominent
             let bump = (v - 0.285) / (isWide ? 0.078 : 0.045)
-            if abs(bump) < 1 { reach = max(reach, 0.040 + (isWide ? 0.095 : 0.042) * (1 - bump * bump).squareRoot()) }
+            if abs(bump) < 1 { reach = max(reach, 0.044 + (isWide ? 0.088 : 0.038) * (1 - bump * bump)) }
             let artery = (v - 0.395) / 0.06
-            if abs(artery) < 1 { reach = max(reach, 0.045 + 0.032 * (1 - artery * artery).squareRoot()) }
+            if abs(artery) < 1 { reach = max(reach, 0.050 + 0.027 * (1 - artery * artery)) }
         }
         return min(reach, lateral(v) - 0.012)
     }
@@ -116,9 +116,9 @@ struct Anatomy {
 
     /// Half the width of the body at a row (shoulders, chest wall).
     func body(_ v: Float) -> Float {
-        let neck = 0.13 + 0.36 * smooth((v - 0.03) / 0.13)
+        let neck = 0.125 + 0.50 * smooth((v - 0.02) / 0.17)
         let wall = lateral(v) + (plan.isLarge ? 0.20 : 0.062)
-        let waist = wall + (0.5 - wall) * smooth((0.22 - v) / 0.12)
+        let waist = wall + (0.60 - wall) * smooth((0.40 - v) / 0.24)
         return min(neck, waist)
     }
 

@@ -78,7 +78,8 @@ extension CasePlan {
             addLesions(draw < 0.16 ? 1 : draw < 0.52 ? 2 : draw < 0.84 ? 3 : 4, &random)
         }
         let draw = random.uniform()
-        let count = isNormal ? (draw < 0.25 ? 2 : draw < 0.7 ? 3 : 4) : (draw < 0.2 ? 1 : draw < 0.55 ? 2 : draw < 0.85 ? 3 : 4)
+        let count =
+            isNormal ? (draw < 0.25 ? 2 : draw < 0.7 ? 3 : 4) : (draw < 0.2 ? 1 : draw < 0.55 ? 2 : draw < 0.85 ? 3 : 4)
         addFacts(count, isNormal: isNormal, &random)
     }
 
@@ -113,7 +114,9 @@ extension CasePlan {
         case .rotation: rotation = side
         case .scoliosis: scoliosis = side
         case .elevation:
-            if volume == .normal && lesion(.effusion, side) == nil && lesion(.pneumothorax, side) == nil { elevation = side }
+            if volume == .normal && lesion(.effusion, side) == nil && lesion(.pneumothorax, side) == nil {
+                elevation = side
+            }
         case .knob: knob = coin ? .prominent : .calcified
         case .stomach: hasStomachBubble = true
         case .leads: hasMonitorLeads = true
@@ -189,12 +192,16 @@ extension CasePlan {
             if has(kind) { return nil }
             lesion.side = nil
             if lesion.level > 0 {
-                if lesions.contains(where: { $0.side == .left && ($0.zone == .lower || $0.kind == .pneumothorax) }) { return nil }
+                if lesions.contains(where: { $0.side == .left && ($0.zone == .lower || $0.kind == .pneumothorax) }) {
+                    return nil
+                }
                 if let effusion = self.lesion(.effusion, .left), effusion.level < lesion.level { return nil }
                 if lesion.level == 2 && lesions.contains(where: { $0.side == .left && $0.zone == .mid }) { return nil }
             }
         case .pneumothorax:
-            if has(kind) || lesions.contains(where: { $0.side == side && ($0.zone != nil || $0.kind == .effusion) }) { return nil }
+            if has(kind) || lesions.contains(where: { $0.side == side && ($0.zone != nil || $0.kind == .effusion) }) {
+                return nil
+            }
             if side == .left && (self.lesion(.cardiomegaly)?.level ?? 0) > 0 { return nil }
         default:
             return device(lesion, side, &random)

@@ -62,7 +62,9 @@ public struct PhantomGenerator: Sendable {
     static func study(seed: UInt64, site: PhantomSite, index: Int) -> (patient: Int, date: String) {
         let group = index / 4
         var random = SeededGenerator(seed: seed, keys: site.key, UInt64(group), 4)
-        let patterns = [[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3], [0, 0, 1, 2], [0, 1, 1, 2], [0, 0, 1, 1], [0, 0, 0, 1]]
+        let patterns = [
+            [0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3], [0, 0, 1, 2], [0, 1, 1, 2], [0, 0, 1, 1], [0, 0, 0, 1],
+        ]
         let pattern = random.pick(patterns)
         let first = random.integer(below: 3600)
         let day = first + (index % 4) * (2 + random.integer(below: 40))
@@ -108,7 +110,8 @@ extension Lesion {
             finding.detail = variant == 0 ? "single lead" : "two leads"
         case .endotrachealTube:
             finding.name = "endotracheal tube"
-            finding.detail = ["tip at the clavicles", "tip above the carina", "tip in the right main bronchus"][variant]
+            finding.detail =
+                ["tip at the clavicles", "tip above the carina", "tip in the right main bronchus"][variant]
         case .nasogastricTube:
             finding.name = "nasogastric tube"
             finding.detail = ["tip in the stomach", "tip in the oesophagus"][variant]
@@ -118,7 +121,8 @@ extension Lesion {
         case .centralLine:
             finding.name = "central line"
             let way = ["jugular", "subclavian", "PICC", "port"][level]
-            finding.detail = "\(way), \(["tip in the upper SVC", "tip at the cavoatrial junction", "tip in the right atrium"][variant])"
+            finding.detail =
+                "\(way), \(["tip in the upper SVC", "tip at the cavoatrial junction", "tip in the right atrium"][variant])"
         }
         return finding
     }

@@ -96,14 +96,22 @@ extension Renderer {
         let s = side.sign
         let inner: Float = plan.isPortable ? 0.135 : 0.198
         let outer: Float = plan.isPortable ? 0.088 : 0.125
-        let start = SIMD2(anatomy.centre + turn + s * 0.035, inner)
-        let knots = [
-            start, SIMD2(anatomy.centre + turn * 0.7 + s * 0.13, inner - 0.015),
-            SIMD2(anatomy.centre + s * 0.23, outer + 0.022), SIMD2(anatomy.centre + s * 0.36, outer),
-        ]
-        let points = curve(knots, steps: 5)
-        for index in 1..<points.count {
-            field.stroke([points[index - 1], points[index]], width: 0.026, target: 0.80, strength: 0.34)
+        let start = anatomy.centre + turn + s * 0.035
+        let end = anatomy.centre + s * 0.40
+        for x in field.span(min(start, end), max(start, end)) {
+            let t = ((Float(x) + 0.5) / field.scale - start) / (end - start)
+            if t < 0 || t > 1 { continue }
+            let v = inner + (outer - inner) * smooth(t) + 0.012 * (t - 0.5) * (t - 0.5)
+            let half = 0.0125 + 0.006 * (2 * t - 1) * (2 * t - 1)
+            for y in field.span(v - half, v + half) {
+                let d = ((Float(y) + 0.5) / field.scale - v) / half
+                let square = d * d
+                if square >= 1 { continue }
+                // Safety: x and y are below `side` by `span`.
+                let old = field.value[y * field.side + x]
+                let alpha = (1 - square * square * square) * (0.7 + 0.5 * square) * min(1, min(t * 14, (1 - t) * 5))
+                field.value[y * field.side + x] = old + (0.86 - old) * 0.42 * alpha
+            }
         }
     }
 

@@ -77,11 +77,17 @@ extension Renderer {
             box + point(-s * 0.03, -0.035), point(centre + s * 0.15, 0.185), point(middle + s * 0.06, 0.20),
             point(middle - 0.040, 0.27), point(middle - 0.052, 0.40),
         ]
-        let ventricle = [point(middle - 0.04, heart - 0.02), point(middle + 0.03, heart + 0.055), point(middle + 0.095, heart + 0.06)]
+        let ventricle = [
+            point(middle - 0.04, heart - 0.02), point(middle + 0.03, heart + 0.055),
+            point(middle + 0.095, heart + 0.06),
+        ]
         field.stroke(curve(entry + ventricle), width: 0.0095, target: 1.02)
         if lesion.variant == 1 {
             let shifted = entry.map { $0 + point(0.016 * s, 0.014) }
-            let atrium = [point(middle - 0.062, heart - 0.01), point(middle - 0.098, heart + 0.005), point(middle - 0.108, heart - 0.055)]
+            let atrium = [
+                point(middle - 0.062, heart - 0.01), point(middle - 0.098, heart + 0.005),
+                point(middle - 0.108, heart - 0.055),
+            ]
             field.stroke(curve(shifted + atrium), width: 0.0095, target: 1.02)
         }
         field.blob(box, SIMD2(0.052, 0.046), .toward(1.0, 1), hardness: 1, lungOnly: false)
@@ -101,7 +107,7 @@ extension Renderer {
             path.append(point(fork - 0.022, 0.372))
             path.append(point(fork - 0.052, 0.402))
         }
-        field.stroke(path, width: 0.0155, target: 1.0, strength: 0.9)
+        field.stroke(path, width: 0.0155, target: 0.98)
     }
 
     private func drawNasogastricTube(_ lesion: Lesion) {
@@ -116,7 +122,9 @@ extension Renderer {
             let x = anatomy.middle(0.8) + gullet
             let floor = anatomy.domeLeft
             path = curve(
-                path + [point(x + 0.02, floor + 0.035), point(x + 0.075, floor + 0.085), point(x + 0.15, floor + 0.10)], steps: 3)
+                path + [
+                    point(x + 0.02, floor + 0.035), point(x + 0.075, floor + 0.085), point(x + 0.15, floor + 0.10),
+                ], steps: 3)
         }
         field.stroke(path, width: 0.0105, target: 1.02)
     }
@@ -132,7 +140,8 @@ extension Renderer {
             let gate = min(0.56, floor - 0.06)
             path = [
                 point(centre + s * 0.49, gate + 0.07), point(centre + s * (wall + 0.01), gate),
-                point(centre + s * (wall - 0.07), gate - 0.13), point(centre + s * 0.20, 0.285), point(centre + s * 0.155, 0.205),
+                point(centre + s * (wall - 0.07), gate - 0.13), point(centre + s * 0.20, 0.285),
+                point(centre + s * 0.155, 0.205),
             ]
         } else {
             let gate = floor - 0.06
@@ -141,7 +150,7 @@ extension Renderer {
                 point(centre + s * (wall - 0.09), gate + 0.015), point(centre + s * 0.17, floor - 0.028),
             ]
         }
-        field.stroke(curve(path), width: 0.0165, target: 0.97, strength: 0.9)
+        field.stroke(curve(path), width: 0.0165, target: 0.95)
     }
 
     private func drawCentralLine(_ lesion: Lesion) {
@@ -156,7 +165,10 @@ extension Renderer {
             knots = [point(anatomy.middle(0) + s * 0.085, 0), point(anatomy.middle(0.1) + s * 0.078, 0.10)]
             knots.append(s < 0 ? point(vein - 0.012, 0.19) : point(anatomy.middle(0.2) + 0.025, 0.19))
         case 1:
-            knots = [point(centre + s * 0.29, 0.262), point(centre + s * 0.20, 0.205), point(anatomy.middle(0.2) + s * 0.09, 0.195)]
+            knots = [
+                point(centre + s * 0.29, 0.262), point(centre + s * 0.20, 0.205),
+                point(anatomy.middle(0.2) + s * 0.09, 0.195),
+            ]
         case 2:
             knots = [
                 point(centre + s * 0.5, 0.36), point(centre + s * 0.37, 0.225), point(centre + s * 0.22, 0.165),

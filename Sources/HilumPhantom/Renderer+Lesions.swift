@@ -37,7 +37,7 @@ extension Renderer {
     /// Fluid from the costophrenic angle upwards, its upper edge a meniscus that climbs towards the chest wall.
     private func drawEffusion(_ lesion: Lesion) {
         let side = lesion.side ?? .right
-        let heights: [Float] = [0.155, 0.37, 0.63]
+        let heights: [Float] = [0.185, 0.40, 0.66]
         let tall = (heights[lesion.level] + 0.02 * lesion.jitter.y) * (anatomy.dome(side) - anatomy.apex)
         let angle = anatomy.dome(side) + anatomy.angleDrop
         let edge = 1 / max(0.018, 2 / field.scale)
@@ -52,11 +52,13 @@ extension Renderer {
                 if (u - middle) * side.sign < 0 { continue }
                 let s = abs(u - anatomy.centre) / anatomy.chest
                 let line = angle - tall * (0.35 + 0.65 * s * s)
-                let alpha = smooth((v - line) * edge + 0.5) * field.lung[row + x]
+                let lung = field.lung[row + x]
+                let alpha = smooth((v - line) * edge + 0.5) * min(1, lung * 4)
                 if alpha <= 0.001 { continue }
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[row + x]
-                field.value[row + x] = old + (0.73 - old) * 0.95 * alpha
+                field.value[row + x] = old + (0.72 - old) * 0.96 * alpha
+                field.lung[row + x] = lung * (1 - 0.75 * alpha)
                 if alpha > 0.3 { field.tracker.note(x, y) }
             }
         }
@@ -64,8 +66,8 @@ extension Renderer {
 
     private func drawConsolidation(_ lesion: Lesion, _ index: Int) {
         let side = lesion.side ?? .right
-        let radius: Float = lesion.level == 0 ? 0.062 : 0.122
-        let centre = anatomy.place(side, lesion.zone ?? .lower, radius: radius, jitter: lesion.jitter)
+        let radius: Float = lesion.level == 0 ? 0.078 : 0.135
+        let centre = anatomy.place(side, lesion.zone ?? .lower, radius: radius * 0.85, jitter: lesion.jitter)
         var random = SeededGenerator(seed: plan.grainSeed, keys: 15, UInt64(index))
         if lesion.variant == 0 {
             for spot in 0..<9 {
@@ -73,15 +75,17 @@ extension Renderer {
                 let angle = Float(spot) * 2.4
                 let far = ring.squareRoot() * radius * 0.95
                 let place = centre + SIMD2(cos(angle) * far, sin(angle) * far * 0.9)
-                let size = radius * (0.30 + 0.14 * Float(random.uniform()))
-                field.blob(place, SIMD2(size, size), .toward(0.62, 0.72), hardness: 0.3, lungOnly: true)
+                let size = radius * (0.36 + 0.16 * Float(random.uniform()))
+                field.blob(place, SIMD2(size, size), .toward(0.66, 0.80), hardness: 0.1, lungOnly: true)
             }
         } else {
-            field.blob(centre, SIMD2(radius, radius * 0.92), .toward(0.70, 0.86), hardness: 0.6, lungOnly: true)
-            for _ in 0..<4 {
+            field.blob(centre, SIMD2(radius, radius * 0.74), .toward(0.72, 0.90), hardness: 0.22, lungOnly: true)
+            for _ in 0..<6 {
                 let nudge = SIMD2(Float(random.uniform(in: -1...1)), Float(random.uniform(in: -1...1)))
-                let size = radius * 0.6
-                field.blob(centre + nudge * radius * 0.5, SIMD2(size, size), .toward(0.70, 0.6), hardness: 0.2, lungOnly: true)
+                let size = radius * 0.55
+                field.blob(
+                    centre + nudge * radius * 0.58, SIMD2(size, size), .toward(0.70, 0.6), hardness: 0.2, lungOnly: true
+                )
             }
         }
     }
@@ -109,8 +113,8 @@ extension Renderer {
             let width = outer - anatomy.medial(side, v) - side.sign * (middle - anatomy.centre)
             let gap: Float
             switch lesion.level {
-            case 0: gap = 0.085 * (1 - t / 0.42)
-            case 1: gap = 0.085 + 0.075 * (1 - t) * (1 - t)
+            case 0: gap = 0.115 * (1 - t / 0.48)
+            case 1: gap = 0.115 + 0.085 * (1 - t) * (1 - t)
             default: gap = width * (0.62 + 0.5 * max(0, 0.22 - t) * 4)
             }
             if gap <= 0 { continue }

@@ -38,7 +38,9 @@ struct Renderer {
         let wall: Float = plan.isLarge ? 0.66 : 0.53
         let veilSide = plan.rotation?.sign ?? 0
         var random = SeededGenerator(seed: plan.bodySeed, keys: 12)
-        let aeration = 0.205 + 0.02 * Float(random.uniform(in: -1...1)) + (plan.volume == .high ? -0.03 : plan.volume == .low ? 0.04 : 0)
+        let aeration =
+            0.205 + 0.02 * Float(random.uniform(in: -1...1))
+            + (plan.volume == .high ? -0.03 : plan.volume == .low ? 0.04 : 0)
         for y in 0..<side {
             let v = (Float(y) + 0.5) / scale
             let reach = anatomy.lateral(v)
@@ -57,12 +59,13 @@ struct Renderer {
                 let depth = min(min(across, below), top)
                 let air = smooth(depth * sharpness + 0.5)
                 let off = abs(u - anatomy.centre)
+                let bulk = max(0, 1 - abs(u - middle - 0.03) * 4.2)
                 let outside = smooth((off - reach + 0.03) * 14)
-                let tissue = 0.72 + (wall - 0.72) * outside + 0.05 * smooth(-below * 8)
+                let tissue = 0.68 + (wall - 0.68) * outside + 0.06 * smooth(-below * 8) + 0.075 * bulk
                 // Lung is a little whiter near the hilum and where the patient is turned to.
                 let core = max(0, 1 - off * 3.2)
                 var inside = aeration + 0.10 * core
-                if veilSide != 0 && (u - middle) * veilSide > 0 { inside += 0.055 }
+                if veilSide != 0 && (u - middle) * veilSide > 0 { inside += 0.07 }
                 let skin = smooth((body - off) * 22 + 0.3)
                 // Safety: x and y are below `side`.
                 field.lung[row + x] = air
@@ -78,7 +81,7 @@ struct Renderer {
             let hilum = SIMD2(anatomy.middle(row) + side.sign * 0.085, row)
             let isLarge = plan.hilum == side
             let size: SIMD2<Float> = isLarge ? SIMD2(0.092, 0.105) : SIMD2(0.052, 0.075)
-            field.blob(hilum, size, .add(isLarge ? 0.46 : 0.20), hardness: isLarge ? 0.35 : 0, lungOnly: true)
+            field.blob(hilum, size, .add(isLarge ? 0.44 : 0.21), hardness: isLarge ? 0.35 : 0.15, lungOnly: true)
             for index in 0..<13 {
                 let angle = Float(index) / 12 * 2.5 - 1.25 + 0.12 * Float(random.uniform(in: -1...1))
                 let length = 0.15 + 0.09 * Float(random.uniform())
@@ -88,8 +91,9 @@ struct Renderer {
                 let middle = hilum + SIMD2(turn.x * side.sign, turn.y) * (length * 0.5)
                 let bend = 0.03 * Float(random.uniform(in: -1...1))
                 let end = hilum + SIMD2(turn.x * side.sign, turn.y) * length + SIMD2(-turn.y, turn.x) * bend
-                field.vessel(hilum, middle, 0.013, 0.009, amount: 0.085)
-                field.vessel(middle, end, 0.009, 0.004, amount: 0.075)
+                let root = hilum + SIMD2(turn.x * side.sign * 0.035, turn.y * 0.05)
+                field.vessel(root, middle, 0.012, 0.009, amount: 0.075)
+                field.vessel(middle, end, 0.009, 0.004, amount: 0.070)
             }
         }
     }
@@ -102,7 +106,7 @@ struct Renderer {
         var random = SeededGenerator(seed: plan.grainSeed, keys: 14)
         let isA = plan.site == .a
         let tone = toneTable(&random)
-        let grain: Float = (isA ? 0.010 : 0.026) * Float(tone.count - 1)
+        let grain: Float = (isA ? 0.013 : 0.034) * Float(tone.count - 1)
         let mottle = mottleGrid(&random)
         let frame = isA ? 0 : Int(field.scale * Float(random.uniform(in: 0.022...0.038)))
         let last = Float(tone.count - 1)
@@ -128,7 +132,7 @@ struct Renderer {
                     let bell = (Float(four) - 131_070) * (1.732 / 65_536)
                     // Safety: x and y are below `side`, the table index is clamped to the table.
                     let ideal = field.value[y * side + x] + cloud * (0.4 + field.lung[y * side + x])
-                    let place = min(max(ideal * last + bell * grain, 0), last)
+                    let place = min(max(ideal * last + bell * grain * (0.25 + ideal), 0), last)
                     out[y * side + x] = tone[Int(place)]
                 }
             }
@@ -158,10 +162,10 @@ struct Renderer {
         let count = 2048
         return (0..<count).map { index in
             let x = Float(index) / Float(count - 1)
-            let level = low + (high - low) * power(of: x, power)
+            let level = low + (high - low) * raised(x, power)
             return UInt16((level * 255).rounded()) * 257
         }
     }
 
-    private func power(of x: Float, _ exponent: Float) -> Float { x <= 0 ? 0 : exponentiate(x, exponent) }
+    private func raised(_ x: Float, _ exponent: Float) -> Float { x <= 0 ? 0 : exponentiate(x, exponent) }
 }

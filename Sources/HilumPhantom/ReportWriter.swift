@@ -23,19 +23,25 @@ struct ReportWriter {
     // MARK: Wholes
 
     private mutating func writeA() -> String {
-        let view = plan.isPortable
-            ? pick(["Portable AP chest radiograph.", "Single AP portable view of the chest.", "Bedside AP view of the chest."])
+        let view =
+            plan.isPortable
+            ? pick([
+                "Portable AP chest radiograph.", "Single AP portable view of the chest.",
+                "Bedside AP view of the chest.",
+            ])
             : pick(["PA chest radiograph.", "Upright PA view of the chest.", "Frontal PA view of the chest."])
         factsA()
         for lesion in ordered() { findingA(lesion) }
         negationsA()
         let body = sentences.joined(separator: " ")
         let close = impression()
-        return "\(view) \(pick(["FINDINGS: ", "Findings: ", ""]))\(body) \(pick(["IMPRESSION: ", "Impression: "]))\(close)"
+        return
+            "\(view) \(pick(["FINDINGS: ", "Findings: ", ""]))\(body) \(pick(["IMPRESSION: ", "Impression: "]))\(close)"
     }
 
     private mutating func writeB() -> String {
-        let view = plan.isPortable
+        let view =
+            plan.isPortable
             ? pick(["Mobile CXR, AP.", "CXR AP mobile.", "Chest X-ray, AP projection, on the ward."])
             : pick(["CXR PA.", "PA chest film.", "Chest X-ray, PA projection, erect."])
         for lesion in ordered() { findingB(lesion) }
@@ -63,12 +69,14 @@ struct ReportWriter {
                     "No acute cardiopulmonary abnormality.", "No acute cardiopulmonary disease.",
                     "Normal chest radiograph.", "No evidence of acute disease in the chest.",
                 ])
-                : pick(["Normal study.", "No active lung disease.", "Chest within normal limits.", "No acute abnormality."])
+                : pick([
+                    "Normal study.", "No active lung disease.", "Chest within normal limits.", "No acute abnormality.",
+                ])
         }
         var parts = plan.lesions.map { shortName($0) }
         if parts.count > 2 && random.chance(0.5) { parts = Array(parts.prefix(2)) }
         let joined = plan.site == .a ? list(parts) : parts.joined(separator: ", ")
-        return joined.prefix(1).uppercased() + joined.dropFirst() + "."
+        return joined.sentenceStart + "."
     }
 
     func list(_ parts: [String]) -> String {
@@ -94,7 +102,9 @@ struct ReportWriter {
         case .pneumothorax: return "\(Lesion.sizeNames[lesion.level]) \(side) pneumothorax"
         case .pacemaker: return isA ? "\(side) pacemaker in place" : "\(side) pacemaker"
         case .endotrachealTube:
-            if lesion.variant == 2 { return isA ? "right main bronchus intubation by the endotracheal tube" : "endotracheal tube too low" }
+            if lesion.variant == 2 {
+                return isA ? "right main bronchus intubation by the endotracheal tube" : "endotracheal tube too low"
+            }
             if lesion.variant == 0 { return isA ? "high endotracheal tube" : "endotracheal tube high" }
             return isA ? "endotracheal tube in good position" : "endotracheal tube satisfactory"
         case .nasogastricTube:
@@ -106,4 +116,9 @@ struct ReportWriter {
             return isA ? "\(side) \(way) in place" : "\(side) \(way)"
         }
     }
+}
+
+extension String {
+    /// The text with its first letter in upper case ("Moderate-sized").
+    var sentenceStart: String { prefix(1).uppercased() + dropFirst() }
 }
