@@ -20,6 +20,8 @@ public protocol ArchiveService: Sendable {
     func count(_ conditions: [ServiceCondition]) throws -> Int
     /// The statistics as one JSON object without line feeds.
     func statisticsAsJSON() throws -> [UInt8]
+    /// Called on the writer's thread about once a minute while there are changes.
+    func maintain() throws
     /// Checkpoints and closes; nothing is called afterwards.
     func close() throws
 }
@@ -91,20 +93,20 @@ public enum ServiceTarget: String, Sendable {
 
 /// A filter on one key; conditions are joined by and.
 public struct ServiceCondition: Sendable, Equatable {
-    public enum Test: Sendable, Equatable {
-        /// Equal to one of them.
-        case anyOf([String])
+    public enum Value: Sendable, Equatable {
+        case equal(String)
         /// Between the two, ends included; nil: open.
         case range(from: String?, to: String?)
     }
 
     public var key: String
-    public var test: Test
+    /// One of them has to match.
+    public var values: [Value]
     public var isNegated: Bool
 
-    public init(key: String, test: Test, isNegated: Bool = false) {
+    public init(key: String, values: [Value], isNegated: Bool = false) {
         self.key = key
-        self.test = test
+        self.values = values
         self.isNegated = isNegated
     }
 }
@@ -120,6 +122,8 @@ public struct ServiceSearch: Sendable, Equatable {
     /// Whether a case that is itself the query (`id=`) may be among the hits.
     public var includesSelf = true
     public var conditions: [ServiceCondition] = []
+    /// Whether the records of the hits bring their reports.
+    public var includesReports = false
 
     public init(queries: [(query: ServiceQuery, weight: Float)]) { self.queries = queries }
 
@@ -127,6 +131,7 @@ public struct ServiceSearch: Sendable, Equatable {
         left.queries.elementsEqual(right.queries, by: ==) && left.k == right.k && left.ef == right.ef
             && left.isExact == right.isExact && left.target == right.target && left.minimumScore == right.minimumScore
             && left.includesSelf == right.includesSelf && left.conditions == right.conditions
+            && left.includesReports == right.includesReports
     }
 }
 

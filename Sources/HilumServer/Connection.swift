@@ -68,6 +68,7 @@ public struct Connection: Sendable {
     private var isDropped = false
     private var lingerEnd: Double?
     private var requestBegan: Double?
+    private var refusedCodes: [ReplyCode] = []
     private var lastActivity: Double
     private var lastOutputProgress: Double
 
@@ -113,6 +114,13 @@ public struct Connection: Sendable {
             if let deadline = slot.deadline { earliest = min(earliest ?? deadline, deadline) }
         }
         return earliest
+    }
+
+    /// The codes of the `ERR` replies since the last call, for the log; at most 64 of them.
+    public mutating func takeRefusedCodes() -> [ReplyCode] {
+        if refusedCodes.isEmpty { return [] }
+        defer { refusedCodes = [] }
+        return refusedCodes
     }
 
     /// Gives the pending output to `body`, which returns how many bytes of it were written.
@@ -280,6 +288,7 @@ public struct Connection: Sendable {
         while count < slots.count, !isClosing, case .done(let reply) = slots[count].progress {
             if pendingOutputByteCount == 0 { lastOutputProgress = now }
             outputBytes.append(contentsOf: reply.bytes)
+            if let code = reply.code, refusedCodes.count < 64 { refusedCodes.append(code) }
             pendingLiteralByteCount -= slots[count].literalByteCount
             count += 1
             if reply.closes { isClosing = true }
@@ -293,7 +302,7 @@ public struct Connection: Sendable {
         lingerEnd = now + limits.lingerInSeconds
     }
 
-    private static func late(_ tag: String?, hadBegun: Bool) -> Reply {
+    static func late(_ tag: String?, hadBegun: Bool) -> Reply {
         let text =
             hadBegun
             ? "the time of deadline_ms= is over, but the change had begun and may still take effect; look with GET"

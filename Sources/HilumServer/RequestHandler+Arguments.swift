@@ -65,26 +65,28 @@ extension RequestHandler {
                 if argument.isNegated { throw .refused(.badRequest, "\(argument.key)!= makes no sense; write \(argument.key)=") }
                 continue
             }
-            let test = try test(argument.value, key: argument.key)
-            conditions.append(ServiceCondition(key: argument.key, test: test, isNegated: argument.isNegated))
+            let values = try filterValues(argument.value, key: argument.key)
+            conditions.append(ServiceCondition(key: argument.key, values: values, isNegated: argument.isNegated))
         }
         return conditions
     }
 
     /// `a,b` is or, `a..b` a closed range, open where an end is missing.
-    static func test(_ value: String, key: String) throws(ServerError) -> ServiceCondition.Test {
-        let parts = value.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        if let dots = value.firstRange(of: "..") {
-            let from = String(value[..<dots.lowerBound])
-            let to = String(value[dots.upperBound...])
-            guard parts.count == 1, !(from.isEmpty && to.isEmpty), to.firstRange(of: "..") == nil else {
-                throw .refused(.badRequest, "\(key)=: a range is a..b, a.. or ..b, and not joined with commas")
+    static func filterValues(_ text: String, key: String) throws(ServerError) -> [ServiceCondition.Value] {
+        var values: [ServiceCondition.Value] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let dots = part.firstRange(of: "..") else {
+                if part.isEmpty { throw .refused(.badRequest, "\(key)=: an empty value cannot be searched for") }
+                values.append(.equal(String(part)))
+                continue
             }
-            return .range(from: from.isEmpty ? nil : from, to: to.isEmpty ? nil : to)
+            let from = String(part[..<dots.lowerBound])
+            let to = String(part[dots.upperBound...])
+            guard !(from.isEmpty && to.isEmpty), to.firstRange(of: "..") == nil else {
+                throw .refused(.badRequest, "\(key)=: a range is a..b, a.. or ..b")
+            }
+            values.append(.range(from: from.isEmpty ? nil : from, to: to.isEmpty ? nil : to))
         }
-        guard !parts.contains("") else {
-            throw .refused(.badRequest, "\(key)=: an empty value cannot be searched for")
-        }
-        return .anyOf(parts)
+        return values
     }
 }

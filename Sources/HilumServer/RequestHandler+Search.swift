@@ -8,8 +8,9 @@ extension RequestHandler {
     static let laterSearchKeys: Set<String> = ["unlike", "group", "mmr", "dedup", "cursor"]
 
     func search(_ request: Request) throws -> Reply {
-        let search = try makeSearch(request)
+        var search = try makeSearch(request)
         let with = try Extras(request.value("with"), allowed: ["report", "path", "vector"])
+        search.includesReports = with.report
         let answer = try service.search(search)
         var builder = ReplyBuilder(tag: request.tag)
         for (index, hit) in answer.hits.enumerated() {

@@ -24,14 +24,15 @@ final class WriterQueue: Sendable {
 
     struct Item: Sendable {
         let change: Change
-        /// Raised when nobody waits for the change any more and it has not begun.
-        let cancelled: AtomicFlag?
+        /// True when nobody waits for the change any more; asked before it begins.
+        let isCancelled: @Sendable () -> Bool
         let completion: Completion
     }
 
     struct Limits: Sendable {
         var batchCount = 64
         var gatherInSeconds = 0.005
+        var maintenanceInSeconds = 60.0
     }
 
     private let queue = BlockingQueue<Item>()
@@ -50,8 +51,10 @@ final class WriterQueue: Sendable {
     }
 
     /// False once the queue is stopped; the completion is not called then.
-    func submit(_ change: Change, cancelled: AtomicFlag? = nil, _ completion: @escaping Completion) -> Bool {
-        queue.push(Item(change: change, cancelled: cancelled, completion: completion))
+    func submit(
+        _ change: Change, isCancelled: @escaping @Sendable () -> Bool = { false }, _ completion: @escaping Completion
+    ) -> Bool {
+        queue.push(Item(change: change, isCancelled: isCancelled, completion: completion))
     }
 
     /// Does what is queued, then ends the thread.
@@ -63,6 +66,7 @@ final class WriterQueue: Sendable {
     private func work() {
         // Whether the last batch had company: then it pays to wait a moment for the next one's.
         var isCrowded = false
+        var lastMaintenance = monotonicSeconds()
         while let first = queue.take() {
             var items = [first]
             let end = monotonicSeconds() + limits.gatherInSeconds
@@ -73,6 +77,10 @@ final class WriterQueue: Sendable {
             }
             isCrowded = items.count > 1
             perform(items)
+            if monotonicSeconds() - lastMaintenance >= limits.maintenanceInSeconds {
+                lastMaintenance = monotonicSeconds()
+                do { try service.maintain() } catch { Log.warning("maintenance: \(type(of: error))") }
+            }
         }
     }
 
@@ -88,8 +96,8 @@ final class WriterQueue: Sendable {
             ids = []
         }
         for item in items {
-            if let cancelled = item.cancelled, cancelled.isRaised {
-                item.completion(.failure(.refused(.deadline, "the request was given up before it began")))
+            if item.isCancelled() {
+                item.completion(.failure(.refused(.deadline, "the time was over before the change began; nothing changed")))
                 continue
             }
             switch item.change {
