@@ -216,6 +216,25 @@ public final class Environment: @unchecked Sendable {
         return try Self.verify(environment, path: path, readsValues: true, visit: visit)
     }
 
+    /// Walks every page of the environment at `path`, which this process must not have open; nothing is read through the map.
+    ///
+    /// - Parameter tableCount: how many tables the environment may hold.
+    /// - Throws: `.notFound`, `.alreadyOpen`, `.damaged` when not even the meta pages are whole.
+    public static func verifyPages(
+        path: String, tableCount: Int, visit: PageVerifier.Visit? = nil
+    ) throws -> PageVerifier.Report {
+        try checkFolder(path, mode: .readOnly)
+        let identity = try claim(path)
+        defer { release(identity) }
+        var options = Options(mode: .readOnly)
+        options.mapSizeInBytes = 1 << 20
+        guard let environment = try open(path, options: options, tableCount: tableCount) else {
+            throw LMDBError(.other(0), call: "mdb_env_create", path: path)
+        }
+        defer { mdb_env_close(environment) }
+        return try verify(environment, path: path, readsValues: true, visit: visit)
+    }
+
     /// A read transaction pins the snapshot: a writer in another process cannot reuse its pages during the walk.
     private static func verify(
         _ environment: OpaquePointer, path: String, readsValues: Bool, visit: PageVerifier.Visit?
