@@ -1,6 +1,6 @@
 /// What the daemon needs of an archive, and no more.
 ///
-/// `Archive` conforms; tests bring one that lives in memory.
+/// `ArchiveBackend` makes one of an `Archive`; tests bring one that lives in memory.
 /// Thread rule: reading calls from any thread and at once; writing calls from one thread (the writer queue).
 /// Errors: `ServerError.refused` carries the reply's code; any other error is answered as `INTERNAL`.
 public protocol ArchiveService: Sendable {

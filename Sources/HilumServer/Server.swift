@@ -1,5 +1,6 @@
 import CHilumSystem
 import Foundation
+import HilumArchive
 import HilumCore
 import Synchronization
 
@@ -17,7 +18,7 @@ import Synchronization
 /// | `Connection` | one client as a state machine; pure |
 /// | `RequestHandler` (+ `Arguments`, `Search`) | what the verbs do |
 /// | `Reply`, `JSONWriter`, `VectorText` | the bytes of replies |
-/// | `ArchiveService` | what the daemon needs of an archive |
+/// | `ArchiveService`, `ArchiveBackend` | what the daemon needs of an archive; an `Archive` as such |
 /// | `WriterQueue`, `BlockingQueue` | one writer with group commit; worker threads |
 /// | `EventLoop`, `ListeningSocket`, `ImageRoots` | the socket shell |
 /// | `InboxLedger`, `InboxWatcher` | what lies in the inbox (pure); watching it |
@@ -46,6 +47,14 @@ public final class Server: Sendable {
         self.inbox = inbox
         self.configuration = configuration
         stopDescriptor = hilum_eventfd_create()
+    }
+
+    /// A daemon over an archive that is open for writing.
+    public convenience init(
+        archive: Archive, socketPath: String, inbox: String? = nil, configuration: ServerConfiguration = ServerConfiguration()
+    ) {
+        self.init(
+            archive: ArchiveBackend(archive: archive), socketPath: socketPath, inbox: inbox, configuration: configuration)
     }
 
     deinit {
