@@ -4,7 +4,7 @@ import HilumCore
 ///
 /// ```
 /// header   magic "HILUMLNK" | version u32 = 1 | dimension u32 | metric u8 | 3 × 0 | m u32 | efConstruction u32
-///          | seed u64 | slots u32 | nodes u32 | items u32 | entry u32 | root u32                                   (60 bytes)
+///          | seed u64 | slots u32 | nodes u32 | items u32 | entry u32 | root u32                                   (56 bytes)
 /// slot     0 u8: free
 ///        | 1 u8 | parent u32 | hash u32 | item count u32 | items u32 each | layer 0 … layer level: count u8, links u32 each
 /// trailer  CRC-32C u32 of everything before
@@ -15,7 +15,7 @@ import HilumCore
 enum LinkFormat {
     static let magic: [UInt8] = Array("HILUMLNK".utf8)
     static let version: UInt32 = 1
-    static let headerByteCount = 60
+    static let headerByteCount = 56
 
     static func byte(of metric: Metric) -> UInt8 { metric == .cosine ? 1 : 0 }
 }
