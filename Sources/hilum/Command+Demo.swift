@@ -112,7 +112,7 @@ private struct Demo {
         try FileIO.writeAtomically("\(inbox)/\(id).png", try PNGEncoder.encode(drawn.image))
         let dropped = monotonicSeconds()
         tell("dropped one more case into \(inbox): \(drawn.labels.joined(separator: ", "))")
-        while try daemon.ask("GET id=\(id)").last?.hasPrefix("OK") != true {
+        while try !daemon.ask("GET id=\(id)").status.isOK {
             guard monotonicSeconds() - dropped < 30 else {
                 throw CommandError(.failed, "the daemon did not take the case from \(inbox) within 30 seconds")
             }
@@ -164,7 +164,7 @@ private final class DemoDaemon {
         process.standardInput = FileHandle.nullDevice
         try process.run()
         let deadline = monotonicSeconds() + 60
-        while (try? ask("PING").last) != "OK PONG" {
+        while (try? ask("PING"))?.status.isOK != true {
             guard process.isRunning else { throw CommandError(.failed, "the daemon ended before it answered") }
             guard monotonicSeconds() < deadline else {
                 stop()
@@ -174,19 +174,18 @@ private final class DemoDaemon {
         }
     }
 
-    /// Sends one request and returns the lines of its reply.
-    func ask(_ line: String, literal: [UInt8]? = nil) throws -> [String] {
-        let client = try Client(socketPath: socket)
-        return try client.ask(line, literal: literal)
+    /// Sends one request and reads its reply.
+    func ask(_ line: String, literal: [UInt8]? = nil) throws -> Client.Reply {
+        try Client(socketPath: socket).request(line, literal: literal)
     }
 
     /// Searches and prints what was found.
     func search(_ line: String, literal: [UInt8]? = nil) throws -> [FoundCase] {
-        let lines = try ask(line, literal: literal)
-        guard let status = lines.last, status.hasPrefix("OK") else {
-            throw CommandError(.failed, "the daemon answered: \(lines.last ?? "nothing")")
+        let reply = try ask(line, literal: literal)
+        guard reply.status.isOK else {
+            throw CommandError(.failed, "the daemon answered: \(reply.status.text)")
         }
-        let hits = lines.dropLast().compactMap { FoundCase(line: $0) }
+        let hits = reply.objects.compactMap { FoundCase(line: $0) }
         for row in FoundCase.table(hits).split(separator: "\n") { standardOutputLine("    \(row)") }
         return hits
     }

@@ -110,6 +110,41 @@ private struct Question {
         return response.hits.map { FoundCase($0) }
     }
 
+    /// Asks the daemon at `path`; the images go along as bytes.
+    func ask(socket path: String) throws -> [FoundCase] {
+        var line = "SEARCH"
+        var literal: [UInt8]?
+        var kinds: Set<String> = []
+        for part in parts {
+            let kind: String
+            switch part {
+            case .text(let text):
+                kind = "text"
+                line += " text=\(Client.quoted(text))"
+            case .image(let bytes):
+                kind = "image"
+                literal = bytes
+            case .id(let id):
+                kind = "id"
+                line += " id=\(Client.quoted(id))"
+            case .vector: continue
+            }
+            guard kinds.insert(kind).inserted else { throw CommandError.usage("--socket takes --\(kind) once") }
+        }
+        line += " k=\(count) target=\(target.rawValue)"
+        if let ef { line += " ef=\(ef)" }
+        if isExact { line += " exact=1" }
+        if let minScore { line += " min_score=\(minScore)" }
+        if wantsReports { line += " with=report,path" }
+        if !filterText.isEmpty { line += " \(filterText)" }
+        let reply = try Client(socketPath: path).request(line, literal: literal)
+        if let code = reply.status.code {
+            throw CommandError(code == .notFound ? .notFound : .failed, "\(code.rawValue): \(reply.status.text)")
+        }
+        standardError("\(reply.objects.count) hits\(reply.status.fields["us"].map { " in \($0) µs" } ?? "")\n")
+        return reply.objects.compactMap { FoundCase(line: $0) }
+    }
+
     /// The query as the contact sheet shows it.
     var drawn: ContactSheet.Query {
         var texts: [String] = []
