@@ -215,7 +215,8 @@ private func writeCurves(_ records: [TrainingRecord], to folder: String) throws 
 }
 
 private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, asJSON: Bool) throws {
-    let model = try trainer.model()
+    // As it was saved: half-precision weights are another model than the ones in memory.
+    let model = try MCRModel(directory: output)
     let last = trainer.records.last
     var members: [(key: String, value: JSON)] = [
         ("out", .string(output)), ("model", .string(model.modelID)), ("steps", .integer(trainer.step)),
