@@ -4,7 +4,9 @@ import HilumCore
 ///
 /// Written for this project from common usage; it feeds the vocabulary builder, not the drawing.
 public enum RadiologyWording {
-    /// `count` sentences of report prose and clinical notes, a pure function of `seed`; sentence `i` does not depend on `count`.
+    /// `count` sentences of report prose and clinical notes, a pure function of `seed`.
+    ///
+    /// Sentence `i` does not depend on `count`.
     public static func sentences(count: Int, seed: UInt64) -> [String] {
         precondition(count >= 0, "the count must not be negative")
         return (0..<count).map { index in
