@@ -33,6 +33,10 @@ struct Renderer {
     private func drawTissue() {
         let side = field.side
         let scale = field.scale
+        // Safety: `field` outlives this function and both planes hold `side * side` floats.
+        let lung = field.lung
+        let value = field.value
+        let centre = anatomy.centre
         let floor = (0..<side).map { anatomy.diaphragm((Float($0) + 0.5) / scale) }
         let sharpness = 1 / max(0.008, 1.5 / scale)
         let wall: Float = plan.isLarge ? 0.64 : 0.48
@@ -58,7 +62,7 @@ struct Renderer {
                 let below = floor[x] - v
                 let depth = min(min(across, below), top)
                 let air = smooth(depth * sharpness + 0.5)
-                let off = abs(u - anatomy.centre)
+                let off = abs(u - centre)
                 let bulk = max(0, 1 - abs(u - middle - 0.03) * 4.2)
                 let outside = smooth((off - reach + 0.03) * 14)
                 let tissue = 0.60 + (wall - 0.60) * outside + 0.07 * smooth(-below * 8) + 0.075 * bulk
@@ -68,8 +72,8 @@ struct Renderer {
                 if veilSide != 0 && (u - middle) * veilSide > 0 { inside += 0.07 }
                 let skin = smooth((body - off) * 22 + 0.3)
                 // Safety: x and y are below `side`.
-                field.lung[row + x] = air
-                field.value[row + x] = 0.02 + skin * (tissue + (inside - tissue) * air - 0.02)
+                lung[row + x] = air
+                value[row + x] = 0.02 + skin * (tissue + (inside - tissue) * air - 0.02)
             }
         }
     }
@@ -111,6 +115,9 @@ struct Renderer {
         let frame = isA ? 0 : Int(field.scale * Float(random.uniform(in: 0.022...0.038)))
         let last = Float(tone.count - 1)
         var samples = [UInt16](repeating: 0, count: side * side)
+        // Safety: `field` outlives this function and both planes hold `side * side` floats.
+        let lung = field.lung
+        let value = field.value
         let step = Float(Self.mottleCells) / field.scale
         samples.withUnsafeMutableBufferPointer { out in
             for y in frame..<(side - frame) {
@@ -131,7 +138,7 @@ struct Renderer {
                     let four = (bits & 0xFFFF) &+ ((bits >> 16) & 0xFFFF) &+ ((bits >> 32) & 0xFFFF) &+ (bits >> 48)
                     let bell = (Float(four) - 131_070) * (1.732 / 65_536)
                     // Safety: x and y are below `side`, the table index is clamped to the table.
-                    let ideal = field.value[y * side + x] + cloud * (0.4 + field.lung[y * side + x])
+                    let ideal = value[y * side + x] + cloud * (0.4 + lung[y * side + x])
                     let place = min(max(ideal * last + bell * grain * (0.25 + ideal), 0), last)
                     out[y * side + x] = tone[Int(place)]
                 }
