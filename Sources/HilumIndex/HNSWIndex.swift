@@ -1,1 +1,293 @@
+import CHilumKernels
+import Foundation
 import HilumCore
+import Synchronization
+
+/// Approximate nearest neighbours in memory: a hierarchical navigable small world graph (HNSW) over an arena of records.
+///
+/// ```
+/// insert: vector ─ equal bits known? ─ yes ─→ posting list of that node
+///                        └ no ─→ plan (search each layer, diverse neighbours) ─→ parent in the tree ─→ links both ways
+/// search: query ─→ greedy descent through the upper layers ─→ sorted pool on layer 0 ─→ (bf16: f32 re-rank) ─→ items
+/// remove: item ─→ posting empty? ─→ children get new parents, in-neighbours are linked past the node, the record waits for readers
+/// ```
+///
+/// | File | What it holds |
+/// | --- | --- |
+/// | `NodeStore`, `LinkList` | the arena, the layout of a record, link lists that are read while they change |
+/// | `HNSWIndex+Search`, `+FilteredSearch` | the walks, exact scans, the way from nodes to items |
+/// | `HNSWIndex+Insert`, `+Select` | planning, diverse selection, the deterministic parallel build |
+/// | `HNSWIndex+Tree` | the tree that keeps every node reachable |
+/// | `HNSWIndex+Remove`, `InLinks` | deletion with repair |
+/// | `HNSWIndex+Serialize`, `+Restore` | checkpoints of the links |
+/// | `HNSWIndex+Validate` | the proof that a graph is sound |
+/// | `PostingList`, `ItemTable`, `VectorTable` | items of a node, node of an item, node of a vector |
+/// | `ReaderPool`, `Scratch` | what a search borrows; when a record may be used again |
+///
+/// Source: Malkov, Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small world
+/// graphs", TPAMI 2020, algorithms 1–5. Departures: equal vectors share one node; a tree of pinned links keeps layer 0 connected
+/// from the entry point; the pool is one sorted array instead of two heaps; nodes are added in batches that see the graph from before.
+///
+/// Thread rule: one writer at a time (insert, insertBatch, remove, serializeLinks, validate; the caller sees to that, two at once
+/// end the process), and beside it any number of threads that search, locate and count. A search never waits for the writer.
+public final class HNSWIndex: @unchecked Sendable {
+    // Sendable: readers touch atomics and records that are published through them (see NodeStore, ReaderPool); every `var` below is
+    // the writer's own.
+
+    public let dimension: Int
+    public let metric: Metric
+    public let parameters: HNSWParameters
+    public let precision: Precision
+
+    let kernels: Kernels
+    let store: NodeStore
+    let readers: ReaderPool
+    let items: ItemTable
+
+    /// `level << 32 | node + 1`; 0 while the graph is empty.
+    let entryWord = Atomic<UInt64>(0)
+    /// Records in use or waiting for reuse.
+    let slots = Atomic<Int>(0)
+    private let itemCounter = Atomic<Int>(0)
+    private let nodeCounter = Atomic<Int>(0)
+    private let isWriting = Atomic<Bool>(false)
+
+    /// What a restored index had to mend; zeros for any other. Set before the initializer returns.
+    public internal(set) var restoration = RestoreSummary()
+
+    // The writer's own.
+    var table: VectorTable
+    var inLinks: InLinks?
+    /// The root of the tree that keeps layer 0 connected; `absent` while the graph is empty.
+    var root: UInt32 = absent
+    /// By slot: whether the node is part of the graph.
+    var isLinked: [Bool] = []
+    /// Slots with a level above 0, linked or not, ascending.
+    var upperSlots: [UInt32] = []
+    /// Slots free for reuse, each with the time of its retirement, the oldest first from `freeHead` on.
+    var freeSlots: [(time: UInt64, slot: UInt32)] = []
+    var freeHead = 0
+    private var retiredLists: [(time: UInt64, word: UInt64)] = []
+    private var chunkCount = 0
+    private var upperBlocks: [UnsafeMutableRawPointer] = []
+    private var upperOffset = HNSWIndex.upperBlockByteCount
+    private static let upperBlockByteCount = 1 << 18
+
+    /// An empty index.
+    ///
+    /// - Parameters:
+    ///   - dimension: floats a vector, 1...65,536.
+    ///   - precision: what the graph is walked on; hits are always ordered by the f32 vectors.
+    /// - Throws: `.unsupportedPrecision`, `.kernelsUnavailable`
+    public convenience init(
+        dimension: Int, metric: Metric, parameters: HNSWParameters = HNSWParameters(), precision: Precision = .f32
+    ) throws(IndexError) {
+        try self.init(
+            dimension: dimension, metric: metric, parameters: parameters, precision: precision, kernelSet: nil)
+    }
+
+    init(
+        dimension: Int, metric: Metric, parameters: HNSWParameters, precision: Precision, kernelSet: String?
+    ) throws(IndexError) {
+        precondition((1...65_536).contains(dimension), "the dimension must be in 1...65,536")
+        kernels = try Kernels(metric: metric, precision: precision, name: kernelSet)
+        self.dimension = dimension
+        self.metric = metric
+        self.parameters = parameters
+        self.precision = precision
+        store = NodeStore(dimension: dimension, precision: precision, m: parameters.m)
+        readers = ReaderPool(dimension: dimension)
+        items = ItemTable()
+        table = VectorTable(store: store)
+    }
+
+    deinit {
+        for slot in 0..<UInt32(slots.load(ordering: .relaxed)) {
+            PostingList.free(store.posting(slot).pointee.load(ordering: .relaxed))
+        }
+        for list in retiredLists { PostingList.free(list.word) }
+        for block in upperBlocks { block.deallocate() }
+        store.deallocate(chunkCount: chunkCount)
+    }
+
+    // MARK: Counts and items (any thread)
+
+    /// Items in the index.
+    public var count: Int { itemCounter.load(ordering: .relaxed) }
+
+    /// Distinct vectors in the index.
+    public var nodeCount: Int { nodeCounter.load(ordering: .relaxed) }
+
+    /// The set of kernels in use: scalar, avx2 or avx512.
+    public var kernelName: String { kernels.name }
+
+    /// Bytes of vectors, codes and links that are in use (not counting tables and scratch).
+    public var graphByteCount: Int { slots.load(ordering: .relaxed) * store.bytesPerNode }
+
+    public func contains(item: UInt32) -> Bool { items.locate(item) != nil }
+
+    /// The stored vector of an item, `dimension` floats; nil if there is no such item.
+    public func vector(of item: UInt32) -> [Float]? {
+        let scratch = readers.enter()
+        defer { readers.leave(scratch) }
+        guard let (node, _) = items.locate(item) else { return nil }
+        // Safety: the record cannot be reused before `leave`.
+        return Array(UnsafeBufferPointer(start: store.vector(node), count: dimension))
+    }
+
+    /// The node that searches begin at, and its level.
+    @inline(__always) var entry: (node: UInt32, level: Int)? {
+        let word = entryWord.load(ordering: .acquiring)
+        return word == 0 ? nil : (UInt32(truncatingIfNeeded: word) &- 1, Int(word >> 32))
+    }
+
+    // MARK: Checks of vectors
+
+    /// The squared length of a vector.
+    ///
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`
+    func checkedSquareLength(_ vector: UnsafeBufferPointer<Float>) throws(IndexError) -> Double {
+        guard vector.count == dimension, let base = vector.baseAddress else {
+            throw IndexError(.wrongDimension(expected: dimension, got: vector.count))
+        }
+        // Four sums, so that the additions overlap. Safety: indices are below `dimension`, the count of the buffer.
+        var sums = SIMD4<Float>()
+        var index = 0
+        while index + 4 <= dimension {
+            let part = SIMD4(base[index], base[index + 1], base[index + 2], base[index + 3])
+            sums += part * part
+            index += 4
+        }
+        var total = sums.sum()
+        while index < dimension {
+            total += base[index] * base[index]
+            index += 1
+        }
+        // A square that overflows, an infinity and NaN all end up here; the factor leaves room for a difference of two vectors.
+        guard total <= Float.greatestFiniteMagnitude / 8 else { throw IndexError(.notFinite) }
+        if metric == .cosine && total == 0 { throw IndexError(.zeroLength) }
+        return Double(total)
+    }
+
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`
+    func checkStored(_ vector: UnsafeBufferPointer<Float>) throws(IndexError) {
+        let length = try checkedSquareLength(vector).squareRoot()
+        guard metric == .squaredEuclidean || abs(length - 1) < 0.01 else {
+            throw IndexError(.notUnitLength(length: Float(length)))
+        }
+    }
+
+    // MARK: Writer's tools
+
+    /// Runs `body` as the one writer.
+    func asWriter<Result, E: Error>(_ body: () throws(E) -> Result) throws(E) -> Result {
+        let wasWriting = isWriting.exchange(true, ordering: .acquiring)
+        precondition(!wasWriting, "two writers at once; the caller must let one write at a time")
+        defer { isWriting.store(false, ordering: .releasing) }
+        return try body()
+    }
+
+    func setEntry(_ node: UInt32) {
+        let word = node == absent ? 0 : UInt64(store.level(node)) << 32 | UInt64(node + 1)
+        entryWord.store(word, ordering: .releasing)
+    }
+
+    func addToItemCount(_ amount: Int) { itemCounter.add(amount, ordering: .relaxed) }
+    func addToNodeCount(_ amount: Int) { nodeCounter.add(amount, ordering: .relaxed) }
+
+    /// The level of a slot, a pure function of seed and slot: floor(-ln(u) / ln(m)), as in section 4.1 of the paper.
+    func level(ofSlot slot: UInt32) -> Int {
+        var generator = SeededGenerator(seed: parameters.seed, keys: UInt64(slot))
+        let level = -log(1 - generator.uniform()) / log(Double(parameters.m))
+        return min(Int(level), Self.maxLevel)
+    }
+
+    static let maxLevel = 15
+
+    /// A record to fill: one that no reader can hold any more, or a new one.
+    ///
+    /// - Throws: `.full`
+    func takeSlot() throws(IndexError) -> UInt32 {
+        freeRetiredLists()
+        if freeHead < freeSlots.count, readers.canReuse(retiredAt: freeSlots[freeHead].time) {
+            let slot = freeSlots[freeHead].slot
+            freeHead += 1
+            if freeHead == freeSlots.count || freeHead > 4096 {
+                freeSlots.removeFirst(freeHead)
+                freeHead = 0
+            }
+            for layer in 0...store.level(slot) { store.links(slot, layer: layer).write(EmptyCollection()) }
+            return slot
+        }
+        return try addSlot()
+    }
+
+    /// A new record behind the others, zeroed, with its level and its upper layers.
+    func addSlot() throws(IndexError) -> UInt32 {
+        let count = slots.load(ordering: .relaxed)
+        guard count < NodeStore.maxNodeCount else { throw IndexError(.full) }
+        let slot = UInt32(count)
+        if count >> store.chunkNodeCount.trailingZeroBitCount == chunkCount {
+            store.grow(chunk: chunkCount)
+            chunkCount += 1
+        }
+        let level = level(ofSlot: slot)
+        store.setLevel(slot, level)
+        if level > 0 {
+            let byteCount = 4 * (1 + parameters.m) * level
+            if upperOffset + byteCount > Self.upperBlockByteCount {
+                let block = UnsafeMutableRawPointer.allocate(byteCount: Self.upperBlockByteCount, alignment: 64)
+                block.initializeMemory(as: UInt8.self, repeating: 0, count: Self.upperBlockByteCount)
+                upperBlocks.append(block)
+                upperOffset = 0
+            }
+            // Safety: the block was just made if it lacked room, so `byteCount` zeroed bytes lie at the offset.
+            if let block = upperBlocks.last { store.setUpper(slot, block + upperOffset) }
+            upperOffset += byteCount
+            upperSlots.append(slot)
+        }
+        isLinked.append(false)
+        slots.store(count + 1, ordering: .releasing)
+        return slot
+    }
+
+    /// Puts a node that is out of reach on the list of slots to reuse.
+    func retireSlot(_ slot: UInt32) { freeSlots.append((readers.retire(), slot)) }
+
+    func retireList(_ word: UInt64) { retiredLists.append((readers.retire(), word)) }
+
+    private func freeRetiredLists() {
+        guard let last = retiredLists.last, readers.canReuse(retiredAt: last.time) else { return }
+        for list in retiredLists { PostingList.free(list.word) }
+        retiredLists.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes vector, code and hash of a slot that is not linked yet; it has no place in the tree.
+    func fill(_ slot: UInt32, _ vector: UnsafePointer<Float>, hash: UInt32) {
+        store.vector(slot).update(from: vector, count: dimension)
+        encode(slot)
+        store.setHash(slot, hash)
+        store.setParent(slot, absent)
+        store.setChildren(slot, 0)
+    }
+
+    /// Derives the code of a slot from its vector.
+    func encode(_ slot: UInt32) {
+        if precision == .bf16 {
+            // Safety: code and vector of a slot hold `dimension` elements each.
+            hilum_f32_to_bf16(
+                store.vector(slot), store.code(slot).assumingMemoryBound(to: UInt16.self), dimension)
+        }
+    }
+
+    /// Replaces a list of links and keeps the in-links of layer 0 in step.
+    func setLinks(_ node: UInt32, layer: Int, _ links: [UInt32]) {
+        let list = store.links(node, layer: layer)
+        if layer == 0 && inLinks != nil {
+            let old = list.array
+            for target in old where !links.contains(target) { inLinks?.remove(from: node, to: target) }
+            for target in links where !old.contains(target) { inLinks?.add(from: node, to: target) }
+        }
+        list.write(links)
+    }
+}

@@ -18,6 +18,8 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     public var reportMask = MaskRatio(percent: 25)
     /// Share of the steps at the end that see unmasked input and contrast alone.
     public var unmaskedShare = 0.5
+    /// Share of the pairs of a step that show only some sentences of their report, so that short queries are met in training.
+    public var partialReportShare = 0.0
     public var contrastWeight: Float = 1
     public var imageWeight: Float = 1
     public var reportWeight: Float = 1
@@ -72,7 +74,8 @@ public final class MCRTrainer {
 
     let values: ParameterBuffer
     let optimiser: AdamW
-    private let tokenizer: Tokenizer
+    let tokenizer: Tokenizer
+    private let periodID: Int32?
     private let runner: StepRunner
     private var order: [Int] = []
     private var orderEpoch = -1
@@ -98,6 +101,7 @@ public final class MCRTrainer {
         }
         optimiser = AdamW(network.layout)
         optimiser.decay = options.decay
+        periodID = tokenizer.vocabulary.id(of: ".")
         runner = StepRunner(network, threads: options.threads, maskID: tokenizer.vocabulary.maskID)
         pixelBuffer = ParameterBuffer(count: options.batchSize * sized.patchCount * sized.patchPixels)
     }
@@ -212,7 +216,12 @@ public final class MCRTrainer {
             }
         }
         return TrainingBatch(
-            samples: samples, pixels: pixelBuffer.pointer, reports: samples.map { set.reports[$0] },
+            samples: samples, pixels: pixelBuffer.pointer,
+            reports: samples.map { sample in
+                PartialReports.draw(
+                    set.reports[sample], share: options.partialReportShare, periodID: periodID, seed: options.seed, step: step,
+                    sample: sample)
+            },
             hashes: samples.map { set.hashes[$0] })
     }
 

@@ -5,6 +5,8 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         case badVocabulary(reason: String)
         /// A weight file that is refused: what is wrong.
         case badWeights(reason: String)
+        /// A model folder or a checkpoint that cannot be used: what is wrong.
+        case badModel(reason: String)
         /// Embeddings or labels that cannot be evaluated: what is wrong.
         case badEvaluation(reason: String)
     }
@@ -23,6 +25,7 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         return switch code {
         case .badVocabulary(let reason): "\(place)this vocabulary cannot be used: \(reason)"
         case .badWeights(let reason): "\(place)these weights are refused: \(reason)"
+        case .badModel(let reason): "\(place)this model cannot be used: \(reason)"
         case .badEvaluation(let reason): "\(place)cannot be evaluated: \(reason)"
         }
     }

@@ -1,0 +1,246 @@
+import Foundation
+import HilumCore
+import HilumIndex
+
+struct BenchError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// One phase of the nearest-neighbour benchmark: vectors in fvecs files, one JSON line a result.
+struct AnnBench {
+    static let usage = """
+        usage: hilum-bench ann --phase build|search|open|insert --base B.fvecs --query Q.fvecs --metric l2|cos --index PATH
+                 [--gt G.ivecs] [--m 16] [--ef-construction 200] [--threads 1] [--seed 1] [--precision f32|bf16|i8]
+                 [--ef 10,20,40] [--seconds 1.0] [--results DIR]
+        build   builds from the base and saves to PATH; search, open and insert load PATH
+        insert  adds the query vectors one by one to what PATH holds, in memory; PATH stays as it is
+
+        """
+
+    static let k = 10
+    private let options: [String: String]
+
+    init(_ arguments: [String]) throws {
+        let known: Set = [
+            "phase", "base", "query", "gt", "metric", "m", "ef-construction", "threads", "seed", "index", "precision",
+            "ef", "seconds", "results",
+        ]
+        var options: [String: String] = [:]
+        var index = 0
+        while index < arguments.count {
+            let name = String(arguments[index].drop { $0 == "-" })
+            guard arguments[index].hasPrefix("--"), known.contains(name) else {
+                throw BenchError("unknown option \(arguments[index])")
+            }
+            guard index + 1 < arguments.count else { throw BenchError("\(arguments[index]) needs a value") }
+            options[name] = arguments[index + 1]
+            index += 2
+        }
+        self.options = options
+    }
+
+    func run() throws {
+        switch try required("phase") {
+        case "build": try build()
+        case "search": try search()
+        case "open": try open()
+        case "insert": try insert()
+        case let other: throw BenchError("unknown phase \(other); use build, search, open or insert")
+        }
+    }
+
+    // MARK: Options
+
+    private func required(_ name: String) throws -> String {
+        guard let value = options[name] else { throw BenchError("--\(name) is needed") }
+        return value
+    }
+
+    private func number(_ name: String, _ standard: Int) throws -> Int {
+        guard let text = options[name] else { return standard }
+        guard let value = Int(text), value > 0 else { throw BenchError("--\(name) needs a positive number") }
+        return value
+    }
+
+    private func metric() throws -> Metric {
+        switch options["metric"] ?? "l2" {
+        case "l2": .squaredEuclidean
+        case "cos": .cosine
+        case let other: throw BenchError("unknown metric \(other); use l2 or cos")
+        }
+    }
+
+    private func precision() throws -> Precision {
+        let text = options["precision"] ?? "f32"
+        guard let precision = Precision(rawValue: text) else {
+            throw BenchError("unknown precision \(text); use f32, bf16 or i8")
+        }
+        return precision
+    }
+
+    private func vectors(_ option: String) throws -> FloatVectors {
+        let path = try required(option)
+        return try FloatVectors(path: path, unit: metric() == .cosine)
+    }
+
+    // MARK: Phases
+
+    private func build() throws {
+        let base = try vectors("base")
+        let index = try HNSWIndex(
+            dimension: base.dimension, metric: metric(),
+            parameters: HNSWParameters(
+                m: number("m", 16), efConstruction: number("ef-construction", 200), seed: UInt64(number("seed", 1))),
+            precision: precision())
+        let threads = try number("threads", 1)
+        let baseResident = Self.status("VmRSS")
+        let start = monotonicSeconds()
+        try base.values.withUnsafeBufferPointer {
+            try index.insertBatch($0, items: (0..<UInt32(base.count)).map { $0 }, threads: threads)
+        }
+        let built = monotonicSeconds()
+        let path = try required("index")
+        try BenchFile.save(index, base, to: path)
+        let saved = monotonicSeconds()
+        print(
+            Self.line([
+                "event": .text("build"), "threads": .integer(threads), "build_s": .number(built - start),
+                "save_s": .number(saved - built), "index_bytes": .integer(BenchFile.byteCount(path)),
+                "peak_rss_kb": .integer(Self.status("VmHWM")), "base_rss_kb": .integer(baseResident),
+                "kernels": .text(index.kernelName),
+            ]))
+    }
+
+    private func search() throws {
+        let queries = try vectors("query")
+        let index = try BenchFile.load(required("index"), metric: metric(), precision: precision()).index
+        let efs = (options["ef"] ?? "10,20,40,80,160").split(separator: ",").compactMap { Int($0) }
+        guard let seconds = Double(options["seconds"] ?? "1.0") else { throw BenchError("--seconds needs a number") }
+        for ef in efs {
+            _ = try pass(index, queries, ef: ef)
+            var best = Double.infinity
+            var total = 0.0
+            var last = Pass()
+            while total < seconds {
+                let start = monotonicSeconds()
+                last = try pass(index, queries, ef: ef)
+                let took = monotonicSeconds() - start
+                best = min(best, took)
+                total += took
+            }
+            let latencies = try singleLatencies(index, queries, ef: ef)
+            if let folder = options["results"] { try write(last.ids, to: "\(folder)/ef\(ef).ivecs") }
+            print(
+                Self.line([
+                    "event": .text("search"), "ef": .integer(ef), "threads": .integer(1),
+                    "qps": .number(Double(queries.count) / best),
+                    "p50_us": .number(latencies[latencies.count / 2] * 1e6),
+                    "p99_us": .number(latencies[latencies.count * 99 / 100] * 1e6),
+                    "peak_rss_kb": .integer(Self.status("VmHWM")), "anon_rss_kb": .integer(Self.status("RssAnon")),
+                    "ndis": .number(Double(last.distanceCount) / Double(queries.count)),
+                ]))
+        }
+    }
+
+    private struct Pass {
+        var ids: [Int32] = []
+        var distanceCount = 0
+    }
+
+    private func pass(_ index: HNSWIndex, _ queries: FloatVectors, ef: Int) throws -> Pass {
+        var result = Pass()
+        result.ids.reserveCapacity(queries.count * Self.k)
+        try queries.forEach { query in
+            let found = try index.search(query, k: Self.k, ef: ef)
+            result.distanceCount += found.distanceCount
+            for hit in found.hits { result.ids.append(Int32(hit.item)) }
+            for _ in found.hits.count..<Self.k { result.ids.append(-1) }
+        }
+        return result
+    }
+
+    private func singleLatencies(_ index: HNSWIndex, _ queries: FloatVectors, ef: Int) throws -> [Double] {
+        var latencies: [Double] = []
+        latencies.reserveCapacity(queries.count)
+        try queries.forEach { query in
+            let start = monotonicSeconds()
+            _ = try index.search(query, k: Self.k, ef: ef)
+            latencies.append(monotonicSeconds() - start)
+        }
+        return latencies.sorted()
+    }
+
+    private func write(_ ids: [Int32], to path: String) throws {
+        var rows: [Int32] = []
+        rows.reserveCapacity(ids.count / Self.k * (Self.k + 1))
+        for first in stride(from: 0, to: ids.count, by: Self.k) {
+            rows.append(Int32(Self.k))
+            rows += ids[first..<(first + Self.k)]
+        }
+        try rows.withUnsafeBytes { Data($0) }.write(to: URL(fileURLWithPath: path))
+    }
+
+    private func open() throws {
+        let queries = try vectors("query")
+        let start = monotonicSeconds()
+        let index = try BenchFile.load(required("index"), metric: metric(), precision: precision()).index
+        let first = try queries.withRow(0) { try index.search($0, k: Self.k, ef: 100).hits.first }
+        let took = monotonicSeconds() - start
+        print(
+            Self.line([
+                "event": .text("open"), "open_ms": .number(took * 1000), "top1": .integer(Int(first?.item ?? 0)),
+            ]))
+    }
+
+    private func insert() throws {
+        let queries = try vectors("query")
+        let (index, count) = try BenchFile.load(required("index"), metric: metric(), precision: precision())
+        let start = monotonicSeconds()
+        var item = UInt32(count)
+        try queries.forEach { query in
+            try index.insert(query, item: item)
+            item += 1
+        }
+        let rate = Double(queries.count) / (monotonicSeconds() - start)
+        print(
+            Self.line([
+                "event": .text("insert"), "n": .integer(queries.count), "per_s": .number(rate), "durable": .flag(false),
+            ]))
+    }
+
+    // MARK: Output
+
+    enum Value {
+        case text(String), integer(Int), number(Double), flag(Bool)
+
+        var json: String {
+            switch self {
+            case .text(let text):
+                "\"" + text.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : $0 < " " ? " " : "\($0)" }.joined() + "\""
+            case .integer(let value): "\(value)"
+            case .number(let value): String(format: "%.3f", value)
+            case .flag(let value): "\(value)"
+            }
+        }
+    }
+
+    /// A JSON object on one line, "event" first.
+    static func line(_ fields: [String: Value]) -> String {
+        let names = fields.keys.sorted { ($0 != "event", $0) < ($1 != "event", $1) }
+        return "{" + names.map { "\"\($0)\":\(fields[$0]?.json ?? "null")" }.joined(separator: ",") + "}"
+    }
+
+    /// A figure of /proc/self/status in KiB; 0 where there is none.
+    static func status(_ key: String) -> Int {
+        guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return 0 }
+        for line in text.split(separator: "\n") where line.hasPrefix("\(key):") {
+            return line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0
+        }
+        return 0
+    }
+}
+
+private func < (left: (Bool, String), right: (Bool, String)) -> Bool {
+    left.0 != right.0 ? !left.0 : left.1 < right.1
+}

@@ -1,0 +1,237 @@
+import HilumCore
+
+/// What became of the items of a checkpoint.
+public struct RestoreSummary: Sendable, Equatable {
+    /// Items whose vector is gone; their nodes were taken out with repair.
+    public var goneItemCount = 0
+    /// Items whose vector is another one now; they were linked again.
+    public var changedItemCount = 0
+}
+
+/// The fixed part of a checkpoint.
+private struct LinkHeader {
+    var parameters = HNSWParameters()
+    var slotCount = 0
+    var nodeCount = 0
+    var itemCount = 0
+    var entry = absent
+    var root = absent
+
+    init(_ reader: inout ByteReader, dimension: Int, metric: Metric) throws(IndexError) {
+        for byte in LinkFormat.magic where try reader.byte() != byte { throw .damaged("not a checkpoint of links") }
+        let version = try reader.number()
+        guard version == LinkFormat.version else { throw .damaged("version \(version) is unknown") }
+        guard try reader.number() == UInt32(dimension) else { throw .damaged("made for another dimension") }
+        guard try reader.number() == UInt32(LinkFormat.byte(of: metric)) else {
+            throw .damaged("made for another metric")
+        }
+        let m = Int(try reader.number())
+        let efConstruction = Int(try reader.number())
+        let seed = UInt64(try reader.number()) | UInt64(try reader.number()) << 32
+        guard (2...64).contains(m), (1...1_000_000).contains(efConstruction) else {
+            throw .damaged("parameters out of range")
+        }
+        parameters = HNSWParameters(m: m, efConstruction: efConstruction, seed: seed)
+        slotCount = Int(try reader.number())
+        nodeCount = Int(try reader.number())
+        itemCount = Int(try reader.number())
+        entry = try reader.number()
+        root = try reader.number()
+        // A slot takes a byte at least and a record in memory, so a small file must not ask for a large arena.
+        guard slotCount <= reader.remaining, nodeCount <= slotCount, itemCount <= reader.remaining / 4,
+            slotCount <= 16 * nodeCount + 65_536
+        else { throw .damaged("counts do not fit the size") }
+    }
+}
+
+extension HNSWIndex {
+    /// The index of a checkpoint, with the vectors from where they are kept.
+    ///
+    /// Nothing in `bytes` is trusted: the checksum, every number and every link are checked, and the graph must be whole. Items whose
+    /// vector is gone are removed with repair, items whose vector changed are linked again (`restoration` counts both). Items that
+    /// came after the checkpoint are the caller's to insert; `contains(item:)` tells which are there.
+    ///
+    /// - Parameters:
+    ///   - bytes: what `serializeLinks` gave.
+    ///   - dimension, metric: must be those of the checkpoint.
+    ///   - vectors: writes the vector of an item, `dimension` floats, into the buffer; false if there is none any more.
+    /// - Throws: `IndexError` `.damagedLinks`; `.notFinite`, `.zeroLength`, `.notUnitLength` for a vector; what `vectors` throws.
+    public convenience init(
+        restoring bytes: [UInt8], dimension: Int, metric: Metric, precision: Precision = .f32,
+        vectors: (_ item: UInt32, _ into: UnsafeMutableBufferPointer<Float>) throws -> Bool
+    ) throws {
+        let header = try Self.checkedHeader(bytes, dimension: dimension, metric: metric)
+        try self.init(dimension: dimension, metric: metric, parameters: header.parameters, precision: precision)
+        let loaded = try load(header, bytes)
+        try checkStructure(header)
+        try resolve(loaded, vectors: vectors)
+    }
+
+    private static func checkedHeader(
+        _ bytes: [UInt8], dimension: Int, metric: Metric
+    ) throws(IndexError) -> LinkHeader {
+        guard bytes.count >= LinkFormat.headerByteCount + 4 else { throw .damaged("cut off") }
+        let checksum = bytes.withUnsafeBytes { raw in
+            CRC32C.checksum(UnsafeRawBufferPointer(rebasing: raw[..<(raw.count - 4)]))
+        }
+        var trailer = ByteReader(Array(bytes[(bytes.count - 4)...]))
+        guard try trailer.number() == checksum else { throw .damaged("the checksum does not match") }
+        var reader = ByteReader(bytes)
+        return try LinkHeader(&reader, dimension: dimension, metric: metric)
+    }
+
+    /// Items of the slots as the checkpoint has them, one after the other.
+    private struct LoadedSlots {
+        var items: [UInt32] = []
+        /// Where the items of a slot begin; one more at the end.
+        var bounds: [Int] = [0]
+        var hashes: [UInt32] = []
+    }
+
+    /// Reads all slots into the arena. Links stay inside the slots; whether they lead to nodes is checked afterwards.
+    private func load(_ header: LinkHeader, _ bytes: [UInt8]) throws(IndexError) -> LoadedSlots {
+        var loaded = LoadedSlots()
+        var reader = ByteReader(bytes)
+        _ = try LinkHeader(&reader, dimension: dimension, metric: metric)
+        var nodes = 0
+        for _ in 0..<header.slotCount {
+            let slot = try addSlot()
+            store.setParent(slot, absent)
+            store.setChildren(slot, 0)
+            let kind = try reader.byte()
+            guard kind <= 1 else { throw .damaged("slot \(slot) is of no known kind") }
+            if kind == 0 {
+                loaded.hashes.append(0)
+                loaded.bounds.append(loaded.items.count)
+                freeSlots.append((0, slot))
+                continue
+            }
+            nodes += 1
+            isLinked[Int(slot)] = true
+            store.setParent(slot, try reader.number())
+            loaded.hashes.append(try reader.number())
+            let itemCount = Int(try reader.number())
+            guard itemCount > 0 else { throw .damaged("node \(slot) has no item") }
+            loaded.items.append(contentsOf: try reader.numbers(itemCount))
+            loaded.bounds.append(loaded.items.count)
+            for layer in 0...store.level(slot) {
+                let list = store.links(slot, layer: layer)
+                let linkCount = Int(try reader.byte())
+                guard linkCount <= list.capacity else { throw .damaged("node \(slot) has too many links") }
+                let links = try reader.numbers(linkCount)
+                guard links.allSatisfy({ Int($0) < header.slotCount && $0 != slot }) else {
+                    throw .damaged("node \(slot) links to no node")
+                }
+                list.write(links)
+            }
+        }
+        guard reader.remaining == 4, nodes == header.nodeCount, loaded.items.count == header.itemCount else {
+            throw .damaged("the counts do not match what follows")
+        }
+        addToNodeCount(nodes)
+        return loaded
+    }
+
+    // MARK: Structure
+
+    private func checkStructure(_ header: LinkHeader) throws(IndexError) {
+        guard header.nodeCount > 0 else {
+            guard header.entry == absent, header.root == absent else { throw .damaged("an entry point without nodes") }
+            return
+        }
+        guard isNode(header.entry), isNode(header.root) else { throw .damaged("no entry point or no root") }
+        var highest = 0
+        for slot in isLinked.indices where isLinked[slot] {
+            let node = UInt32(slot)
+            highest = max(highest, store.level(node))
+            for layer in 0...store.level(node) {
+                let links = store.links(node, layer: layer).array
+                guard links.allSatisfy({ isNode($0) && store.level($0) >= layer }), Set(links).count == links.count
+                else { throw .damaged("node \(slot) has a bad link on layer \(layer)") }
+            }
+        }
+        guard store.level(header.entry) == highest else { throw .damaged("the entry point is not the highest node") }
+        root = header.root
+        setEntry(header.entry)
+        try checkTree()
+    }
+
+    private func isNode(_ slot: UInt32) -> Bool { Int(slot) < isLinked.count && isLinked[Int(slot)] }
+
+    /// Every node must hang on the root, by links that are there.
+    private func checkTree() throws(IndexError) {
+        guard let entry, store.parent(root) == absent,
+            entry.node == root || store.links(entry.node, layer: 0).contains(root)
+        else { throw .damaged("the root is not linked") }
+        for slot in isLinked.indices where isLinked[slot] && UInt32(slot) != root {
+            let node = UInt32(slot)
+            let parent = store.parent(node)
+            guard isNode(parent), store.links(parent, layer: 0).contains(node),
+                store.children(parent) < hardChildLimit
+            else { throw .damaged("node \(slot) has no parent that links to it") }
+            store.setChildren(parent, store.children(parent) + 1)
+        }
+        // Walk up from each node until one is met that is known to hang on the root; a ring never gets there.
+        var isKnown = [Bool](repeating: false, count: isLinked.count)
+        isKnown[Int(root)] = true
+        for slot in isLinked.indices where isLinked[slot] {
+            var path: [UInt32] = []
+            var node = UInt32(slot)
+            while !isKnown[Int(node)] {
+                path.append(node)
+                guard path.count <= nodeCount else { throw .damaged("nodes are cut off from the root") }
+                node = store.parent(node)
+            }
+            for member in path { isKnown[Int(member)] = true }
+        }
+    }
+
+    // MARK: Vectors
+
+    /// Fetches the vectors, settles which items are still as they were, and repairs what is not.
+    private func resolve(
+        _ loaded: LoadedSlots, vectors: (UInt32, UnsafeMutableBufferPointer<Float>) throws -> Bool
+    ) throws {
+        var changed: [UInt32] = []
+        let scratch = readers.borrow()
+        defer { readers.giveBack(scratch) }
+        // Safety: the room of `scratch.query` is `dimension` floats, and the scratch is ours until the end.
+        let buffer = UnsafeMutableBufferPointer(start: scratch.query, count: dimension)
+        for slot in isLinked.indices where isLinked[slot] {
+            let node = UInt32(slot)
+            for item in loaded.items[loaded.bounds[slot]..<loaded.bounds[slot + 1]] {
+                guard item != absent, items.locate(item) == nil else {
+                    throw IndexError.damaged("item \(item) comes twice")
+                }
+                guard try vectors(item, buffer) else {
+                    restoration.goneItemCount += 1
+                    continue
+                }
+                try checkStored(UnsafeBufferPointer(buffer))
+                if isVector(scratch.query, of: node, hash: loaded.hashes[slot]) {
+                    PostingList.add(item, node: node, word: store.posting(node), table: items) { retireList($0) }
+                    addToItemCount(1)
+                } else {
+                    changed.append(item)
+                }
+            }
+        }
+        for slot in isLinked.indices where isLinked[slot] && !store.isLive(UInt32(slot)) { removeNode(UInt32(slot)) }
+        restoration.changedItemCount = changed.count
+        for item in changed where try vectors(item, buffer) { try insert(UnsafeBufferPointer(buffer), item: item) }
+    }
+
+    /// Whether a vector is the one that `node` was linked by; the first one that is becomes the node's.
+    private func isVector(_ vector: UnsafePointer<Float>, of node: UInt32, hash expected: UInt32) -> Bool {
+        let hash = VectorTable.hash(vector, dimension: dimension)
+        guard hash == expected else { return false }
+        let known = table.find(vector, hash: hash)
+        guard !store.isLive(node) else { return known == node }
+        guard known == nil else { return false }
+        store.vector(node).update(from: vector, count: dimension)
+        encode(node)
+        store.setHash(node, hash)
+        table.insert(node)
+        return true
+    }
+}

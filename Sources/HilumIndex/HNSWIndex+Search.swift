@@ -1,0 +1,283 @@
+import CHilumKernels
+
+/// What a walk cost.
+struct SearchCost {
+    var visited = 0
+    var distanceCount = 0
+}
+
+extension HNSWIndex {
+    /// The `k` items nearest to `query` that the graph leads to.
+    ///
+    /// Never gives fewer than `k` items while `k` match: a walk under a filter goes on until enough matching nodes are found, and
+    /// gives way to an exact scan of the matching items where that is cheaper.
+    ///
+    /// - Parameters:
+    ///   - query: `dimension` floats; under the cosine any length but 0.
+    ///   - ef: candidates kept; more finds more and costs more. Raised to `k` if it is below.
+    ///   - filter: only these items may be hits.
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`
+    /// - Complexity: about `ef * m` distances; under a filter up to twice the number of matching items.
+    public func search(
+        _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil
+    ) throws(IndexError) -> SearchResult {
+        let squareLength = try checkedSquareLength(query)
+        let scratch = readers.enter()
+        defer { readers.leave(scratch) }
+        let target = prepared(query, squareLength: squareLength, scratch)
+        if let filter {
+            return filter.words.withUnsafeBufferPointer { words in
+                // Safety: the words outlive this closure, and the filter does not leave it.
+                let bits = ItemFilter(words: words.baseAddress, wordCount: words.count)
+                return filteredSearch(target, k: k, ef: ef, filter: bits, matching: filter.count, scratch)
+            }
+        }
+        var result = SearchResult()
+        guard k > 0, let entry else { return result }
+        let slotCount = slots.load(ordering: .acquiring)
+        var cost = SearchCost()
+        let start = descend(from: entry, to: 0, query: target, scratch, &cost)
+        let marks = scratch.beginVisit(slotCount: slotCount)
+        var pool = scratch.makePool(limit: min(max(k, ef), slotCount))
+        enter(start, query: target, marks, &pool, scratch, &cost)
+        walk(layer: 0, query: target, marks, &pool, scratch, &cost)
+        if !pool.isFull && pool.count < nodeCount {
+            // A start without a way back to the rest: the entry point reaches every node.
+            enter(entry.node, query: target, marks, &pool, scratch, &cost)
+            walk(layer: 0, query: target, marks, &pool, scratch, &cost)
+        }
+        collect(pool, k: k, query: target, filter: .everything, scratch, &cost, into: &result)
+        result.visited = cost.visited
+        result.distanceCount = cost.distanceCount
+        return result
+    }
+
+    /// The `k` nearest items by comparing every vector, or every matching one.
+    ///
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`
+    /// - Complexity: O(nodes), or O(largest item / 64 + matching items) under a filter.
+    public func exactSearch(
+        _ query: UnsafeBufferPointer<Float>, k: Int, filter: ItemSet? = nil
+    ) throws(IndexError) -> SearchResult {
+        let squareLength = try checkedSquareLength(query)
+        let scratch = readers.enter()
+        defer { readers.leave(scratch) }
+        let target = prepared(query, squareLength: squareLength, scratch)
+        guard let filter else { return scanAll(target, k: k, scratch) }
+        return filter.words.withUnsafeBufferPointer { words in
+            // Safety: as in `search`.
+            scan(target, k: k, filter: ItemFilter(words: words.baseAddress, wordCount: words.count), scratch)
+        }
+    }
+
+    // MARK: Parts of a search
+
+    /// The query as the kernels want it: for the cosine of length 1, copied into the scratch if it is not.
+    func prepared(
+        _ query: UnsafeBufferPointer<Float>, squareLength: Double, _ scratch: Scratch
+    ) -> UnsafePointer<Float> {
+        let scale = metric == .cosine && abs(squareLength - 1) > 1e-6 ? Float(1 / squareLength.squareRoot()) : 1
+        // Safety: the count was checked to be `dimension`, the room of `scratch.query`.
+        for (index, value) in query.enumerated() { scratch.query[index] = value * scale }
+        return UnsafePointer(scratch.query)
+    }
+
+    /// Computes the distance of one node and puts it into the pool unless it was visited.
+    func enter(
+        _ node: UInt32, query: UnsafePointer<Float>, _ marks: VisitedMarks, _ pool: inout SortedPool,
+        _ scratch: Scratch,
+        _ cost: inout SearchCost
+    ) {
+        guard marks.visit(node) else { return }
+        cost.distanceCount += 1
+        pool.insert(Candidate(distance: distance(query, node, scratch), node: node))
+    }
+
+    /// The distance of a query and the code of one node.
+    func distance(_ query: UnsafePointer<Float>, _ node: UInt32, _ scratch: Scratch) -> Float {
+        scratch.codes[0] = UnsafeRawPointer(store.code(node))
+        kernels.gather(query, scratch.codes, 1, dimension, scratch.distances)
+        return scratch.distances[0]
+    }
+
+    /// Greedy steps from the entry point down to the nearest node of the layer above `layer`.
+    func descend(
+        from entry: (node: UInt32, level: Int), to layer: Int, query: UnsafePointer<Float>, _ scratch: Scratch,
+        _ cost: inout SearchCost
+    ) -> UInt32 {
+        var nearest = entry.node
+        guard entry.level > layer else { return nearest }
+        var best = distance(query, nearest, scratch)
+        cost.distanceCount += 1
+        for upper in stride(from: entry.level, to: layer, by: -1) {
+            var isMoving = true
+            while isMoving {
+                isMoving = false
+                let count = store.links(nearest, layer: upper).read(into: scratch.links)
+                for index in 0..<count { scratch.codes[index] = UnsafeRawPointer(store.code(scratch.links[index])) }
+                kernels.gather(query, scratch.codes, count, dimension, scratch.distances)
+                cost.visited += 1
+                cost.distanceCount += count
+                for index in 0..<count where scratch.distances[index] < best {
+                    best = scratch.distances[index]
+                    nearest = scratch.links[index]
+                    isMoving = true
+                }
+            }
+        }
+        return nearest
+    }
+
+    /// Algorithm 2 on one layer: reads the links of the nearest unread candidate until none is left in the pool.
+    func walk(
+        layer: Int, query: UnsafePointer<Float>, _ marks: VisitedMarks, _ pool: inout SortedPool, _ scratch: Scratch,
+        _ cost: inout SearchCost
+    ) {
+        let store = self.store
+        let gather = kernels.gather
+        let dimension = self.dimension
+        let (links, nodes, codes, distances) = (scratch.links, scratch.nodes, scratch.codes, scratch.distances)
+        var local = pool
+        while let candidate = local.next() {
+            let count = store.links(candidate.node, layer: layer).read(into: links)
+            var fresh = 0
+            for index in 0..<count where marks.visit(links[index]) {
+                let code = UnsafeRawPointer(store.code(links[index]))
+                if fresh < 4 { hilum_prefetch(code) }
+                nodes[fresh] = links[index]
+                codes[fresh] = code
+                fresh += 1
+            }
+            gather(query, codes, fresh, dimension, distances)
+            cost.visited += 1
+            cost.distanceCount += fresh
+            for index in 0..<fresh { local.insert(Candidate(distance: distances[index], node: nodes[index])) }
+        }
+        pool = local
+    }
+
+    /// Turns the candidates of a pool into at most `k` hits: re-rank by the f32 vectors, posting lists, order by distance and item.
+    func collect(
+        _ pool: SortedPool, k: Int, query: UnsafePointer<Float>, filter: ItemFilter, _ scratch: Scratch,
+        _ cost: inout SearchCost, into result: inout SearchResult
+    ) {
+        guard precision != .f32 else {
+            for index in 0..<pool.count where !gather(pool[index], k: k, filter: filter, into: &result) { break }
+            order(&result, k: k)
+            return
+        }
+        // Codes only say roughly who is near, so more than k are measured again.
+        let count = min(pool.count, max(2 * k, k + 32))
+        var exact: [UInt64] = []
+        exact.reserveCapacity(count)
+        for first in stride(from: 0, to: count, by: Scratch.batchCapacity) {
+            let width = min(Scratch.batchCapacity, count - first)
+            for index in 0..<width { scratch.codes[index] = UnsafeRawPointer(store.vector(pool[first + index].node)) }
+            kernels.gatherExact(query, scratch.codes, width, dimension, scratch.distances)
+            for index in 0..<width {
+                exact.append(Candidate(distance: scratch.distances[index], node: pool[first + index].node).key)
+            }
+        }
+        cost.distanceCount += count
+        exact.sort()
+        for key in exact where !gather(Candidate(key: key), k: k, filter: filter, into: &result) { break }
+        order(&result, k: k)
+    }
+
+    /// Adds the items of one node; candidates come in order of distance. False once no further candidate can matter.
+    private func gather(
+        _ candidate: Candidate, k: Int, filter: ItemFilter, into result: inout SearchResult
+    ) -> Bool {
+        let distance = candidate.distance
+        if result.hits.count >= k, let last = result.hits.last, distance > last.distance { return false }
+        let node = candidate.node
+        let word = store.posting(node).pointee.load(ordering: .acquiring)
+        // An ascending list gives its smallest items first; of another all are needed to find them.
+        let limit = PostingList.isAscending(word) ? k : Int.max
+        var taken = 0
+        _ = PostingList.forEach(word) { item in
+            if filter.matches(item), let place = items.locate(item), place.node == node {
+                result.hits.append((item, distance))
+                taken += 1
+            }
+            return taken < limit
+        }
+        return true
+    }
+
+    private func order(_ result: inout SearchResult, k: Int) {
+        func isBefore(_ left: (item: UInt32, distance: Float), _ right: (item: UInt32, distance: Float)) -> Bool {
+            left.distance != right.distance ? left.distance < right.distance : left.item < right.item
+        }
+        for index in result.hits.indices.dropFirst() where isBefore(result.hits[index], result.hits[index - 1]) {
+            result.hits.sort(by: isBefore)
+            break
+        }
+        if result.hits.count > k { result.hits.removeLast(result.hits.count - k) }
+    }
+
+    // MARK: Exact scans
+
+    private func scanAll(_ query: UnsafePointer<Float>, k: Int, _ scratch: Scratch) -> SearchResult {
+        let slotCount = slots.load(ordering: .acquiring)
+        var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)))
+        if k > 0 {
+            for node in 0..<UInt32(slotCount) where store.isLive(node) { push(node, query, scratch, &scan) }
+        }
+        return finish(&scan, k: k, query: query, filter: .everything, scratch)
+    }
+
+    /// Compares the vectors of all items of `filter`, each vector once.
+    func scan(_ query: UnsafePointer<Float>, k: Int, filter: ItemFilter, _ scratch: Scratch) -> SearchResult {
+        let slotCount = slots.load(ordering: .acquiring)
+        let marks = scratch.beginVisit(slotCount: slotCount)
+        var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)))
+        if k > 0, let words = filter.words {
+            for wordIndex in 0..<filter.wordCount {
+                var rest = words[wordIndex]
+                while rest != 0 {
+                    let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
+                    rest &= rest - 1
+                    if let (node, _) = items.locate(item), marks.visit(node) { push(node, query, scratch, &scan) }
+                }
+            }
+        }
+        return finish(&scan, k: k, query: query, filter: filter, scratch)
+    }
+
+    private struct ExactScan {
+        var pool: SortedPool
+        var waiting = 0
+        var distanceCount = 0
+    }
+
+    private func push(
+        _ node: UInt32, _ query: UnsafePointer<Float>, _ scratch: Scratch, _ scan: inout ExactScan
+    ) {
+        scratch.nodes[scan.waiting] = node
+        scratch.codes[scan.waiting] = UnsafeRawPointer(store.vector(node))
+        scan.waiting += 1
+        if scan.waiting == 64 { flush(query, scratch, &scan) }
+    }
+
+    private func flush(_ query: UnsafePointer<Float>, _ scratch: Scratch, _ scan: inout ExactScan) {
+        kernels.gatherExact(query, scratch.codes, scan.waiting, dimension, scratch.distances)
+        for index in 0..<scan.waiting {
+            scan.pool.insert(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]))
+        }
+        scan.distanceCount += scan.waiting
+        scan.waiting = 0
+    }
+
+    private func finish(
+        _ scan: inout ExactScan, k: Int, query: UnsafePointer<Float>, filter: ItemFilter, _ scratch: Scratch
+    ) -> SearchResult {
+        flush(query, scratch, &scan)
+        var result = SearchResult()
+        for index in 0..<scan.pool.count where !gather(scan.pool[index], k: k, filter: filter, into: &result) { break }
+        order(&result, k: k)
+        result.distanceCount = scan.distanceCount
+        result.isExact = true
+        return result
+    }
+}

@@ -1,0 +1,103 @@
+/// The tree that keeps every node reachable on layer 0.
+///
+/// HNSW prunes links without asking whether they were the last way to a node. Here each node but the root has a parent that links
+/// to it, and that link is never pruned; parents come before children, so following them ends at the root. The entry point links
+/// to the root. So every node can be reached from the entry point, after any insertions and deletions, and the check costs nothing
+/// while searching. A node has about one child on average, so hardly any of its links are bound.
+extension HNSWIndex {
+    /// Children that a node takes on willingly, and at the most. Two places stay free for the root and for one other link.
+    private var softChildLimit: Int { max(1, parameters.m / 2) }
+    var hardChildLimit: Int { max(1, store.mMax0 - 2) }
+
+    /// Whether the tree needs the link `node` → `target` on layer 0.
+    @inline(__always)
+    func isPinned(_ node: UInt32, _ target: UInt32) -> Bool {
+        store.parent(target) == node || (target == root && entry?.node == node)
+    }
+
+    /// A parent for a new node: the nearest of its neighbours that has few children, else any that has room.
+    func chooseParent(among neighbours: [UInt32]) -> UInt32 {
+        for node in neighbours where store.children(node) < softChildLimit { return node }
+        for node in neighbours where store.children(node) < hardChildLimit { return node }
+        return anyParent { _ in true }
+    }
+
+    /// A linked node that has room for a child. There is one: a tree of n nodes has n − 1 children.
+    private func anyParent(_ isFit: (UInt32) -> Bool) -> UInt32 {
+        for slot in isLinked.indices where isLinked[slot] {
+            let node = UInt32(slot)
+            // A node of the current group has no parent yet and is nobody's child; the root is the only other one.
+            if store.children(node) < hardChildLimit && isAttached(node) && isFit(node) { return node }
+        }
+        preconditionFailure("a tree has a node with room for a child")
+    }
+
+    private func isAttached(_ node: UInt32) -> Bool { node == root || store.parent(node) != absent }
+
+    /// Whether `node` lies under `ancestor` in the tree, or is it.
+    /// - Complexity: O(depth of `node`)
+    private func isUnder(_ ancestor: UInt32, _ node: UInt32) -> Bool {
+        var current = node
+        while current != absent {
+            if current == ancestor { return true }
+            current = store.parent(current)
+        }
+        return false
+    }
+
+    /// Hangs the children of a node that goes away onto others, and makes one of them the root if it was the root.
+    ///
+    /// In-links of layer 0 are known (`inLinks`), and `node` is not the entry point any more.
+    func releaseFromTree(_ node: UInt32) {
+        var children = store.links(node, layer: 0).array.filter { store.parent($0) == node }
+        let parent = store.parent(node)
+        if node == root {
+            precondition(!children.isEmpty, "the root of several nodes has a child")
+            root = children.removeFirst()
+            store.setParent(root, absent)
+            linkEntryToRoot()
+        } else {
+            store.setChildren(parent, store.children(parent) - 1)
+        }
+        let neighbours = store.links(node, layer: 0).array
+        for child in children {
+            adopt(child, from: node, neighbours: neighbours)
+        }
+    }
+
+    /// Finds a new parent for `child`: one that links to it already, else a neighbour of the old parent, else anyone.
+    private func adopt(_ child: UInt32, from old: UInt32, neighbours: [UInt32]) {
+        func isFit(_ node: UInt32) -> Bool {
+            node != old && isLinked[Int(node)] && store.children(node) < hardChildLimit && !isUnder(child, node)
+        }
+        // Until it is adopted, everything under `child` counts as cut off: a parent from there would close a ring.
+        var parent = (inLinks?.of(child) ?? []).first(where: isFit)
+        parent = parent ?? neighbours.first(where: isFit)
+        let chosen = parent ?? anyParent(isFit)
+        store.setParent(child, chosen)
+        store.setChildren(chosen, store.children(chosen) + 1)
+        bind(chosen, child)
+    }
+
+    /// Makes the entry point link to the root.
+    func linkEntryToRoot() {
+        guard let entry, root != absent, entry.node != root else { return }
+        bind(entry.node, root)
+    }
+
+    /// Makes sure of the link `node` → `target` on layer 0; the farthest link that is not needed makes room.
+    private func bind(_ node: UInt32, _ target: UInt32) {
+        let list = store.links(node, layer: 0)
+        guard !list.contains(target) else { return }
+        var links = list.array
+        if links.count == list.capacity {
+            let scratch = readers.borrow()
+            defer { readers.giveBack(scratch) }
+            let free = candidates(from: store.vector(node), to: links.filter { !isPinned(node, $0) }, scratch)
+            let farthest = free.max { $0.key < $1.key }
+            links.removeAll { $0 == farthest?.node }
+        }
+        links.append(target)
+        setLinks(node, layer: 0, links)
+    }
+}

@@ -1,0 +1,44 @@
+/// A vector, a request or a checkpoint that the index refuses.
+public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
+    public enum Code: Sendable, Equatable {
+        /// A vector has `got` elements where the index holds vectors of `expected`.
+        case wrongDimension(expected: Int, got: Int)
+        /// A vector holds NaN or an infinity, or its squared length does not fit a `Float`.
+        case notFinite
+        /// A vector of length 0 has no direction, which the cosine needs.
+        case zeroLength
+        /// The cosine index stores unit vectors; this one has another length.
+        case notUnitLength(length: Float)
+        /// The index was asked for codes that it cannot hold.
+        case unsupportedPrecision(Precision)
+        /// `HILUM_KERNELS` names a set of kernels that does not exist or that this CPU cannot run.
+        case kernelsUnavailable(name: String)
+        /// No more nodes or items fit.
+        case full
+        /// A checkpoint of links is cut off, altered or does not belong to this index.
+        case damagedLinks(reason: String)
+    }
+
+    public let code: Code
+
+    public init(_ code: Code) { self.code = code }
+
+    static func damaged(_ reason: String) -> IndexError { IndexError(.damagedLinks(reason: reason)) }
+
+    public var description: String {
+        switch code {
+        case .wrongDimension(let expected, let got):
+            "the vector has \(got) elements, the index needs \(expected); use the model that the index was built with"
+        case .notFinite: "the vector holds NaN, an infinity or values too large to square"
+        case .zeroLength: "the vector has length 0 and so no direction; it cannot be compared by cosine"
+        case .notUnitLength(let length): "the vector has length \(length); divide it by its length before storing it"
+        case .unsupportedPrecision(let precision):
+            "codes of precision \(precision) are not available yet; use f32 or bf16"
+        case .kernelsUnavailable(let name):
+            "HILUM_KERNELS=\(name) is no set this CPU can run; use scalar, avx2 or avx512, or leave it unset"
+        case .full: "the index is full (2^31 - 2 nodes)"
+        case .damagedLinks(let reason):
+            "the stored links cannot be used (\(reason)); build the index again from the vectors"
+        }
+    }
+}

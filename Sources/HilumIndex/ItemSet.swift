@@ -1,0 +1,107 @@
+/// A set of items as a bitmap: one bit for each number up to the largest, so items should be dense small integers.
+///
+/// Thread rule: a value type; any number of threads may read one value.
+public struct ItemSet: Sendable, Equatable {
+    private(set) var words: [UInt64] = []
+
+    /// The number of items in the set.
+    public private(set) var count = 0
+
+    public init() {}
+
+    public init(_ items: some Sequence<UInt32>) {
+        for item in items { insert(item) }
+    }
+
+    public var isEmpty: Bool { count == 0 }
+
+    public func contains(_ item: UInt32) -> Bool {
+        let word = Int(item >> 6)
+        return word < words.count && words[word] >> UInt64(item & 63) & 1 == 1
+    }
+
+    /// Adds `item`; false if it was there.
+    @discardableResult
+    public mutating func insert(_ item: UInt32) -> Bool {
+        let word = Int(item >> 6)
+        if word >= words.count {
+            words.append(contentsOf: repeatElement(0, count: word + 1 - words.count))
+        }
+        let bit = UInt64(1) << UInt64(item & 63)
+        guard words[word] & bit == 0 else { return false }
+        words[word] |= bit
+        count += 1
+        return true
+    }
+
+    /// Takes `item` out; false if it was not there.
+    @discardableResult
+    public mutating func remove(_ item: UInt32) -> Bool {
+        guard contains(item) else { return false }
+        words[Int(item >> 6)] &= ~(UInt64(1) << UInt64(item & 63))
+        count -= 1
+        return true
+    }
+
+    public func union(_ other: ItemSet) -> ItemSet {
+        combined(with: other, count: max(words.count, other.words.count), |)
+    }
+
+    public func intersection(_ other: ItemSet) -> ItemSet {
+        combined(with: other, count: min(words.count, other.words.count), &)
+    }
+
+    public func subtracting(_ other: ItemSet) -> ItemSet { combined(with: other, count: words.count) { $0 & ~$1 } }
+
+    private func combined(with other: ItemSet, count wordCount: Int, _ body: (UInt64, UInt64) -> UInt64) -> ItemSet {
+        var result = ItemSet()
+        result.words.reserveCapacity(wordCount)
+        for word in 0..<wordCount {
+            let left = word < words.count ? words[word] : 0
+            let value = body(left, word < other.words.count ? other.words[word] : 0)
+            result.words.append(value)
+            result.count += value.nonzeroBitCount
+        }
+        return result
+    }
+
+    /// Calls `body` with every item in ascending order.
+    public func forEach<E: Error>(_ body: (UInt32) throws(E) -> Void) throws(E) {
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                try body(UInt32(index * 64 + rest.trailingZeroBitCount))
+                rest &= rest - 1
+            }
+        }
+    }
+
+    /// The items in ascending order.
+    public var items: [UInt32] {
+        var result: [UInt32] = []
+        result.reserveCapacity(count)
+        forEach { result.append($0) }
+        return result
+    }
+
+    public static func == (left: ItemSet, right: ItemSet) -> Bool {
+        guard left.count == right.count else { return false }
+        let shared = min(left.words.count, right.words.count)
+        return left.words[..<shared] == right.words[..<shared]
+    }
+}
+
+/// The bits of an `ItemSet` behind a raw pointer, for the search loop; valid only within the closure that made it.
+struct ItemFilter {
+    let words: UnsafePointer<UInt64>?
+    let wordCount: Int
+
+    static var everything: ItemFilter { ItemFilter(words: nil, wordCount: 0) }
+
+    @inline(__always) func matches(_ item: UInt32) -> Bool {
+        guard let words else { return true }
+        let word = Int(item >> 6)
+        // Safety: `word` is below the count of words that the closure's owner keeps alive.
+        return word < wordCount && words[word] >> UInt64(item & 63) & 1 == 1
+    }
+}

@@ -1,0 +1,198 @@
+import Synchronization
+
+/// The arena: one record of fixed stride a node, in chunks that never move, so that pointers stay valid while it grows.
+///
+/// ```
+/// record  | code (f32 or bf16), to 64 bytes | header | 2m links | pad to 8 | posting | upper | parent | hash | children | level |
+///          0                                 u32      u32 each              u64       pointer u32      u32    u32        u32
+/// header  | version (23 bits) | being written (1) | count (8) |
+/// upper   level × | header | m links |                           (apart, only for the one node in m that has a level above 0)
+/// ```
+/// With bf16 codes the f32 vectors lie in chunks of their own: only the last step of a search reads them.
+///
+/// Thread rule: `grow` and everything that stores belong to the one writer. Readers load links and postings, which are atomics;
+/// all other fields of a record are written before the first link to its node is published and do not change while a reader
+/// could reach it (`ReaderPool` holds back the reuse of records), except `parent`, `hash` and `children`, which are the writer's own.
+struct NodeStore {
+    /// Nodes that fit a link word of 31 bits, the last number kept free.
+    static let maxNodeCount = Int(Int32.max) - 1
+    static let maxChunkCount = 1 << 17
+    static let chunkByteCount = 8 << 20
+
+    let dimension: Int
+    let precision: Precision
+    let m: Int
+    /// The most links of a node on layer 0.
+    let mMax0: Int
+
+    private let stride: Int
+    private let linksOffset: Int
+    private let metaOffset: Int
+    private let chunkShift: UInt32
+    private let chunkMask: UInt32
+    private let exactStride: Int
+    // Safety: both tables are allocated in full; entries below the chunk count are initialized by `grow`, before any node of the
+    // chunk is published.
+    private let chunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    private let exactChunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
+
+    init(dimension: Int, precision: Precision, m: Int) {
+        self.dimension = dimension
+        self.precision = precision
+        self.m = m
+        mMax0 = 2 * m
+        func roundUp(_ value: Int, to unit: Int) -> Int { (value + unit - 1) / unit * unit }
+        exactStride = roundUp(4 * dimension, to: 64)
+        linksOffset = precision == .f32 ? exactStride : roundUp(2 * dimension, to: 64)
+        metaOffset = roundUp(linksOffset + 4 * (1 + mMax0), to: 8)
+        stride = roundUp(metaOffset + 32, to: 64)
+        var shift: UInt32 = 5
+        while (stride << Int(shift + 1)) <= Self.chunkByteCount { shift += 1 }
+        chunkShift = shift
+        chunkMask = (1 << shift) - 1
+        chunks = .allocate(capacity: Self.maxChunkCount)
+        exactChunks = .allocate(capacity: precision == .f32 ? 1 : Self.maxChunkCount)
+    }
+
+    /// Nodes of one chunk.
+    var chunkNodeCount: Int { 1 << Int(chunkShift) }
+
+    /// Bytes that a node takes, its upper layers apart.
+    var bytesPerNode: Int { stride + (precision == .f32 ? 0 : exactStride) }
+
+    /// Adds the chunk numbered `chunk`, zeroed. Writer only.
+    func grow(chunk: Int) {
+        precondition(chunk < Self.maxChunkCount, "the arena is full")
+        (chunks + chunk).initialize(to: zeroedPages(stride << Int(chunkShift)))
+        if precision != .f32 {
+            (exactChunks + chunk).initialize(to: zeroedPages(exactStride << Int(chunkShift)))
+        }
+    }
+
+    /// Gives everything back; no pointer into the arena may be used afterwards.
+    func deallocate(chunkCount: Int) {
+        for chunk in 0..<chunkCount {
+            returnPages(chunks[chunk], stride << Int(chunkShift))
+            if precision != .f32 { returnPages(exactChunks[chunk], exactStride << Int(chunkShift)) }
+        }
+        chunks.deallocate()
+        exactChunks.deallocate()
+    }
+
+    // MARK: Fields
+
+    // Safety, for all accessors: `node` is below the slot count, so its chunk exists; offsets lie inside one stride; the record
+    // starts at a multiple of 64 and each field at a multiple of its size.
+    @inline(__always) private func record(_ node: UInt32) -> UnsafeMutableRawPointer {
+        chunks[Int(node >> chunkShift)] + Int(node & chunkMask) &* stride
+    }
+
+    /// The code of a node: `dimension` elements, 64-byte aligned.
+    @inline(__always) func code(_ node: UInt32) -> UnsafeMutableRawPointer { record(node) }
+
+    /// The f32 vector of a node: `dimension` floats, 64-byte aligned.
+    @inline(__always) func vector(_ node: UInt32) -> UnsafeMutablePointer<Float> {
+        let bytes =
+            precision == .f32
+            ? record(node) : exactChunks[Int(node >> chunkShift)] + Int(node & chunkMask) &* exactStride
+        return bytes.assumingMemoryBound(to: Float.self)
+    }
+
+    /// The links of a node on a layer; the node must reach that layer.
+    @inline(__always) func links(_ node: UInt32, layer: Int) -> LinkList {
+        let record = record(node)
+        if layer == 0 {
+            return LinkList(
+                words: (record + linksOffset).assumingMemoryBound(to: Atomic<UInt32>.self), capacity: mMax0)
+        }
+        let upper = (record + metaOffset + 8).load(as: UnsafeMutableRawPointer.self)
+        return LinkList(
+            words: (upper + 4 * (1 + m) &* (layer - 1)).assumingMemoryBound(to: Atomic<UInt32>.self), capacity: m)
+    }
+
+    /// The posting word of a node; 0 while it bears no item.
+    @inline(__always) func posting(_ node: UInt32) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        (record(node) + metaOffset).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    /// Whether the node bears an item. Any thread.
+    @inline(__always) func isLive(_ node: UInt32) -> Bool { posting(node).pointee.load(ordering: .acquiring) != 0 }
+
+    func setUpper(_ node: UInt32, _ pointer: UnsafeMutableRawPointer) {
+        (record(node) + metaOffset + 8).storeBytes(of: pointer, as: UnsafeMutableRawPointer.self)
+    }
+
+    @inline(__always) private func word(_ node: UInt32, _ index: Int) -> UnsafeMutablePointer<UInt32> {
+        (record(node) + metaOffset + 16 + 4 &* index).assumingMemoryBound(to: UInt32.self)
+    }
+
+    /// The node that keeps this one reachable on layer 0 (see `HNSWIndex+Tree`); `absent` for the root. Writer only.
+    @inline(__always) func parent(_ node: UInt32) -> UInt32 { word(node, 0).pointee }
+    func setParent(_ node: UInt32, _ parent: UInt32) { word(node, 0).pointee = parent }
+
+    /// 32 bits of the hash of the f32 vector. Writer only.
+    func hash(_ node: UInt32) -> UInt32 { word(node, 1).pointee }
+    func setHash(_ node: UInt32, _ hash: UInt32) { word(node, 1).pointee = hash }
+
+    /// Nodes whose parent this one is. Writer only.
+    @inline(__always) func children(_ node: UInt32) -> Int { Int(word(node, 2).pointee) }
+    func setChildren(_ node: UInt32, _ count: Int) { word(node, 2).pointee = UInt32(count) }
+
+    /// The highest layer of a node; belongs to the record for good.
+    @inline(__always) func level(_ node: UInt32) -> Int { Int(word(node, 3).pointee) }
+    func setLevel(_ node: UInt32, _ level: Int) { word(node, 3).pointee = UInt32(level) }
+}
+
+/// One list of links in the arena.
+///
+/// The header carries a version, so a reader notices that the list changed under it and reads again. After a bounded number of
+/// tries (the writer may have lost the CPU in the middle) it takes what it has: every word below the count is a node that was
+/// linked after the reader began, so it is safe to visit, and only the choice of links mixes two versions.
+///
+/// Thread rule: `read` from any thread, `write` by the one writer.
+struct LinkList {
+    // Safety: `1 + capacity` words in the arena, alive as long as the index.
+    let words: UnsafeMutablePointer<Atomic<UInt32>>
+    let capacity: Int
+
+    private static let writing: UInt32 = 1 << 8
+    private static let tryLimit = 64
+
+    /// Copies the links into `out` (room for `capacity`) and returns how many there are.
+    @inline(__always) func read(into out: UnsafeMutablePointer<UInt32>) -> Int {
+        var tries = 0
+        while true {
+            let before = words.pointee.load(ordering: .acquiring)
+            let count = min(Int(before & 0xFF), capacity)
+            for index in 0..<count { out[index] = (words + 1 + index).pointee.load(ordering: .acquiring) }
+            let isWhole = before & Self.writing == 0 && words.pointee.load(ordering: .relaxed) == before
+            if isWhole || tries == Self.tryLimit { return count }
+            tries += 1
+        }
+    }
+
+    /// The number of links. Any thread.
+    @inline(__always) var count: Int { min(Int(words.pointee.load(ordering: .acquiring) & 0xFF), capacity) }
+
+    /// One link; `index` is below `count`. Writer only.
+    @inline(__always) subscript(index: Int) -> UInt32 { (words + 1 + index).pointee.load(ordering: .relaxed) }
+
+    /// The links as an array. Writer only.
+    var array: [UInt32] { (0..<count).map { self[$0] } }
+
+    func contains(_ node: UInt32) -> Bool {
+        for index in 0..<count where self[index] == node { return true }
+        return false
+    }
+
+    /// Replaces the list. Writer only.
+    func write(_ links: some Collection<UInt32>) {
+        precondition(links.count <= capacity, "too many links for the list")
+        let header = words.pointee.load(ordering: .relaxed)
+        words.pointee.store(header | Self.writing, ordering: .relaxed)
+        // Each word is stored with release, so a reader that sees it also sees the mark in the header.
+        for (index, link) in links.enumerated() { (words + 1 + index).pointee.store(link, ordering: .releasing) }
+        let version = (header & ~0x1FF) &+ 0x200
+        words.pointee.store(version | UInt32(links.count), ordering: .releasing)
+    }
+}

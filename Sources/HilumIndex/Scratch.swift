@@ -1,0 +1,145 @@
+import Synchronization
+
+/// What one search needs besides the graph: marks of visited nodes, the pool of candidates, a batch of neighbours.
+///
+/// Sendable: a scratch is owned by one thread between `ReaderPool.borrow` and `giveBack`; only `epoch` is shared, an atomic.
+/// A mark is 16 bits and counts up from search to search, so that nothing is cleared but once in 65,535 searches.
+final class Scratch: @unchecked Sendable {
+    /// The clock of the pool when the reader began; 0 while idle.
+    let epoch = Atomic<UInt64>(0)
+
+    /// Links of one node, their codes and distances; room for `batchCapacity`.
+    static let batchCapacity = 256
+    let links: UnsafeMutablePointer<UInt32>
+    let nodes: UnsafeMutablePointer<UInt32>
+    let codes: UnsafeMutablePointer<UnsafeRawPointer?>
+    let distances: UnsafeMutablePointer<Float>
+    /// A copy of the query, `dimension` floats.
+    let query: UnsafeMutablePointer<Float>
+
+    private var marks: UnsafeMutablePointer<UInt16>
+    private var markCapacity = 0
+    private var mark: UInt16 = 0
+    private var keys: UnsafeMutablePointer<UInt64>
+    private var keyCapacity = 0
+    /// Candidates of a filtered search, a binary heap with the nearest on top.
+    var heap: [UInt64] = []
+
+    init(dimension: Int) {
+        links = .allocate(capacity: Self.batchCapacity)
+        nodes = .allocate(capacity: Self.batchCapacity)
+        codes = .allocate(capacity: Self.batchCapacity)
+        distances = .allocate(capacity: Self.batchCapacity)
+        query = .allocate(capacity: max(dimension, 1))
+        marks = .allocate(capacity: 1)
+        keys = .allocate(capacity: 1)
+    }
+
+    deinit {
+        links.deallocate()
+        nodes.deallocate()
+        codes.deallocate()
+        distances.deallocate()
+        query.deallocate()
+        marks.deallocate()
+        keys.deallocate()
+    }
+
+    /// Marks for the nodes below `slotCount`, none visited.
+    func beginVisit(slotCount: Int) -> VisitedMarks {
+        if slotCount > markCapacity {
+            marks.deallocate()
+            markCapacity = slotCount + slotCount / 4 + 64
+            marks = .allocate(capacity: markCapacity)
+            marks.initialize(repeating: 0, count: markCapacity)
+            mark = 0
+        }
+        mark &+= 1
+        if mark == 0 {
+            marks.update(repeating: 0, count: markCapacity)
+            mark = 1
+        }
+        return VisitedMarks(marks: marks, mark: mark, slotCount: UInt32(slotCount))
+    }
+
+    /// An empty pool for up to `limit` candidates; the one made before it may not be used any more.
+    func makePool(limit: Int) -> SortedPool {
+        if limit + 1 > keyCapacity {
+            keys.deallocate()
+            keyCapacity = max(limit + 1, 2 * keyCapacity)
+            keys = .allocate(capacity: keyCapacity)
+        }
+        return SortedPool(keys: keys, limit: limit)
+    }
+}
+
+/// Which nodes a search has seen.
+struct VisitedMarks {
+    // Safety: `slotCount` marks, owned by the scratch that the search holds.
+    let marks: UnsafeMutablePointer<UInt16>
+    let mark: UInt16
+    let slotCount: UInt32
+
+    /// Marks `node`; false if it was marked or was added after the search began.
+    @inline(__always) func visit(_ node: UInt32) -> Bool {
+        guard node < slotCount else { return false }
+        let place = marks + Int(node)
+        if place.pointee == mark { return false }
+        place.pointee = mark
+        return true
+    }
+}
+
+/// The nearest candidates seen so far, sorted, at most `limit`; the cursor stands at the first whose links were not read.
+struct SortedPool {
+    // Safety: room for `limit + 1` keys, owned by the scratch that the search holds.
+    let keys: UnsafeMutablePointer<UInt64>
+    let limit: Int
+    private(set) var count = 0
+    private var cursor = 0
+
+    @inline(__always) init(keys: UnsafeMutablePointer<UInt64>, limit: Int) {
+        self.keys = keys
+        self.limit = limit
+    }
+
+    @inline(__always) subscript(index: Int) -> Candidate { Candidate(key: keys[index]) }
+
+    @inline(__always) var isFull: Bool { count == limit }
+
+    /// The farthest candidate's key; all ones while there is room.
+    @inline(__always) var bound: UInt64 { count == limit ? keys[count - 1] : .max }
+
+    /// Puts a candidate in its place; drops the farthest when the pool overflows.
+    @inline(__always) mutating func insert(_ candidate: Candidate) {
+        let key = candidate.key
+        if count == limit {
+            if limit == 0 || key >= keys[count - 1] { return }
+            count -= 1
+        }
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) >> 1
+            if keys[middle] < key { low = middle + 1 } else { high = middle }
+        }
+        // Safety: `low <= count < limit`, so `count + 1 - low` keys from `low + 1` lie inside the room.
+        (keys + low + 1).update(from: keys + low, count: count - low)
+        keys[low] = key
+        count += 1
+        if low < cursor { cursor = low }
+    }
+
+    /// The nearest candidate whose links were not read yet, marked as read.
+    @inline(__always) mutating func next() -> Candidate? {
+        while cursor < count {
+            let key = keys[cursor]
+            cursor += 1
+            if key & 1 == 0 {
+                keys[cursor - 1] = key | 1
+                return Candidate(key: key)
+            }
+        }
+        return nil
+    }
+}

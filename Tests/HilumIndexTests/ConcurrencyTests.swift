@@ -1,0 +1,96 @@
+import Dispatch
+import HilumCore
+import Synchronization
+import Testing
+
+@testable import HilumIndex
+
+@Suite struct ConcurrencyTests {
+    @Test("Searches beside a writer only ever see whole vectors and items of their own", arguments: [UInt64(1), 2])
+    func readersBesideAWriter(seed: UInt64) throws {
+        let dimension = 16
+        let stable = 400
+        let all = VectorSet(.clusters, count: 900, dimension: dimension, seed: seed)
+        let index = try HNSWIndex(
+            dimension: dimension, metric: .squaredEuclidean, parameters: .init(m: 8, efConstruction: 40, seed: seed))
+        try index.insertAll(all, items: (0..<900).map { UInt32($0) })
+        let isDone = AtomicFlag()
+        let wrong = AtomicCounter()
+        let searches = AtomicCounter()
+        let readers = DispatchGroup()
+        for reader in 0..<2 {
+            DispatchQueue.global().async(group: readers) {
+                var generator = SeededGenerator(seed: seed, keys: UInt64(reader))
+                let filter = ItemSet((0..<UInt32(900)).filter { $0 % 2 == 0 })
+                while !isDone.isRaised || searches.current < 50 {
+                    let row = generator.integer(below: stable)
+                    let query = all.row(row)
+                    let isFiltered = generator.chance(0.3)
+                    guard
+                        let result = try? index.find(query, k: 10, ef: 40, filter: isFiltered ? filter : nil),
+                        let exact = try? index.findExactly(query, k: 3)
+                    else {
+                        wrong.increment()
+                        continue
+                    }
+                    searches.increment()
+                    for hit in result.hits + exact.hits {
+                        // An item's vector is one of two; the distance must be that of one of them, to the last bit.
+                        let candidates = [all.row(Int(hit.item)), all.row((Int(hit.item) + 1) % 900)]
+                        let fits = candidates.contains { Self.isDistance(hit.distance, query, $0) }
+                        if !fits || (isFiltered && result.hits.contains { $0.item % 2 == 1 }) { wrong.increment() }
+                    }
+                    // What the writer leaves alone is always found.
+                    if exact.hits.first?.distance != 0 { wrong.increment() }
+                    if Set(result.hits.map(\.item)).count != result.hits.count { wrong.increment() }
+                }
+            }
+        }
+        var generator = SeededGenerator(seed: seed)
+        for turn in 0..<3_000 {
+            let item = UInt32(stable + 1 + generator.integer(below: 498))
+            switch turn % 3 {
+            case 0: index.remove(item: item)
+            case 1: try index.insert(all.row(Int(item)), item)
+            default: try index.insert(all.row((Int(item) + 1) % 900), item)
+            }
+        }
+        isDone.raise()
+        readers.wait()
+        #expect(wrong.current == 0)
+        #expect(searches.current >= 50)
+        #expect(index.validate() == [])
+        #expect(index.slots.load(ordering: .relaxed) < 3_000, "slots are used again beside readers")
+    }
+
+    private static func isDistance(_ distance: Float, _ left: [Float], _ right: [Float]) -> Bool {
+        var sum: Float = 0
+        for (a, b) in zip(left, right) { sum += (a - b) * (a - b) }
+        return abs(distance - sum) <= 1e-4 * (1 + sum)
+    }
+
+    @Test func batchesBesideReadersAreTheSameAsAlone() throws {
+        let base = VectorSet(.uniform, count: 2_000, dimension: 12, seed: 9)
+        let alone = try HNSWIndex(dimension: 12, metric: .squaredEuclidean, parameters: .init(efConstruction: 40))
+        try alone.insertAll(base)
+        let index = try HNSWIndex(dimension: 12, metric: .squaredEuclidean, parameters: .init(efConstruction: 40))
+        let isDone = AtomicFlag()
+        let wrong = AtomicCounter()
+        let readers = DispatchGroup()
+        DispatchQueue.global().async(group: readers) {
+            var row = 0
+            while !isDone.isRaised {
+                row = (row + 1) % base.count
+                let hits = (try? index.find(base.row(row), k: 5, ef: 20).hits) ?? []
+                for hit in hits where !Self.isDistance(hit.distance, base.row(row), base.row(Int(hit.item))) {
+                    wrong.increment()
+                }
+            }
+        }
+        try index.insertAll(base)
+        isDone.raise()
+        readers.wait()
+        #expect(wrong.current == 0)
+        #expect(index.serializeLinks() == alone.serializeLinks())
+    }
+}

@@ -1,0 +1,80 @@
+import HilumCore
+import Testing
+
+@testable import HilumIndex
+
+@Suite struct FilterTests {
+    private func makeIndex() throws -> (HNSWIndex, base: VectorSet, queries: VectorSet) {
+        let all = VectorSet(.clusters, count: 6_040, dimension: 16, seed: 31)
+        var base = all
+        base.values = Array(all.values[..<(6_000 * 16)])
+        var queries = all
+        queries.values = Array(all.values[(6_000 * 16)...])
+        let index = try HNSWIndex(
+            dimension: 16, metric: .squaredEuclidean, parameters: .init(efConstruction: 100))
+        try index.insertAll(base)
+        return (index, base, queries)
+    }
+
+    @Test("Every selectivity gives k hits that match, with recall of at least 0.95")
+    func selectivities() throws {
+        let (index, _, queries) = try makeIndex()
+        for share in [0.9, 0.5, 0.25, 0.1, 0.03, 0.01, 0.002, 0.001] {
+            var generator = SeededGenerator(seed: UInt64(share * 10_000))
+            let filter = ItemSet((0..<UInt32(6_000)).filter { _ in generator.chance(share) })
+            #expect(try index.recall(queries, ef: 40, filter: filter) >= 0.95, "\(share)")
+            for row in 0..<queries.count {
+                let result = try index.find(queries.row(row), k: 10, ef: 40, filter: filter)
+                #expect(result.hits.count == min(10, filter.count))
+                #expect(result.hits.allSatisfy { filter.contains($0.item) })
+                #expect(result.distanceCount <= 3 * max(filter.count, 100) + 200, "\(share): \(result.distanceCount)")
+            }
+        }
+    }
+
+    @Test("A filter that holds only what is far away still gives k hits")
+    func farAway() throws {
+        let (index, base, queries) = try makeIndex()
+        for row in 0..<10 {
+            let query = queries.row(row)
+            let order = plainDistances(query, base).enumerated().sorted { $0.element > $1.element }
+            for count in [5, 40, 1_500, 3_000] {
+                let filter = ItemSet(order[..<count].map { UInt32($0.offset) })
+                let hits = try index.find(query, k: 10, ef: 20, filter: filter).hits
+                #expect(hits.count == min(10, count) && hits.allSatisfy { filter.contains($0.item) })
+            }
+        }
+        #expect(try index.recall(queries, ef: 40, filter: ItemSet(0..<3_000)) >= 0.95)
+    }
+
+    @Test func filtersOnCopiesAndOnItemsThatAreNotThere() throws {
+        let index = try HNSWIndex(dimension: 4, metric: .squaredEuclidean)
+        let base = VectorSet(.uniform, count: 3, dimension: 4, seed: 3)
+        for item in 0..<UInt32(600) { try index.insert(base.row(Int(item % 3)), item) }
+        #expect(index.nodeCount == 3)
+        let filter = ItemSet([2, 5, 7, 9_000, 100_000])
+        let hits = try index.find(base.row(2), k: 10, ef: 10, filter: filter).hits
+        #expect(hits.map(\.item) == [2, 5, 7])
+        #expect(try index.findExactly(base.row(2), k: 2, filter: filter).hits.map(\.item) == [2, 5])
+        // Items in descending order, so that the list of the node is not ascending.
+        for item in (1_000..<UInt32(1_010)).reversed() { try index.insert([9, 9, 9, 9], item) }
+        #expect(try index.find([9, 9, 9, 9], k: 3, ef: 3).hits.map(\.item) == [1_000, 1_001, 1_002])
+        #expect(index.validate() == [])
+    }
+
+    @Test func itemSetsAreSets() {
+        var generator = SeededGenerator(seed: 1)
+        let left = Set((0..<200).map { _ in UInt32(generator.integer(below: 500)) })
+        let right = Set((0..<200).map { _ in UInt32(generator.integer(below: 900)) })
+        let (a, b) = (ItemSet(left), ItemSet(right))
+        #expect(a.items == left.sorted() && a.count == left.count)
+        #expect(a.union(b).items == left.union(right).sorted())
+        #expect(a.intersection(b).items == left.intersection(right).sorted())
+        #expect(a.subtracting(b).items == left.subtracting(right).sorted())
+        #expect(a.union(b).count == left.union(right).count)
+        var c = a
+        for item in left { #expect(c.remove(item) && !c.remove(item)) }
+        #expect(c.isEmpty && c == ItemSet())
+        #expect(!a.contains(100_000))
+    }
+}
