@@ -17,6 +17,10 @@ import HilumServer
 @main
 struct Hilum {
     static func main() {
+        // A parent may have blocked signals, and a child inherits that: a daemon would then not hear SIGTERM.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
         // A peer or reader that goes away shows as an error of the write, never as a signal.
         signal(SIGPIPE, SIG_IGN)
         exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)

@@ -79,7 +79,7 @@ struct CallTests {
             (["search", "--text", "x"], "ARCHIVE is missing"),
             (["search", "a", "--text", "x", "-k", "0"], "needs a whole number"),
             (["search", "a", "--text", "x", "--target", "both"], "--target is one of"),
-            (["search", "a", "--text", "x", "--where", "nonsense"], "'nonsense'"),
+            (["search", "a", "--text", "x", "--where", "nonsense"], "--where"),
             (["search", "--s", "x"], "--s may mean --socket or --sheet"),
             (["phantom", "out"], "--count is missing"),
             (["phantom", "out", "--count", "-5"], "--count needs a whole number"),
@@ -117,7 +117,7 @@ struct CallTests {
             ["eval", "--model", "/nonexistent/model", "--data", "/nonexistent/data"],
             ["embed", "--model", "/nonexistent/model", "--text", "x", "--out", "/nonexistent/x.npy"],
             ["train", "--data", "/nonexistent/data", "--out", "/nonexistent/model"], ["serve", "/nonexistent/archive"],
-            ["init", "/proc/nonexistent/archive"], ["phantom", "/proc/nonexistent/out", "--count", "1"],
+            ["init", "/tmp/x", "--model", "/nonexistent/model"], ["phantom", "/proc/nonexistent/out", "--count", "1"],
         ])
     func missingFile(words: [String]) throws {
         let result = try Program.run(words)

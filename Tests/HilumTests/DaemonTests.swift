@@ -40,7 +40,7 @@ struct DaemonTests {
         #expect(try session.reply().last?.hasPrefix("ERR BADREQ") == true)
         #expect(try session.ask("GET id=no-such-case").last?.hasPrefix("ERR NOTFOUND") == true)
         #expect(try session.ask("@t7 PING") == ["@t7 OK PONG"])
-        try session.send("PUT id=x bytes=4\nnope")
+        try session.send("PUT id=x bytes=4\nnope\n")
         #expect(try session.reply().last?.hasPrefix("ERR BADIMAGE") == true)
         #expect(try session.ask("PING") == ["OK PONG"])
 

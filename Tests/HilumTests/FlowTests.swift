@@ -32,7 +32,11 @@ struct FlowTests {
         let world = try World.shared()
         let scratch = try Scratch()
         let archive = try world.archive(in: scratch)
-        #expect(try Program.run(["init", archive]).status == 1, "an archive is never made twice")
+        #expect(
+            try Program.run(["init", archive, "--model", world.model]).status == 1, "an archive is never made twice")
+        let nowhere = try Program.run(["init", "/proc/nonexistent/archive", "--model", world.model])
+        #expect(nowhere.status == 1)
+        #expect(nowhere.errors.contains("/proc/nonexistent"))
 
         let indexed = try Program.run(["index", archive, world.phantoms, "--json"])
         #expect(indexed.status == 0, "\(indexed.errors)")

@@ -90,11 +90,12 @@ struct TidyTests {
 
     @Test("Code is at most 120 characters wide, comments and quoted text apart")
     func linesAreShort() throws {
-        let files = try SourceTree.files(in: ["Sources", "Benchmarks", "Tests"], endingWith: [".swift", ".c", ".h"])
-        for file in files {
-            for (number, line) in file.lines.enumerated() where line.count > 120 {
-                let bare = SourceTree.code(of: SourceTree.unquoted(line))
-                if bare.count > 120 && bare.contains(where: { ";{}()".contains($0) }) {
+        for file in try SourceTree.files(in: ["Sources", "Benchmarks", "Tests"], endingWith: [".swift"]) {
+            var isQuoted = false
+            for (number, line) in file.lines.enumerated() {
+                defer { if line.components(separatedBy: "\"\"\"").count % 2 == 0 { isQuoted.toggle() } }
+                guard line.count > 120 && !isQuoted else { continue }
+                if SourceTree.code(of: SourceTree.unquoted(line)).count > 120 {
                     Issue.record("\(file.path):\(number + 1): \(line.count) characters")
                 }
             }
