@@ -94,10 +94,13 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
         var found: [String] = []
         let positive = [imageSide, patchSide, maxTokens, vocabularySize, mapHidden, dimension]
         if positive.contains(where: { $0 <= 0 || $0 > 1 << 20 }) { return ["a size is not in 1…1048576"] }
-        if imageSide > 4096 { found.append("imageSide is over 4096") }
+        if imageSide > 4096 || patchSide > 64 { found.append("imageSide is over 4096 or patchSide over 64") }
+        if patchCount > 4096 { found.append("there are more than 4096 patches") }
+        if mapHidden > 16_384 || dimension > 4096 { found.append("mapHidden is over 16384 or dimension over 4096") }
+        if maxTokens > 4096 { found.append("maxTokens is over 4096") }
         if imageSide % patchSide != 0 { found.append("patchSide does not divide imageSide") }
         for (label, encoder) in [("image", image), ("report", report), ("decoder", decoder)] {
-            if encoder.width <= 0 || encoder.width > 8192 || encoder.layers < 0 || encoder.layers > 256 || encoder.heads <= 0 {
+            if encoder.width <= 0 || encoder.width > 4096 || encoder.layers < 0 || encoder.layers > 64 || encoder.heads <= 0 {
                 found.append("\(label): width, layers or heads out of range")
                 continue
             }

@@ -35,8 +35,6 @@ extension MCRModel {
         let weightsPath = directory + "/" + Self.weightsFile
         let file = try SafeTensors.read(weightsPath)
         let network = MCRNetwork(configuration)
-        let values = ParameterBuffer(count: network.layout.count)
-        values.initialize(network.layout, seed: 0)
         let inventory = Self.inventory(file, network)
         let lacking = inventory.missing.filter { MCRNetwork.servesInference($0) } + inventory.misshapen
         guard lacking.isEmpty else {
@@ -45,6 +43,8 @@ extension MCRModel {
                     reason: "\(lacking.count) tensors are missing or have another shape, such as \(lacking[0]); "
                         + "`hilum model inspect` lists them"), path: weightsPath)
         }
+        let values = ParameterBuffer(count: network.layout.count)
+        if !inventory.missing.isEmpty { values.initialize(network.layout, seed: 0) }
         for parameter in network.layout.parameters {
             guard let tensor = file.tensors[parameter.name] else { continue }
             tensor.floats.withUnsafeBufferPointer { source in
@@ -94,7 +94,7 @@ extension MCRModel {
                 inventory.misshapen.append(parameter.name)
             }
         }
-        inventory.extra = file.tensors.keys.filter { !wanted.contains($0) }.sorted()
+        inventory.extra = (file.tensors.keys.filter { !wanted.contains($0) } + file.skipped).sorted()
         return inventory
     }
 

@@ -38,7 +38,7 @@ public struct MCRNetwork: Sendable {
     }
 
     /// Whether inference needs the tensor (decoder and temperature serve training alone).
-    static func servesInference(_ name: String) -> Bool { !name.hasPrefix("decoder.") }
+    static func servesInference(_ name: String) -> Bool { !name.hasPrefix("decoder.") && name != "logit_scale" }
 }
 
 /// Patch embedding, positions, [CLS] and the transformer stack of the image.

@@ -1,5 +1,5 @@
-import HilumNN
 import Foundation
+import HilumNN
 
 /// The decoder that reconstructs what was masked: pixels of hidden patches and hidden words.
 ///
@@ -67,14 +67,14 @@ struct ReconstructionDecoder: Sendable {
     }
 
     /// Rows of the decoder input: where each encoder row goes.
-    private struct Plan {
+    struct Plan {
         let sequences: Sequences
         /// First decoder row of each image (its [CLS]) and of each report.
         let imageRow: [Int]
         let reportRow: [Int]
     }
 
-    private func plan(imageCount: Int, reports: Sequences) -> Plan {
+    func plan(imageCount: Int, reports: Sequences) -> Plan {
         var imageRow: [Int] = []
         var reportRow: [Int] = []
         var lengths: [Int] = []
@@ -126,7 +126,7 @@ struct ReconstructionDecoder: Sendable {
         return losses
     }
 
-    private func assemble(
+    func assemble(
         _ values: UnsafePointer<Float>, _ projectedImage: FloatPointer, _ projectedReport: FloatPointer,
         _ image: ImageEncoder.Activations, _ report: ReportEncoder.Activations, _ targets: Targets, _ plan: Plan,
         _ workspace: Workspace
@@ -164,7 +164,7 @@ struct ReconstructionDecoder: Sendable {
     }
 
     /// The way back of `assemble`: the mask token collects the gradient of every dropped position.
-    private func disassemble(
+    func disassemble(
         _ gradients: FloatPointer, _ dx: UnsafePointer<Float>, _ dImage: FloatPointer, _ dReport: FloatPointer,
         _ image: ImageEncoder.Activations, _ report: ReportEncoder.Activations, _ targets: Targets, _ plan: Plan
     ) {
