@@ -13,6 +13,7 @@ let package = Package(
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CSHA2", providers: [.apt(["libmd-dev"])]),
+        .systemLibrary(name: "CGetopt"),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CHilumKernels", linkerSettings: [.linkedLibrary("m")]),
@@ -43,7 +44,8 @@ let package = Package(
         .executableTarget(
             name: "hilum",
             dependencies: [
-                "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom", "HilumArchive", "HilumServer",
+                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumMCR", "HilumPhantom", "HilumArchive",
+                "HilumServer",
             ]),
         .executableTarget(
             name: "hilum-bench",
@@ -53,14 +55,15 @@ let package = Package(
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"]),
         .testTarget(name: "HilumCoreTests", dependencies: ["HilumCore"]),
         .testTarget(name: "HilumIndexTests", dependencies: ["HilumIndex", "HilumCore", "CHilumKernels"]),
-        .testTarget(name: "HilumNNTests", dependencies: ["HilumNN", "HilumCore"]),
+        .testTarget(name: "HilumNNTests", dependencies: ["HilumNN", "HilumCore", "CHilumKernels"]),
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
         .testTarget(name: "HilumMCRTests", dependencies: ["HilumMCR", "HilumNN", "HilumPhantom", "HilumCore"]),
         .testTarget(name: "HilumPhantomTests", dependencies: ["HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumArchiveTests", dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(name: "HilumServerTests", dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumCore"]),
-        .testTarget(name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumPhantom"]),
+        .testTarget(
+            name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

@@ -1,1 +1,315 @@
+import Foundation
 import HilumCore
+import HilumIndex
+import HilumMCR
+import LMDB
+import Synchronization
+
+/// One archive: a folder of cases with their vectors, which can be searched.
+///
+///     put ──► read, decode, embed (all cores) ──► one transaction ──► graphs and attributes in memory ──► return
+///     search ──► embed or fetch ──► filter to a set ──► image graph, report graph ──► best per case ──► records
+///     open ──► records and vectors with their checksums ──► links of the checkpoint ──► link what is newer
+///
+/// The truth is in LMDB (`Store`); the graphs and the attributes are memory, made again at each start.
+///
+///     ARCHIVE/data.mdb, lock.mdb   the store
+///     ARCHIVE/writer.lock          held by the one process that writes
+///     ARCHIVE/model/               the model's files, so that an archive is whole by itself
+///     ARCHIVE/images/<aa>/<hash>   images that came as bytes
+///
+/// | file | what |
+/// | --- | --- |
+/// | `Archive.swift` | create, open, close, get, count |
+/// | `Archive+Put.swift`, `Archive+Commit.swift` | put and delete |
+/// | `Archive+Search.swift` | search |
+/// | `Archive+Checkpoint.swift` | loading, links on disk |
+/// | `Archive+Check.swift` | the proof that all of it agrees |
+/// | `Store.swift`, `CaseEntry.swift`, `ByteCoding.swift` | bytes on disk |
+/// | `Manifest*.swift`, `SourceScanner.swift`, `BulkIndexer.swift`, `Journal.swift` | bulk indexing |
+///
+/// Thread rule: any thread may call anything; writes take turns, searches do not wait for them.
+public final class Archive: @unchecked Sendable {
+    // Sendable: constants, locks and thread-safe parts; `writerLock` is touched in init and, under `writing`, in `close`.
+    public enum Mode: Sendable, Equatable {
+        /// Reads what is there when it opens, also beside a process that writes. Cases stored later are not found.
+        case readOnly
+        /// The one writer.
+        case readWrite
+    }
+
+    public struct Options: Sendable {
+        /// The store's map to begin with; it grows by itself.
+        public var mapSizeInBytes = 64 << 20
+        /// Links are written after this many changes, or after a twentieth of the cases if that is more.
+        public var changesBetweenCheckpoints = 2000
+        public var graph = HNSWParameters()
+
+        public init() {}
+    }
+
+    struct Counters {
+        var nextNumber: UInt32
+        var deletions: Int
+        var checkpoint: UInt32 = 0
+        var changesSinceCheckpoint = 0
+        var isClosed = false
+    }
+
+    public let path: String
+    public let mode: Mode
+    public let embedder: (any Embedder)?
+    /// The model whose vectors these are; nil as long as the archive was never opened for writing with one.
+    public let modelID: String?
+    /// Floats a vector; nil as long as there is no model.
+    public let dimension: Int?
+    public let options: Options
+    let store: Store
+    let graphs: Graphs?
+    let attributes: ReadWriteLock<Attributes>
+    let progress: Mutex<Counters>
+    /// Held through every write, its transaction and its change of the graphs.
+    let writing = NSLock()
+    private var writerLock: WriterLock?
+
+    static let ownProcess: Int32 = getpid()
+
+    // MARK: Creating
+
+    /// Makes an empty archive in the folder `path`, which is made too.
+    ///
+    /// - Parameter modelDirectory: its files are copied to `path/model`; nil leaves the archive without.
+    /// - Throws: `.exists`, `.notFound` for the model, `.io`.
+    public static func create(at path: String, modelDirectory: String? = nil) throws {
+        try withArchiveErrors {
+            guard access(path + "/data.mdb", F_OK) != 0 else {
+                throw ArchiveError(.exists, "\(path): an archive stands here already; choose another folder")
+            }
+            try FileIO.makeFolder(path)
+            let lock = try WriterLock(archive: path)
+            if let modelDirectory { try copyModel(modelDirectory, to: path + "/model") }
+            let store = try Store(path: path, mode: .create, mapSizeInBytes: 1 << 20)
+            try store.environment.write { transaction in
+                try store.set(transaction, .created, Date.now.ISO8601Format())
+                try store.set(transaction, .generation, 1)
+                try store.set(transaction, .next, 1)
+                try store.set(transaction, .deletions, 0)
+                try store.set(transaction, .format, Store.formatVersion)
+            }
+            store.environment.close()
+            try FileIO.syncFolder(path)
+            _ = consume lock
+        }
+    }
+
+    /// The folder with the archive's own copy of the model; nil when there is none.
+    public static func modelDirectory(of path: String) -> String? {
+        var status = stat()
+        let folder = path + "/model"
+        return stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR ? folder : nil
+    }
+
+    private static func copyModel(_ source: String, to target: String) throws {
+        let names: [String]
+        do { names = try FileManager.default.contentsOfDirectory(atPath: source).sorted() } catch {
+            throw ArchiveError(.notFound, "\(source): there is no model folder here")
+        }
+        try FileIO.makeFolder(target)
+        for name in names {
+            var status = stat()
+            guard stat("\(source)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+            try FileIO.writeAtomically("\(target)/\(name)", FileIO.read("\(source)/\(name)"))
+        }
+    }
+
+    // MARK: Opening
+
+    /// Opens the archive at `path`: reads every record, checks its checksum, and links what the checkpoint lacks.
+    ///
+    /// - Parameter embedder: encodes texts and images. Without one, only searches by id and by vector are possible, and
+    ///   nothing can be put.
+    /// - Throws: `.notFound`, `.busy` with the process that writes, `.stale` for an embedder of another model,
+    ///   `.damaged`, `.io`.
+    /// - Complexity: O(n) to load, O(log n) for each vector above the checkpoint.
+    public init(
+        path: String, mode: Mode, embedder: (any Embedder)? = nil, options: Options = Options()
+    ) throws {
+        let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        let state = try withArchiveErrors { () throws -> Opened in
+            guard access(absolute + "/data.mdb", F_OK) == 0 else {
+                throw ArchiveError(.notFound, "\(path): there is no archive here; make one with `hilum init`")
+            }
+            let lock: WriterLock? = mode == .readWrite ? try WriterLock(archive: absolute) : nil
+            let store = try Store(
+                path: absolute, mode: mode == .readWrite ? .readWrite : .readOnly,
+                mapSizeInBytes: options.mapSizeInBytes)
+            do {
+                return try Self.load(store, mode: mode, embedder: embedder, options: options, lock: lock)
+            } catch {
+                store.environment.close()
+                throw error
+            }
+        }
+        self.path = absolute
+        self.mode = mode
+        self.embedder = embedder
+        self.options = options
+        store = state.store
+        modelID = state.modelID
+        dimension = state.dimension
+        graphs = state.graphs
+        attributes = ReadWriteLock(state.attributes)
+        progress = Mutex(state.progress)
+        writerLock = state.takeLock()
+    }
+
+    deinit { close() }
+
+    /// Writes the links, closes the store and lets other processes write. Closing twice does nothing.
+    public func close() {
+        writing.lock()
+        defer { writing.unlock() }
+        guard !progress.withLock({ $0.isClosed }) else { return }
+        if mode == .readWrite {
+            do { try writeCheckpointWhileWriting() } catch {
+                Log.warning("the links were not written and will be made again at the next start: \(error)")
+            }
+        }
+        progress.withLock { $0.isClosed = true }
+        store.environment.close()
+        writerLock = nil
+    }
+
+    // MARK: Reading
+
+    /// The case `id`, with its report; nil when there is none.
+    public func get(id: String) throws -> CaseRecord? {
+        try withArchiveErrors {
+            try store.environment.read { transaction in
+                guard let number = try store.number(transaction, of: id) else { return nil }
+                return try record(transaction, number, withReport: true)
+            }
+        }
+    }
+
+    func record(
+        _ transaction: borrowing ReadTransaction, _ number: UInt32, withReport: Bool
+    ) throws -> CaseRecord? {
+        guard let entry = try store.entry(transaction, number) else { return nil }
+        let report = withReport && entry.hasReport ? try store.report(transaction, number) : nil
+        return entry.record(number: number, report: report, archivePath: path)
+    }
+
+    /// The vectors of the case `id` by kind, each of `dimension` floats and length 1; nil when there is no such case.
+    public func vectors(id: String) throws -> [VectorKind: [Float]]? {
+        guard let dimension else { return nil }
+        return try withArchiveErrors {
+            try store.environment.read { transaction in
+                guard let number = try store.number(transaction, of: id) else { return nil }
+                var vectors: [VectorKind: [Float]] = [:]
+                for kind in VectorKind.allCases {
+                    vectors[kind] = try store.vector(transaction, kind, number, dimension: dimension)
+                }
+                return vectors
+            }
+        }
+    }
+
+    /// The bytes of the image of case `id`, which are still those that were stored.
+    ///
+    /// - Throws: `.notFound` for no such case, no image or no file; `.stale` when the file was changed.
+    public func imageBytes(of id: String) throws -> [UInt8] {
+        let image = try withArchiveErrors {
+            try store.environment.read { transaction in
+                try store.number(transaction, of: id).flatMap { try store.entry(transaction, $0)?.image }
+            }
+        }
+        guard let image else { throw ArchiveError(.notFound, "there is no case \(id) with an image") }
+        return try ImageStore.read(image, in: path)
+    }
+
+    /// How many cases match.
+    public func count(_ filter: Filter = Filter()) throws -> Int {
+        try matching(filter).count
+    }
+
+    /// How many of the matching cases have each value of `key`, the most frequent first.
+    public func facet(by key: String, _ filter: Filter = Filter()) throws -> [(value: String, count: Int)] {
+        let matching = try matching(filter)
+        return attributes.read { $0.facet(key, matching: matching) }
+    }
+
+    /// Calls `body` with the id of every case and its vector of `kind`, in the order of storing, until it returns false.
+    public func forEachVector(_ kind: VectorKind, _ body: (String, [Float]) throws -> Bool) throws {
+        guard let dimension else { return }
+        try withArchiveErrors {
+            try store.environment.read { transaction in
+                try store.forEachVector(transaction, kind, dimension: dimension) { number, vector in
+                    guard let entry = try store.entry(transaction, number) else { return true }
+                    return try body(entry.id, vector)
+                }
+            }
+        }
+    }
+
+    /// Calls `body` with every case in the order of storing, until it returns false.
+    public func forEachCase(withReports: Bool = false, _ body: (CaseRecord) throws -> Bool) throws {
+        try withArchiveErrors {
+            try store.environment.read { transaction in
+                try store.forEach(transaction, .cases) { key, payload in
+                    let number = UInt32(truncatingIfNeeded: UInt64(keyBytes: key) ?? 0)
+                    let entry = try store.decode(payload, number: number)
+                    let report = withReports && entry.hasReport ? try store.report(transaction, number) : nil
+                    return try body(entry.record(number: number, report: report, archivePath: path))
+                }
+            }
+        }
+    }
+
+    func matching(_ filter: Filter) throws -> ItemSet {
+        try withArchiveErrors {
+            let ids = filter.conditions.contains { $0.key == "id" }
+            guard ids else { return attributes.read { $0.evaluate(filter) { _ in [] } } }
+            return try store.environment.read { transaction in
+                try attributes.read { attributes in
+                    try attributes.evaluate(filter) { value in
+                        if case .equal(let id) = value {
+                            return try store.number(transaction, of: id).map { [$0] } ?? []
+                        }
+                        var numbers: [UInt32] = []
+                        try store.forEach(transaction, .ids) { key, payload in
+                            if value.matches(String(decoding: key, as: UTF8.self)) {
+                                numbers.append(try store.number(payload))
+                            }
+                            return true
+                        }
+                        return numbers
+                    }
+                }
+            }
+        }
+    }
+
+    /// Figures of the archive.
+    public func stats() throws -> ArchiveStats {
+        try withArchiveErrors {
+            let size = try store.environment.size()
+            let counts = attributes.read { ($0.live.count, $0.withImage.count, $0.withReport.count) }
+            let state = progress.withLock { $0 }
+            var status = stat()
+            let fileBytes = stat(path + "/data.mdb", &status) == 0 ? Int(status.st_blocks) * 512 : 0
+            return ArchiveStats(
+                cases: counts.0, images: counts.1, reports: counts.2, imageNodes: graphs?.image.nodeCount ?? 0,
+                reportNodes: graphs?.report.nodeCount ?? 0, dimension: dimension ?? 0, model: modelID ?? "",
+                generation: 1,
+                mapBytes: size.mapInBytes, fileBytes: fileBytes, graphBytes: graphs?.memoryInBytes ?? 0,
+                checkpoint: Int(state.checkpoint), changesSinceCheckpoint: state.changesSinceCheckpoint,
+                deletions: state.deletions, formatVersion: Store.formatVersion)
+        }
+    }
+
+    /// Frees what readers that died held; call it now and then in a process that runs long.
+    public func clearDeadReaders() throws {
+        _ = try withArchiveErrors { try store.environment.clearDeadReaders() }
+    }
+}

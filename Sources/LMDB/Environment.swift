@@ -1,1 +1,336 @@
 import CLMDB
+import Foundation
+import Synchronization
+
+/// One LMDB environment: a folder with `data.mdb` and `lock.mdb`, opened once by this process.
+///
+///     read  { transaction in … }   snapshot, any number at once, also beside a writer in another process
+///     write { transaction in … }   one at a time; returns after fsync; a throw inside undoes everything
+///
+/// Commits are in full-sync mode and nothing else is offered: without the syncs a power cut destroys the file.
+/// The map grows by itself: it doubles when 80 % are in use, or when a write finds it full (the closure then runs again).
+/// Before any page is touched through the map, the pages are walked by plain reads (`PageVerifier`), so that a truncated or
+/// damaged file is refused in words where LMDB alone would end the process by a signal.
+///
+/// | file | what |
+/// | --- | --- |
+/// | `Environment.swift` | open, close, read, write, growth |
+/// | `Transaction.swift`, `Cursor.swift`, `TableKey.swift` | what one does inside of a transaction |
+/// | `Gate.swift` | stops all transactions while the map moves |
+/// | `PageFile.swift`, `PageVerifier.swift` | the file's own layout, and the walk over it |
+///
+/// Thread rule: any thread. A thread inside `read` or `write` must not begin another transaction.
+public final class Environment: @unchecked Sendable {
+    // Sendable: an MDB_env may be used by any thread; `raw` changes only under the closed gate, the rest is constant or atomic.
+    public enum Mode: Sendable, Equatable {
+        /// Makes the folder and an empty environment; refuses one that exists.
+        case create
+        case readWrite
+        case readOnly
+    }
+
+    public struct Options: Sendable {
+        public var mode: Mode
+        /// The size of the map to begin with; a larger one found in the file wins.
+        public var mapSizeInBytes = 64 << 20
+        public var maxReaders = 512
+        /// Walks all pages before the first one is used through the map.
+        public var verifiesPages = true
+
+        public init(mode: Mode) { self.mode = mode }
+    }
+
+    public let path: String
+    public let mode: Mode
+    public let pageSizeInBytes: Int
+    private var raw: OpaquePointer?
+    private var tables: [String: Table] = [:]
+    private let gate = Gate()
+    private let isPoisoned = Atomic<Bool>(false)
+    private let growths = Atomic<Int>(0)
+    private let identity: String
+
+    private static let openOnes = Mutex<Set<String>>([])
+
+    /// Opens the environment in the folder `path` with `tables`; a writing mode makes the tables that are missing.
+    ///
+    /// - Throws: `LMDBError`: `.notFound`, `.exists`, `.alreadyOpen`, `.damaged`, or what the system says.
+    public init(path: String, tables names: [String], options: Options) throws {
+        self.path = path
+        mode = options.mode
+        try Self.checkFolder(path, mode: options.mode)
+        identity = try Self.claim(path)
+        var opened: OpaquePointer?
+        do {
+            opened = try Self.open(path, options: options, tableCount: names.count)
+            guard let environment = opened else { throw LMDBError(.other(0), call: "mdb_env_create", path: path) }
+            var statistics = MDB_stat()
+            try LMDBError.check(mdb_env_stat(environment, &statistics), "mdb_env_stat", path: path)
+            pageSizeInBytes = Int(statistics.ms_psize)
+            if options.verifiesPages && options.mode != .create {
+                let report = try Self.verify(environment, path: path, readsValues: false, visit: nil)
+                if let first = report.findings.first { throw LMDBError(.damaged(first), call: "open", path: path) }
+            }
+            tables = try Self.openTables(names, environment, path: path, mode: options.mode)
+            raw = environment
+        } catch {
+            if let opened { mdb_env_close(opened) }
+            Self.release(identity)
+            throw error
+        }
+    }
+
+    deinit { close() }
+
+    /// Ends the environment after the live transactions; further use throws `.closed`. Closing twice does nothing.
+    public func close() {
+        gate.exclusively {
+            guard let environment = raw else { return }
+            mdb_env_close(environment)
+            raw = nil
+            Self.release(identity)
+        }
+    }
+
+    /// The table opened under `name`. Asking for one that `init` was not told of is a mistake of the caller.
+    public func table(_ name: String) -> Table {
+        guard let table = tables[name] else { preconditionFailure("no table \(name) was opened") }
+        return table
+    }
+
+    // MARK: Transactions
+
+    /// Runs `body` on a snapshot. Keep it short: pages freed meanwhile cannot be used again until it ends.
+    public func read<Result>(_ body: (borrowing ReadTransaction) throws -> Result) throws -> Result {
+        try inTransaction(flags: MDB_RDONLY) { try body(ReadTransaction(raw: $0)) }
+    }
+
+    /// Runs `body` in the writing transaction and commits; what it returns is on disk when this returns.
+    ///
+    /// `body` may run more than once (the map was full), so it must not change anything outside but what it overwrites
+    /// when it runs again. When it throws, nothing is stored.
+    /// - Throws: what `body` throws; `.diskFull`; `.poisoned` after a commit that failed for another reason, from then on.
+    public func write<Result>(_ body: (borrowing WriteTransaction) throws -> Result) throws -> Result {
+        guard mode != .readOnly else { throw LMDBError(.readOnly, call: "write", path: path) }
+        try growWhenNearlyFull()
+        while true {
+            guard !isPoisoned.load(ordering: .acquiring) else { throw LMDBError(.poisoned, call: "write", path: path) }
+            do {
+                return try inTransaction(flags: 0) { raw in
+                    let transaction = WriteTransaction(raw: raw)
+                    let result = try body(transaction)
+                    try check(commit: transaction.commit())
+                    return result
+                }
+            } catch let error as LMDBError where error.code == .mapFull {
+                try grow()
+            }
+        }
+    }
+
+    /// A full map is found before any page is written, and a volume without room before the meta page is: both leave the
+    /// last commit as it was. After anything else nobody knows what the disk holds, so the environment takes no more.
+    private func check(commit status: Int32) throws {
+        guard status != 0 else { return }
+        let error = LMDBError(status: status, call: "mdb_txn_commit", path: path)
+        if error.code != .mapFull && error.code != .diskFull { isPoisoned.store(true, ordering: .releasing) }
+        throw error
+    }
+
+    private func inTransaction<Result>(flags: Int32, _ body: (OpaquePointer) throws -> Result) throws -> Result {
+        while true {
+            do {
+                gate.enter()
+                defer { gate.leave() }
+                guard let environment = raw else { throw LMDBError(.closed, call: "mdb_txn_begin", path: path) }
+                var transaction: OpaquePointer?
+                let status = mdb_txn_begin(environment, nil, UInt32(flags), &transaction)
+                if status == 0, let transaction { return try body(transaction) }
+                if status != MDB_MAP_RESIZED { throw LMDBError(status: status, call: "mdb_txn_begin", path: path) }
+            }
+            try setMapSize { _ in 0 }
+        }
+    }
+
+    // MARK: Growth
+
+    /// The map's size, and how much of the file's pages are in use or were.
+    public func size() throws -> (mapInBytes: Int, usedInBytes: Int) {
+        gate.enter()
+        defer { gate.leave() }
+        guard let environment = raw else { throw LMDBError(.closed, call: "mdb_env_info", path: path) }
+        var information = MDB_envinfo()
+        try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
+        return (information.me_mapsize, (information.me_last_pgno + 1) * pageSizeInBytes)
+    }
+
+    /// How often the map grew since it was opened.
+    public var growthCount: Int { growths.load(ordering: .relaxed) }
+
+    /// Frees the slots of readers that died; returns how many.
+    @discardableResult
+    public func clearDeadReaders() throws -> Int {
+        gate.enter()
+        defer { gate.leave() }
+        guard let environment = raw else { throw LMDBError(.closed, call: "mdb_reader_check", path: path) }
+        var dead: Int32 = 0
+        try LMDBError.check(mdb_reader_check(environment, &dead), "mdb_reader_check", path: path)
+        return Int(dead)
+    }
+
+    private func growWhenNearlyFull() throws {
+        let (map, used) = try size()
+        if used > map / 5 * 4 { try grow() }
+    }
+
+    private func grow() throws {
+        try setMapSize { current in
+            let (doubled, overflows) = current.multipliedReportingOverflow(by: 2)
+            // 128 TiB is what a process can map on x86-64.
+            guard !overflows && doubled <= 1 << 46 else { throw LMDBError(.mapFull, call: "grow", path: self.path) }
+            return doubled
+        }
+        growths.add(1, ordering: .relaxed)
+    }
+
+    /// Moves the map while no transaction lives; `size` gets the present one, and 0 adopts the file's.
+    private func setMapSize(_ size: (Int) throws -> Int) throws {
+        try gate.exclusively {
+            guard let environment = raw else { throw LMDBError(.closed, call: "mdb_env_set_mapsize", path: path) }
+            var information = MDB_envinfo()
+            try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
+            let status = mdb_env_set_mapsize(environment, try size(information.me_mapsize))
+            try LMDBError.check(status, "mdb_env_set_mapsize", path: path)
+        }
+    }
+
+    // MARK: Verification
+
+    /// Walks every page of the newest snapshot by plain reads; see `PageVerifier`.
+    ///
+    /// - Parameter visit: called with the table's name, the key and the value of each entry; returns what is wrong with it.
+    public func verifyPages(visit: PageVerifier.Visit? = nil) throws -> PageVerifier.Report {
+        gate.enter()
+        defer { gate.leave() }
+        guard let environment = raw else { throw LMDBError(.closed, call: "verify", path: path) }
+        return try Self.verify(environment, path: path, readsValues: true, visit: visit)
+    }
+
+    /// Walks every page of the environment at `path`, which this process must not have open; nothing is read through the map.
+    ///
+    /// - Parameter tableCount: how many tables the environment may hold.
+    /// - Throws: `.notFound`, `.alreadyOpen`, `.damaged` when not even the meta pages are whole.
+    public static func verifyPages(
+        path: String, tableCount: Int, visit: PageVerifier.Visit? = nil
+    ) throws -> PageVerifier.Report {
+        try checkFolder(path, mode: .readOnly)
+        let identity = try claim(path)
+        defer { release(identity) }
+        var options = Options(mode: .readOnly)
+        options.mapSizeInBytes = 1 << 20
+        guard let environment = try open(path, options: options, tableCount: tableCount) else {
+            throw LMDBError(.other(0), call: "mdb_env_create", path: path)
+        }
+        defer { mdb_env_close(environment) }
+        return try verify(environment, path: path, readsValues: true, visit: visit)
+    }
+
+    /// A read transaction pins the snapshot: a writer in another process cannot reuse its pages during the walk.
+    private static func verify(
+        _ environment: OpaquePointer, path: String, readsValues: Bool, visit: PageVerifier.Visit?
+    ) throws -> PageVerifier.Report {
+        let file = try PageFile(folder: path)
+        for _ in 0..<1000 {
+            var raw: OpaquePointer?
+            let status = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &raw)
+            if status == MDB_MAP_RESIZED {
+                try LMDBError.check(mdb_env_set_mapsize(environment, 0), "mdb_env_set_mapsize", path: path)
+                continue
+            }
+            try LMDBError.check(status, "mdb_txn_begin", path: path)
+            guard let raw else { break }
+            let transaction = ReadTransaction(raw: raw)
+            let number = UInt64(mdb_txn_id(transaction.handle.raw))
+            // A fast writer may have gone two commits ahead and written over the meta page of this snapshot: begin again.
+            guard let meta = try file.metas().first(where: { $0.transaction == number }) else { continue }
+            return try PageVerifier(file: file, meta: meta, readsValues: readsValues, visit: visit).run()
+        }
+        throw LMDBError(.damaged("no meta page belongs to the newest snapshot"), call: "verify", path: path)
+    }
+
+    // MARK: Opening
+
+    private static func checkFolder(_ path: String, mode: Mode) throws {
+        let file = path + "/data.mdb"
+        let exists = access(file, F_OK) == 0
+        if mode == .create {
+            guard !exists else { throw LMDBError(.exists, call: "open", path: path) }
+            if mkdir(path, 0o770) != 0 && errno != EEXIST { throw LMDBError(.other(errno), call: "mkdir", path: path) }
+        } else {
+            guard exists else { throw LMDBError(.notFound, call: "open", path: path) }
+            // LMDB would take an empty file for a new environment, and read beyond the end of a short one.
+            guard try !PageFile(folder: path).metas().isEmpty else {
+                throw LMDBError(.damaged("no valid meta page"), call: "open", path: path)
+            }
+        }
+    }
+
+    /// LMDB must not be opened twice by one process: closing one would drop the locks of the other.
+    private static func claim(_ path: String) throws -> String {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw LMDBError(.other(errno), call: "stat", path: path) }
+        let identity = "\(status.st_dev):\(status.st_ino)"
+        guard openOnes.withLock({ $0.insert(identity).inserted }) else {
+            throw LMDBError(.alreadyOpen, call: "open", path: path)
+        }
+        return identity
+    }
+
+    private static func release(_ identity: String) {
+        openOnes.withLock { _ = $0.remove(identity) }
+    }
+
+    private static func open(_ path: String, options: Options, tableCount: Int) throws -> OpaquePointer? {
+        var created: OpaquePointer?
+        try LMDBError.check(mdb_env_create(&created), "mdb_env_create", path: path)
+        guard let environment = created else { return nil }
+        do {
+            try LMDBError.check(
+                mdb_env_set_maxreaders(environment, UInt32(options.maxReaders)), "mdb_env_set_maxreaders", path: path)
+            try LMDBError.check(mdb_env_set_maxdbs(environment, UInt32(tableCount)), "mdb_env_set_maxdbs", path: path)
+            try LMDBError.check(
+                mdb_env_set_mapsize(environment, options.mapSizeInBytes), "mdb_env_set_mapsize", path: path)
+            let flags = MDB_NOTLS | (options.mode == .readOnly ? MDB_RDONLY : 0)
+            try LMDBError.check(mdb_env_open(environment, path, UInt32(flags), 0o660), "mdb_env_open", path: path)
+            var dead: Int32 = 0
+            try LMDBError.check(mdb_reader_check(environment, &dead), "mdb_reader_check", path: path)
+            return environment
+        } catch {
+            mdb_env_close(environment)
+            throw error
+        }
+    }
+
+    private static func openTables(
+        _ names: [String], _ environment: OpaquePointer, path: String, mode: Mode
+    ) throws -> [String: Table] {
+        var raw: OpaquePointer?
+        let flags = mode == .readOnly ? MDB_RDONLY : 0
+        try LMDBError.check(mdb_txn_begin(environment, nil, UInt32(flags), &raw), "mdb_txn_begin", path: path)
+        guard let raw else { throw LMDBError(.other(0), call: "mdb_txn_begin", path: path) }
+        // The handles stay open only when the transaction that opened them commits, be it for reading.
+        let transaction = WriteTransaction(raw: raw)
+        var tables: [String: Table] = [:]
+        for name in names {
+            var handle: MDB_dbi = 0
+            let status = mdb_dbi_open(raw, name, UInt32(mode == .readOnly ? 0 : MDB_CREATE), &handle)
+            if status == MDB_NOTFOUND {
+                throw LMDBError(.damaged("the table \(name) is missing"), call: "mdb_dbi_open", path: path)
+            }
+            try LMDBError.check(status, "mdb_dbi_open", path: path)
+            tables[name] = Table(name: name, handle: handle, path: path)
+        }
+        try LMDBError.check(transaction.commit(), "mdb_txn_commit", path: path)
+        return tables
+    }
+}

@@ -1,3 +1,60 @@
+// A narrow window on libpng's row interface: bytes in memory in and out, errors as return values.
+//
+// libpng reports an error by longjmp; every function here sets its own setjmp, so no jump ever crosses a Swift frame.
+// Nothing is written to stdio. Thread rule: one reader belongs to one thread at a time.
 #ifndef HILUM_CPNG_H
 #define HILUM_CPNG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    HILUM_PNG_OK = 0,
+    HILUM_PNG_CORRUPT = 1,    // the message says what libpng found
+    HILUM_PNG_TRUNCATED = 2,  // the bytes end before the file does
+    HILUM_PNG_NO_MEMORY = 3,
+};
+
+typedef struct hilum_png_reader hilum_png_reader;
+
+// What stands before the first IDAT. `channels` are those that a row holds (a palette index is one channel).
+typedef struct {
+    uint32_t width;
+    uint32_t height;
+    uint8_t bit_depth;
+    uint8_t color_type;
+    uint8_t interlaced;
+    uint8_t channels;
+    uint16_t palette_count;
+    uint8_t has_transparent_sample;    // tRNS of a grey or RGB picture: one sample value is fully transparent
+    uint16_t transparent_sample[3];    // grey: [0]; RGB: all three; at the bit depth of the file
+    uint8_t palette[256][4];           // red, green, blue, alpha
+} hilum_png_info;
+
+// NULL when memory is short. The reader borrows `bytes`: they must outlive it.
+hilum_png_reader *hilum_png_reader_create(const uint8_t *bytes, size_t byte_count, uint32_t max_side, size_t max_chunk);
+
+// Reads up to the first IDAT. To be called once, first.
+int hilum_png_read_info(hilum_png_reader *reader, hilum_png_info *info);
+
+// Reads one row of the present pass: one byte a sample up to 8 bits, two bytes (big-endian) at 16.
+// An interlaced picture gives its seven passes one after the other; empty passes are left out (see PNG_PASS_ROWS).
+int hilum_png_read_row(hilum_png_reader *reader, uint8_t *row);
+
+// Reads what follows the last row, up to and with IEND.
+int hilum_png_read_end(hilum_png_reader *reader);
+
+// The last error in libpng's words; empty when there was none. Valid until the reader is destroyed.
+const char *hilum_png_message(const hilum_png_reader *reader);
+
+void hilum_png_reader_destroy(hilum_png_reader *reader);
+
+// Encodes rows (8 bits, or 16 bits big-endian; 1 or 3 channels; no padding between rows) to a PNG without any
+// ancillary chunk. `*out` is to be freed with hilum_png_free.
+int hilum_png_encode(
+    uint32_t width, uint32_t height, int bit_depth, int channels, const uint8_t *samples, uint8_t **out,
+    size_t *out_count);
+
+void hilum_png_free(uint8_t *bytes);
+
 #endif

@@ -1,0 +1,226 @@
+import Foundation
+import HilumCore
+import HilumIndex
+import LMDB
+
+extension Archive {
+    /// Walks every page of the store at `path` and checks every checksum, without trusting any of it: plain reads only, no
+    /// memory map, so that damage is found in words and cannot end the process. The archive must not be open in this process.
+    ///
+    /// - Returns: the findings; empty `findings` mean that the archive can be opened.
+    public static func verifyPages(_ path: String) throws -> CheckReport {
+        try withArchiveErrors {
+            var report = CheckReport()
+            guard access(path + "/data.mdb", F_OK) == 0 else {
+                throw ArchiveError(.notFound, "\(path): there is no archive here; make one with `hilum init`")
+            }
+            do {
+                let pages = try Environment.verifyPages(
+                    path: path, tableCount: Store.Name.allCases.count, visit: checkSeal)
+                report.findings = pages.findings
+                report.pages = pages.pageCount
+            } catch let error as LMDBError {
+                guard case .damaged(let what) = error.code else { throw error }
+                report.find(what)
+            }
+            return report
+        }
+    }
+
+    /// Checks the archive at `path` from the outside in: pages and checksums first, then, if those are sound, opens it for
+    /// reading and checks that records, vectors and links agree. Changes nothing.
+    public static func check(at path: String, deep: Bool) throws -> CheckReport {
+        let pages = try verifyPages(path)
+        guard pages.isClean else { return pages }
+        do {
+            let archive = try Archive(path: path, mode: .readOnly)
+            defer { archive.close() }
+            return try archive.check(deep: deep)
+        } catch let error as ArchiveError where error.code == .damaged {
+            var report = pages
+            report.find(error.reason)
+            return report
+        }
+    }
+
+    private static func checkSeal(
+        _ table: String, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) -> String? {
+        Seal.isIntact(table, key, value) ? nil : "an entry has a wrong checksum"
+    }
+
+    /// Proves that records, ids, vectors, images and graphs agree; lists what does not, and changes nothing.
+    ///
+    /// Without `deep`: records, ids, reports, vectors (present exactly where the case says, unit length, dimension) and journal.
+    /// Deep: also every page of the store, the graphs against themselves and against the vectors, each vector found by its own
+    /// search, recall on a sample, and the bytes of kept images. Writes wait meanwhile.
+    public func check(deep: Bool) throws -> CheckReport {
+        try withArchiveErrors {
+            writing.lock()
+            defer { writing.unlock() }
+            var report = CheckReport()
+            report.isDeep = deep
+            if deep {
+                let pages = try store.environment.verifyPages(visit: Self.checkSeal)
+                report.pages = pages.pageCount
+                for finding in pages.findings { report.find(finding) }
+                // Reading on through the map could end the process.
+                guard pages.findings.isEmpty else { return report }
+            }
+            do {
+                try store.environment.read { transaction in
+                    let numbers = try checkRecords(transaction, &report)
+                    try checkVectors(transaction, numbers, deep: deep, &report)
+                    try checkJournal(transaction, &report)
+                }
+            } catch let error as ArchiveError where error.code == .damaged {
+                report.find(error.reason)
+            }
+            if deep { try checkGraphs(&report) }
+            return report
+        }
+    }
+
+    /// Cases against ids, reports, kept images and the attributes in memory.
+    private func checkRecords(
+        _ transaction: borrowing ReadTransaction, _ report: inout CheckReport
+    ) throws -> [VectorKind: ItemSet] {
+        var numbers: [VectorKind: ItemSet] = [.image: ItemSet(), .report: ItemSet()]
+        var withReport = ItemSet()
+        var keptCounts: [[UInt8]: UInt32] = [:]
+        var movedCount = 0
+        let next = progress.withLock { $0.nextNumber }
+        try store.forEachCase(transaction) { number, entry in
+            report.cases += 1
+            if try store.number(transaction, of: entry.id) != number {
+                report.find("case \(number): its id does not lead to it")
+            }
+            if number >= next { report.find("case \(number): its number is above the counter") }
+            if entry.vectorCount == 0 { report.find("case \(number): neither image nor report") }
+            for kind in VectorKind.allCases where entry.has(kind) { numbers[kind]?.insert(number) }
+            if entry.hasReport {
+                withReport.insert(number)
+                if try store.report(transaction, number) == nil { report.find("case \(number): its report is missing") }
+            }
+            guard let image = entry.image else { return }
+            if image.isKept {
+                keptCounts[image.digest, default: 0] += 1
+            } else if access(image.path, R_OK) != 0 {
+                movedCount += 1
+            }
+        }
+        if movedCount > 0 {
+            report.notes.append("\(movedCount) image files are no longer where they were indexed from")
+        }
+        let idCount = try transaction.count(store.table(.ids))
+        let caseCount = report.cases
+        if idCount != caseCount { report.find("\(idCount) ids for \(caseCount) cases") }
+        let reportCount = try transaction.count(store.table(.reports))
+        if reportCount != withReport.count { report.find("\(reportCount) reports where \(withReport.count) should be") }
+        try checkKeptImages(transaction, keptCounts, &report)
+        let memory = attributes.read { ($0.live.count, $0.withImage, $0.withReport) }
+        let isSame = memory.0 == caseCount && memory.1 == numbers[.image] && memory.2 == numbers[.report]
+        if mode == .readWrite && !isSame { report.find("the cases in memory are not those on disk") }
+        return numbers
+    }
+
+    private func checkKeptImages(
+        _ transaction: borrowing ReadTransaction, _ counts: [[UInt8]: UInt32], _ report: inout CheckReport
+    ) throws {
+        var stored: [[UInt8]: UInt32] = [:]
+        try store.forEach(transaction, .images) { key, payload in
+            stored[[UInt8](key)] = try store.number(payload)
+            return true
+        }
+        if stored != counts { report.find("the counts of kept images are wrong") }
+        for digest in counts.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            if report.isDeep {
+                do { _ = try ImageStore.read(CaseEntry.StoredImage(digest: digest, path: ""), in: path) } catch {
+                    report.find("a kept image: \(error.reason)")
+                }
+            } else if !ImageStore.exists(digest, in: path) {
+                report.find("the kept image \(hexadecimal(digest).prefix(12)) is missing")
+            }
+        }
+    }
+
+    private func checkVectors(
+        _ transaction: borrowing ReadTransaction, _ numbers: [VectorKind: ItemSet], deep: Bool,
+        _ report: inout CheckReport
+    ) throws {
+        guard let dimension else {
+            if report.cases > 0 { report.find("there are cases but no model") }
+            return
+        }
+        for kind in VectorKind.allCases {
+            var seen = ItemSet()
+            try store.forEachVector(transaction, kind, dimension: dimension) { number, vector in
+                report.vectors += 1
+                seen.insert(number)
+                var square = 0.0
+                for value in vector { square += Double(value) * Double(value) }
+                if !(abs(square - 1) < 1e-3) {
+                    report.find("case \(number): its \(kind.rawValue) vector is not of length 1")
+                }
+                if deep && mode == .readWrite, let index = graphs?[kind], index.vector(of: number) != vector {
+                    report.find("case \(number): its \(kind.rawValue) vector in memory is another")
+                }
+                return true
+            }
+            let should = numbers[kind] ?? ItemSet()
+            should.subtracting(seen).forEach { report.find("case \($0): its \(kind.rawValue) vector is missing") }
+            seen.subtracting(should).forEach { report.find("case \($0): a \(kind.rawValue) vector without a case") }
+        }
+    }
+
+    private func checkJournal(_ transaction: borrowing ReadTransaction, _ report: inout CheckReport) throws {
+        try store.forEach(transaction, .journal) { key, payload in
+            if (try? JournalEntry(key: [UInt8](key), decoding: payload)) == nil {
+                report.find("a journal entry is malformed")
+            }
+            return true
+        }
+    }
+
+    /// The graphs are sound, hold exactly the cases, find every vector, and agree with the exact search on a sample.
+    private func checkGraphs(_ report: inout CheckReport) throws {
+        guard let graphs, let dimension else { return }
+        for kind in VectorKind.allCases {
+            let index = graphs[kind]
+            for violation in index.validate() { report.find("\(kind.rawValue) graph: \(violation)") }
+            let numbers = attributes.read { $0.with(kind) }
+            if index.count != numbers.count {
+                report.find("\(kind.rawValue) graph: \(index.count) items where \(numbers.count) should be")
+            }
+            let items = numbers.items
+            let sampleStride = max(1, items.count / 200)
+            let results = parallelMap(Array(items.enumerated()), threads: defaultThreadCount) {
+                place, number -> (String?, Int, Int) in
+                guard let vector = index.vector(of: number), vector.count == dimension else {
+                    return ("\(kind.rawValue) graph: case \(number) is missing", 0, 0)
+                }
+                return vector.withUnsafeBufferPointer { vector -> (String?, Int, Int) in
+                    guard let found = try? index.search(vector, k: 10, ef: 64), let first = found.hits.first,
+                        first.distance < 1e-4
+                    else { return ("\(kind.rawValue) graph: the vector of case \(number) is not found", 0, 0) }
+                    guard place % sampleStride == 0, let exact = try? index.exactSearch(vector, k: 10),
+                        let last = exact.hits.last
+                    else { return (nil, 0, 0) }
+                    // Ties count as found: equal vectors are in no order.
+                    let good = found.hits.count { $0.distance <= last.distance + 1e-5 }
+                    return (nil, min(good, exact.hits.count), exact.hits.count)
+                }
+            }
+            for (finding, _, _) in results { if let finding { report.find(finding) } }
+            let found = results.reduce(0) { $0 + $1.1 }
+            let wanted = results.reduce(0) { $0 + $1.2 }
+            if wanted > 0 {
+                let recall = Double(found) / Double(wanted)
+                report.notes.append("\(kind.rawValue) graph: recall@10 \(String(format: "%.4f", recall)) on a sample")
+                if recall < 0.9 {
+                    report.find("\(kind.rawValue) graph: recall@10 is only \(String(format: "%.3f", recall))")
+                }
+            }
+        }
+    }
+}

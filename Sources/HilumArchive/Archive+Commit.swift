@@ -1,0 +1,247 @@
+import HilumCore
+import HilumIndex
+import LMDB
+
+/// What a transaction changed, to be repeated on the graphs and attributes in memory.
+private struct Change: Sendable {
+    var oldNumber: UInt32?
+    var oldEntry: CaseEntry?
+    var newNumber: UInt32?
+    var newEntry: CaseEntry?
+    var imageVector: [Float]?
+    var reportVector: [Float]?
+}
+
+/// What a transaction came to. The closure of a write may run twice (the map was full), so it builds a new one each time.
+private struct Batch {
+    var outcomes: [PutOutcome?] = []
+    var changes: [Change] = []
+    var nextNumber: UInt32
+    var deletions: Int
+    /// Kept images that no case uses any more.
+    var unusedImages: [[UInt8]] = []
+}
+
+extension Archive {
+    /// Stores prepared cases in one transaction, then makes them findable.
+    ///
+    /// A case that was equal to a stored one when it was prepared, and is not now, is embedded and stored in a second round.
+    func commit(_ prepared: [PreparedCase], threads: Int = 1) throws -> [PutOutcome] {
+        var outcomes = try commitOnce(prepared)
+        let open = outcomes.indices.filter { outcomes[$0] == nil }
+        if !open.isEmpty {
+            // The image's source is gone from the input by now; it is read again by path or taken from the kept bytes.
+            let again = open.map { index in
+                var copy = PreparedCase(prepared[index].input)
+                copy.input.image =
+                    prepared[index].keptBytes.map { .bytes($0) } ?? prepared[index].image.map { .file($0.path) }
+                copy.journal = prepared[index].journal
+                return copy
+            }
+            let second = try commitOnce(prepare(again, threads: threads, isForced: true))
+            for (place, index) in open.enumerated() { outcomes[index] = second[place] }
+        }
+        return outcomes.map { $0 ?? .refused(ArchiveError(.io, "the case changed while it was stored; put it again")) }
+    }
+
+    private func commitOnce(_ prepared: [PreparedCase]) throws -> [PutOutcome?] {
+        try withArchiveErrors {
+            writing.lock()
+            defer { writing.unlock() }
+            for item in prepared where item.refusal == nil {
+                // The file may have been removed, with its last case, since it was prepared.
+                guard let bytes = item.keptBytes, let digest = item.image?.digest else { continue }
+                try ImageStore.keep(bytes, digest: digest, in: path)
+            }
+            let state = progress.withLock { $0 }
+            let batch = try store.environment.write { transaction in
+                var batch = Batch(nextNumber: state.nextNumber, deletions: state.deletions)
+                for item in prepared { try store(transaction, item, into: &batch) }
+                if batch.nextNumber != state.nextNumber { try store.set(transaction, .next, Int(batch.nextNumber)) }
+                if batch.deletions != state.deletions { try store.set(transaction, .deletions, batch.deletions) }
+                return batch
+            }
+            try finish(batch)
+            return batch.outcomes
+        }
+    }
+
+    /// Removes the case `id` with its vectors; false when there is none. It is gone from disk's tables when this returns.
+    ///
+    /// - Throws: `.readOnly`, `.io`.
+    public func delete(id: String) throws -> Bool {
+        guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
+        return try withArchiveErrors {
+            writing.lock()
+            defer { writing.unlock() }
+            let state = progress.withLock { $0 }
+            let batch = try store.environment.write { transaction in
+                var batch = Batch(nextNumber: state.nextNumber, deletions: state.deletions)
+                guard let number = try store.number(transaction, of: id) else { return batch }
+                guard let entry = try store.entry(transaction, number) else {
+                    throw store.damaged("the id of case \(number) leads nowhere")
+                }
+                try remove(transaction, number, entry, into: &batch)
+                try transaction.delete(store.table(.ids), id)
+                batch.changes.append(Change(oldNumber: number, oldEntry: entry))
+                try store.set(transaction, .deletions, batch.deletions)
+                return batch
+            }
+            try finish(batch)
+            return !batch.changes.isEmpty
+        }
+    }
+
+    // MARK: Inside of the transaction
+
+    private func store(_ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout Batch) throws
+    {
+        if let refusal = item.refusal {
+            batch.outcomes.append(.refused(refusal))
+            try writeJournal(transaction, item, number: 0, reason: refusal.reason)
+            return
+        }
+        let entry = CaseEntry(item.input, image: item.image)
+        let oldNumber = try store.number(transaction, of: entry.id)
+        let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
+        if let oldNumber, let oldEntry, try isSameContent(transaction, item, entry, oldNumber, oldEntry) {
+            try writeJournal(transaction, item, number: oldNumber, reason: "")
+            try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
+            return
+        }
+        let lacksVector =
+            (item.image != nil && item.imageVector == nil) || (entry.hasReport && item.reportVector == nil)
+        guard !lacksVector else {
+            batch.outcomes.append(nil)
+            return
+        }
+        if let oldNumber, let oldEntry { try remove(transaction, oldNumber, oldEntry, into: &batch) }
+        let number = batch.nextNumber
+        guard number < UInt32.max else {
+            throw ArchiveError(.limit, "\(path): all case numbers are used; export and make anew")
+        }
+        batch.nextNumber += 1
+        try store.put(transaction, .cases, UInt64(number), entry.encoded(), rule: .appending)
+        try withUnsafeBytes(of: number.littleEndian) { try store.put(transaction, .ids, entry.id, $0) }
+        if let report = item.input.report {
+            try store.put(transaction, .reports, UInt64(number), Array(report.utf8), rule: .appending)
+        }
+        if let vector = item.imageVector { try store.putVector(transaction, .image, number, vector[...]) }
+        if let vector = item.reportVector { try store.putVector(transaction, .report, number, vector[...]) }
+        if let image = entry.image, image.isKept { try countImage(transaction, image.digest, by: 1, into: &batch) }
+        try writeJournal(transaction, item, number: number, reason: "")
+        batch.outcomes.append(.stored(vectors: entry.vectorCount))
+        batch.changes.append(
+            Change(
+                oldNumber: oldNumber, oldEntry: oldEntry, newNumber: number, newEntry: entry,
+                imageVector: item.imageVector, reportVector: item.reportVector))
+    }
+
+    private func isSameContent(
+        _ transaction: borrowing WriteTransaction, _ item: PreparedCase, _ entry: CaseEntry, _ oldNumber: UInt32,
+        _ oldEntry: CaseEntry
+    ) throws -> Bool {
+        guard oldEntry.image?.digest == entry.image?.digest, oldEntry.hasReport == entry.hasReport else { return false }
+        return try !entry.hasReport || store.report(transaction, oldNumber) == item.input.report
+    }
+
+    /// Image and report are the same, so number and vectors stay; only the entry is written again, if it differs.
+    private func update(
+        _ transaction: borrowing WriteTransaction, _ number: UInt32, from old: CaseEntry, to new: CaseEntry,
+        into batch: inout Batch
+    ) throws {
+        guard old != new else { return batch.outcomes.append(.unchanged) }
+        try store.put(transaction, .cases, UInt64(number), new.encoded())
+        if let image = new.image, image.isKept { try countImage(transaction, image.digest, by: 1, into: &batch) }
+        if let image = old.image, image.isKept { try countImage(transaction, image.digest, by: -1, into: &batch) }
+        var moved = old
+        moved.image = new.image
+        batch.outcomes.append(moved == new ? .unchanged : .stored(vectors: new.vectorCount))
+        batch.changes.append(Change(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
+    }
+
+    private func remove(
+        _ transaction: borrowing WriteTransaction, _ number: UInt32, _ entry: CaseEntry, into batch: inout Batch
+    ) throws {
+        try transaction.delete(store.table(.cases), UInt64(number))
+        if entry.hasReport { try transaction.delete(store.table(.reports), UInt64(number)) }
+        for kind in VectorKind.allCases where entry.has(kind) {
+            try store.deleteVector(transaction, kind, number, dimension: dimension ?? 0)
+        }
+        if let image = entry.image, image.isKept { try countImage(transaction, image.digest, by: -1, into: &batch) }
+        batch.deletions += 1
+    }
+
+    /// Counts the cases that use a kept image.
+    private func countImage(
+        _ transaction: borrowing WriteTransaction, _ digest: [UInt8], by amount: Int, into batch: inout Batch
+    ) throws {
+        let count = Int(try store.get(transaction, .images, digest) { try store.number($0) } ?? 0) + amount
+        if count > 0 {
+            try withUnsafeBytes(of: UInt32(count).littleEndian) { try store.put(transaction, .images, digest, $0) }
+            batch.unusedImages.removeAll { $0 == digest }
+        } else {
+            try transaction.delete(store.table(.images), digest)
+            batch.unusedImages.append(digest)
+        }
+    }
+
+    private func writeJournal(
+        _ transaction: borrowing WriteTransaction, _ item: PreparedCase, number: UInt32, reason: String
+    ) throws {
+        guard var journal = item.journal else { return }
+        journal.number = number
+        journal.reason = reason
+        try store.put(transaction, .journal, journal.key, journal.encoded())
+    }
+
+    // MARK: After the commit
+
+    /// Repeats the changes in memory. A new version is linked before the old one goes, so that a case is always found.
+    private func finish(_ batch: Batch) throws {
+        for digest in batch.unusedImages { ImageStore.remove(digest, in: path) }
+        guard !batch.changes.isEmpty else { return }
+        if let graphs {
+            let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
+                Self.apply(batch.changes, to: graphs[kind], kind)
+            }
+            if let failure = failures.compactMap(\.self).first {
+                throw ArchiveError(.io, "\(path): stored, but not linked (\(failure)); open the archive again")
+            }
+        }
+        attributes.write { attributes in
+            for change in batch.changes {
+                if let number = change.oldNumber, let entry = change.oldEntry { attributes.remove(number, entry) }
+                if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
+            }
+        }
+        let cases = attributes.read { $0.live.count }
+        let isDue = progress.withLock { progress in
+            progress.nextNumber = batch.nextNumber
+            progress.deletions = batch.deletions
+            progress.changesSinceCheckpoint += batch.changes.count
+            return progress.changesSinceCheckpoint >= max(options.changesBetweenCheckpoints, cases / 20)
+        }
+        if isDue { try writeCheckpointWhileWriting() }
+    }
+
+    /// - Returns: what went wrong.
+    private static func apply(_ changes: [Change], to index: HNSWIndex, _ kind: VectorKind) -> String? {
+        var numbers: [UInt32] = []
+        var vectors: [Float] = []
+        for change in changes where change.newNumber != change.oldNumber {
+            guard let number = change.newNumber, let vector = kind == .image ? change.imageVector : change.reportVector
+            else { continue }
+            numbers.append(number)
+            vectors += vector
+        }
+        do {
+            try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: numbers, threads: 1) }
+        } catch { return "\(error)" }
+        for change in changes where change.newNumber != change.oldNumber {
+            guard let number = change.oldNumber, change.oldEntry?.has(kind) == true else { continue }
+            index.remove(item: number)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,219 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import LMDB
+import Synchronization
+
+/// A case on its way into the store: checked, read and embedded.
+struct PreparedCase: Sendable {
+    var input: CaseInput
+    var refusal: ArchiveError?
+    var image: CaseEntry.StoredImage?
+    /// The bytes to keep, when the image came as bytes.
+    var keptBytes: [UInt8]?
+    var imageVector: [Float]?
+    var reportVector: [Float]?
+    /// The stored version with the same image and report: its vectors are good, so none were made.
+    var sameAs: UInt32?
+    var journal: JournalEntry?
+
+    init(_ input: CaseInput) { self.input = input }
+}
+
+extension Archive {
+    /// Stores cases; those with an id that is there already replace it. What is reported as stored is on disk.
+    ///
+    /// Reading, decoding and encoding run on `threads` threads, outside of the transactions (one for each 64 cases). A case
+    /// that cannot be read is refused by itself.
+    /// - Returns: one outcome for each input, in order.
+    /// - Throws: `.readOnly`, `.notReady` without an embedder, `.io`; then the cases of earlier transactions are stored.
+    @discardableResult
+    public func put(_ inputs: [CaseInput], threads: Int = defaultThreadCount) throws -> [PutOutcome] {
+        try checkWritable()
+        var outcomes: [PutOutcome] = []
+        for start in stride(from: 0, to: inputs.count, by: ArchiveLimits.batchCount) {
+            let batch = Array(inputs[start..<min(start + ArchiveLimits.batchCount, inputs.count)])
+            let prepared = try prepare(batch.map(PreparedCase.init), threads: threads)
+            outcomes += try commit(prepared, threads: threads)
+        }
+        return outcomes
+    }
+
+    func checkWritable() throws(ArchiveError) {
+        guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
+        guard embedder != nil, dimension != nil else {
+            throw ArchiveError(
+                .notReady, "\(path): no model is loaded, so nothing can be encoded; give one with --model")
+        }
+    }
+
+    /// Reads, decodes and embeds; what fails becomes a refusal of its case.
+    ///
+    /// Images are decoded in waves and embedded as soon as there are 32 or 48 million pixels, so that memory stays bounded.
+    /// - Parameter isForced: embeds also what seems to be stored already.
+    func prepare(_ cases: [PreparedCase], threads: Int, isForced: Bool = false) throws -> [PreparedCase] {
+        guard let embedder, let dimension else { throw ArchiveError(.notReady, "\(path): no model is loaded") }
+        var cases = cases
+        var pending: [(index: Int, image: GrayImage)] = []
+        var pixelCount = 0
+        func embedPending() throws {
+            guard !pending.isEmpty else { return }
+            let vectors = try embedder.embed(images: pending.map(\.image), threads: threads)
+            for (row, (index, _)) in pending.enumerated() {
+                take(vectors, row: row, dimension: dimension, of: &cases[index], \.imageVector)
+            }
+            pending.removeAll(keepingCapacity: true)
+            pixelCount = 0
+        }
+        let wave = max(1, threads) * 2
+        for start in stride(from: 0, to: cases.count, by: wave) {
+            let part = cases[start..<min(start + wave, cases.count)]
+            let loaded = parallelMap(Array(part), threads: threads) { self.load($0, isForced: isForced) }
+            for (offset, (prepared, image)) in loaded.enumerated() {
+                cases[start + offset] = prepared
+                guard let image else { continue }
+                pending.append((start + offset, image))
+                pixelCount += image.samples.count
+            }
+            if pending.count >= 32 || pixelCount >= 48_000_000 { try embedPending() }
+        }
+        try embedPending()
+        let withReport = cases.indices.filter {
+            cases[$0].refusal == nil && cases[$0].sameAs == nil && cases[$0].input.report != nil
+        }
+        if !withReport.isEmpty {
+            let vectors = try embedder.embed(reports: withReport.map { cases[$0].input.report ?? "" }, threads: threads)
+            for (row, index) in withReport.enumerated() {
+                take(vectors, row: row, dimension: dimension, of: &cases[index], \.reportVector)
+            }
+        }
+        return cases
+    }
+
+    private func take(
+        _ vectors: [Float], row: Int, dimension: Int, of prepared: inout PreparedCase,
+        _ place: WritableKeyPath<PreparedCase, [Float]?>
+    ) {
+        guard vectors.count >= (row + 1) * dimension,
+            let unit = Self.normalised(Array(vectors[(row * dimension)..<((row + 1) * dimension)]))
+        else {
+            prepared.refusal = ArchiveError(.badVector, "\(prepared.input.id): the model gave no usable vector")
+            return
+        }
+        prepared[keyPath: place] = unit
+    }
+
+    /// `vector` with length 1; nil when it has no direction. A vector that is a unit vector already stays bit for bit.
+    static func normalised(_ vector: [Float]) -> [Float]? {
+        var square = 0.0
+        for value in vector { square += Double(value) * Double(value) }
+        guard square.isFinite, square > 1e-30 else { return nil }
+        if abs(square - 1) < 1e-5 { return vector }
+        let scale = 1 / square.squareRoot()
+        return vector.map { Float(Double($0) * scale) }
+    }
+
+    /// Checks the case, reads its image, and decodes it unless the same is stored.
+    private func load(_ given: PreparedCase, isForced: Bool) -> (PreparedCase, GrayImage?) {
+        var prepared = given
+        guard prepared.refusal == nil else { return (prepared, nil) }
+        do {
+            try Self.validate(&prepared.input)
+            var bytes: [UInt8]?
+            switch prepared.input.image {
+            case .none: break
+            case .bytes(let given):
+                bytes = given
+                prepared.keptBytes = given
+                prepared.image = CaseEntry.StoredImage(digest: ImageStore.digest(given), path: "")
+            case .file(let file):
+                let read = try Self.readImage(file)
+                bytes = read
+                prepared.image = CaseEntry.StoredImage(digest: ImageStore.digest(read), path: file)
+            }
+            prepared.input.image = nil
+            prepared.sameAs = isForced ? nil : try stored(like: prepared)
+            guard prepared.sameAs == nil, let bytes else { return (prepared, nil) }
+            let image: GrayImage
+            do { image = try ImageDecoder.decode(bytes) } catch {
+                throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
+            }
+            if prepared.keptBytes != nil, let digest = prepared.image?.digest {
+                try ImageStore.keep(bytes, digest: digest, in: path)
+            }
+            return (prepared, image)
+        } catch {
+            prepared.refusal = ArchiveError.wrapping(error)
+            return (prepared, nil)
+        }
+    }
+
+    private static func readImage(_ file: String) throws(ArchiveError) -> [UInt8] {
+        do { return try FileIO.read(file, limitInBytes: ArchiveLimits.imageByteCount) } catch {
+            throw ArchiveError(.badImage, error.description)
+        }
+    }
+
+    /// The stored version of the case when image and report are the same.
+    private func stored(like prepared: PreparedCase) throws -> UInt32? {
+        try store.environment.read { transaction in
+            guard let number = try store.number(transaction, of: prepared.input.id),
+                let entry = try store.entry(transaction, number),
+                entry.image?.digest == prepared.image?.digest, entry.hasReport == (prepared.input.report != nil)
+            else { return nil }
+            guard entry.hasReport else { return number }
+            return try store.report(transaction, number) == prepared.input.report ? number : nil
+        }
+    }
+
+    /// Brings a case into form (empty texts are none, paths absolute) and refuses what an archive does not take.
+    private static func validate(_ input: inout CaseInput) throws(ArchiveError) {
+        let id = input.id
+        guard !id.isEmpty, id.utf8.count <= ArchiveLimits.idByteCount else {
+            throw ArchiveError(
+                id.isEmpty ? .badRequest : .limit,
+                "an id must have 1 to \(ArchiveLimits.idByteCount) bytes, this one has \(id.utf8.count)")
+        }
+        guard !id.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            throw ArchiveError(.badRequest, "an id must not contain control characters")
+        }
+        if input.report?.allSatisfy(\.isWhitespace) == true { input.report = nil }
+        guard input.image != nil || input.report != nil else {
+            throw ArchiveError(.badRequest, "\(id): a case needs an image or a report")
+        }
+        guard (input.report?.utf8.count ?? 0) <= ArchiveLimits.reportByteCount else {
+            throw ArchiveError(.limit, "\(id): the report is longer than \(ArchiveLimits.reportByteCount) bytes")
+        }
+        if case .bytes(let bytes) = input.image, bytes.count > ArchiveLimits.imageByteCount {
+            throw ArchiveError(.limit, "\(id): the image is larger than \(ArchiveLimits.imageByteCount) bytes")
+        }
+        if case .file(let file) = input.image, !file.hasPrefix("/") {
+            input.image = .file(FileManager.default.currentDirectoryPath + "/" + file)
+        }
+        for field in [\CaseInput.patient, \.modality, \.view, \.date, \.site] where input[keyPath: field] == "" {
+            input[keyPath: field] = nil
+        }
+        input.findings.removeAll { $0.isEmpty }
+        let fields =
+            [input.patient, input.modality, input.view, input.date, input.site].compactMap { $0 } + input.findings
+            + input.metadata.keys + input.metadata.values
+        guard fields.allSatisfy({ $0.utf8.count <= ArchiveLimits.fieldByteCount }) else {
+            throw ArchiveError(.limit, "\(id): a field is longer than \(ArchiveLimits.fieldByteCount) bytes")
+        }
+        guard input.findings.count + input.metadata.count <= ArchiveLimits.fieldCount else {
+            throw ArchiveError(.limit, "\(id): more than \(ArchiveLimits.fieldCount) findings and metadata keys")
+        }
+    }
+}
+
+/// `body` of every element on `threads` threads; the results in the elements' order.
+func parallelMap<Element: Sendable, Result: Sendable>(
+    _ elements: [Element], threads: Int, _ body: @Sendable (Element) -> Result
+) -> [Result] {
+    let results = Mutex([Result?](repeating: nil, count: elements.count))
+    parallelFor(elements.count, threads: threads) { index in
+        let result = body(elements[index])
+        results.withLock { $0[index] = result }
+    }
+    return results.withLock { $0.compactMap { $0 } }
+}

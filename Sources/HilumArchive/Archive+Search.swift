@@ -1,0 +1,210 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import HilumIndex
+import HilumMCR
+import LMDB
+
+/// The question as vectors: one for each graph, the same unless a stored case is part of it.
+private struct Question {
+    var image: [Float]
+    var report: [Float]
+    /// The numbers of the cases it names.
+    var selves: Set<UInt32> = []
+
+    subscript(kind: VectorKind) -> [Float] { kind == .image ? image : report }
+}
+
+extension Archive {
+    /// The cases, images or reports nearest to a question.
+    ///
+    /// The scores are exact for the stored vectors; which cases are looked at is approximate unless `isExact`. Never fewer
+    /// than `k` hits while as many cases match.
+    /// - Throws: `.badRequest`, `.badImage`, `.badVector`, `.limit`, `.notFound` for an id, `.notReady` without an embedder.
+    /// - Complexity: about `ef · m` distances a graph; O(n) when exact.
+    public func search(_ request: SearchRequest) throws -> SearchResponse {
+        try withArchiveErrors {
+            let started = monotonicSeconds()
+            guard request.k >= 1, request.k <= ArchiveLimits.hitCount else {
+                throw ArchiveError(.limit, "k must be from 1 to \(ArchiveLimits.hitCount)")
+            }
+            if let ef = request.ef, ef < 1 || ef > 10 * ArchiveLimits.hitCount {
+                throw ArchiveError(.limit, "ef must be from 1 to \(10 * ArchiveLimits.hitCount)")
+            }
+            let question = try question(request)
+            let ef = max(request.ef ?? max(64, 2 * request.k), request.k)
+            var response = SearchResponse(
+                hits: [], generation: 1, ef: ef, visited: 0, microseconds: 0, isExact: request.isExact,
+                isShortOfFilter: false)
+            var matching: ItemSet?
+            if !request.filter.isEmpty || (!request.includesSelf && !question.selves.isEmpty) {
+                var set = try self.matching(request.filter)
+                if !request.includesSelf { for number in question.selves { set.remove(number) } }
+                matching = set
+            }
+            // A case that is replaced or deleted while the search runs drops out; then look a little further.
+            for extra in [0, 16, 256] {
+                let wanted = request.k + extra
+                let found = try nearest(question, request, matching, k: wanted, ef: ef + extra, &response.visited)
+                let isAll = found.count < wanted
+                response.hits = try hits(found, request)
+                if response.hits.count >= request.k || isAll || request.minScore != nil { break }
+            }
+            response.isShortOfFilter = !request.filter.isEmpty && response.hits.count < request.k
+            response.microseconds = Int((monotonicSeconds() - started) * 1e6)
+            return response
+        }
+    }
+
+    /// The ids nearest to a vector among the vectors of one kind, the best first.
+    public func searchVectors(
+        _ vector: [Float], kind: VectorKind, k: Int, ef: Int? = nil, isExact: Bool = false
+    ) throws -> [(id: String, score: Float)] {
+        var request = SearchRequest(.vector(vector))
+        request.k = k
+        request.ef = ef
+        request.isExact = isExact
+        request.target = kind == .image ? .image : .report
+        return try search(request).hits.map { ($0.id, $0.score) }
+    }
+
+    // MARK: The question
+
+    private func question(_ request: SearchRequest) throws -> Question {
+        guard !request.parts.isEmpty else {
+            throw ArchiveError(.badRequest, "a search needs a text, an image, an id or a vector")
+        }
+        guard let dimension, graphs != nil else {
+            throw ArchiveError(.notReady, "\(path): the archive is empty and has no model yet; index something first")
+        }
+        var question = Question(
+            image: [Float](repeating: 0, count: dimension), report: [Float](repeating: 0, count: dimension))
+        for part in request.parts {
+            guard part.weight.isFinite else { throw ArchiveError(.badRequest, "a weight must be a number") }
+            let (image, report, number) = try vectors(of: part.query, target: request.target, dimension: dimension)
+            for index in 0..<dimension {
+                question.image[index] += part.weight * image[index]
+                question.report[index] += part.weight * report[index]
+            }
+            if let number { question.selves.insert(number) }
+        }
+        guard let image = Self.normalised(question.image), let report = Self.normalised(question.report) else {
+            throw ArchiveError(.badVector, "the parts of the question cancel each other out; change the weights")
+        }
+        question.image = image
+        question.report = report
+        return question
+    }
+
+    /// The unit vectors to ask the image graph and the report graph with.
+    private func vectors(
+        of query: Query, target: SearchTarget, dimension: Int
+    ) throws -> ([Float], [Float], UInt32?) {
+        switch query {
+        case .text(let text):
+            guard !text.allSatisfy(\.isWhitespace) else { throw ArchiveError(.badRequest, "the text is empty") }
+            guard text.utf8.count <= ArchiveLimits.reportByteCount else {
+                throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
+            }
+            let vector = try unit(try ready().embed(reports: [text], threads: defaultThreadCount), dimension)
+            return (vector, vector, nil)
+        case .image(let bytes):
+            let embedder = try ready()
+            let image: GrayImage
+            do { image = try ImageDecoder.decode(bytes) } catch { throw ArchiveError(.badImage, "\(error)") }
+            let vector = try unit(try embedder.embed(images: [image], threads: defaultThreadCount), dimension)
+            return (vector, vector, nil)
+        case .vector(let given):
+            guard given.count == dimension else {
+                throw ArchiveError(.badVector, "the vector has \(given.count) values, the archive's have \(dimension)")
+            }
+            let vector = try unit(given, dimension)
+            return (vector, vector, nil)
+        case .id(let id):
+            return try store.environment.read { transaction in
+                guard let number = try store.number(transaction, of: id) else {
+                    throw ArchiveError(.notFound, "there is no case \(id)")
+                }
+                let image = try store.vector(transaction, .image, number, dimension: dimension)
+                let report = try store.vector(transaction, .report, number, dimension: dimension)
+                guard let first = target == .report ? report ?? image : image ?? report else {
+                    throw store.damaged("case \(number) has no vector")
+                }
+                return (first, first, number)
+            }
+        }
+    }
+
+    private func ready() throws -> any Embedder {
+        guard let embedder else {
+            throw ArchiveError(.notReady, "\(path): no model is loaded, so texts and images cannot be searched for")
+        }
+        return embedder
+    }
+
+    private func unit(_ vector: [Float], _ dimension: Int) throws -> [Float] {
+        guard vector.count == dimension, let unit = Self.normalised(vector) else {
+            throw ArchiveError(.badVector, "the vector is not finite or has no direction")
+        }
+        return unit
+    }
+
+    // MARK: The graphs
+
+    private struct Candidate {
+        var number: UInt32
+        var score: Float
+        var via: VectorKind
+    }
+
+    /// The best `k` cases, each by its better vector, the best first.
+    private func nearest(
+        _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int, _ visited: inout Int
+    ) throws -> [Candidate] {
+        guard let graphs else { return [] }
+        let kinds: [VectorKind] =
+            switch request.target {
+            case .case: VectorKind.allCases
+            case .image: [.image]
+            case .report: [.report]
+            }
+        var best: [UInt32: Candidate] = [:]
+        for kind in kinds {
+            let index = graphs[kind]
+            let set = matching.map { set in attributes.read { set.intersection($0.with(kind)) } }
+            if set?.isEmpty == true { continue }
+            let result = try question[kind].withUnsafeBufferPointer { vector in
+                request.isExact
+                    ? try index.exactSearch(vector, k: k, filter: set)
+                    : try index.search(vector, k: k, ef: ef, filter: set)
+            }
+            visited += result.isExact ? result.distanceCount : result.visited
+            for hit in result.hits {
+                let score = max(-1, min(1, 1 - hit.distance))
+                if let other = best[hit.item], other.score >= score { continue }
+                best[hit.item] = Candidate(number: hit.item, score: score, via: kind)
+            }
+        }
+        let sorted = best.values.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
+        return Array(sorted.prefix(k))
+    }
+
+    /// The records of the candidates that are still stored, at most `request.k`.
+    private func hits(_ candidates: [Candidate], _ request: SearchRequest) throws -> [Hit] {
+        try store.environment.read { transaction in
+            var hits: [Hit] = []
+            for candidate in candidates {
+                if hits.count == request.k { break }
+                if let least = request.minScore, candidate.score < least { break }
+                guard let record = try record(transaction, candidate.number, withReport: request.includesReports) else {
+                    continue
+                }
+                hits.append(
+                    Hit(
+                        rank: hits.count + 1, id: record.id, score: candidate.score, via: candidate.via, record: record)
+                )
+            }
+            return hits
+        }
+    }
+}

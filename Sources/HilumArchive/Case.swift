@@ -1,0 +1,91 @@
+/// Where the image of a case comes from.
+public enum ImageSource: Sendable, Equatable {
+    /// A file that stays where it is; the archive keeps its absolute path and its SHA-256.
+    case file(String)
+    /// The bytes of a PNG or JPEG file; the archive keeps them.
+    case bytes([UInt8])
+}
+
+/// A case to be stored: an image, a report or both, and what is known about them.
+public struct CaseInput: Sendable, Equatable {
+    /// Names the case in the archive: 1 to 255 bytes of UTF-8 without control characters.
+    public var id: String
+    public var image: ImageSource?
+    public var report: String?
+    public var patient: String?
+    public var modality: String?
+    public var view: String?
+    public var date: String?
+    public var site: String?
+    public var findings: [String]
+    public var metadata: [String: String]
+
+    public init(
+        id: String, image: ImageSource? = nil, report: String? = nil, patient: String? = nil, modality: String? = nil,
+        view: String? = nil, date: String? = nil, site: String? = nil, findings: [String] = [],
+        metadata: [String: String] = [:]
+    ) {
+        self.id = id
+        self.image = image
+        self.report = report
+        self.patient = patient
+        self.modality = modality
+        self.view = view
+        self.date = date
+        self.site = site
+        self.findings = findings
+        self.metadata = metadata
+    }
+}
+
+/// A stored case.
+public struct CaseRecord: Sendable, Equatable {
+    public var id: String
+    /// Names this version of the case: never used again, and its vectors never change.
+    public var number: UInt32
+    public var generation: UInt32
+    public var hasImage: Bool
+    public var hasReport: Bool
+    /// Where the image lies: as given for a file, inside of the archive for bytes.
+    public var imagePath: String?
+    /// SHA-256 of the image's bytes, 64 hexadecimal digits.
+    public var imageDigest: String?
+    /// The report; nil when there is none and when the request did not ask for it.
+    public var report: String?
+    public var patient: String?
+    public var modality: String?
+    public var view: String?
+    public var date: String?
+    public var site: String?
+    public var findings: [String]
+    public var metadata: [String: String]
+}
+
+/// What became of a case that was put.
+public enum PutOutcome: Sendable, Equatable {
+    /// On disk, with 1 or 2 vectors (image, report).
+    case stored(vectors: Int)
+    /// The same case was there already.
+    case unchanged
+    /// Not stored; the error says why.
+    case refused(ArchiveError)
+}
+
+/// The two kinds of vectors that a case may have; both lie in one common space.
+public enum VectorKind: String, Sendable, CaseIterable, Codable {
+    case image, report
+}
+
+/// What an archive takes.
+public enum ArchiveLimits {
+    public static let idByteCount = 255
+    public static let reportByteCount = 1 << 20
+    /// A metadata key or value, a patient, a finding ….
+    public static let fieldByteCount = 4096
+    public static let fieldCount = 256
+    public static let imageByteCount = 64 << 20
+    /// Hits of one search.
+    public static let hitCount = 10_000
+    /// Cases of one transaction.
+    public static let batchCount = 64
+}

@@ -1,0 +1,80 @@
+/// One part of a question.
+public enum Query: Sendable, Equatable {
+    /// Words, encoded as a report.
+    case text(String)
+    /// The bytes of a PNG or JPEG file.
+    case image([UInt8])
+    /// A stored case: its vector of the kind that is searched, or the other one if it has only that.
+    /// A search for cases takes the image's.
+    case id(String)
+    /// A vector of the archive's dimension, of any length but 0.
+    case vector([Float])
+}
+
+/// What a search is to find.
+public enum SearchTarget: String, Sendable, CaseIterable, Codable {
+    /// Cases, by the better of image and report.
+    case `case`
+    case image, report
+}
+
+/// A question to an archive.
+public struct SearchRequest: Sendable {
+    public struct Part: Sendable {
+        public var query: Query
+        /// How much it counts; below 0 it pushes away.
+        public var weight: Float
+
+        public init(_ query: Query, weight: Float = 1) {
+            self.query = query
+            self.weight = weight
+        }
+    }
+
+    /// The question is the weighted sum of the unit vectors of the parts.
+    public var parts: [Part]
+    /// The number of hits, 1 to `ArchiveLimits.hitCount`.
+    public var k = 10
+    /// The breadth of the graph search; nil lets the archive choose (the larger of 64 and 2k).
+    public var ef: Int?
+    /// Compares with every vector instead of walking the graph.
+    public var isExact = false
+    public var target = SearchTarget.case
+    public var filter = Filter()
+    /// Leaves out hits below this cosine.
+    public var minScore: Float?
+    /// Whether the cases that the question names may be hits.
+    public var includesSelf = true
+    /// Whether the hits' records bring their reports.
+    public var includesReports = false
+
+    public init(_ parts: [Part]) { self.parts = parts }
+
+    public init(_ query: Query) { parts = [Part(query)] }
+}
+
+/// A case found.
+public struct Hit: Sendable {
+    /// From 1.
+    public var rank: Int
+    public var id: String
+    /// The cosine, in [-1, 1].
+    public var score: Float
+    /// The kind of vector that was near.
+    public var via: VectorKind
+    public var record: CaseRecord
+}
+
+/// An answer.
+public struct SearchResponse: Sendable {
+    /// The best first; equal scores in the order in which the cases were stored.
+    public var hits: [Hit]
+    public var generation: Int
+    public var ef: Int
+    /// Nodes that the search looked at.
+    public var visited: Int
+    public var microseconds: Int
+    public var isExact: Bool
+    /// Fewer hits than asked for, because fewer cases match the filter.
+    public var isShortOfFilter: Bool
+}

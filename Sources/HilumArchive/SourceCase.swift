@@ -1,0 +1,115 @@
+import Foundation
+import HilumCore
+
+/// A case as a source describes it; nothing is read of its files yet.
+struct SourceCase: Sendable, Equatable {
+    /// Names the place in refusals: `path:line`, or the file.
+    var place: String
+    /// Names the source in the journal: manifest and id, or the file.
+    var name: String
+    var id = ""
+    /// Absolute; the first that can be read is stored.
+    var imagePaths: [String] = []
+    /// Absolute.
+    var reportPath: String?
+    var report: String?
+    var patient: String?
+    var modality: String?
+    var view: String?
+    var date: String?
+    var site: String?
+    var findings: [String] = []
+    var metadata: [String: String] = [:]
+
+    /// Changes when the row, its files' sizes or their times change, or when this program reads sources in a new way.
+    var fingerprint: [UInt8] {
+        var hash = SHA256()
+        var writer = ByteWriter()
+        writer.text("hilum-source-1")
+        for field in [id, name] { writer.text(field) }
+        for field in [report, patient, modality, view, date, site] { writer.optionalText(field) }
+        writer.length(findings.count)
+        for finding in findings { writer.text(finding) }
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            writer.text(key)
+            writer.text(value)
+        }
+        for path in imagePaths + [reportPath].compactMap({ $0 }) {
+            writer.text(path)
+            var status = stat()
+            guard stat(path, &status) == 0 else {
+                writer.byte(0)
+                continue
+            }
+            writer.integer(Int64(status.st_size))
+            writer.integer(Int64(status.st_mtim.tv_sec))
+            writer.integer(Int64(status.st_mtim.tv_nsec))
+        }
+        writer.bytes.withUnsafeBytes { hash.update($0) }
+        return hash.finish()
+    }
+
+    /// Takes one field of a manifest; keys that mean something are named in `cli.md`, others are metadata.
+    ///
+    /// - Parameter folder: what relative paths begin at.
+    mutating func set(_ key: String, _ values: [String], isList: Bool, folder: String) {
+        guard let value = values.first(where: { !$0.isEmpty }) else { return }
+        func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(folder)/\(path)" }
+        func list() -> [String] {
+            (isList ? values : value.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) })
+                .filter { !$0.isEmpty }
+        }
+        switch key {
+        case "id": id = value
+        case "image": imagePaths = list().map(absolute)
+        case "report": report = value
+        case "report_file": reportPath = absolute(value)
+        case "patient": patient = value
+        case "modality": modality = value
+        case "view": view = value
+        case "date": date = value
+        case "site": site = value
+        case "findings": findings = list()
+        // Lists of labels are findings by another name, where a data set has no findings.
+        case "labels" where isList: if findings.isEmpty { findings = list() }
+        default: if !isList { metadata[key] = value }
+        }
+    }
+
+    /// The case with its report read and one image chosen.
+    ///
+    /// - Throws: `.badRequest` or `.io`, which refuse this case alone.
+    func input() throws(ArchiveError) -> CaseInput {
+        var input = CaseInput(
+            id: id, report: report, patient: patient, modality: modality, view: view, date: date, site: site,
+            findings: findings, metadata: metadata)
+        if report == nil, let reportPath {
+            let bytes = try withArchiveErrors {
+                try FileIO.read(reportPath, limitInBytes: ArchiveLimits.reportByteCount)
+            }
+            guard let text = String(validating: Manifest.withoutMark(bytes[...]), as: UTF8.self) else {
+                throw ArchiveError(.badRequest, "\(reportPath): the report is not UTF-8 text; convert it")
+            }
+            input.report = text
+        }
+        if let path = imagePaths.count > 1
+            ? imagePaths.first(where: Self.looksReadable) ?? imagePaths.first : imagePaths.first
+        {
+            input.image = .file(path)
+        }
+        return input
+    }
+
+    private static func looksReadable(_ path: String) -> Bool {
+        guard let file = FileHandle(forReadingAtPath: path) else { return false }
+        defer { try? file.close() }
+        guard let head = try? file.read(upToCount: 256) else { return false }
+        return ImageKind.isImage([UInt8](head))
+    }
+}
+
+/// What a source holds at one place.
+enum SourceItem: Sendable, Equatable {
+    case found(SourceCase)
+    case refused(place: String, reason: String)
+}

@@ -1,0 +1,242 @@
+import HilumCore
+import LMDB
+
+/// The tables of an archive in its LMDB environment, and what stands in them.
+///
+/// | table | key | value, after the checksum of `Seal` |
+/// | --- | --- | --- |
+/// | `meta` | name | text or integer: format, created, model, dimension, generation, next, deletions, checkpoints |
+/// | `cases` | number (8) | `CaseEntry` |
+/// | `ids` | id, UTF-8 | number (4) |
+/// | `reports` | number (8) | text, UTF-8 |
+/// | `image-vectors`, `report-vectors` | number · 2¹⁶ + part (8) | up to 128 floats |
+/// | `graphs` | graph and slot (1), part (7) | links, up to 64 KiB |
+/// | `journal` | first 16 bytes of SHA-256 of the source's name | `JournalEntry` |
+/// | `images` | SHA-256 | how many cases use the kept image (4) |
+///
+/// A vector of 512 floats would fill an overflow page of 4 KiB by half; in parts of 512 bytes seven fill a leaf page.
+/// Numbers only rise and are never used again, so new entries are appended and pages are full.
+final class Store: Sendable {
+    enum Name: String, CaseIterable {
+        case meta, cases, ids, reports
+        case imageVectors = "image-vectors"
+        case reportVectors = "report-vectors"
+        case graphs, journal, images
+
+        static func vectors(_ kind: VectorKind) -> Name { kind == .image ? .imageVectors : .reportVectors }
+    }
+
+    static let formatVersion = 1
+    static let floatsInPart = 128
+
+    let environment: Environment
+    let path: String
+
+    init(path: String, mode: Environment.Mode, mapSizeInBytes: Int) throws {
+        self.path = path
+        var options = Environment.Options(mode: mode)
+        options.mapSizeInBytes = mapSizeInBytes
+        environment = try Environment(path: path, tables: Name.allCases.map(\.rawValue), options: options)
+    }
+
+    func table(_ name: Name) -> Table { environment.table(name.rawValue) }
+
+    func damaged(_ what: String) -> ArchiveError {
+        ArchiveError(
+            .damaged, "\(path): the archive is damaged (\(what)); run `hilum check`, and restore it from a snapshot")
+    }
+
+    // MARK: Sealed values
+
+    /// Calls `body` with the payload under `key`; nil when there is none. Throws `.damaged` when the checksum is wrong.
+    func get<Result>(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ name: Name, _ key: some TableKey,
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result? {
+        try key.withKeyBytes { bytes in
+            try transaction.get(table(name), key) { try body(payload(name, bytes, $0)) }
+        }
+    }
+
+    /// Calls `body` with keys and payloads in order, beginning at `start`, until it returns false.
+    func forEach(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ name: Name, from start: UInt64? = nil,
+        _ body: (_ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer) throws -> Bool
+    ) throws {
+        try transaction.forEach(table(name), from: start) { key, value in try body(key, payload(name, key, value)) }
+    }
+
+    private func payload(
+        _ name: Name, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) throws -> UnsafeRawBufferPointer {
+        guard Seal.isIntact(name.rawValue, key, value) else {
+            throw damaged("an entry of the table \(name.rawValue) has a wrong checksum")
+        }
+        return UnsafeRawBufferPointer(rebasing: value[Seal.byteCount...])
+    }
+
+    func put(
+        _ transaction: borrowing WriteTransaction, _ name: Name, _ key: some TableKey,
+        _ payload: UnsafeRawBufferPointer,
+        rule: WriteTransaction.PutRule = .replacing
+    ) throws {
+        var value = [UInt8]()
+        value.reserveCapacity(Seal.byteCount + payload.count)
+        let checksum = key.withKeyBytes { Seal.checksum(name.rawValue, $0, payload) }
+        withUnsafeBytes(of: checksum.littleEndian) { value.append(contentsOf: $0) }
+        value.append(contentsOf: payload)
+        try transaction.put(table(name), key, value, rule: rule)
+    }
+
+    func put(
+        _ transaction: borrowing WriteTransaction, _ name: Name, _ key: some TableKey, _ payload: [UInt8],
+        rule: WriteTransaction.PutRule = .replacing
+    ) throws {
+        try payload.withUnsafeBytes { try put(transaction, name, key, $0, rule: rule) }
+    }
+
+    // MARK: Meta
+
+    enum MetaKey: String {
+        case format, created, model, dimension, generation, next, deletions
+    }
+
+    func text(_ transaction: borrowing some (Transaction & ~Copyable), _ key: MetaKey) throws -> String? {
+        try get(transaction, .meta, key.rawValue) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    func integer(_ transaction: borrowing some (Transaction & ~Copyable), _ key: MetaKey) throws -> Int? {
+        guard let text = try text(transaction, key) else { return nil }
+        guard let value = Int(text) else { throw damaged("the entry \(key.rawValue) is not a number") }
+        return value
+    }
+
+    func set(_ transaction: borrowing WriteTransaction, _ key: MetaKey, _ text: String) throws {
+        try put(transaction, .meta, key.rawValue, Array(text.utf8))
+    }
+
+    func set(_ transaction: borrowing WriteTransaction, _ key: MetaKey, _ value: Int) throws {
+        try set(transaction, key, String(value))
+    }
+
+    // MARK: Cases
+
+    func number(_ transaction: borrowing some (Transaction & ~Copyable), of id: String) throws -> UInt32? {
+        // A longer id cannot have been stored, and LMDB would refuse the key.
+        guard !id.isEmpty, id.utf8.count <= ArchiveLimits.idByteCount else { return nil }
+        return try get(transaction, .ids, id) { payload in try number(payload) }
+    }
+
+    func number(_ payload: UnsafeRawBufferPointer) throws -> UInt32 {
+        guard payload.count == 4 else { throw damaged("an entry of the table ids is malformed") }
+        // Safety: four bytes are there; no alignment is assumed.
+        return UInt32(littleEndian: payload.loadUnaligned(as: UInt32.self))
+    }
+
+    func entry(_ transaction: borrowing some (Transaction & ~Copyable), _ number: UInt32) throws -> CaseEntry? {
+        try get(transaction, .cases, UInt64(number)) { try decode($0, number: number) }
+    }
+
+    func decode(_ payload: UnsafeRawBufferPointer, number: UInt32) throws -> CaseEntry {
+        do { return try CaseEntry(decoding: payload) } catch { throw damaged("case \(number) is malformed") }
+    }
+
+    func report(_ transaction: borrowing some (Transaction & ~Copyable), _ number: UInt32) throws -> String? {
+        try get(transaction, .reports, UInt64(number)) { payload in
+            guard let text = String(validating: payload, as: UTF8.self) else {
+                throw damaged("report \(number) is malformed")
+            }
+            return text
+        }
+    }
+
+    /// Calls `body` with every case in the order of the numbers.
+    func forEachCase(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ body: (UInt32, CaseEntry) throws -> Void
+    ) throws {
+        try forEach(transaction, .cases) { key, payload in
+            guard let key = UInt64(keyBytes: key), let number = UInt32(exactly: key), number > 0 else {
+                throw damaged("a case has an impossible number")
+            }
+            try body(number, decode(payload, number: number))
+            return true
+        }
+    }
+
+    // MARK: Vectors
+
+    private static func key(_ number: UInt32, part: Int) -> UInt64 { UInt64(number) << 16 | UInt64(part) }
+
+    func putVector(
+        _ transaction: borrowing WriteTransaction, _ kind: VectorKind, _ number: UInt32, _ vector: ArraySlice<Float>
+    ) throws {
+        var part = 0
+        var start = vector.startIndex
+        while start < vector.endIndex {
+            let end = min(start + Self.floatsInPart, vector.endIndex)
+            try vector[start..<end].withUnsafeBytes {
+                try put(transaction, .vectors(kind), Self.key(number, part: part), $0, rule: .appending)
+            }
+            part += 1
+            start = end
+        }
+    }
+
+    func deleteVector(_ transaction: borrowing WriteTransaction, _ kind: VectorKind, _ number: UInt32, dimension: Int)
+        throws
+    {
+        for part in 0..<((dimension + Self.floatsInPart - 1) / Self.floatsInPart) {
+            try transaction.delete(table(.vectors(kind)), Self.key(number, part: part))
+        }
+    }
+
+    func vector(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ kind: VectorKind, _ number: UInt32, dimension: Int
+    ) throws -> [Float]? {
+        var vector: [Float] = []
+        while vector.count < dimension {
+            let part = vector.count / Self.floatsInPart
+            let found = try get(transaction, .vectors(kind), Self.key(number, part: part)) { payload in
+                try Self.append(payload, to: &vector)
+            }
+            guard let isWhole = found else {
+                if vector.isEmpty { return nil }
+                throw damaged("a vector of case \(number) is incomplete")
+            }
+            guard isWhole else { throw damaged("a vector of case \(number) is malformed") }
+        }
+        return vector
+    }
+
+    private static func append(_ payload: UnsafeRawBufferPointer, to vector: inout [Float]) throws -> Bool {
+        guard payload.count % 4 == 0, payload.count > 0, payload.count <= 4 * floatsInPart else { return false }
+        for offset in stride(from: 0, to: payload.count, by: 4) {
+            // Safety: four bytes are left; no alignment is assumed.
+            vector.append(
+                Float(bitPattern: UInt32(littleEndian: payload.loadUnaligned(fromByteOffset: offset, as: UInt32.self))))
+        }
+        return true
+    }
+
+    /// Calls `body` with every vector of `kind` in the order of the numbers, until it returns false.
+    func forEachVector(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ kind: VectorKind, dimension: Int,
+        _ body: (UInt32, [Float]) throws -> Bool
+    ) throws {
+        var vector: [Float] = []
+        vector.reserveCapacity(dimension)
+        var current: UInt64 = 0
+        try forEach(transaction, .vectors(kind)) { key, payload in
+            guard let key = UInt64(keyBytes: key) else { throw damaged("a vector has an impossible key") }
+            let number = key >> 16
+            if vector.isEmpty { current = number }
+            guard number == current, Int(key & 0xFFFF) == vector.count / Self.floatsInPart,
+                let item = UInt32(exactly: number), try Self.append(payload, to: &vector), vector.count <= dimension
+            else { throw damaged("a vector of case \(current) is incomplete or malformed") }
+            guard vector.count == dimension else { return true }
+            defer { vector.removeAll(keepingCapacity: true) }
+            return try body(item, vector)
+        }
+        guard vector.isEmpty else { throw damaged("a vector of case \(current) is incomplete") }
+    }
+}

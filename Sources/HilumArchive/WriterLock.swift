@@ -1,0 +1,43 @@
+import Foundation
+
+/// The right to write to an archive: a lock on `ARCHIVE/writer.lock`, which also names the process that holds it.
+///
+/// The kernel lets go of it when the process ends, however that happens. Thread rule: one owner.
+struct WriterLock: ~Copyable {
+    private let descriptor: Int32
+
+    /// - Throws: `.busy` with the holder's process, in words.
+    init(archive: String) throws(ArchiveError) {
+        let path = archive + "/writer.lock"
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
+        guard descriptor >= 0 else {
+            throw ArchiveError(.io, "\(path): cannot be opened for writing: \(String(cString: strerror(errno)))")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let holder = Self.holder(descriptor)
+            close(descriptor)
+            let who = holder > 0 ? "process \(holder)" : "another process"
+            throw ArchiveError(
+                .busy(holder: holder),
+                "\(archive): \(who) writes to this archive; stop it, or send the request to its daemon")
+        }
+        let text = Array("\(getpid())\n".utf8)
+        _ = ftruncate(descriptor, 0)
+        _ = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        // The file stays: removing it would let two processes lock two files of one name.
+        _ = ftruncate(descriptor, 0)
+        close(descriptor)
+    }
+
+    private static func holder(_ descriptor: Int32) -> Int32 {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
+        guard count > 0 else { return 0 }
+        let text = String(decoding: bytes[0..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        return Int32(text) ?? 0
+    }
+}

@@ -1,0 +1,106 @@
+extension GrayImage {
+    /// The image fitted into a square of `side` pixels: aspect kept, centred, the rest black; never flipped or turned.
+    ///
+    /// The longer side becomes `side`, the shorter is rounded to whole pixels (at least 1). When the padding is odd, the
+    /// larger half lies right of or below the picture. Area averaging as in `resized(width:height:)`.
+    /// Complexity: O(width · height + side²).
+    public func resizedToFit(side: Int) -> GrayImage {
+        precondition(side > 0, "the side must be positive")
+        let longer = max(width, height)
+        let fittedWidth = max(1, (width * side + longer / 2) / longer)
+        let fittedHeight = max(1, (height * side + longer / 2) / longer)
+        let fitted = resized(width: fittedWidth, height: fittedHeight)
+        if fittedWidth == side && fittedHeight == side { return fitted }
+        var square = [UInt16](repeating: 0, count: side * side)
+        let left = (side - fittedWidth) / 2
+        let top = (side - fittedHeight) / 2
+        for y in 0..<fittedHeight {
+            let target = (top + y) * side + left
+            square.replaceSubrange(
+                target..<(target + fittedWidth), with: fitted.samples[(y * fittedWidth)..<((y + 1) * fittedWidth)])
+        }
+        return GrayImage(width: side, height: side, samples: square)
+    }
+
+    /// The image at another size by exact area averaging.
+    ///
+    /// A pixel is a small square of one value; a new pixel is the mean over its own area, with the exact share of the
+    /// pixels at its edges. That holds in both directions: enlarged, pixels stay squares with soft edges. All sums are
+    /// integers and there is one rounding at the end, so every machine gives the same samples; a constant stays constant.
+    /// Complexity: O(width · height) for a smaller image.
+    public func resized(width newWidth: Int, height newHeight: Int) -> GrayImage {
+        precondition(newWidth > 0 && newHeight > 0, "an image has at least one pixel")
+        precondition(width <= 65_536 && height <= 65_536, "the sums of a longer side do not fit")
+        if newWidth == width && newHeight == height { return self }
+        let columns = AreaSpan.all(from: width, to: newWidth)
+        let area = UInt64(width) * UInt64(height)
+        var result = [UInt16](repeating: 0, count: newWidth * newHeight)
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: width) { sums in
+            samples.withUnsafeBufferPointer { source in
+                result.withUnsafeMutableBufferPointer { target in
+                    for (y, span) in AreaSpan.all(from: height, to: newHeight).enumerated() {
+                        Self.sumRows(source, width: width, span, into: sums)
+                        for (x, column) in columns.enumerated() {
+                            let total = column.sum(of: sums)
+                            target[y * newWidth + x] = UInt16((total + area / 2) / area)
+                        }
+                    }
+                }
+            }
+        }
+        return GrayImage(width: newWidth, height: newHeight, samples: result)
+    }
+
+    /// Column sums over the rows of one span, weighted: at most height · 65,535, which fits 32 bits.
+    private static func sumRows(
+        _ source: UnsafeBufferPointer<UInt16>, width: Int, _ span: AreaSpan,
+        into sums: UnsafeMutableBufferPointer<UInt32>
+    ) {
+        // Safety: the span's rows lie inside the image, `sums` holds `width` values.
+        guard let base = source.baseAddress, let sums = sums.baseAddress else { return }
+        let first = base + span.first * width
+        for x in 0..<width { sums[x] = span.firstWeight &* UInt32(first[x]) }
+        guard span.last > span.first else { return }
+        for y in (span.first + 1)..<span.last {
+            let row = base + y * width
+            for x in 0..<width { sums[x] &+= span.innerWeight &* UInt32(row[x]) }
+        }
+        let last = base + span.last * width
+        for x in 0..<width { sums[x] &+= span.lastWeight &* UInt32(last[x]) }
+    }
+}
+
+/// Which old pixels of one axis a new pixel covers, and how much of each, in units of 1 / new length of an old pixel.
+///
+/// The weights of a span add up to the old length.
+struct AreaSpan {
+    let first: Int
+    let last: Int
+    let firstWeight: UInt32
+    let innerWeight: UInt32
+    let lastWeight: UInt32
+
+    static func all(from old: Int, to new: Int) -> [AreaSpan] {
+        (0..<new).map { index in
+            // In units in which an old pixel is `new` long, the new pixel spans start ..< end.
+            let start = index * old
+            let end = start + old
+            let first = start / new
+            let last = (end - 1) / new
+            let firstEnd = min(end, (first + 1) * new)
+            return AreaSpan(
+                first: first, last: last, firstWeight: UInt32(firstEnd - start), innerWeight: UInt32(new),
+                lastWeight: last > first ? UInt32(end - last * new) : 0)
+        }
+    }
+
+    @inline(__always)
+    func sum(of values: UnsafeMutableBufferPointer<UInt32>) -> UInt64 {
+        var total = UInt64(firstWeight) * UInt64(values[first])
+        guard last > first else { return total }
+        var inner: UInt64 = 0
+        for index in (first + 1)..<last { inner += UInt64(values[index]) }
+        total += inner * UInt64(innerWeight)
+        return total + UInt64(lastWeight) * UInt64(values[last])
+    }
+}

@@ -1,0 +1,129 @@
+// HilumImaging: picture files to grey samples, grey samples to the size a model wants, and drawings for people.
+//
+//   bytes ─ format(of:) ─┬─ PNGReader ── PNGRowConverter ─┐
+//                        └─ JPEGFrame ── libturbojpeg ────┴─ GrayImage ─ resizedToFit(side:) ─ model
+//                                                              │
+//                   RGBImage ◀─ Canvas ◀─ ContactSheet, LinePlot, HeatMap ─ PNGEncoder ─ bytes
+//
+// | file                     | what                                                                        |
+// | ------------------------ | --------------------------------------------------------------------------- |
+// | ImageDecoder             | kind by content, limits, entry points                                       |
+// | ImagingError             | why a picture is refused; ImageFormat; ImageLimits                          |
+// | PNGReader, PNGDecoder    | one open PNG (libpng behind CPNG); its rows as grey, or raw samples         |
+// | JPEGDecoder              | JPEG through libturbojpeg                                                   |
+// | PNGEncoder               | grey and RGB pictures to PNG, the same bytes each time                      |
+// | GrayImage, +Resize       | 16-bit grey samples; exact area averaging in integers                       |
+// | RGBImage, Canvas, +Text  | 8-bit colour; rectangles, smooth lines, text, pictures                      |
+// | BitmapFont, ColorMap     | the built-in font; numbers to colours                                       |
+// | ContactSheet, HeatMap    | queries with their hits; a grid of numbers over a picture                   |
+// | LinePlot, AxisTicks      | lines over two axes; round numbers along them                               |
+
+import HilumCore
+
+/// Picture files to one grey image, by content and within limits.
+///
+/// Thread rule: any thread; nothing is shared.
+public enum ImageDecoder {
+    /// The kind of file that `bytes` begin, whatever its name; nil when it is none that Hilum knows.
+    ///
+    /// DICOM is recognised (`DICM` after a preamble of 128 bytes) but not decoded yet.
+    public static func format(of bytes: [UInt8]) -> ImageFormat? {
+        bytes.withUnsafeBytes { format(of: $0) }
+    }
+
+    /// The kind of file that `bytes` begin.
+    public static func format(of bytes: UnsafeRawBufferPointer) -> ImageFormat? {
+        func begins(_ pattern: [UInt8], at offset: Int = 0) -> Bool {
+            bytes.count >= offset + pattern.count && bytes[offset..<(offset + pattern.count)].elementsEqual(pattern)
+        }
+        if begins([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) { return .png }
+        if begins([0xFF, 0xD8, 0xFF]) { return .jpeg }
+        if begins(Array("DICM".utf8), at: 128) { return .dicom }
+        return nil
+    }
+
+    /// Decodes a PNG or JPEG to 16-bit grey; see `PNGDecoder` and `JPEGDecoder` for how samples become grey.
+    ///
+    /// - Throws: `empty`, `unsupportedFormat`, `tooManyBytes`, `tooManyPixels` (both before anything is allocated),
+    ///   `truncated`, `corrupt`, `outOfMemory`.
+    public static func decode(
+        _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = .standard
+    ) throws(ImagingError) -> GrayImage {
+        guard bytes.count <= limits.maxByteCount else {
+            throw ImagingError(.tooManyBytes(byteCount: bytes.count, limit: limits.maxByteCount))
+        }
+        guard !bytes.isEmpty else { throw ImagingError(.empty) }
+        switch format(of: bytes) {
+        case .png: return try PNGDecoder.decode(bytes, limits: limits)
+        case .jpeg: return try JPEGDecoder.decode(bytes, limits: limits)
+        case .dicom: throw ImagingError(.unsupportedFormat(found: "DICOM (not supported yet)"))
+        case nil: throw ImagingError(.unsupportedFormat(found: kind(of: bytes)))
+        }
+    }
+
+    /// Decodes a PNG or JPEG to 16-bit grey.
+    ///
+    /// - Throws: as the other `decode`.
+    public static func decode(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> GrayImage {
+        try withBytes(bytes) { (raw) throws(ImagingError) in try decode(raw, limits: limits) }
+    }
+
+    /// Reads and decodes the file at `path`; its length is checked before it is read.
+    ///
+    /// - Throws: `unreadable`, and as the other `decode`.
+    public static func decode(path: String, limits: ImageLimits = .standard) throws(ImagingError) -> GrayImage {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try FileIO.read(path, limitInBytes: limits.maxByteCount)
+        } catch {
+            throw ImagingError(.unreadable(error.description))
+        }
+        return try decode(bytes, limits: limits)
+    }
+
+    /// The samples of a PNG as they are stored.
+    ///
+    /// - Throws: `unsupportedFormat` when the bytes are no PNG, and as `decode`.
+    public static func pngSamples(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> PNGSamples
+    {
+        guard bytes.count <= limits.maxByteCount else {
+            throw ImagingError(.tooManyBytes(byteCount: bytes.count, limit: limits.maxByteCount))
+        }
+        return try withBytes(bytes) { (raw) throws(ImagingError) in
+            guard format(of: raw) == .png else { throw ImagingError(.unsupportedFormat(found: kind(of: raw))) }
+            return try PNGDecoder.samples(raw, limits: limits)
+        }
+    }
+
+    private static func withBytes<Result>(
+        _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(ImagingError) -> Result
+    ) throws(ImagingError) -> Result {
+        var failure: ImagingError?
+        let result = bytes.withUnsafeBytes { raw -> Result? in
+            do throws(ImagingError) {
+                return try body(raw)
+            } catch {
+                failure = error
+                return nil
+            }
+        }
+        guard let result else { throw failure ?? ImagingError(.empty) }
+        return result
+    }
+
+    /// A name for what `bytes` seem to be, for the reason of a refusal.
+    private static func kind(of bytes: UnsafeRawBufferPointer) -> String {
+        let names: [(name: String, start: [UInt8])] = [
+            ("a BMP picture", Array("BM".utf8)), ("a GIF picture", Array("GIF8".utf8)),
+            ("a TIFF picture", [0x49, 0x49, 0x2A, 0]), ("a TIFF picture", [0x4D, 0x4D, 0, 0x2A]),
+            ("a JPEG 2000 picture", [0, 0, 0, 0x0C, 0x6A, 0x50]), ("a PDF document", Array("%PDF".utf8)),
+            ("a ZIP archive", [0x50, 0x4B, 3, 4]), ("a gzip file", [0x1F, 0x8B]),
+            ("a PNG whose signature was damaged (a text-mode copy does that)", [0x89, 0x50, 0x4E, 0x47]),
+            ("a PNG whose signature was damaged (a text-mode copy does that)", [0x09, 0x50, 0x4E, 0x47]),
+        ]
+        for (name, start) in names where bytes.starts(with: start) { return name }
+        let head = bytes.prefix(512)
+        let isText = head.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 9 || $0 == 10 || $0 == 13 }
+        return isText ? "a text file" : "a file of unknown kind"
+    }
+}

@@ -1,0 +1,86 @@
+import HilumCore
+
+/// A picture could not be read or written; the text says what to do. It never holds pixels.
+public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable {
+    public enum Code: Sendable, Equatable {
+        /// There are no bytes at all.
+        case empty
+        /// The bytes are of a kind that Hilum does not read; `found` names it.
+        case unsupportedFormat(found: String)
+        /// The bytes are damaged; `reason` in the words of the decoder.
+        case corrupt(format: ImageFormat, reason: String)
+        /// The bytes end before the picture does.
+        case truncated(format: ImageFormat)
+        /// The header declares more pixels, or a longer side, than the limits allow. Found before anything is allocated.
+        case tooManyPixels(width: Int, height: Int, limit: Int)
+        /// The file is longer than the limits allow.
+        case tooManyBytes(byteCount: Int, limit: Int)
+        /// The file could not be opened or read; the text of the system's error.
+        case unreadable(String)
+        /// Memory ran out.
+        case outOfMemory
+        /// The encoder failed.
+        case encoding(reason: String)
+    }
+
+    public let code: Code
+
+    public init(_ code: Code) { self.code = code }
+
+    public var description: String {
+        switch code {
+        case .empty:
+            "the file is empty; send a PNG or JPEG picture"
+        case .unsupportedFormat(let found):
+            "\(found) is not read; accepted are PNG (1 to 16 bits, any kind) and JPEG (8 bits, grey or colour)"
+        case .corrupt(let format, let reason):
+            "the \(format.name) is damaged (\(reason)); fetch or export it again"
+        case .truncated(let format):
+            "the \(format.name) ends before its picture does; copy it again, whole"
+        case .tooManyPixels(let width, let height, let limit):
+            "\(width) x \(height) pixels are more than the limit of \(limit); make the picture smaller"
+        case .tooManyBytes(let byteCount, let limit):
+            "\(byteCount) bytes are more than the limit of \(limit); make the file smaller"
+        case .unreadable(let reason):
+            reason
+        case .outOfMemory:
+            "memory ran out while the picture was decoded; run fewer jobs at once"
+        case .encoding(let reason):
+            "the picture could not be encoded (\(reason))"
+        }
+    }
+}
+
+/// A kind of picture file, told by its first bytes.
+public enum ImageFormat: String, Sendable, CaseIterable {
+    case png, jpeg, dicom
+
+    /// `PNG`, `JPEG`, `DICOM`.
+    public var name: String { rawValue.uppercased() }
+}
+
+/// What a picture may ask for; checked against its header before anything is allocated.
+public struct ImageLimits: Sendable, Equatable {
+    /// Most pixels (width × height).
+    public var maxPixelCount: Int
+    /// Most bytes of the file.
+    public var maxByteCount: Int
+    /// Longest side in pixels (also what JPEG itself allows).
+    public var maxSide: Int
+
+    public init(maxPixelCount: Int = 100_000_000, maxByteCount: Int = 64 << 20, maxSide: Int = 65_535) {
+        self.maxPixelCount = maxPixelCount
+        self.maxByteCount = maxByteCount
+        self.maxSide = maxSide
+    }
+
+    /// 100 million pixels, 64 MiB, 65,535 a side.
+    public static let standard = ImageLimits()
+
+    /// - Throws: `tooManyPixels`.
+    func check(width: Int, height: Int) throws(ImagingError) {
+        guard width <= maxSide && height <= maxSide && width * height <= maxPixelCount else {
+            throw ImagingError(.tooManyPixels(width: width, height: height, limit: maxPixelCount))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import CTurboJPEG
+
+/// JPEG to grey with libturbojpeg: the luma plane of a colour file (BT.601, as JFIF defines it), the samples of a grey one,
+/// each 8-bit value stretched to 16 bits by × 257.
+///
+/// The slow integer transform is asked for, whose result is the same with and without SIMD, so that every machine sees the
+/// same samples. Any warning of the decoder (a premature end, stray bytes) refuses the file. CMYK files, 12-bit files and
+/// lossless files are refused with a reason. The orientation tag of a camera is not applied: a radiograph is never turned.
+enum JPEGDecoder {
+    /// - Throws: `unsupportedFormat`, `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
+    static func decode(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> GrayImage {
+        let frame = try JPEGFrame(bytes)
+        guard frame.isDecodable else {
+            throw ImagingError(.unsupportedFormat(found: "a lossless, hierarchical or \(frame.precision)-bit JPEG"))
+        }
+        guard frame.width > 0 && frame.height > 0 else {
+            throw ImagingError(.corrupt(format: .jpeg, reason: "a side of length 0"))
+        }
+        try limits.check(width: frame.width, height: frame.height)
+        // Huffman coding spends at least one bit a block of 64 pixels, and a unit of up to 32 × 32 pixels has at least
+        // eight blocks, so a file that cannot hold its blocks is refused before they are allocated.
+        guard frame.isArithmetic || frame.width * frame.height <= bytes.count * 1024 else {
+            throw ImagingError(.truncated(format: .jpeg))
+        }
+        guard let handle = tjInitDecompress() else { throw ImagingError(.outOfMemory) }
+        defer { tjDestroy(handle) }
+        // Safety: the caller keeps `bytes` alive; libturbojpeg only reads, and never past the count it is given.
+        guard let source = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { throw ImagingError(.empty) }
+        var (width, height, subsampling, colorSpace) = (Int32(0), Int32(0), Int32(0), Int32(0))
+        let header = tjDecompressHeader3(
+            handle, source, UInt(bytes.count), &width, &height, &subsampling, &colorSpace)
+        guard header == 0 else { throw failure(handle, frame) }
+        guard colorSpace != Int32(TJCS_CMYK.rawValue) && colorSpace != Int32(TJCS_YCCK.rawValue) else {
+            throw ImagingError(.unsupportedFormat(found: "a CMYK JPEG"))
+        }
+        guard Int(width) == frame.width && Int(height) == frame.height else {
+            throw ImagingError(.corrupt(format: .jpeg, reason: "two headers that disagree"))
+        }
+        let gray = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: frame.width * frame.height)
+        defer { gray.deallocate() }
+        let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
+        // Safety: `gray` holds width × height bytes and the pitch is the width.
+        let status = tjDecompress2(
+            handle, source, UInt(bytes.count), gray.baseAddress, width, width, height, Int32(TJPF_GRAY.rawValue), flags)
+        guard status == 0 else { throw failure(handle, frame) }
+        return GrayImage(width: frame.width, height: frame.height, samples: gray.map { UInt16($0) * 257 })
+    }
+
+    private static func failure(_ handle: tjhandle, _ frame: JPEGFrame) -> ImagingError {
+        if !frame.hasEnd { return ImagingError(.truncated(format: .jpeg)) }
+        let text = tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown"
+        return ImagingError(.corrupt(format: .jpeg, reason: text))
+    }
+}
+
+/// What the markers of a JPEG say about its picture (ITU-T T.81, annex B).
+struct JPEGFrame {
+    let width: Int
+    let height: Int
+    /// Bits a sample.
+    let precision: Int
+    /// Baseline, extended or progressive, with 8 bits: what libturbojpeg decodes.
+    let isDecodable: Bool
+    /// Arithmetic instead of Huffman coding.
+    let isArithmetic: Bool
+    /// An end marker follows the first scan.
+    let hasEnd: Bool
+
+    /// Walks the marker segments up to the first frame header.
+    ///
+    /// - Throws: `truncated`, `corrupt`.
+    init(_ bytes: UnsafeRawBufferPointer) throws(ImagingError) {
+        var offset = 2
+        while true {
+            guard offset + 4 <= bytes.count else { throw ImagingError(.truncated(format: .jpeg)) }
+            guard bytes[offset] == 0xFF else {
+                throw ImagingError(.corrupt(format: .jpeg, reason: "no marker where one must stand"))
+            }
+            let marker = bytes[offset + 1]
+            if marker == 0xFF {  // a fill byte
+                offset += 1
+                continue
+            }
+            if marker == 0x01 || (0xD0...0xD7).contains(marker) {  // markers without a segment
+                offset += 2
+                continue
+            }
+            guard marker != 0xD9 && marker != 0xDA else {
+                throw ImagingError(.corrupt(format: .jpeg, reason: "no frame header before the first scan"))
+            }
+            let length = Int(bytes[offset + 2]) << 8 | Int(bytes[offset + 3])
+            guard length >= 2 else {
+                throw ImagingError(.corrupt(format: .jpeg, reason: "a segment of length \(length)"))
+            }
+            if (0xC0...0xCF).contains(marker) && marker != 0xC4 && marker != 0xC8 && marker != 0xCC {
+                guard offset + 9 <= bytes.count else { throw ImagingError(.truncated(format: .jpeg)) }
+                precision = Int(bytes[offset + 4])
+                height = Int(bytes[offset + 5]) << 8 | Int(bytes[offset + 6])
+                width = Int(bytes[offset + 7]) << 8 | Int(bytes[offset + 8])
+                isDecodable = precision == 8 && [0xC0, 0xC1, 0xC2, 0xC9, 0xCA].contains(marker)
+                isArithmetic = marker >= 0xC9
+                hasEnd = Self.containsEnd(bytes, from: offset)
+                return
+            }
+            offset += 2 + length
+        }
+    }
+
+    private static func containsEnd(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Bool {
+        var offset = bytes.count - 2
+        while offset >= start {
+            if bytes[offset] == 0xFF && bytes[offset + 1] == 0xD9 { return true }
+            offset -= 1
+        }
+        return false
+    }
+}

@@ -1,0 +1,167 @@
+import CPNG
+
+/// The samples of a PNG as they are stored: nothing scaled, nothing expanded, a palette picture as its indices.
+public struct PNGSamples: Sendable, Equatable {
+    public let width: Int
+    public let height: Int
+    /// Samples a pixel: 1 grey or palette index, 2 grey and alpha, 3 RGB, 4 RGBA.
+    public let planes: Int
+    /// 1, 2, 4, 8 or 16.
+    public let bitDepth: Int
+    /// `[height, width, planes]`; one byte a sample, at 16 bits two bytes, the higher first.
+    public let bytes: [UInt8]
+}
+
+/// PNG to grey.
+///
+/// Samples of 1, 2, 4 and 8 bits are stretched to the full 16 (white stays white). Colour becomes grey by the luma weights
+/// of ITU-R BT.601 in integers, `(19595 R + 38470 G + 7471 B + 32768) >> 16`; the weights add up to 65,536, so a colour
+/// picture of equal channels gives exactly that channel. Alpha, also from tRNS, is composited over black, which is the
+/// background of a radiograph. Gamma and colour profiles are not applied: the stored samples are the picture.
+enum PNGDecoder {
+    /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
+    static func decode(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> GrayImage {
+        let reader = try PNGReader(bytes, limits: limits)
+        let width = reader.width
+        let converter = PNGRowConverter(reader.info)
+        var samples = [UInt16](repeating: 0, count: width * reader.height)
+        var failure: ImagingError?
+        samples.withUnsafeMutableBufferPointer { target in
+            do throws(ImagingError) {
+                try reader.forEachRow { row, y, pass in
+                    // Safety: y < height, and the columns of a pass stay below the width.
+                    let line = UnsafeMutableBufferPointer(rebasing: target[(y * width)..<((y + 1) * width)])
+                    converter.convert(row, into: line, first: pass.x, step: pass.xStep)
+                }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return GrayImage(width: width, height: reader.height, samples: samples)
+    }
+
+    /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
+    static func samples(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> PNGSamples {
+        let reader = try PNGReader(bytes, limits: limits)
+        let pixelByteCount = reader.channels * reader.bytesPerSample
+        let lineByteCount = reader.width * pixelByteCount
+        var samples = [UInt8](repeating: 0, count: lineByteCount * reader.height)
+        var failure: ImagingError?
+        samples.withUnsafeMutableBufferPointer { target in
+            do throws(ImagingError) {
+                try reader.forEachRow { row, y, pass in
+                    for (column, source) in stride(from: 0, to: row.count, by: pixelByteCount).enumerated() {
+                        let offset = y * lineByteCount + (pass.x + column * pass.xStep) * pixelByteCount
+                        for byte in 0..<pixelByteCount { target[offset + byte] = row[source + byte] }
+                    }
+                }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return PNGSamples(
+            width: reader.width, height: reader.height, planes: reader.channels, bitDepth: Int(reader.info.bit_depth),
+            bytes: samples)
+    }
+}
+
+/// Turns rows of one PNG into grey samples.
+struct PNGRowConverter {
+    private enum Kind { case table([UInt16]), gray16, grayAlpha, color(hasAlpha: Bool) }
+
+    private let kind: Kind
+    private let isWide: Bool
+    private let transparent: (UInt32, UInt32, UInt32)?
+
+    init(_ info: hilum_png_info) {
+        isWide = info.bit_depth == 16
+        let key = info.transparent_sample
+        transparent = info.has_transparent_sample != 0 ? (UInt32(key.0), UInt32(key.1), UInt32(key.2)) : nil
+        switch info.color_type {
+        case 0 where !isWide:
+            let top = (1 << Int(info.bit_depth)) - 1
+            kind = .table(
+                (0..<256).map { value in
+                    if info.has_transparent_sample != 0 && value == Int(key.0) { return 0 }
+                    return UInt16(min(value, top) * (65_535 / top))
+                })
+        case 0: kind = .gray16
+        case 3: kind = .table(Self.paletteTable(info))
+        case 4: kind = .grayAlpha
+        default: kind = .color(hasAlpha: info.color_type == 6)
+        }
+    }
+
+    /// Writes pixel `i` of `row` to `line[first + i · step]`.
+    func convert(
+        _ row: UnsafeBufferPointer<UInt8>, into line: UnsafeMutableBufferPointer<UInt16>, first: Int, step: Int
+    ) {
+        switch kind {
+        case .table(let table):
+            table.withUnsafeBufferPointer { table in
+                var target = first
+                for value in row {
+                    line[target] = table[Int(value)]
+                    target += step
+                }
+            }
+        case .gray16:
+            for pixel in 0..<(row.count / 2) {
+                let value = sample(row, pixel)
+                line[first + pixel * step] = value == transparent?.0 ? 0 : UInt16(value)
+            }
+        case .grayAlpha:
+            for pixel in 0..<(row.count / (isWide ? 4 : 2)) {
+                line[first + pixel * step] = over(full(row, 2 * pixel), alpha: full(row, 2 * pixel + 1))
+            }
+        case .color(let hasAlpha):
+            let channels = hasAlpha ? 4 : 3
+            for pixel in 0..<(row.count / (isWide ? 2 * channels : channels)) {
+                line[first + pixel * step] = color(row, pixel * channels, hasAlpha: hasAlpha)
+            }
+        }
+    }
+
+    @inline(__always)
+    private func color(_ row: UnsafeBufferPointer<UInt8>, _ index: Int, hasAlpha: Bool) -> UInt16 {
+        if let transparent, sample(row, index) == transparent.0, sample(row, index + 1) == transparent.1,
+            sample(row, index + 2) == transparent.2
+        {
+            return 0
+        }
+        let gray = luma(full(row, index), full(row, index + 1), full(row, index + 2))
+        return hasAlpha ? over(gray, alpha: full(row, index + 3)) : UInt16(gray)
+    }
+
+    /// Sample `index` as it is stored.
+    @inline(__always)
+    private func sample(_ row: UnsafeBufferPointer<UInt8>, _ index: Int) -> UInt32 {
+        isWide ? UInt32(row[2 * index]) << 8 | UInt32(row[2 * index + 1]) : UInt32(row[index])
+    }
+
+    /// Sample `index` stretched to 16 bits.
+    @inline(__always)
+    private func full(_ row: UnsafeBufferPointer<UInt8>, _ index: Int) -> UInt32 {
+        isWide ? sample(row, index) : sample(row, index) * 257
+    }
+
+    private static func paletteTable(_ info: hilum_png_info) -> [UInt16] {
+        var info = info
+        return withUnsafeBytes(of: &info.palette) { palette in
+            (0..<256).map { index in
+                let entry = (0..<4).map { UInt32(palette[4 * index + $0]) * 257 }
+                return over(luma(entry[0], entry[1], entry[2]), alpha: entry[3])
+            }
+        }
+    }
+}
+
+/// The BT.601 luma of three 16-bit samples; equal channels give that channel.
+@inline(__always)
+func luma(_ red: UInt32, _ green: UInt32, _ blue: UInt32) -> UInt32 {
+    (19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16
+}
+
+/// `gray` over black at an opacity of `alpha` / 65,535, rounded.
+@inline(__always)
+func over(_ gray: UInt32, alpha: UInt32) -> UInt16 {
+    UInt16((UInt64(gray) * UInt64(alpha) + 32_767) / 65_535)
+}

@@ -1,0 +1,116 @@
+import CPNG
+
+/// One open PNG: header first, then its rows in the order of the file.
+///
+/// Owns the C reader; the bytes are borrowed and must stay in place as long as this value lives.
+struct PNGReader: ~Copyable {
+    let info: hilum_png_info
+    private let reader: OpaquePointer
+
+    var width: Int { Int(info.width) }
+    var height: Int { Int(info.height) }
+    var channels: Int { Int(info.channels) }
+    var bytesPerSample: Int { info.bit_depth == 16 ? 2 : 1 }
+
+    /// Reads the header and checks it against the limits before libpng sees any of it.
+    ///
+    /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
+    init(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) {
+        try Self.checkHeader(bytes, limits: limits)
+        // Safety: the caller keeps `bytes` alive; the reader never looks past `bytes.count`.
+        guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            let reader = hilum_png_reader_create(
+                base, bytes.count, UInt32(clamping: limits.maxSide), limits.maxByteCount)
+        else { throw ImagingError(.outOfMemory) }
+        var info = hilum_png_info()
+        let status = hilum_png_read_info(reader, &info)
+        guard status == HILUM_PNG_OK else {
+            let error = Self.error(status, reader)
+            hilum_png_reader_destroy(reader)
+            throw error
+        }
+        self.info = info
+        self.reader = reader
+    }
+
+    deinit { hilum_png_reader_destroy(reader) }
+
+    /// Calls `body` with each row of each pass, the pass's geometry and the row's place in the picture, then reads the
+    /// end of the file, so that what `body` collected is only used when the whole file was sound.
+    ///
+    /// - Throws: `truncated`, `corrupt`, `outOfMemory`.
+    func forEachRow(_ body: (_ row: UnsafeBufferPointer<UInt8>, _ y: Int, _ pass: PNGPass) -> Void) throws(ImagingError)
+    {
+        let capacity = width * channels * bytesPerSample
+        let row = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: capacity)
+        row.initialize(repeating: 0)
+        defer { row.deallocate() }
+        for pass in info.interlaced != 0 ? PNGPass.adam7 : [PNGPass.whole] {
+            let columns = pass.columns(width)
+            guard columns > 0 else { continue }
+            let used = UnsafeBufferPointer(rebasing: row[..<(columns * channels * bytesPerSample)])
+            for passRow in 0..<pass.rows(height) {
+                // Safety: a row of any pass is at most as long as a row of the picture, which `row` holds.
+                try check(hilum_png_read_row(reader, row.baseAddress))
+                body(used, pass.y + passRow * pass.yStep, pass)
+            }
+        }
+        try check(hilum_png_read_end(reader))
+    }
+
+    private func check(_ status: Int32) throws(ImagingError) {
+        guard status == HILUM_PNG_OK else { throw Self.error(status, reader) }
+    }
+
+    private static func error(_ status: Int32, _ reader: OpaquePointer) -> ImagingError {
+        switch Int(status) {
+        case HILUM_PNG_TRUNCATED: ImagingError(.truncated(format: .png))
+        case HILUM_PNG_NO_MEMORY: ImagingError(.outOfMemory)
+        default: ImagingError(.corrupt(format: .png, reason: String(cString: hilum_png_message(reader))))
+        }
+    }
+
+    /// Signature, IHDR, length of the sides, and whether so few bytes can hold so large a picture.
+    private static func checkHeader(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) {
+        guard bytes.count >= 33 else { throw ImagingError(.truncated(format: .png)) }
+        func word(_ offset: Int) -> Int {
+            // Safety: `offset + 4` is at most 24, and there are at least 33 bytes.
+            Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+        }
+        guard word(8) == 13, word(12) == 0x4948_4452 else {
+            throw ImagingError(.corrupt(format: .png, reason: "the header chunk is missing"))
+        }
+        let width = word(16)
+        let height = word(20)
+        guard width > 0 && height > 0 else {
+            throw ImagingError(.corrupt(format: .png, reason: "a side of length 0"))
+        }
+        try limits.check(width: width, height: height)
+        let channels = [1, 0, 3, 1, 2, 0, 4][Int(min(bytes[25], 6))]
+        // Deflate shrinks by at most 1,032, so a file that cannot hold its rows is refused before they are allocated.
+        let rowByteCount = (width * channels * Int(bytes[24]) + 7) / 8
+        guard rowByteCount * height <= bytes.count * 1032 else { throw ImagingError(.truncated(format: .png)) }
+    }
+}
+
+/// The pixels of one pass: column `x + i · xStep` of row `y + j · yStep`.
+struct PNGPass {
+    let x: Int
+    let y: Int
+    let xStep: Int
+    let yStep: Int
+
+    func columns(_ width: Int) -> Int { max(0, (width - x + xStep - 1) / xStep) }
+    func rows(_ height: Int) -> Int { max(0, (height - y + yStep - 1) / yStep) }
+
+    /// A picture that is not interlaced.
+    static let whole = PNGPass(x: 0, y: 0, xStep: 1, yStep: 1)
+
+    /// The seven passes of Adam7 (PNG specification, section 8.2).
+    static let adam7 = [
+        PNGPass(x: 0, y: 0, xStep: 8, yStep: 8), PNGPass(x: 4, y: 0, xStep: 8, yStep: 8),
+        PNGPass(x: 0, y: 4, xStep: 4, yStep: 8), PNGPass(x: 2, y: 0, xStep: 4, yStep: 4),
+        PNGPass(x: 0, y: 2, xStep: 2, yStep: 4), PNGPass(x: 1, y: 0, xStep: 2, yStep: 2),
+        PNGPass(x: 0, y: 1, xStep: 1, yStep: 2),
+    ]
+}

@@ -1,0 +1,110 @@
+/// The sizes of an MCR model; one code path serves all of them.
+///
+/// `mcr-tiny`, `mcr-small` and `mcr-base` are the rows of this project's table of shapes; the paper (arXiv 2312.15840)
+/// does not give sizes.
+public struct MCRConfiguration: Codable, Sendable, Equatable {
+    public struct Encoder: Codable, Sendable, Equatable {
+        public var width: Int
+        public var layers: Int
+        public var heads: Int
+
+        public init(width: Int, layers: Int, heads: Int) {
+            self.width = width
+            self.layers = layers
+            self.heads = heads
+        }
+    }
+
+    /// Where the map to the common space stands: before the aggregation (MbA) or after it (ABM, for comparison).
+    public enum Alignment: String, Codable, Sendable, CaseIterable { case mba, abm }
+
+    /// What the reconstruction decoder sees: both modalities, each by itself, or there is none.
+    public enum Decoder: String, Codable, Sendable, CaseIterable { case joint, unimodal, none }
+
+    public var name: String
+    /// Side of the square model input in pixels.
+    public var imageSide: Int
+    /// Side of a patch in pixels.
+    public var patchSide: Int
+    public var image: Encoder
+    public var report: Encoder
+    /// Most tokens of a report, [CLS] and [SEP] included.
+    public var maxTokens: Int
+    public var vocabularySize: Int
+    /// Hidden width of the map g.
+    public var mapHidden: Int
+    /// Floats of an embedding.
+    public var dimension: Int
+    public var decoder: Encoder
+    public var decoderKind: Decoder
+    public var alignment: Alignment
+
+    public init(
+        name: String, imageSide: Int, patchSide: Int, image: Encoder, report: Encoder, maxTokens: Int, vocabularySize: Int,
+        mapHidden: Int, dimension: Int, decoder: Encoder, decoderKind: Decoder = .joint, alignment: Alignment = .mba
+    ) {
+        self.name = name
+        self.imageSide = imageSide
+        self.patchSide = patchSide
+        self.image = image
+        self.report = report
+        self.maxTokens = maxTokens
+        self.vocabularySize = vocabularySize
+        self.mapHidden = mapHidden
+        self.dimension = dimension
+        self.decoder = decoder
+        self.decoderKind = decoderKind
+        self.alignment = alignment
+    }
+
+    /// Patches of an image, N.
+    public var patchCount: Int { (imageSide / patchSide) * (imageSide / patchSide) }
+    /// Patches of a row of the grid.
+    public var gridSide: Int { imageSide / patchSide }
+    /// Pixels of a patch.
+    public var patchPixels: Int { patchSide * patchSide }
+
+    public static let micro = MCRConfiguration(
+        name: "mcr-micro", imageSide: 48, patchSide: 8, image: Encoder(width: 64, layers: 3, heads: 2),
+        report: Encoder(width: 64, layers: 2, heads: 2), maxTokens: 96, vocabularySize: 2048, mapHidden: 128, dimension: 64,
+        decoder: Encoder(width: 64, layers: 1, heads: 2))
+    /// The sizes of the built-in model: the table's mcr-small has 27 MB of f16 weights and takes 20 times as long a pair.
+    public static let compact = MCRConfiguration(
+        name: "mcr-compact", imageSide: 96, patchSide: 12, image: Encoder(width: 128, layers: 4, heads: 4),
+        report: Encoder(width: 128, layers: 3, heads: 4), maxTokens: 128, vocabularySize: 4096, mapHidden: 256, dimension: 128,
+        decoder: Encoder(width: 96, layers: 1, heads: 2))
+    public static let tiny = MCRConfiguration(
+        name: "mcr-tiny", imageSide: 128, patchSide: 16, image: Encoder(width: 192, layers: 6, heads: 3),
+        report: Encoder(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384, dimension: 128,
+        decoder: Encoder(width: 128, layers: 2, heads: 2))
+    public static let small = MCRConfiguration(
+        name: "mcr-small", imageSide: 224, patchSide: 16, image: Encoder(width: 256, layers: 8, heads: 4),
+        report: Encoder(width: 256, layers: 6, heads: 4), maxTokens: 160, vocabularySize: 8192, mapHidden: 512, dimension: 256,
+        decoder: Encoder(width: 192, layers: 2, heads: 3))
+    public static let base = MCRConfiguration(
+        name: "mcr-base", imageSide: 224, patchSide: 16, image: Encoder(width: 768, layers: 12, heads: 12),
+        report: Encoder(width: 768, layers: 12, heads: 12), maxTokens: 256, vocabularySize: 30522, mapHidden: 2048,
+        dimension: 512, decoder: Encoder(width: 512, layers: 4, heads: 8))
+
+    /// The configurations that `--config` knows.
+    public static let named: [MCRConfiguration] = [.micro, .compact, .tiny, .small, .base]
+
+    /// What makes these sizes unusable, in words; empty if they are fine. Weights from elsewhere are checked with it.
+    public var problems: [String] {
+        var found: [String] = []
+        let positive = [imageSide, patchSide, maxTokens, vocabularySize, mapHidden, dimension]
+        if positive.contains(where: { $0 <= 0 || $0 > 1 << 20 }) { return ["a size is not in 1…1048576"] }
+        if imageSide > 4096 { found.append("imageSide is over 4096") }
+        if imageSide % patchSide != 0 { found.append("patchSide does not divide imageSide") }
+        for (label, encoder) in [("image", image), ("report", report), ("decoder", decoder)] {
+            if encoder.width <= 0 || encoder.width > 8192 || encoder.layers < 0 || encoder.layers > 256 || encoder.heads <= 0 {
+                found.append("\(label): width, layers or heads out of range")
+                continue
+            }
+            if encoder.width % encoder.heads != 0 { found.append("\(label): heads do not divide the width") }
+            if encoder.width % 4 != 0 { found.append("\(label): the width is no multiple of 4, which positions need") }
+        }
+        if maxTokens < 8 { found.append("maxTokens is below 8") }
+        return found
+    }
+}

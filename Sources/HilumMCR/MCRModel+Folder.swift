@@ -1,0 +1,134 @@
+import Foundation
+import HilumCore
+import HilumNN
+
+/// What a model folder holds, tensor by tensor, against what its configuration asks for.
+public struct TensorInventory: Codable, Sendable, Equatable {
+    /// Tensors that were found with the right shape.
+    public var mapped: [String] = []
+    /// Tensors that the configuration asks for and the file lacks.
+    public var missing: [String] = []
+    /// Tensors that the file holds and nothing asks for.
+    public var extra: [String] = []
+    /// Tensors whose shape is not the one that is asked for.
+    public var misshapen: [String] = []
+}
+
+extension MCRModel {
+    static let weightsFile = "weights.safetensors"
+    static let configurationFile = "config.json"
+    static let vocabularyFile = "vocab.txt"
+
+    /// Loads `weights.safetensors`, `config.json` and `vocab.txt` of a folder.
+    ///
+    /// Tensors of the decoder may be missing: inference does not need them.
+    /// - Throws: `MCRError` or `FileError` naming the file and what is wrong; `NumericError` when OpenBLAS is missing.
+    public convenience init(directory: String) throws {
+        let configuration = try Self.configuration(directory)
+        let vocabulary = try Vocabulary(path: directory + "/" + Self.vocabularyFile)
+        guard vocabulary.count <= configuration.vocabularySize else {
+            throw MCRError(
+                .badModel(
+                    reason: "vocab.txt has \(vocabulary.count) pieces and config.json says \(configuration.vocabularySize)"),
+                path: directory)
+        }
+        let weightsPath = directory + "/" + Self.weightsFile
+        let file = try SafeTensors.read(weightsPath)
+        let network = MCRNetwork(configuration)
+        let values = ParameterBuffer(count: network.layout.count)
+        values.initialize(network.layout, seed: 0)
+        let inventory = Self.inventory(file, network)
+        let lacking = inventory.missing.filter { MCRNetwork.servesInference($0) } + inventory.misshapen
+        guard lacking.isEmpty else {
+            throw MCRError(
+                .badModel(
+                    reason: "\(lacking.count) tensors are missing or have another shape, such as \(lacking[0]); "
+                        + "`hilum model inspect` lists them"), path: weightsPath)
+        }
+        for parameter in network.layout.parameters {
+            guard let tensor = file.tensors[parameter.name] else { continue }
+            tensor.floats.withUnsafeBufferPointer { source in
+                guard let base = source.baseAddress else { return }
+                (values.pointer + parameter.offset).update(from: base, count: parameter.count)
+            }
+        }
+        try self.init(network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary))
+    }
+
+    /// The configuration of a model folder, its sizes checked.
+    public static func configuration(_ directory: String) throws -> MCRConfiguration {
+        let path = directory + "/" + configurationFile
+        let bytes = try FileIO.read(path, limitInBytes: 1 << 20)
+        let configuration: MCRConfiguration
+        do {
+            configuration = try JSONDecoder().decode(MCRConfiguration.self, from: Data(bytes))
+        } catch {
+            throw MCRError(.badModel(reason: "this is no MCR configuration in JSON"), path: path)
+        }
+        let problems = configuration.problems
+        guard problems.isEmpty else {
+            throw MCRError(.badModel(reason: problems.joined(separator: "; ")), path: path)
+        }
+        return configuration
+    }
+
+    /// Which tensors of the folder's weights are mapped, missing, extra or of another shape.
+    public static func inspect(_ directory: String) throws -> (MCRConfiguration, TensorInventory) {
+        let configuration = try configuration(directory)
+        let file = try SafeTensors.read(directory + "/" + weightsFile, skipsIntegers: true)
+        return (configuration, inventory(file, MCRNetwork(configuration)))
+    }
+
+    private static func inventory(_ file: SafeTensors, _ network: MCRNetwork) -> TensorInventory {
+        var inventory = TensorInventory()
+        var wanted: Set<String> = []
+        for parameter in network.layout.parameters {
+            wanted.insert(parameter.name)
+            guard let tensor = file.tensors[parameter.name] else {
+                inventory.missing.append(parameter.name)
+                continue
+            }
+            if tensor.shape == parameter.shape {
+                inventory.mapped.append(parameter.name)
+            } else {
+                inventory.misshapen.append(parameter.name)
+            }
+        }
+        inventory.extra = file.tensors.keys.filter { !wanted.contains($0) }.sorted()
+        return inventory
+    }
+
+    /// Floats of all tensors, decoder included.
+    public var parameterCount: Int { network.layout.parameters.reduce(0) { $0 + $1.count } }
+
+    /// Writes the model folder; each file is replaced in one step.
+    public func save(to directory: String, precision: SafeTensors.Precision = .f16) throws {
+        try FileIO.makeFolder(directory)
+        var tensors: [String: TensorView] = [:]
+        for parameter in network.layout.parameters {
+            let floats = Array(UnsafeBufferPointer(start: values.pointer + parameter.offset, count: parameter.count))
+            tensors[parameter.name] = TensorView(shape: parameter.shape, floats: floats)
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try FileIO.writeAtomically(directory + "/" + Self.configurationFile, encoder.encode(configuration))
+        try tokenizer.vocabulary.write(to: directory + "/" + Self.vocabularyFile)
+        try SafeTensors(tensors: tensors, metadata: ["format": "hilum-mcr-1"])
+            .write(to: directory + "/" + Self.weightsFile, as: precision)
+    }
+
+    /// Where the built-in model is: `HILUM_MODEL`, else beside the program.
+    /// - Throws: `MCRError.badModel` saying where it was looked for.
+    public static func builtInDirectory() throws(MCRError) -> String {
+        if let path = ProcessInfo.processInfo.environment["HILUM_MODEL"], !path.isEmpty { return path }
+        let bundle = "Hilum_HilumMCR.resources/mcr-default"
+        var program = Bundle.main.bundlePath
+        if let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
+            program = (link as NSString).deletingLastPathComponent
+        }
+        let places = [program, Bundle.main.bundlePath, program + "/../share/hilum", program + "/.."].map { $0 + "/" + bundle }
+        for place in places where FileManager.default.fileExists(atPath: place + "/" + configurationFile) { return place }
+        throw MCRError(
+            .badModel(reason: "the built-in model is not beside the program; set HILUM_MODEL to a model folder"), path: places[0])
+    }
+}

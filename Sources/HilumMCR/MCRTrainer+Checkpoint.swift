@@ -1,0 +1,91 @@
+import Foundation
+import HilumCore
+import HilumNN
+
+/// A checkpoint is one file, `checkpoint.safetensors` (f32), replaced in one step: weights, both moments of AdamW, and in its
+/// metadata the options, the configuration, the steps done and the log so far. `MODEL/` beside it always holds a whole model.
+extension MCRTrainer {
+    private static let fileName = "checkpoint.safetensors"
+
+    private struct State: Codable {
+        var options: TrainingOptions
+        var configuration: MCRConfiguration
+        var step: Int
+        var optimiserSteps: Int
+        var pairCount: Int
+        var records: [TrainingRecord]
+    }
+
+    /// Whether the folder holds a checkpoint to go on from.
+    public static func hasCheckpoint(_ directory: String) -> Bool {
+        FileManager.default.fileExists(atPath: directory + "/" + fileName)
+    }
+
+    /// Writes the checkpoint and, beside it, the model as it is now with its training log.
+    /// - Parameter pairCount: pairs of the training set; a run is resumed only on as many.
+    public func saveCheckpoint(to directory: String, pairCount: Int) throws {
+        try FileIO.makeFolder(directory)
+        var tensors: [String: TensorView] = [:]
+        for parameter in network.layout.parameters {
+            for (prefix, buffer) in [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)] {
+                let floats = Array(UnsafeBufferPointer(start: buffer.pointer + parameter.offset, count: parameter.count))
+                tensors[prefix + parameter.name] = TensorView(shape: parameter.shape, floats: floats)
+            }
+        }
+        let state = State(
+            options: options, configuration: network.configuration, step: step, optimiserSteps: optimiser.stepCount,
+            pairCount: pairCount, records: records)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let json = String(decoding: try encoder.encode(state), as: UTF8.self)
+        try SafeTensors(tensors: tensors, metadata: ["state": json]).write(to: directory + "/" + Self.fileName, as: .f32)
+        try model().save(to: directory)
+        var lines = Data()
+        for record in records {
+            lines += try encoder.encode(record)
+            lines.append(0x0A)
+        }
+        try FileIO.writeAtomically(directory + "/training.jsonl", lines)
+    }
+
+    /// Goes on from the checkpoint of a folder.
+    ///
+    /// - Throws: `MCRError.badModel` when it belongs to other options, another configuration or another number of pairs.
+    public func resume(from directory: String, pairCount: Int) throws {
+        let path = directory + "/" + Self.fileName
+        func refuse(_ reason: String) -> MCRError { MCRError(.badModel(reason: reason), path: path) }
+        let file = try SafeTensors.read(path)
+        guard let json = file.metadata["state"],
+            let state = try? JSONDecoder().decode(State.self, from: Data(json.utf8))
+        else { throw refuse("this checkpoint holds no training state") }
+        guard state.configuration == network.configuration else {
+            throw refuse("the checkpoint has other sizes; train without --resume to begin again")
+        }
+        var saved = state.options
+        saved.checkpointInterval = options.checkpointInterval
+        guard saved == options else {
+            throw refuse("the checkpoint was made with other options; give the same ones, or train without --resume")
+        }
+        guard state.pairCount == pairCount else {
+            throw refuse("the checkpoint was made on \(state.pairCount) pairs and there are \(pairCount) now")
+        }
+        for parameter in network.layout.parameters {
+            for (prefix, buffer) in [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)] {
+                guard let tensor = file.tensors[prefix + parameter.name], tensor.shape == parameter.shape else {
+                    throw refuse("tensor \(prefix + parameter.name) is missing or has another shape")
+                }
+                tensor.floats.withUnsafeBufferPointer { source in
+                    guard let base = source.baseAddress else { return }
+                    (buffer.pointer + parameter.offset).update(from: base, count: parameter.count)
+                }
+            }
+        }
+        restore(step: state.step, records: state.records, optimiserSteps: state.optimiserSteps)
+    }
+
+    /// Takes the checkpoint away when the run is complete; the model stays.
+    public static func removeCheckpoint(_ directory: String) throws(FileError) {
+        let path = directory + "/" + fileName
+        if unlink(path) != 0 && errno != ENOENT { throw FileError(.system(errno: errno), path: path, call: "unlink") }
+    }
+}

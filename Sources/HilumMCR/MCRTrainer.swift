@@ -1,0 +1,289 @@
+import Foundation
+import HilumCore
+import HilumNN
+
+/// How to train; every field has a default that suits a few thousand pairs.
+public struct TrainingOptions: Codable, Sendable, Equatable {
+    public var objective = Objective.mcr
+    public var epochCount = 10
+    /// Ends the training after so many steps; nil: `epochCount` decides.
+    public var stepCount: Int?
+    public var batchSize = 64
+    public var peakRate = 1e-3
+    public var warmup = 0.05
+    public var decay: Float = 0.05
+    public var clip: Float = 1
+    /// Masks of the masked phase.
+    public var imageMask = MaskRatio(percent: 50)
+    public var reportMask = MaskRatio(percent: 25)
+    /// Share of the steps at the end that see unmasked input and contrast alone.
+    public var unmaskedShare = 0.5
+    /// Share of the pairs of a step that show only some sentences of their report, so that short queries are met in training.
+    public var partialReportShare = 0.0
+    public var contrastWeight: Float = 1
+    public var imageWeight: Float = 1
+    public var reportWeight: Float = 1
+    public var seed: UInt64 = 1
+    public var threads = defaultThreadCount
+    /// Steps between checkpoints; each is also a validation.
+    public var checkpointInterval = 250
+
+    public init() {}
+}
+
+/// One line of the training log.
+public struct TrainingRecord: Codable, Sendable, Equatable {
+    public var step: Int
+    public var epoch: Double
+    public var phase: String
+    /// Means since the record before.
+    public var contrastLoss: Double
+    public var imageLoss: Double
+    public var reportLoss: Double
+    public var rate: Double
+    /// exp(τ)
+    public var inverseTemperature: Double
+    public var pairsPerSecond: Double
+    /// Seconds of training so far, over all runs.
+    public var seconds: Double
+    /// On the pairs held out, image→report and report→image; nil without any.
+    public var validation: Validation?
+
+    public struct Validation: Codable, Sendable, Equatable {
+        public var count: Int
+        public var imageToReportR1: Double
+        public var imageToReportR10: Double
+        public var reportToImageR1: Double
+        public var reportToImageR10: Double
+    }
+}
+
+/// Trains an MCR network: batches, masks, losses, AdamW, schedule, validation, checkpoints.
+///
+/// The run is a function of the options (threads included), the training set and the start values: a run that was interrupted
+/// and resumed ends with the same bits as one that was not.
+/// Thread rule: one thread calls `run`; it uses `options.threads` inside.
+public final class MCRTrainer {
+    public let options: TrainingOptions
+    public let network: MCRNetwork
+    public private(set) var records: [TrainingRecord] = []
+    /// Steps done so far.
+    public private(set) var step = 0
+    /// Bytes of activations and scratch at the most so far.
+    public var peakByteCount: Int { runner.peakByteCount }
+
+    let values: ParameterBuffer
+    let optimiser: AdamW
+    let tokenizer: Tokenizer
+    private let periodID: Int32?
+    private let runner: StepRunner
+    private var order: [Int] = []
+    private var orderEpoch = -1
+    private let pixelBuffer: ParameterBuffer
+    private var secondsBefore = 0.0
+
+    /// - Parameter start: where training begins (fine-tuning); nil: start values drawn from the seed.
+    /// - Throws: `NumericError` when OpenBLAS is missing.
+    public init(
+        _ configuration: MCRConfiguration, tokenizer: Tokenizer, options: TrainingOptions, start: MCRModel? = nil
+    ) throws {
+        try BLAS.load()
+        self.options = options
+        self.tokenizer = tokenizer
+        var sized = start?.configuration ?? configuration
+        if start == nil { sized.vocabularySize = tokenizer.vocabulary.count }
+        network = MCRNetwork(sized)
+        values = ParameterBuffer(count: network.layout.count)
+        if let start {
+            values.pointer.update(from: start.values.pointer, count: values.count)
+        } else {
+            values.initialize(network.layout, seed: options.seed)
+        }
+        optimiser = AdamW(network.layout)
+        optimiser.decay = options.decay
+        periodID = tokenizer.vocabulary.id(of: ".")
+        runner = StepRunner(network, threads: options.threads, maskID: tokenizer.vocabulary.maskID)
+        pixelBuffer = ParameterBuffer(count: options.batchSize * sized.patchCount * sized.patchPixels)
+    }
+
+    /// Steps of the whole run over `pairCount` pairs.
+    public func totalSteps(pairCount: Int) -> Int {
+        options.stepCount ?? options.epochCount * stepsPerEpoch(pairCount)
+    }
+
+    private func stepsPerEpoch(_ pairCount: Int) -> Int { max(1, pairCount / min(options.batchSize, pairCount)) }
+
+    /// Trains from the current step to the end, or until `interrupted` is raised.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: called after each validation and at the end; it may save the state.
+    /// - Returns: whether the run is complete.
+    @discardableResult
+    public func run(
+        _ set: TrainingSet, validation: TrainingSet?, progress: HilumCore.Progress? = nil, interrupted: AtomicFlag? = nil,
+        checkpoint: (MCRTrainer) throws -> Void = { _ in }
+    ) throws -> Bool {
+        precondition(set.count > 1, "contrast needs at least two pairs")
+        let total = totalSteps(pairCount: set.count)
+        let schedule = CosineSchedule(peak: options.peakRate, stepCount: total, warmup: options.warmup)
+        let maskedSteps = maskedSteps(of: total)
+        var sums = StepLosses()
+        var summed = 0
+        let started = monotonicSeconds()
+        var lapStarted = started
+        while step < total {
+            if interrupted?.isRaised == true {
+                try checkpoint(self)
+                return false
+            }
+            let losses = trainStep(set, plan: plan(step, maskedSteps: maskedSteps), rate: schedule.rate(at: step))
+            sums.contrast += losses.contrast
+            sums.image += losses.image
+            sums.report += losses.report
+            summed += 1
+            step += 1
+            let note = String(
+                format: "contrast %.3f image %.3f report %.3f", losses.contrast, losses.image, losses.report)
+            progress?.advance(note: note)
+            if step % options.checkpointInterval == 0 || step == total {
+                let now = monotonicSeconds()
+                let batch = min(options.batchSize, set.count)
+                records.append(
+                    TrainingRecord(
+                        step: step, epoch: Double(step) / Double(stepsPerEpoch(set.count)),
+                        phase: step <= maskedSteps ? "masked" : "unmasked", contrastLoss: sums.contrast / Double(summed),
+                        imageLoss: sums.image / Double(summed), reportLoss: sums.report / Double(summed),
+                        rate: Double(schedule.rate(at: step - 1)),
+                        inverseTemperature: exp(Double(values.pointer[network.logitScale])),
+                        pairsPerSecond: Double(summed * batch) / (now - lapStarted), seconds: secondsBefore + now - started,
+                        validation: try validation.map { try validate($0) }))
+                sums = StepLosses()
+                summed = 0
+                try checkpoint(self)
+                lapStarted = monotonicSeconds()
+            }
+        }
+        return true
+    }
+
+    func maskedSteps(of total: Int) -> Int {
+        options.objective == .mcr ? total - Int((Double(total) * options.unmaskedShare).rounded()) : total
+    }
+
+    private func plan(_ step: Int, maskedSteps: Int) -> StepPlan {
+        let masked = step < maskedSteps && options.objective != .clip
+        return StepPlan(
+            objective: options.objective, imageMask: masked ? options.imageMask : .none,
+            reportMask: masked ? options.reportMask : .none,
+            reconstructs: masked && network.decoder != nil, contrastWeight: options.contrastWeight,
+            imageWeight: options.imageWeight, reportWeight: options.reportWeight, seed: options.seed, step: step)
+    }
+
+    /// One optimiser step on the batch that belongs to the current step.
+    func trainStep(_ set: TrainingSet, plan: StepPlan, rate: Float) -> StepLosses {
+        let batch = nextBatch(set)
+        let losses = runner.run(values, batch, plan)
+        optimiser.step(values, gradients: runner.gradients, rate: rate, clip: options.clip, threads: options.threads)
+        let scale = values.pointer + network.logitScale
+        scale.pointee = min(max(scale.pointee, 0), Float(log(100.0)))
+        return losses
+    }
+
+    /// Losses and gradient of the current step's batch, without a step: for tests.
+    func lossesAndGradient(_ set: TrainingSet, plan: StepPlan) -> (StepLosses, ParameterBuffer) {
+        (runner.run(values, nextBatch(set), plan), runner.gradients)
+    }
+
+    private func nextBatch(_ set: TrainingSet) -> TrainingBatch {
+        let size = min(options.batchSize, set.count)
+        let epoch = step / stepsPerEpoch(set.count)
+        if epoch != orderEpoch || order.count != set.count {
+            order = Array(0..<set.count)
+            var generator = SeededGenerator(seed: options.seed, keys: 0xE_70C4, UInt64(epoch))
+            generator.shuffle(&order)
+            orderEpoch = epoch
+        }
+        let first = (step % stepsPerEpoch(set.count)) * size
+        let samples = Array(order[first..<(first + size)])
+        // Safety: each index writes its own image's floats; the buffer belongs to the trainer.
+        nonisolated(unsafe) let target = pixelBuffer.pointer
+        let perImage = set.pixelsPerImage
+        parallelFor(size, threads: options.threads) { index in
+            set.pixels.withUnsafeBufferPointer { pixels in
+                let source = samples[index] * perImage
+                let row = target + index * perImage
+                for i in 0..<perImage { row[i] = Float(pixels[source + i]) * (1 / 65_535) }
+            }
+        }
+        return TrainingBatch(
+            samples: samples, pixels: pixelBuffer.pointer,
+            reports: samples.map { sample in
+                PartialReports.draw(
+                    set.reports[sample], share: options.partialReportShare, periodID: periodID, seed: options.seed, step: step,
+                    sample: sample)
+            },
+            hashes: samples.map { set.hashes[$0] })
+    }
+
+    /// The model as it is now; it has its own copy of the weights.
+    public func model() throws -> MCRModel {
+        let copy = ParameterBuffer(count: values.count)
+        copy.pointer.update(from: values.pointer, count: values.count)
+        return try MCRModel(network: network, values: copy, tokenizer: tokenizer)
+    }
+
+    private func validate(_ set: TrainingSet) throws -> TrainingRecord.Validation {
+        let (images, reports) = try model().embed(set, threads: options.threads)
+        let forward = RetrievalRanks.recall(
+            queries: images, gallery: reports, dimension: network.configuration.dimension, hashes: set.hashes)
+        let backward = RetrievalRanks.recall(
+            queries: reports, gallery: images, dimension: network.configuration.dimension, hashes: set.hashes)
+        return TrainingRecord.Validation(
+            count: set.count, imageToReportR1: forward.r1, imageToReportR10: forward.r10, reportToImageR1: backward.r1,
+            reportToImageR10: backward.r10)
+    }
+
+    /// Goes on from a saved state; see `MCRTrainer+Checkpoint.swift`.
+    func restore(step: Int, records: [TrainingRecord], optimiserSteps: Int) {
+        self.step = step
+        self.records = records
+        optimiser.stepCount = optimiserSteps
+        secondsBefore = records.last?.seconds ?? 0
+    }
+}
+
+/// Recall of a gallery by exact comparison, for validation while training.
+enum RetrievalRanks {
+    /// R@1 and R@10 by the rank rule of the evaluation contract: rank = 1 + #{strictly better} + ½·#{tied non-positives}; the
+    /// positives of a query are the rows with its hash.
+    static func recall(
+        queries: [Float], gallery: [Float], dimension: Int, hashes: [UInt64]
+    ) -> (r1: Double, r10: Double) {
+        let count = hashes.count
+        var scores = [Float](repeating: 0, count: count * count)
+        scores.withUnsafeMutableBufferPointer { scores in
+            queries.withUnsafeBufferPointer { queries in
+                gallery.withUnsafeBufferPointer { gallery in
+                    guard let q = queries.baseAddress, let g = gallery.baseAddress, let s = scores.baseAddress else { return }
+                    multiply(
+                        q, stride: dimension, g, secondTransposed: true, stride: dimension, into: s, stride: count, m: count,
+                        n: count, k: dimension)
+                }
+            }
+        }
+        var first = 0
+        var tenth = 0
+        for query in 0..<count {
+            let row = scores[(query * count)..<((query + 1) * count)]
+            var best = -Float.infinity
+            for (j, score) in row.enumerated() where hashes[j] == hashes[query] { best = max(best, score) }
+            var rank = 1.0
+            for (j, score) in row.enumerated() where hashes[j] != hashes[query] {
+                if score > best { rank += 1 } else if score == best { rank += 0.5 }
+            }
+            if rank <= 1 { first += 1 }
+            if rank <= 10 { tenth += 1 }
+        }
+        return (Double(first) / Double(max(count, 1)), Double(tenth) / Double(max(count, 1)))
+    }
+}

@@ -1,0 +1,161 @@
+import HilumCore
+
+/// Which studies have an identical normalised report.
+struct PositiveGroups: Sendable {
+    private let groups: [[Int]]
+    private let groupOf: [Int]
+
+    init(hashes: [UInt64]) {
+        var groups: [[Int]] = []
+        var byHash: [UInt64: Int] = [:]
+        var groupOf: [Int] = []
+        for (study, hash) in hashes.enumerated() {
+            if let group = byHash[hash] {
+                groups[group].append(study)
+                groupOf.append(group)
+            } else {
+                byHash[hash] = groups.count
+                groupOf.append(groups.count)
+                groups.append([study])
+            }
+        }
+        self.groups = groups
+        self.groupOf = groupOf
+    }
+
+    var count: Int { groupOf.count }
+
+    /// The positives of a study, itself among them.
+    func of(_ study: Int) -> [Int] { groups[groupOf[study]] }
+
+    var rule: String {
+        let shared = groups.reduce(0) { $0 + ($1.count > 1 ? $1.count : 0) }
+        return "no study removed; a positive is the same study or one with an identical normalised report (lower case, "
+            + "white space collapsed, punctuation trimmed): \(shared) of \(count) studies share theirs"
+    }
+}
+
+/// The labels of each study as bits.
+struct LabelSets: Sendable {
+    /// 64-bit words a study.
+    private let width: Int
+    private let bits: [UInt64]
+    /// The studies that have a label.
+    let labelled: [Int]
+    let count: Int
+
+    init(_ labels: [Set<String>]) {
+        var numbers: [String: Int] = [:]
+        for name in labels.reduce(into: Set<String>(), { $0.formUnion($1) }).sorted() { numbers[name] = numbers.count }
+        let width = max(1, (numbers.count + 63) / 64)
+        var bits = [UInt64](repeating: 0, count: labels.count * width)
+        for (study, set) in labels.enumerated() {
+            for name in set {
+                guard let number = numbers[name] else { continue }
+                bits[study * width + number / 64] |= 1 << UInt64(number % 64)
+            }
+        }
+        self.width = width
+        self.bits = bits
+        count = labels.count
+        labelled = labels.indices.filter { !labels[$0].isEmpty }
+    }
+
+    /// Whether two studies have a label in common.
+    func areRelated(_ a: Int, _ b: Int) -> Bool {
+        for word in 0..<width where bits[a * width + word] & bits[b * width + word] != 0 { return true }
+        return false
+    }
+}
+
+extension RetrievalEvaluation.Direction {
+    init(ranks: [Double], generator: SeededGenerator, resamples: Int) {
+        func share(_ k: Double) -> Double { Double(ranks.count { $0 <= k }) / Double(ranks.count) }
+        r1 = share(1)
+        r5 = share(5)
+        r10 = share(10)
+        let sorted = ranks.sorted()
+        medianRank = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        var generator = generator
+        var first: [Double] = []
+        var tenth: [Double] = []
+        for _ in 0..<resamples {
+            var hits1 = 0
+            var hits10 = 0
+            for _ in ranks.indices {
+                let rank = ranks[generator.integer(below: ranks.count)]
+                hits1 += rank <= 1 ? 1 : 0
+                hits10 += rank <= 10 ? 1 : 0
+            }
+            first.append(Double(hits1) / Double(ranks.count))
+            tenth.append(Double(hits10) / Double(ranks.count))
+        }
+        ci95R1 = Self.interval(first)
+        ci95R10 = Self.interval(tenth)
+    }
+
+    /// The middle 95 % of the resampled shares (the percentile interval of Efron, Tibshirani, 1993, chapter 13).
+    private static func interval(_ shares: [Double]) -> [Double] {
+        guard !shares.isEmpty else { return [] }
+        let sorted = shares.sorted()
+        let last = Double(sorted.count - 1)
+        return [sorted[Int((0.025 * last).rounded(.down))], sorted[Int((0.975 * last).rounded(.up))]]
+    }
+}
+
+extension RetrievalEvaluation.Chance {
+    /// A study with p positives among n has one in the first k of a random order with probability 1 − C(n−p, k) / C(n, k).
+    init(positives: PositiveGroups, labels: LabelSets) {
+        let n = positives.count
+        func expected(_ k: Int) -> Double {
+            let sum = (0..<n).reduce(0.0) { sum, study in
+                var missed = 1.0
+                let others = n - positives.of(study).count
+                for drawn in 0..<min(k, n) { missed *= max(0, Double(others - drawn)) / Double(n - drawn) }
+                return sum + 1 - missed
+            }
+            return sum / Double(n)
+        }
+        r1 = expected(1)
+        r5 = expected(5)
+        r10 = expected(10)
+        if labels.labelled.isEmpty || n < 2 {
+            p = nil
+        } else {
+            var related = 0
+            for query in labels.labelled {
+                for other in 0..<n where other != query && labels.areRelated(query, other) { related += 1 }
+            }
+            p = Double(related) / Double(labels.labelled.count * (n - 1))
+        }
+    }
+}
+
+extension RetrievalEvaluation.LabelPrecision {
+    /// Nil when no study has a label or there is no other study.
+    init?(images: EmbeddingRows, reports: EmbeddingRows, labels: LabelSets, threads: Int) {
+        guard !labels.labelled.isEmpty, labels.count > 1 else { return nil }
+        image = Self.precision(images, labels, threads)
+        report = Self.precision(reports, labels, threads)
+        p1 = (image.p1 + report.p1) / 2
+        p5 = (image.p5 + report.p5) / 2
+        p10 = (image.p10 + report.p10) / 2
+        n = labels.labelled.count
+    }
+
+    private static func precision(
+        _ rows: EmbeddingRows, _ labels: LabelSets, _ threads: Int
+    ) -> RetrievalEvaluation.Precision {
+        let depth = min(10, labels.count - 1)
+        let relevant = RetrievalEvaluation.mapSimilarities(queries: rows, gallery: rows, threads: threads) {
+            query, row in
+            RetrievalEvaluation.nearestRows(row, count: depth, leavingOut: query).map { labels.areRelated(query, $0) }
+        }
+        func share(_ k: Int) -> Double {
+            let depth = min(k, depth)
+            let found = labels.labelled.reduce(0) { $0 + relevant[$1].prefix(depth).count { $0 } }
+            return Double(found) / Double(depth * labels.labelled.count)
+        }
+        return RetrievalEvaluation.Precision(p1: share(1), p5: share(5), p10: share(10))
+    }
+}

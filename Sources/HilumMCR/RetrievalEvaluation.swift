@@ -1,0 +1,221 @@
+import Foundation
+import HilumCore
+
+/// The studies of a split, one row each.
+public struct RetrievalCases: Sendable {
+    /// `[studies, dimension]`, row-major; similarity is the dot product.
+    public var images: [Float]
+    /// `[studies, dimension]`, row-major.
+    public var reports: [Float]
+    /// Floats a row.
+    public var dimension: Int
+    /// `[studies]`: `normalisedReportHash` of each report.
+    public var reportHashes: [UInt64]
+    /// `[studies]`: what is found, each with its side where it has one ("left effusion"), or "normal". An empty set means
+    /// that nothing is known: such a study asks no question about labels and is relevant to none.
+    public var labels: [Set<String>]
+
+    public init(images: [Float], reports: [Float], dimension: Int, reportHashes: [UInt64], labels: [Set<String>]) {
+        self.images = images
+        self.reports = reports
+        self.dimension = dimension
+        self.reportHashes = reportHashes
+        self.labels = labels
+    }
+
+    public var count: Int { reportHashes.count }
+}
+
+/// The retrieval figures of one split, by brute force: every study's image against all reports and the other way round, and
+/// each modality against itself by labels.
+///
+///     embeddings ─► similarities, a block of queries at a time ─► rank of the best positive ─► R@k, median, interval
+///                                                             └─► ten nearest of the same modality ─► label precision
+///
+/// Positives of a study are the study itself and those with an identical normalised report. Rank = 1 + strictly better ones
+/// + half of the tied ones that are no positives, so a model that gives every pair the same score does not look good.
+/// Figures depend neither on the thread count nor on the run. As JSON this is the answer of `hilum eval --json`.
+public struct RetrievalEvaluation: Codable, Sendable, Equatable {
+    /// Retrieval in one direction; shares from 0 to 1.
+    public struct Direction: Codable, Sendable, Equatable {
+        public let r1: Double
+        public let r5: Double
+        public let r10: Double
+        public let medianRank: Double
+        /// Lower and upper end of the bootstrap interval of 95 % over queries.
+        public let ci95R1: [Double]
+        public let ci95R10: [Double]
+
+        enum CodingKeys: String, CodingKey {
+            case r1, r5, r10
+            case medianRank = "median_rank"
+            case ci95R1 = "ci95_r1"
+            case ci95R10 = "ci95_r10"
+        }
+    }
+
+    /// The share of relevant studies among the nearest 1, 5 and 10 other studies of the same modality.
+    public struct Precision: Codable, Sendable, Equatable {
+        public let p1: Double
+        public let p5: Double
+        public let p10: Double
+    }
+
+    /// Label precision of both modalities; the combined figure is their mean.
+    public struct LabelPrecision: Codable, Sendable, Equatable {
+        public let p1: Double
+        public let p5: Double
+        public let p10: Double
+        public let image: Precision
+        public let report: Precision
+        /// Queries that have a label.
+        public let n: Int
+    }
+
+    /// What a random order reaches.
+    public struct Chance: Codable, Sendable, Equatable {
+        public let r1: Double
+        public let r5: Double
+        public let r10: Double
+        /// Label precision at any depth; nil without labels.
+        public let p: Double?
+    }
+
+    /// What the index loses against brute force.
+    public struct Index: Codable, Sendable, Equatable {
+        public let recall10: Double
+
+        public init(recall10: Double) { self.recall10 = recall10 }
+    }
+
+    public let n: Int
+    public let model: String
+    /// The section of the reports that was used, in words.
+    public let text: String
+    public let imageToReport: Direction
+    public let reportToImage: Direction
+    /// Nil when no study has a label.
+    public let labelPrecision: LabelPrecision?
+    public let chance: Chance
+    /// Nil when no index was asked.
+    public let index: Index?
+    /// The rule of what counts as the same report, in words.
+    public let dedup: String
+
+    enum CodingKeys: String, CodingKey {
+        case n, model, text, chance, index, dedup
+        case imageToReport = "image_to_report"
+        case reportToImage = "report_to_image"
+        case labelPrecision = "label_precision"
+    }
+
+    /// Evaluates a split.
+    ///
+    /// - Parameters:
+    ///   - model: the model's id, as printed.
+    ///   - text: the section of the reports that was embedded, as printed.
+    ///   - index: what `indexRecall` measured, if an index was asked too.
+    ///   - seed: of the bootstrap.
+    /// - Throws: `MCRError.badEvaluation` for no studies, counts that do not agree, or embeddings that are not finite.
+    /// - Complexity: four products of `[n, dimension]` by `[dimension, n]`; memory O(n · 64 · threads).
+    public init(
+        of cases: RetrievalCases, model: String, text: String = "whole report", index: Index? = nil, seed: UInt64 = 1,
+        resamples: Int = 1_000, threads: Int = defaultThreadCount
+    ) throws(MCRError) {
+        try Self.check(cases)
+        let images = try EmbeddingRows(cases.images, dimension: cases.dimension)
+        let reports = try EmbeddingRows(cases.reports, dimension: cases.dimension)
+        let positives = PositiveGroups(hashes: cases.reportHashes)
+
+        n = cases.count
+        self.model = model
+        self.text = text
+        self.index = index
+        dedup = positives.rule
+        imageToReport = Direction(
+            ranks: Self.ranks(queries: images, gallery: reports, positives: positives, threads: threads),
+            generator: SeededGenerator(seed: seed, keys: 1), resamples: resamples)
+        reportToImage = Direction(
+            ranks: Self.ranks(queries: reports, gallery: images, positives: positives, threads: threads),
+            generator: SeededGenerator(seed: seed, keys: 2), resamples: resamples)
+        let labels = LabelSets(cases.labels)
+        chance = Chance(positives: positives, labels: labels)
+        labelPrecision = LabelPrecision(images: images, reports: reports, labels: labels, threads: threads)
+    }
+
+    /// The rank of the best positive of each query: `[queries]`, from 1; a half where an odd count is tied.
+    ///
+    /// Row i of `queries` and row i of `gallery` belong to the same study, and so does `reportHashes[i]`.
+    ///
+    /// - Throws: `MCRError.badEvaluation` as the initializer.
+    public static func ranks(
+        queries: [Float], gallery: [Float], dimension: Int, reportHashes: [UInt64], threads: Int = defaultThreadCount
+    ) throws(MCRError) -> [Double] {
+        let queryRows = try EmbeddingRows(queries, dimension: dimension)
+        let galleryRows = try EmbeddingRows(gallery, dimension: dimension)
+        guard queryRows.count == reportHashes.count && galleryRows.count == reportHashes.count else {
+            throw MCRError(.badEvaluation(reason: "the counts of rows and of report hashes do not agree"))
+        }
+        let positives = PositiveGroups(hashes: reportHashes)
+        return ranks(queries: queryRows, gallery: galleryRows, positives: positives, threads: threads)
+    }
+
+    /// The share of the true `k` nearest rows of `gallery` that an index found, from 0 to 1, over all queries.
+    ///
+    /// - Parameter hits: for each query the row numbers of the gallery that the index gave; only the first `k` count. A hit
+    ///   is right when it is as near as the k-th nearest row, so that ties cost nothing.
+    /// - Throws: `MCRError.badEvaluation` when the counts do not agree or a hit is no row of the gallery.
+    public static func indexRecall(
+        queries: [Float], gallery: [Float], dimension: Int, hits: [[Int]], k: Int = 10,
+        threads: Int = defaultThreadCount
+    ) throws(MCRError) -> Double {
+        precondition(k > 0, "recall needs at least one hit")
+        let queryRows = try EmbeddingRows(queries, dimension: dimension)
+        let galleryRows = try EmbeddingRows(gallery, dimension: dimension)
+        guard hits.count == queryRows.count, queryRows.count > 0, galleryRows.count > 0 else {
+            throw MCRError(.badEvaluation(reason: "there must be rows, and as many lists of hits as queries"))
+        }
+        guard hits.allSatisfy({ $0.allSatisfy { 0..<galleryRows.count ~= $0 } }) else {
+            throw MCRError(.badEvaluation(reason: "a hit of the index is no row of the gallery"))
+        }
+        let depth = min(k, galleryRows.count)
+        let found = mapSimilarities(queries: queryRows, gallery: galleryRows, threads: threads) { query, row in
+            let nearest = nearestRows(row, count: depth, leavingOut: nil)
+            // Another order of summation in the index may move the last bits of a similarity.
+            let bound = nearest.last.map { row[$0] - 1e-6 } ?? .infinity
+            return Set(hits[query].prefix(k)).count { row[$0] >= bound }
+        }
+        return Double(found.reduce(0) { $0 + min($1, depth) }) / Double(depth * queryRows.count)
+    }
+
+    /// The figures as one line of JSON with sorted keys; a figure that was not measured is null.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(n, forKey: .n)
+        try container.encode(model, forKey: .model)
+        try container.encode(text, forKey: .text)
+        try container.encode(imageToReport, forKey: .imageToReport)
+        try container.encode(reportToImage, forKey: .reportToImage)
+        try container.encode(labelPrecision, forKey: .labelPrecision)
+        try container.encode(chance, forKey: .chance)
+        try container.encode(index, forKey: .index)
+        try container.encode(dedup, forKey: .dedup)
+    }
+
+    private static func check(_ cases: RetrievalCases) throws(MCRError) {
+        func refuse(_ reason: String) -> MCRError { MCRError(.badEvaluation(reason: reason)) }
+        guard cases.count > 0 else { throw refuse("there are no studies with an image and a report") }
+        guard cases.dimension > 0 else { throw refuse("the dimension must be positive") }
+        let expected = cases.count * cases.dimension
+        guard cases.images.count == expected && cases.reports.count == expected && cases.labels.count == cases.count
+        else {
+            throw refuse("the counts of images, reports, hashes and labels do not agree")
+        }
+    }
+}

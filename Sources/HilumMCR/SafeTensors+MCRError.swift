@@ -1,0 +1,34 @@
+/// What can go wrong in HilumMCR. Holds names of tensors, files and rows, never report text.
+public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
+    public enum Code: Sendable, Equatable {
+        /// A vocabulary that cannot be used: what is wrong and at which line (from 1).
+        case badVocabulary(reason: String)
+        /// A weight file that is refused: what is wrong.
+        case badWeights(reason: String)
+        /// A model folder or a checkpoint that cannot be used: what is wrong.
+        case badModel(reason: String)
+        /// Embeddings or labels that cannot be evaluated: what is wrong.
+        case badEvaluation(reason: String)
+    }
+
+    public let code: Code
+    /// The file concerned, if any.
+    public let path: String?
+
+    public init(_ code: Code, path: String? = nil) {
+        self.code = code
+        self.path = path
+    }
+
+    public var description: String {
+        let place = path.map { "\($0): " } ?? ""
+        return switch code {
+        case .badVocabulary(let reason): "\(place)this vocabulary cannot be used: \(reason)"
+        case .badWeights(let reason): "\(place)these weights are refused: \(reason)"
+        case .badModel(let reason): "\(place)this model cannot be used: \(reason)"
+        case .badEvaluation(let reason): "\(place)cannot be evaluated: \(reason)"
+        }
+    }
+
+    func at(_ path: String) -> MCRError { MCRError(code, path: path) }
+}

@@ -1,0 +1,168 @@
+import Foundation
+import HilumCore
+
+/// One tensor of a weight file.
+public struct TensorView: Sendable, Equatable {
+    /// Row-major; empty for a scalar.
+    public let shape: [Int]
+    /// As many as the product of `shape`.
+    public let floats: [Float]
+
+    public init(shape: [Int], floats: [Float]) {
+        precondition(shape.reduce(1, *) == floats.count, "a tensor has as many values as its shape says")
+        self.shape = shape
+        self.floats = floats
+    }
+}
+
+/// Reads and writes safetensors files.
+///
+///     bytes 0…7     length of the header, little-endian
+///     bytes 8…      header: a JSON object, `name: {dtype, shape, data_offsets}` and `__metadata__: {string: string}`,
+///                   filled up with spaces to a multiple of 8
+///     the rest      the tensors, row-major, little-endian, in the order of their offsets, without a gap
+///
+/// Format: github.com/huggingface/safetensors. A file may come from anywhere, so every figure in it is checked against the
+/// file's size before memory is asked for, and weights that are not finite are refused. Values become f32.
+///
+/// Thread rule: an immutable value.
+public struct SafeTensors: Sendable, Equatable {
+    public struct Limits: Sendable {
+        /// Bytes of JSON. A thousand tensors need about 100 KiB.
+        public var headerInBytes = 1 << 20
+        public var tensorCount = 4_096
+        public var fileInBytes = 8 << 30
+
+        public init() {}
+
+        public static let standard = Limits()
+    }
+
+    public let tensors: [String: TensorView]
+    public let metadata: [String: String]
+    /// Names of tensors with a type that is not a float one, left out because the caller said so.
+    public let skipped: [String]
+
+    public init(tensors: [String: TensorView], metadata: [String: String] = [:]) {
+        self.tensors = tensors
+        self.metadata = metadata
+        skipped = []
+    }
+
+    init(tensors: [String: TensorView], metadata: [String: String], skipped: [String]) {
+        self.tensors = tensors
+        self.metadata = metadata
+        self.skipped = skipped
+    }
+
+    /// Reads F32, F16 and BF16 tensors as f32.
+    ///
+    /// - Parameter skipsIntegers: leave out tensors of integer type (published BERT files hold position ids) instead of
+    ///   refusing the file.
+    /// - Throws: `MCRError.badWeights` saying what is wrong, or `FileError`.
+    public static func read(
+        _ path: String, limits: Limits = .standard, skipsIntegers: Bool = false
+    ) throws -> SafeTensors {
+        let file = try WeightFile(path)
+        do {
+            return try read(byteCount: file.byteCount, limits: limits, skipsIntegers: skipsIntegers) { range in
+                try file.read(range)
+            }
+        } catch let error as MCRError {
+            throw error.at(path)
+        }
+    }
+
+    /// The tensors in the bytes of a file.
+    public init(bytes: [UInt8], limits: Limits = .standard, skipsIntegers: Bool = false) throws {
+        self = try Self.read(byteCount: bytes.count, limits: limits, skipsIntegers: skipsIntegers) { Array(bytes[$0]) }
+    }
+
+    private static func read(
+        byteCount: Int, limits: Limits, skipsIntegers: Bool, fetch: (Range<Int>) throws -> [UInt8]
+    ) throws -> SafeTensors {
+        func refuse(_ reason: String) -> MCRError { MCRError(.badWeights(reason: reason)) }
+        guard byteCount >= 8 else { throw refuse("\(byteCount) bytes are too few for a safetensors file") }
+        guard byteCount <= limits.fileInBytes else {
+            throw refuse("\(byteCount) bytes are more than the limit of \(limits.fileInBytes)")
+        }
+        let prefix = try fetch(0..<8)
+        let length = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard length <= UInt64(limits.headerInBytes) else {
+            // Such a file's first bytes read as a length beyond any limit, so no safetensors file is taken for one.
+            if prefix.starts(with: [0x50, 0x4B, 0x03, 0x04]) || prefix[0] == 0x80 {
+                throw refuse(
+                    "this is a pickle (.pt, .bin), which can run code when it is read; convert it to safetensors first")
+            }
+            throw refuse("the header says it has \(length) bytes; the limit is \(limits.headerInBytes)")
+        }
+        guard Int(length) <= byteCount - 8 else {
+            throw refuse("the header says it has \(length) bytes, and the file has \(byteCount)")
+        }
+        let start = 8 + Int(length)
+        let header = try SafeTensorsHeader(
+            json: fetch(8..<start), dataByteCount: byteCount - start, limits: limits, skipsIntegers: skipsIntegers)
+        var tensors: [String: TensorView] = [:]
+        tensors.reserveCapacity(header.entries.count)
+        for entry in header.entries where entry.type.isFloat {
+            let bytes = try fetch(start + entry.range.lowerBound..<start + entry.range.upperBound)
+            guard let floats = entry.type.floats(bytes) else {
+                throw refuse("tensor \(quoted(entry.name)) holds NaN or infinity")
+            }
+            tensors[entry.name] = TensorView(shape: entry.shape, floats: floats)
+        }
+        let skipped = header.entries.filter { !$0.type.isFloat }.map(\.name).sorted()
+        return SafeTensors(tensors: tensors, metadata: header.metadata, skipped: skipped)
+    }
+
+    /// A name from a file, short and printable enough for an error text.
+    static func quoted(_ name: String) -> String {
+        let printable = name.unicodeScalars.prefix(80).map {
+            $0.properties.generalCategory == .control ? "?" : String($0)
+        }
+        return "\"\(printable.joined())\""
+    }
+}
+
+/// A weight file read piece by piece, so that a file which lies about itself costs no memory.
+private struct WeightFile: ~Copyable {
+    let path: String
+    let byteCount: Int
+    private let descriptor: Int32
+
+    init(_ path: String) throws(FileError) {
+        let opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard opened >= 0 else {
+            throw FileError(errno == ENOENT ? .notFound : .system(errno: errno), path: path, call: "open")
+        }
+        var status = stat()
+        guard fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(opened)
+            throw FileError(.notRegular, path: path, call: "open")
+        }
+        descriptor = opened
+        self.path = path
+        byteCount = Int(status.st_size)
+    }
+
+    deinit { close(descriptor) }
+
+    /// The bytes of a range that lies within `byteCount`.
+    func read(_ range: Range<Int>) throws -> [UInt8] {
+        var failure: (any Error)?
+        let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, initialized in
+            while initialized < range.count, let base = buffer.baseAddress {
+                // Safety: the buffer holds `range.count` bytes and `initialized` is below that.
+                let got = pread(
+                    descriptor, base + initialized, range.count - initialized, off_t(range.lowerBound + initialized))
+                if got < 0 && errno == EINTR { continue }
+                if got < 0 { failure = FileError(.system(errno: errno), path: path, call: "pread") }
+                if got == 0 { failure = MCRError(.badWeights(reason: "it became shorter while it was read")) }
+                if got <= 0 { return }
+                initialized += got
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+}

@@ -1,0 +1,103 @@
+import HilumCore
+
+/// Turns report text into WordPiece ids.
+///
+///     text ─► scalars folded (case, accents, widths) ─► words (white space, punctuation, CJK) ─► greedy longest pieces ─► ids
+///
+/// The policy is that of uncased BERT (Devlin et al., "BERT", 2019): lower case, accents taken off Latin, Greek and
+/// Cyrillic letters, each punctuation mark and each Chinese character a word of its own, a word that cannot be spelt or has
+/// more than 100 characters one [UNK]. Departures, because reports are not English prose only: kana are split like Chinese
+/// characters and keep their voicing marks; marks of other scripts are kept; symbols and emoji are words of their own, so
+/// that an unknown one does not take its neighbours with it; full-width ASCII, typographic quotes and dashes become ASCII.
+/// Text such as `[MASK]` in a report is never read as a special piece.
+///
+/// Thread rule: an immutable value; any number of threads may encode at once. The result is a pure function of the text.
+public struct Tokenizer: Sendable {
+    /// The most characters in a word that is looked up.
+    public static let wordLimit = 100
+
+    public let vocabulary: Vocabulary
+
+    public init(vocabulary: Vocabulary) { self.vocabulary = vocabulary }
+
+    /// [CLS], the pieces of `text`, [SEP]; pieces beyond `maxLength − 2` are left out. `maxLength` is at least 2.
+    ///
+    /// - Complexity: O(bytes of the text that are looked at); reading ends once `maxLength` is reached.
+    public func encode(_ text: String, maxLength: Int) -> TokenizedReport {
+        precondition(maxLength >= 2, "[CLS] and [SEP] need two places")
+        var report = TokenizedReport()
+        let expected = min(maxLength, text.utf8.count / 3 + 8)
+        report.ids.reserveCapacity(expected)
+        report.wordIndex.reserveCapacity(expected)
+        report.ids.append(vocabulary.classID)
+        report.wordIndex.append(-1)
+        scanWords(text) { word, range in
+            guard report.ids.count < maxLength - 1 else {
+                report.isTruncated = true
+                return false
+            }
+            let added: Int
+            if let word {
+                added = vocabulary.appendPieces(of: word, to: &report.ids)
+            } else {
+                report.ids.append(vocabulary.unknownID)
+                added = 1
+            }
+            let index = Int32(report.wordRanges.count)
+            for _ in 0..<added { report.wordIndex.append(index) }
+            report.wordRanges.append(range)
+            if report.ids.count > maxLength - 1 {
+                let excess = report.ids.count - (maxLength - 1)
+                report.ids.removeLast(excess)
+                report.wordIndex.removeLast(excess)
+                report.isTruncated = true
+                return false
+            }
+            return true
+        }
+        report.ids.append(vocabulary.separatorID)
+        report.wordIndex.append(-1)
+        return report
+    }
+
+    /// Words, pieces and unknown pieces over all texts, without [CLS] and [SEP].
+    public func statistics(of texts: some Sequence<String>) -> TokenStatistics {
+        var statistics = TokenStatistics()
+        for text in texts {
+            let report = encode(text, maxLength: .max)
+            statistics.wordCount += report.wordRanges.count
+            statistics.pieceCount += report.ids.count - 2
+            statistics.unknownCount += report.ids.count { $0 == vocabulary.unknownID }
+        }
+        return statistics
+    }
+
+    /// The share of pieces that are [UNK], from 0 to 1.
+    public func unknownShare(_ texts: some Sequence<String>) -> Double { statistics(of: texts).unknownShare }
+}
+
+/// The ids of one report.
+public struct TokenizedReport: Sendable, Equatable {
+    /// `[pieces]`: [CLS] … [SEP], no padding.
+    public internal(set) var ids: [Int32] = []
+    /// `[pieces]`: which word of the report each piece belongs to, from 0; −1 for [CLS] and [SEP].
+    public internal(set) var wordIndex: [Int32] = []
+    /// `[words]`: the UTF-8 byte range of each word in the source text. The last word may be cut to its first pieces.
+    public internal(set) var wordRanges: [Range<Int>] = []
+    /// Whether text was left out because `maxLength` was reached.
+    public internal(set) var isTruncated = false
+
+    public var wordCount: Int { wordRanges.count }
+}
+
+/// How a vocabulary fits a set of texts.
+public struct TokenStatistics: Sendable, Equatable {
+    public var wordCount = 0
+    public var pieceCount = 0
+    public var unknownCount = 0
+
+    /// [UNK] pieces in all pieces, from 0 to 1; 0 without pieces.
+    public var unknownShare: Double { pieceCount == 0 ? 0 : Double(unknownCount) / Double(pieceCount) }
+    /// Mean pieces a word; 0 without words.
+    public var piecesPerWord: Double { wordCount == 0 ? 0 : Double(pieceCount) / Double(wordCount) }
+}

@@ -1,0 +1,144 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import HilumNN
+import Synchronization
+
+/// Image–report pairs in memory, ready for training: images at the model's input size, reports as tokens.
+///
+/// Thread rule: immutable after loading; any number of threads.
+public final class TrainingSet: Sendable {
+    /// Where a pair comes from.
+    public struct Source: Sendable {
+        public let imagePath: String
+        public let report: String
+        /// Pairs of one patient never stand on both sides of the validation split.
+        public let patient: String
+
+        public init(imagePath: String, report: String, patient: String) {
+            self.imagePath = imagePath
+            self.report = report
+            self.patient = patient
+        }
+    }
+
+    public let count: Int
+    /// 16-bit pixels in patch order, `[count, N, patchPixels]`.
+    let pixels: [UInt16]
+    let reports: [TokenizedReport]
+    let hashes: [UInt64]
+    let pixelsPerImage: Int
+
+    init(pixels: [UInt16], reports: [TokenizedReport], hashes: [UInt64], pixelsPerImage: Int) {
+        precondition(pixels.count == reports.count * pixelsPerImage && hashes.count == reports.count, "shapes must agree")
+        count = reports.count
+        self.pixels = pixels
+        self.reports = reports
+        self.hashes = hashes
+        self.pixelsPerImage = pixelsPerImage
+    }
+
+    /// From images that are in memory already.
+    public convenience init(
+        images: [GrayImage], reports: [String], configuration: MCRConfiguration, tokenizer: Tokenizer
+    ) {
+        precondition(images.count == reports.count, "one report for each image")
+        let perImage = configuration.patchCount * configuration.patchPixels
+        var pixels = [UInt16](repeating: 0, count: images.count * perImage)
+        pixels.withUnsafeMutableBufferPointer { buffer in
+            for (index, image) in images.enumerated() {
+                let patches = Preprocessing.patches(of: image, configuration)
+                for i in 0..<perImage { buffer[index * perImage + i] = patches[i] }
+            }
+        }
+        self.init(
+            pixels: pixels, reports: reports.map { tokenizer.encode($0, maxLength: configuration.maxTokens) },
+            hashes: reports.map { normalisedReportHash($0) }, pixelsPerImage: perImage)
+    }
+
+    /// Reads, resizes and tokenises the pairs on all cores; a pair that cannot be read is left out and named in `refused`.
+    public static func load(
+        _ sources: [Source], configuration: MCRConfiguration, tokenizer: Tokenizer, threads: Int, progress: HilumCore.Progress? = nil
+    ) -> (set: TrainingSet, refused: [(path: String, reason: String)]) {
+        let perImage = configuration.patchCount * configuration.patchPixels
+        var pixels = [UInt16](repeating: 0, count: sources.count * perImage)
+        let failures = Mutex<[Int: String]>([:])
+        pixels.withUnsafeMutableBufferPointer { buffer in
+            // Safety: each index writes its own slice of the buffer, which outlives the loop.
+            nonisolated(unsafe) let base = buffer
+            parallelFor(sources.count, threads: threads) { index in
+                do {
+                    let image = try ImageDecoder.decode(path: sources[index].imagePath)
+                    let patches = Preprocessing.patches(of: image, configuration)
+                    for i in 0..<perImage { base[index * perImage + i] = patches[i] }
+                } catch {
+                    failures.withLock { $0[index] = "\(error)" }
+                }
+                progress?.advance()
+            }
+        }
+        let bad = failures.withLock { $0 }
+        let good = sources.indices.filter { bad[$0] == nil }
+        if !bad.isEmpty {
+            for (place, index) in good.enumerated() where place != index {
+                pixels.withUnsafeMutableBufferPointer { buffer in
+                    for i in 0..<perImage { buffer[place * perImage + i] = buffer[index * perImage + i] }
+                }
+            }
+            pixels.removeLast((sources.count - good.count) * perImage)
+        }
+        let set = TrainingSet(
+            pixels: pixels, reports: good.map { tokenizer.encode(sources[$0].report, maxLength: configuration.maxTokens) },
+            hashes: good.map { normalisedReportHash(sources[$0].report) }, pixelsPerImage: perImage)
+        return (set, bad.keys.sorted().map { (sources[$0].imagePath, bad[$0] ?? "") })
+    }
+
+    /// Splits sources by patient into training and validation; about `validationCount` pairs are held out.
+    public static func split(
+        _ sources: [Source], validationCount: Int, seed: UInt64
+    ) -> (training: [Source], validation: [Source]) {
+        var patients = Array(Set(sources.map(\.patient))).sorted()
+        var generator = SeededGenerator(seed: seed, keys: 0x5B_117)
+        generator.shuffle(&patients)
+        var sizes: [String: Int] = [:]
+        for source in sources { sizes[source.patient, default: 0] += 1 }
+        var held: Set<String> = []
+        var heldCount = 0
+        for patient in patients where heldCount < validationCount {
+            held.insert(patient)
+            heldCount += sizes[patient] ?? 0
+        }
+        return (sources.filter { !held.contains($0.patient) }, sources.filter { held.contains($0.patient) })
+    }
+}
+
+/// What happens to an image before the encoder sees it; part of the model's identity.
+enum Preprocessing {
+    /// Named in the model id: a change of the steps below changes the name.
+    static let version = "grey16-area-pad-patch-1"
+
+    /// Area-averaged to the model's input, aspect kept by black padding, cut into patches: 16-bit `[N, patchPixels]`.
+    static func patches(of image: GrayImage, _ configuration: MCRConfiguration) -> [UInt16] {
+        let side = configuration.imageSide
+        let fitted = image.width == side && image.height == side ? image : image.resizedToFit(side: side)
+        let patchSide = configuration.patchSide
+        let grid = configuration.gridSide
+        return [UInt16](unsafeUninitializedCapacity: side * side) { buffer, initialized in
+            fitted.samples.withUnsafeBufferPointer { samples in
+                var next = 0
+                for patchRow in 0..<grid {
+                    for patchColumn in 0..<grid {
+                        for y in 0..<patchSide {
+                            let start = (patchRow * patchSide + y) * side + patchColumn * patchSide
+                            for x in 0..<patchSide {
+                                buffer[next] = samples[start + x]
+                                next += 1
+                            }
+                        }
+                    }
+                }
+            }
+            initialized = side * side
+        }
+    }
+}

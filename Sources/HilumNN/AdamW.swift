@@ -1,0 +1,67 @@
+import CHilumKernels
+import HilumCore
+import Foundation
+
+/// AdamW with decoupled weight decay (Loshchilov and Hutter 2019) over a flat parameter buffer.
+///
+/// Thread rule: one thread calls `step`; it uses `threads` threads inside, with results that do not depend on their number.
+public final class AdamW: @unchecked Sendable {
+    // Sendable: moments are touched only inside `step`, which one thread calls.
+    public var beta1: Float = 0.9
+    public var beta2: Float = 0.98
+    public var epsilon: Float = 1e-8
+    public var decay: Float = 0.05
+    public let moment1: ParameterBuffer
+    public let moment2: ParameterBuffer
+    /// Steps taken so far.
+    public var stepCount = 0
+    private let layout: ParameterLayout
+
+    public init(_ layout: ParameterLayout) {
+        self.layout = layout
+        moment1 = ParameterBuffer(count: layout.count)
+        moment2 = ParameterBuffer(count: layout.count)
+    }
+
+    /// One step at learning rate `rate`, with the gradient scaled so that its global L2 norm is at most `clip`.
+    /// - Returns: the norm before clipping.
+    @discardableResult
+    public func step(
+        _ values: ParameterBuffer, gradients: ParameterBuffer, rate: Float, clip: Float, threads: Int
+    ) -> Float {
+        stepCount += 1
+        let norm = Float(hilum_sum_of_squares(gradients.pointer, layout.count).squareRoot())
+        let scale = norm > clip ? clip / norm : 1
+        let correction1 = 1 - pow(beta1, Float(stepCount))
+        let correction2 = 1 - pow(beta2, Float(stepCount))
+        parallelFor(layout.parameters.count, threads: threads) { [self] index in
+            let parameter = layout.parameters[index]
+            let offset = parameter.offset
+            hilum_adamw(
+                values.pointer + offset, gradients.pointer + offset, moment1.pointer + offset, moment2.pointer + offset,
+                parameter.count, scale, rate, beta1, beta2, epsilon, parameter.decays ? decay : 0, correction1, correction2)
+        }
+        return norm
+    }
+}
+
+/// Linear warm-up to `peak` over the first `warmup` share of the steps, then a cosine to zero.
+public struct CosineSchedule: Sendable {
+    public let peak: Double
+    public let stepCount: Int
+    public let warmup: Double
+
+    public init(peak: Double, stepCount: Int, warmup: Double = 0.05) {
+        self.peak = peak
+        self.stepCount = stepCount
+        self.warmup = warmup
+    }
+
+    /// The rate of step `step` (0-based).
+    public func rate(at step: Int) -> Float {
+        let warm = max(1, Int((Double(stepCount) * warmup).rounded()))
+        if step < warm { return Float(peak * Double(step + 1) / Double(warm)) }
+        let share = Double(step - warm) / Double(max(1, stepCount - warm))
+        return Float(peak * 0.5 * (1 + cos(Double.pi * min(1, share))))
+    }
+}

@@ -1,0 +1,214 @@
+import CHilumKernels
+
+/// A pre-LayerNorm transformer block: `x + Attention(LN(x))`, then `x + MLP(LN(x))`, with an MLP four times as wide and the
+/// exact (erf) GELU. Attention is over the whole sequence that a row belongs to.
+///
+/// Sources: Vaswani et al. 2017, "Attention is all you need"; Xiong et al. 2020 for the place of the norms.
+public struct TransformerBlock: Sendable {
+    public let width: Int
+    public let heads: Int
+    let norm1: LayerNorm
+    let attentionIn: Linear
+    let attentionOut: Linear
+    let norm2: LayerNorm
+    let mlpIn: Linear
+    let mlpOut: Linear
+
+    public init(_ name: String, width: Int, heads: Int, in layout: inout ParameterLayout) {
+        precondition(width % heads == 0, "the heads must divide the width")
+        self.width = width
+        self.heads = heads
+        norm1 = LayerNorm("\(name).norm1", width: width, in: &layout)
+        attentionIn = Linear("\(name).attn.qkv", inputs: width, outputs: 3 * width, in: &layout)
+        attentionOut = Linear("\(name).attn.proj", inputs: width, outputs: width, in: &layout)
+        norm2 = LayerNorm("\(name).norm2", width: width, in: &layout)
+        mlpIn = Linear("\(name).mlp.fc1", inputs: width, outputs: 4 * width, in: &layout)
+        mlpOut = Linear("\(name).mlp.fc2", inputs: 4 * width, outputs: width, in: &layout)
+    }
+
+    /// What the backward pass needs; all `[tokens, …]`, owned by the workspace.
+    public struct Activations {
+        let x: FloatPointer
+        let norm1: LayerNorm.Statistics
+        let normed1: FloatPointer
+        let qkv: FloatPointer
+        /// For each sequence, for each head, `[length, length]`.
+        let weights: FloatPointer
+        let attended: FloatPointer
+        let middle: FloatPointer
+        let norm2: LayerNorm.Statistics
+        let normed2: FloatPointer
+        let mlpPre: FloatPointer
+        let mlpPost: FloatPointer
+    }
+
+    /// - Parameter x: `[tokens, width]`, kept alive by the caller until the backward pass.
+    /// - Returns: `[tokens, width]` in the workspace, and what the backward pass needs.
+    public func forward(
+        _ values: UnsafePointer<Float>, _ x: FloatPointer, _ sequences: Sequences, _ workspace: Workspace
+    ) -> (output: FloatPointer, activations: Activations) {
+        let rows = sequences.tokenCount
+        let normed1 = workspace.take(rows * width)
+        let statistics1 = norm1.forward(values, x, rows: rows, into: normed1, workspace)
+        let qkv = workspace.take(rows * 3 * width)
+        attentionIn.forward(values, normed1, rows: rows, into: qkv)
+        let weights = workspace.take(heads * sequences.squaredLengthSum)
+        let attended = workspace.take(rows * width)
+        attend(qkv, sequences, weights: weights, into: attended)
+        let middle = workspace.take(rows * width)
+        attentionOut.forward(values, attended, rows: rows, into: middle)
+        hilum_add(middle, x, rows * width)
+
+        let normed2 = workspace.take(rows * width)
+        let statistics2 = norm2.forward(values, middle, rows: rows, into: normed2, workspace)
+        let mlpPre = workspace.take(rows * 4 * width)
+        let mlpPost = workspace.take(rows * 4 * width)
+        mlpIn.product(values, normed2, rows: rows, into: mlpPre)
+        hilum_bias_gelu(mlpPre, values + mlpIn.bias, mlpPost, rows, 4 * width)
+        let output = workspace.take(rows * width)
+        mlpOut.forward(values, mlpPost, rows: rows, into: output)
+        hilum_add(output, middle, rows * width)
+        let activations = Activations(
+            x: x, norm1: statistics1, normed1: normed1, qkv: qkv, weights: weights, attended: attended, middle: middle,
+            norm2: statistics2, normed2: normed2, mlpPre: mlpPre, mlpPost: mlpPost)
+        return (output, activations)
+    }
+
+    /// Turns `gradient` from that of the output into that of x, in place, `[tokens, width]`.
+    public func backward(
+        _ values: UnsafePointer<Float>, _ gradients: FloatPointer, _ activations: Activations, _ sequences: Sequences,
+        gradient: FloatPointer, _ workspace: Workspace
+    ) {
+        let rows = sequences.tokenCount
+        let mark = workspace.mark
+        defer { workspace.release(to: mark) }
+        let wide = workspace.take(rows * 4 * width)
+        let narrow = workspace.take(rows * width)
+
+        mlpOut.backward(values, gradients, x: activations.mlpPost, dy: gradient, rows: rows, dx: wide)
+        hilum_gelu_backward(activations.mlpPre, wide, rows * 4 * width)
+        mlpIn.backward(values, gradients, x: activations.normed2, dy: wide, rows: rows, dx: narrow)
+        norm2.backward(
+            values, gradients, x: activations.middle, activations.norm2, dy: narrow, rows: rows, addingTo: gradient)
+
+        attentionOut.backward(values, gradients, x: activations.attended, dy: gradient, rows: rows, dx: narrow)
+        attendBackward(activations, sequences, dAttended: narrow, dqkv: wide, workspace)
+        attentionIn.backward(values, gradients, x: activations.normed1, dy: wide, rows: rows, dx: narrow)
+        norm1.backward(values, gradients, x: activations.x, activations.norm1, dy: narrow, rows: rows, addingTo: gradient)
+    }
+
+    private func attend(
+        _ qkv: UnsafePointer<Float>, _ sequences: Sequences, weights: FloatPointer, into attended: FloatPointer
+    ) {
+        let headWidth = width / heads
+        let stride = 3 * width
+        let scale = 1 / Float(headWidth).squareRoot()
+        var weights = weights
+        for sequence in 0..<sequences.count {
+            let range = sequences.range(sequence)
+            let length = range.count
+            let rows = qkv + range.lowerBound * stride
+            for head in 0..<heads {
+                let query = rows + head * headWidth
+                multiply(
+                    query, stride: stride, query + width, secondTransposed: true, stride: stride, into: weights, stride: length,
+                    m: length, n: length, k: headWidth)
+                hilum_softmax(weights, length, length, length, scale)
+                multiply(
+                    weights, stride: length, query + 2 * width, stride: stride,
+                    into: attended + range.lowerBound * width + head * headWidth, stride: width, m: length, n: headWidth,
+                    k: length)
+                weights += length * length
+            }
+        }
+    }
+
+    /// dV = PᵀdO; dP = dO·Vᵀ; dS = P⊙(dP − rowsum(dP⊙P))/√h; dQ = dS·K; dK = dSᵀ·Q.
+    private func attendBackward(
+        _ activations: Activations, _ sequences: Sequences, dAttended: UnsafePointer<Float>, dqkv: FloatPointer,
+        _ workspace: Workspace
+    ) {
+        let headWidth = width / heads
+        let stride = 3 * width
+        let scale = 1 / Float(headWidth).squareRoot()
+        let mark = workspace.mark
+        defer { workspace.release(to: mark) }
+        let longest = (0..<sequences.count).reduce(0) { max($0, sequences.range($1).count) }
+        let dWeights = workspace.take(longest * longest)
+        var weights = UnsafePointer(activations.weights)
+        for sequence in 0..<sequences.count {
+            let range = sequences.range(sequence)
+            let length = range.count
+            for head in 0..<heads {
+                let query = activations.qkv + range.lowerBound * stride + head * headWidth
+                let dQuery = dqkv + range.lowerBound * stride + head * headWidth
+                let dOut = dAttended + range.lowerBound * width + head * headWidth
+                multiply(
+                    weights, transposed: true, stride: length, dOut, stride: width, into: dQuery + 2 * width, stride: stride,
+                    m: length, n: headWidth, k: length)
+                multiply(
+                    dOut, stride: width, query + 2 * width, secondTransposed: true, stride: stride, into: dWeights, stride: length,
+                    m: length, n: length, k: headWidth)
+                hilum_softmax_backward(weights, dWeights, length, length, length, scale)
+                multiply(
+                    dWeights, stride: length, query + width, stride: stride, into: dQuery, stride: stride, m: length,
+                    n: headWidth, k: length)
+                multiply(
+                    dWeights, transposed: true, stride: length, query, stride: stride, into: dQuery + width, stride: stride,
+                    m: length, n: headWidth, k: length)
+                weights += length * length
+            }
+        }
+    }
+}
+
+/// A stack of blocks with a final LayerNorm.
+public struct TransformerStack: Sendable {
+    public let width: Int
+    let blocks: [TransformerBlock]
+    let norm: LayerNorm
+
+    public init(_ name: String, width: Int, layers: Int, heads: Int, in layout: inout ParameterLayout) {
+        self.width = width
+        blocks = (0..<layers).map { TransformerBlock("\(name).blocks.\($0)", width: width, heads: heads, in: &layout) }
+        norm = LayerNorm("\(name).norm", width: width, in: &layout)
+    }
+
+    public struct Activations {
+        let blocks: [TransformerBlock.Activations]
+        let last: FloatPointer
+        let norm: LayerNorm.Statistics
+    }
+
+    /// `[tokens, width]` → `[tokens, width]`; the input must live until the backward pass.
+    public func forward(
+        _ values: UnsafePointer<Float>, _ x: FloatPointer, _ sequences: Sequences, _ workspace: Workspace
+    ) -> (output: FloatPointer, activations: Activations) {
+        var hidden = x
+        var kept: [TransformerBlock.Activations] = []
+        for block in blocks {
+            let (output, activations) = block.forward(values, hidden, sequences, workspace)
+            hidden = output
+            kept.append(activations)
+        }
+        let output = workspace.take(sequences.tokenCount * width)
+        let statistics = norm.forward(values, hidden, rows: sequences.tokenCount, into: output, workspace)
+        return (output, Activations(blocks: kept, last: hidden, norm: statistics))
+    }
+
+    /// - Parameter gradient: of the output, `[tokens, width]`.
+    /// - Returns: the gradient of x, in the workspace.
+    public func backward(
+        _ values: UnsafePointer<Float>, _ gradients: FloatPointer, _ activations: Activations, _ sequences: Sequences,
+        gradient: UnsafePointer<Float>, _ workspace: Workspace
+    ) -> FloatPointer {
+        let down = workspace.takeZeroed(sequences.tokenCount * width)
+        norm.backward(
+            values, gradients, x: activations.last, activations.norm, dy: gradient, rows: sequences.tokenCount,
+            addingTo: down)
+        for (block, kept) in zip(blocks, activations.blocks).reversed() {
+            block.backward(values, gradients, kept, sequences, gradient: down, workspace)
+        }
+        return down
+    }
+}

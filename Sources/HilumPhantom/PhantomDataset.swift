@@ -1,0 +1,196 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import Synchronization
+
+/// A folder of synthetic cases: `images/*.png`, `reports/*.txt`, `cases.jsonl`, and `phantom.json` with its parameters.
+public enum PhantomDataset {
+    /// What a run did.
+    public struct Summary: Sendable, Equatable {
+        /// All cases of the folder.
+        public var count: Int
+        /// Files written by this run; the others were there already with the right bytes.
+        public var filesWritten: Int
+    }
+
+    /// Draws `count` cases into `folder`; the same parameters give the same bytes at any number of threads.
+    ///
+    /// A run that was stopped is completed by the same call. A folder with other content is refused.
+    ///
+    /// - Parameters:
+    ///   - site: nil draws both in turn (even numbers site A, odd ones site B).
+    ///   - side: pixels of a picture's side, 64 … 4,096.
+    ///   - progress: is advanced by one a case; the caller finishes it.
+    ///   - encodePNG: makes the bytes of a picture; 8-bit PNG unless said otherwise.
+    /// - Throws: `PhantomError` for a foreign folder, a bad parameter, or a file that cannot be written.
+    @discardableResult
+    public static func write(
+        to folder: String, count: Int, seed: UInt64, site: PhantomSite?, side: Int = 256,
+        threads: Int = defaultThreadCount,
+        progress: HilumCore.Progress? = nil,
+        encodePNG: @Sendable (GrayImage) throws -> [UInt8] = { try PNGEncoder.encode($0, bitDepth: 8) }
+    ) throws(PhantomError) -> Summary {
+        guard count > 0 else {
+            throw PhantomError(.badParameter("the count of cases must be at least 1, not \(count)"), path: folder)
+        }
+        guard (64...4096).contains(side) else {
+            throw PhantomError(.badParameter("the side must lie between 64 and 4096 pixels, not \(side)"), path: folder)
+        }
+        let parameters = Parameters(version: 1, count: count, seed: seed, site: site?.rawValue ?? "A,B", side: side)
+        try prepare(folder, parameters)
+        let rows = Mutex([String](repeating: "", count: count))
+        let failure = Mutex<PhantomError?>(nil)
+        let written = AtomicCounter()
+        parallelFor(count, threads: threads) { index in
+            if failure.withLock({ $0 != nil }) { return }
+            let which = site ?? (index % 2 == 0 ? .a : .b)
+            let phantom = PhantomGenerator(seed: seed, site: which, side: side).makeCase(index)
+            do throws(PhantomError) {
+                let files = try writeCase(phantom, folder, encodePNG)
+                written.increment(by: files)
+                let row = try manifestRow(phantom)
+                rows.withLock { $0[index] = row }
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
+            }
+            progress?.advance()
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+        let manifest = rows.withLock { $0.joined(separator: "\n") } + "\n"
+        do throws(FileError) {
+            for name in ["images", "reports"] { try FileIO.syncFolder("\(folder)/\(name)") }
+            try FileIO.writeAtomically("\(folder)/cases.jsonl", Array(manifest.utf8))
+        } catch {
+            throw PhantomError(.file(error.description), path: folder)
+        }
+        return Summary(count: count, filesWritten: written.current)
+    }
+
+    // MARK: The folder
+
+    private struct Parameters: Codable, Equatable {
+        var version: Int
+        var count: Int
+        var seed: UInt64
+        var site: String
+        var side: Int
+
+        var text: String { "count \(count), seed \(seed), site \(site), side \(side)" }
+    }
+
+    private static func prepare(_ folder: String, _ parameters: Parameters) throws(PhantomError) {
+        do throws(FileError) {
+            try FileIO.makeFolder(folder)
+        } catch {
+            throw PhantomError(.file(error.description), path: folder)
+        }
+        let mark = "\(folder)/phantom.json"
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let present: [String]
+        let bytes: [UInt8]
+        do {
+            // A file that was half-written when an earlier run was stopped counts for nothing.
+            present = try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.contains(".tmp-") }
+            bytes = Array(try encoder.encode(parameters)) + [UInt8(ascii: "\n")]
+        } catch {
+            throw PhantomError(.file("\(folder): could not be read: \(error)"), path: folder)
+        }
+        if present.contains("phantom.json") {
+            let stored = try? FileIO.read(mark, limitInBytes: 65_536)
+            guard let stored, let found = try? JSONDecoder().decode(Parameters.self, from: Data(stored)) else {
+                throw PhantomError(.folderNotEmpty, path: folder)
+            }
+            if found != parameters { throw PhantomError(.otherParameters(found.text), path: folder) }
+        } else if !present.isEmpty {
+            throw PhantomError(.folderNotEmpty, path: folder)
+        }
+        do throws(FileError) {
+            if !present.contains("phantom.json") { try FileIO.writeAtomically(mark, bytes) }
+            for name in ["images", "reports"] { try FileIO.makeFolder("\(folder)/\(name)") }
+        } catch {
+            throw PhantomError(.file(error.description), path: folder)
+        }
+    }
+
+    /// Writes what is missing of a case or differs; how many files that was.
+    private static func writeCase(
+        _ phantom: PhantomCase, _ folder: String, _ encodePNG: (GrayImage) throws -> [UInt8]
+    ) throws(PhantomError) -> Int {
+        let picture: [UInt8]
+        let path = "\(folder)/images/\(phantom.id).png"
+        do {
+            picture = try encodePNG(phantom.image)
+        } catch {
+            throw PhantomError(.encoding("\(error)"), path: path)
+        }
+        var files = 0
+        if try replace(path, picture) { files += 1 }
+        if try replace("\(folder)/reports/\(phantom.id).txt", Array((phantom.report + "\n").utf8)) { files += 1 }
+        return files
+    }
+
+    /// Puts `bytes` into a file unless they are there; in one step, but without waiting for the disk: a run that lost
+    /// power is completed by the same command.
+    private static func replace(_ path: String, _ bytes: [UInt8]) throws(PhantomError) -> Bool {
+        if let present = try? FileIO.read(path, limitInBytes: bytes.count), present == bytes { return false }
+        do {
+            try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw PhantomError(.file("\(path): could not be written: \(error)"), path: path)
+        }
+        return true
+    }
+
+    // MARK: The manifest
+
+    private struct Row: Encodable {
+        struct LesionRow: Encodable {
+            var name: String
+            var laterality: String?
+            var zone: String?
+            var size: String?
+            var degree: String?
+            var detail: String?
+            var box: [Int]?
+        }
+
+        var id: String
+        var image: String
+        var reportFile: String
+        var patient: String
+        var modality = "CR"
+        var view: String
+        var date: String
+        var site: String
+        var findings: [String]
+        var facts: [String]
+        var lesions: [LesionRow]
+
+        enum CodingKeys: String, CodingKey {
+            case id, image, patient, modality, view, date, site, findings, facts, lesions
+            case reportFile = "report_file"
+        }
+    }
+
+    static func manifestRow(_ phantom: PhantomCase) throws(PhantomError) -> String {
+        let lesions = phantom.findings.map { finding in
+            Row.LesionRow(
+                name: finding.name, laterality: finding.laterality?.rawValue, zone: finding.zone?.name,
+                size: finding.size,
+                degree: finding.degree, detail: finding.detail,
+                box: finding.box.map { [$0.x, $0.y, $0.width, $0.height] })
+        }
+        let row = Row(
+            id: phantom.id, image: "images/\(phantom.id).png", reportFile: "reports/\(phantom.id).txt",
+            patient: phantom.patient, view: phantom.view, date: phantom.date, site: phantom.site.rawValue,
+            findings: phantom.labels, facts: phantom.facts, lesions: lesions)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            return String(decoding: try encoder.encode(row), as: UTF8.self)
+        } catch {
+            throw PhantomError(.encoding("\(error)"), path: phantom.id)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Foundation
+
+/// The newest commit as one of the two meta pages tells it.
+struct PageMeta {
+    let pageSizeInBytes: Int
+    let transaction: UInt64
+    let lastPage: UInt64
+    let free: TableRoot
+    let main: TableRoot
+}
+
+/// Where a table's tree begins and what it should hold: 48 bytes in a meta page or in a node of the main tree.
+struct TableRoot {
+    let flags: UInt16
+    let depth: Int
+    let entryCount: UInt64
+    let page: UInt64
+
+    static let byteCount = 48
+    var isEmpty: Bool { page == UInt64.max }
+
+    init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        flags = bytes.integer(at: offset + 4)
+        depth = Int(bytes.integer(at: offset + 6) as UInt16)
+        entryCount = bytes.integer(at: offset + 32)
+        page = bytes.integer(at: offset + 40)
+    }
+}
+
+/// `data.mdb` read with `pread`, so that a page that is not there is an answer and not a SIGBUS.
+///
+/// The layout is that of LMDB 0.9 on a 64-bit little-endian machine (mdb.c, structures MDB_page, MDB_meta, MDB_db):
+///
+///     page  0 number (8) · 8 key size (2) · 10 kind (2) · 12 end of the slots (2) · 14 begin of the nodes (2) · 16 slots
+///     meta  16 magic (4) · 20 version (4) · 24 address (8) · 32 map size (8) · 40 free tree (48, its first four bytes are
+///           the page size) · 88 main tree (48) · 136 last page (8) · 144 transaction (8)
+final class PageFile {
+    let folder: String
+    private let descriptor: Int32
+
+    init(folder: String) throws {
+        self.folder = folder
+        descriptor = open(folder + "/data.mdb", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw LMDBError(status: errno, call: "open", path: folder) }
+    }
+
+    deinit { close(descriptor) }
+
+    /// The file's size.
+    func byteCount() throws -> Int {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw LMDBError(.other(errno), call: "fstat", path: folder) }
+        return Int(status.st_size)
+    }
+
+    /// Fills `buffer` from `offset`; false when the file ends before.
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+        var done = 0
+        while done < buffer.count, let base = buffer.baseAddress {
+            guard offset < 1 << 62 else { return false }
+            // Safety: `done` is below the buffer's length.
+            let got = pread(descriptor, base + done, buffer.count - done, off_t(offset) + off_t(done))
+            if got < 0 && errno == EINTR { continue }
+            if got < 0 { throw LMDBError(.other(errno), call: "pread", path: folder) }
+            if got == 0 { return false }
+            done += got
+        }
+        return true
+    }
+
+    /// The valid meta pages, the newest first. Both must be: LMDB itself refuses a file with a broken one.
+    func metas() throws -> [PageMeta] {
+        guard let first = try meta(at: 0, pageSize: nil),
+            let second = try meta(at: UInt64(first.pageSizeInBytes), pageSize: first.pageSizeInBytes)
+        else { return [] }
+        return [first, second].sorted { $0.transaction > $1.transaction }
+    }
+
+    private func meta(at offset: UInt64, pageSize: Int?) throws -> PageMeta? {
+        var bytes = [UInt8](repeating: 0, count: 152)
+        guard try bytes.withUnsafeMutableBytes({ try read(at: offset, into: $0) }) else { return nil }
+        return bytes.withUnsafeBytes { bytes in
+            let kind: UInt16 = bytes.integer(at: 10)
+            let magic: UInt32 = bytes.integer(at: 16)
+            let version: UInt32 = bytes.integer(at: 20)
+            let size = Int(bytes.integer(at: 40) as UInt32)
+            guard kind & PageKind.meta != 0, magic == 0xBEEF_C0DE, version == 1 else { return nil }
+            guard size >= 512, size <= 65536, size & (size - 1) == 0, pageSize ?? size == size else { return nil }
+            return PageMeta(
+                pageSizeInBytes: size, transaction: bytes.integer(at: 144), lastPage: bytes.integer(at: 136),
+                free: TableRoot(bytes, at: 40), main: TableRoot(bytes, at: 88))
+        }
+    }
+}
+
+/// Bits of a page's kind.
+enum PageKind {
+    static let branch: UInt16 = 1
+    static let leaf: UInt16 = 2
+    static let overflow: UInt16 = 4
+    static let meta: UInt16 = 8
+}
+
+extension UnsafeRawBufferPointer {
+    /// A little-endian integer; the caller has checked that it lies inside.
+    func integer<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Number {
+        // Safety: bounds are the caller's; no alignment is assumed.
+        Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
+    }
+}

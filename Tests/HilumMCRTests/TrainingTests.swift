@@ -1,0 +1,203 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import HilumNN
+import HilumPhantom
+import Testing
+
+@testable import HilumMCR
+
+/// A few phantoms, a vocabulary from their reports, and sizes that train in seconds.
+private struct Fixture {
+    let configuration: MCRConfiguration
+    let tokenizer: Tokenizer
+    let images: [GrayImage]
+    let reports: [String]
+    let labels: [[String]]
+
+    init(count: Int, vocabularySize: Int = 600) throws {
+        let generator = PhantomGenerator(seed: 11, site: .a, side: 96)
+        let cases = (0..<count).map { generator.makeCase($0) }
+        images = cases.map(\.image)
+        reports = cases.map(\.report)
+        labels = cases.map(\.labels)
+        let vocabulary = try VocabularyBuilder.build(texts: reports, terms: [], size: vocabularySize)
+        tokenizer = Tokenizer(vocabulary: vocabulary)
+        configuration = MCRConfiguration(
+            name: "test", imageSide: 48, patchSide: 8, image: .init(width: 48, layers: 2, heads: 2),
+            report: .init(width: 48, layers: 2, heads: 2), maxTokens: 96, vocabularySize: vocabulary.count, mapHidden: 64,
+            dimension: 32, decoder: .init(width: 32, layers: 1, heads: 2))
+    }
+
+    var set: TrainingSet {
+        TrainingSet(images: images, reports: reports, configuration: configuration, tokenizer: tokenizer)
+    }
+
+    func trainer(_ change: (inout TrainingOptions) -> Void = { _ in }) throws -> MCRTrainer {
+        var options = TrainingOptions()
+        options.batchSize = 16
+        options.threads = 2
+        options.checkpointInterval = 1000
+        change(&options)
+        return try MCRTrainer(configuration, tokenizer: tokenizer, options: options)
+    }
+}
+
+private func bits(_ trainer: MCRTrainer) -> [UInt32] {
+    UnsafeBufferPointer(start: trainer.values.pointer, count: trainer.values.count).map(\.bitPattern)
+}
+
+@Test func maskZeroEqualsUnmaskedBitForBit() throws {
+    let fixture = try Fixture(count: 8)
+    let trainer = try fixture.trainer { $0.batchSize = 8 }
+    let set = fixture.set
+    var plan = StepPlan(
+        objective: .mcr, imageMask: .none, reportMask: .none, reconstructs: false, seed: 1, step: 0)
+    let (masked, gradient) = trainer.lossesAndGradient(set, plan: plan)
+    let first = Array(UnsafeBufferPointer(start: gradient.pointer, count: gradient.count))
+    plan.objective = .clip
+    let (unmasked, second) = trainer.lossesAndGradient(set, plan: plan)
+    #expect(masked == unmasked)
+    #expect(first == Array(UnsafeBufferPointer(start: second.pointer, count: second.count)))
+}
+
+@Test func lossesAtTheStartAreThoseOfChance() throws {
+    let fixture = try Fixture(count: 64)
+    let trainer = try fixture.trainer { $0.batchSize = 64 }
+    trainer.values.pointer[trainer.network.logitScale] = 0
+    let plan = StepPlan(
+        objective: .mcr, imageMask: MaskRatio(1, 2), reportMask: MaskRatio(1, 4), reconstructs: true, seed: 1, step: 0)
+    let losses = trainer.lossesAndGradient(fixture.set, plan: plan).0
+    // Equal reports share a target, which takes a little off ln B.
+    #expect(abs(losses.contrast - log(64)) < 0.15, "contrast \(losses.contrast)")
+    #expect(abs(losses.report - log(Double(fixture.configuration.vocabularySize))) < 0.35, "report \(losses.report)")
+    #expect((0.6...1.8).contains(losses.image), "image \(losses.image)")
+}
+
+@Test func thirtyTwoPairsAreLearntByHeart() throws {
+    let fixture = try Fixture(count: 32)
+    let trainer = try fixture.trainer {
+        $0.batchSize = 32
+        $0.stepCount = 250
+        $0.peakRate = 2e-3
+        $0.decay = 0
+        $0.unmaskedShare = 0.7
+    }
+    let set = fixture.set
+    try trainer.run(set, validation: set)
+    let validation = try #require(trainer.records.last?.validation)
+    #expect(validation.imageToReportR1 == 1)
+    #expect(validation.reportToImageR1 == 1)
+    #expect((0...Float(log(100.0))).contains(trainer.values.pointer[trainer.network.logitScale]))
+}
+
+@Test func shuffledPairsStayAtChance() throws {
+    let fixture = try Fixture(count: 192)
+    var generator = SeededGenerator(seed: 4)
+    var shuffled = Array(fixture.reports[..<96])
+    generator.shuffle(&shuffled)
+    let training = TrainingSet(
+        images: Array(fixture.images[..<96]), reports: shuffled, configuration: fixture.configuration,
+        tokenizer: fixture.tokenizer)
+    let unseen = TrainingSet(
+        images: Array(fixture.images[96...]), reports: Array(fixture.reports[96...]), configuration: fixture.configuration,
+        tokenizer: fixture.tokenizer)
+    let trainer = try fixture.trainer {
+        $0.batchSize = 32
+        $0.stepCount = 60
+        $0.objective = .clip
+    }
+    try trainer.run(training, validation: unseen)
+    let validation = try #require(trainer.records.last?.validation)
+    // Chance is 10/96; three deviations of a binomial of 96 draws above it is 0.2.
+    #expect(validation.imageToReportR10 < 0.21, "R@10 \(validation.imageToReportR10)")
+}
+
+@Test func trainingIsBitIdenticalForTheSameSeedAndThreads() throws {
+    let fixture = try Fixture(count: 48)
+    let set = fixture.set
+    let first = try fixture.trainer { $0.stepCount = 6 }
+    let second = try fixture.trainer { $0.stepCount = 6 }
+    let other = try fixture.trainer {
+        $0.stepCount = 6
+        $0.seed = 2
+    }
+    for trainer in [first, second, other] { try trainer.run(set, validation: nil) }
+    #expect(bits(first) == bits(second))
+    #expect(bits(first) != bits(other))
+}
+
+@Test func aRunThatWasInterruptedEndsWithTheSameBits() throws {
+    let fixture = try Fixture(count: 48)
+    let set = fixture.set
+    let folder = NSTemporaryDirectory() + "hilum-checkpoint-\(getpid())"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let change = { (options: inout TrainingOptions) in
+        options.stepCount = 8
+        options.checkpointInterval = 3
+        options.partialReportShare = 0.5
+    }
+    let whole = try fixture.trainer(change)
+    try whole.run(set, validation: nil)
+    let flag = AtomicFlag()
+    let begun = try fixture.trainer(change)
+    let complete = try begun.run(set, validation: nil, interrupted: flag) { trainer in
+        try trainer.saveCheckpoint(to: folder, pairCount: set.count)
+        flag.raise()
+    }
+    #expect(!complete)
+    #expect(begun.step == 3)
+    let resumed = try fixture.trainer(change)
+    try resumed.resume(from: folder, pairCount: set.count)
+    #expect(try resumed.run(set, validation: nil))
+    #expect(bits(resumed) == bits(whole))
+    let other = try fixture.trainer { $0.stepCount = 9 }
+    #expect(throws: MCRError.self) { try other.resume(from: folder, pairCount: set.count) }
+    #expect(throws: MCRError.self) { try resumed.resume(from: folder, pairCount: set.count + 1) }
+}
+
+@Test func anEmbeddingDoesNotDependOnWhatElseIsInTheBatch() throws {
+    let fixture = try Fixture(count: 5)
+    let model = try fixture.trainer().model()
+    let together = try model.embed(reports: fixture.reports, threads: 2)
+    let images = try model.embed(images: fixture.images, threads: 2)
+    for index in 0..<5 {
+        let range = (index * model.dimension)..<((index + 1) * model.dimension)
+        #expect(try model.embed(reports: [fixture.reports[index]], threads: 1) == Array(together[range]))
+        #expect(try model.embed(images: [fixture.images[index]], threads: 1) == Array(images[range]))
+        let length = together[range].reduce(0) { $0 + $1 * $1 }.squareRoot()
+        #expect(abs(length - 1) < 1e-5)
+    }
+}
+
+@Test func aModelFolderReadsBackWithTheSameIdentity() throws {
+    let fixture = try Fixture(count: 4)
+    let folder = NSTemporaryDirectory() + "hilum-model-\(getpid())"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let model = try fixture.trainer().model()
+    try model.save(to: folder, precision: .f32)
+    let again = try MCRModel(directory: folder)
+    #expect(again.modelID == model.modelID)
+    #expect(try again.embed(reports: fixture.reports, threads: 1) == model.embed(reports: fixture.reports, threads: 1))
+    let (_, inventory) = try MCRModel.inspect(folder)
+    #expect(inventory.missing.isEmpty && inventory.extra.isEmpty && inventory.misshapen.isEmpty)
+    try Data("{".utf8).write(to: URL(fileURLWithPath: folder + "/config.json"))
+    #expect(throws: MCRError.self) { try MCRModel(directory: folder) }
+    #expect(throws: (any Error).self) { try MCRModel(directory: folder + "/missing") }
+}
+
+@Test func partsOfAReportAreWholeSentencesOfIt() throws {
+    let fixture = try Fixture(count: 6)
+    let period = try #require(fixture.tokenizer.vocabulary.id(of: "."))
+    var shorter = 0
+    for (index, report) in fixture.set.reports.enumerated() {
+        let part = PartialReports.draw(report, share: 1, periodID: period, seed: 3, step: 1, sample: index)
+        #expect(part.ids.first == report.ids.first && part.ids.last == report.ids.last)
+        #expect(part.ids.count == part.wordIndex.count)
+        #expect(Int(part.wordIndex.max() ?? -1) == part.wordRanges.count - 1)
+        #expect(part.ids.count > 2)
+        if part.ids.count < report.ids.count { shorter += 1 }
+        #expect(PartialReports.draw(report, share: 0, periodID: period, seed: 3, step: 1, sample: index) == report)
+    }
+    #expect(shorter >= 5)
+}
