@@ -169,7 +169,9 @@ extension Archive {
             }
             let should = numbers[kind] ?? ItemSet()
             should.subtracting(seen).forEach { report.find("case \($0): its \(kind.rawValue) vector is missing") }
-            seen.subtracting(should).forEach { report.find("case \($0): a \(kind.rawValue) vector without a case") }
+            seen.subtracting(should).forEach {
+                report.find("case \($0): \(kind == .image ? "an image" : "a report") vector without a case")
+            }
         }
     }
 

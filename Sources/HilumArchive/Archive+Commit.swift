@@ -176,7 +176,10 @@ extension Archive {
     private func countImage(
         _ transaction: borrowing WriteTransaction, _ digest: [UInt8], by amount: Int, into batch: inout Batch
     ) throws {
-        let count = Int(try store.get(transaction, .images, digest) { try store.number($0) } ?? 0) + amount
+        let stored = try store.get(transaction, .images, digest) { try store.number($0) }
+        // A count that is not there cannot say that nobody else uses the file.
+        if stored == nil && amount < 0 { return }
+        let count = Int(stored ?? 0) + amount
         if count > 0 {
             try withUnsafeBytes(of: UInt32(count).littleEndian) { try store.put(transaction, .images, digest, $0) }
             batch.unusedImages.removeAll { $0 == digest }

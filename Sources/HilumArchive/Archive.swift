@@ -196,7 +196,11 @@ public final class Archive: @unchecked Sendable {
         _ transaction: borrowing ReadTransaction, _ number: UInt32, withReport: Bool
     ) throws -> CaseRecord? {
         guard let entry = try store.entry(transaction, number) else { return nil }
-        let report = withReport && entry.hasReport ? try store.report(transaction, number) : nil
+        var report: String?
+        if withReport && entry.hasReport {
+            report = try store.report(transaction, number)
+            if report == nil { throw store.damaged("the report of case \(number) is missing") }
+        }
         return entry.record(number: number, report: report, archivePath: path)
     }
 
