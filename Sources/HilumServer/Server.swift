@@ -1,1 +1,124 @@
+import CHilumSystem
+import Foundation
+import HilumArchive
 import HilumCore
+import Synchronization
+
+/// The daemon: serves an archive on a Unix socket and takes in what is dropped into an inbox.
+///
+/// ```
+///  clients ═ epoll ═ EventLoop ─ one Connection each ─┬─ WorkerPool ── searches ──┐
+///                       ↑ eventfd                     └─ WriterQueue ─ changes ───┤── ArchiveService
+///                       └──────────── replies ────────────────────────────────────┘
+///  inbox ═ inotify ═ InboxWatcher ──────────────────────── WriterQueue ───────────┘
+/// ```
+/// | file | holds |
+/// | --- | --- |
+/// | `RequestLine`, `RequestParser`, `Request` | the grammar; pure |
+/// | `Connection` | one client as a state machine; pure |
+/// | `RequestHandler` (+ `Arguments`, `Search`) | what the verbs do |
+/// | `Reply`, `JSONWriter`, `VectorText` | the bytes of replies |
+/// | `ArchiveService`, `ArchiveBackend` | what the daemon needs of an archive; an `Archive` as such |
+/// | `WriterQueue`, `BlockingQueue` | one writer with group commit; worker threads |
+/// | `EventLoop`, `ListeningSocket`, `ImageRoots` | the socket shell |
+/// | `InboxLedger`, `InboxWatcher` | what lies in the inbox (pure); watching it |
+/// | `Client` | the other end of the socket |
+///
+/// Thread rule: `run` on one thread, `stop` from any.
+public final class Server: Sendable {
+    private let service: any ArchiveService
+    private let socketPath: String
+    private let inbox: String?
+    private let configuration: ServerConfiguration
+    private let serving = AtomicFlag()
+    /// An eventfd, raised by `stop` and by signals; -1 when it could not be made.
+    private let stopDescriptor: Int32
+
+    /// - Parameters:
+    ///   - archive: closed by `run` when it returns.
+    ///   - socketPath: at most 107 bytes.
+    ///   - inbox: a folder to take cases from; nil for none.
+    public init(
+        archive: any ArchiveService, socketPath: String, inbox: String? = nil,
+        configuration: ServerConfiguration = ServerConfiguration()
+    ) {
+        service = archive
+        self.socketPath = socketPath
+        self.inbox = inbox
+        self.configuration = configuration
+        stopDescriptor = hilum_eventfd_create()
+    }
+
+    /// A daemon over an archive that is open for writing.
+    public convenience init(
+        archive: Archive, socketPath: String, inbox: String? = nil, configuration: ServerConfiguration = ServerConfiguration()
+    ) {
+        self.init(
+            archive: ArchiveBackend(archive: archive), socketPath: socketPath, inbox: inbox, configuration: configuration)
+    }
+
+    deinit {
+        if stopDescriptor >= 0 { close(stopDescriptor) }
+    }
+
+    /// Asks `run` to finish what is pending and return; any thread, any number of times, also before `run`.
+    public func stop() { hilum_eventfd_raise(stopDescriptor) }
+
+    /// Whether the socket listens; for those who wait for it.
+    public var isServing: Bool { serving.isRaised }
+
+    /// Serves until `stop`, SIGTERM or SIGINT; then pending requests are finished (5 s at most), the archive is closed and
+    /// the socket removed.
+    ///
+    /// - Throws: `ServerError` or `FileError` when the socket, an image root or the inbox cannot be had; what the archive
+    ///   throws on closing.
+    public func run() throws {
+        do {
+            let listener = try ListeningSocket(path: socketPath)
+            try serve(listener.descriptor)
+            // The socket goes last: whoever waits for it to go may open the archive at once.
+            try service.close()
+            listener.close()
+        } catch {
+            try? service.close()
+            throw error
+        }
+        Log.info("stopped: \(socketPath)")
+    }
+
+    private func serve(_ listener: Int32) throws {
+        guard stopDescriptor >= 0 else {
+            throw ServerError(.system(call: "eventfd", errno: EMFILE), "eventfd: no file descriptor is left")
+        }
+        let files = hilum_raise_file_limit()
+        if files >= 0 && files < Int64(configuration.clientCount) + 100 {
+            Log.warning("only \(files) files may be open (ulimit -n), so not all of \(configuration.clientCount) clients can be served")
+        }
+        let roots = try ImageRoots(configuration.imageRoots)
+        let facts = try service.facts()
+        if configuration.handlesSignals {
+            guard hilum_signals_install(stopDescriptor) == 0 else {
+                throw ServerError(.system(call: "sigaction", errno: errno), "sigaction: \(String(cString: strerror(errno)))")
+            }
+        }
+        defer { if configuration.handlesSignals { hilum_signals_restore() } }
+        let writer = WriterQueue(service: service)
+        writer.start()
+        defer { writer.stop() }
+        var watcher: InboxWatcher?
+        if let inbox {
+            let made = try InboxWatcher(folder: inbox, service: service, writer: writer, configuration: configuration.inbox)
+            made.start()
+            watcher = made
+        }
+        defer { watcher?.stop() }
+        let pool = WorkerPool(threadCount: configuration.workerCount)
+        defer { pool.stop() }
+        let handler = RequestHandler(service: service, configuration: configuration, roots: roots)
+        let loop = try EventLoop(listener: listener, stop: stopDescriptor, handler: handler, pool: pool, writer: writer)
+        Log.info("started: \(socketPath), \(facts.caseCount) cases, model \(facts.modelID.prefix(12))")
+        serving.raise()
+        try loop.run()
+        Log.info("stopping: \(socketPath)")
+    }
+}

@@ -1,0 +1,312 @@
+/// One client, as a pure state machine: bytes in, work out, replies in, bytes out. It knows no socket and no clock.
+///
+/// ```
+///  receive ─→ RequestParser ─→ slots (requests in order) ─→ nextWork ─→ (pool, writer) ─→ complete ─→ output
+/// ```
+/// Replies leave in the order of the requests. A request starts when all before it are answered; writes that follow each
+/// other may be under way together, so that they share a commit. Nothing more is parsed while many requests wait or the
+/// client does not read, so memory is bounded: `pendingRequestCount` requests, one literal, and output of
+/// `outputHighWaterInBytes` plus one reply. `now` is in seconds of any clock that never goes back.
+///
+/// Thread rule: a value type; one owner at a time.
+public struct Connection: Sendable {
+    public struct Limits: Sendable {
+        public var parser = RequestParser.Limits()
+        /// Requests parsed and not yet answered.
+        public var pendingRequestCount = 64
+        /// Octets of the literals of those requests, beyond which no further request is parsed.
+        public var pendingLiteralByteCount = 8 << 20
+        /// Unread output beyond which no further request starts.
+        public var outputHighWaterInBytes = 64 << 10
+        /// To finish a line that was begun.
+        public var lineInSeconds = 10.0
+        /// A literal has the time of a line and one second more for so many octets.
+        public var slowestLiteralInBytesPerSecond = 64 << 10
+        /// Without a request, before the connection is closed.
+        public var idleInSeconds = 300.0
+        /// Without the client reading any of its output.
+        public var stalledOutputInSeconds = 30.0
+        /// To read and drop what a client still sends after an error that closes.
+        public var lingerInSeconds = 2.0
+
+        public init() {}
+    }
+
+    /// A request to be answered with `complete(ticket:)`.
+    public struct Work: Sendable {
+        public let ticket: Int
+        public let request: Request
+        /// In the seconds of `now`.
+        public let deadline: Double?
+    }
+
+    private enum Progress {
+        case waiting(Request)
+        case running
+        case done(Reply)
+    }
+
+    private struct Slot {
+        let ticket: Int
+        let tag: String?
+        let isWrite: Bool
+        let deadline: Double?
+        let literalByteCount: Int
+        var progress: Progress
+    }
+
+    public let limits: Limits
+    private var parser: RequestParser
+    private var slots: [Slot] = []
+    private var pendingLiteralByteCount = 0
+    private var nextTicket = 0
+    private var outputBytes: [UInt8] = []
+    private var outputHead = 0
+    private var isInputEnded = false
+    /// The reply that closes is in the output; later input is dropped.
+    private var isClosing = false
+    private var isDropped = false
+    private var lingerEnd: Double?
+    private var requestBegan: Double?
+    private var refusedCodes: [ReplyCode] = []
+    private var lastActivity: Double
+    private var lastOutputProgress: Double
+
+    public init(limits: Limits = Limits(), now: Double) {
+        self.limits = limits
+        parser = RequestParser(limits: limits.parser)
+        lastActivity = now
+        lastOutputProgress = now
+    }
+
+    // MARK: what the shell asks
+
+    /// Bytes that wait to be written.
+    public var pendingOutputByteCount: Int { outputBytes.count - outputHead }
+
+    /// Whether bytes should be read from the client.
+    public var wantsInput: Bool {
+        if isInputEnded || isDropped { return false }
+        return isClosing || hasRoom
+    }
+
+    /// Whether the shell should tell the client that no more will come (shutdown of the writing side).
+    public var isOutputOver: Bool { isClosing && pendingOutputByteCount == 0 && slots.isEmpty }
+
+    /// Nothing is left to do; the shell closes the socket.
+    public var isFinished: Bool {
+        if isDropped { return true }
+        guard slots.isEmpty && pendingOutputByteCount == 0 else { return false }
+        return isInputEnded && (isClosing || !parser.isInsideRequest && parser.bufferedByteCount == 0)
+    }
+
+    /// No request is pending and no output waits.
+    public var isQuiet: Bool { slots.isEmpty && pendingOutputByteCount == 0 }
+
+    /// Bytes of memory that the client makes this connection hold.
+    public var heldByteCount: Int { parser.bufferedByteCount + pendingLiteralByteCount + pendingOutputByteCount }
+
+    /// The earliest `deadline_ms` among the pending requests.
+    public var nextRequestDeadline: Double? {
+        var earliest: Double?
+        for slot in slots {
+            if case .done = slot.progress { continue }
+            if let deadline = slot.deadline { earliest = min(earliest ?? deadline, deadline) }
+        }
+        return earliest
+    }
+
+    /// The codes of the `ERR` replies since the last call, for the log; at most 64 of them.
+    public mutating func takeRefusedCodes() -> [ReplyCode] {
+        if refusedCodes.isEmpty { return [] }
+        defer { refusedCodes = [] }
+        return refusedCodes
+    }
+
+    /// Gives the pending output to `body`, which returns how many bytes of it were written.
+    public mutating func writeOutput(now: Double, _ body: (UnsafeRawBufferPointer) -> Int) {
+        guard pendingOutputByteCount > 0 else { return }
+        let count = outputBytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[outputHead...])) }
+        precondition(count >= 0 && count <= pendingOutputByteCount, "more was written than was there")
+        if count == 0 { return }
+        outputHead += count
+        lastOutputProgress = now
+        if outputHead == outputBytes.count {
+            outputBytes.removeAll(keepingCapacity: outputBytes.capacity <= limits.outputHighWaterInBytes)
+            outputHead = 0
+        }
+        flush(now: now)
+    }
+
+    // MARK: what the shell tells
+
+    /// Bytes came from the client.
+    public mutating func receive(_ bytes: UnsafeRawBufferPointer, now: Double) {
+        guard !isInputEnded, !isClosing, !isDropped else { return }
+        lastActivity = now
+        parser.append(bytes)
+        pump(now: now)
+    }
+
+    /// The client will send no more; everything pending is still answered.
+    public mutating func receiveEnd(now: Double) {
+        isInputEnded = true
+        pump(now: now)
+    }
+
+    /// The socket is broken or the daemon gives up: nothing more is read or written.
+    public mutating func drop() {
+        isDropped = true
+        slots = []
+        outputBytes = []
+        outputHead = 0
+        pendingLiteralByteCount = 0
+        parser = RequestParser(limits: limits.parser)
+    }
+
+    /// The next request that may start now; nil if there is none.
+    public mutating func nextWork(now: Double) -> Work? {
+        while true {
+            flush(now: now)
+            pump(now: now)
+            guard !isDropped, pendingOutputByteCount < limits.outputHighWaterInBytes else { return nil }
+            var index = 0
+            while index < slots.count, case .running = slots[index].progress { index += 1 }
+            guard index < slots.count, case .waiting(let request) = slots[index].progress else { return nil }
+            let joinsWrites = slots[index].isWrite && slots[..<index].allSatisfy(\.isWrite)
+            guard index == 0 || joinsWrites else { return nil }
+            if let deadline = slots[index].deadline, deadline <= now {
+                slots[index].progress = .done(Self.late(slots[index].tag, hadBegun: false))
+                continue
+            }
+            slots[index].progress = .running
+            return Work(ticket: slots[index].ticket, request: request, deadline: slots[index].deadline)
+        }
+    }
+
+    /// The reply to the work with this ticket; dropped when the request was answered already (its deadline passed).
+    public mutating func complete(ticket: Int, _ reply: Reply, now: Double) {
+        guard let index = slots.firstIndex(where: { $0.ticket == ticket }), case .running = slots[index].progress else { return }
+        slots[index].progress = .done(reply)
+        lastActivity = now
+        flush(now: now)
+    }
+
+    /// Time has passed: answers what is past its deadline, and closes what stands still.
+    public mutating func tick(now: Double) {
+        guard !isDropped else { return }
+        for index in slots.indices {
+            guard let deadline = slots[index].deadline, deadline <= now else { continue }
+            switch slots[index].progress {
+            case .waiting: slots[index].progress = .done(Self.late(slots[index].tag, hadBegun: false))
+            case .running: slots[index].progress = .done(Self.late(slots[index].tag, hadBegun: slots[index].isWrite))
+            case .done: break
+            }
+        }
+        flush(now: now)
+        if pendingOutputByteCount > 0 && now - lastOutputProgress >= limits.stalledOutputInSeconds { return drop() }
+        if isClosing {
+            if let lingerEnd, lingerEnd <= now { isInputEnded = true }
+            return
+        }
+        if requestBegan != nil && !hasRoom { requestBegan = now }
+        let literalSeconds = Double(parser.announcedByteCount) / Double(max(1, limits.slowestLiteralInBytesPerSecond))
+        if let began = requestBegan, now - began >= limits.lineInSeconds + literalSeconds {
+            return close(.limit, "a request must be complete \(Int(limits.lineInSeconds)) s after its first byte", now: now)
+        }
+        if isQuiet && requestBegan == nil && !isInputEnded && now - lastActivity >= limits.idleInSeconds {
+            close(.limit, "no request came for \(Int(limits.idleInSeconds)) s; connect again", now: now)
+        }
+    }
+
+    /// Ends the connection with one error line behind the replies that are pending.
+    public mutating func close(_ code: ReplyCode, _ text: String, now: Double) {
+        guard !isClosing, !isDropped else { return }
+        parser = RequestParser(limits: limits.parser)
+        requestBegan = nil
+        append(.done(Reply.error(code, text, tag: nil, closes: true)), request: nil, tag: nil, deadline: nil)
+        flush(now: now)
+    }
+
+    // MARK: inside
+
+    private var hasRoom: Bool {
+        slots.count < limits.pendingRequestCount && pendingLiteralByteCount < limits.pendingLiteralByteCount
+            && pendingOutputByteCount < limits.outputHighWaterInBytes && !endsWithClosing
+    }
+
+    /// A reply that closes is waiting its turn: nothing behind it counts.
+    private var endsWithClosing: Bool {
+        guard let last = slots.last, case .done(let reply) = last.progress else { return false }
+        return reply.closes
+    }
+
+    private mutating func append(_ progress: Progress, request: Request?, tag: String?, deadline: Double?) {
+        let literalByteCount = request?.literal?.count ?? 0
+        slots.append(
+            Slot(
+                ticket: nextTicket, tag: tag, isWrite: request?.isWrite ?? false, deadline: deadline,
+                literalByteCount: literalByteCount, progress: progress))
+        nextTicket += 1
+        pendingLiteralByteCount += literalByteCount
+    }
+
+    /// Parses as long as there is room.
+    private mutating func pump(now: Double) {
+        guard !isClosing, !isDropped else { return }
+        while hasRoom {
+            let ended = isInputEnded
+            guard let item = parser.next() ?? (ended ? parser.finish() : nil) else {
+                requestBegan = parser.isInsideRequest && !ended ? requestBegan ?? now : nil
+                return
+            }
+            requestBegan = nil
+            switch item {
+            case .malformed(let tag, let code, let text, let closes):
+                append(.done(Reply.error(code, text, tag: tag, closes: closes)), request: nil, tag: tag, deadline: nil)
+            case .request(let request): accept(request, now: now)
+            }
+            flush(now: now)
+        }
+    }
+
+    private mutating func accept(_ request: Request, now: Double) {
+        var deadline: Double?
+        if let text = request.value("deadline_ms") {
+            guard let milliseconds = Int(text), milliseconds >= 0, milliseconds <= 86_400_000 else {
+                let reply = Reply.error(.badRequest, "deadline_ms= takes whole milliseconds from 0 to 86400000", tag: request.tag)
+                return append(.done(reply), request: nil, tag: request.tag, deadline: nil)
+            }
+            deadline = now + Double(milliseconds) / 1000
+        }
+        append(.waiting(request), request: request, tag: request.tag, deadline: deadline)
+    }
+
+    /// Moves the replies whose turn it is to the output.
+    private mutating func flush(now: Double) {
+        var count = 0
+        while count < slots.count, !isClosing, case .done(let reply) = slots[count].progress {
+            if pendingOutputByteCount == 0 { lastOutputProgress = now }
+            outputBytes.append(contentsOf: reply.bytes)
+            if let code = reply.code, refusedCodes.count < 64 { refusedCodes.append(code) }
+            pendingLiteralByteCount -= slots[count].literalByteCount
+            count += 1
+            if reply.closes { isClosing = true }
+        }
+        if count > 0 { slots.removeFirst(count) }
+        guard isClosing, lingerEnd == nil else { return }
+        slots = []
+        pendingLiteralByteCount = 0
+        parser = RequestParser(limits: limits.parser)
+        requestBegan = nil
+        lingerEnd = now + limits.lingerInSeconds
+    }
+
+    static func late(_ tag: String?, hadBegun: Bool) -> Reply {
+        let text =
+            hadBegun
+            ? "the time of deadline_ms= is over, but the change had begun and may still take effect; look with GET"
+            : "the time of deadline_ms= is over"
+        return Reply.error(.deadline, text, tag: tag)
+    }
+}

@@ -1,0 +1,104 @@
+import CHilumSystem
+import Foundation
+import HilumCore
+
+extension EventLoop {
+    /// Takes in the clients that wait.
+    func accept(now: Double) {
+        // A bound, so that a flood of connections leaves time for those that are there.
+        for _ in 0..<64 {
+            let descriptor = hilum_unix_accept(listener)
+            if descriptor < 0 {
+                switch errno {
+                case EAGAIN: return
+                case EINTR, ECONNABORTED: continue
+                case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                    if shed() { continue }
+                    return suspendAccepting(now: now)
+                default: return suspendAccepting(now: now)
+                }
+            }
+            if clients.count >= configuration.clientCount {
+                refuse(descriptor, "\(configuration.clientCount) clients are connected, which is the limit; try again later")
+            } else {
+                admit(descriptor, now: now)
+            }
+        }
+    }
+
+    private func admit(_ descriptor: Int32, now: Double) {
+        var peer = Peer(process: 0, user: UInt32.max, group: UInt32.max)
+        guard hilum_peer_credentials(descriptor, &peer.process, &peer.user, &peer.group) == 0 else {
+            return refuse(descriptor, "the kernel does not say who this client is")
+        }
+        let client = Client(
+            key: nextKey, descriptor: descriptor, peer: peer,
+            mayWrite: peer.mayWrite(daemonUser: daemonUser, configuration),
+            connection: Connection(limits: configuration.connection, now: now))
+        nextKey += 1
+        guard hilum_epoll_add(epoll, descriptor, HILUM_READABLE, client.key) == 0 else {
+            return refuse(descriptor, "the daemon has no room for another client; try again later")
+        }
+        clients[client.key] = client
+        // Most clients send with connecting; this saves a round through epoll.
+        serve(client, mayRead: true, now: now)
+    }
+
+    private func refuse(_ descriptor: Int32, _ text: String) {
+        let line = Reply.error(.busy, text, tag: nil).bytes
+        _ = hilum_send(descriptor, line, line.count)
+        close(descriptor)
+        refusals.note(.busy, nil)
+    }
+
+    /// No descriptor is left: gives up the reserve to refuse one client in words; false if that did not help.
+    private func shed() -> Bool {
+        guard reserve >= 0 else { return false }
+        close(reserve)
+        let descriptor = hilum_unix_accept(listener)
+        let isThere = descriptor >= 0
+        if isThere { refuse(descriptor, "the daemon has no file descriptor left for another client; try again later") }
+        reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        return isThere && reserve >= 0
+    }
+
+    /// Stops listening for a while, so that a client that cannot be accepted does not keep the loop spinning.
+    private func suspendAccepting(now: Double) {
+        guard isListening else { return }
+        _ = hilum_epoll_remove(epoll, listener)
+        isListening = false
+        acceptAgain = now + 0.2
+    }
+
+    func resumeAccepting() {
+        acceptAgain = nil
+        if reserve < 0 { reserve = open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        if !isListening && hilum_epoll_add(epoll, listener, HILUM_READABLE, Self.listenerKey) == 0 { isListening = true }
+    }
+}
+
+/// One log line a refused request, and no flood: at most `linesPerSecond`, the rest as a number.
+struct RefusalLog {
+    static let linesPerSecond = 20
+    private var second = 0
+    private var count = 0
+
+    mutating func note(_ code: ReplyCode, _ client: EventLoop.Client?) {
+        if code == .notFound { return }
+        let now = Int(monotonicSeconds())
+        if now != second {
+            flush()
+            second = now
+        }
+        count += 1
+        if count > Self.linesPerSecond { return }
+        let name = client.map { "client \($0.key), process \($0.peer.process), user \($0.peer.user)" } ?? "a client"
+        Log.info("refused \(code.rawValue): \(name)")
+    }
+
+    /// Says how many lines were left out.
+    mutating func flush() {
+        if count > Self.linesPerSecond { Log.info("refused \(count - Self.linesPerSecond) more within a second") }
+        count = 0
+    }
+}

@@ -1,0 +1,342 @@
+import CHilumSystem
+import Foundation
+import HilumCore
+import Synchronization
+
+/// The socket shell: accepts clients, feeds their `Connection`s and carries work to the threads and replies back.
+///
+/// Thread rule: everything on the thread of `run`, but for `Mailbox`, which any thread fills.
+final class EventLoop {
+    /// A client and its state machine.
+    final class Client {
+        let key: UInt64
+        let descriptor: Int32
+        let mayWrite: Bool
+        let peer: Peer
+        var connection: Connection
+        var interest: UInt32
+        /// Both ends are closed by the peer: out of epoll, nothing can be written.
+        var isGone = false
+        var isShutDown = false
+        var heldByteCount = 0
+        /// Raised to give up work that has not begun, by ticket.
+        var underWay: [Int: AtomicFlag] = [:]
+
+        init(key: UInt64, descriptor: Int32, peer: Peer, mayWrite: Bool, connection: Connection) {
+            self.key = key
+            self.descriptor = descriptor
+            self.peer = peer
+            self.mayWrite = mayWrite
+            self.connection = connection
+            interest = HILUM_READABLE
+        }
+    }
+
+    /// Replies on their way from the threads to the loop.
+    final class Mailbox: Sendable {
+        struct Letter: Sendable {
+            let client: UInt64
+            let ticket: Int
+            let reply: Reply
+        }
+
+        private let letters = Mutex<[Letter]>([])
+        private let wake: Int32
+
+        init(wake: Int32) { self.wake = wake }
+
+        func post(_ letter: Letter) {
+            let isFirst = letters.withLock { letters in
+                letters.append(letter)
+                return letters.count == 1
+            }
+            if isFirst { hilum_eventfd_raise(wake) }
+        }
+
+        func takeAll() -> [Letter] {
+            letters.withLock { letters in
+                let taken = letters
+                letters = []
+                return taken
+            }
+        }
+    }
+
+    static let listenerKey: UInt64 = 0
+    static let wakeKey: UInt64 = 1
+    static let stopKey: UInt64 = 2
+    /// So much is read of one client before the next has its turn.
+    static let readBudgetInBytes = 256 << 10
+
+    let listener: Int32
+    let epoll: Int32
+    /// Raised by the mailbox.
+    let wake: Int32
+    let handler: RequestHandler
+    let pool: WorkerPool
+    let writer: WriterQueue
+    let mailbox: Mailbox
+    let daemonUser = geteuid()
+    let stop: Int32
+    var clients: [UInt64: Client] = [:]
+    var nextKey: UInt64 = 3
+    /// Clients with a request that has a deadline.
+    var hurried: Set<UInt64> = []
+    var heldByteCount = 0
+    /// Given up to accept and refuse a client when no descriptor is left.
+    var reserve: Int32
+    var isListening = true
+    var isDraining = false
+    /// When accepting, which was suspended for want of descriptors, is tried again.
+    var acceptAgain: Double?
+    var refusals = RefusalLog()
+    private let scratch: UnsafeMutableRawBufferPointer
+
+    var configuration: ServerConfiguration { handler.configuration }
+
+    /// - Parameters:
+    ///   - listener: a listening socket; stays the caller's.
+    ///   - stop: an eventfd that is raised to end `run`; stays the caller's.
+    /// - Throws: `.system` when epoll is not to be had.
+    init(listener: Int32, stop: Int32, handler: RequestHandler, pool: WorkerPool, writer: WriterQueue) throws(ServerError) {
+        self.listener = listener
+        self.stop = stop
+        self.handler = handler
+        self.pool = pool
+        self.writer = writer
+        wake = hilum_eventfd_create()
+        mailbox = Mailbox(wake: wake)
+        epoll = hilum_epoll_create()
+        reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        scratch = .allocate(byteCount: 64 << 10, alignment: 16)
+        guard epoll >= 0, hilum_epoll_add(epoll, listener, HILUM_READABLE, Self.listenerKey) == 0,
+            hilum_epoll_add(epoll, wake, HILUM_READABLE, Self.wakeKey) == 0,
+            hilum_epoll_add(epoll, stop, HILUM_READABLE, Self.stopKey) == 0
+        else { throw ServerError(.system(call: "epoll", errno: errno), "epoll: \(String(cString: strerror(errno)))") }
+    }
+
+    deinit {
+        for client in clients.values { close(client.descriptor) }
+        if epoll >= 0 { close(epoll) }
+        if wake >= 0 { close(wake) }
+        if reserve >= 0 { close(reserve) }
+        scratch.deallocate()
+    }
+
+    /// Serves until `stop` is raised, then finishes what is pending.
+    func run() throws(ServerError) {
+        var nextSweep = monotonicSeconds() + 1
+        var drainEnd: Double?
+        while true {
+            let now = monotonicSeconds()
+            if drainEnd == nil && isDraining {
+                drainEnd = now + configuration.drainInSeconds
+                beginDrain(now: now)
+            }
+            if let drainEnd, now >= drainEnd || clients.values.allSatisfy({ $0.connection.isQuiet }) { break }
+            try wait(now: now, nextSweep: nextSweep, drainEnd: drainEnd)
+            let after = monotonicSeconds()
+            if after >= nextSweep {
+                sweep(now: after)
+                nextSweep = after + 1
+            }
+            for key in hurried { if let client = clients[key] { tick(client, now: after) } }
+            if let again = acceptAgain, after >= again { resumeAccepting() }
+        }
+        for client in Array(clients.values) { remove(client) }
+    }
+
+    /// Waits and serves what is ready.
+    private func wait(now: Double, nextSweep: Double, drainEnd: Double?) throws(ServerError) {
+        var until = clients.isEmpty ? Double.infinity : nextSweep
+        for key in hurried { until = min(until, clients[key]?.connection.nextRequestDeadline ?? until) }
+        if let drainEnd { until = min(until, drainEnd) }
+        if let acceptAgain { until = min(until, acceptAgain) }
+        let milliseconds: Int32 = until.isFinite ? Int32(max(0, min(60_000, ((until - now) * 1000).rounded(.up)))) : -1
+        var events = [hilum_event](repeating: hilum_event(), count: 256)
+        let count = hilum_epoll_wait(epoll, &events, Int32(events.count), milliseconds)
+        guard count >= 0 else {
+            throw ServerError(.system(call: "epoll_wait", errno: errno), "epoll_wait: \(String(cString: strerror(errno)))")
+        }
+        let time = monotonicSeconds()
+        for event in events[..<Int(count)] {
+            switch event.key {
+            case Self.listenerKey: accept(now: time)
+            case Self.wakeKey:
+                hilum_eventfd_clear(wake)
+                deliverLetters()
+            case Self.stopKey:
+                _ = hilum_epoll_remove(epoll, stop)
+                isDraining = true
+            default:
+                guard let client = clients[event.key] else { continue }
+                if event.events & (HILUM_HUNG_UP | HILUM_FAILED) != 0 { markGone(client) }
+                serve(client, mayRead: true, now: time)
+            }
+        }
+    }
+
+    private func deliverLetters() {
+        let now = monotonicSeconds()
+        for letter in mailbox.takeAll() {
+            guard let client = clients[letter.client] else { continue }
+            client.underWay[letter.ticket] = nil
+            client.connection.complete(ticket: letter.ticket, letter.reply, now: now)
+            serve(client, mayRead: client.isGone, now: now)
+        }
+    }
+
+    /// The peer has closed both ways, or the socket is broken: nothing can be written, but what came is still read and done.
+    private func markGone(_ client: Client) {
+        if client.isGone { return }
+        client.isGone = true
+        _ = hilum_epoll_remove(epoll, client.descriptor)
+    }
+
+    // MARK: one client
+
+    /// Reads, starts what may start, writes; until nothing moves.
+    func serve(_ client: Client, mayRead: Bool, now: Double) {
+        var budget = !mayRead || isDraining ? 0 : client.isGone ? Int.max : Self.readBudgetInBytes
+        var moved = true
+        while moved {
+            moved = false
+            if budget > 0 && client.connection.wantsInput {
+                let count = read(client, now: now)
+                budget -= count
+                moved = count > 0
+            }
+            if start(client, now: now) { moved = true }
+            if write(client, now: now) { moved = true }
+        }
+        settle(client, now: now)
+    }
+
+    /// Bytes read, 0 when there are none now or no more to come.
+    private func read(_ client: Client, now: Double) -> Int {
+        while true {
+            // Safety: `scratch` is allocated for the life of the loop and used by its thread alone.
+            let count = Foundation.read(client.descriptor, scratch.baseAddress, scratch.count)
+            if count > 0 {
+                client.connection.receive(UnsafeRawBufferPointer(rebasing: scratch[..<count]), now: now)
+                return count
+            }
+            if count == 0 {
+                client.connection.receiveEnd(now: now)
+            } else if errno == EINTR {
+                continue
+            } else if errno != EAGAIN {
+                markGone(client)
+                client.connection.receiveEnd(now: now)
+            }
+            return 0
+        }
+    }
+
+    /// True when a reply was made at once.
+    private func start(_ client: Client, now: Double) -> Bool {
+        var replied = false
+        while let work = client.connection.nextWork(now: now) {
+            let key = client.key
+            let mailbox = mailbox
+            switch handler.route(work.request, mayWrite: client.mayWrite) {
+            case .reply(let reply):
+                client.connection.complete(ticket: work.ticket, reply, now: now)
+                replied = true
+            case .read:
+                let cancelled = AtomicFlag()
+                client.underWay[work.ticket] = cancelled
+                let handler = handler
+                _ = pool.submit {
+                    if cancelled.isRaised { return }
+                    let isLate = work.deadline.map { $0 <= monotonicSeconds() } ?? false
+                    let reply = isLate ? Connection.late(work.request.tag, hadBegun: false) : handler.read(work.request)
+                    mailbox.post(.init(client: key, ticket: work.ticket, reply: reply))
+                }
+            case .write:
+                let cancelled = AtomicFlag()
+                client.underWay[work.ticket] = cancelled
+                let isCancelled: @Sendable () -> Bool = {
+                    cancelled.isRaised || work.deadline.map { $0 <= monotonicSeconds() } ?? false
+                }
+                _ = writer.submit(handler.change(work.request), isCancelled: isCancelled) { outcome in
+                    let reply = RequestHandler.reply(to: work.request, outcome: outcome)
+                    mailbox.post(.init(client: key, ticket: work.ticket, reply: reply))
+                }
+            }
+            if work.deadline != nil { hurried.insert(key) }
+        }
+        return replied
+    }
+
+    /// True when something was written.
+    private func write(_ client: Client, now: Double) -> Bool {
+        guard client.connection.pendingOutputByteCount > 0 else { return false }
+        if client.isGone {
+            client.connection.writeOutput(now: now) { $0.count }
+            return true
+        }
+        var wrote = false
+        var isBroken = false
+        client.connection.writeOutput(now: now) { bytes in
+            // Safety: the connection keeps `bytes` alive for this call; send only reads them.
+            let count = hilum_send(client.descriptor, bytes.baseAddress, bytes.count)
+            if count < 0 && errno != EAGAIN && errno != EINTR { isBroken = true }
+            wrote = count > 0
+            return max(0, count)
+        }
+        if isBroken { markGone(client) }
+        return wrote
+    }
+
+    /// Accounts for memory, ends what is finished and tells epoll what the client waits for.
+    private func settle(_ client: Client, now: Double) {
+        for code in client.connection.takeRefusedCodes() { refusals.note(code, client) }
+        let held = client.connection.heldByteCount
+        heldByteCount += held - client.heldByteCount
+        client.heldByteCount = held
+        if heldByteCount > configuration.heldByteCount && held > 1 << 20 {
+            client.connection.close(.busy, "the daemon holds too many requests in memory; try again later", now: now)
+        }
+        if client.connection.isFinished { return remove(client) }
+        if client.isGone { return }
+        if client.connection.isOutputOver && !client.isShutDown {
+            client.isShutDown = true
+            shutdown(client.descriptor, Int32(SHUT_WR))
+        }
+        var interest: UInt32 = client.connection.wantsInput && !isDraining ? HILUM_READABLE : 0
+        if client.connection.pendingOutputByteCount > 0 { interest |= HILUM_WRITABLE }
+        if interest != client.interest {
+            client.interest = interest
+            _ = hilum_epoll_change(epoll, client.descriptor, interest, client.key)
+        }
+    }
+
+    func tick(_ client: Client, now: Double) {
+        client.connection.tick(now: now)
+        serve(client, mayRead: false, now: now)
+        if client.connection.nextRequestDeadline == nil { hurried.remove(client.key) }
+    }
+
+    private func sweep(now: Double) {
+        for client in Array(clients.values) { tick(client, now: now) }
+        refusals.flush()
+    }
+
+    func remove(_ client: Client) {
+        if clients.removeValue(forKey: client.key) == nil { return }
+        for flag in client.underWay.values { flag.raise() }
+        heldByteCount -= client.heldByteCount
+        hurried.remove(client.key)
+        close(client.descriptor)
+        if acceptAgain != nil { resumeAccepting() }
+    }
+
+    /// No new clients and no new requests; those that came are finished.
+    private func beginDrain(now: Double) {
+        _ = hilum_epoll_remove(epoll, listener)
+        isListening = false
+        acceptAgain = nil
+        for client in Array(clients.values) { serve(client, mayRead: false, now: now) }
+    }
+}

@@ -1,0 +1,168 @@
+import CHilumSystem
+import Foundation
+import HilumCore
+
+/// A bound and listening Unix socket with mode 0660, and the lock that keeps a second daemon off its path.
+///
+/// ```
+/// PATH.lock  flock, held while the socket lives; holds the process number
+/// PATH       bound under umask 0077, then mode 0660; a dead daemon's socket is replaced, anything else is left alone
+/// ```
+/// Closing removes both. Thread rule: one owner.
+struct ListeningSocket: ~Copyable {
+    /// `sun_path` has 108 bytes, the last of them NUL.
+    static let longestPathInBytes = 107
+
+    let path: String
+    let descriptor: Int32
+    private let lockDescriptor: Int32
+    private let device: UInt64
+    private let inode: UInt64
+
+    /// Binds and listens.
+    ///
+    /// - Throws: `.pathTooLong`, `.notASocket`, `.inUse`, `.system`.
+    init(path: String) throws(ServerError) {
+        try Self.checkLength(path)
+        try Self.makeFolder(of: path)
+        let lock = try Self.takeLock(path)
+        do throws(ServerError) {
+            try Self.clearStale(path)
+            descriptor = try Self.bind(path)
+        } catch {
+            Self.releaseLock(lock, path)
+            throw error
+        }
+        var status = stat()
+        lstat(path, &status)
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
+        lockDescriptor = lock
+        self.path = path
+    }
+
+    deinit {
+        Foundation.close(descriptor)
+        // A file that is not ours any more (replaced by hand) is left alone.
+        var status = stat()
+        if lstat(path, &status) == 0, UInt64(status.st_dev) == device, UInt64(status.st_ino) == inode { unlink(path) }
+        Self.releaseLock(lockDescriptor, path)
+    }
+
+    /// Stops listening and removes the socket and its lock.
+    consuming func close() {}
+
+    static func checkLength(_ path: String) throws(ServerError) {
+        guard !path.isEmpty, !path.utf8.contains(0) else {
+            throw ServerError(.system(call: "bind", errno: EINVAL), "the path of the socket is empty or holds a NUL")
+        }
+        guard path.utf8.count <= longestPathInBytes else {
+            throw ServerError(
+                .pathTooLong(limitInBytes: longestPathInBytes),
+                "\(path): a socket's path has at most \(longestPathInBytes) bytes, this one has \(path.utf8.count);"
+                    + " choose a shorter one with --socket, for example under /run or /tmp")
+        }
+    }
+
+    /// A folder that is missing is made for this user alone; one that exists stays as it is.
+    private static func makeFolder(of path: String) throws(ServerError) {
+        let folder = (path as NSString).deletingLastPathComponent
+        guard !folder.isEmpty, access(folder, F_OK) != 0 else { return }
+        let mask = umask(0o077)
+        defer { umask(mask) }
+        do {
+            try FileIO.makeFolder(folder)
+        } catch {
+            throw ServerError(.system(call: "mkdir", errno: EIO), "\(folder): the folder of the socket cannot be made: \(error)")
+        }
+    }
+
+    private static func takeLock(_ path: String) throws(ServerError) -> Int32 {
+        let lockPath = path + ".lock"
+        for _ in 0..<100 {
+            let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+            guard lock >= 0 else { throw failure("open", lockPath) }
+            guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+                let number = errno
+                let holder = number == EWOULDBLOCK ? readHolder(lock) : nil
+                Foundation.close(lock)
+                guard number == EWOULDBLOCK else { throw failure("flock", lockPath, number) }
+                throw inUse(path, holder)
+            }
+            // The daemon before may have removed the file between our open and our lock.
+            var mine = stat()
+            var named = stat()
+            if fstat(lock, &mine) == 0, stat(lockPath, &named) == 0, mine.st_ino == named.st_ino, mine.st_dev == named.st_dev {
+                let text = Array("\(getpid())\n".utf8)
+                if ftruncate(lock, 0) != 0 || pwrite(lock, text, text.count, 0) != text.count {
+                    Log.warning("\(lockPath): the process number could not be written")
+                }
+                return lock
+            }
+            Foundation.close(lock)
+        }
+        throw inUse(path, nil)
+    }
+
+    private static func releaseLock(_ lock: Int32, _ path: String) {
+        unlink(path + ".lock")
+        Foundation.close(lock)
+    }
+
+    private static func readHolder(_ lock: Int32) -> Int32? {
+        var buffer = [UInt8](repeating: 0, count: 16)
+        let count = pread(lock, &buffer, buffer.count, 0)
+        guard count > 0 else { return nil }
+        return Int32(String(decoding: buffer[..<count].prefix { $0 >= 48 && $0 <= 57 }, as: UTF8.self))
+    }
+
+    /// Removes the socket of a daemon that is gone; whether it is gone is asked by connecting.
+    private static func clearStale(_ path: String) throws(ServerError) {
+        var status = stat()
+        if lstat(path, &status) != 0 {
+            if errno == ENOENT { return }
+            throw failure("lstat", path)
+        }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw ServerError(
+                .notASocket, "\(path): there is something here that is not a socket; remove it or choose another path with --socket")
+        }
+        let probe = hilum_unix_socket(1)
+        guard probe >= 0 else { throw failure("socket", path) }
+        defer { Foundation.close(probe) }
+        if hilum_unix_connect(probe, path) == 0 || errno == EAGAIN { throw inUse(path, nil) }
+        guard errno == ECONNREFUSED else { throw failure("connect", path) }
+        guard unlink(path) == 0 else { throw failure("unlink", path) }
+        Log.info("\(path): replaced the socket of a daemon that is gone")
+    }
+
+    private static func bind(_ path: String) throws(ServerError) -> Int32 {
+        let descriptor = hilum_unix_socket(1)
+        guard descriptor >= 0 else { throw failure("socket", path) }
+        let mask = umask(0o077)
+        let bound = hilum_unix_bind(descriptor, path)
+        let number = errno
+        umask(mask)
+        guard bound == 0 else {
+            Foundation.close(descriptor)
+            throw failure("bind", path, number)
+        }
+        guard chmod(path, 0o660) == 0, listen(descriptor, 4096) == 0 else {
+            let number = errno
+            unlink(path)
+            Foundation.close(descriptor)
+            throw failure("listen", path, number)
+        }
+        return descriptor
+    }
+
+    private static func inUse(_ path: String, _ holder: Int32?) -> ServerError {
+        let process = holder.map { " (process \($0))" } ?? ""
+        return ServerError(
+            .inUse(holder: holder), "\(path): another daemon serves this socket\(process); stop it or choose another path with --socket")
+    }
+
+    private static func failure(_ call: String, _ path: String, _ number: Int32 = errno) -> ServerError {
+        ServerError(.system(call: call, errno: number), "\(path): \(call): \(String(cString: strerror(number)))")
+    }
+}

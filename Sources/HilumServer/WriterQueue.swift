@@ -1,0 +1,157 @@
+import HilumCore
+import Synchronization
+
+/// The one way into the archive for changes: a single thread that gathers what waits into one commit.
+///
+/// ```
+/// submit ─→ queue ─→ up to 64 cases or 5 ms ─→ ArchiveService.put (one durable commit) ─→ each request's completion
+/// ```
+/// A case that comes alone is not kept waiting. Changes take effect in the order in which they were submitted.
+/// Thread rule: any thread; completions run on the writer thread and must not block.
+final class WriterQueue: Sendable {
+    enum Change: Sendable {
+        /// Makes the case on the writer thread (it may read a file); throws what the client is told.
+        case put(@Sendable () throws -> ServiceCase)
+        case delete(id: String)
+    }
+
+    enum Outcome: Sendable, Equatable {
+        case put(id: String, ServicePutOutcome)
+        case deleted(Bool)
+    }
+
+    typealias Completion = @Sendable (Result<Outcome, ServerError>) -> Void
+
+    struct Item: Sendable {
+        let change: Change
+        /// True when nobody waits for the change any more; asked before it begins.
+        let isCancelled: @Sendable () -> Bool
+        let completion: Completion
+    }
+
+    struct Limits: Sendable {
+        var batchCount = 64
+        var gatherInSeconds = 0.005
+        var maintenanceInSeconds = 60.0
+    }
+
+    private let queue = BlockingQueue<Item>()
+    private let service: any ArchiveService
+    private let limits: Limits
+    private let thread: Mutex<WorkerThread?> = Mutex(nil)
+
+    init(service: any ArchiveService, limits: Limits = Limits()) {
+        self.service = service
+        self.limits = limits
+    }
+
+    func start() {
+        let thread = WorkerThread("hilum-writer") { [self] in work() }
+        self.thread.withLock { $0 = thread }
+    }
+
+    /// False once the queue is stopped; the completion is not called then.
+    func submit(
+        _ change: Change, isCancelled: @escaping @Sendable () -> Bool = { false }, _ completion: @escaping Completion
+    ) -> Bool {
+        queue.push(Item(change: change, isCancelled: isCancelled, completion: completion))
+    }
+
+    /// Does what is queued, then ends the thread.
+    func stop() {
+        queue.close()
+        thread.withLock { $0 }?.join()
+    }
+
+    private func work() {
+        // Whether the last batch had company: then it pays to wait a moment for the next one's.
+        var isCrowded = false
+        var lastMaintenance = monotonicSeconds()
+        while let first = queue.take() {
+            var items = [first]
+            let end = monotonicSeconds() + limits.gatherInSeconds
+            while items.count < limits.batchCount {
+                let left = isCrowded ? max(0, end - monotonicSeconds()) : 0
+                guard let next = queue.take(withinSeconds: left) else { break }
+                items.append(next)
+            }
+            isCrowded = items.count > 1
+            perform(items)
+            if monotonicSeconds() - lastMaintenance >= limits.maintenanceInSeconds {
+                lastMaintenance = monotonicSeconds()
+                do { try service.maintain() } catch { Log.warning("maintenance: \(type(of: error))") }
+            }
+        }
+    }
+
+    /// Runs of puts of different cases are one commit each; a delete, or a case that is in the run, ends a run.
+    private func perform(_ items: [Item]) {
+        var cases: [ServiceCase] = []
+        var completions: [Completion] = []
+        var ids: Set<String> = []
+        func flush() {
+            commit(cases, completions)
+            cases = []
+            completions = []
+            ids = []
+        }
+        for item in items {
+            if item.isCancelled() {
+                item.completion(.failure(.refused(.deadline, "the time was over before the change began; nothing changed")))
+                continue
+            }
+            switch item.change {
+            case .put(let make):
+                do {
+                    let value = try make()
+                    if ids.contains(value.id) { flush() }
+                    ids.insert(value.id)
+                    cases.append(value)
+                    completions.append(item.completion)
+                } catch {
+                    item.completion(.failure(Self.refusal(error)))
+                }
+            case .delete(let id):
+                flush()
+                item.completion(Result { .deleted(try service.delete(id: id)) }.mapError(Self.refusal))
+            }
+        }
+        flush()
+    }
+
+    private func commit(_ cases: [ServiceCase], _ completions: [Completion]) {
+        guard !cases.isEmpty else { return }
+        do {
+            let outcomes = try service.put(cases)
+            guard outcomes.count == cases.count else {
+                throw ServerError.refused(.internal, "the archive answered for another number of cases")
+            }
+            for index in cases.indices { completions[index](.success(.put(id: cases[index].id, outcomes[index]))) }
+        } catch {
+            let refusal = Self.refusal(error)
+            if cases.count > 1, case .refused(let code) = refusal.code, Self.isFaultOfOneCase(code) {
+                // One case must not take its neighbours with it.
+                for index in cases.indices { commit([cases[index]], [completions[index]]) }
+            } else {
+                for completion in completions { completion(.failure(refusal)) }
+            }
+        }
+    }
+
+    private static func isFaultOfOneCase(_ code: ReplyCode) -> Bool {
+        switch code {
+        case .badRequest, .badImage, .badVector, .limit, .exists, .notFound: true
+        default: false
+        }
+    }
+
+    /// What a client is told about an error of the archive.
+    static func refusal(_ error: any Error) -> ServerError {
+        if let error = error as? ServerError {
+            if case .refused = error.code { return error }
+            return .refused(.io, error.text)
+        }
+        Log.error("internal error of type \(type(of: error))")
+        return .refused(.internal, "an error inside the daemon (\(type(of: error))); its log has the time")
+    }
+}
