@@ -89,7 +89,7 @@ extension Archive {
         var withReport = ItemSet()
         var keptCounts: [[UInt8]: UInt32] = [:]
         var movedCount = 0
-        let next = progress.withLock { $0.nextNumber }
+        let next = UInt32(clamping: try store.integer(transaction, .next) ?? 0)
         try store.forEachCase(transaction) { number, entry in
             report.cases += 1
             if try store.number(transaction, of: entry.id) != number {

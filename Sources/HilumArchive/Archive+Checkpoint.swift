@@ -39,7 +39,8 @@ private struct CheckpointHead {
     var byteCount: Int
     var checksum: UInt32
 
-    static let pieceByteCount = 64 << 10
+    /// With the header of a page (16) and the checksum (4) a piece fills sixteen pages of 4 KiB.
+    static let pieceByteCount = (64 << 10) - 20
 
     var pieceCount: Int { (byteCount + Self.pieceByteCount - 1) / Self.pieceByteCount }
 
@@ -132,10 +133,13 @@ extension Archive {
         var areKnown = true
         try store.forEach(transaction, .ids) { _, payload in
             count += 1
-            areKnown = areKnown && attributes.live.contains(try store.number(payload))
+            let number = try store.number(payload)
+            areKnown = areKnown && attributes.live.contains(number)
             return true
         }
-        guard areKnown, count == attributes.live.count else { throw store.damaged("cases and ids do not belong together") }
+        guard areKnown, count == attributes.live.count else {
+            throw store.damaged("cases and ids do not belong together")
+        }
     }
 
     private static func checkFormat(_ store: Store) throws {
