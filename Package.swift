@@ -55,7 +55,7 @@ let package = Package(
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"]),
         .testTarget(name: "HilumCoreTests", dependencies: ["HilumCore"]),
         .testTarget(name: "HilumIndexTests", dependencies: ["HilumIndex", "HilumCore", "CHilumKernels"]),
-        .testTarget(name: "HilumNNTests", dependencies: ["HilumNN", "HilumCore"]),
+        .testTarget(name: "HilumNNTests", dependencies: ["HilumNN", "HilumCore", "CHilumKernels"]),
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
         .testTarget(name: "HilumMCRTests", dependencies: ["HilumMCR", "HilumNN", "HilumPhantom", "HilumCore"]),
         .testTarget(name: "HilumPhantomTests", dependencies: ["HilumPhantom", "HilumImaging", "HilumCore"]),

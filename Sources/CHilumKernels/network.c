@@ -221,7 +221,7 @@ BODY void adamw_body(float *value, const float *gradient, float *moment1, float 
 
 enum level { level_unknown, level_scalar, level_avx2, level_avx512 };
 
-static enum level detect(void) {
+static enum level best_level(void) {
     enum level best = level_scalar;
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -231,20 +231,39 @@ static enum level detect(void) {
         best = level_avx512;
     }
 #endif
-    const char *forced = getenv("HILUM_KERNELS");
-    if (forced && !strcmp(forced, "scalar")) return level_scalar;
-    if (forced && !strcmp(forced, "avx2") && best >= level_avx2) return level_avx2;
     return best;
 }
 
+static enum level level_named(const char *name) {
+    if (!strcmp(name, "scalar")) return level_scalar;
+    if (!strcmp(name, "avx2")) return level_avx2;
+    if (!strcmp(name, "avx512")) return level_avx512;
+    return level_unknown;
+}
+
+static enum level detect(void) {
+    enum level best = best_level();
+    const char *forced = getenv("HILUM_KERNELS");
+    enum level wanted = forced ? level_named(forced) : level_unknown;
+    return wanted != level_unknown && wanted < best ? wanted : best;
+}
+
+static _Atomic int level = level_unknown;
+
 static enum level chosen(void) {
-    static _Atomic int level = level_unknown;
     int value = __c11_atomic_load(&level, __ATOMIC_RELAXED);
     if (value == level_unknown) {
         value = (int)detect();
         __c11_atomic_store(&level, value, __ATOMIC_RELAXED);
     }
     return (enum level)value;
+}
+
+int hilum_network_use(const char *name) {
+    enum level wanted = level_named(name);
+    if (wanted == level_unknown || wanted > best_level()) return 0;
+    __c11_atomic_store(&level, (int)wanted, __ATOMIC_RELAXED);
+    return 1;
 }
 
 const char *hilum_network_kernels(void) {

@@ -11,6 +11,9 @@
 // The set in use: "scalar", "avx2" or "avx512".
 const char *hilum_network_kernels(void);
 
+// Changes the set while the program runs, for tests that compare sets; 0, and no change, where the processor lacks it.
+int hilum_network_use(const char *name);
+
 // y[rows,width] += bias[width]
 void hilum_bias_add(float *y, const float *bias, size_t rows, size_t width);
 // pre += bias (kept for the backward pass); y = gelu(pre), with gelu(x) = x/2 * (1 + erf(x/sqrt 2)). y may be pre.
