@@ -98,7 +98,9 @@ final class EventLoop {
     ///   - listener: a listening socket; stays the caller's.
     ///   - stop: an eventfd that is raised to end `run`; stays the caller's.
     /// - Throws: `.system` when epoll is not to be had.
-    init(listener: Int32, stop: Int32, handler: RequestHandler, pool: WorkerPool, writer: WriterQueue) throws(ServerError) {
+    init(listener: Int32, stop: Int32, handler: RequestHandler, pool: WorkerPool, writer: WriterQueue)
+        throws(ServerError)
+    {
         self.listener = listener
         self.stop = stop
         self.handler = handler
@@ -156,7 +158,8 @@ final class EventLoop {
         var events = [hilum_event](repeating: hilum_event(), count: 256)
         let count = hilum_epoll_wait(epoll, &events, Int32(events.count), milliseconds)
         guard count >= 0 else {
-            throw ServerError(.system(call: "epoll_wait", errno: errno), "epoll_wait: \(String(cString: strerror(errno)))")
+            throw ServerError(
+                .system(call: "epoll_wait", errno: errno), "epoll_wait: \(String(cString: strerror(errno)))")
         }
         let time = monotonicSeconds()
         for event in events[..<Int(count)] {

@@ -69,7 +69,8 @@ public struct InboxLedger: Sendable {
     public static func isConsidered(_ name: String) -> Bool {
         if name.isEmpty || name.hasPrefix(".") || name.hasSuffix("~") { return false }
         let lower = name.lowercased()
-        return ![".tmp", ".part", ".partial", ".crdownload", ".swp"].contains { lower.hasSuffix($0) } && !lower.contains(".tmp-")
+        return ![".tmp", ".part", ".partial", ".crdownload", ".swp"].contains { lower.hasSuffix($0) }
+            && !lower.contains(".tmp-")
     }
 
     /// What a file is taken for, by its name; whether an image is one is decided by its content.
@@ -126,7 +127,9 @@ public struct InboxLedger: Sendable {
     }
 
     /// The cases that are ready, at most `limit`, and the files refused at once with the reason.
-    public mutating func due(now: Double, limit: Int) -> (arrivals: [Arrival], refusals: [(path: String, reason: String)]) {
+    public mutating func due(now: Double, limit: Int) -> (
+        arrivals: [Arrival], refusals: [(path: String, reason: String)]
+    ) {
         var arrivals: [Arrival] = []
         var refusals: [(path: String, reason: String)] = []
         for stem in unsettled.filter({ dueAt($0).map { $0 <= now } ?? true }).sorted() {
