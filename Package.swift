@@ -13,6 +13,7 @@ let package = Package(
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CSHA2", providers: [.apt(["libmd-dev"])]),
+        .systemLibrary(name: "CGetopt"),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CHilumKernels", linkerSettings: [.linkedLibrary("m")]),
@@ -43,7 +44,8 @@ let package = Package(
         .executableTarget(
             name: "hilum",
             dependencies: [
-                "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom", "HilumArchive", "HilumServer",
+                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumMCR", "HilumPhantom", "HilumArchive",
+                "HilumServer",
             ]),
         .executableTarget(
             name: "hilum-bench",
@@ -60,7 +62,8 @@ let package = Package(
         .testTarget(
             name: "HilumArchiveTests", dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(name: "HilumServerTests", dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumCore"]),
-        .testTarget(name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumPhantom"]),
+        .testTarget(
+            name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

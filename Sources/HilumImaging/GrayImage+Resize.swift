@@ -53,7 +53,8 @@ extension GrayImage {
 
     /// Column sums over the rows of one span, weighted: at most height · 65,535, which fits 32 bits.
     private static func sumRows(
-        _ source: UnsafeBufferPointer<UInt16>, width: Int, _ span: AreaSpan, into sums: UnsafeMutableBufferPointer<UInt32>
+        _ source: UnsafeBufferPointer<UInt16>, width: Int, _ span: AreaSpan,
+        into sums: UnsafeMutableBufferPointer<UInt32>
     ) {
         // Safety: the span's rows lie inside the image, `sums` holds `width` values.
         guard let base = source.baseAddress, let sums = sums.baseAddress else { return }

@@ -1,3 +1,23 @@
+// HilumImaging: picture files to grey samples, grey samples to the size a model wants, and drawings for people.
+//
+//   bytes ─ format(of:) ─┬─ PNGReader ── PNGRowConverter ─┐
+//                        └─ JPEGFrame ── libturbojpeg ────┴─ GrayImage ─ resizedToFit(side:) ─ model
+//                                                              │
+//                   RGBImage ◀─ Canvas ◀─ ContactSheet, LinePlot, HeatMap ─ PNGEncoder ─ bytes
+//
+// | file                     | what                                                                        |
+// | ------------------------ | --------------------------------------------------------------------------- |
+// | ImageDecoder             | kind by content, limits, entry points                                       |
+// | ImagingError             | why a picture is refused; ImageFormat; ImageLimits                          |
+// | PNGReader, PNGDecoder    | one open PNG (libpng behind CPNG); its rows as grey, or raw samples         |
+// | JPEGDecoder              | JPEG through libturbojpeg                                                   |
+// | PNGEncoder               | grey and RGB pictures to PNG, the same bytes each time                      |
+// | GrayImage, +Resize       | 16-bit grey samples; exact area averaging in integers                       |
+// | RGBImage, Canvas, +Text  | 8-bit colour; rectangles, smooth lines, text, pictures                      |
+// | BitmapFont, ColorMap     | the built-in font; numbers to colours                                       |
+// | ContactSheet, HeatMap    | queries with their hits; a grid of numbers over a picture                   |
+// | LinePlot, AxisTicks      | lines over two axes; round numbers along them                               |
+
 import HilumCore
 
 /// Picture files to one grey image, by content and within limits.
@@ -64,7 +84,8 @@ public enum ImageDecoder {
     /// The samples of a PNG as they are stored.
     ///
     /// - Throws: `unsupportedFormat` when the bytes are no PNG, and as `decode`.
-    public static func pngSamples(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> PNGSamples {
+    public static func pngSamples(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> PNGSamples
+    {
         guard bytes.count <= limits.maxByteCount else {
             throw ImagingError(.tooManyBytes(byteCount: bytes.count, limit: limits.maxByteCount))
         }

@@ -17,6 +17,11 @@ enum JPEGDecoder {
             throw ImagingError(.corrupt(format: .jpeg, reason: "a side of length 0"))
         }
         try limits.check(width: frame.width, height: frame.height)
+        // Huffman coding spends at least one bit a block of 64 pixels, and a unit of up to 32 × 32 pixels has at least
+        // eight blocks, so a file that cannot hold its blocks is refused before they are allocated.
+        guard frame.isArithmetic || frame.width * frame.height <= bytes.count * 1024 else {
+            throw ImagingError(.truncated(format: .jpeg))
+        }
         guard let handle = tjInitDecompress() else { throw ImagingError(.outOfMemory) }
         defer { tjDestroy(handle) }
         // Safety: the caller keeps `bytes` alive; libturbojpeg only reads, and never past the count it is given.
@@ -56,6 +61,8 @@ struct JPEGFrame {
     let precision: Int
     /// Baseline, extended or progressive, with 8 bits: what libturbojpeg decodes.
     let isDecodable: Bool
+    /// Arithmetic instead of Huffman coding.
+    let isArithmetic: Bool
     /// An end marker follows the first scan.
     let hasEnd: Bool
 
@@ -82,13 +89,16 @@ struct JPEGFrame {
                 throw ImagingError(.corrupt(format: .jpeg, reason: "no frame header before the first scan"))
             }
             let length = Int(bytes[offset + 2]) << 8 | Int(bytes[offset + 3])
-            guard length >= 2 else { throw ImagingError(.corrupt(format: .jpeg, reason: "a segment of length \(length)")) }
+            guard length >= 2 else {
+                throw ImagingError(.corrupt(format: .jpeg, reason: "a segment of length \(length)"))
+            }
             if (0xC0...0xCF).contains(marker) && marker != 0xC4 && marker != 0xC8 && marker != 0xCC {
                 guard offset + 9 <= bytes.count else { throw ImagingError(.truncated(format: .jpeg)) }
                 precision = Int(bytes[offset + 4])
                 height = Int(bytes[offset + 5]) << 8 | Int(bytes[offset + 6])
                 width = Int(bytes[offset + 7]) << 8 | Int(bytes[offset + 8])
                 isDecodable = precision == 8 && [0xC0, 0xC1, 0xC2, 0xC9, 0xCA].contains(marker)
+                isArithmetic = marker >= 0xC9
                 hasEnd = Self.containsEnd(bytes, from: offset)
                 return
             }

@@ -91,7 +91,9 @@ struct PNGRowConverter {
     }
 
     /// Writes pixel `i` of `row` to `line[first + i · step]`.
-    func convert(_ row: UnsafeBufferPointer<UInt8>, into line: UnsafeMutableBufferPointer<UInt16>, first: Int, step: Int) {
+    func convert(
+        _ row: UnsafeBufferPointer<UInt8>, into line: UnsafeMutableBufferPointer<UInt16>, first: Int, step: Int
+    ) {
         switch kind {
         case .table(let table):
             table.withUnsafeBufferPointer { table in

@@ -19,7 +19,8 @@ struct PNGReader: ~Copyable {
         try Self.checkHeader(bytes, limits: limits)
         // Safety: the caller keeps `bytes` alive; the reader never looks past `bytes.count`.
         guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
-            let reader = hilum_png_reader_create(base, bytes.count, UInt32(clamping: limits.maxSide), limits.maxByteCount)
+            let reader = hilum_png_reader_create(
+                base, bytes.count, UInt32(clamping: limits.maxSide), limits.maxByteCount)
         else { throw ImagingError(.outOfMemory) }
         var info = hilum_png_info()
         let status = hilum_png_read_info(reader, &info)
@@ -38,7 +39,8 @@ struct PNGReader: ~Copyable {
     /// end of the file, so that what `body` collected is only used when the whole file was sound.
     ///
     /// - Throws: `truncated`, `corrupt`, `outOfMemory`.
-    func forEachRow(_ body: (_ row: UnsafeBufferPointer<UInt8>, _ y: Int, _ pass: PNGPass) -> Void) throws(ImagingError) {
+    func forEachRow(_ body: (_ row: UnsafeBufferPointer<UInt8>, _ y: Int, _ pass: PNGPass) -> Void) throws(ImagingError)
+    {
         let capacity = width * channels * bytesPerSample
         let row = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: capacity)
         row.initialize(repeating: 0)

@@ -29,8 +29,8 @@ public struct TensorView: Sendable, Equatable {
 public struct SafeTensors: Sendable, Equatable {
     public struct Limits: Sendable {
         /// Bytes of JSON. A thousand tensors need about 100 KiB.
-        public var headerInBytes = 4 << 20
-        public var tensorCount = 16_384
+        public var headerInBytes = 1 << 20
+        public var tensorCount = 4_096
         public var fileInBytes = 8 << 30
 
         public init() {}

@@ -87,7 +87,8 @@ struct SafeTensorsHeader {
     private static func entry(
         _ name: String, _ reader: inout HeaderReader, dataByteCount: Int, skipsIntegers: Bool
     ) throws(MCRError) -> Entry {
-        let label = SafeTensors.quoted(name)
+        // Spelt out only where it is needed: a header may hold thousands of names.
+        var label: String { SafeTensors.quoted(name) }
         var typeName: String?
         var shape: [Int]?
         var offsets: [Int]?
@@ -127,7 +128,7 @@ struct SafeTensorsHeader {
             ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
         }
         for entry in sorted {
-            let label = SafeTensors.quoted(entry.name)
+            var label: String { SafeTensors.quoted(entry.name) }
             guard entry.range.lowerBound >= end else { throw refuse("tensor \(label) overlaps another") }
             guard entry.range.lowerBound == end else { throw refuse("there is a hole before tensor \(label)") }
             end = entry.range.upperBound
@@ -258,7 +259,11 @@ struct HeaderReader {
     }
 
     private mutating func skipSpace() {
-        while position < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[position]) { position += 1 }
+        while position < bytes.count {
+            let byte = bytes[position]
+            guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return }
+            position += 1
+        }
     }
 
     private mutating func take(_ character: Unicode.Scalar) -> Bool {

@@ -1,16 +1,20 @@
 /// Learns a WordPiece vocabulary from texts and a list of terms.
 ///
-///     texts ─► word counts ─► alphabet ─► words of the terms, whole ─► merges of the most frequent pair ─► unused pieces out
-///                                                                            ▲                                   │
-///                                                                            └────────── until it is full ◄──────┘
+///     texts ─► word counts ─► alphabet ─► syllables ─► words of the terms, whole ─► merges by frequency ─► unused ones out
+///                                                                                         ▲                         │
+///                                                                                         └──── until it is full ◄──┘
 ///
 /// The merge rule is that of byte-pair encoding (Sennrich, Haddow, Birch, "Neural machine translation of rare words with
 /// subword units", ACL 2016): most frequent pair first, ties by the text of the pair, so that the result is a pure function
 /// of the input. Departures: greedy longest match does not need the steps between, so merges that end up unused give their
-/// place to others; digits are never merged, so that a measure is spelt digit by digit; a term weighs as some occurrences.
+/// place to others; an eighth of the room goes first to the pairs that most different words share (endings, stems), each
+/// word counted once, so that a word never seen is spelt in syllables instead of letters; digits are never merged, so that a
+/// measure is spelt digit by digit; a term weighs as some occurrences.
 public enum VocabularyBuilder {
     /// How often each word of a term counts as seen.
     static let termWeight = 4
+    /// The share of the room beside the alphabet that pieces shared by many words take.
+    static let syllableShare = 0.125
     /// The share of the room beside the alphabet that whole words of terms may take.
     static let termShare = 0.75
 
@@ -31,12 +35,13 @@ public enum VocabularyBuilder {
         var pieces = Vocabulary.specialPieces + alphabet
         let known = Set(alphabet)
         let room = size - pieces.count
-        let spellable = termWords.filter { word in isSpellable(word, known) }
-        let whole = spellable.prefix(Int(Double(room) * termShare))
-        pieces += whole
+        pieces += syllables(of: counts, alphabet: known, limit: Int(Double(room) * syllableShare))
+        var taken = Set(pieces)
+        let whole = termWords.filter { isSpellable($0, known) && !taken.contains($0) }
+        pieces += whole.prefix(Int(Double(room) * termShare))
+        taken.formUnion(pieces)
 
         var merger = PairMerger(counts: counts, alphabet: known)
-        var taken = Set(pieces)
         var merged: [String] = []
         var removed: [String] = []
         while true {
@@ -66,6 +71,14 @@ public enum VocabularyBuilder {
         let alone = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~°±×÷·•…→←↑↓≤≥≈≠§©®€£¥«»"
         return (inside + alone).map(String.init) + inside.map { "##\($0)" }
     }()
+
+    /// The first pieces that merging gives when each different word counts once.
+    private static func syllables(of counts: [String: Int], alphabet: Set<String>, limit: Int) -> [String] {
+        var merger = PairMerger(counts: counts.mapValues { _ in 1 }, alphabet: alphabet)
+        var syllables: [String] = []
+        while syllables.count < limit, let piece = merger.mergeBest() { syllables.append(piece) }
+        return syllables
+    }
 
     private static func count(_ text: String, weight: Int, into counts: inout [String: Int]) {
         scanWords(text) { word, _ in

@@ -71,7 +71,7 @@ struct Anatomy {
     }
 
     func spineX(_ v: Float) -> Float {
-        let bend = (plan.scoliosis?.sign ?? 0) * 0.068
+        let bend = (plan.scoliosis?.sign ?? 0) * 0.080
         let t = min(max((v - 0.08) / 0.80, 0), 1)
         return centre + bend * sin(Float.pi * t)
     }
@@ -99,7 +99,7 @@ struct Anatomy {
         if side == .left {
             let isWide = plan.knob == .prominent
             let bump = (v - 0.285) / (isWide ? 0.078 : 0.045)
-            if abs(bump) < 1 { reach = max(reach, 0.044 + (isWide ? 0.088 : 0.038) * (1 - bump * bump)) }
+            if abs(bump) < 1 { reach = max(reach, 0.044 + (isWide ? 0.104 : 0.038) * (1 - bump * bump)) }
             let artery = (v - 0.395) / 0.06
             if abs(artery) < 1 { reach = max(reach, 0.050 + 0.027 * (1 - artery * artery)) }
         }

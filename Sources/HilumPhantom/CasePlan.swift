@@ -10,7 +10,8 @@ struct Lesion: Sendable, Equatable {
     var kind: Kind
     var side: Laterality?
     var zone: LungZone?
-    /// Effusion, pneumothorax: small, moderate, large. Cardiomegaly: mild, moderate, severe. Consolidation: small, large.
+    /// Effusion, pneumothorax: small, moderate, large. Cardiomegaly: mild, moderate, severe.
+    /// Consolidation: small, large.
     /// Nodule: index into `noduleDiametersInMillimetres`. Line: jugular, subclavian, PICC, port.
     var level = 0
     /// Consolidation: patchy, dense. Pacemaker: one lead, two. Tubes and lines: where the tip is.
@@ -19,7 +20,7 @@ struct Lesion: Sendable, Equatable {
     var jitter = SIMD2<Float>(0, 0)
 
     /// Steps of 1.4 between the diameters, so that they can be told apart by eye; the picture is 320 mm wide.
-    static let noduleDiametersInMillimetres = [15, 21, 29, 40]
+    static let noduleDiametersInMillimetres = [17, 24, 33, 46]
     static let pictureWidthInMillimetres: Float = 320
 }
 

@@ -19,7 +19,8 @@ struct BoxTracker {
     }
 }
 
-/// The picture while it is drawn: attenuation (0 air … 1 metal) and how much of each pixel is lung, `[side, side]` row-major.
+/// The picture while it is drawn: attenuation (0 air … 1 metal) and how much of each pixel is lung, `[side, side]`
+/// row-major.
 ///
 /// Thread rule: one owner at a time; it lives for one case.
 final class Field {

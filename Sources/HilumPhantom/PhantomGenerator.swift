@@ -121,8 +121,8 @@ extension Lesion {
         case .centralLine:
             finding.name = "central line"
             let way = ["jugular", "subclavian", "PICC", "port"][level]
-            finding.detail =
-                "\(way), \(["tip in the upper SVC", "tip at the cavoatrial junction", "tip in the right atrium"][variant])"
+            let tip = ["tip in the upper SVC", "tip at the cavoatrial junction", "tip in the right atrium"][variant]
+            finding.detail = "\(way), \(tip)"
         }
         return finding
     }

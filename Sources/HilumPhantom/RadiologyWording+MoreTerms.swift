@@ -76,7 +76,7 @@ extension RadiologyWording {
         ra rv la lv et ng og hx sob cp mva uri uti htn dm cad mi afib rll lll rul lul rml ett ngt cvc cvl dvt pe tb
         crp wbc rbc spo2 fio2 ggo hrct bal ptx nsclc aaa ca st pt yo yr mo sarscov2 covid19 sp abg ed er january
         february march april june july august september october november december monday tuesday wednesday thursday
-        friday saturday sunday
+        friday xxxx saturday sunday
         """
 
     static let moreWords = """

@@ -4,7 +4,9 @@ import HilumCore
 ///
 /// Written for this project from common usage; it feeds the vocabulary builder, not the drawing.
 public enum RadiologyWording {
-    /// `count` sentences of report prose and clinical notes, a pure function of `seed`; sentence `i` does not depend on `count`.
+    /// `count` sentences of report prose and clinical notes, a pure function of `seed`.
+    ///
+    /// Sentence `i` does not depend on `count`.
     public static func sentences(count: Int, seed: UInt64) -> [String] {
         precondition(count >= 0, "the count must not be negative")
         return (0..<count).map { index in
@@ -238,7 +240,8 @@ public enum RadiologyWording {
         "Past medical history included {pmh} and {pmh}", "{study} on day {n} showed {side} {adj} {opacity}",
         "CT showed {side} ground glass opacities with peripheral and subpleural distribution",
         "Pneumonia due to {bug} was diagnosed; the {who} {course}",
-        "On admission oxygen saturation was {mm} percent on room air, temperature 38.{n} degrees, with lymphopenia and elevated C-reactive protein",
+        "On admission oxygen saturation was {mm} percent on room air, temperature 38.{n} degrees, with lymphopenia",
+        "Laboratory tests showed elevated C-reactive protein, D-dimer and {deg} leukocytosis",
         "After {n} days in hospital the {who} {course}",
         "Chest radiograph on day {n} demonstrates progression to {adj} consolidation consistent with ARDS",
         "Bronchoalveolar lavage grew {bug}", "Treatment with {drug} and {drug} was started",

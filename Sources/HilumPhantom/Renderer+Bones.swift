@@ -25,7 +25,7 @@ extension Renderer {
                 let rim = max(0, 1 - abs(d - half + 0.006) / 0.007)
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[row + x]
-                let pulled = (0.88 - old) * 0.5 * alpha * (1 - 0.55 * disc)
+                let pulled = (0.80 - old) * 0.45 * alpha * (1 - 0.55 * disc)
                 field.value[row + x] = old + pulled + 0.045 * rim
             }
         }
@@ -42,7 +42,7 @@ extension Renderer {
                 let alpha = smooth((half - d) * 110 + 0.5)
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[row + x]
-                field.value[row + x] = old + (0.40 - old) * 0.62 * alpha
+                field.value[row + x] = old + (0.33 - old) * 0.62 * alpha
             }
         }
         let fork = SIMD2(anatomy.tracheaX(anatomy.carina), anatomy.carina)

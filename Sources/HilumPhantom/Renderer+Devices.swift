@@ -13,10 +13,10 @@ extension Renderer {
         if plan.knob == .calcified {
             var arc: [SIMD2<Float>] = []
             for step in 0...8 {
-                let v: Float = 0.248 + 0.074 * Float(step) / 8
-                arc.append(point(anatomy.middle(v) + anatomy.medial(.left, v) - 0.006, v))
+                let v: Float = 0.243 + 0.086 * Float(step) / 8
+                arc.append(point(anatomy.middle(v) + anatomy.medial(.left, v) - 0.008, v))
             }
-            field.stroke(arc, width: 0.0125, target: 1.0)
+            field.stroke(arc, width: 0.021, target: 1.05)
         }
         if plan.hasSternotomy {
             for wire in 0..<5 {
@@ -26,14 +26,14 @@ extension Renderer {
                     let angle = Float(step) / 10 * 2 * Float.pi
                     return place + SIMD2(cos(angle) * 0.024, sin(angle) * 0.014)
                 }
-                field.stroke(ring, width: 0.009, target: 1.05)
+                field.stroke(ring, width: 0.012, target: 1.05)
             }
         }
         if let side = plan.clips {
             for clip in 0..<6 {
                 let v = 0.285 + 0.021 * Float(clip)
                 let x = centre + side.sign * (anatomy.lateral(v) + 0.012 + (clip % 2 == 0 ? 0.016 : -0.004))
-                field.stroke([point(x - 0.009, v - 0.006), point(x + 0.009, v + 0.006)], width: 0.010, target: 1.05)
+                field.stroke([point(x - 0.011, v - 0.007), point(x + 0.011, v + 0.007)], width: 0.013, target: 1.05)
             }
         }
         if plan.hasMonitorLeads { drawElectrodes() }
@@ -107,7 +107,7 @@ extension Renderer {
             path.append(point(fork - 0.022, 0.372))
             path.append(point(fork - 0.052, 0.402))
         }
-        field.stroke(path, width: 0.0155, target: 0.98)
+        field.stroke(path, width: 0.020, target: 0.98)
     }
 
     private func drawNasogastricTube(_ lesion: Lesion) {
@@ -126,7 +126,7 @@ extension Renderer {
                     point(x + 0.02, floor + 0.035), point(x + 0.075, floor + 0.085), point(x + 0.15, floor + 0.10),
                 ], steps: 3)
         }
-        field.stroke(path, width: 0.0105, target: 1.02)
+        field.stroke(path, width: 0.0135, target: 1.03)
     }
 
     private func drawChestTube(_ lesion: Lesion) {
@@ -155,7 +155,7 @@ extension Renderer {
 
     private func drawCentralLine(_ lesion: Lesion) {
         let s = (lesion.side ?? .right).sign
-        let tips: [Float] = [0.30, 0.415, 0.53]
+        let tips: [Float] = [0.30, 0.425, 0.55]
         let tip = tips[lesion.variant] + 0.008 * lesion.jitter.y
         let centre = anatomy.centre
         let vein = anatomy.middle(0.35) - 0.045
@@ -181,7 +181,7 @@ extension Renderer {
             ]
         }
         knots += [point(vein, 0.255), point(vein - 0.004, tip)]
-        field.stroke(curve(knots), width: 0.0095, target: 1.02)
+        field.stroke(curve(knots), width: 0.013, target: 1.03)
         if lesion.level == 3 {
             let port = point(centre + s * 0.215, 0.335)
             field.blob(port, SIMD2(repeating: 0.030), .toward(1.0, 1), hardness: 1, lungOnly: false)

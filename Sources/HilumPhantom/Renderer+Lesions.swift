@@ -8,8 +8,8 @@ extension Renderer {
     /// Lesions that lie behind the ribs, and the box of the heart.
     mutating func drawLungLesions() {
         if let side = plan.granulomaSide {
-            let spot = anatomy.place(side, plan.granulomaZone, radius: 0.02, jitter: plan.granulomaJitter)
-            field.blob(spot, SIMD2(repeating: 0.0155), .toward(1, 1), hardness: 0.9, lungOnly: false)
+            let spot = anatomy.place(side, plan.granulomaZone, radius: 0.024, jitter: plan.granulomaJitter)
+            field.blob(spot, SIMD2(repeating: 0.0195), .toward(1, 1), hardness: 0.9, lungOnly: false)
         }
         for (index, lesion) in plan.lesions.enumerated() {
             switch lesion.kind {
@@ -57,7 +57,7 @@ extension Renderer {
                 if alpha <= 0.001 { continue }
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[row + x]
-                field.value[row + x] = old + (0.72 - old) * 0.96 * alpha
+                field.value[row + x] = old + (0.67 - old) * 0.96 * alpha
                 field.lung[row + x] = lung * (1 - 0.75 * alpha)
                 if alpha > 0.3 { field.tracker.note(x, y) }
             }
@@ -95,7 +95,7 @@ extension Renderer {
         let diameter = Float(Lesion.noduleDiametersInMillimetres[lesion.level]) / Lesion.pictureWidthInMillimetres
         let centre = anatomy.place(side, lesion.zone ?? .mid, radius: diameter / 2 + 0.01, jitter: lesion.jitter)
         let radius = diameter / 2 * 1.08
-        field.blob(centre, SIMD2(radius, radius), .toward(0.72, 0.92), hardness: 1, lungOnly: false)
+        field.blob(centre, SIMD2(radius, radius), .toward(0.76, 0.95), hardness: 1, lungOnly: false)
     }
 
     /// Air between chest wall and lung: darker, without vessels, bounded by a thin pleural line.
@@ -113,7 +113,7 @@ extension Renderer {
             let width = outer - anatomy.medial(side, v) - side.sign * (middle - anatomy.centre)
             let gap: Float
             switch lesion.level {
-            case 0: gap = 0.115 * (1 - t / 0.48)
+            case 0: gap = 0.13 * (1 - t / 0.50)
             case 1: gap = 0.115 + 0.085 * (1 - t) * (1 - t)
             default: gap = width * (0.62 + 0.5 * max(0, 0.22 - t) * 4)
             }
@@ -126,7 +126,7 @@ extension Renderer {
                 let lung = field.lung[row + x]
                 if lung < 0.02 { continue }
                 let free = smooth((gap - depth) * 150 + 0.5) * lung
-                let line = max(0, 1 - abs(depth - gap) / 0.0065) * lung
+                let line = max(0, 1 - abs(depth - gap) / 0.009) * lung
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[row + x]
                 let collapsed = old + whiter * (lung - free)

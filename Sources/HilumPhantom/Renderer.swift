@@ -33,9 +33,13 @@ struct Renderer {
     private func drawTissue() {
         let side = field.side
         let scale = field.scale
+        // Safety: `field` outlives this function and both planes hold `side * side` floats.
+        let lung = field.lung
+        let value = field.value
+        let centre = anatomy.centre
         let floor = (0..<side).map { anatomy.diaphragm((Float($0) + 0.5) / scale) }
         let sharpness = 1 / max(0.008, 1.5 / scale)
-        let wall: Float = plan.isLarge ? 0.66 : 0.53
+        let wall: Float = plan.isLarge ? 0.64 : 0.48
         let veilSide = plan.rotation?.sign ?? 0
         var random = SeededGenerator(seed: plan.bodySeed, keys: 12)
         let aeration =
@@ -58,18 +62,18 @@ struct Renderer {
                 let below = floor[x] - v
                 let depth = min(min(across, below), top)
                 let air = smooth(depth * sharpness + 0.5)
-                let off = abs(u - anatomy.centre)
+                let off = abs(u - centre)
                 let bulk = max(0, 1 - abs(u - middle - 0.03) * 4.2)
                 let outside = smooth((off - reach + 0.03) * 14)
-                let tissue = 0.68 + (wall - 0.68) * outside + 0.06 * smooth(-below * 8) + 0.075 * bulk
+                let tissue = 0.60 + (wall - 0.60) * outside + 0.07 * smooth(-below * 8) + 0.075 * bulk
                 // Lung is a little whiter near the hilum and where the patient is turned to.
                 let core = max(0, 1 - off * 3.2)
                 var inside = aeration + 0.10 * core
                 if veilSide != 0 && (u - middle) * veilSide > 0 { inside += 0.07 }
                 let skin = smooth((body - off) * 22 + 0.3)
                 // Safety: x and y are below `side`.
-                field.lung[row + x] = air
-                field.value[row + x] = 0.02 + skin * (tissue + (inside - tissue) * air - 0.02)
+                lung[row + x] = air
+                value[row + x] = 0.02 + skin * (tissue + (inside - tissue) * air - 0.02)
             }
         }
     }
@@ -80,8 +84,8 @@ struct Renderer {
             let row: Float = side == .right ? 0.425 : 0.405
             let hilum = SIMD2(anatomy.middle(row) + side.sign * 0.085, row)
             let isLarge = plan.hilum == side
-            let size: SIMD2<Float> = isLarge ? SIMD2(0.092, 0.105) : SIMD2(0.052, 0.075)
-            field.blob(hilum, size, .add(isLarge ? 0.44 : 0.21), hardness: isLarge ? 0.35 : 0.15, lungOnly: true)
+            let size: SIMD2<Float> = isLarge ? SIMD2(0.105, 0.120) : SIMD2(0.052, 0.075)
+            field.blob(hilum, size, .add(isLarge ? 0.50 : 0.20), hardness: isLarge ? 0.35 : 0.15, lungOnly: true)
             for index in 0..<13 {
                 let angle = Float(index) / 12 * 2.5 - 1.25 + 0.12 * Float(random.uniform(in: -1...1))
                 let length = 0.15 + 0.09 * Float(random.uniform())
@@ -106,11 +110,14 @@ struct Renderer {
         var random = SeededGenerator(seed: plan.grainSeed, keys: 14)
         let isA = plan.site == .a
         let tone = toneTable(&random)
-        let grain: Float = (isA ? 0.013 : 0.034) * Float(tone.count - 1)
+        let grain: Float = (isA ? 0.013 : 0.028) * Float(tone.count - 1)
         let mottle = mottleGrid(&random)
         let frame = isA ? 0 : Int(field.scale * Float(random.uniform(in: 0.022...0.038)))
         let last = Float(tone.count - 1)
         var samples = [UInt16](repeating: 0, count: side * side)
+        // Safety: `field` outlives this function and both planes hold `side * side` floats.
+        let lung = field.lung
+        let value = field.value
         let step = Float(Self.mottleCells) / field.scale
         samples.withUnsafeMutableBufferPointer { out in
             for y in frame..<(side - frame) {
@@ -131,7 +138,7 @@ struct Renderer {
                     let four = (bits & 0xFFFF) &+ ((bits >> 16) & 0xFFFF) &+ ((bits >> 32) & 0xFFFF) &+ (bits >> 48)
                     let bell = (Float(four) - 131_070) * (1.732 / 65_536)
                     // Safety: x and y are below `side`, the table index is clamped to the table.
-                    let ideal = field.value[y * side + x] + cloud * (0.4 + field.lung[y * side + x])
+                    let ideal = value[y * side + x] + cloud * (0.4 + lung[y * side + x])
                     let place = min(max(ideal * last + bell * grain * (0.25 + ideal), 0), last)
                     out[y * side + x] = tone[Int(place)]
                 }

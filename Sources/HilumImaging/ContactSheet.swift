@@ -1,0 +1,213 @@
+import Foundation
+
+/// Queries and what they found, as one picture: the query at the left, its hits in a grid at the right.
+public struct ContactSheet: Sendable {
+    public struct Query: Sendable {
+        /// A short line above, such as `image query` or an id.
+        public var title: String
+        public var image: GrayImage?
+        public var text: String
+
+        public init(title: String, image: GrayImage? = nil, text: String = "") {
+            self.title = title
+            self.image = image
+            self.text = text
+        }
+    }
+
+    public struct Hit: Sendable {
+        public var rank: Int
+        public var score: Double
+        public var id: String
+        /// Through what the case was found: `image`, `report` or both; may be empty.
+        public var via: String
+        public var labels: [String]
+        /// The report, or its beginning; shown on a few lines.
+        public var text: String
+        /// nil: a placeholder says `report only`.
+        public var image: GrayImage?
+        /// Whether the hit is what was looked for: a green or red edge; nil: neither.
+        public var isRelevant: Bool?
+
+        public init(
+            rank: Int, score: Double, id: String, via: String = "", labels: [String] = [], text: String = "",
+            image: GrayImage? = nil, isRelevant: Bool? = nil
+        ) {
+            self.rank = rank
+            self.score = score
+            self.id = id
+            self.via = via
+            self.labels = labels
+            self.text = text
+            self.image = image
+            self.isRelevant = isRelevant
+        }
+    }
+
+    public struct Row: Sendable {
+        public var query: Query
+        public var hits: [Hit]
+
+        public init(query: Query, hits: [Hit]) {
+            self.query = query
+            self.hits = hits
+        }
+    }
+
+    public var title: String
+    public var rows: [Row]
+    /// Hits side by side.
+    public var columns = 5
+    /// Side of a picture in pixels.
+    public var tileSide = 240
+    /// Lines of report text under a hit.
+    public var textLineCount = 3
+
+    public init(title: String, rows: [Row]) {
+        self.title = title
+        self.rows = rows
+    }
+
+    private static let margin = 20
+    private static let gap = 12
+    private static let padding = 8
+    private static let queryGap = 28
+
+    private var cardWidth: Int { tileSide + 2 * Self.padding }
+    private var hitHeight: Int {
+        Self.padding + tileSide + 8 + Canvas.lineHeight(scale: 2) + 2 * Canvas.lineHeight(scale: 1.5) + 2
+            + textLineCount * Canvas.lineHeight(scale: 1) + (textLineCount > 0 ? 4 : 0) + Self.padding
+    }
+    private var columnCount: Int { max(1, min(columns, rows.map(\.hits.count).max() ?? 1)) }
+    private var headHeight: Int { title.isEmpty ? Self.margin : Self.margin + Canvas.lineHeight(scale: 3) + 10 }
+
+    /// Width and height of the picture that `render` gives, in pixels.
+    public var size: (width: Int, height: Int) {
+        let width = 2 * Self.margin + cardWidth + Self.queryGap + columnCount * (cardWidth + Self.gap) - Self.gap
+        let rowsHeight = rows.reduce(0) { $0 + rowHeight($1) + Self.gap + 6 }
+        return (width, headHeight + max(rowsHeight - Self.gap - 6, 0) + Self.margin)
+    }
+
+    /// Draws the sheet.
+    public func render() -> RGBImage {
+        let size = size
+        var canvas = Canvas(width: size.width, height: size.height, background: Theme.background)
+        if !title.isEmpty {
+            let columns = (size.width - 2 * Self.margin) / BitmapFont.advance(3)
+            canvas.text(
+                Canvas.shortened(title, columns: columns), x: Self.margin, y: Self.margin, Theme.text, scale: 3)
+        }
+        var y = headHeight
+        for row in rows {
+            drawQuery(row.query, &canvas, x: Self.margin, y: y)
+            let firstX = Self.margin + cardWidth + Self.queryGap
+            drawArrow(&canvas, x: firstX - Self.queryGap, y: y + Self.padding + tileSide / 2)
+            for (index, hit) in row.hits.enumerated() {
+                let x = firstX + index % columnCount * (cardWidth + Self.gap)
+                drawHit(hit, &canvas, x: x, y: y + index / columnCount * (hitHeight + Self.gap))
+            }
+            if row.hits.isEmpty {
+                canvas.text("no hits", x: firstX + 8, y: y + tileSide / 2, Theme.faint, scale: 2)
+            }
+            y += rowHeight(row) + Self.gap + 6
+        }
+        return canvas.image
+    }
+
+    private func rowHeight(_ row: Row) -> Int {
+        let lines = max(1, (row.hits.count + columnCount - 1) / columnCount)
+        return lines * hitHeight + (lines - 1) * Self.gap
+    }
+
+    private func drawQuery(_ query: Query, _ canvas: inout Canvas, x: Int, y: Int) {
+        let card = PixelRect(x: x, y: y, width: cardWidth, height: hitHeight)
+        canvas.fillRectangle(card, Theme.card)
+        canvas.strokeRectangle(card, Theme.accent, thickness: 2)
+        let tile = PixelRect(x: x + Self.padding, y: y + Self.padding, width: tileSide, height: tileSide)
+        var textY = tile.y + tileSide + 8
+        if let image = query.image {
+            canvas.fillRectangle(tile, .black)
+            canvas.draw(image.levelledForDisplay(), in: tile)
+            textY = line("query: " + query.title, &canvas, x: tile.x, y: textY, Theme.accent, scale: 1.5)
+            let room = max(0, y + hitHeight - Self.padding - textY) / Canvas.lineHeight(scale: 1.5)
+            paragraph(query.text, &canvas, x: tile.x, y: textY, Theme.text, scale: 1.5, lines: room)
+        } else {
+            let topY = line("query: " + query.title, &canvas, x: tile.x, y: tile.y, Theme.accent, scale: 1.5)
+            let room = max(0, y + hitHeight - Self.padding - topY - 6) / Canvas.lineHeight(scale: 2)
+            paragraph(query.text, &canvas, x: tile.x, y: topY + 6, Theme.text, scale: 2, lines: room)
+        }
+    }
+
+    private func drawHit(_ hit: Hit, _ canvas: inout Canvas, x: Int, y: Int) {
+        let card = PixelRect(x: x, y: y, width: cardWidth, height: hitHeight)
+        canvas.fillRectangle(card, Theme.card)
+        let edge = hit.isRelevant.map { $0 ? Theme.good : Theme.bad } ?? Theme.edge
+        canvas.strokeRectangle(card, edge, thickness: hit.isRelevant == nil ? 1 : 2)
+        let tile = PixelRect(x: x + Self.padding, y: y + Self.padding, width: tileSide, height: tileSide)
+        if let image = hit.image {
+            canvas.fillRectangle(tile, .black)
+            canvas.draw(image.levelledForDisplay(), in: tile)
+        } else {
+            canvas.fillRectangle(tile, Theme.background)
+            canvas.strokeRectangle(tile, Theme.edge)
+            canvas.text(
+                "report only", x: x + cardWidth / 2, y: tile.y + tileSide / 2 - 8, Theme.faint, scale: 2,
+                anchor: .center)
+        }
+        var textY = tile.y + tileSide + 8
+        canvas.text("\(hit.rank)", x: tile.x, y: textY, Theme.accent, scale: 2)
+        canvas.text(
+            String(format: "%.3f", hit.score), x: tile.x + tileSide, y: textY, Theme.text, scale: 2, anchor: .right)
+        if !hit.via.isEmpty {
+            canvas.text(
+                hit.via, x: x + cardWidth / 2 - 6, y: textY + 3, Theme.faint, scale: 1.5, anchor: .center)
+        }
+        textY += Canvas.lineHeight(scale: 2)
+        textY = line(hit.id, &canvas, x: tile.x, y: textY, Theme.text, scale: 1.5)
+        textY =
+            line(
+                hit.labels.joined(separator: ", "), &canvas, x: tile.x, y: textY, Theme.good, scale: 1.5) + 4
+        paragraph(hit.text, &canvas, x: tile.x, y: textY, Theme.faint, scale: 1, lines: textLineCount)
+    }
+
+    private func drawArrow(_ canvas: inout Canvas, x: Int, y: Int) {
+        let (left, right, middle) = (Double(x) + 7, Double(x + Self.queryGap) - 7, Double(y))
+        let tip = PixelPoint(right, middle)
+        canvas.line(from: PixelPoint(left, middle), to: tip, Theme.accent, thickness: 2)
+        canvas.polyline(
+            [PixelPoint(right - 6, middle - 6), tip, PixelPoint(right - 6, middle + 6)], Theme.accent, thickness: 2)
+    }
+
+    /// One line, cut to the width of a tile; returns where the next begins.
+    private func line(
+        _ string: String, _ canvas: inout Canvas, x: Int, y: Int, _ color: RGBColor, scale: Double
+    ) -> Int {
+        let columns = tileSide / BitmapFont.advance(scale)
+        canvas.text(Canvas.shortened(string, columns: columns), x: x, y: y, color, scale: scale)
+        return y + Canvas.lineHeight(scale: scale)
+    }
+
+    private func paragraph(
+        _ string: String, _ canvas: inout Canvas, x: Int, y: Int, _ color: RGBColor, scale: Double, lines: Int
+    ) {
+        guard lines > 0 else { return }
+        let wrapped = Canvas.wrapped(string, width: tileSide, scale: scale, maxLines: lines)
+        for (index, text) in wrapped.enumerated() {
+            canvas.text(text, x: x, y: y + index * Canvas.lineHeight(scale: scale), color, scale: scale)
+        }
+    }
+}
+
+extension GrayImage {
+    /// The image for a screen: one that uses less than a quarter of the range (10 or 12 stored bits in 16) is stretched
+    /// from its darkest to its brightest sample; any other is left as it is.
+    func levelledForDisplay() -> GrayImage {
+        guard let highest = samples.max(), let lowest = samples.min(), highest < 16_384, highest > lowest else {
+            return self
+        }
+        let span = UInt32(highest - lowest)
+        return GrayImage(
+            width: width, height: height,
+            samples: samples.map { UInt16((UInt32($0 - lowest) * 65_535 + span / 2) / span) })
+    }
+}

@@ -1,0 +1,108 @@
+/// A grid of numbers laid over a picture.
+public enum HeatMap {
+    /// How a heat map is drawn.
+    public struct Style: Sendable {
+        /// The longer side of the picture in pixels.
+        public var side: Int
+        /// How much of the colour lies over the picture where the value is highest, 0 … 1; it fades with the value.
+        public var opacity: Double
+        /// Interpolates between the centres of the cells; otherwise cells are squares of one colour.
+        public var isSmooth: Bool
+        /// What stands above the picture; empty: no line.
+        public var title: String
+
+        public init(side: Int = 512, opacity: Double = 0.75, isSmooth: Bool = true, title: String = "") {
+            self.side = side
+            self.opacity = opacity
+            self.isSmooth = isSmooth
+            self.title = title
+        }
+    }
+
+    /// The picture with the grid over it and a colour bar at its right.
+    ///
+    /// The grid covers the whole picture. For values of a model's patches, hand in the square that the model saw
+    /// (`resizedToFit`), since the grid covers its padding too.
+    ///
+    /// - Parameters:
+    ///   - values: `[rows, columns]` row-major, top row first; the colours span their smallest to their largest.
+    ///     Values that are not finite count as the smallest.
+    public static func overlay(
+        _ image: GrayImage, values: [Float], columns: Int, rows: Int, style: Style = Style()
+    ) -> RGBImage {
+        precondition(columns > 0 && rows > 0 && values.count == columns * rows, "the values must fill the grid")
+        let place = Canvas.fitted(
+            image.width, image.height, in: PixelRect(x: 0, y: 0, width: style.side, height: style.side))
+        let finite = values.filter(\.isFinite)
+        let (lowest, highest) = (Double(finite.min() ?? 0), Double(finite.max() ?? 0))
+        let span = highest > lowest ? highest - lowest : 1
+        let grid = values.map { $0.isFinite ? (Double($0) - lowest) / span : 0 }
+        let margin = 16
+        let top = style.title.isEmpty ? margin : margin + Canvas.lineHeight(scale: 2) + 8
+        let pictureX = margin
+        let barX = pictureX + place.width + 20
+        var canvas = Canvas(
+            width: barX + 16 + 8 + 8 * 9 + margin, height: top + max(place.height, 120) + margin,
+            background: Theme.background)
+        if !style.title.isEmpty {
+            let columns = (canvas.width - 2 * margin) / BitmapFont.advance(2)
+            canvas.text(Canvas.shortened(style.title, columns: columns), x: margin, y: margin, Theme.text, scale: 2)
+        }
+        canvas.draw(
+            image, in: PixelRect(x: pictureX, y: top, width: place.width, height: place.height), stretched: true)
+        for y in 0..<place.height {
+            for x in 0..<place.width {
+                let gridX = (Double(x) + 0.5) / Double(place.width) * Double(columns)
+                let gridY = (Double(y) + 0.5) / Double(place.height) * Double(rows)
+                let value =
+                    style.isSmooth
+                    ? smooth(grid, gridX, gridY, columns, rows) : grid[Int(gridY) * columns + Int(gridX)]
+                canvas.blend(
+                    pictureX + x, top + y, ColorMap.heat.color(value), style.opacity * (0.15 + 0.85 * value))
+            }
+        }
+        drawBar(
+            &canvas, PixelRect(x: barX, y: top, width: 16, height: place.height), lowest, highest)
+        return canvas.image
+    }
+
+    /// Bilinear between the centres of the cells; level beyond the outermost.
+    private static func smooth(_ grid: [Double], _ x: Double, _ y: Double, _ columns: Int, _ rows: Int) -> Double {
+        let (px, py) = (min(max(x - 0.5, 0), Double(columns - 1)), min(max(y - 0.5, 0), Double(rows - 1)))
+        let (x0, y0) = (Int(px), Int(py))
+        let (x1, y1) = (min(x0 + 1, columns - 1), min(y0 + 1, rows - 1))
+        let (fx, fy) = (px - Double(x0), py - Double(y0))
+        let upper = grid[y0 * columns + x0] * (1 - fx) + grid[y0 * columns + x1] * fx
+        let lower = grid[y1 * columns + x0] * (1 - fx) + grid[y1 * columns + x1] * fx
+        return upper * (1 - fy) + lower * fy
+    }
+
+    private static func drawBar(_ canvas: inout Canvas, _ rect: PixelRect, _ lowest: Double, _ highest: Double) {
+        for row in 0..<rect.height {
+            let value = 1 - (Double(row) + 0.5) / Double(rect.height)
+            canvas.fillRectangle(
+                PixelRect(x: rect.x, y: rect.y + row, width: rect.width, height: 1), ColorMap.heat.color(value))
+        }
+        canvas.strokeRectangle(rect, Theme.edge)
+        let half = Canvas.lineHeight(scale: 1.5) / 2
+        for part in 0...4 where rect.height >= 80 || part % 4 == 0 {
+            let y = rect.y + rect.height * (4 - part) / 4
+            let value = lowest + (highest - lowest) * Double(part) / 4
+            let label = AxisTicks.label(value, step: max((highest - lowest) / 20, 1e-9))
+            let textY = min(max(y - half + 2, rect.y), rect.y + rect.height - 2 * half + 3)
+            canvas.text(label, x: rect.x + rect.width + 8, y: textY, Theme.text, scale: 1.5)
+        }
+    }
+}
+
+/// The colours of sheets that show radiographs: dark, so that the pictures are the brightest thing.
+enum Theme {
+    static let background = RGBColor(17, 20, 25)
+    static let card = RGBColor(29, 34, 42)
+    static let edge = RGBColor(62, 71, 84)
+    static let text = RGBColor(228, 232, 238)
+    static let faint = RGBColor(150, 160, 174)
+    static let accent = RGBColor(110, 190, 250)
+    static let good = RGBColor(120, 205, 130)
+    static let bad = RGBColor(235, 120, 110)
+}

@@ -1,0 +1,111 @@
+import Foundation
+import HilumArchive
+import HilumCore
+import HilumImaging
+
+/// Opens an archive for one call.
+///
+/// - Parameter withModel: whether texts and images will be encoded; without, the model is not loaded.
+/// - Throws: `CommandError` with status 1 when there is no archive at `path`, so that a missing archive is told from a
+///   missing case (status 4).
+func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false) throws -> Archive {
+    do {
+        return try Archive(path: path, mode: mode, embedder: withModel ? try loadModel(ofArchive: path) : nil)
+    } catch let error as ArchiveError where error.code == .notFound {
+        throw CommandError(.failed, error.description)
+    }
+}
+
+/// A hit as it is shown, whether an archive or a daemon found it.
+struct FoundCase {
+    let rank: Int
+    let id: String
+    let score: Double
+    let via: String
+    let patient: String?
+    let view: String?
+    let date: String?
+    let findings: [String]
+    let report: String?
+    let imagePath: String?
+
+    init(_ hit: Hit) {
+        rank = hit.rank
+        id = hit.id
+        score = Double(hit.score)
+        via = hit.via.rawValue
+        patient = hit.record.patient
+        view = hit.record.view
+        date = hit.record.date
+        findings = hit.record.findings
+        report = hit.record.report
+        imagePath = hit.record.imagePath
+    }
+
+    /// From one line of a daemon's reply.
+    init?(line: String) {
+        guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
+            let rank = object["rank"] as? Int, let id = object["id"] as? String,
+            let score = (object["score"] as? NSNumber)?.doubleValue
+        else { return nil }
+        self.rank = rank
+        self.id = id
+        self.score = score
+        via = object["via"] as? String ?? ""
+        patient = object["patient"] as? String
+        view = object["view"] as? String
+        date = object["date"] as? String
+        findings = object["findings"] as? [String] ?? []
+        report = object["report"] as? String
+        imagePath = object["path"] as? String
+    }
+
+    /// The keys of the protocol; what a case does not have is left out.
+    func json(withReport: Bool) -> JSON {
+        var members: [(key: String, value: JSON)] = [
+            ("rank", .integer(rank)), ("id", .string(id)), ("score", .number(score, decimals: 4)),
+            ("via", .string(via)),
+        ]
+        if let patient { members.append(("patient", .string(patient))) }
+        if let view { members.append(("view", .string(view))) }
+        if let date { members.append(("date", .string(date))) }
+        members.append(("findings", .strings(findings)))
+        if withReport, let report { members.append(("report", .string(report))) }
+        return .object(members)
+    }
+
+    /// Hits as a table for people.
+    static func table(_ hits: [FoundCase]) -> String {
+        var table = TextTable([
+            ("rank", .right), ("score", .right), ("id", .left), ("via", .left), ("patient", .left), ("view", .left),
+            ("date", .left), ("findings", .left),
+        ])
+        for hit in hits {
+            table.append([
+                String(hit.rank), String(format: "%.4f", hit.score), shown(hit.id), hit.via, shown(hit.patient ?? ""),
+                shown(hit.view ?? ""), shown(hit.date ?? ""), shown(hit.findings.joined(separator: ", ")),
+            ])
+        }
+        return table.text
+    }
+}
+
+/// `text` on one line, without control characters, so that stored text cannot steer a terminal.
+func shown(_ text: String) -> String {
+    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+}
+
+/// Draws queries with their hits and writes the picture; a hit whose image cannot be read shows as a report only.
+func writeContactSheet(_ rows: [(query: ContactSheet.Query, hits: [FoundCase])], title: String, to path: String) throws
+{
+    let drawn = rows.map { row in
+        ContactSheet.Row(
+            query: row.query,
+            hits: row.hits.map { hit in
+                ContactSheet.Hit(
+                    rank: hit.rank, score: hit.score, id: hit.id, via: hit.via, labels: hit.findings,
+                    text: hit.report ?? "", image: hit.imagePath.flatMap { try? ImageDecoder.decode(path: $0) })
+            })
+    }
+    try FileIO.writeAtomically(path, try PNGEncoder.encode(ContactSheet(title: title, rows: drawn).render()))
+}

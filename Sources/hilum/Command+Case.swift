@@ -1,0 +1,74 @@
+import Foundation
+import HilumArchive
+import HilumCore
+
+extension Command {
+    static let get = Command(
+        name: "get",
+        summary: "show a stored case",
+        usage: ["ARCHIVE ID [--json]"],
+        operands: ["ARCHIVE", "ID"],
+        options: [.json],
+        details:
+            "Shows what is stored of a case: its metadata, findings and report. Exits 4 when there is no such case.",
+        examples: [("hilum get archive phantom-a-00001 --json", "one case as a JSON object")],
+        run: runGet)
+
+    static let delete = Command(
+        name: "delete",
+        summary: "remove a case from an archive",
+        usage: ["ARCHIVE ID"],
+        operands: ["ARCHIVE", "ID"],
+        options: [.json],
+        details:
+            "Removes a case and its vectors; it is gone from every later search. Exits 4 when there is no such case.",
+        examples: [("hilum delete archive phantom-a-00001", "removes one case")],
+        run: runDelete)
+}
+
+private func runGet(_ arguments: Arguments) throws -> ExitStatus {
+    let archive = try openArchive(arguments.operands[0], .readOnly)
+    defer { archive.close() }
+    let id = arguments.operands[1]
+    guard let record = try archive.get(id: id) else {
+        throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])")
+    }
+    var members: [(key: String, value: JSON)] = [("id", .string(record.id))]
+    let fields = [
+        ("patient", record.patient), ("modality", record.modality), ("view", record.view), ("date", record.date),
+        ("site", record.site), ("image", record.imagePath), ("image_sha256", record.imageDigest),
+    ]
+    for (key, value) in fields {
+        if let value { members.append((key, .string(value))) }
+    }
+    members.append(("findings", .strings(record.findings)))
+    if arguments.has("json") {
+        let metadata = record.metadata.sorted { $0.key < $1.key }
+        members.append(("metadata", .object(metadata.map { ($0.key, JSON.string($0.value)) })))
+        members.append(("generation", .integer(Int(record.generation))))
+        if let report = record.report { members.append(("report", .string(report))) }
+        standardOutputLine(JSON.object(members).text)
+        return .done
+    }
+    var table = TextTable([("field", .left), ("value", .left)])
+    for (key, value) in members where key != "findings" {
+        if case .string(let text) = value { table.append([key, shown(text)]) }
+    }
+    table.append(["findings", shown(record.findings.joined(separator: ", "))])
+    for (key, value) in record.metadata.sorted(by: { $0.key < $1.key }) { table.append([shown(key), shown(value)]) }
+    standardOutput(table.text)
+    if let report = record.report { standardOutput("\n\(report)\n") }
+    return .done
+}
+
+private func runDelete(_ arguments: Arguments) throws -> ExitStatus {
+    let archive = try openArchive(arguments.operands[0], .readWrite)
+    defer { archive.close() }
+    let id = arguments.operands[1]
+    guard try archive.delete(id: id) else {
+        throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])")
+    }
+    if arguments.has("json") { standardOutputLine(JSON.object([("deleted", .string(id))]).text) }
+    standardError("deleted \(shown(id))\n")
+    return .done
+}

@@ -1,0 +1,200 @@
+import Foundation
+import HilumArchive
+import HilumCore
+import HilumImaging
+import HilumMCR
+import HilumPhantom
+import HilumServer
+
+extension Command {
+    static let demo = Command(
+        name: "demo",
+        summary: "the whole job on drawn cases, in under two minutes",
+        usage: ["[--dir DIR] [--count N] [--seed S]"],
+        operands: [],
+        options: [
+            .value(
+                "dir", "DIR", "where the demo works (default ./hilum-demo); what an earlier demo left there is replaced"
+            ),
+            .value("count", "N", "how many cases to draw (default 300)", letter: "n"),
+            .value("seed", "S", "seed of the drawn cases (default 2024)"),
+        ],
+        details: """
+            Draws chest radiographs with reports, indexes them, starts the daemon, drops one more case into its inbox, and
+            then searches by image and by text. Leaves the archive and a contact sheet in DIR.
+            """,
+        examples: [("hilum demo --dir /tmp/demo", "runs it in a folder of one's own")],
+        run: runDemo)
+}
+
+private func runDemo(_ arguments: Arguments) throws -> ExitStatus {
+    let count = try arguments.integer("count", in: 20...100_000) ?? 300
+    let seed = arguments.text("seed") == nil ? 2024 : try arguments.seed()
+    let demo = try Demo(folder: arguments.text("dir") ?? "hilum-demo", count: count, seed: seed)
+    try demo.run()
+    return .done
+}
+
+/// The steps of the demonstration, each told in a line.
+private struct Demo {
+    let folder: String
+    let count: Int
+    let seed: UInt64
+    private let started = monotonicSeconds()
+
+    private var phantoms: String { folder + "/phantoms" }
+    private var archive: String { folder + "/archive" }
+    private var inbox: String { folder + "/inbox" }
+    private var sheet: String { folder + "/contact-sheet.png" }
+
+    /// Empties a folder that an earlier demo made, and refuses any other that holds something.
+    init(folder: String, count: Int, seed: UInt64) throws {
+        let absolute = folder.hasPrefix("/") ? folder : FileManager.default.currentDirectoryPath + "/" + folder
+        self.folder = absolute
+        self.count = count
+        self.seed = seed
+        let mark = absolute + "/.hilum-demo"
+        let present = (try? FileManager.default.contentsOfDirectory(atPath: absolute)) ?? []
+        if !present.isEmpty && !present.contains(".hilum-demo") {
+            throw CommandError(
+                .failed, "\(absolute) holds files that no demo made; give an empty or new folder with --dir")
+        }
+        if let holder = try? Archive(path: absolute + "/archive", mode: .readWrite) {
+            holder.close()
+        } else if FileManager.default.fileExists(atPath: absolute + "/archive/data.mdb") {
+            throw CommandError(.failed, "\(absolute)/archive is in use; end that daemon first, or give another --dir")
+        }
+        for name in ["phantoms", "archive", "inbox", "contact-sheet.png", "query.png"] where present.contains(name) {
+            try FileManager.default.removeItem(atPath: absolute + "/" + name)
+        }
+        try FileIO.makeFolder(absolute)
+        try FileIO.writeAtomically(mark, Array("made by 'hilum demo', which may empty this folder\n".utf8))
+    }
+
+    func run() throws {
+        tell("drawing \(count) chest radiographs with reports (seed \(seed)); none stems from a patient")
+        let drawing = Progress("draw", total: count, unit: "cases")
+        try PhantomDataset.write(to: phantoms, count: count, seed: seed, site: nil, progress: drawing)
+        drawing.finish()
+
+        let model = try loadModel(builtinModelName)
+        tell("indexing them into \(archive) with the built-in model (\(model.dimension) numbers a vector)")
+        try Archive.create(at: archive, modelDirectory: try modelFolder(builtinModelName))
+        let opened = try Archive(path: archive, mode: .readWrite, embedder: model)
+        let summary = try BulkIndexer(archive: opened).run(sources: [phantoms])
+        opened.close()
+        print(
+            "    \(summary.stored) stored, \(summary.unchanged) unchanged, \(summary.refused.count) refused, "
+                + String(format: "%.1f cases/s", summary.casesPerSecond))
+
+        try FileIO.makeFolder(inbox)
+        let daemon = try DemoDaemon(archive: archive, inbox: inbox)
+        defer { daemon.stop() }
+        tell("the daemon answers at \(daemon.socket)")
+        try dropOneMore(daemon)
+        let byImage = try searchByImage(daemon)
+        let byText = try searchByText(daemon)
+        try writeContactSheet([byImage, byText], title: "hilum demo", to: sheet)
+        tell("contact sheet: \(sheet)")
+        let isStopped = daemon.stop()
+        if !isStopped { throw CommandError(.failed, "the daemon did not end cleanly") }
+        tell("done in \(durationText(monotonicSeconds() - started)); to go on:")
+        print("    hilum search \(archive) --text 'right upper lobe nodule'")
+        print("    hilum serve \(archive) --inbox \(inbox)")
+    }
+
+    /// One more case goes through the inbox, as a modality would send it.
+    private func dropOneMore(_ daemon: DemoDaemon) throws {
+        let drawn = PhantomGenerator(seed: seed, site: .a, side: 256).makeCase(count)
+        let id = "dropped-1"
+        // The text comes first: a case counts when its files have been still for a moment.
+        try FileIO.writeAtomically("\(inbox)/\(id).txt", Array(drawn.report.utf8))
+        try FileIO.writeAtomically("\(inbox)/\(id).png", try PNGEncoder.encode(drawn.image))
+        let dropped = monotonicSeconds()
+        tell("dropped one more case into \(inbox): \(drawn.labels.joined(separator: ", "))")
+        while try !daemon.ask("GET id=\(id)").status.isOK {
+            guard monotonicSeconds() - dropped < 30 else {
+                throw CommandError(.failed, "the daemon did not take the case from \(inbox) within 30 seconds")
+            }
+            usleep(50_000)
+        }
+        print(String(format: "    it can be found %.1f s later", monotonicSeconds() - dropped))
+    }
+
+    private func searchByImage(_ daemon: DemoDaemon) throws -> (query: ContactSheet.Query, hits: [FoundCase]) {
+        // A case that the archive does not hold, with something to be found in it.
+        let generator = PhantomGenerator(seed: seed, site: .b, side: 256)
+        var drawn = generator.makeCase(count + 1)
+        for index in (count + 2)..<(count + 40) where drawn.findings.isEmpty { drawn = generator.makeCase(index) }
+        let bytes = try PNGEncoder.encode(drawn.image)
+        try FileIO.writeAtomically(folder + "/query.png", bytes)
+        let truth = drawn.labels.joined(separator: ", ")
+        tell("searching with an image the archive does not hold (\(folder)/query.png), which shows: \(truth)")
+        let hits = try daemon.search("SEARCH k=5 with=report,path", literal: bytes)
+        return (ContactSheet.Query(title: "image", image: drawn.image, text: truth), hits)
+    }
+
+    private func searchByText(_ daemon: DemoDaemon) throws -> (query: ContactSheet.Query, hits: [FoundCase]) {
+        let text = "large left pleural effusion"
+        tell("searching with the words: \(text)")
+        let hits = try daemon.search("SEARCH text=\(JSON.string(text).text) k=5 with=report,path")
+        return (ContactSheet.Query(title: "text", text: text), hits)
+    }
+
+    private func tell(_ line: String) { print("==> \(line)") }
+
+    private func print(_ line: String) { standardOutputLine(line) }
+}
+
+/// `hilum serve` as a process of its own, as it would run in a clinic.
+private final class DemoDaemon {
+    let socket: String
+    private let process = Process()
+
+    init(archive: String, inbox: String) throws {
+        // A path in the archive may be too long for a socket, so it lies in the folder for temporary files if need be.
+        let near = archive + "/hilum.sock"
+        socket =
+            near.utf8.count < 100 ? near : FileManager.default.temporaryDirectory.path + "/hilum-demo-\(getpid()).sock"
+        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = ["serve", archive, "--socket", socket, "--inbox", inbox]
+        process.environment = ProcessInfo.processInfo.environment.merging(["HILUM_LOG": "warning"]) { given, _ in given
+        }
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let deadline = monotonicSeconds() + 60
+        while (try? ask("PING"))?.status.isOK != true {
+            guard process.isRunning else { throw CommandError(.failed, "the daemon ended before it answered") }
+            guard monotonicSeconds() < deadline else {
+                stop()
+                throw CommandError(.failed, "the daemon did not answer within a minute")
+            }
+            usleep(20_000)
+        }
+    }
+
+    /// Sends one request and reads its reply.
+    func ask(_ line: String, literal: [UInt8]? = nil) throws -> Client.Reply {
+        try Client(socketPath: socket).request(line, literal: literal)
+    }
+
+    /// Searches and prints what was found.
+    func search(_ line: String, literal: [UInt8]? = nil) throws -> [FoundCase] {
+        let reply = try ask(line, literal: literal)
+        guard reply.status.isOK else {
+            throw CommandError(.failed, "the daemon answered: \(reply.status.text)")
+        }
+        let hits = reply.objects.compactMap { FoundCase(line: $0) }
+        for row in FoundCase.table(hits).split(separator: "\n") { standardOutputLine("    \(row)") }
+        return hits
+    }
+
+    /// Ends it as a service manager does; whether it ended cleanly.
+    @discardableResult
+    func stop() -> Bool {
+        if process.isRunning { process.terminate() }
+        process.waitUntilExit()
+        return process.terminationReason == .exit && process.terminationStatus == 0
+    }
+}

@@ -1,0 +1,209 @@
+import Foundation
+import HilumArchive
+import HilumCore
+import HilumImaging
+import HilumIndex
+import HilumMCR
+import Synchronization
+
+extension Command {
+    static let eval = Command(
+        name: "eval",
+        summary: "measure retrieval: recall, median rank, label precision",
+        usage: ["(ARCHIVE | --model MODEL) --data DIR [--plots DIR] [--json]"],
+        operands: ["ARCHIVE"],
+        optionalOperandCount: 1,
+        options: [
+            .value("model", "MODEL", "a model folder, or 'builtin'"),
+            .value(
+                "data", "DIR", "folder with a cases.jsonl: every case with an image and a report is query and gallery"),
+            .value("limit", "N", "only the first N cases"),
+            .value("seed", "S", "seed of the bootstrap (default 1)"),
+            .value("plots", "DIR", "draw recall over the number of hits as PNG"),
+            .quiet, .json,
+        ],
+        details: """
+            Gallery and queries are all cases of DIR that have both an image and a report; both directions are measured. A hit is the
+            same case or one with an identical normalised report. Rank = 1 + strictly better + half of the tied others. The
+            figures stand beside those of chance; the 95 % interval is a bootstrap over queries. 'index' says which part of the
+            exact top ten the graph index finds, so that a loss of the index is told from a loss of the model.
+            """,
+        examples: [("hilum eval --model builtin --data phantoms --json", "the built-in model on drawn cases")],
+        run: runEval)
+}
+
+private func runEval(_ arguments: Arguments) throws -> ExitStatus {
+    let modelName = arguments.text("model")
+    let archive = arguments.operands.first
+    if modelName == nil && archive == nil { throw CommandError.usage("ARCHIVE or --model is missing") }
+    if modelName != nil && archive != nil {
+        throw CommandError.usage("ARCHIVE and --model are both given; it takes one, not both")
+    }
+    let data = try arguments.required("data")
+    let limit = try arguments.integer("limit", in: 1...Int.max)
+    let isQuiet = arguments.has("quiet")
+    let model = try modelName.map { try loadModel($0) } ?? loadModel(ofArchive: archive ?? "")
+    let set = try EvaluationSet(folder: data, limit: limit, model: model, isQuiet: isQuiet)
+    let evaluation = try RetrievalEvaluation(
+        of: set.cases, model: model.modelID, index: RetrievalEvaluation.Index(recall10: try set.indexRecall()),
+        seed: try arguments.seed())
+    if arguments.has("json") {
+        standardOutputLine(try evaluation.json())
+    } else {
+        standardOutput(text(of: evaluation))
+    }
+    if let folder = arguments.text("plots") { try set.writePlots(to: folder, evaluation) }
+    for (path, reason) in set.refused { standardError("refused: \(shown(path)): \(shown(reason))\n") }
+    return set.refused.isEmpty ? .done : .partlyDone
+}
+
+/// The embeddings of a data set's pairs.
+private struct EvaluationSet {
+    let cases: RetrievalCases
+    /// Cases that were left out because their image cannot be read.
+    private(set) var refused: [(path: String, reason: String)] = []
+
+    init(folder: String, limit: Int?, model: MCRModel, isQuiet: Bool) throws {
+        let read = try CaseFiles(source: folder)
+        refused = read.refused.map { ($0.source, $0.reason) }
+        var pairs = read.cases.filter { $0.image != nil && !($0.report ?? "").isEmpty }
+        if let limit { pairs = Array(pairs.prefix(limit)) }
+        guard !pairs.isEmpty else {
+            throw CommandError(.failed, "\(folder): there is no case with both an image and a report")
+        }
+        var images: [Float] = []
+        var kept: [CaseInput] = []
+        let progress = Progress("eval", total: pairs.count, unit: "cases", quiet: isQuiet)
+        for start in stride(from: 0, to: pairs.count, by: 32) {
+            let batch = Array(pairs[start..<min(start + 32, pairs.count)])
+            let decoded = decode(batch)
+            var good: [GrayImage] = []
+            for (pair, image) in zip(batch, decoded) {
+                switch image {
+                case .success(let image):
+                    good.append(image)
+                    kept.append(pair)
+                case .failure(let error): refused.append((pair.id, "\(error)"))
+                }
+            }
+            images += try model.embed(images: good, threads: defaultThreadCount)
+            progress.advance(by: batch.count)
+        }
+        progress.finish()
+        let texts = kept.map { $0.report ?? "" }
+        cases = RetrievalCases(
+            images: images, reports: try model.embed(reports: texts, threads: defaultThreadCount),
+            dimension: model.dimension,
+            reportHashes: texts.map { normalisedReportHash($0) }, labels: kept.map { Set($0.findings) })
+    }
+
+    /// The share of the true ten nearest reports of every image, and the other way round, that a graph index finds.
+    func indexRecall() throws -> Double {
+        let forward = try indexRecall(queries: cases.images, gallery: cases.reports)
+        let backward = try indexRecall(queries: cases.reports, gallery: cases.images)
+        return (forward + backward) / 2
+    }
+
+    private func indexRecall(queries: [Float], gallery: [Float]) throws -> Double {
+        let dimension = cases.dimension
+        let index = try HNSWIndex(dimension: dimension, metric: .cosine)
+        try gallery.withUnsafeBufferPointer { rows in
+            for row in 0..<cases.count {
+                let vector = UnsafeBufferPointer(rebasing: rows[(row * dimension)..<((row + 1) * dimension)])
+                try index.insert(vector, item: UInt32(row))
+            }
+        }
+        let hits = try queries.withUnsafeBufferPointer { rows in
+            try (0..<cases.count).map { row in
+                let vector = UnsafeBufferPointer(rebasing: rows[(row * dimension)..<((row + 1) * dimension)])
+                return try index.search(vector, k: 10, ef: 64).hits.map { Int($0.item) }
+            }
+        }
+        return try RetrievalEvaluation.indexRecall(queries: queries, gallery: gallery, dimension: dimension, hits: hits)
+    }
+
+    /// Recall over the number of hits, both directions and chance.
+    func writePlots(to folder: String, _ evaluation: RetrievalEvaluation) throws {
+        try FileIO.makeFolder(folder)
+        let last = min(50, cases.count)
+        func curve(_ name: String, _ queries: [Float], _ gallery: [Float]) throws -> LinePlot.Series {
+            let ranks = try RetrievalEvaluation.ranks(
+                queries: queries, gallery: gallery, dimension: cases.dimension, reportHashes: cases.reportHashes)
+            return LinePlot.Series(
+                name,
+                points: (1...last).map { k in
+                    (Double(k), 100 * Double(ranks.count { $0 <= Double(k) }) / Double(ranks.count))
+                })
+        }
+        var plot = LinePlot(
+            title: "Recall, \(cases.count) cases", xLabel: "hits looked at", yLabel: "found, %",
+            series: [
+                try curve("image to report", cases.images, cases.reports),
+                try curve("report to image", cases.reports, cases.images),
+                LinePlot.Series(
+                    "chance",
+                    points: [1, 5, 10].filter { $0 <= last }.map { k in
+                        let chance = evaluation.chance
+                        return (Double(k), 100 * (k == 1 ? chance.r1 : k == 5 ? chance.r5 : chance.r10))
+                    }),
+            ])
+        plot.yRange = 0...100
+        let path = folder + "/recall.png"
+        try FileIO.writeAtomically(path, try PNGEncoder.encode(plot.render()))
+        standardError("plot: \(path)\n")
+    }
+}
+
+/// The images of `batch`, read on all cores.
+private func decode(_ batch: [CaseInput]) -> [Result<GrayImage, any Error>] {
+    let results = Mutex([Int: Result<GrayImage, any Error>]())
+    parallelFor(batch.count) { index in
+        let result = Result<GrayImage, any Error> {
+            switch batch[index].image {
+            case .file(let path): try ImageDecoder.decode(path: path)
+            case .bytes(let bytes): try ImageDecoder.decode(bytes)
+            case nil: throw CommandError(.failed, "there is no image")
+            }
+        }
+        results.withLock { $0[index] = result }
+    }
+    return results.withLock { found in batch.indices.compactMap { found[$0] } }
+}
+
+/// The figures as a table for people.
+private func text(of evaluation: RetrievalEvaluation) -> String {
+    var table = TextTable([
+        ("", .left), ("R@1", .right), ("R@5", .right), ("R@10", .right), ("95 % of R@10", .right),
+        ("median rank", .right),
+    ])
+    for (name, direction) in [
+        ("image to report", evaluation.imageToReport), ("report to image", evaluation.reportToImage),
+    ] {
+        let interval = direction.ci95R10.map { percentText($0) }.joined(separator: " to ")
+        table.append([
+            name, percentText(direction.r1), percentText(direction.r5), percentText(direction.r10), interval,
+            String(format: "%g", direction.medianRank),
+        ])
+    }
+    let chance = evaluation.chance
+    table.append(["chance", percentText(chance.r1), percentText(chance.r5), percentText(chance.r10), "", ""])
+    var text = table.text
+    if let precision = evaluation.labelPrecision {
+        var labels = TextTable([("label precision", .left), ("P@1", .right), ("P@5", .right), ("P@10", .right)])
+        labels.append([
+            "image to image", percentText(precision.image.p1), percentText(precision.image.p5),
+            percentText(precision.image.p10),
+        ])
+        labels.append([
+            "report to report", percentText(precision.report.p1), percentText(precision.report.p5),
+            percentText(precision.report.p10),
+        ])
+        labels.append(["mean", percentText(precision.p1), percentText(precision.p5), percentText(precision.p10)])
+        if let p = chance.p { labels.append(["chance", percentText(p), percentText(p), percentText(p)]) }
+        text += "\n" + labels.text
+    }
+    text += "\nN \(evaluation.n), model \(evaluation.model.prefix(16)), text: \(evaluation.text)\n"
+    text += "duplicates: \(evaluation.dedup)\n"
+    if let index = evaluation.index { text += "index: finds \(percentText(index.recall10)) of the exact top ten\n" }
+    return text
+}

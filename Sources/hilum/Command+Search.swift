@@ -1,0 +1,189 @@
+import Foundation
+import HilumArchive
+import HilumCore
+import HilumImaging
+import HilumServer
+
+extension Command {
+    static let search = Command(
+        name: "search",
+        summary: "find the cases nearest to a text, an image or a stored case",
+        usage: [
+            "ARCHIVE (--text T | --image F | --id ID)… [-k 10] [--where 'KEY=VALUE …'] [--sheet OUT.png] [--json]",
+            "--socket S (--text T | --image F | --id ID)… [OPTION…]",
+        ],
+        operands: ["ARCHIVE"],
+        optionalOperandCount: 1,
+        options: [
+            .value("text", "TEXT", "a phrase or a report ('-' reads standard input)", letter: "t"),
+            .value("image", "FILE", "an image, PNG or JPEG ('-' reads standard input)", letter: "i"),
+            .value("id", "ID", "a stored case"),
+            .value("count", "K", "how many hits (default 10)", letter: "k"),
+            .value("target", "WHAT", "case, image or report: what is compared (default case, the better of both)"),
+            .value(
+                "where", "FILTERS",
+                "only cases that match all of these: view=PA finding=effusion,normal date=2019-01..2019-06 site!=B"),
+            .value("min-score", "S", "only hits with at least this cosine, from -1 to 1"),
+            .value("ef", "N", "width of the search in the graph: more is slower and more exact"),
+            .flag("exact", "compare with every case"),
+            .value("socket", "PATH", "ask the daemon at this socket instead of opening ARCHIVE"),
+            .value("sheet", "OUT.png", "draw query and hits on a contact sheet"),
+            .flag("report", "print the hits' reports too"),
+            .json,
+        ],
+        details: """
+            Several of --text, --image and --id are one query together. Without --json a table is printed; with it one object a hit,
+            best first: {"rank":1,"id":…,"score":…,"via":"image","patient":…,"view":…,"date":…,"findings":[…]}.
+            The score is the cosine; 'via' says whether the case's image or its report was nearest.
+            Exits 4 when the case given with --id is not there, 5 when no daemon answers.
+            """,
+        examples: [
+            ("hilum search archive --text 'left pleural effusion' -k 5", "the five cases nearest to a phrase"),
+            (
+                "hilum search archive --image new.png --where 'view=PA' --sheet hits.png",
+                "cases like an image, also as a picture"
+            ),
+        ],
+        run: runSearch)
+}
+
+/// What is asked, before it is known who answers.
+private struct Question {
+    /// Texts, images and ids in the order of the call.
+    var parts: [Query] = []
+    let count: Int
+    let ef: Int?
+    let target: SearchTarget
+    let filterText: String
+    let filter: Filter
+    let minScore: Double?
+    let isExact: Bool
+    let wantsReports: Bool
+
+    init(_ arguments: Arguments) throws {
+        for (name, value) in arguments.given {
+            switch (name, value) {
+            case ("text", let value?): parts.append(.text(try inputText(value)))
+            case ("image", let value?):
+                parts.append(.image(try readInput(value, limitInBytes: ImageLimits.standard.maxByteCount)))
+            case ("id", let value?): parts.append(.id(value))
+            default: break
+            }
+        }
+        guard !parts.isEmpty else { throw CommandError.usage("--text, --image or --id is missing") }
+        count = try arguments.integer("count", in: 1...ArchiveLimits.hitCount) ?? 10
+        ef = try arguments.integer("ef", in: 1...100_000)
+        let targets = SearchTarget.allCases.map(\.rawValue)
+        target = try arguments.choice("target", among: targets).flatMap(SearchTarget.init) ?? .case
+        filterText = arguments.texts("where").joined(separator: " ")
+        do { filter = try Filter(parsing: filterText) } catch { throw CommandError.usage("--where: \(error)") }
+        minScore = try arguments.number("min-score", in: -1...1)
+        isExact = arguments.has("exact")
+        wantsReports = arguments.has("report") || arguments.text("sheet") != nil
+    }
+
+    /// Asks the archive at `path`.
+    func ask(archive path: String) throws -> [FoundCase] {
+        let needsModel = parts.contains { part in
+            switch part {
+            case .text, .image: true
+            case .id, .vector: false
+            }
+        }
+        let archive = try openArchive(path, .readOnly, withModel: needsModel)
+        defer { archive.close() }
+        var request = SearchRequest(parts.map { SearchRequest.Part($0) })
+        request.k = count
+        request.ef = ef
+        request.target = target
+        request.filter = filter
+        request.minScore = minScore.map { Float($0) }
+        request.isExact = isExact
+        request.includesReports = wantsReports
+        let response: SearchResponse
+        do { response = try archive.search(request) } catch let error as ArchiveError where error.code == .notFound {
+            throw CommandError(.notFound, error.description)
+        }
+        let milliseconds = String(format: "%.1f ms", Double(response.microseconds) / 1000)
+        let short = response.isShortOfFilter ? ", as no more cases match the filter" : ""
+        standardError("\(response.hits.count) hits in \(milliseconds)\(short)\n")
+        return response.hits.map { FoundCase($0) }
+    }
+
+    /// Asks the daemon at `path`; the images go along as bytes.
+    func ask(socket path: String) throws -> [FoundCase] {
+        var line = "SEARCH"
+        var literal: [UInt8]?
+        var kinds: Set<String> = []
+        for part in parts {
+            let kind: String
+            switch part {
+            case .text(let text):
+                kind = "text"
+                line += " text=\(Client.quoted(text))"
+            case .image(let bytes):
+                kind = "image"
+                literal = bytes
+            case .id(let id):
+                kind = "id"
+                line += " id=\(Client.quoted(id))"
+            case .vector: continue
+            }
+            guard kinds.insert(kind).inserted else { throw CommandError.usage("--socket takes --\(kind) once") }
+        }
+        line += " k=\(count) target=\(target.rawValue)"
+        if let ef { line += " ef=\(ef)" }
+        if isExact { line += " exact=1" }
+        if let minScore { line += " min_score=\(minScore)" }
+        if wantsReports { line += " with=report,path" }
+        if !filterText.isEmpty { line += " \(filterText)" }
+        let reply = try Client(socketPath: path).request(line, literal: literal)
+        if let code = reply.status.code {
+            throw CommandError(code == .notFound ? .notFound : .failed, "\(code.rawValue): \(reply.status.text)")
+        }
+        standardError("\(reply.objects.count) hits\(reply.status.fields["us"].map { " in \($0) µs" } ?? "")\n")
+        return reply.objects.compactMap { FoundCase(line: $0) }
+    }
+
+    /// The query as the contact sheet shows it.
+    var drawn: ContactSheet.Query {
+        var texts: [String] = []
+        var image: GrayImage?
+        for part in parts {
+            switch part {
+            case .text(let text): texts.append(text)
+            case .image(let bytes): image = image ?? (try? ImageDecoder.decode(bytes))
+            case .id(let id): texts.append("like case \(id)")
+            case .vector: texts.append("a vector")
+            }
+        }
+        return ContactSheet.Query(
+            title: image == nil ? "text" : "image", image: image, text: texts.joined(separator: "; "))
+    }
+}
+
+private func runSearch(_ arguments: Arguments) throws -> ExitStatus {
+    let socket = arguments.text("socket")
+    if socket == nil && arguments.operands.isEmpty { throw CommandError.usage("ARCHIVE is missing") }
+    if let extra = arguments.operands.first, socket != nil {
+        throw CommandError.usage("'\(extra)' and --socket exclude each other")
+    }
+    let question = try Question(arguments)
+    let hits = try socket.map { try question.ask(socket: $0) } ?? question.ask(archive: arguments.operands[0])
+    if let sheet = arguments.text("sheet") {
+        try writeContactSheet([(question.drawn, hits)], title: "hilum search", to: sheet)
+        standardError("contact sheet: \(sheet)\n")
+    }
+    let withReport = arguments.has("report")
+    if arguments.has("json") {
+        for hit in hits { standardOutputLine(hit.json(withReport: withReport).text) }
+    } else if !hits.isEmpty {
+        standardOutput(FoundCase.table(hits))
+        guard withReport else { return .done }
+        for hit in hits {
+            standardOutput("\n\(hit.rank)  \(shown(hit.id))\n")
+            for line in Help.wrapped(shown(hit.report ?? "no report"), width: 100) { standardOutput("    \(line)\n") }
+        }
+    }
+    return .done
+}

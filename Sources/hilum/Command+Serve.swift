@@ -1,0 +1,49 @@
+import Foundation
+import HilumArchive
+import HilumCore
+import HilumServer
+
+extension Command {
+    static let serve = Command(
+        name: "serve",
+        summary: "the daemon: answers queries and takes in new cases",
+        usage: ["ARCHIVE [--socket PATH] [--inbox DIR]"],
+        operands: ["ARCHIVE"],
+        options: [
+            .value("socket", "PATH", "where to listen (default ARCHIVE/hilum.sock)", environment: "HILUM_SOCKET"),
+            .value("inbox", "DIR", "store what is dropped into this folder", environment: "HILUM_INBOX"),
+            .value("image-root", "DIR", "let requests name images below this folder; may be given more than once"),
+            .value("writer-uid", "UID", "let this user change the archive too; may be given more than once"),
+            .value("writer-gid", "GID", "let members of this group change it too; may be given more than once"),
+        ],
+        details: """
+            Serves an archive over a Unix socket in the line protocol of the README; 'hilum query' and 'nc -U' can talk to it.
+            A file in the inbox is taken in once it has stopped changing. One daemon serves an archive at a time.
+            SIGTERM and SIGINT end it cleanly: running requests are answered first.
+            """,
+        examples: [("hilum serve archive --inbox inbox", "serves ./archive at archive/hilum.sock and watches ./inbox")],
+        run: runServe)
+}
+
+private func runServe(_ arguments: Arguments) throws -> ExitStatus {
+    let path = arguments.operands[0]
+    var configuration = ServerConfiguration()
+    configuration.version = Help.version
+    configuration.imageRoots = arguments.texts("image-root")
+    configuration.writerUsers = try identifiers(arguments, "writer-uid")
+    configuration.writerGroups = try identifiers(arguments, "writer-gid")
+    let archive = try openArchive(path, .readWrite, withModel: true)
+    let server = Server(
+        archive: archive, socketPath: arguments.text("socket") ?? path + "/hilum.sock", inbox: arguments.text("inbox"),
+        configuration: configuration)
+    try server.run()
+    return .done
+}
+
+private func identifiers(_ arguments: Arguments, _ name: String) throws -> Set<UInt32> {
+    Set(
+        try arguments.texts(name).map { text in
+            guard let number = UInt32(text) else { throw CommandError.usage("--\(name) needs a number, not '\(text)'") }
+            return number
+        })
+}

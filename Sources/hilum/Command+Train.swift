@@ -1,0 +1,251 @@
+import Foundation
+import HilumArchive
+import HilumCore
+import HilumImaging
+import HilumMCR
+import HilumPhantom
+
+extension Command {
+    static let train = Command(
+        name: "train",
+        summary: "train the encoders, or go on training a model on one's own cases",
+        usage: ["--data DIR… --out MODEL [--init MODEL] [--config NAME] [--epochs N] [--seed S] [--resume]"],
+        operands: [],
+        options: [
+            .value("data", "DIR", "folder with a cases.jsonl, or a manifest; may be given more than once"),
+            .value("out", "MODEL", "folder for weights, config, vocabulary, log and curves"),
+            .value("init", "MODEL", "start from this model's weights and vocabulary ('builtin': the built-in one)"),
+            .value("config", "NAME", "mcr-micro, mcr-tiny, mcr-small or mcr-base (default mcr-small)"),
+            .value("epochs", "N", "how often each pair is seen (default 10)"),
+            .value("steps", "N", "end after so many steps instead"),
+            .value("batch", "N", "pairs a step (default 64)"),
+            .value("rate", "R", "peak of the learning rate (default 0.001, with --init 0.0002)"),
+            .value("seed", "S", "the same seed and thread count give the same bits (default 1)"),
+            .value("objective", "NAME", "mcr, dual or clip (default mcr)"),
+            .value("align", "NAME", "mba (map, then aggregate) or abm (the other way round; default mba)"),
+            .value("image-mask", "P", "per cent of the patches that are hidden in the masked phase (default 50)"),
+            .value("report-mask", "P", "per cent of the words that are hidden in the masked phase (default 25)"),
+            .value("unmasked", "SHARE", "share of the steps, at the end, that see everything (default 0.5)"),
+            .value(
+                "partial-reports", "SHARE",
+                "share of the pairs that show some sentences of their report only (default 0)"),
+            .value("hold-out", "N", "pairs kept for validation (default a tenth, at most 500)"),
+            .value("checkpoint", "N", "steps between checkpoints (default 250)"),
+            .flag("resume", "go on from the checkpoint in MODEL"),
+            .quiet, .json,
+        ],
+        details: """
+            Trains the image and the report encoder with masked contrastive reconstruction on pairs of image and report.
+            Checkpoints are written as it runs; Ctrl-C ends it after a step and --resume goes on, to the same bits. To
+            fine-tune the built-in model on one's own archive, give --init builtin and a folder with a cases.jsonl that
+            names images and reports.
+            """,
+        examples: [
+            (
+                "hilum train --data my-cases --init builtin --epochs 5 --out my-model",
+                "fine-tunes the built-in model; 'hilum init ARCHIVE --model my-model' uses it"
+            )
+        ],
+        run: runTrain)
+}
+
+private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
+    let folders = arguments.texts("data")
+    if folders.isEmpty { throw CommandError.usage("--data is missing") }
+    let output = try arguments.required("out")
+    let resumes = arguments.has("resume")
+    let options = try trainingOptions(arguments)
+    let configuration = try configuration(arguments)
+    let sources = try trainingSources(folders)
+    try checkOutput(output, resumes: resumes)
+    let start = try arguments.text("init").map { try loadModel($0) }
+    let tokenizer: Tokenizer
+    if resumes {
+        tokenizer = Tokenizer(vocabulary: try Vocabulary(path: output + "/vocab.txt"))
+    } else if let start {
+        tokenizer = start.tokenizer
+    } else {
+        standardError("building a vocabulary of \(configuration.vocabularySize) pieces\n")
+        let wording = RadiologyWording.sentences(count: 20_000, seed: options.seed)
+        tokenizer = Tokenizer(
+            vocabulary: try VocabularyBuilder.build(
+                texts: sources.map(\.report) + wording, terms: RadiologyWording.terms,
+                size: configuration.vocabularySize))
+    }
+    let heldOut = try arguments.integer("hold-out", in: 0...sources.count) ?? min(500, sources.count / 10)
+    let split = TrainingSet.split(sources, validationCount: heldOut, seed: options.seed)
+    guard split.training.count > 1 else {
+        throw CommandError(.failed, "\(sources.count) pairs of image and report are too few to train on")
+    }
+    let sizes = start?.configuration ?? configuration
+    let loading = Progress("read", total: sources.count, unit: "pairs", quiet: arguments.has("quiet"))
+    let threads = options.threads
+    func load(_ part: [TrainingSet.Source]) -> (set: TrainingSet, refused: [(path: String, reason: String)]) {
+        TrainingSet.load(part, configuration: sizes, tokenizer: tokenizer, threads: threads, progress: loading)
+    }
+    let training = load(split.training)
+    let validation = split.validation.isEmpty ? nil : load(split.validation)
+    loading.finish()
+    let refused = training.refused + (validation?.refused ?? [])
+    for (path, reason) in refused { standardError("refused: \(shown(path)): \(shown(reason))\n") }
+    let set = training.set
+    guard set.count > 1 else { throw CommandError(.failed, "no images could be read") }
+    let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: options, start: start)
+    if resumes { try trainer.resume(from: output, pairCount: set.count) }
+    let isComplete = try train(trainer, set, validation?.set, output, isQuiet: arguments.has("quiet"))
+    try report(trainer, output, isComplete: isComplete, asJSON: arguments.has("json"))
+    if !isComplete { return .interrupted }
+    return refused.isEmpty ? .done : .partlyDone
+}
+
+/// Runs the training to its end or to an interrupt; false for the latter.
+private func train(
+    _ trainer: MCRTrainer, _ set: TrainingSet, _ validation: TrainingSet?, _ output: String, isQuiet: Bool
+) throws -> Bool {
+    Interruption.watch("stopping after this step; --resume goes on")
+    let progress = Progress(
+        "train", total: trainer.totalSteps(pairCount: set.count), unit: "steps", done: trainer.step, quiet: isQuiet)
+    let isComplete = try trainer.run(set, validation: validation, progress: progress, interrupted: Interruption.flag) {
+        try $0.saveCheckpoint(to: output, pairCount: set.count)
+        try writeCurves($0.records, to: output)
+    }
+    progress.finish()
+    if isComplete { try MCRTrainer.removeCheckpoint(output) }
+    return isComplete
+}
+
+private func trainingOptions(_ arguments: Arguments) throws -> TrainingOptions {
+    var options = TrainingOptions()
+    options.seed = try arguments.seed()
+    options.epochCount = try arguments.integer("epochs", in: 1...1_000_000) ?? options.epochCount
+    options.stepCount = try arguments.integer("steps", in: 1...100_000_000)
+    options.batchSize = try arguments.integer("batch", in: 2...65_536) ?? options.batchSize
+    options.peakRate =
+        try arguments.number("rate", in: 0...1) ?? (arguments.text("init") == nil ? options.peakRate : 2e-4)
+    let objectives = Objective.allCases.map(\.rawValue)
+    if let name = try arguments.choice("objective", among: objectives), let objective = Objective(rawValue: name) {
+        options.objective = objective
+    }
+    if let percent = try arguments.integer("image-mask", in: 0...95) { options.imageMask = MaskRatio(percent: percent) }
+    if let percent = try arguments.integer("report-mask", in: 0...95) {
+        options.reportMask = MaskRatio(percent: percent)
+    }
+    options.unmaskedShare = try arguments.number("unmasked", in: 0...1) ?? options.unmaskedShare
+    options.partialReportShare = try arguments.number("partial-reports", in: 0...1) ?? options.partialReportShare
+    options.checkpointInterval =
+        try arguments.integer("checkpoint", in: 1...100_000_000) ?? options.checkpointInterval
+    return options
+}
+
+private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
+    let names = MCRConfiguration.named.map(\.name)
+    let name = try arguments.choice("config", among: names)
+    if name != nil && arguments.text("init") != nil {
+        throw CommandError.usage("--init brings its own sizes; leave out --config")
+    }
+    var configuration = MCRConfiguration.named.first { $0.name == name } ?? .small
+    let alignments = MCRConfiguration.Alignment.allCases.map(\.rawValue)
+    if let word = try arguments.choice("align", among: alignments),
+        let alignment = MCRConfiguration.Alignment(rawValue: word)
+    {
+        configuration.alignment = alignment
+    }
+    return configuration
+}
+
+/// The pairs of image and report in the folders.
+private func trainingSources(_ folders: [String]) throws -> [TrainingSet.Source] {
+    var sources: [TrainingSet.Source] = []
+    for folder in folders {
+        let read: CaseFiles
+        do { read = try CaseFiles(source: folder) } catch { throw CommandError(.failed, "\(error)") }
+        for refusal in read.refused { standardError("refused: \(shown(refusal.source)): \(shown(refusal.reason))\n") }
+        for item in read.cases {
+            guard case .file(let path)? = item.image, let report = item.report, !report.isEmpty else { continue }
+            sources.append(
+                TrainingSet.Source(imagePath: path, report: report, patient: "\(folder) \(item.patient ?? item.id)"))
+        }
+    }
+    guard sources.count > 1 else {
+        throw CommandError(
+            .failed, "\(folders.joined(separator: ", ")): there are no pairs of image and report to train on")
+    }
+    return sources
+}
+
+/// Keeps a model from being overwritten by mistake.
+private func checkOutput(_ output: String, resumes: Bool) throws {
+    let hasCheckpoint = MCRTrainer.hasCheckpoint(output)
+    if resumes && !hasCheckpoint {
+        throw CommandError(.failed, "\(output): there is no checkpoint to go on from; leave out --resume to begin")
+    }
+    if !resumes && hasCheckpoint {
+        throw CommandError(.failed, "\(output): a run was interrupted here; --resume goes on, or choose another folder")
+    }
+    if !resumes && FileManager.default.fileExists(atPath: output + "/config.json") {
+        throw CommandError(.failed, "\(output): a model stands here already; choose another folder")
+    }
+    try FileIO.makeFolder(output)
+}
+
+/// Losses and validation recall over the steps, as PNG beside the weights.
+private func writeCurves(_ records: [TrainingRecord], to folder: String) throws {
+    func series(_ name: String, _ value: (TrainingRecord) -> Double?) -> LinePlot.Series {
+        LinePlot.Series(name, points: records.compactMap { record in value(record).map { (Double(record.step), $0) } })
+    }
+    let losses = LinePlot(
+        title: "Losses", xLabel: "steps", yLabel: "mean since the record before",
+        series: [
+            series("contrast") { $0.contrastLoss },
+            series("image") { $0.phase == "masked" ? $0.imageLoss : nil },
+            series("report") { $0.phase == "masked" ? $0.reportLoss : nil },
+        ])
+    try FileIO.writeAtomically(folder + "/loss.png", try PNGEncoder.encode(losses.render()))
+    guard let count = records.compactMap({ $0.validation?.count }).last else { return }
+    var recall = LinePlot(
+        title: "Recall on \(count) pairs held out", xLabel: "steps", yLabel: "%",
+        series: [
+            series("image to report R@1") { $0.validation.map { 100 * $0.imageToReportR1 } },
+            series("image to report R@10") { $0.validation.map { 100 * $0.imageToReportR10 } },
+            series("report to image R@1") { $0.validation.map { 100 * $0.reportToImageR1 } },
+            series("report to image R@10") { $0.validation.map { 100 * $0.reportToImageR10 } },
+        ])
+    recall.yRange = 0...100
+    try FileIO.writeAtomically(folder + "/recall.png", try PNGEncoder.encode(recall.render()))
+}
+
+private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, asJSON: Bool) throws {
+    let model = try trainer.model()
+    let last = trainer.records.last
+    var members: [(key: String, value: JSON)] = [
+        ("out", .string(output)), ("model", .string(model.modelID)), ("steps", .integer(trainer.step)),
+        ("complete", .bool(isComplete)),
+    ]
+    if let last {
+        members.append(("seconds", .number(last.seconds, decimals: 1)))
+        members.append(("pairs_per_second", .number(last.pairsPerSecond, decimals: 2)))
+    }
+    if let validation = last?.validation {
+        members.append(
+            (
+                "validation",
+                .object([
+                    ("n", .integer(validation.count)),
+                    ("image_to_report_r1", .number(validation.imageToReportR1, decimals: 4)),
+                    ("image_to_report_r10", .number(validation.imageToReportR10, decimals: 4)),
+                    ("report_to_image_r1", .number(validation.reportToImageR1, decimals: 4)),
+                    ("report_to_image_r10", .number(validation.reportToImageR10, decimals: 4)),
+                ])
+            ))
+    }
+    if asJSON {
+        standardOutputLine(JSON.object(members).text)
+        return
+    }
+    var text = "\(output): \(trainer.step) steps, model \(model.modelID.prefix(16))"
+    if let validation = last?.validation {
+        text += ", image to report R@1 \(percentText(validation.imageToReportR1))"
+        text += " and R@10 \(percentText(validation.imageToReportR10)) on \(validation.count) pairs held out"
+    }
+    standardOutputLine(text + (isComplete ? "" : "; interrupted, --resume goes on"))
+}

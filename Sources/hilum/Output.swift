@@ -1,0 +1,71 @@
+import Foundation
+import HilumCore
+
+/// Writes data to standard output, all of it.
+///
+/// A reader that has gone away (`hilum … | head`) ends the program quietly with status 0; any other failure ends it with a
+/// sentence and status 1, so that a full disk is never taken for success.
+func standardOutput(_ text: String) {
+    var copy = text
+    copy.withUTF8 { standardOutput(UnsafeRawBufferPointer($0)) }
+}
+
+/// Writes a line to standard output.
+func standardOutputLine(_ text: String) {
+    standardOutput(text + "\n")
+}
+
+func standardOutput(_ bytes: UnsafeRawBufferPointer) {
+    var offset = 0
+    while offset < bytes.count, let base = bytes.baseAddress {
+        // Safety: `offset` is below the byte count of a buffer that the caller keeps alive.
+        let wrote = write(STDOUT_FILENO, base + offset, bytes.count - offset)
+        if wrote < 0 && errno == EINTR { continue }
+        if wrote < 0 && errno == EPIPE { exit(ExitStatus.done.rawValue) }
+        if wrote < 0 {
+            standardError("hilum: standard output cannot be written: \(String(cString: strerror(errno)))\n")
+            exit(ExitStatus.failed.rawValue)
+        }
+        offset += wrote
+    }
+}
+
+/// Rows of text in columns, for people.
+struct TextTable {
+    enum Alignment { case left, right }
+
+    private let alignments: [Alignment]
+    private var rows: [[String]] = []
+
+    /// - Parameter columns: the heading of each column and the side its cells lean to.
+    init(_ columns: [(heading: String, alignment: Alignment)]) {
+        alignments = columns.map(\.alignment)
+        rows.append(columns.map(\.heading))
+    }
+
+    mutating func append(_ row: [String]) {
+        precondition(row.count == alignments.count, "a row has one cell a column")
+        rows.append(row)
+    }
+
+    /// The table, one line a row, columns two blanks apart.
+    var text: String {
+        let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        var text = ""
+        for row in rows {
+            var line = ""
+            for (column, cell) in row.enumerated() {
+                let blanks = String(repeating: " ", count: widths[column] - cell.count)
+                line += (column > 0 ? "  " : "") + (alignments[column] == .left ? cell + blanks : blanks + cell)
+            }
+            while line.last == " " { line.removeLast() }
+            text += line + "\n"
+        }
+        return text
+    }
+}
+
+/// A fraction as per cent with one decimal: `97.3 %`.
+func percentText(_ fraction: Double) -> String {
+    String(format: "%.1f %%", fraction * 100)
+}

@@ -1,0 +1,110 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import HilumPhantom
+import Testing
+
+/// `kill -9` at random moments: what was acknowledged is there afterwards.
+@Suite("Killed runs", .serialized)
+struct KillTests {
+    @Test("An index run that is killed again and again loses nothing it had stored, stays sound and can be finished")
+    func killedIndexRuns() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        var generator = SeededGenerator(seed: 20)
+        let started = monotonicSeconds()
+        _ = try world.archive(in: scratch, indexed: true)
+        let wholeRun = monotonicSeconds() - started
+        var kills = 0
+        var attempt = 0
+        while kills < 20 {
+            attempt += 1
+            try #require(attempt < 20, "the runs end before they can be killed")
+            let archive = scratch.path("archive-\(attempt)")
+            #expect(try Program.run(["init", archive, "--model", world.model]).status == 0)
+            var stored = 0
+            while kills < 20 {
+                let process = try Program.start(
+                    ["index", archive, world.phantoms, "--quiet"], output: FileHandle.nullDevice,
+                    errors: FileHandle.nullDevice)
+                usleep(UInt32(generator.uniform() * wholeRun * 0.9 * 1e6))
+                let isFinished = !process.isRunning
+                kill(process.processIdentifier, SIGKILL)
+                process.waitUntilExit()
+                if isFinished { break }
+                kills += 1
+                let check = try Program.run(["check", archive, "--deep", "--json"])
+                #expect(check.status == 0, "after kill \(kills): \(check.text) \(check.errors)")
+                let cases = try check.object()["cases"] as? Int ?? -1
+                #expect(cases >= stored, "kill \(kills) lost cases: \(stored) before, \(cases) after")
+                stored = cases
+            }
+            let finished = try Program.run(["index", archive, world.phantoms, "--json"])
+            #expect(finished.status == 0, "\(finished.errors)")
+            let summary = try finished.object()
+            let total = (summary["stored"] as? Int ?? 0) + (summary["unchanged"] as? Int ?? 0)
+            #expect(total == World.caseCount)
+            #expect(summary["stored"] as? Int == World.caseCount - stored, "finished work was done twice")
+            #expect(try Program.run(["stats", archive, "--json"]).object()["cases"] as? Int == World.caseCount)
+        }
+    }
+
+    @Test("A daemon that is killed amid a stream of PUTs has every case it acknowledged")
+    func killedDaemon() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        var generator = SeededGenerator(seed: 21)
+        let drawer = PhantomGenerator(seed: 5, site: .a, side: 64)
+        let images = try (0..<6).map { try PNGEncoder.encode(drawer.makeCase($0).image) }
+        var acknowledged: Set<String> = []
+        var next = 0
+        for round in 0..<20 {
+            let daemon = try Daemon(archive: archive, in: scratch)
+            let session = try daemon.session()
+            for id in acknowledged.sorted() {
+                #expect(try session.ask("GET id=\(id)").last?.hasPrefix("OK") == true, "round \(round): \(id) is lost")
+            }
+            let killer = daemon.identifier
+            let delay = UInt32(generator.uniform() * 60_000)
+            let timer = Thread {
+                usleep(delay); Foundation.kill(killer, SIGKILL)
+            }
+            timer.start()
+            var pending: [String] = []
+            do {
+                while true {
+                    // Several in flight, so that the daemon commits them in groups; every third brings an image.
+                    while pending.count < 4 {
+                        let id = "case-\(next)"
+                        let words = "PUT id=\(id) report=\"number \(next), no acute disease\" view=PA"
+                        let image = images[next % images.count]
+                        if next % 3 == 0 {
+                            try session.send(Array("\(words) bytes=\(image.count)\n".utf8) + image)
+                        } else {
+                            try session.send(words + "\n")
+                        }
+                        pending.append(id)
+                        next += 1
+                    }
+                    let id = pending.removeFirst()
+                    let reply = try session.reply()
+                    if reply.last?.hasPrefix("OK id=\(id)") == true { acknowledged.insert(id) }
+                }
+            } catch {
+                // The connection ended with the daemon.
+            }
+            daemon.kill()
+            let check = try Program.run(["check", archive, "--deep", "--json"])
+            #expect(check.status == 0, "round \(round): \(check.text) \(check.errors)")
+            #expect(try check.object()["cases"] as? Int ?? -1 >= acknowledged.count)
+        }
+        #expect(acknowledged.count > 20, "the daemon was killed before it did anything")
+        let daemon = try Daemon(archive: archive, in: scratch)
+        let session = try daemon.session()
+        for id in acknowledged.sorted() {
+            #expect(try session.ask("GET id=\(id)").last?.hasPrefix("OK") == true, "\(id) is lost")
+        }
+        #expect(daemon.stop() == 0)
+    }
+}
