@@ -17,7 +17,7 @@ public struct Connection: Sendable {
         /// Octets of the literals of those requests, beyond which no further request is parsed.
         public var pendingLiteralByteCount = 8 << 20
         /// Unread output beyond which no further request starts.
-        public var outputHighWaterInBytes = 64 << 10
+        public var outputHighWaterInBytes = 16 << 10
         /// To finish a line that was begun.
         public var lineInSeconds = 10.0
         /// A literal has the time of a line and one second more for so many octets.

@@ -162,7 +162,7 @@ public struct InboxLedger: Sendable {
     /// Why `path` has no place in the case; nil if it was given one.
     private func place(_ path: String, among paths: [String], in arrival: inout Arrival) -> String? {
         let role = Self.role(of: path)
-        if role == .foreign { return "neither an image (png, jpg, dcm) nor a report (txt) by its name" }
+        if role == .foreign { return Self.foreignReason(path) }
         // Whoever was taken first keeps the name.
         let rivals = paths.filter { Self.role(of: $0) == role }
         let owner = rivals.first { entries[$0]?.state == .taken || entries[$0]?.state == .handedOut } ?? rivals.first
@@ -171,6 +171,13 @@ public struct InboxLedger: Sendable {
         }
         if role == .image { arrival.image = path } else { arrival.report = path }
         return nil
+    }
+
+    private static func foreignReason(_ path: String) -> String {
+        switch fileExtension(of: path).lowercased() {
+        case "jsonl", "csv": "a manifest is read by `hilum index`, not from the inbox"
+        default: "neither an image (png, jpg, dcm) nor a report (txt) by its name"
+        }
     }
 
     /// What became of a case that `due` handed out. Files that changed meanwhile are not touched: they settle again.

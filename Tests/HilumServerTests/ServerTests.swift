@@ -99,6 +99,34 @@ import Testing
         running.stop()
     }
 
+    @Test func aRequestThatWaitsBehindAnotherHasItsDeadlineToo() throws {
+        let running = try RunningServer()
+        let client = try running.client()
+        try client.send(raw: Array("SEARCH text=wait\n@late COUNT deadline_ms=20\n".utf8))
+        #expect(eventually { running.archive.state.withLock { $0.runningSearches } == 1 })
+        let other = try running.client()
+        #expect(try other.request("SEARCH text=wait deadline_ms=60").status.code == .deadline)
+        running.archive.gate.raise()
+        #expect(try client.readReply { _ in }.isOK)
+        #expect(try client.readReply { _ in }.code == .deadline)
+        running.stop()
+    }
+
+    @Test func requestsOfAClientThatWentAwayAreNotSearchedFor() throws {
+        let running = try RunningServer()
+        do {
+            let client = try running.client()
+            try client.send(raw: Array(("SEARCH text=wait\n" + String(repeating: "SEARCH text=a\n", count: 500)).utf8))
+            try client.send(raw: Array("PUT id=last report=x\n".utf8))
+            #expect(eventually { running.archive.state.withLock { $0.runningSearches } == 1 })
+        }
+        running.archive.gate.raise()
+        // Changes that were sent are still made; nobody waits for the searches.
+        #expect(eventually { running.archive.get(id: "last") != nil })
+        #expect(running.archive.state.withLock { $0.searches.count } < 500)
+        running.stop()
+    }
+
     @Test func aClientThatDoesNotReadDelaysNobody() throws {
         let running = try RunningServer(archive: FakeArchive(caseCount: 2000))
         let silent = try running.client()
