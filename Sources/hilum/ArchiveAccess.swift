@@ -25,6 +25,8 @@ struct FoundCase {
     let patient: String?
     let view: String?
     let date: String?
+    let site: String?
+    let modality: String?
     let findings: [String]
     let report: String?
     let imagePath: String?
@@ -37,6 +39,8 @@ struct FoundCase {
         patient = hit.record.patient
         view = hit.record.view
         date = hit.record.date
+        site = hit.record.site
+        modality = hit.record.modality
         findings = hit.record.findings
         report = hit.record.report
         imagePath = hit.record.imagePath
@@ -55,6 +59,8 @@ struct FoundCase {
         patient = object["patient"] as? String
         view = object["view"] as? String
         date = object["date"] as? String
+        site = object["site"] as? String
+        modality = object["modality"] as? String
         findings = object["findings"] as? [String] ?? []
         report = object["report"] as? String
         imagePath = object["path"] as? String
@@ -63,13 +69,15 @@ struct FoundCase {
     /// The keys of the protocol; what a case does not have is left out.
     func json(withReport: Bool) -> JSON {
         var members: [(key: String, value: JSON)] = [
-            ("rank", .integer(rank)), ("id", .string(id)), ("score", .number(score, decimals: 4)),
+            ("rank", .integer(rank)), ("id", .string(id)), ("score", .number(score, decimals: 6)),
             ("via", .string(via)),
         ]
-        if let patient { members.append(("patient", .string(patient))) }
-        if let view { members.append(("view", .string(view))) }
-        if let date { members.append(("date", .string(date))) }
-        members.append(("findings", .strings(findings)))
+        for (key, value) in [
+            ("patient", patient), ("view", view), ("date", date), ("site", site), ("modality", modality),
+        ] {
+            if let value { members.append((key, .string(value))) }
+        }
+        if !findings.isEmpty { members.append(("findings", .strings(findings))) }
         if withReport, let report { members.append(("report", .string(report))) }
         return .object(members)
     }

@@ -59,10 +59,10 @@ private struct Demo {
             throw CommandError(
                 .failed, "\(absolute) holds files that no demo made; give an empty or new folder with --dir")
         }
-        if let holder = try? Archive(path: absolute + "/archive", mode: .readWrite) {
-            holder.close()
-        } else if FileManager.default.fileExists(atPath: absolute + "/archive/data.mdb") {
-            throw CommandError(.failed, "\(absolute)/archive is in use; end that daemon first, or give another --dir")
+        do {
+            try Archive(path: absolute + "/archive", mode: .readWrite).close()
+        } catch let error as ArchiveError {
+            if case .busy = error.code { throw CommandError(.failed, "\(error); or give another --dir") }
         }
         for name in ["phantoms", "archive", "inbox", "contact-sheet.png", "query.png"] where present.contains(name) {
             try FileManager.default.removeItem(atPath: absolute + "/" + name)
@@ -94,7 +94,7 @@ private struct Demo {
         try dropOneMore(daemon)
         let byImage = try searchByImage(daemon)
         let byText = try searchByText(daemon)
-        try writeContactSheet([byImage, byText], title: "hilum demo", to: sheet)
+        try writeContactSheet([byImage, byText], title: "Hilum: similar cases among drawn phantoms", to: sheet)
         tell("contact sheet: \(sheet)")
         let isStopped = daemon.stop()
         if !isStopped { throw CommandError(.failed, "the daemon did not end cleanly") }

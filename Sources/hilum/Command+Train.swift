@@ -215,7 +215,7 @@ private func writeCurves(_ records: [TrainingRecord], to folder: String) throws 
 }
 
 private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, asJSON: Bool) throws {
-    // As it was saved: the identity is that of the f16 weights in the folder.
+    // As it was saved: half-precision weights are another model than the ones in memory.
     let model = try MCRModel(directory: output)
     let last = trainer.records.last
     var members: [(key: String, value: JSON)] = [

@@ -17,7 +17,7 @@ final class Daemon {
         let path = socket ?? scratch.path("s")
         self.socket = path
         log = scratch.path("daemon-\(monotonicSeconds()).log")
-        FileManager.default.createFile(atPath: log, contents: nil)
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
         var words = ["serve", archive, "--socket", path]
         if let inbox { words += ["--inbox", inbox] }
         process = try Program.start(

@@ -107,7 +107,7 @@ final class Scratch {
     }
 
     func handle(_ name: String) throws -> FileHandle {
-        FileManager.default.createFile(atPath: path(name), contents: nil)
+        _ = FileManager.default.createFile(atPath: path(name), contents: nil)
         return try #require(FileHandle(forWritingAtPath: path(name)))
     }
 }

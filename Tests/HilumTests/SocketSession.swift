@@ -41,7 +41,7 @@ final class SocketSession {
                 // Safety: `offset` is below the count of the array, which lives through this closure.
                 Foundation.send(
                     descriptor, buffer.baseAddress.map { $0 + offset }, bytes.count - offset,
-                    Int32(MSG_NOSIGNAL.rawValue))
+                    Int32(MSG_NOSIGNAL))
             }
             if wrote < 0 && errno == EINTR { continue }
             guard wrote > 0 else { return }
