@@ -61,7 +61,7 @@ let package = Package(
         .testTarget(name: "HilumPhantomTests", dependencies: ["HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumArchiveTests", dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
-        .testTarget(name: "HilumServerTests", dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumCore"]),
+        .testTarget(name: "HilumServerTests", dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom"]),
     ],
