@@ -29,7 +29,8 @@ extension MCRModel {
         guard vocabulary.count <= configuration.vocabularySize else {
             throw MCRError(
                 .badModel(
-                    reason: "vocab.txt has \(vocabulary.count) pieces and config.json says \(configuration.vocabularySize)"),
+                    reason:
+                        "vocab.txt has \(vocabulary.count) pieces and config.json says \(configuration.vocabularySize)"),
                 path: directory)
         }
         let weightsPath = directory + "/" + Self.weightsFile
@@ -126,9 +127,14 @@ extension MCRModel {
         if let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
             program = (link as NSString).deletingLastPathComponent
         }
-        let places = [program, Bundle.main.bundlePath, program + "/../share/hilum", program + "/.."].map { $0 + "/" + bundle }
-        for place in places where FileManager.default.fileExists(atPath: place + "/" + configurationFile) { return place }
+        let places = [program, Bundle.main.bundlePath, program + "/../share/hilum", program + "/.."].map {
+            $0 + "/" + bundle
+        }
+        for place in places where FileManager.default.fileExists(atPath: place + "/" + configurationFile) {
+            return place
+        }
         throw MCRError(
-            .badModel(reason: "the built-in model is not beside the program; set HILUM_MODEL to a model folder"), path: places[0])
+            .badModel(reason: "the built-in model is not beside the program; set HILUM_MODEL to a model folder"),
+            path: places[0])
     }
 }

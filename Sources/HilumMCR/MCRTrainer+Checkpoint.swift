@@ -30,7 +30,8 @@ extension MCRTrainer {
         var tensors: [String: TensorView] = [:]
         for parameter in network.layout.parameters {
             for (prefix, buffer) in [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)] {
-                let floats = Array(UnsafeBufferPointer(start: buffer.pointer + parameter.offset, count: parameter.count))
+                let floats = Array(
+                    UnsafeBufferPointer(start: buffer.pointer + parameter.offset, count: parameter.count))
                 tensors[prefix + parameter.name] = TensorView(shape: parameter.shape, floats: floats)
             }
         }
@@ -40,7 +41,8 @@ extension MCRTrainer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let json = String(decoding: try encoder.encode(state), as: UTF8.self)
-        try SafeTensors(tensors: tensors, metadata: ["state": json]).write(to: directory + "/" + Self.fileName, as: .f32)
+        try SafeTensors(tensors: tensors, metadata: ["state": json]).write(
+            to: directory + "/" + Self.fileName, as: .f32)
         try model().save(to: directory)
         var lines = Data()
         for record in records {

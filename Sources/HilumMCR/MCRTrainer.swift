@@ -124,7 +124,8 @@ public final class MCRTrainer {
     /// - Returns: whether the run is complete.
     @discardableResult
     public func run(
-        _ set: TrainingSet, validation: TrainingSet?, progress: HilumCore.Progress? = nil, interrupted: AtomicFlag? = nil,
+        _ set: TrainingSet, validation: TrainingSet?, progress: HilumCore.Progress? = nil,
+        interrupted: AtomicFlag? = nil,
         checkpoint: (MCRTrainer) throws -> Void = { _ in }
     ) throws -> Bool {
         precondition(set.count > 1, "contrast needs at least two pairs")
@@ -165,7 +166,8 @@ public final class MCRTrainer {
                         imageLoss: sums.image / Double(summed), reportLoss: sums.report / Double(summed),
                         rate: Double(schedule.rate(at: step - 1)),
                         inverseTemperature: exp(Double(values.pointer[network.logitScale])),
-                        pairsPerSecond: Double(summed * batch) / (now - lapStarted), seconds: secondsBefore + now - started,
+                        pairsPerSecond: Double(summed * batch) / (now - lapStarted),
+                        seconds: secondsBefore + now - started,
                         validation: try validation.map { try validate($0) }))
                 sums = StepLosses()
                 summed = 0
@@ -198,7 +200,9 @@ public final class MCRTrainer {
         guard norm.isFinite else {
             throw MCRError(
                 .badTraining(
-                    reason: "the gradient of step \(step) is not finite; go on from the last checkpoint with a lower --rate"))
+                    reason:
+                        "the gradient of step \(step) is not finite; go on from the last checkpoint with a lower --rate"
+                ))
         }
         let scale = values.pointer + network.logitScale
         scale.pointee = min(max(scale.pointee, 0), Float(log(100.0)))
@@ -235,7 +239,8 @@ public final class MCRTrainer {
             samples: samples, pixels: pixelBuffer.pointer,
             reports: samples.map { sample in
                 PartialReports.draw(
-                    set.reports[sample], share: options.partialReportShare, periodID: periodID, seed: options.seed, step: step,
+                    set.reports[sample], share: options.partialReportShare, periodID: periodID, seed: options.seed,
+                    step: step,
                     sample: sample)
             },
             hashes: samples.map { set.hashes[$0] })
@@ -287,9 +292,12 @@ enum RetrievalRanks {
         scores.withUnsafeMutableBufferPointer { scores in
             queries.withUnsafeBufferPointer { queries in
                 gallery.withUnsafeBufferPointer { gallery in
-                    guard let q = queries.baseAddress, let g = gallery.baseAddress, let s = scores.baseAddress else { return }
+                    guard let q = queries.baseAddress, let g = gallery.baseAddress, let s = scores.baseAddress else {
+                        return
+                    }
                     multiply(
-                        q, stride: dimension, g, secondTransposed: true, stride: dimension, into: s, stride: count, m: count,
+                        q, stride: dimension, g, secondTransposed: true, stride: dimension, into: s, stride: count,
+                        m: count,
                         n: count, k: dimension)
                 }
             }

@@ -32,7 +32,8 @@ public final class TrainingSet: Sendable {
 
     init(pixels: [UInt16], reports: [TokenizedReport], hashes: [UInt64], configuration: MCRConfiguration) {
         let pixelsPerImage = configuration.patchCount * configuration.patchPixels
-        precondition(pixels.count == reports.count * pixelsPerImage && hashes.count == reports.count, "shapes must agree")
+        precondition(
+            pixels.count == reports.count * pixelsPerImage && hashes.count == reports.count, "shapes must agree")
         count = reports.count
         self.pixels = pixels
         self.reports = reports
@@ -69,7 +70,8 @@ public final class TrainingSet: Sendable {
 
     /// Reads, resizes and tokenises the pairs on all cores; a pair that cannot be read is left out and named in `refused`.
     public static func load(
-        _ sources: [Source], configuration: MCRConfiguration, tokenizer: Tokenizer, threads: Int, progress: HilumCore.Progress? = nil
+        _ sources: [Source], configuration: MCRConfiguration, tokenizer: Tokenizer, threads: Int,
+        progress: HilumCore.Progress? = nil
     ) -> (set: TrainingSet, refused: [(path: String, reason: String)]) {
         let perImage = configuration.patchCount * configuration.patchPixels
         var pixels = [UInt16](repeating: 0, count: sources.count * perImage)
@@ -99,7 +101,8 @@ public final class TrainingSet: Sendable {
             pixels.removeLast((sources.count - good.count) * perImage)
         }
         let set = TrainingSet(
-            pixels: pixels, reports: good.map { tokenizer.encode(sources[$0].report, maxLength: configuration.maxTokens) },
+            pixels: pixels,
+            reports: good.map { tokenizer.encode(sources[$0].report, maxLength: configuration.maxTokens) },
             hashes: good.map { normalisedReportHash(sources[$0].report) }, configuration: configuration)
         return (set, bad.keys.sorted().map { (sources[$0].imagePath, bad[$0] ?? "") })
     }

@@ -40,7 +40,8 @@ public final class AdamW: @unchecked Sendable {
             let offset = parameter.offset
             hilum_adamw(
                 values.pointer + offset, gradients.pointer + offset, moment1.pointer + offset, moment2.pointer + offset,
-                parameter.count, scale, rate, beta1, beta2, epsilon, parameter.decays ? decay : 0, correction1, correction2)
+                parameter.count, scale, rate, beta1, beta2, epsilon, parameter.decays ? decay : 0, correction1,
+                correction2)
         }
         return norm
     }

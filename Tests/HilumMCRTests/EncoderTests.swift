@@ -52,7 +52,8 @@ private func imageEmbedding(_ kept: [Int32]) throws -> [Float] {
     func embed(_ reports: [[Int32]]) -> [[Float]] {
         let workspace = Workspace()
         let sequences = Sequences(lengths: reports.map(\.count))
-        let activations = network.reportEncoder.forward(values.pointer, ids: reports.flatMap { $0 }, sequences, workspace)
+        let activations = network.reportEncoder.forward(
+            values.pointer, ids: reports.flatMap { $0 }, sequences, workspace)
         let pooled = StepRunner.pooledTokens(
             sequences, hidden: [Bool](repeating: false, count: sequences.tokenCount))
         let head = network.reportHead.forward(values.pointer, activations.hidden, sequences, pooled: pooled, workspace)
@@ -133,7 +134,10 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
         let dReport = workspace.take(7 * width)
         decoder.disassemble(gradients.pointer, x, dImage, dReport, image, report, targets, plan)
         for row in 0..<7 {
-            #expect(abs(dReport[row * width] - (Float(200 + row) + decoder.reportPositions[(row < 3 ? row : row - 3) * width])) < 1e-3)
+            #expect(
+                abs(
+                    dReport[row * width]
+                        - (Float(200 + row) + decoder.reportPositions[(row < 3 ? row : row - 3) * width])) < 1e-3)
             #expect(dImage[row * width] > 90)
         }
         // 13 and 14 dropped positions of −1000 and their positions.
@@ -159,9 +163,10 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
     func defined(_ scale: Double) -> Double {
         let logits = (0..<batch).map { i in
             (0..<batch).map { j in
-                exp(scale) * (0..<dimension).reduce(0.0) {
-                    $0 + Double(images[i * dimension + $1]) * Double(reports[j * dimension + $1])
-                }
+                exp(scale)
+                    * (0..<dimension).reduce(0.0) {
+                        $0 + Double(images[i * dimension + $1]) * Double(reports[j * dimension + $1])
+                    }
             }
         }
         var total = 0.0

@@ -25,7 +25,8 @@ private struct Fixture {
         tokenizer = Tokenizer(vocabulary: vocabulary)
         configuration = MCRConfiguration(
             name: "test", imageSide: 48, patchSide: 8, image: .init(width: 48, layers: 2, heads: 2),
-            report: .init(width: 48, layers: 2, heads: 2), maxTokens: 96, vocabularySize: vocabulary.count, mapHidden: 64,
+            report: .init(width: 48, layers: 2, heads: 2), maxTokens: 96, vocabularySize: vocabulary.count,
+            mapHidden: 64,
             dimension: 32, decoder: .init(width: 32, layers: 1, heads: 2))
     }
 
@@ -104,7 +105,8 @@ private func bits(_ trainer: MCRTrainer) -> [UInt32] {
         images: Array(fixture.images[..<96]), reports: shuffled, configuration: fixture.configuration,
         tokenizer: fixture.tokenizer)
     let unseen = TrainingSet(
-        images: Array(fixture.images[96...]), reports: Array(fixture.reports[96...]), configuration: fixture.configuration,
+        images: Array(fixture.images[96...]), reports: Array(fixture.reports[96...]),
+        configuration: fixture.configuration,
         tokenizer: fixture.tokenizer)
     let trainer = try fixture.trainer {
         $0.batchSize = 32

@@ -74,7 +74,8 @@ private struct Probe {
             let place = parameter.offset + generator.integer(below: parameter.count)
             let measured = slope({ probe.values.pointer[place] += $0 }, { probe.loss() })
             let expected = Double(probe.gradients.pointer[place])
-            #expect(abs(measured - expected) < 0.02 * (1 + abs(expected)), "\(parameter.name): \(measured), \(expected)")
+            #expect(
+                abs(measured - expected) < 0.02 * (1 + abs(expected)), "\(parameter.name): \(measured), \(expected)")
         }
     }
     for place in 0..<probe.x.count {

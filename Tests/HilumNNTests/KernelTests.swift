@@ -114,7 +114,9 @@ private func difference(_ measured: some Sequence<Float>, _ expected: [Double]) 
                 let gradient = (0..<width).map { 0.5 * expected[$0] * (Double(upstream[row * stride + $0]) - along) }
                 #expect(difference(dp[(row * stride)..<(row * stride + width)], gradient) < 1e-6)
                 // What lies between the rows is left alone.
-                #expect(p[(row * stride + width)..<((row + 1) * stride)] == x[(row * stride + width)..<((row + 1) * stride)])
+                #expect(
+                    p[(row * stride + width)..<((row + 1) * stride)] == x[(row * stride + width)..<((row + 1) * stride)]
+                )
             }
         }
     }

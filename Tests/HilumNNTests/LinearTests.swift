@@ -17,7 +17,8 @@ func aProductMatchesItsDefinition(first: Bool, second: Bool) throws {
     let before = random(m * cStride, seed: 3)
     var c = before
     multiply(
-        a, transposed: first, stride: aStride, b, secondTransposed: second, stride: bStride, into: &c, stride: cStride, m: m,
+        a, transposed: first, stride: aStride, b, secondTransposed: second, stride: bStride, into: &c, stride: cStride,
+        m: m,
         n: n, k: k, alpha: 0.5, beta: 2)
     for i in 0..<m {
         for j in 0..<cStride {
