@@ -60,8 +60,11 @@ let package = Package(
         .testTarget(name: "HilumMCRTests", dependencies: ["HilumMCR", "HilumNN", "HilumPhantom", "HilumCore"]),
         .testTarget(name: "HilumPhantomTests", dependencies: ["HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(
-            name: "HilumArchiveTests", dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
-        .testTarget(name: "HilumServerTests", dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumCore"]),
+            name: "HilumArchiveTests",
+            dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
+        .testTarget(
+            name: "HilumServerTests",
+            dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom"]),
     ],

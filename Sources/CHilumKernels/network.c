@@ -249,8 +249,10 @@ static enum level detect(void) {
 }
 
 static _Atomic int level = level_unknown;
+static _Thread_local int level_of_thread = level_unknown;
 
 static enum level chosen(void) {
+    if (level_of_thread != level_unknown) return (enum level)level_of_thread;
     int value = __c11_atomic_load(&level, __ATOMIC_RELAXED);
     if (value == level_unknown) {
         value = (int)detect();
@@ -261,9 +263,9 @@ static enum level chosen(void) {
 
 int hilum_network_use(const char *name) {
     enum level wanted = level_named(name);
-    if (wanted == level_unknown || wanted > best_level()) return 0;
-    __c11_atomic_store(&level, (int)wanted, __ATOMIC_RELAXED);
-    return 1;
+    if (wanted > best_level()) return 0;
+    level_of_thread = (int)wanted;
+    return wanted != level_unknown || !strcmp(name, "");
 }
 
 const char *hilum_network_kernels(void) {

@@ -89,7 +89,7 @@ extension Archive {
         var withReport = ItemSet()
         var keptCounts: [[UInt8]: UInt32] = [:]
         var movedCount = 0
-        let next = progress.withLock { $0.nextNumber }
+        let next = UInt32(clamping: try store.integer(transaction, .next) ?? 0)
         try store.forEachCase(transaction) { number, entry in
             report.cases += 1
             if try store.number(transaction, of: entry.id) != number {
@@ -169,7 +169,9 @@ extension Archive {
             }
             let should = numbers[kind] ?? ItemSet()
             should.subtracting(seen).forEach { report.find("case \($0): its \(kind.rawValue) vector is missing") }
-            seen.subtracting(should).forEach { report.find("case \($0): a \(kind.rawValue) vector without a case") }
+            seen.subtracting(should).forEach {
+                report.find("case \($0): \(kind == .image ? "an image" : "a report") vector without a case")
+            }
         }
     }
 

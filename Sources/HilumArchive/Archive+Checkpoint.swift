@@ -39,7 +39,8 @@ private struct CheckpointHead {
     var byteCount: Int
     var checksum: UInt32
 
-    static let pieceByteCount = 64 << 10
+    /// With the header of a page (16) and the checksum (4) a piece fills sixteen pages of 4 KiB.
+    static let pieceByteCount = (64 << 10) - 20
 
     var pieceCount: Int { (byteCount + Self.pieceByteCount - 1) / Self.pieceByteCount }
 
@@ -96,6 +97,7 @@ extension Archive {
             progress.nextNumber = next
             progress.deletions = try store.integer(transaction, .deletions) ?? 0
             try store.forEachCase(transaction) { attributes.insert($0, $1) }
+            try checkIDs(store, transaction, attributes)
             guard let dimension else { return }
             for (place, kind) in VectorKind.allCases.enumerated() {
                 let count = attributes.with(kind).count
@@ -121,6 +123,23 @@ extension Archive {
         return Opened(
             store: store, modelID: modelID, dimension: dimension, graphs: graphs, attributes: attributes,
             progress: progress, lock: lock)
+    }
+
+    /// A damaged id would make its case look as if it were not there.
+    private static func checkIDs(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ attributes: Attributes
+    ) throws {
+        var count = 0
+        var areKnown = true
+        try store.forEach(transaction, .ids) { _, payload in
+            count += 1
+            let number = try store.number(payload)
+            areKnown = areKnown && attributes.live.contains(number)
+            return true
+        }
+        guard areKnown, count == attributes.live.count else {
+            throw store.damaged("cases and ids do not belong together")
+        }
     }
 
     private static func checkFormat(_ store: Store) throws {
@@ -178,10 +197,10 @@ extension Archive {
             for piece in 0..<head.pieceCount {
                 let key = CheckpointHead.key(kind, slot: head.slot, piece: piece)
                 let found: Void? = try store.get(transaction, .graphs, key) { bytes.append(contentsOf: $0) }
-                guard found != nil else { throw store.damaged("a piece of the links is missing") }
+                guard found != nil else { throw ArchiveError(.damaged, "a piece is missing") }
             }
             guard bytes.count == head.byteCount, bytes.withUnsafeBytes({ CRC32C.checksum($0) }) == head.checksum else {
-                throw store.damaged("the links have a wrong checksum")
+                throw ArchiveError(.damaged, "the checksum is wrong")
             }
             return (head, bytes)
         } catch {

@@ -48,11 +48,7 @@ extension Archive {
         try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
-            for item in prepared where item.refusal == nil {
-                // The file may have been removed, with its last case, since it was prepared.
-                guard let bytes = item.keptBytes, let digest = item.image?.digest else { continue }
-                try ImageStore.keep(bytes, digest: digest, in: path)
-            }
+            try keepImages(of: prepared)
             let state = progress.withLock { $0 }
             let batch = try store.environment.write { transaction in
                 var batch = Batch(nextNumber: state.nextNumber, deletions: state.deletions)
@@ -64,6 +60,23 @@ extension Archive {
             try finish(batch)
             return batch.outcomes
         }
+    }
+
+    /// Keeps the images that came as bytes, each once; the caller holds `writing`, so nobody else writes the same file.
+    ///
+    /// Side by side, because each waits for the disk.
+    private func keepImages(of prepared: [PreparedCase]) throws {
+        var images: [[UInt8]: [UInt8]] = [:]
+        for item in prepared where item.refusal == nil {
+            if let bytes = item.keptBytes, let digest = item.image?.digest { images[digest] = bytes }
+        }
+        let failures = parallelMap(Array(images), threads: 8) { digest, bytes -> ArchiveError? in
+            do throws(ArchiveError) {
+                try ImageStore.keep(bytes, digest: digest, in: self.path)
+                return nil
+            } catch { return error }
+        }
+        if let failure = failures.compactMap(\.self).first { throw failure }
     }
 
     /// Removes the case `id` with its vectors; false when there is none. It is gone from disk's tables when this returns.
@@ -176,7 +189,10 @@ extension Archive {
     private func countImage(
         _ transaction: borrowing WriteTransaction, _ digest: [UInt8], by amount: Int, into batch: inout Batch
     ) throws {
-        let count = Int(try store.get(transaction, .images, digest) { try store.number($0) } ?? 0) + amount
+        let stored = try store.get(transaction, .images, digest) { try store.number($0) }
+        // A count that is not there cannot say that nobody else uses the file.
+        if stored == nil && amount < 0 { return }
+        let count = Int(stored ?? 0) + amount
         if count > 0 {
             try withUnsafeBytes(of: UInt32(count).littleEndian) { try store.put(transaction, .images, digest, $0) }
             batch.unusedImages.removeAll { $0 == digest }

@@ -138,9 +138,6 @@ extension Archive {
             do { image = try ImageDecoder.decode(bytes) } catch {
                 throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
             }
-            if prepared.keptBytes != nil, let digest = prepared.image?.digest {
-                try ImageStore.keep(bytes, digest: digest, in: path)
-            }
             return (prepared, image)
         } catch {
             prepared.refusal = ArchiveError.wrapping(error)

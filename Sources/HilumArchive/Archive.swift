@@ -85,7 +85,10 @@ public final class Archive: @unchecked Sendable {
             guard access(path + "/data.mdb", F_OK) != 0 else {
                 throw ArchiveError(.exists, "\(path): an archive stands here already; choose another folder")
             }
+            let isNew = access(path, F_OK) != 0
             try FileIO.makeFolder(path)
+            // Reports and images are nobody else's business; a folder that was there keeps its rights.
+            if isNew { chmod(path, 0o750) }
             let lock = try WriterLock(archive: path)
             if let modelDirectory { try copyModel(modelDirectory, to: path + "/model") }
             let store = try Store(path: path, mode: .create, mapSizeInBytes: 1 << 20)
@@ -196,7 +199,11 @@ public final class Archive: @unchecked Sendable {
         _ transaction: borrowing ReadTransaction, _ number: UInt32, withReport: Bool
     ) throws -> CaseRecord? {
         guard let entry = try store.entry(transaction, number) else { return nil }
-        let report = withReport && entry.hasReport ? try store.report(transaction, number) : nil
+        var report: String?
+        if withReport && entry.hasReport {
+            report = try store.report(transaction, number)
+            if report == nil { throw store.damaged("the report of case \(number) is missing") }
+        }
         return entry.record(number: number, report: report, archivePath: path)
     }
 

@@ -49,13 +49,15 @@ public struct Filter: Sendable, Equatable {
             rest = rest.drop { $0.isWhitespace }
             if rest.isEmpty { return }
             guard let sign = rest.firstIndex(of: "="), sign > rest.startIndex else {
-                throw ArchiveError(.badRequest, "the filter \"\(rest)\" is not of the form key=value")
+                throw ArchiveError(
+                    .badRequest, "part \(conditions.count + 1) of the filter is not of the form key=value")
             }
             var key = rest[..<sign]
             let isNegated = key.last == "!"
             if isNegated { key = key.dropLast() }
             guard !key.isEmpty, !key.contains(where: { $0.isWhitespace || $0 == "\"" }) else {
-                throw ArchiveError(.badRequest, "the filter \"\(rest)\" is not of the form key=value")
+                throw ArchiveError(
+                    .badRequest, "part \(conditions.count + 1) of the filter is not of the form key=value")
             }
             rest = rest[rest.index(after: sign)...]
             if rest.first == "\"" {

@@ -27,7 +27,8 @@ public enum CRC32C {
             var offset = 0
             while offset + 8 <= bytes.count {
                 // Safety: `offset + 8 <= bytes.count`; LMDB promises no alignment, hence the unaligned load.
-                let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) ^ UInt64(value)
+                let word =
+                    UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) ^ UInt64(value)
                 value = 0
                 for slice in 0..<8 {
                     value ^= table[(7 - slice) * 256 + Int((word >> UInt64(8 * slice)) & 255)]

@@ -2,7 +2,9 @@ import Foundation
 
 /// A file could not be read or written.
 public struct FileError: Error, CustomStringConvertible, Sendable {
-    public enum Code: Sendable, Equatable { case notFound, notRegular, tooLarge(limitInBytes: Int), system(errno: Int32) }
+    public enum Code: Sendable, Equatable {
+        case notFound, notRegular, tooLarge(limitInBytes: Int), system(errno: Int32)
+    }
 
     public let code: Code
     public let path: String
@@ -104,6 +106,8 @@ public enum FileIO {
         }
         var status = stat()
         guard stat(path, &status) == 0 else { throw .last(path: path, call: "stat") }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw FileError(.system(errno: ENOTDIR), path: path, call: "mkdir") }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw FileError(.system(errno: ENOTDIR), path: path, call: "mkdir")
+        }
     }
 }

@@ -31,7 +31,8 @@ public enum Log {
         var parts = tm()
         gmtime_r(&seconds, &parts)
         let stamp = String(
-            format: "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+            format: "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+            parts.tm_hour,
             parts.tm_min, parts.tm_sec)
         standardError("\(stamp) \(level) \(message())\n")
     }

@@ -3,7 +3,9 @@ import Foundation
 
 /// How many threads Hilum uses when nothing else is said: `HILUM_THREADS`, else the cores this process may run on.
 public let defaultThreadCount: Int = {
-    if let text = ProcessInfo.processInfo.environment["HILUM_THREADS"], let count = Int(text), count > 0 { return count }
+    if let text = ProcessInfo.processInfo.environment["HILUM_THREADS"], let count = Int(text), count > 0 {
+        return count
+    }
     return max(1, ProcessInfo.processInfo.activeProcessorCount)
 }()
 
@@ -13,7 +15,8 @@ public let defaultThreadCount: Int = {
 /// order gives the same bits for the same thread count.
 ///
 /// - Parameter body: called once per non-empty range with the range and the number of the worker (`0..<threads`).
-public func parallelRanges(_ count: Int, threads: Int = defaultThreadCount, _ body: @Sendable (Range<Int>, Int) -> Void) {
+public func parallelRanges(_ count: Int, threads: Int = defaultThreadCount, _ body: @Sendable (Range<Int>, Int) -> Void)
+{
     guard count > 0 else { return }
     let workers = max(1, min(threads, count))
     if workers == 1 {

@@ -141,13 +141,21 @@ extension HNSWIndex {
         }
         guard isNode(header.entry), isNode(header.root) else { throw .damaged("no entry point or no root") }
         var highest = 0
+        // By slot: the number of the last list that linked to it, which tells a second link in one list.
+        var lastList = [Int](repeating: 0, count: isLinked.count)
+        var list = 0
         for slot in isLinked.indices where isLinked[slot] {
             let node = UInt32(slot)
             highest = max(highest, store.level(node))
             for layer in 0...store.level(node) {
-                let links = store.links(node, layer: layer).array
-                guard links.allSatisfy({ isNode($0) && store.level($0) >= layer }), Set(links).count == links.count
-                else { throw .damaged("node \(slot) has a bad link on layer \(layer)") }
+                list += 1
+                let links = store.links(node, layer: layer)
+                for index in 0..<links.count {
+                    let target = links[index]
+                    guard isNode(target), layer == 0 || store.level(target) >= layer, lastList[Int(target)] != list
+                    else { throw .damaged("node \(slot) has a bad link on layer \(layer)") }
+                    lastList[Int(target)] = list
+                }
             }
         }
         guard store.level(header.entry) == highest else { throw .damaged("the entry point is not the highest node") }

@@ -208,8 +208,7 @@ public final class HNSWIndex: @unchecked Sendable {
     ///
     /// - Throws: `.full`
     func takeSlot() throws(IndexError) -> UInt32 {
-        freeRetiredLists()
-        if freeHead < freeSlots.count, readers.canReuse(retiredAt: freeSlots[freeHead].time) {
+        if freeHead < freeSlots.count, freeSlots[freeHead].time < readers.oldestReader {
             let slot = freeSlots[freeHead].slot
             freeHead += 1
             if freeHead == freeSlots.count || freeHead > 4096 {
@@ -254,12 +253,14 @@ public final class HNSWIndex: @unchecked Sendable {
     /// Puts a node that is out of reach on the list of slots to reuse.
     func retireSlot(_ slot: UInt32) { freeSlots.append((readers.retire(), slot)) }
 
-    func retireList(_ word: UInt64) { retiredLists.append((readers.retire(), word)) }
-
-    private func freeRetiredLists() {
-        guard let last = retiredLists.last, readers.canReuse(retiredAt: last.time) else { return }
-        for list in retiredLists { PostingList.free(list.word) }
-        retiredLists.removeAll(keepingCapacity: true)
+    /// Frees a posting list once no reader can hold it; until then it waits with the others.
+    func retireList(_ word: UInt64) {
+        retiredLists.append((readers.retire(), word))
+        guard retiredLists.count >= 32 else { return }
+        let oldest = readers.oldestReader
+        let ripe = retiredLists.firstIndex { $0.time >= oldest } ?? retiredLists.count
+        for list in retiredLists[..<ripe] { PostingList.free(list.word) }
+        retiredLists.removeFirst(ripe)
     }
 
     /// Writes vector, code and hash of a slot that is not linked yet; it has no place in the tree.

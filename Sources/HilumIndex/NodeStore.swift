@@ -63,9 +63,9 @@ struct NodeStore {
     /// Adds the chunk numbered `chunk`, zeroed. Writer only.
     func grow(chunk: Int) {
         precondition(chunk < Self.maxChunkCount, "the arena is full")
-        (chunks + chunk).initialize(to: zeroedPages(stride << Int(chunkShift)))
+        (chunks + chunk).initialize(to: zeroedPages(stride << Int(chunkShift), huge: true))
         if precision != .f32 {
-            (exactChunks + chunk).initialize(to: zeroedPages(exactStride << Int(chunkShift)))
+            (exactChunks + chunk).initialize(to: zeroedPages(exactStride << Int(chunkShift), huge: true))
         }
     }
 

@@ -4,20 +4,30 @@ import Synchronization
 ///
 /// The clock advances by one with each retirement. A reader notes the clock when it begins; something retired at time `t` may be
 /// reused once every reader at work noted a time after `t`, for those began after it could no longer be reached
-/// (epoch-based reclamation: Fraser, "Practical lock-freedom", 2004, section 5.2.3).
+/// (epoch-based reclamation: Fraser, "Practical lock-freedom", 2004, section 5.2.3). Every scratch ever made stays on a list that
+/// only grows, as long as the largest number of threads that were here at once; nothing waits for a lock.
 ///
-/// Thread rule: `enter` and `leave` from any thread, `retire` and `canReuse` by the one writer.
+/// Thread rule: `enter` and `leave` from any thread, `retire` and `oldestReader` by the one writer.
 final class ReaderPool: Sendable {
-    private struct State {
-        var idle: [Scratch] = []
-        var all: [Scratch] = []
-    }
-
-    private let state = Mutex(State())
+    /// The address of the scratch made last, which leads to the others; 0 while there is none.
+    private let head = Atomic<UInt>(0)
     private let clock = Atomic<UInt64>(1)
     private let dimension: Int
 
     init(dimension: Int) { self.dimension = dimension }
+
+    deinit {
+        var address = head.load(ordering: .acquiring)
+        while let scratch = Self.scratch(at: address) {
+            address = scratch.next
+            Unmanaged.passUnretained(scratch).release()
+        }
+    }
+
+    // Safety: an address on the list is that of a scratch that `make` retained, which is released by `deinit` alone.
+    private static func scratch(at address: UInt) -> Scratch? {
+        UnsafeRawPointer(bitPattern: address).map { Unmanaged<Scratch>.fromOpaque($0).takeUnretainedValue() }
+    }
 
     /// Scratch for one search. Nothing the writer retires from now on is reused before `leave`.
     func enter() -> Scratch {
@@ -35,27 +45,44 @@ final class ReaderPool: Sendable {
 
     /// Scratch for the writer itself, which needs no protection from its own changes.
     func borrow() -> Scratch {
-        state.withLock { state in
-            if let scratch = state.idle.popLast() { return scratch }
-            let scratch = Scratch(dimension: dimension)
-            state.all.append(scratch)
-            return scratch
+        var address = head.load(ordering: .acquiring)
+        while let scratch = Self.scratch(at: address) {
+            if scratch.take() { return scratch }
+            address = scratch.next
         }
+        return make()
     }
 
-    func giveBack(_ scratch: Scratch) { state.withLock { $0.idle.append(scratch) } }
+    func giveBack(_ scratch: Scratch) { scratch.giveBack() }
+
+    /// A new scratch, taken by the caller.
+    private func make() -> Scratch {
+        let scratch = Scratch(dimension: dimension)
+        _ = scratch.take()
+        let address = UInt(bitPattern: Unmanaged.passRetained(scratch).toOpaque())
+        var first = head.load(ordering: .acquiring)
+        while true {
+            scratch.next = first
+            let (exchanged, now) = head.compareExchange(
+                expected: first, desired: address, ordering: .acquiringAndReleasing)
+            if exchanged { return scratch }
+            first = now
+        }
+    }
 
     /// The time of a retirement; what is retired must be out of reach for new readers already.
     func retire() -> UInt64 { clock.add(1, ordering: .acquiringAndReleasing).oldValue }
 
-    /// Whether no reader can still hold what was retired at `time`.
-    func canReuse(retiredAt time: UInt64) -> Bool {
-        state.withLock { state in
-            for scratch in state.all {
-                let noted = scratch.epoch.add(0, ordering: .acquiringAndReleasing).oldValue
-                if noted != 0 && noted <= time { return false }
-            }
-            return true
+    /// The time that the oldest reader at work noted; what was retired before it is out of every reader's hands.
+    var oldestReader: UInt64 {
+        var oldest = UInt64.max
+        // As in `enter`: a reader whose scratch is not on the list yet will see what the writer changed.
+        var address = head.add(0, ordering: .acquiringAndReleasing).oldValue
+        while let scratch = Self.scratch(at: address) {
+            let noted = scratch.epoch.add(0, ordering: .acquiringAndReleasing).oldValue
+            if noted != 0 { oldest = min(oldest, noted) }
+            address = scratch.next
         }
+        return oldest
     }
 }

@@ -2,11 +2,15 @@ import Synchronization
 
 /// What one search needs besides the graph: marks of visited nodes, the pool of candidates, a batch of neighbours.
 ///
-/// Sendable: a scratch is owned by one thread between `ReaderPool.borrow` and `giveBack`; only `epoch` is shared, an atomic.
+/// Sendable: a scratch is owned by one thread between `take` and `giveBack`; shared are the two atomics, and `next`, which does not
+/// change once the scratch is on the list.
 /// A mark is 16 bits and counts up from search to search, so that nothing is cleared but once in 65,535 searches.
 final class Scratch: @unchecked Sendable {
     /// The clock of the pool when the reader began; 0 while idle.
     let epoch = Atomic<UInt64>(0)
+    private let isTaken = Atomic<Bool>(false)
+    /// The address of the scratch made before this one. `ReaderPool` only.
+    var next: UInt = 0
 
     /// Links of one node, their codes and distances; room for `batchCapacity`.
     static let batchCapacity = 256
@@ -44,6 +48,15 @@ final class Scratch: @unchecked Sendable {
         marks.deallocate()
         keys.deallocate()
     }
+
+    /// Makes the caller the owner; false if someone else is.
+    func take() -> Bool {
+        guard !isTaken.load(ordering: .relaxed) else { return false }
+        return isTaken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    }
+
+    /// Ends the ownership.
+    func giveBack() { isTaken.store(false, ordering: .releasing) }
 
     /// Marks for the nodes below `slotCount`, none visited.
     func beginVisit(slotCount: Int) -> VisitedMarks {
@@ -117,12 +130,15 @@ struct SortedPool {
             if limit == 0 || key >= keys[count - 1] { return }
             count -= 1
         }
+        // Binary search without a branch on the comparison, which no predictor could guess.
         var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) >> 1
-            if keys[middle] < key { low = middle + 1 } else { high = middle }
+        var width = count
+        while width > 1 {
+            let half = width >> 1
+            low = keys[low + half - 1] < key ? low + half : low
+            width -= half
         }
+        if width == 1 && keys[low] < key { low += 1 }
         // Safety: `low <= count < limit`, so `count + 1 - low` keys from `low + 1` lie inside the room.
         (keys + low + 1).update(from: keys + low, count: count - low)
         keys[low] = key

@@ -94,7 +94,8 @@ struct CommonSpaceHead: Sendable {
         case .abm:
             let dPooled = workspace.take(sequences.count * width)
             mapBackward(
-                values, gradients, activations, x: activations.pooled, rows: sequences.count, dMapped: dVector, dx: dPooled,
+                values, gradients, activations, x: activations.pooled, rows: sequences.count, dMapped: dVector,
+                dx: dPooled,
                 adding: false, workspace)
             poolBackward(
                 values, gradients, activations.input, sequences, alpha: activations.alpha, dPooled: dPooled,

@@ -14,7 +14,8 @@ struct ContrastiveLoss {
     ///   - hashes: equal for pairs whose normalised reports are equal.
     ///   - weight: of the loss in the objective; it scales the gradients, not `loss`.
     init(
-        images: UnsafePointer<Float>, reports: UnsafePointer<Float>, hashes: [UInt64], dimension: Int, logitScale: Float,
+        images: UnsafePointer<Float>, reports: UnsafePointer<Float>, hashes: [UInt64], dimension: Int,
+        logitScale: Float,
         weight: Float, dImages: FloatPointer, dReports: FloatPointer, _ workspace: Workspace
     ) {
         let batch = hashes.count
@@ -63,7 +64,8 @@ struct ContrastiveLoss {
             rows, stride: batch, reports, stride: dimension, into: dImages, stride: dimension, m: batch, n: dimension,
             k: batch, alpha: temperature)
         multiply(
-            rows, transposed: true, stride: batch, images, stride: dimension, into: dReports, stride: dimension, m: batch,
+            rows, transposed: true, stride: batch, images, stride: dimension, into: dReports, stride: dimension,
+            m: batch,
             n: dimension, k: batch, alpha: temperature)
     }
 

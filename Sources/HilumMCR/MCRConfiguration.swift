@@ -40,7 +40,8 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     public var alignment: Alignment
 
     public init(
-        name: String, imageSide: Int, patchSide: Int, image: Encoder, report: Encoder, maxTokens: Int, vocabularySize: Int,
+        name: String, imageSide: Int, patchSide: Int, image: Encoder, report: Encoder, maxTokens: Int,
+        vocabularySize: Int,
         mapHidden: Int, dimension: Int, decoder: Encoder, decoderKind: Decoder = .joint, alignment: Alignment = .mba
     ) {
         self.name = name
@@ -66,20 +67,24 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
 
     public static let micro = MCRConfiguration(
         name: "mcr-micro", imageSide: 48, patchSide: 8, image: Encoder(width: 64, layers: 3, heads: 2),
-        report: Encoder(width: 64, layers: 2, heads: 2), maxTokens: 96, vocabularySize: 2048, mapHidden: 128, dimension: 64,
+        report: Encoder(width: 64, layers: 2, heads: 2), maxTokens: 96, vocabularySize: 2048, mapHidden: 128,
+        dimension: 64,
         decoder: Encoder(width: 64, layers: 1, heads: 2))
     /// The sizes of the built-in model: the table's mcr-small has 27 MB of f16 weights and takes 20 times as long a pair.
     public static let compact = MCRConfiguration(
         name: "mcr-compact", imageSide: 96, patchSide: 12, image: Encoder(width: 128, layers: 4, heads: 4),
-        report: Encoder(width: 128, layers: 3, heads: 4), maxTokens: 128, vocabularySize: 4096, mapHidden: 256, dimension: 128,
+        report: Encoder(width: 128, layers: 3, heads: 4), maxTokens: 128, vocabularySize: 4096, mapHidden: 256,
+        dimension: 128,
         decoder: Encoder(width: 96, layers: 1, heads: 2))
     public static let tiny = MCRConfiguration(
         name: "mcr-tiny", imageSide: 128, patchSide: 16, image: Encoder(width: 192, layers: 6, heads: 3),
-        report: Encoder(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384, dimension: 128,
+        report: Encoder(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384,
+        dimension: 128,
         decoder: Encoder(width: 128, layers: 2, heads: 2))
     public static let small = MCRConfiguration(
         name: "mcr-small", imageSide: 224, patchSide: 16, image: Encoder(width: 256, layers: 8, heads: 4),
-        report: Encoder(width: 256, layers: 6, heads: 4), maxTokens: 160, vocabularySize: 8192, mapHidden: 512, dimension: 256,
+        report: Encoder(width: 256, layers: 6, heads: 4), maxTokens: 160, vocabularySize: 8192, mapHidden: 512,
+        dimension: 256,
         decoder: Encoder(width: 192, layers: 2, heads: 3))
     public static let base = MCRConfiguration(
         name: "mcr-base", imageSide: 224, patchSide: 16, image: Encoder(width: 768, layers: 12, heads: 12),
@@ -94,10 +99,15 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
         var found: [String] = []
         let positive = [imageSide, patchSide, maxTokens, vocabularySize, mapHidden, dimension]
         if positive.contains(where: { $0 <= 0 || $0 > 1 << 20 }) { return ["a size is not in 1…1048576"] }
-        if imageSide > 4096 { found.append("imageSide is over 4096") }
+        if imageSide > 4096 || patchSide > 64 { found.append("imageSide is over 4096 or patchSide over 64") }
+        if patchCount > 4096 { found.append("there are more than 4096 patches") }
+        if mapHidden > 16_384 || dimension > 4096 { found.append("mapHidden is over 16384 or dimension over 4096") }
+        if maxTokens > 4096 { found.append("maxTokens is over 4096") }
         if imageSide % patchSide != 0 { found.append("patchSide does not divide imageSide") }
         for (label, encoder) in [("image", image), ("report", report), ("decoder", decoder)] {
-            if encoder.width <= 0 || encoder.width > 8192 || encoder.layers < 0 || encoder.layers > 256 || encoder.heads <= 0 {
+            if encoder.width <= 0 || encoder.width > 4096 || encoder.layers < 0 || encoder.layers > 64
+                || encoder.heads <= 0
+            {
                 found.append("\(label): width, layers or heads out of range")
                 continue
             }

@@ -29,14 +29,13 @@ extension MCRModel {
         guard vocabulary.count <= configuration.vocabularySize else {
             throw MCRError(
                 .badModel(
-                    reason: "vocab.txt has \(vocabulary.count) pieces and config.json says \(configuration.vocabularySize)"),
+                    reason:
+                        "vocab.txt has \(vocabulary.count) pieces and config.json says \(configuration.vocabularySize)"),
                 path: directory)
         }
         let weightsPath = directory + "/" + Self.weightsFile
         let file = try SafeTensors.read(weightsPath)
         let network = MCRNetwork(configuration)
-        let values = ParameterBuffer(count: network.layout.count)
-        values.initialize(network.layout, seed: 0)
         let inventory = Self.inventory(file, network)
         let lacking = inventory.missing.filter { MCRNetwork.servesInference($0) } + inventory.misshapen
         guard lacking.isEmpty else {
@@ -45,6 +44,8 @@ extension MCRModel {
                     reason: "\(lacking.count) tensors are missing or have another shape, such as \(lacking[0]); "
                         + "`hilum model inspect` lists them"), path: weightsPath)
         }
+        let values = ParameterBuffer(count: network.layout.count)
+        if !inventory.missing.isEmpty { values.initialize(network.layout, seed: 0) }
         for parameter in network.layout.parameters {
             guard let tensor = file.tensors[parameter.name] else { continue }
             tensor.floats.withUnsafeBufferPointer { source in
@@ -94,7 +95,7 @@ extension MCRModel {
                 inventory.misshapen.append(parameter.name)
             }
         }
-        inventory.extra = file.tensors.keys.filter { !wanted.contains($0) }.sorted()
+        inventory.extra = (file.tensors.keys.filter { !wanted.contains($0) } + file.skipped).sorted()
         return inventory
     }
 
@@ -126,9 +127,14 @@ extension MCRModel {
         if let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
             program = (link as NSString).deletingLastPathComponent
         }
-        let places = [program, Bundle.main.bundlePath, program + "/../share/hilum", program + "/.."].map { $0 + "/" + bundle }
-        for place in places where FileManager.default.fileExists(atPath: place + "/" + configurationFile) { return place }
+        let places = [program, Bundle.main.bundlePath, program + "/../share/hilum", program + "/.."].map {
+            $0 + "/" + bundle
+        }
+        for place in places where FileManager.default.fileExists(atPath: place + "/" + configurationFile) {
+            return place
+        }
         throw MCRError(
-            .badModel(reason: "the built-in model is not beside the program; set HILUM_MODEL to a model folder"), path: places[0])
+            .badModel(reason: "the built-in model is not beside the program; set HILUM_MODEL to a model folder"),
+            path: places[0])
     }
 }

@@ -101,7 +101,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         let sequences = Sequences(lengths: [report.ids.count])
         let activations = network.reportEncoder.forward(values.pointer, ids: report.ids, sequences, workspace)
         let pooled = StepRunner.pooledTokens(sequences, hidden: [Bool](repeating: false, count: report.ids.count))
-        return network.reportHead.forward(values.pointer, activations.hidden, sequences, pooled: pooled, workspace).embedding
+        return network.reportHead.forward(values.pointer, activations.hidden, sequences, pooled: pooled, workspace)
+            .embedding
     }
 
     private func takeWorkspace() -> Workspace {
@@ -115,7 +116,11 @@ public final class MCRModel: Embedder, @unchecked Sendable {
 
     private static func identity(network: MCRNetwork, values: ParameterBuffer, vocabulary: Vocabulary) -> String {
         var hash = SHA256()
-        hash.update("\(Preprocessing.version) dimension \(network.configuration.dimension)\n")
+        let sizes = network.configuration
+        // What changes a vector without changing a tensor's shape stands here too.
+        hash.update(
+            "\(Preprocessing.version) side \(sizes.imageSide) patch \(sizes.patchSide) tokens \(sizes.maxTokens)\n")
+        hash.update("heads \(sizes.image.heads) \(sizes.report.heads) \(sizes.alignment.rawValue) \(sizes.dimension)\n")
         for parameter in network.layout.parameters where MCRNetwork.servesInference(parameter.name) {
             hash.update("\(parameter.name) \(parameter.shape)\n")
             hash.update(UnsafeRawBufferPointer(start: values.pointer + parameter.offset, count: parameter.count * 4))

@@ -27,10 +27,12 @@ public struct MCRNetwork: Sendable {
         imageEncoder = ImageEncoder(configuration, in: &layout)
         reportEncoder = ReportEncoder(configuration, in: &layout)
         imageHead = CommonSpaceHead(
-            "image", width: configuration.image.width, hidden: configuration.mapHidden, dimension: configuration.dimension,
+            "image", width: configuration.image.width, hidden: configuration.mapHidden,
+            dimension: configuration.dimension,
             alignment: configuration.alignment, in: &layout)
         reportHead = CommonSpaceHead(
-            "report", width: configuration.report.width, hidden: configuration.mapHidden, dimension: configuration.dimension,
+            "report", width: configuration.report.width, hidden: configuration.mapHidden,
+            dimension: configuration.dimension,
             alignment: configuration.alignment, in: &layout)
         logitScale = layout.add("logit_scale", [1], .constant(2.6592600), decays: false)
         decoder = configuration.decoderKind == .none ? nil : ReconstructionDecoder(configuration, in: &layout)
@@ -38,7 +40,7 @@ public struct MCRNetwork: Sendable {
     }
 
     /// Whether inference needs the tensor (decoder and temperature serve training alone).
-    static func servesInference(_ name: String) -> Bool { !name.hasPrefix("decoder.") }
+    static func servesInference(_ name: String) -> Bool { !name.hasPrefix("decoder.") && name != "logit_scale" }
 }
 
 /// Patch embedding, positions, [CLS] and the transformer stack of the image.

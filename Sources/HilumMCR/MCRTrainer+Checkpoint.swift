@@ -12,7 +12,7 @@ extension MCRTrainer {
         var configuration: MCRConfiguration
         var step: Int
         var optimiserSteps: Int
-        var pairCount: Int
+        var setFingerprint: String
         var records: [TrainingRecord]
     }
 
@@ -22,23 +22,27 @@ extension MCRTrainer {
     }
 
     /// Writes the checkpoint and, beside it, the model as it is now with its training log.
-    /// - Parameter pairCount: pairs of the training set; a run is resumed only on as many.
-    public func saveCheckpoint(to directory: String, pairCount: Int) throws {
+    /// - Parameter set: what is trained on; a run is resumed only on the same.
+    public func saveCheckpoint(to directory: String, set: TrainingSet) throws {
         try FileIO.makeFolder(directory)
+        // The vocabulary first: whoever finds a checkpoint also finds what it needs to go on.
+        try tokenizer.vocabulary.write(to: directory + "/" + MCRModel.vocabularyFile)
         var tensors: [String: TensorView] = [:]
         for parameter in network.layout.parameters {
             for (prefix, buffer) in [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)] {
-                let floats = Array(UnsafeBufferPointer(start: buffer.pointer + parameter.offset, count: parameter.count))
+                let floats = Array(
+                    UnsafeBufferPointer(start: buffer.pointer + parameter.offset, count: parameter.count))
                 tensors[prefix + parameter.name] = TensorView(shape: parameter.shape, floats: floats)
             }
         }
         let state = State(
             options: options, configuration: network.configuration, step: step, optimiserSteps: optimiser.stepCount,
-            pairCount: pairCount, records: records)
+            setFingerprint: fingerprint(of: set), records: records)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let json = String(decoding: try encoder.encode(state), as: UTF8.self)
-        try SafeTensors(tensors: tensors, metadata: ["state": json]).write(to: directory + "/" + Self.fileName, as: .f32)
+        try SafeTensors(tensors: tensors, metadata: ["state": json]).write(
+            to: directory + "/" + Self.fileName, as: .f32)
         try model().save(to: directory)
         var lines = Data()
         for record in records {
@@ -50,24 +54,27 @@ extension MCRTrainer {
 
     /// Goes on from the checkpoint of a folder.
     ///
-    /// - Throws: `MCRError.badModel` when it belongs to other options, another configuration or another number of pairs.
-    public func resume(from directory: String, pairCount: Int) throws {
+    /// - Throws: `MCRError.badModel` when it belongs to other options, another configuration or another training set.
+    public func resume(from directory: String, set: TrainingSet) throws {
         let path = directory + "/" + Self.fileName
         func refuse(_ reason: String) -> MCRError { MCRError(.badModel(reason: reason), path: path) }
-        let file = try SafeTensors.read(path)
+        var limits = SafeTensors.Limits()
+        // The header holds the log of the run.
+        limits.headerInBytes = 256 << 20
+        let file = try SafeTensors.read(path, limits: limits)
         guard let json = file.metadata["state"],
             let state = try? JSONDecoder().decode(State.self, from: Data(json.utf8))
         else { throw refuse("this checkpoint holds no training state") }
         guard state.configuration == network.configuration else {
-            throw refuse("the checkpoint has other sizes; train without --resume to begin again")
+            throw refuse("the checkpoint has other sizes; give the same --config, --align and --init as before")
         }
         var saved = state.options
         saved.checkpointInterval = options.checkpointInterval
         guard saved == options else {
             throw refuse("the checkpoint was made with other options; give the same ones, or train without --resume")
         }
-        guard state.pairCount == pairCount else {
-            throw refuse("the checkpoint was made on \(state.pairCount) pairs and there are \(pairCount) now")
+        guard state.setFingerprint == fingerprint(of: set) else {
+            throw refuse("the checkpoint was made on other cases; give the same --data and --hold-out as before")
         }
         for parameter in network.layout.parameters {
             for (prefix, buffer) in [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)] {

@@ -60,8 +60,8 @@ public struct TrainingRecord: Codable, Sendable, Equatable {
 
 /// Trains an MCR network: batches, masks, losses, AdamW, schedule, validation, checkpoints.
 ///
-/// The run is a function of the options (threads included), the training set and the start values: a run that was interrupted
-/// and resumed ends with the same bits as one that was not.
+/// The run is a function of the options (threads included), the training set, the start values and the kernel sets of the
+/// processor: a run that was interrupted and resumed ends with the same bits as one that was not.
 /// Thread rule: one thread calls `run`; it uses `options.threads` inside.
 public final class MCRTrainer {
     public let options: TrainingOptions
@@ -81,6 +81,7 @@ public final class MCRTrainer {
     private var orderEpoch = -1
     private let pixelBuffer: ParameterBuffer
     private var secondsBefore = 0.0
+    private var knownFingerprint: (set: TrainingSet, text: String)?
 
     /// - Parameter start: where training begins (fine-tuning); nil: start values drawn from the seed.
     /// - Throws: `NumericError` when OpenBLAS is missing.
@@ -92,6 +93,9 @@ public final class MCRTrainer {
         self.tokenizer = tokenizer
         var sized = start?.configuration ?? configuration
         if start == nil { sized.vocabularySize = tokenizer.vocabulary.count }
+        guard tokenizer.vocabulary.count <= sized.vocabularySize else {
+            throw MCRError(.badModel(reason: "the vocabulary has more pieces than the model has embeddings"))
+        }
         network = MCRNetwork(sized)
         values = ParameterBuffer(count: network.layout.count)
         if let start {
@@ -120,10 +124,16 @@ public final class MCRTrainer {
     /// - Returns: whether the run is complete.
     @discardableResult
     public func run(
-        _ set: TrainingSet, validation: TrainingSet?, progress: HilumCore.Progress? = nil, interrupted: AtomicFlag? = nil,
+        _ set: TrainingSet, validation: TrainingSet?, progress: HilumCore.Progress? = nil,
+        interrupted: AtomicFlag? = nil,
         checkpoint: (MCRTrainer) throws -> Void = { _ in }
     ) throws -> Bool {
         precondition(set.count > 1, "contrast needs at least two pairs")
+        precondition(
+            set.configuration.patchCount == network.configuration.patchCount
+                && set.configuration.patchPixels == network.configuration.patchPixels
+                && set.configuration.maxTokens <= network.configuration.maxTokens,
+            "the training set must be made for this network")
         let total = totalSteps(pairCount: set.count)
         let schedule = CosineSchedule(peak: options.peakRate, stepCount: total, warmup: options.warmup)
         let maskedSteps = maskedSteps(of: total)
@@ -136,7 +146,7 @@ public final class MCRTrainer {
                 try checkpoint(self)
                 return false
             }
-            let losses = trainStep(set, plan: plan(step, maskedSteps: maskedSteps), rate: schedule.rate(at: step))
+            let losses = try trainStep(set, plan: plan(step, maskedSteps: maskedSteps), rate: schedule.rate(at: step))
             sums.contrast += losses.contrast
             sums.image += losses.image
             sums.report += losses.report
@@ -151,11 +161,13 @@ public final class MCRTrainer {
                 records.append(
                     TrainingRecord(
                         step: step, epoch: Double(step) / Double(stepsPerEpoch(set.count)),
-                        phase: step <= maskedSteps ? "masked" : "unmasked", contrastLoss: sums.contrast / Double(summed),
+                        phase: plan(step - 1, maskedSteps: maskedSteps).reconstructs ? "masked" : "unmasked",
+                        contrastLoss: sums.contrast / Double(summed),
                         imageLoss: sums.image / Double(summed), reportLoss: sums.report / Double(summed),
                         rate: Double(schedule.rate(at: step - 1)),
                         inverseTemperature: exp(Double(values.pointer[network.logitScale])),
-                        pairsPerSecond: Double(summed * batch) / (now - lapStarted), seconds: secondsBefore + now - started,
+                        pairsPerSecond: Double(summed * batch) / (now - lapStarted),
+                        seconds: secondsBefore + now - started,
                         validation: try validation.map { try validate($0) }))
                 sums = StepLosses()
                 summed = 0
@@ -180,10 +192,18 @@ public final class MCRTrainer {
     }
 
     /// One optimiser step on the batch that belongs to the current step.
-    func trainStep(_ set: TrainingSet, plan: StepPlan, rate: Float) -> StepLosses {
+    func trainStep(_ set: TrainingSet, plan: StepPlan, rate: Float) throws -> StepLosses {
         let batch = nextBatch(set)
         let losses = runner.run(values, batch, plan)
-        optimiser.step(values, gradients: runner.gradients, rate: rate, clip: options.clip, threads: options.threads)
+        let norm = optimiser.step(
+            values, gradients: runner.gradients, rate: rate, clip: options.clip, threads: options.threads)
+        guard norm.isFinite else {
+            throw MCRError(
+                .badTraining(
+                    reason:
+                        "the gradient of step \(step) is not finite; go on from the last checkpoint with a lower --rate"
+                ))
+        }
         let scale = values.pointer + network.logitScale
         scale.pointee = min(max(scale.pointee, 0), Float(log(100.0)))
         return losses
@@ -219,7 +239,8 @@ public final class MCRTrainer {
             samples: samples, pixels: pixelBuffer.pointer,
             reports: samples.map { sample in
                 PartialReports.draw(
-                    set.reports[sample], share: options.partialReportShare, periodID: periodID, seed: options.seed, step: step,
+                    set.reports[sample], share: options.partialReportShare, periodID: periodID, seed: options.seed,
+                    step: step,
                     sample: sample)
             },
             hashes: samples.map { set.hashes[$0] })
@@ -243,6 +264,13 @@ public final class MCRTrainer {
             reportToImageR10: backward.r10)
     }
 
+    func fingerprint(of set: TrainingSet) -> String {
+        if let known = knownFingerprint, known.set === set { return known.text }
+        let text = set.fingerprint
+        knownFingerprint = (set, text)
+        return text
+    }
+
     /// Goes on from a saved state; see `MCRTrainer+Checkpoint.swift`.
     func restore(step: Int, records: [TrainingRecord], optimiserSteps: Int) {
         self.step = step
@@ -264,9 +292,12 @@ enum RetrievalRanks {
         scores.withUnsafeMutableBufferPointer { scores in
             queries.withUnsafeBufferPointer { queries in
                 gallery.withUnsafeBufferPointer { gallery in
-                    guard let q = queries.baseAddress, let g = gallery.baseAddress, let s = scores.baseAddress else { return }
+                    guard let q = queries.baseAddress, let g = gallery.baseAddress, let s = scores.baseAddress else {
+                        return
+                    }
                     multiply(
-                        q, stride: dimension, g, secondTransposed: true, stride: dimension, into: s, stride: count, m: count,
+                        q, stride: dimension, g, secondTransposed: true, stride: dimension, into: s, stride: count,
+                        m: count,
                         n: count, k: dimension)
                 }
             }

@@ -26,7 +26,9 @@ public enum Masking {
     /// The patches that stay, K = N − N·num/den of them, in ascending order.
     ///
     /// N uniform numbers, argsort, the first K (He et al. 2022, "Masked autoencoders", section 3).
-    public static func keptPatches(_ patchCount: Int, _ ratio: MaskRatio, seed: UInt64, step: Int, sample: Int) -> [Int32] {
+    public static func keptPatches(_ patchCount: Int, _ ratio: MaskRatio, seed: UInt64, step: Int, sample: Int)
+        -> [Int32]
+    {
         let kept = patchCount - ratio.hidden(of: patchCount)
         if kept == patchCount { return (0..<Int32(patchCount)).map { $0 } }
         var generator = SeededGenerator(seed: seed, keys: 0x1_4A6E, UInt64(step), UInt64(sample))

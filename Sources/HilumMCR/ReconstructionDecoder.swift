@@ -1,5 +1,5 @@
-import HilumNN
 import Foundation
+import HilumNN
 
 /// The decoder that reconstructs what was masked: pixels of hidden patches and hidden words.
 ///
@@ -32,7 +32,8 @@ struct ReconstructionDecoder: Sendable {
         imageType = layout.add("decoder.image_type", [width], .normal(deviation: 0.02), decays: false)
         reportType = layout.add("decoder.report_type", [width], .normal(deviation: 0.02), decays: false)
         stack = TransformerStack(
-            "decoder", width: width, layers: configuration.decoder.layers, heads: configuration.decoder.heads, in: &layout)
+            "decoder", width: width, layers: configuration.decoder.layers, heads: configuration.decoder.heads,
+            in: &layout)
         pixelHead = Linear("decoder.pixel_head", inputs: width, outputs: configuration.patchPixels, in: &layout)
         wordHead = Linear("decoder.word_head", inputs: width, outputs: configuration.report.width, in: &layout)
         wordBias = layout.add("decoder.word_bias", [configuration.vocabularySize], .zeros, decays: false)
@@ -67,14 +68,14 @@ struct ReconstructionDecoder: Sendable {
     }
 
     /// Rows of the decoder input: where each encoder row goes.
-    private struct Plan {
+    struct Plan {
         let sequences: Sequences
         /// First decoder row of each image (its [CLS]) and of each report.
         let imageRow: [Int]
         let reportRow: [Int]
     }
 
-    private func plan(imageCount: Int, reports: Sequences) -> Plan {
+    func plan(imageCount: Int, reports: Sequences) -> Plan {
         var imageRow: [Int] = []
         var reportRow: [Int] = []
         var lengths: [Int] = []
@@ -113,7 +114,8 @@ struct ReconstructionDecoder: Sendable {
         var losses = Losses(image: 0, report: 0)
         losses.image = pixelLoss(values, gradients, decoded, targets, plan, addingTo: dDecoded, workspace)
         losses.report = wordLoss(
-            values, gradients, decoded, report, targets, plan, tokenEmbedding: tokenEmbedding, addingTo: dDecoded, workspace)
+            values, gradients, decoded, report, targets, plan, tokenEmbedding: tokenEmbedding, addingTo: dDecoded,
+            workspace)
 
         let dx = stack.backward(values, gradients, kept, plan.sequences, gradient: dDecoded, workspace)
         let dProjectedImage = workspace.take(imageRows * width)
@@ -126,7 +128,7 @@ struct ReconstructionDecoder: Sendable {
         return losses
     }
 
-    private func assemble(
+    func assemble(
         _ values: UnsafePointer<Float>, _ projectedImage: FloatPointer, _ projectedReport: FloatPointer,
         _ image: ImageEncoder.Activations, _ report: ReportEncoder.Activations, _ targets: Targets, _ plan: Plan,
         _ workspace: Workspace
@@ -164,7 +166,7 @@ struct ReconstructionDecoder: Sendable {
     }
 
     /// The way back of `assemble`: the mask token collects the gradient of every dropped position.
-    private func disassemble(
+    func disassemble(
         _ gradients: FloatPointer, _ dx: UnsafePointer<Float>, _ dImage: FloatPointer, _ dReport: FloatPointer,
         _ image: ImageEncoder.Activations, _ report: ReportEncoder.Activations, _ targets: Targets, _ plan: Plan
     ) {
@@ -193,7 +195,8 @@ struct ReconstructionDecoder: Sendable {
 
     /// Mean squared error over the hidden patches against their normalised pixels (ε = 1e-4 for black borders).
     private func pixelLoss(
-        _ values: UnsafePointer<Float>, _ gradients: FloatPointer, _ decoded: FloatPointer, _ targets: Targets, _ plan: Plan,
+        _ values: UnsafePointer<Float>, _ gradients: FloatPointer, _ decoded: FloatPointer, _ targets: Targets,
+        _ plan: Plan,
         addingTo dDecoded: FloatPointer, _ workspace: Workspace
     ) -> Double {
         guard targets.hiddenPatchCount > 0 else { return 0 }
@@ -264,7 +267,8 @@ struct ReconstructionDecoder: Sendable {
         wordHead.forward(values, gathered, rows: places.count, into: projected)
         let logits = workspace.take(places.count * vocabularySize)
         multiply(
-            projected, stride: reportWidth, values + tokenEmbedding, secondTransposed: true, stride: reportWidth, into: logits,
+            projected, stride: reportWidth, values + tokenEmbedding, secondTransposed: true, stride: reportWidth,
+            into: logits,
             stride: vocabularySize, m: places.count, n: vocabularySize, k: reportWidth)
         Kernels.addBias(logits, values + wordBias, rows: places.count, width: vocabularySize)
         Kernels.softmax(logits, rows: places.count, width: vocabularySize)
@@ -283,7 +287,8 @@ struct ReconstructionDecoder: Sendable {
             stride: reportWidth, m: places.count, n: reportWidth, k: vocabularySize)
         multiply(
             logits, transposed: true, stride: vocabularySize, projected, stride: reportWidth,
-            into: gradients + tokenEmbedding, stride: reportWidth, m: vocabularySize, n: reportWidth, k: places.count, beta: 1)
+            into: gradients + tokenEmbedding, stride: reportWidth, m: vocabularySize, n: reportWidth, k: places.count,
+            beta: 1)
         let dGathered = workspace.take(places.count * width)
         wordHead.backward(values, gradients, x: gathered, dy: dProjected, rows: places.count, dx: dGathered)
         for (place, entry) in places.enumerated() {

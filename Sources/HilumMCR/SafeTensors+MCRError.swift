@@ -7,6 +7,8 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         case badWeights(reason: String)
         /// A model folder or a checkpoint that cannot be used: what is wrong.
         case badModel(reason: String)
+        /// A training run that cannot go on: why.
+        case badTraining(reason: String)
         /// Embeddings or labels that cannot be evaluated: what is wrong.
         case badEvaluation(reason: String)
     }
@@ -26,6 +28,7 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         case .badVocabulary(let reason): "\(place)this vocabulary cannot be used: \(reason)"
         case .badWeights(let reason): "\(place)these weights are refused: \(reason)"
         case .badModel(let reason): "\(place)this model cannot be used: \(reason)"
+        case .badTraining(let reason): "\(place)the training cannot go on: \(reason)"
         case .badEvaluation(let reason): "\(place)cannot be evaluated: \(reason)"
         }
     }

@@ -28,14 +28,26 @@ public final class TrainingSet: Sendable {
     let reports: [TokenizedReport]
     let hashes: [UInt64]
     let pixelsPerImage: Int
+    let configuration: MCRConfiguration
 
-    init(pixels: [UInt16], reports: [TokenizedReport], hashes: [UInt64], pixelsPerImage: Int) {
-        precondition(pixels.count == reports.count * pixelsPerImage && hashes.count == reports.count, "shapes must agree")
+    init(pixels: [UInt16], reports: [TokenizedReport], hashes: [UInt64], configuration: MCRConfiguration) {
+        let pixelsPerImage = configuration.patchCount * configuration.patchPixels
+        precondition(
+            pixels.count == reports.count * pixelsPerImage && hashes.count == reports.count, "shapes must agree")
         count = reports.count
         self.pixels = pixels
         self.reports = reports
         self.hashes = hashes
         self.pixelsPerImage = pixelsPerImage
+        self.configuration = configuration
+    }
+
+    /// SHA-256 over reports and pixels: a training run is resumed only on the set it began with.
+    var fingerprint: String {
+        var hash = SHA256()
+        for report in reports { report.ids.withUnsafeBytes { hash.update($0) } }
+        pixels.withUnsafeBytes { hash.update($0) }
+        return hexadecimal(hash.finish())
     }
 
     /// From images that are in memory already.
@@ -53,12 +65,13 @@ public final class TrainingSet: Sendable {
         }
         self.init(
             pixels: pixels, reports: reports.map { tokenizer.encode($0, maxLength: configuration.maxTokens) },
-            hashes: reports.map { normalisedReportHash($0) }, pixelsPerImage: perImage)
+            hashes: reports.map { normalisedReportHash($0) }, configuration: configuration)
     }
 
     /// Reads, resizes and tokenises the pairs on all cores; a pair that cannot be read is left out and named in `refused`.
     public static func load(
-        _ sources: [Source], configuration: MCRConfiguration, tokenizer: Tokenizer, threads: Int, progress: HilumCore.Progress? = nil
+        _ sources: [Source], configuration: MCRConfiguration, tokenizer: Tokenizer, threads: Int,
+        progress: HilumCore.Progress? = nil
     ) -> (set: TrainingSet, refused: [(path: String, reason: String)]) {
         let perImage = configuration.patchCount * configuration.patchPixels
         var pixels = [UInt16](repeating: 0, count: sources.count * perImage)
@@ -88,8 +101,9 @@ public final class TrainingSet: Sendable {
             pixels.removeLast((sources.count - good.count) * perImage)
         }
         let set = TrainingSet(
-            pixels: pixels, reports: good.map { tokenizer.encode(sources[$0].report, maxLength: configuration.maxTokens) },
-            hashes: good.map { normalisedReportHash(sources[$0].report) }, pixelsPerImage: perImage)
+            pixels: pixels,
+            reports: good.map { tokenizer.encode(sources[$0].report, maxLength: configuration.maxTokens) },
+            hashes: good.map { normalisedReportHash(sources[$0].report) }, configuration: configuration)
         return (set, bad.keys.sorted().map { (sources[$0].imagePath, bad[$0] ?? "") })
     }
 

@@ -115,7 +115,8 @@ final class StepRunner: @unchecked Sendable {
         }
         let contrast = ContrastiveLoss(
             images: images, reports: reports, hashes: batch.hashes, dimension: dimension,
-            logitScale: values[network.logitScale], weight: plan.contrastWeight, dImages: dImages, dReports: dReports, shared)
+            logitScale: values[network.logitScale], weight: plan.contrastWeight, dImages: dImages, dReports: dReports,
+            shared)
         var hiddenPatches = 0
         var hiddenTokens = 0
         for worker in workers[..<active] {
@@ -206,10 +207,13 @@ final class StepRunner: @unchecked Sendable {
     }
 
     private func backward(
-        _ worker: Worker, _ values: UnsafePointer<Float>, _ batch: TrainingBatch, _ plan: StepPlan, _ dImages: FloatPointer,
+        _ worker: Worker, _ values: UnsafePointer<Float>, _ batch: TrainingBatch, _ plan: StepPlan,
+        _ dImages: FloatPointer,
         _ dReports: FloatPointer, hiddenPatches: Int, hiddenTokens: Int
     ) {
-        guard let stream = worker.contrast, let imageHead = worker.imageHead, let reportHead = worker.reportHead else { return }
+        guard let stream = worker.contrast, let imageHead = worker.imageHead, let reportHead = worker.reportHead else {
+            return
+        }
         let configuration = network.configuration
         let gradients = worker.gradients.pointer
         let workspace = worker.workspace
@@ -218,7 +222,8 @@ final class StepRunner: @unchecked Sendable {
         let dImage = workspace.takeZeroed(stream.image.sequences.tokenCount * configuration.image.width)
         let dReport = workspace.takeZeroed(stream.report.sequences.tokenCount * configuration.report.width)
         network.imageHead.backward(
-            values, gradients, imageHead, stream.image.sequences, dEmbedding: dImages + first * dimension, addingTo: dImage,
+            values, gradients, imageHead, stream.image.sequences, dEmbedding: dImages + first * dimension,
+            addingTo: dImage,
             workspace)
         network.reportHead.backward(
             values, gradients, reportHead, stream.report.sequences, dEmbedding: dReports + first * dimension,
@@ -231,7 +236,8 @@ final class StepRunner: @unchecked Sendable {
         }
         if plan.reconstructs, let decoder = network.decoder, worker.reconstruction == nil {
             worker.losses = decoder.reconstruct(
-                values, gradients, image: stream.image, report: stream.report, tokenEmbedding: network.reportEncoder.tokens,
+                values, gradients, image: stream.image, report: stream.report,
+                tokenEmbedding: network.reportEncoder.tokens,
                 targets(stream), addingTo: dImage, dReport, workspace)
         }
         network.imageEncoder.backward(values, gradients, stream.image, dHidden: dImage, workspace)

@@ -1,6 +1,6 @@
 import CHilumKernels
-import HilumCore
 import Foundation
+import HilumCore
 
 /// AdamW with decoupled weight decay (Loshchilov and Hutter 2019) over a flat parameter buffer.
 ///
@@ -24,13 +24,14 @@ public final class AdamW: @unchecked Sendable {
     }
 
     /// One step at learning rate `rate`, with the gradient scaled so that its global L2 norm is at most `clip`.
-    /// - Returns: the norm before clipping.
+    /// - Returns: the norm before clipping; when it is not finite, nothing was changed.
     @discardableResult
     public func step(
         _ values: ParameterBuffer, gradients: ParameterBuffer, rate: Float, clip: Float, threads: Int
     ) -> Float {
-        stepCount += 1
         let norm = Float(hilum_sum_of_squares(gradients.pointer, layout.count).squareRoot())
+        guard norm.isFinite else { return norm }
+        stepCount += 1
         let scale = norm > clip ? clip / norm : 1
         let correction1 = 1 - pow(beta1, Float(stepCount))
         let correction2 = 1 - pow(beta2, Float(stepCount))
@@ -39,7 +40,8 @@ public final class AdamW: @unchecked Sendable {
             let offset = parameter.offset
             hilum_adamw(
                 values.pointer + offset, gradients.pointer + offset, moment1.pointer + offset, moment2.pointer + offset,
-                parameter.count, scale, rate, beta1, beta2, epsilon, parameter.decays ? decay : 0, correction1, correction2)
+                parameter.count, scale, rate, beta1, beta2, epsilon, parameter.decays ? decay : 0, correction1,
+                correction2)
         }
         return norm
     }

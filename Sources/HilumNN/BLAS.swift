@@ -44,6 +44,7 @@ public func multiply(
 ) {
     guard m > 0 && n > 0 else { return }
     hilum_sgemm(
-        aTransposed ? 1 : 0, bTransposed ? 1 : 0, Int32(m), Int32(n), Int32(k), alpha, a, Int32(aStride), b, Int32(bStride),
+        aTransposed ? 1 : 0, bTransposed ? 1 : 0, Int32(m), Int32(n), Int32(k), alpha, a, Int32(aStride), b,
+        Int32(bStride),
         beta, c, Int32(cStride))
 }

@@ -22,7 +22,9 @@ public enum Kernels {
 
     /// Σ x²
     @inline(__always)
-    public static func sumOfSquares(_ x: UnsafePointer<Float>, _ count: Int) -> Double { hilum_sum_of_squares(x, count) }
+    public static func sumOfSquares(_ x: UnsafePointer<Float>, _ count: Int) -> Double {
+        hilum_sum_of_squares(x, count)
+    }
 
     /// Each of `rows` rows of `width` floats becomes softmax(scale·x), in place.
     @inline(__always)

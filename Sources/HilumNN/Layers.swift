@@ -18,7 +18,8 @@ public struct Linear: Sendable {
     @inline(__always)
     public func product(_ values: UnsafePointer<Float>, _ x: UnsafePointer<Float>, rows: Int, into y: FloatPointer) {
         multiply(
-            x, stride: inputs, values + weight, secondTransposed: true, stride: inputs, into: y, stride: outputs, m: rows, n: outputs,
+            x, stride: inputs, values + weight, secondTransposed: true, stride: inputs, into: y, stride: outputs,
+            m: rows, n: outputs,
             k: inputs)
     }
 
@@ -29,16 +30,19 @@ public struct Linear: Sendable {
 
     /// Adds to the gradients of W and b; writes (`adding: false`) or adds the gradient of x `[rows, inputs]` to `dx`.
     public func backward(
-        _ values: UnsafePointer<Float>, _ gradients: FloatPointer, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, rows: Int,
+        _ values: UnsafePointer<Float>, _ gradients: FloatPointer, x: UnsafePointer<Float>, dy: UnsafePointer<Float>,
+        rows: Int,
         dx: FloatPointer?, adding: Bool = false
     ) {
         multiply(
-            dy, transposed: true, stride: outputs, x, stride: inputs, into: gradients + weight, stride: inputs, m: outputs,
+            dy, transposed: true, stride: outputs, x, stride: inputs, into: gradients + weight, stride: inputs,
+            m: outputs,
             n: inputs, k: rows, beta: 1)
         hilum_column_sum(gradients + bias, dy, rows, outputs)
         if let dx {
             multiply(
-                dy, stride: outputs, values + weight, stride: inputs, into: dx, stride: inputs, m: rows, n: inputs, k: outputs,
+                dy, stride: outputs, values + weight, stride: inputs, into: dx, stride: inputs, m: rows, n: inputs,
+                k: outputs,
                 beta: adding ? 1 : 0)
         }
     }
@@ -64,7 +68,8 @@ public struct LayerNorm: Sendable {
     }
 
     public func forward(
-        _ values: UnsafePointer<Float>, _ x: UnsafePointer<Float>, rows: Int, into y: FloatPointer, _ workspace: Workspace
+        _ values: UnsafePointer<Float>, _ x: UnsafePointer<Float>, rows: Int, into y: FloatPointer,
+        _ workspace: Workspace
     ) -> Statistics {
         let statistics = Statistics(mean: workspace.take(rows), rstd: workspace.take(rows))
         hilum_layer_norm(

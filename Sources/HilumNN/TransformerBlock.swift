@@ -94,7 +94,8 @@ public struct TransformerBlock: Sendable {
         attentionOut.backward(values, gradients, x: activations.attended, dy: gradient, rows: rows, dx: narrow)
         attendBackward(activations, sequences, dAttended: narrow, dqkv: wide, workspace)
         attentionIn.backward(values, gradients, x: activations.normed1, dy: wide, rows: rows, dx: narrow)
-        norm1.backward(values, gradients, x: activations.x, activations.norm1, dy: narrow, rows: rows, addingTo: gradient)
+        norm1.backward(
+            values, gradients, x: activations.x, activations.norm1, dy: narrow, rows: rows, addingTo: gradient)
     }
 
     private func attend(
@@ -111,12 +112,14 @@ public struct TransformerBlock: Sendable {
             for head in 0..<heads {
                 let query = rows + head * headWidth
                 multiply(
-                    query, stride: stride, query + width, secondTransposed: true, stride: stride, into: weights, stride: length,
+                    query, stride: stride, query + width, secondTransposed: true, stride: stride, into: weights,
+                    stride: length,
                     m: length, n: length, k: headWidth)
                 hilum_softmax(weights, length, length, length, scale)
                 multiply(
                     weights, stride: length, query + 2 * width, stride: stride,
-                    into: attended + range.lowerBound * width + head * headWidth, stride: width, m: length, n: headWidth,
+                    into: attended + range.lowerBound * width + head * headWidth, stride: width, m: length,
+                    n: headWidth,
                     k: length)
                 weights += length * length
             }
@@ -144,17 +147,20 @@ public struct TransformerBlock: Sendable {
                 let dQuery = dqkv + range.lowerBound * stride + head * headWidth
                 let dOut = dAttended + range.lowerBound * width + head * headWidth
                 multiply(
-                    weights, transposed: true, stride: length, dOut, stride: width, into: dQuery + 2 * width, stride: stride,
+                    weights, transposed: true, stride: length, dOut, stride: width, into: dQuery + 2 * width,
+                    stride: stride,
                     m: length, n: headWidth, k: length)
                 multiply(
-                    dOut, stride: width, query + 2 * width, secondTransposed: true, stride: stride, into: dWeights, stride: length,
+                    dOut, stride: width, query + 2 * width, secondTransposed: true, stride: stride, into: dWeights,
+                    stride: length,
                     m: length, n: length, k: headWidth)
                 hilum_softmax_backward(weights, dWeights, length, length, length, scale)
                 multiply(
                     dWeights, stride: length, query + width, stride: stride, into: dQuery, stride: stride, m: length,
                     n: headWidth, k: length)
                 multiply(
-                    dWeights, transposed: true, stride: length, query, stride: stride, into: dQuery + width, stride: stride,
+                    dWeights, transposed: true, stride: length, query, stride: stride, into: dQuery + width,
+                    stride: stride,
                     m: length, n: headWidth, k: length)
                 weights += length * length
             }

@@ -19,7 +19,7 @@ public final class Workspace: @unchecked Sendable {
     private var used = 0
     private static let smallestBlock = 1 << 22
 
-    /// The most floats that were ever in use at once, times four.
+    /// The most bytes that were ever held at once.
     public private(set) var peakByteCount = 0
 
     public init() {}
@@ -41,14 +41,17 @@ public final class Workspace: @unchecked Sendable {
             current += 1
             used = 0
         }
-        let size = max(rounded, Self.smallestBlock)
-        // Safety: owned by `blocks` and freed in deinit; 64-byte alignment is what AVX-512 likes best.
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: size * 4, alignment: 64)
-        blocks.append(Block(base: raw.bindMemory(to: Float.self, capacity: size), count: size))
-        peakByteCount += size * 4
+        addBlock(max(rounded, Self.smallestBlock))
         current = blocks.count - 1
         used = rounded
         return blocks[current].base
+    }
+
+    private func addBlock(_ count: Int) {
+        // Safety: owned by `blocks` and freed in deinit; 64-byte alignment is what AVX-512 likes best.
+        let raw = UnsafeMutableRawPointer.allocate(byteCount: count * 4, alignment: 64)
+        blocks.append(Block(base: raw.bindMemory(to: Float.self, capacity: count), count: count))
+        peakByteCount = max(peakByteCount, blocks.reduce(0) { $0 + $1.count } * 4)
     }
 
     /// Like `take`, filled with zeros.
@@ -66,7 +69,14 @@ public final class Workspace: @unchecked Sendable {
         used = mark.used
     }
 
+    /// Gives back everything. Several blocks become one of their size, so that a longer batch does not leave gaps behind.
     public func reset() {
+        if blocks.count > 1 {
+            let total = blocks.reduce(0) { $0 + $1.count }
+            for block in blocks { block.base.deallocate() }
+            blocks = []
+            addBlock(total)
+        }
         current = 0
         used = 0
     }

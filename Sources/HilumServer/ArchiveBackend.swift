@@ -2,6 +2,18 @@ import Foundation
 import HilumArchive
 import HilumCore
 
+extension Server {
+    /// A daemon over an archive that is open for writing.
+    public convenience init(
+        archive: Archive, socketPath: String, inbox: String? = nil,
+        configuration: ServerConfiguration = ServerConfiguration()
+    ) {
+        self.init(
+            archive: ArchiveBackend(archive: archive), socketPath: socketPath, inbox: inbox,
+            configuration: configuration)
+    }
+}
+
 /// An `Archive` as the daemon sees it: the same calls, with errors as reply codes.
 ///
 /// Thread rule: that of `Archive`.
@@ -48,7 +60,8 @@ struct ArchiveBackend: ArchiveService {
             return zip(cases, outcomes).map { value, outcome in
                 switch outcome {
                 case .stored(let vectors): return .stored(vectors: vectors)
-                case .unchanged: return .unchanged(vectors: (value.image == nil ? 0 : 1) + (value.report == nil ? 0 : 1))
+                case .unchanged:
+                    return .unchanged(vectors: (value.image == nil ? 0 : 1) + (value.report == nil ? 0 : 1))
                 case .refused(let error): return .refused(Self.code(error), reason: error.description)
                 }
             }
@@ -63,7 +76,9 @@ struct ArchiveBackend: ArchiveService {
         try refusing { try archive.vectors(id: id).map { ServiceVectors(image: $0[.image], report: $0[.report]) } }
     }
 
-    func count(_ conditions: [ServiceCondition]) throws -> Int { try refusing { try archive.count(Self.filter(conditions)) } }
+    func count(_ conditions: [ServiceCondition]) throws -> Int {
+        try refusing { try archive.count(Self.filter(conditions)) }
+    }
 
     func statisticsAsJSON() throws -> [UInt8] {
         try refusing {

@@ -20,7 +20,9 @@ public final class Client {
         public var fields: [String: String] {
             var fields: [String: String] = [:]
             for part in text.split(separator: " ") {
-                if let sign = part.firstIndex(of: "=") { fields[String(part[..<sign])] = String(part[part.index(after: sign)...]) }
+                if let sign = part.firstIndex(of: "=") {
+                    fields[String(part[..<sign])] = String(part[part.index(after: sign)...])
+                }
             }
             return fields
         }
@@ -92,7 +94,8 @@ public final class Client {
     ///   reported here, so that its last words can still be read.
     public func send(_ line: String, literal: [UInt8]? = nil) throws(ServerError) {
         guard !line.utf8.contains(10) else {
-            throw .refused(.badRequest, "a request is one line; write a line feed within a value as \\n in a JSON string")
+            throw .refused(
+                .badRequest, "a request is one line; write a line feed within a value as \\n in a JSON string")
         }
         var bytes = Array(line.utf8)
         if let literal {
@@ -158,11 +161,18 @@ public final class Client {
         return String(decoding: writer.bytes, as: UTF8.self)
     }
 
+    /// Sends bytes as they are, several requests or a part of one.
+    ///
+    /// - Throws: `.system`.
+    public func send(raw bytes: [UInt8]) throws(ServerError) { try sendAll(bytes) }
+
     private func sendAll(_ bytes: [UInt8]) throws(ServerError) {
         var sent = 0
         while sent < bytes.count {
             // Safety: `sent` is below the count of `bytes`, which lives through the closure.
-            let count = bytes.withUnsafeBytes { hilum_send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent) }
+            let count = bytes.withUnsafeBytes {
+                hilum_send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent)
+            }
             if count > 0 { sent += count }
             if count < 0 && errno == EINTR { continue }
             if count < 0 && (errno == EPIPE || errno == ECONNRESET) { return }
@@ -198,7 +208,9 @@ public final class Client {
     private static func connectFailure(_ path: String, _ number: Int32) -> ServerError {
         switch number {
         case ENOENT, ENOTDIR:
-            ServerError(.unreachable, "\(path): there is no socket here; start the daemon with `hilum serve ARCHIVE --socket \(path)`")
+            ServerError(
+                .unreachable,
+                "\(path): there is no socket here; start the daemon with `hilum serve ARCHIVE --socket \(path)`")
         case ECONNREFUSED:
             ServerError(.unreachable, "\(path): nobody listens here any more; start the daemon with `hilum serve`")
         case EAGAIN: ServerError(.unreachable, "\(path): the daemon has too many clients waiting; try again later")

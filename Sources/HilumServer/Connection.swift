@@ -17,7 +17,7 @@ public struct Connection: Sendable {
         /// Octets of the literals of those requests, beyond which no further request is parsed.
         public var pendingLiteralByteCount = 8 << 20
         /// Unread output beyond which no further request starts.
-        public var outputHighWaterInBytes = 64 << 10
+        public var outputHighWaterInBytes = 16 << 10
         /// To finish a line that was begun.
         public var lineInSeconds = 10.0
         /// A literal has the time of a line and one second more for so many octets.
@@ -186,7 +186,9 @@ public struct Connection: Sendable {
 
     /// The reply to the work with this ticket; dropped when the request was answered already (its deadline passed).
     public mutating func complete(ticket: Int, _ reply: Reply, now: Double) {
-        guard let index = slots.firstIndex(where: { $0.ticket == ticket }), case .running = slots[index].progress else { return }
+        guard let index = slots.firstIndex(where: { $0.ticket == ticket }), case .running = slots[index].progress else {
+            return
+        }
         slots[index].progress = .done(reply)
         lastActivity = now
         flush(now: now)
@@ -212,7 +214,8 @@ public struct Connection: Sendable {
         if requestBegan != nil && !hasRoom { requestBegan = now }
         let literalSeconds = Double(parser.announcedByteCount) / Double(max(1, limits.slowestLiteralInBytesPerSecond))
         if let began = requestBegan, now - began >= limits.lineInSeconds + literalSeconds {
-            return close(.limit, "a request must be complete \(Int(limits.lineInSeconds)) s after its first byte", now: now)
+            return close(
+                .limit, "a request must be complete \(Int(limits.lineInSeconds)) s after its first byte", now: now)
         }
         if isQuiet && requestBegan == nil && !isInputEnded && now - lastActivity >= limits.idleInSeconds {
             close(.limit, "no request came for \(Int(limits.idleInSeconds)) s; connect again", now: now)
@@ -274,7 +277,8 @@ public struct Connection: Sendable {
         var deadline: Double?
         if let text = request.value("deadline_ms") {
             guard let milliseconds = Int(text), milliseconds >= 0, milliseconds <= 86_400_000 else {
-                let reply = Reply.error(.badRequest, "deadline_ms= takes whole milliseconds from 0 to 86400000", tag: request.tag)
+                let reply = Reply.error(
+                    .badRequest, "deadline_ms= takes whole milliseconds from 0 to 86400000", tag: request.tag)
                 return append(.done(reply), request: nil, tag: request.tag, deadline: nil)
             }
             deadline = now + Double(milliseconds) / 1000

@@ -19,7 +19,9 @@ extension EventLoop {
                 }
             }
             if clients.count >= configuration.clientCount {
-                refuse(descriptor, "\(configuration.clientCount) clients are connected, which is the limit; try again later")
+                refuse(
+                    descriptor,
+                    "\(configuration.clientCount) clients are connected, which is the limit; try again later")
             } else {
                 admit(descriptor, now: now)
             }
@@ -73,7 +75,9 @@ extension EventLoop {
     func resumeAccepting() {
         acceptAgain = nil
         if reserve < 0 { reserve = open("/dev/null", O_RDONLY | O_CLOEXEC) }
-        if !isListening && hilum_epoll_add(epoll, listener, HILUM_READABLE, Self.listenerKey) == 0 { isListening = true }
+        if !isListening && hilum_epoll_add(epoll, listener, HILUM_READABLE, Self.listenerKey) == 0 {
+            isListening = true
+        }
     }
 }
 

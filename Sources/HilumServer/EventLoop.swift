@@ -91,6 +91,7 @@ final class EventLoop {
     var acceptAgain: Double?
     var refusals = RefusalLog()
     private let scratch: UnsafeMutableRawBufferPointer
+    private let events: UnsafeMutableBufferPointer<hilum_event>
 
     var configuration: ServerConfiguration { handler.configuration }
 
@@ -98,7 +99,9 @@ final class EventLoop {
     ///   - listener: a listening socket; stays the caller's.
     ///   - stop: an eventfd that is raised to end `run`; stays the caller's.
     /// - Throws: `.system` when epoll is not to be had.
-    init(listener: Int32, stop: Int32, handler: RequestHandler, pool: WorkerPool, writer: WriterQueue) throws(ServerError) {
+    init(listener: Int32, stop: Int32, handler: RequestHandler, pool: WorkerPool, writer: WriterQueue)
+        throws(ServerError)
+    {
         self.listener = listener
         self.stop = stop
         self.handler = handler
@@ -108,7 +111,9 @@ final class EventLoop {
         mailbox = Mailbox(wake: wake)
         epoll = hilum_epoll_create()
         reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        scratch = .allocate(byteCount: 64 << 10, alignment: 16)
+        events = .allocate(capacity: 256)
+        events.initialize(repeating: hilum_event())
+        scratch = .allocate(byteCount: 16 << 10, alignment: 16)
         guard epoll >= 0, hilum_epoll_add(epoll, listener, HILUM_READABLE, Self.listenerKey) == 0,
             hilum_epoll_add(epoll, wake, HILUM_READABLE, Self.wakeKey) == 0,
             hilum_epoll_add(epoll, stop, HILUM_READABLE, Self.stopKey) == 0
@@ -121,6 +126,7 @@ final class EventLoop {
         if wake >= 0 { close(wake) }
         if reserve >= 0 { close(reserve) }
         scratch.deallocate()
+        events.deallocate()
     }
 
     /// Serves until `stop` is raised, then finishes what is pending.
@@ -153,13 +159,14 @@ final class EventLoop {
         if let drainEnd { until = min(until, drainEnd) }
         if let acceptAgain { until = min(until, acceptAgain) }
         let milliseconds: Int32 = until.isFinite ? Int32(max(0, min(60_000, ((until - now) * 1000).rounded(.up)))) : -1
-        var events = [hilum_event](repeating: hilum_event(), count: 256)
-        let count = hilum_epoll_wait(epoll, &events, Int32(events.count), milliseconds)
+        // Safety: `events` is allocated for the life of the loop and used by its thread alone.
+        let count = hilum_epoll_wait(epoll, events.baseAddress, Int32(events.count), milliseconds)
         guard count >= 0 else {
-            throw ServerError(.system(call: "epoll_wait", errno: errno), "epoll_wait: \(String(cString: strerror(errno)))")
+            throw ServerError(
+                .system(call: "epoll_wait", errno: errno), "epoll_wait: \(String(cString: strerror(errno)))")
         }
         let time = monotonicSeconds()
-        for event in events[..<Int(count)] {
+        for event in UnsafeMutableBufferPointer(rebasing: events[..<Int(count)]) {
             switch event.key {
             case Self.listenerKey: accept(now: time)
             case Self.wakeKey:
@@ -243,6 +250,10 @@ final class EventLoop {
             case .reply(let reply):
                 client.connection.complete(ticket: work.ticket, reply, now: now)
                 replied = true
+            case .read where client.isGone:
+                // Nobody is there to read the answer.
+                client.connection.complete(ticket: work.ticket, Reply(bytes: [], closes: false), now: now)
+                replied = true
             case .read:
                 let cancelled = AtomicFlag()
                 client.underWay[work.ticket] = cancelled
@@ -264,7 +275,6 @@ final class EventLoop {
                     mailbox.post(.init(client: key, ticket: work.ticket, reply: reply))
                 }
             }
-            if work.deadline != nil { hurried.insert(key) }
         }
         return replied
     }
@@ -291,6 +301,7 @@ final class EventLoop {
 
     /// Accounts for memory, ends what is finished and tells epoll what the client waits for.
     private func settle(_ client: Client, now: Double) {
+        if client.connection.nextRequestDeadline != nil { hurried.insert(client.key) }
         for code in client.connection.takeRefusedCodes() { refusals.note(code, client) }
         let held = client.connection.heldByteCount
         heldByteCount += held - client.heldByteCount

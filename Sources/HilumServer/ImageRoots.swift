@@ -26,7 +26,10 @@ final class ImageRoots: Sendable {
                 for root in opened { close(root.descriptor) }
                 throw FileError(number == ENOENT ? .notFound : .system(errno: number), path: path, call: "open")
             }
-            opened.append(Root(path: path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path, descriptor: descriptor))
+            opened.append(
+                Root(
+                    path: path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path, descriptor: descriptor
+                ))
         }
         roots = opened
     }
@@ -40,7 +43,8 @@ final class ImageRoots: Sendable {
     /// - Throws: `.refused` with DENIED (no root, outside of them, over a link), NOTFOUND, BADIMAGE, LIMIT or IO.
     func read(_ path: String, limitInBytes: Int) throws(ServerError) -> [UInt8] {
         guard !roots.isEmpty else {
-            throw .refused(.denied, "image= is off: this daemon has no image roots; send the image as bytes=N and N octets")
+            throw .refused(
+                .denied, "image= is off: this daemon has no image roots; send the image as bytes=N and N octets")
         }
         var failure = ServerError.refused(
             .denied, "image=: the path is not beneath the daemon's image roots; send the image as bytes=N and N octets")
@@ -84,7 +88,9 @@ final class ImageRoots: Sendable {
         var filled = 0
         while filled < bytes.count {
             // Safety: `filled` is below the count of `bytes`, which lives through the closure.
-            let got = bytes.withUnsafeMutableBytes { Foundation.read(descriptor, $0.baseAddress.map { $0 + filled }, $0.count - filled) }
+            let got = bytes.withUnsafeMutableBytes {
+                Foundation.read(descriptor, $0.baseAddress.map { $0 + filled }, $0.count - filled)
+            }
             if got < 0 && errno == EINTR { continue }
             if got < 0 { throw failure(errno) }
             if got == 0 { break }

@@ -69,7 +69,8 @@ public struct InboxLedger: Sendable {
     public static func isConsidered(_ name: String) -> Bool {
         if name.isEmpty || name.hasPrefix(".") || name.hasSuffix("~") { return false }
         let lower = name.lowercased()
-        return ![".tmp", ".part", ".partial", ".crdownload", ".swp"].contains { lower.hasSuffix($0) } && !lower.contains(".tmp-")
+        return ![".tmp", ".part", ".partial", ".crdownload", ".swp"].contains { lower.hasSuffix($0) }
+            && !lower.contains(".tmp-")
     }
 
     /// What a file is taken for, by its name; whether an image is one is decided by its content.
@@ -126,7 +127,9 @@ public struct InboxLedger: Sendable {
     }
 
     /// The cases that are ready, at most `limit`, and the files refused at once with the reason.
-    public mutating func due(now: Double, limit: Int) -> (arrivals: [Arrival], refusals: [(path: String, reason: String)]) {
+    public mutating func due(now: Double, limit: Int) -> (
+        arrivals: [Arrival], refusals: [(path: String, reason: String)]
+    ) {
         var arrivals: [Arrival] = []
         var refusals: [(path: String, reason: String)] = []
         for stem in unsettled.filter({ dueAt($0).map { $0 <= now } ?? true }).sorted() {
@@ -159,7 +162,7 @@ public struct InboxLedger: Sendable {
     /// Why `path` has no place in the case; nil if it was given one.
     private func place(_ path: String, among paths: [String], in arrival: inout Arrival) -> String? {
         let role = Self.role(of: path)
-        if role == .foreign { return "neither an image (png, jpg, dcm) nor a report (txt) by its name" }
+        if role == .foreign { return Self.foreignReason(path) }
         // Whoever was taken first keeps the name.
         let rivals = paths.filter { Self.role(of: $0) == role }
         let owner = rivals.first { entries[$0]?.state == .taken || entries[$0]?.state == .handedOut } ?? rivals.first
@@ -168,6 +171,13 @@ public struct InboxLedger: Sendable {
         }
         if role == .image { arrival.image = path } else { arrival.report = path }
         return nil
+    }
+
+    private static func foreignReason(_ path: String) -> String {
+        switch fileExtension(of: path).lowercased() {
+        case "jsonl", "csv": "a manifest is read by `hilum index`, not from the inbox"
+        default: "neither an image (png, jpg, dcm) nor a report (txt) by its name"
+        }
     }
 
     /// What became of a case that `due` handed out. Files that changed meanwhile are not touched: they settle again.

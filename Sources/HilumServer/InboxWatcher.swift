@@ -28,7 +28,9 @@ final class InboxWatcher: Sendable {
         self.writer = writer
         self.configuration = configuration
         wake = hilum_eventfd_create()
-        guard wake >= 0 else { throw ServerError(.system(call: "eventfd", errno: errno), "eventfd: no file descriptor is left") }
+        guard wake >= 0 else {
+            throw ServerError(.system(call: "eventfd", errno: errno), "eventfd: no file descriptor is left")
+        }
     }
 
     deinit { close(wake) }
@@ -84,7 +86,9 @@ final class InboxWatcher: Sendable {
             Log.debug("inbox: took \(paths)")
             return .taken
         case .failure(let error):
-            guard case .refused(let code) = error.code else { return refuse(paths, .internal, error.text, retryAt: later) }
+            guard case .refused(let code) = error.code else {
+                return refuse(paths, .internal, error.text, retryAt: later)
+            }
             return refuse(paths, code, error.text, retryAt: later)
         }
     }
@@ -118,7 +122,8 @@ final class InboxWatcher: Sendable {
             // As bytes: the archive then keeps the image itself, wherever the file goes.
             guard let path = known.imagePath, let bytes = try? FileIO.read(path, limitInBytes: 64 << 20) else {
                 throw ServerError.refused(
-                    .stale, "the archive's image of this case cannot be read any more; put the image into the inbox as well")
+                    .stale,
+                    "the archive's image of this case cannot be read any more; put the image into the inbox as well")
             }
             result.image = .bytes(bytes)
         }
@@ -135,7 +140,8 @@ final class InboxWatcher: Sendable {
             }
         }
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-        guard let text = String(validating: bytes.starts(with: mark) ? bytes.dropFirst(3) : bytes[...], as: UTF8.self) else {
+        guard let text = String(validating: bytes.starts(with: mark) ? bytes.dropFirst(3) : bytes[...], as: UTF8.self)
+        else {
             throw .refused(.badRequest, "the report is not UTF-8")
         }
         guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }), !text.utf8.contains(0) else {
@@ -161,8 +167,10 @@ private struct InboxRun {
         self.wake = wake
         self.configuration = configuration
         ledger = InboxLedger(stillInSeconds: configuration.stillInSeconds)
-        inotify = hilum_inotify_create()
-        if inotify < 0 { Log.warning("inbox: no inotify, so changes are found by looking every few seconds") }
+        inotify = configuration.usesKernelEvents ? hilum_inotify_create() : -1
+        if inotify < 0 && configuration.usesKernelEvents {
+            Log.warning("inbox: no inotify, so changes are found by looking every few seconds")
+        }
     }
 
     mutating func work(
@@ -222,7 +230,9 @@ private struct InboxRun {
     }
 
     private mutating func wait(seconds: Double) {
-        var polls = [pollfd(fd: wake, events: Int16(POLLIN), revents: 0), pollfd(fd: inotify, events: Int16(POLLIN), revents: 0)]
+        var polls = [
+            pollfd(fd: wake, events: Int16(POLLIN), revents: 0), pollfd(fd: inotify, events: Int16(POLLIN), revents: 0),
+        ]
         _ = poll(&polls, inotify >= 0 ? 2 : 1, Int32(max(0, min(60_000, (seconds * 1000).rounded(.up)))))
         guard inotify >= 0 else { return }
         var watches = [Int32](repeating: 0, count: 1024)

@@ -73,7 +73,8 @@ struct ListeningSocket: ~Copyable {
         do {
             try FileIO.makeFolder(folder)
         } catch {
-            throw ServerError(.system(call: "mkdir", errno: EIO), "\(folder): the folder of the socket cannot be made: \(error)")
+            throw ServerError(
+                .system(call: "mkdir", errno: EIO), "\(folder): the folder of the socket cannot be made: \(error)")
         }
     }
 
@@ -92,7 +93,9 @@ struct ListeningSocket: ~Copyable {
             // The daemon before may have removed the file between our open and our lock.
             var mine = stat()
             var named = stat()
-            if fstat(lock, &mine) == 0, stat(lockPath, &named) == 0, mine.st_ino == named.st_ino, mine.st_dev == named.st_dev {
+            if fstat(lock, &mine) == 0, stat(lockPath, &named) == 0, mine.st_ino == named.st_ino,
+                mine.st_dev == named.st_dev
+            {
                 let text = Array("\(getpid())\n".utf8)
                 if ftruncate(lock, 0) != 0 || pwrite(lock, text, text.count, 0) != text.count {
                     Log.warning("\(lockPath): the process number could not be written")
@@ -125,7 +128,8 @@ struct ListeningSocket: ~Copyable {
         }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw ServerError(
-                .notASocket, "\(path): there is something here that is not a socket; remove it or choose another path with --socket")
+                .notASocket,
+                "\(path): there is something here that is not a socket; remove it or choose another path with --socket")
         }
         let probe = hilum_unix_socket(1)
         guard probe >= 0 else { throw failure("socket", path) }
@@ -159,7 +163,8 @@ struct ListeningSocket: ~Copyable {
     private static func inUse(_ path: String, _ holder: Int32?) -> ServerError {
         let process = holder.map { " (process \($0))" } ?? ""
         return ServerError(
-            .inUse(holder: holder), "\(path): another daemon serves this socket\(process); stop it or choose another path with --socket")
+            .inUse(holder: holder),
+            "\(path): another daemon serves this socket\(process); stop it or choose another path with --socket")
     }
 
     private static func failure(_ call: String, _ path: String, _ number: Int32 = errno) -> ServerError {

@@ -9,7 +9,8 @@ extension RequestHandler {
             if argument.key == "deadline_ms" && !argument.isNegated { continue }
             if argument.isNegated || !allowed.contains(argument.key) {
                 let known = allowed.isEmpty ? "no arguments" : allowed.sorted().map { "\($0)=" }.joined(separator: " ")
-                return "\(request.verb) does not take \(argument.key)\(argument.isNegated ? "!" : "")=; it takes \(known)"
+                return
+                    "\(request.verb) does not take \(argument.key)\(argument.isNegated ? "!" : "")=; it takes \(known)"
             }
         }
         return request.literal != nil && !takesLiteral ? "\(request.verb) takes no octets" : nil
@@ -25,7 +26,9 @@ extension RequestHandler {
     }
 
     static func checked(id: String) throws(ServerError) -> String {
-        guard !id.isEmpty, id.utf8.count <= 255, !id.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else {
+        guard !id.isEmpty, id.utf8.count <= 255,
+            !id.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 })
+        else {
             throw .refused(.badRequest, "an id has 1 to 255 bytes and no control characters")
         }
         return id
@@ -62,7 +65,9 @@ extension RequestHandler {
                 throw .refused(.badRequest, "\(request.verb) takes no bare word; write key=value")
             }
             if except.contains(argument.key) {
-                if argument.isNegated { throw .refused(.badRequest, "\(argument.key)!= makes no sense; write \(argument.key)=") }
+                if argument.isNegated {
+                    throw .refused(.badRequest, "\(argument.key)!= makes no sense; write \(argument.key)=")
+                }
                 continue
             }
             let values = try filterValues(argument.value, key: argument.key)

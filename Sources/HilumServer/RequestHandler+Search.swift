@@ -1,7 +1,8 @@
 extension RequestHandler {
     /// Keys of SEARCH that are no filters.
     static let searchKeys: Set<String> = [
-        "text", "id", "image", "vec", "w.text", "w.id", "w.image", "w.vec", "k", "ef", "exact", "target", "min_score", "self",
+        "text", "id", "image", "vec", "w.text", "w.id", "w.image", "w.vec", "k", "ef", "exact", "target", "min_score",
+        "self",
         "with", "deadline_ms",
     ]
     /// Of the protocol, and not built yet: never to be taken for filters.
@@ -107,7 +108,9 @@ extension RequestHandler {
         var result = ServiceCase(id: try Self.identifier(of: request))
         for argument in request.arguments {
             if argument.key.isEmpty { throw .refused(.badRequest, "PUT takes no bare word; write key=value") }
-            if argument.isNegated { throw .refused(.badRequest, "PUT does not take \(argument.key)!=; write \(argument.key)=") }
+            if argument.isNegated {
+                throw .refused(.badRequest, "PUT does not take \(argument.key)!=; write \(argument.key)=")
+            }
             let value = argument.value
             switch argument.key {
             case "id", "image", "deadline_ms": break

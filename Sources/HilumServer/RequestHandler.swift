@@ -40,7 +40,8 @@ final class RequestHandler: Sendable {
         case "HELLO", "SEARCH", "GET", "COUNT", "STATS": return .read
         case "PUT", "DELETE":
             if mayWrite { return .write }
-            let text = "this user may search but not change the archive; ask for the daemon's user, root or a configured writer"
+            let text =
+                "this user may search but not change the archive; ask for the daemon's user, root or a configured writer"
             return .reply(.error(.denied, text, tag: tag))
         default:
             if Self.laterVerbs.contains(request.verb) {
@@ -63,7 +64,8 @@ final class RequestHandler: Sendable {
                 default: try statistics(request)
                 }
             if reply.bytes.count <= configuration.replyByteCount { return reply }
-            let text = "the reply has more than \(configuration.replyByteCount) bytes; ask for fewer hits (k=) or less with each (with=)"
+            let text =
+                "the reply has more than \(configuration.replyByteCount) bytes; ask for fewer hits (k=) or less with each (with=)"
             return .error(.limit, text, tag: request.tag)
         } catch {
             return Self.reply(to: request, error)
@@ -210,7 +212,9 @@ final class RequestHandler: Sendable {
         json.endArray()
     }
 
-    static func writeExtras(of record: ServiceRecord, _ vectors: ServiceVectors?, _ with: Extras, to json: inout JSONWriter) {
+    static func writeExtras(
+        of record: ServiceRecord, _ vectors: ServiceVectors?, _ with: Extras, to json: inout JSONWriter
+    ) {
         if with.path, let path = record.imagePath {
             json.key("path")
             json.string(path)

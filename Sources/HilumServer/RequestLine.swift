@@ -39,7 +39,9 @@ struct RequestLine: Sendable, Equatable {
 
     private mutating func readTag(_ scanner: inout Scanner, isText: Bool) {
         let word = scanner.takeWord().dropFirst()
-        if word.isEmpty || word.count > Self.longestTagInBytes || !Scanner.isPrintable(word) || word.contains(Scanner.quote) {
+        if word.isEmpty || word.count > Self.longestTagInBytes || !Scanner.isPrintable(word)
+            || word.contains(Scanner.quote)
+        {
             note("a tag is 1 to \(Self.longestTagInBytes) printable bytes after @, then a space")
         } else if let text = String(validating: word, as: UTF8.self) {
             tag = text
@@ -60,7 +62,8 @@ struct RequestLine: Sendable, Equatable {
     /// False when nothing behind this argument can be told apart any more.
     private mutating func readArgument(_ scanner: inout Scanner) -> Bool {
         let head = scanner.takeKey()
-        guard let separator = scanner.peek, separator == Scanner.equals || separator == Scanner.bang || separator == Scanner.quote
+        guard let separator = scanner.peek,
+            separator == Scanner.equals || separator == Scanner.bang || separator == Scanner.quote
         else {
             readBare(head)
             return true

@@ -138,7 +138,10 @@ public struct RequestParser: Sendable {
                 text: "the connection ended after \(literal.count) of \(expected) octets", closes: true)
         case .line:
             let rest = buffer[head...]
-            if rest.first == UInt8(ascii: "#") || rest.allSatisfy({ $0 == Scanner.space || $0 == Self.carriageReturn }) { return nil }
+            if rest.first == UInt8(ascii: "#") || rest.allSatisfy({ $0 == Scanner.space || $0 == Self.carriageReturn })
+            {
+                return nil
+            }
             return .malformed(
                 tag: RequestLine(rest).tag, code: .badRequest,
                 text: "the connection ended within a line; a request ends with a line feed", closes: true)
@@ -165,7 +168,9 @@ public struct RequestParser: Sendable {
         let end = buffer[max(scanned, head)...].firstIndex(of: Self.lineFeed)
         let length = (end ?? buffer.count) - head
         // One byte more for the carriage return, which does not count.
-        if length > limits.lineByteCount + 1 || (length > limits.lineByteCount && buffer[head + length - 1] != Self.carriageReturn) {
+        if length > limits.lineByteCount + 1
+            || (length > limits.lineByteCount && buffer[head + length - 1] != Self.carriageReturn)
+        {
             let tag = RequestLine(buffer[head...].prefix(RequestLine.longestTagInBytes + 2)).tag
             return .tooLong(tag: tag)
         }
@@ -185,7 +190,9 @@ public struct RequestParser: Sendable {
         switch line {
         case .tooLong(let tag):
             return stop(
-                tag, "a line has at most \(limits.lineByteCount) bytes; send an image as bytes=N and N octets after the line")
+                tag,
+                "a line has at most \(limits.lineByteCount) bytes; send an image as bytes=N and N octets after the line"
+            )
         case .text(let text): bytes = text
         }
         if bytes.first == UInt8(ascii: "#") || bytes.allSatisfy({ $0 == Scanner.space }) { return nil }

@@ -1,6 +1,5 @@
 import CHilumSystem
 import Foundation
-import HilumArchive
 import HilumCore
 import Synchronization
 
@@ -49,14 +48,6 @@ public final class Server: Sendable {
         stopDescriptor = hilum_eventfd_create()
     }
 
-    /// A daemon over an archive that is open for writing.
-    public convenience init(
-        archive: Archive, socketPath: String, inbox: String? = nil, configuration: ServerConfiguration = ServerConfiguration()
-    ) {
-        self.init(
-            archive: ArchiveBackend(archive: archive), socketPath: socketPath, inbox: inbox, configuration: configuration)
-    }
-
     deinit {
         if stopDescriptor >= 0 { close(stopDescriptor) }
     }
@@ -92,13 +83,16 @@ public final class Server: Sendable {
         }
         let files = hilum_raise_file_limit()
         if files >= 0 && files < Int64(configuration.clientCount) + 100 {
-            Log.warning("only \(files) files may be open (ulimit -n), so not all of \(configuration.clientCount) clients can be served")
+            Log.warning(
+                "only \(files) files may be open (ulimit -n), so not all of \(configuration.clientCount) clients can be served"
+            )
         }
         let roots = try ImageRoots(configuration.imageRoots)
         let facts = try service.facts()
         if configuration.handlesSignals {
             guard hilum_signals_install(stopDescriptor) == 0 else {
-                throw ServerError(.system(call: "sigaction", errno: errno), "sigaction: \(String(cString: strerror(errno)))")
+                throw ServerError(
+                    .system(call: "sigaction", errno: errno), "sigaction: \(String(cString: strerror(errno)))")
             }
         }
         defer { if configuration.handlesSignals { hilum_signals_restore() } }
@@ -107,7 +101,8 @@ public final class Server: Sendable {
         defer { writer.stop() }
         var watcher: InboxWatcher?
         if let inbox {
-            let made = try InboxWatcher(folder: inbox, service: service, writer: writer, configuration: configuration.inbox)
+            let made = try InboxWatcher(
+                folder: inbox, service: service, writer: writer, configuration: configuration.inbox)
             made.start()
             watcher = made
         }

@@ -34,6 +34,8 @@ public struct InboxConfiguration: Sendable {
     public var stillInSeconds = 0.5
     /// Between two looks at every folder, for what the kernel did not report.
     public var rescanInSeconds = 2.0
+    /// Whether inotify is used; without it, what is new is found by looking.
+    public var usesKernelEvents = true
     /// Before a case is tried again that could not be stored for a passing reason (disk full, not ready).
     public var retryInSeconds = 5.0
     /// Largest report.

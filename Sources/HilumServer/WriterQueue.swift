@@ -97,7 +97,8 @@ final class WriterQueue: Sendable {
         }
         for item in items {
             if item.isCancelled() {
-                item.completion(.failure(.refused(.deadline, "the time was over before the change began; nothing changed")))
+                item.completion(
+                    .failure(.refused(.deadline, "the time was over before the change began; nothing changed")))
                 continue
             }
             switch item.change {

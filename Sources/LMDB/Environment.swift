@@ -210,6 +210,8 @@ public final class Environment: @unchecked Sendable {
     ///
     /// - Parameter visit: called with the table's name, the key and the value of each entry; returns what is wrong with it.
     public func verifyPages(visit: PageVerifier.Visit? = nil) throws -> PageVerifier.Report {
+        // Adopts the size of a map that another process made larger, which is not possible inside of the gate.
+        try read { _ in }
         gate.enter()
         defer { gate.leave() }
         guard let environment = raw else { throw LMDBError(.closed, call: "verify", path: path) }

@@ -10,11 +10,11 @@ extension Command {
     static let eval = Command(
         name: "eval",
         summary: "measure retrieval: recall, median rank, label precision",
-        usage: ["(ARCHIVE | --model MODEL) --data DIR [--plots DIR] [--json]"],
+        usage: ["[ARCHIVE | --model MODEL] --data DIR [--plots DIR] [--json]"],
         operands: ["ARCHIVE"],
         optionalOperandCount: 1,
         options: [
-            .value("model", "MODEL", "a model folder, or 'builtin'"),
+            .value("model", "MODEL", "a model folder, or 'builtin' (default, where no ARCHIVE is given)"),
             .value(
                 "data", "DIR", "folder with a cases.jsonl: every case with an image and a report is query and gallery"),
             .value("limit", "N", "only the first N cases"),
@@ -33,9 +33,8 @@ extension Command {
 }
 
 private func runEval(_ arguments: Arguments) throws -> ExitStatus {
-    let modelName = arguments.text("model")
     let archive = arguments.operands.first
-    if modelName == nil && archive == nil { throw CommandError.usage("ARCHIVE or --model is missing") }
+    let modelName = arguments.text("model") ?? (archive == nil ? builtinModelName : nil)
     if modelName != nil && archive != nil {
         throw CommandError.usage("ARCHIVE and --model are both given; it takes one, not both")
     }

@@ -25,8 +25,9 @@ private func runModel(_ arguments: Arguments) throws -> ExitStatus {
     let folder = try modelFolder(arguments.operands[1])
     let (configuration, inventory) = try MCRModel.inspect(folder)
     // A model that lacks a tensor cannot be loaded, but its inventory can still be shown.
-    let model = inventory.misshapen.isEmpty ? try? MCRModel(directory: folder) : nil
-    let parameterCount = model?.parameterCount ?? 0
+    var model: MCRModel?
+    do { model = try MCRModel(directory: folder) } catch { standardError("\(error)\n") }
+    let parameterCount = MCRNetwork(configuration).layout.parameters.reduce(0) { $0 + $1.count }
     if arguments.has("json") {
         let object = JSON.object([
             ("folder", .string(folder)), ("config", .string(configuration.name)), ("id", .optional(model?.modelID)),

@@ -15,7 +15,7 @@ extension Command {
             .value("data", "DIR", "folder with a cases.jsonl, or a manifest; may be given more than once"),
             .value("out", "MODEL", "folder for weights, config, vocabulary, log and curves"),
             .value("init", "MODEL", "start from this model's weights and vocabulary ('builtin': the built-in one)"),
-            .value("config", "NAME", "mcr-micro, mcr-tiny, mcr-small or mcr-base (default mcr-small)"),
+            .value("config", "NAME", "mcr-micro, mcr-compact, mcr-tiny, mcr-small or mcr-base (default mcr-small)"),
             .value("epochs", "N", "how often each pair is seen (default 10)"),
             .value("steps", "N", "end after so many steps instead"),
             .value("batch", "N", "pairs a step (default 64)"),
@@ -91,7 +91,7 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     let set = training.set
     guard set.count > 1 else { throw CommandError(.failed, "no images could be read") }
     let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: options, start: start)
-    if resumes { try trainer.resume(from: output, pairCount: set.count) }
+    if resumes { try trainer.resume(from: output, set: set) }
     let isComplete = try train(trainer, set, validation?.set, output, isQuiet: arguments.has("quiet"))
     try report(trainer, output, isComplete: isComplete, asJSON: arguments.has("json"))
     if !isComplete { return .interrupted }
@@ -106,7 +106,7 @@ private func train(
     let progress = Progress(
         "train", total: trainer.totalSteps(pairCount: set.count), unit: "steps", done: trainer.step, quiet: isQuiet)
     let isComplete = try trainer.run(set, validation: validation, progress: progress, interrupted: Interruption.flag) {
-        try $0.saveCheckpoint(to: output, pairCount: set.count)
+        try $0.saveCheckpoint(to: output, set: set)
         try writeCurves($0.records, to: output)
     }
     progress.finish()
@@ -119,7 +119,7 @@ private func trainingOptions(_ arguments: Arguments) throws -> TrainingOptions {
     options.seed = try arguments.seed()
     options.epochCount = try arguments.integer("epochs", in: 1...1_000_000) ?? options.epochCount
     options.stepCount = try arguments.integer("steps", in: 1...100_000_000)
-    options.batchSize = try arguments.integer("batch", in: 2...65_536) ?? options.batchSize
+    options.batchSize = try arguments.integer("batch", in: 2...4096) ?? options.batchSize
     options.peakRate =
         try arguments.number("rate", in: 0...1) ?? (arguments.text("init") == nil ? options.peakRate : 2e-4)
     let objectives = Objective.allCases.map(\.rawValue)

@@ -12,10 +12,13 @@ private struct SmallProblem {
 
     init(_ objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.Decoder) throws {
         let vocabulary = try Vocabulary(
-            pieces: Vocabulary.specialPieces + ["left", "right", "small", "large", "effusion", "heart", "is", "normal", "no"])
+            pieces: Vocabulary.specialPieces + [
+                "left", "right", "small", "large", "effusion", "heart", "is", "normal", "no",
+            ])
         let configuration = MCRConfiguration(
             name: "test", imageSide: 8, patchSide: 4, image: .init(width: 8, layers: 2, heads: 2),
-            report: .init(width: 8, layers: 2, heads: 2), maxTokens: 12, vocabularySize: vocabulary.count, mapHidden: 12,
+            report: .init(width: 8, layers: 2, heads: 2), maxTokens: 12, vocabularySize: vocabulary.count,
+            mapHidden: 12,
             dimension: 8, decoder: .init(width: 8, layers: 1, heads: 2), decoderKind: decoder, alignment: alignment)
         var options = TrainingOptions()
         options.objective = objective
@@ -53,7 +56,8 @@ private struct SmallProblem {
     "The gradient of every tensor agrees with finite differences along a random direction",
     arguments: [
         (Objective.clip, MCRConfiguration.Alignment.mba, MCRConfiguration.Decoder.none),
-        (.clip, .abm, .none), (.mcr, .mba, .joint), (.mcr, .mba, .unimodal), (.dual, .mba, .joint), (.mcr, .abm, .joint),
+        (.clip, .abm, .none), (.mcr, .mba, .joint), (.mcr, .mba, .unimodal), (.dual, .mba, .joint),
+        (.mcr, .abm, .joint),
     ])
 func gradientsMatchFiniteDifferences(
     objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.Decoder
@@ -68,14 +72,18 @@ func gradientsMatchFiniteDifferences(
         // Along the gradient plus noise: a direction in which the loss really changes.
         let slice = analytic[parameter.offset..<(parameter.offset + parameter.count)]
         let norm = slice.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
-        var direction = slice.map { Double($0) / max(norm, 1e-12) + 0.3 * generator.normal() / Double(parameter.count).squareRoot() }
+        var direction = slice.map {
+            Double($0) / max(norm, 1e-12) + 0.3 * generator.normal() / Double(parameter.count).squareRoot()
+        }
         let length = direction.reduce(0) { $0 + $1 * $1 }.squareRoot()
         direction = direction.map { $0 / max(length, 1e-12) }
         let expected = zip(slice, direction).reduce(0) { $0 + Double($1.0) * $1.1 }
         let step = 4e-3
         let original = (0..<parameter.count).map { values[parameter.offset + $0] }
         func shifted(_ amount: Double) -> Double {
-            for i in 0..<parameter.count { values[parameter.offset + i] = Float(Double(original[i]) + amount * direction[i]) }
+            for i in 0..<parameter.count {
+                values[parameter.offset + i] = Float(Double(original[i]) + amount * direction[i])
+            }
             let loss = problem.objective(plan)
             for i in 0..<parameter.count { values[parameter.offset + i] = original[i] }
             return loss

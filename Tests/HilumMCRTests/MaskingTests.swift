@@ -22,7 +22,9 @@ import Testing
 @Test func eachPatchStaysAsOftenAsAnother() {
     var counts = [Int](repeating: 0, count: 64)
     for sample in 0..<2000 {
-        for patch in Masking.keptPatches(64, MaskRatio(1, 2), seed: 1, step: 0, sample: sample) { counts[Int(patch)] += 1 }
+        for patch in Masking.keptPatches(64, MaskRatio(1, 2), seed: 1, step: 0, sample: sample) {
+            counts[Int(patch)] += 1
+        }
     }
     // A binomial of 2,000 draws at one half has a deviation of 22.
     #expect(counts.allSatisfy { abs($0 - 1000) < 110 })
@@ -41,7 +43,9 @@ import Testing
         Masking.hiddenTokens(wordIndices: [-1, 0, -1][...], MaskRatio(1, 4), seed: 1, step: 0, sample: 0)
             == [false, true, false])
     #expect(
-        Masking.hiddenTokens(wordIndices: [-1, -1][...], MaskRatio(1, 4), seed: 1, step: 0, sample: 0) == [false, false])
+        Masking.hiddenTokens(wordIndices: [-1, -1][...], MaskRatio(1, 4), seed: 1, step: 0, sample: 0) == [
+            false, false,
+        ])
 }
 
 @Test func gridPositionsMatchHandComputedValues() {

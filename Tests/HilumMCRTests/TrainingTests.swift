@@ -25,7 +25,8 @@ private struct Fixture {
         tokenizer = Tokenizer(vocabulary: vocabulary)
         configuration = MCRConfiguration(
             name: "test", imageSide: 48, patchSide: 8, image: .init(width: 48, layers: 2, heads: 2),
-            report: .init(width: 48, layers: 2, heads: 2), maxTokens: 96, vocabularySize: vocabulary.count, mapHidden: 64,
+            report: .init(width: 48, layers: 2, heads: 2), maxTokens: 96, vocabularySize: vocabulary.count,
+            mapHidden: 64,
             dimension: 32, decoder: .init(width: 32, layers: 1, heads: 2))
     }
 
@@ -53,8 +54,12 @@ private func bits(_ trainer: MCRTrainer) -> [UInt32] {
     let set = fixture.set
     var plan = StepPlan(
         objective: .mcr, imageMask: .none, reportMask: .none, reconstructs: false, seed: 1, step: 0)
+    plan.imageMask = MaskRatio(percent: 0)
+    plan.reportMask = MaskRatio(percent: 0)
     let (masked, gradient) = trainer.lossesAndGradient(set, plan: plan)
     let first = Array(UnsafeBufferPointer(start: gradient.pointer, count: gradient.count))
+    plan.imageMask = .none
+    plan.reportMask = .none
     plan.objective = .clip
     let (unmasked, second) = trainer.lossesAndGradient(set, plan: plan)
     #expect(masked == unmasked)
@@ -100,7 +105,8 @@ private func bits(_ trainer: MCRTrainer) -> [UInt32] {
         images: Array(fixture.images[..<96]), reports: shuffled, configuration: fixture.configuration,
         tokenizer: fixture.tokenizer)
     let unseen = TrainingSet(
-        images: Array(fixture.images[96...]), reports: Array(fixture.reports[96...]), configuration: fixture.configuration,
+        images: Array(fixture.images[96...]), reports: Array(fixture.reports[96...]),
+        configuration: fixture.configuration,
         tokenizer: fixture.tokenizer)
     let trainer = try fixture.trainer {
         $0.batchSize = 32
@@ -134,7 +140,7 @@ private func bits(_ trainer: MCRTrainer) -> [UInt32] {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let change = { (options: inout TrainingOptions) in
         options.stepCount = 8
-        options.checkpointInterval = 3
+        options.checkpointInterval = 4
         options.partialReportShare = 0.5
     }
     let whole = try fixture.trainer(change)
@@ -142,18 +148,19 @@ private func bits(_ trainer: MCRTrainer) -> [UInt32] {
     let flag = AtomicFlag()
     let begun = try fixture.trainer(change)
     let complete = try begun.run(set, validation: nil, interrupted: flag) { trainer in
-        try trainer.saveCheckpoint(to: folder, pairCount: set.count)
+        try trainer.saveCheckpoint(to: folder, set: set)
         flag.raise()
     }
     #expect(!complete)
-    #expect(begun.step == 3)
+    #expect(begun.step == 4)
     let resumed = try fixture.trainer(change)
-    try resumed.resume(from: folder, pairCount: set.count)
+    try resumed.resume(from: folder, set: set)
     #expect(try resumed.run(set, validation: nil))
     #expect(bits(resumed) == bits(whole))
     let other = try fixture.trainer { $0.stepCount = 9 }
-    #expect(throws: MCRError.self) { try other.resume(from: folder, pairCount: set.count) }
-    #expect(throws: MCRError.self) { try resumed.resume(from: folder, pairCount: set.count + 1) }
+    #expect(throws: MCRError.self) { try other.resume(from: folder, set: set) }
+    let others = try Fixture(count: 47).set
+    #expect(throws: MCRError.self) { try resumed.resume(from: folder, set: others) }
 }
 
 @Test func anEmbeddingDoesNotDependOnWhatElseIsInTheBatch() throws {
@@ -200,4 +207,48 @@ private func bits(_ trainer: MCRTrainer) -> [UInt32] {
         #expect(PartialReports.draw(report, share: 0, periodID: period, seed: 3, step: 1, sample: index) == report)
     }
     #expect(shorter >= 5)
+}
+
+@Test func theTemperatureNeverLeavesItsRange() throws {
+    let fixture = try Fixture(count: 32)
+    let set = fixture.set
+    for bound in [Float(0), Float(log(100.0))] {
+        let trainer = try fixture.trainer {
+            $0.batchSize = 32
+            $0.objective = .clip
+        }
+        // Chance pulls the temperature down from a high scale; a step from the bound must not cross either bound.
+        trainer.values.pointer[trainer.network.logitScale] = bound
+        let plan = StepPlan(
+            objective: .clip, imageMask: .none, reportMask: .none, reconstructs: false, seed: 1, step: 0)
+        _ = try trainer.trainStep(set, plan: plan, rate: 0.5)
+        #expect((0...Float(log(100.0))).contains(trainer.values.pointer[trainer.network.logitScale]))
+    }
+}
+
+@Test func oneWorkerAndThreeGiveTheSameGradientToRounding() throws {
+    let fixture = try Fixture(count: 9)
+    let plan = StepPlan(
+        objective: .mcr, imageMask: MaskRatio(1, 2), reportMask: MaskRatio(1, 4), reconstructs: true, seed: 1, step: 0)
+    var results: [[Float]] = []
+    for threads in [1, 3] {
+        let trainer = try fixture.trainer {
+            $0.batchSize = 9
+            $0.threads = threads
+        }
+        let gradient = trainer.lossesAndGradient(fixture.set, plan: plan).1
+        results.append(Array(UnsafeBufferPointer(start: gradient.pointer, count: gradient.count)))
+    }
+    let norm = results[0].reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+    let difference = zip(results[0], results[1]).reduce(0) { $0 + pow(Double($1.0) - Double($1.1), 2) }.squareRoot()
+    #expect(norm > 0.01)
+    #expect(difference < 1e-5 * norm)
+}
+
+@Test func theMaskedPhaseIsAsLongAsTheShareSays() throws {
+    let fixture = try Fixture(count: 4)
+    for (share, expected) in [(0.0, 10), (0.5, 5), (0.8, 2), (1.0, 0)] {
+        let trainer = try fixture.trainer { $0.unmaskedShare = share }
+        #expect(trainer.maskedSteps(of: 10) == expected)
+    }
 }

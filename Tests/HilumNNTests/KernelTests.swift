@@ -17,8 +17,7 @@ private func difference(_ measured: some Sequence<Float>, _ expected: [Double]) 
 }
 
 /// Each kernel of each instruction set against plain double arithmetic, over odd lengths and odd starts.
-/// The sets are changed for the whole process, so these tests run one after the other.
-@Suite(.serialized) struct KernelTests {
+@Suite struct KernelTests {
     static let sets = ["scalar", "avx2", "avx512"]
     static let widths = [1, 2, 3, 7, 8, 15, 16, 17, 31, 64, 65, 127, 192, 257, 1025]
 
@@ -30,6 +29,7 @@ private func difference(_ measured: some Sequence<Float>, _ expected: [Double]) 
 
     @Test(arguments: sets) func geluAndItsGradientMatchTheErrorFunction(set: String) {
         guard use(set) else { return }
+        defer { hilum_network_use("") }
         for width in Self.widths {
             for start in 0..<2 {
                 var pre = random(2 * width + start, seed: 1, deviation: 3)
@@ -54,6 +54,7 @@ private func difference(_ measured: some Sequence<Float>, _ expected: [Double]) 
 
     @Test(arguments: sets) func layerNormAndItsGradientMatchTheDefinition(set: String) {
         guard use(set) else { return }
+        defer { hilum_network_use("") }
         for width in Self.widths where width > 2 {
             let rows = 3
             let x = random(rows * width, seed: 3, deviation: 2)
@@ -95,6 +96,7 @@ private func difference(_ measured: some Sequence<Float>, _ expected: [Double]) 
 
     @Test(arguments: sets) func softmaxAndItsGradientMatchTheDefinition(set: String) {
         guard use(set) else { return }
+        defer { hilum_network_use("") }
         for width in Self.widths {
             let stride = width + 3
             let x = random(2 * stride, seed: 7, deviation: 4)
@@ -112,13 +114,16 @@ private func difference(_ measured: some Sequence<Float>, _ expected: [Double]) 
                 let gradient = (0..<width).map { 0.5 * expected[$0] * (Double(upstream[row * stride + $0]) - along) }
                 #expect(difference(dp[(row * stride)..<(row * stride + width)], gradient) < 1e-6)
                 // What lies between the rows is left alone.
-                #expect(p[(row * stride + width)..<((row + 1) * stride)] == x[(row * stride + width)..<((row + 1) * stride)])
+                #expect(
+                    p[(row * stride + width)..<((row + 1) * stride)] == x[(row * stride + width)..<((row + 1) * stride)]
+                )
             }
         }
     }
 
     @Test(arguments: sets) func softmaxStaysFiniteForExtremeScores(set: String) {
         guard use(set) else { return }
+        defer { hilum_network_use("") }
         var x: [Float] = [1e30, -1e30, 0, 3e38]
         hilum_softmax(&x, 1, 4, 4, 1)
         #expect(x == [0, 0, 0, 1] || x.allSatisfy { $0.isFinite } && abs(x.reduce(0, +) - 1) < 1e-6)
@@ -126,6 +131,7 @@ private func difference(_ measured: some Sequence<Float>, _ expected: [Double]) 
 
     @Test(arguments: sets) func sumsAndProductsMatchDoubleArithmetic(set: String) {
         guard use(set) else { return }
+        defer { hilum_network_use("") }
         for width in Self.widths {
             let a = random(width, seed: 9)
             let b = random(width, seed: 10)
@@ -143,6 +149,7 @@ private func difference(_ measured: some Sequence<Float>, _ expected: [Double]) 
 
     @Test(arguments: sets) func adamWMatchesTheDefinition(set: String) {
         guard use(set) else { return }
+        defer { hilum_network_use("") }
         let count = 37
         var value = random(count, seed: 11)
         var moment1 = random(count, seed: 12, deviation: 0.1)

@@ -161,25 +161,31 @@ func fill(_ environment: Environment, _ range: Range<UInt64>, valueByteCount: In
         }
     }
 
-    @Test func aFullVolumeIsNamedAndTheStoreGoesOn() throws {
-        let scratch = Scratch()
-        let environment = try open(scratch.path, .create)
-        try fill(environment, 0..<100)
-        let file = scratch.path + "/data.mdb"
-        let size = try #require(try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int)
-        // No volume can be filled here; a limit on the file's size fails the same write with another errno.
-        signal(SIGXFSZ, SIG_IGN)
-        var old = rlimit()
-        getrlimit(__rlimit_resource_t(1), &old)
-        var tight = rlimit(rlim_cur: rlim_t(size), rlim_max: old.rlim_max)
-        setrlimit(__rlimit_resource_t(1), &tight)
-        let error = #expect(throws: LMDBError.self) { try fill(environment, 100..<3000) }
-        setrlimit(__rlimit_resource_t(1), &old)
-        #expect(error?.call == "mdb_txn_commit")
-        #expect(try entryCount(environment) == 100)
-        environment.close()
-        let again = try open(scratch.path, .readWrite)
-        #expect(try entryCount(again) == 100)
-        try fill(again, 100..<3000)
+    /// No volume can be filled here; a limit on the file's size fails the same write. It binds the whole process, so this
+    /// runs in one of its own.
+    @Test func aWriteThatFailsLosesNothingThatWasCommitted() async {
+        await #expect(processExitsWith: .success) {
+            let scratch = Scratch()
+            let environment = try open(scratch.path, .create)
+            try fill(environment, 0..<100)
+            var status = stat()
+            stat(scratch.path + "/data.mdb", &status)
+            signal(SIGXFSZ, SIG_IGN)
+            var old = rlimit()
+            getrlimit(__rlimit_resource_t(1), &old)
+            var tight = rlimit(rlim_cur: rlim_t(status.st_size), rlim_max: old.rlim_max)
+            setrlimit(__rlimit_resource_t(1), &tight)
+            let error = #expect(throws: LMDBError.self) { try fill(environment, 100..<3000) }
+            setrlimit(__rlimit_resource_t(1), &old)
+            #expect(error?.call == "mdb_txn_commit")
+            #expect(try entryCount(environment) == 100)
+            // Nobody knows what the disk holds now, so the environment takes no more.
+            let poisoned = #expect(throws: LMDBError.self) { try fill(environment, 100..<101) }
+            #expect(poisoned?.code == .poisoned)
+            environment.close()
+            let again = try open(scratch.path, .readWrite)
+            #expect(try entryCount(again) == 100)
+            try fill(again, 100..<3000)
+        }
     }
 }

@@ -11,7 +11,8 @@
 // The set in use: "scalar", "avx2" or "avx512".
 const char *hilum_network_kernels(void);
 
-// Changes the set while the program runs, for tests that compare sets; 0, and no change, where the processor lacks it.
+// Changes the set for the calling thread, for tests that compare sets; "" goes back to the choice of the process.
+// 0 where the processor lacks the set or there is none of that name.
 int hilum_network_use(const char *name);
 
 // y[rows,width] += bias[width]

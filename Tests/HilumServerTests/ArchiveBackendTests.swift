@@ -1,0 +1,82 @@
+import Foundation
+import HilumArchive
+import HilumCore
+import HilumImaging
+import HilumMCR
+import Testing
+
+@testable import HilumServer
+
+/// Unit vectors that depend on nothing but the words and the pixels.
+private struct WordEmbedder: Embedder {
+    let modelID = String(repeating: "a", count: 64)
+    let dimension = 8
+
+    func embed(images: [GrayImage], threads: Int) throws -> [Float] {
+        images.flatMap { image in unit(UInt64(image.samples.reduce(0) { $0 &+ Int($1) })) }
+    }
+
+    func embed(reports: [String], threads: Int) throws -> [Float] {
+        reports.flatMap { text in unit(UInt64(text.utf8.reduce(7) { $0 &* 31 &+ Int($1) } & 0xFFFF)) }
+    }
+
+    private func unit(_ seed: UInt64) -> [Float] {
+        var generator = SeededGenerator(seed: seed)
+        let vector = (0..<dimension).map { _ in Float(generator.normal()) }
+        let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return vector.map { $0 / length }
+    }
+}
+
+@Suite struct ArchiveBackendTests {
+    @Test func theDaemonServesARealArchive() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        let archive = try Archive(path: path, mode: .readWrite, embedder: WordEmbedder())
+        var configuration = ServerConfiguration()
+        configuration.handlesSignals = false
+        configuration.inbox.stillInSeconds = 0.1
+        let socket = folder.path + "/s"
+        let server = Server(
+            archive: archive, socketPath: socket, inbox: folder.path + "/inbox", configuration: configuration)
+        let thread = WorkerThread("server under test") {
+            do { try server.run() } catch { Issue.record("\(error)") }
+        }
+        try #require(eventually { server.isServing })
+        let client = try Client(socketPath: socket, timeoutInSeconds: 60)
+        for number in 0..<20 {
+            let view = number % 2 == 0 ? "PA" : "AP"
+            try client.send(
+                "PUT id=c\(number) report=\"finding number \(number)\" view=\(view) date=2020-01-\(10 + number)")
+        }
+        for number in 0..<20 { #expect(try client.readReply { _ in }.text == "id=c\(number) vectors=1") }
+        let search = try client.request("SEARCH text=\"finding number 7\" k=3 with=report")
+        #expect(search.objects.count == 3)
+        #expect(
+            search.objects.first?.hasPrefix(#"{"rank":1,"id":"c7","score":1.0000,"via":"report","view":"AP""#) == true)
+        #expect(search.objects.first?.contains(#""report":"finding number 7""#) == true)
+        #expect(search.status.fields["hits"] == "3" && search.status.fields["gen"] == "1")
+        let filtered = try client.request("SEARCH id=c7 view=PA date=2020-01-12..2020-01-16 k=5 self=0")
+        #expect(filtered.objects.count == 3 && filtered.status.text.hasSuffix("short=filter"))
+        #expect(try client.request("COUNT view!=PA").status.text == "count=10")
+        #expect(try client.request("PUT id=c7 report=\"finding number 7\" view=AP").status.isOK)
+        #expect(try client.request("PUT id=bad", literal: Array("abcd".utf8)).status.code == .badImage)
+        #expect(try client.request("SEARCH id=none").status.code == .notFound)
+        #expect(try client.request("SEARCH vec=f32:AACAPw==").status.code == .badVector)
+        #expect(try client.request("DELETE id=c7").status.isOK)
+        #expect(try client.request("GET id=c7").status.code == .notFound)
+        #expect(try client.request("HELLO").objects.first?.contains("\"cases\":19") == true)
+        #expect(try client.request("STATS").objects.first?.contains("\"cases\":19") == true)
+        try folder.write("inbox/drop.txt", "finding in the inbox")
+        #expect(try eventually { try client.request("GET id=drop").status.isOK })
+        #expect(
+            try client.request("SEARCH text=\"finding in the inbox\" k=1").objects.first?.contains("\"id\":\"drop\"")
+                == true)
+        server.stop()
+        thread.join()
+        let reopened = try Archive(path: path, mode: .readWrite, embedder: WordEmbedder())
+        #expect(try reopened.count() == 20)
+        reopened.close()
+    }
+}

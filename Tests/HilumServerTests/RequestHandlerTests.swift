@@ -1,0 +1,268 @@
+import Foundation
+import HilumCore
+import Testing
+
+@testable import HilumServer
+
+/// The lines that answer `text`, which may be several requests.
+private func ask(_ text: String) -> [String] {
+    var machine = Machine()
+    machine.feed(text + "\n")
+    return machine.lines
+}
+
+private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> ServiceSearch {
+    guard case .request(var request) = items(line + "\n").first else { throw FakeArchive.FakeFailure() }
+    request.literal = literal
+    let handler = RequestHandler(service: FakeArchive(), configuration: ServerConfiguration())
+    return try handler.makeSearch(request)
+}
+
+@Suite struct RequestHandlerTests {
+    @Test func searchAnswersHitsAndAStatus() {
+        let lines = ask("SEARCH text=\"effusion\" k=2 view=PA")
+        #expect(
+            lines == [
+                #"{"rank":1,"id":"case0","score":0.9000,"via":"report","view":"PA"}"#,
+                #"{"rank":2,"id":"case2","score":0.8900,"via":"report","view":"PA"}"#,
+                "OK hits=2 gen=1 ef=64 visited=5 us=7",
+            ])
+    }
+
+    @Test func aSearchThatFindsTooFewForItsFilterSaysSo() {
+        #expect(ask("SEARCH text=a view=AP").last == "OK hits=2 gen=1 ef=64 visited=5 us=7 short=filter")
+    }
+
+    @Test func withBringsReportAndVectors() {
+        let lines = ask("SEARCH text=a k=1 with=report,vector,path")
+        #expect(
+            lines.first
+                == #"{"rank":1,"id":"case0","score":0.9000,"via":"report","view":"PA","report":"effusion number 0","#
+                + #""vectors":{"report":"f32:AACAPwAAAAAAAAAAAAAAAA=="}}"#)
+    }
+
+    @Test func searchReadsItsArguments() throws {
+        let search = try makeSearch(
+            "SEARCH text=a w.text=0.25 id=b vec=f32:AACAPwAAAAAAAAAAAAAAAA== k=7 ef=99 exact=1 target=image min_score=-0.5 self=0"
+                + " view=PA,AP date=2019..2020 date!=2019-06..  site!=B")
+        #expect(search.queries.count == 3)
+        #expect(search.queries[0] == (.text("a"), 0.25))
+        #expect(search.queries[1] == (.id("b"), 1))
+        #expect(search.queries[2] == (.vector([1, 0, 0, 0]), 1))
+        #expect(search.k == 7 && search.ef == 99 && search.isExact && search.target == .image)
+        #expect(search.minimumScore == -0.5 && !search.includesSelf)
+        #expect(
+            search.conditions == [
+                ServiceCondition(key: "view", values: [.equal("PA"), .equal("AP")]),
+                ServiceCondition(key: "date", values: [.range(from: "2019", to: "2020")]),
+                ServiceCondition(key: "date", values: [.range(from: "2019-06", to: nil)], isNegated: true),
+                ServiceCondition(key: "site", values: [.equal("B")], isNegated: true),
+            ])
+    }
+
+    @Test func octetsAreAnImage() throws {
+        let search = try makeSearch("SEARCH w.image=2 text=a", literal: [0x89, 1])
+        #expect(search.queries.count == 2)
+        #expect(search.queries[1] == (.image([0x89, 1]), 2))
+    }
+
+    @Test(
+        "a search that makes no sense is refused with its code",
+        arguments: [
+            ("SEARCH", "BADREQ"), ("SEARCH k=3", "BADREQ"), ("SEARCH text=\" \"", "BADREQ"),
+            ("SEARCH text=a k=0", "BADREQ"),
+            ("SEARCH text=a k=x", "BADREQ"), ("SEARCH text=a k=10001", "BADREQ"), ("SEARCH text=a ef=0", "BADREQ"),
+            ("SEARCH text=a exact=yes", "BADREQ"), ("SEARCH text=a target=cases", "BADREQ"),
+            ("SEARCH text=a min_score=2", "BADREQ"), ("SEARCH text=a min_score=nan", "BADREQ"),
+            ("SEARCH text=a self=2", "BADREQ"), ("SEARCH text=a with=all", "BADREQ"), ("SEARCH text=a bare", "BADREQ"),
+            ("SEARCH text=a w.text=0", "BADREQ"), ("SEARCH text=a w.text=-1", "BADREQ"),
+            ("SEARCH text=a w.image=1", "BADREQ"),
+            ("SEARCH text=a k!=3", "BADREQ"), ("SEARCH text=a view=..", "BADREQ"),
+            ("SEARCH text=a view=a,,b", "BADREQ"),
+            ("SEARCH text=a date=1..2..3", "BADREQ"), ("SEARCH text=a unlike=b", "UNKNOWN"),
+            ("SEARCH text=a mmr=1", "UNKNOWN"),
+            ("SEARCH text=a cursor=1", "UNKNOWN"), ("SEARCH id=nosuch", "NOTFOUND"), ("SEARCH id=\"\"", "BADREQ"),
+            ("SEARCH image=/etc/passwd", "DENIED"), ("SEARCH vec=AAAA", "BADVEC"), ("SEARCH vec=f32:AAA", "BADVEC"),
+            ("SEARCH vec=f32:AAAA", "BADVEC"), ("SEARCH vec=f32:", "BADVEC"), ("SEARCH vec=f32:AACAPw==", "BADVEC"),
+            ("SEARCH vec=f32:AAAAAAAAAAAAAAAAAAAAAA==", "BADVEC"),
+            ("SEARCH vec=f32:AADAfwAAAAAAAAAAAAAAAA==", "BADVEC"),
+            ("SEARCH vec=f32:AACAfwAAAAAAAAAAAAAAAA==", "BADVEC"), ("SEARCH bytes=0\n", "BADIMAGE"),
+            ("SEARCH bytes=3\nabc", "BADIMAGE"), ("SEARCH image=x bytes=1\n\u{1}", "BADREQ"),
+            ("SEARCH text=crash", "INTERNAL"),
+        ])
+    func refusesSearches(_ line: String, _ code: String) {
+        let lines = ask(line)
+        #expect(lines.count == 1)
+        #expect(lines.first?.hasPrefix("ERR \(code) ") == true, "\(lines)")
+    }
+
+    @Test func putGetCountAndDeleteGoTogether() {
+        let lines = ask(
+            """
+            PUT id=n1 report="left effusion" patient=p1 view=PA date=2020-01-02 site=A findings=effusion,nodule ward=3
+            PUT id=n1 report="left effusion" patient=p1 view=PA date=2020-01-02 site=A findings=effusion,nodule ward=3
+            GET id=n1
+            GET id=n1 with=report,vector
+            COUNT ward=3
+            COUNT
+            DELETE id=n1
+            DELETE id=n1
+            GET id=n1
+            """)
+        #expect(
+            lines == [
+                "OK id=n1 vectors=1", "OK id=n1 vectors=1 unchanged=1",
+                #"{"id":"n1","has_image":false,"has_report":true,"patient":"p1","view":"PA","date":"2020-01-02","site":"A","#
+                    + #""findings":["effusion","nodule"],"metadata":{"ward":"3"}}"#,
+                "OK id=n1",
+                #"{"id":"n1","has_image":false,"has_report":true,"patient":"p1","view":"PA","date":"2020-01-02","site":"A","#
+                    + #""findings":["effusion","nodule"],"metadata":{"ward":"3"},"report":"left effusion","#
+                    + #""vectors":{"report":"f32:AACAPwAAAAAAAAAAAAAAAA=="}}"#,
+                "OK id=n1", "OK count=1", "OK count=6", "OK id=n1", "ERR NOTFOUND no case has this id",
+                "ERR NOTFOUND no case has this id",
+            ])
+    }
+
+    @Test(
+        "a change that makes no sense is refused with its code",
+        arguments: [
+            ("PUT report=x", "BADREQ"), ("PUT id=a", "BADREQ"), ("PUT id=\"\" report=x", "BADREQ"),
+            ("PUT id=\"a\\nb\" report=x", "BADREQ"), ("PUT id=a report=\" \"", "BADREQ"),
+            ("PUT id=a view!=PA report=x", "BADREQ"),
+            ("PUT id=a report=x extra", "BADREQ"), ("PUT id=a image=/etc/passwd", "DENIED"),
+            ("PUT id=a bytes=3\nabc", "BADIMAGE"),
+            ("DELETE", "BADREQ"), ("DELETE id=a view=PA", "BADREQ"), ("DELETE id!=a", "BADREQ"), ("GET", "BADREQ"),
+            ("GET id=case1 with=everything", "BADREQ"), ("COUNT bare", "BADREQ"), ("PING x", "BADREQ"),
+            ("STATS x=1", "BADREQ"),
+            ("PING bytes=1\nx", "BADREQ"), ("FACET by=view", "UNKNOWN"), ("EXPLAIN id=a text=b", "UNKNOWN"),
+            ("METRICS", "UNKNOWN"), ("REEMBED status", "UNKNOWN"), ("SNAPSHOT to=/x", "UNKNOWN"),
+        ])
+    func refusesChanges(_ line: String, _ code: String) {
+        let lines = ask(line)
+        #expect(lines.count == 1)
+        #expect(lines.first?.hasPrefix("ERR \(code) ") == true, "\(lines)")
+    }
+
+    @Test func verbsOfLaterReleasesSaySo() {
+        #expect(ask("FACET by=view") == ["ERR UNKNOWN FACET is not available in this release"])
+    }
+
+    @Test func anIDWithASpaceComesBackAsAJSONString() {
+        #expect(ask("PUT id=\"a b\" report=x") == ["OK id=\"a b\" vectors=1"])
+    }
+
+    @Test func helloIsOneObject() throws {
+        let lines = ask("HELLO")
+        #expect(lines.count == 2 && lines.last == "OK")
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any])
+        #expect(Set(object.keys) == ["server", "version", "proto", "model", "dim", "generation", "cases", "limits"])
+        #expect(object["cases"] as? Int == 5 && object["dim"] as? Int == 4)
+    }
+
+    @Test func whoMayNotWriteIsToldSo() {
+        let handler = RequestHandler(service: FakeArchive(), configuration: ServerConfiguration())
+        guard case .reply(let reply) = handler.route(Request(verb: "PUT"), mayWrite: false) else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(reply.code == .denied)
+        guard case .read = handler.route(Request(verb: "SEARCH"), mayWrite: false) else {
+            Issue.record("searching was refused")
+            return
+        }
+        var configuration = ServerConfiguration()
+        configuration.writerUsers = [1001]
+        configuration.writerGroups = [200]
+        func mayWrite(_ user: UInt32, _ group: UInt32) -> Bool {
+            Peer(process: 1, user: user, group: group).mayWrite(daemonUser: 500, configuration)
+        }
+        #expect(mayWrite(500, 1) && mayWrite(0, 0) && mayWrite(1001, 1) && mayWrite(7, 200))
+        #expect(!mayWrite(7, 1))
+    }
+
+    @Test func imagesAreReadBeneathTheRootsAndNowhereElse() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("root/sub/a.png", "inside")
+        try folder.write("secret.png", "outside")
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(folder.path)/root/link.png", withDestinationPath: "\(folder.path)/secret.png")
+        let roots = try ImageRoots(["\(folder.path)/root/"])
+        func code(_ path: String) -> ReplyCode? {
+            do {
+                _ = try roots.read(path, limitInBytes: 100)
+                return nil
+            } catch {
+                if case .refused(let code) = error.code { return code }
+                return .internal
+            }
+        }
+        #expect(try roots.read("sub/a.png", limitInBytes: 100) == Array("inside".utf8))
+        #expect(try roots.read("\(folder.path)/root/sub/a.png", limitInBytes: 100) == Array("inside".utf8))
+        #expect(code("../secret.png") == .denied)
+        #expect(code("sub/../../secret.png") == .denied)
+        #expect(code("\(folder.path)/secret.png") == .denied)
+        #expect(code("\(folder.path)/root/../secret.png") == .denied)
+        #expect(code("link.png") == .denied)
+        #expect(code("/etc/passwd") == .denied)
+        #expect(code("sub") == .denied)
+        #expect(code("sub/none.png") == .notFound)
+        #expect(throws: ServerError.self) { try roots.read("sub/a.png", limitInBytes: 2) }
+    }
+}
+
+@Suite struct ReplyTests {
+    @Test func scoresHaveFourToSixDecimals() {
+        func text(_ value: Float) -> String {
+            var json = JSONWriter()
+            json.score(value)
+            return String(decoding: json.bytes, as: UTF8.self)
+        }
+        #expect(text(0.8123) == "0.8123")
+        #expect(text(1) == "1.0000")
+        #expect(text(-0.5) == "-0.5000")
+        #expect(text(0.123456) == "0.123456")
+        #expect(text(0.00001) == "0.00001")
+        #expect(text(-0.0000001) == "0.0000")
+        #expect(text(.nan) == "null")
+    }
+
+    @Test func everyStringSurvivesTheWriterAndAJSONParser() throws {
+        var generator = SeededGenerator(seed: 3)
+        let pieces = ["a", "é", "胸", "😀", "\"", "\\", "\n", "\u{1}", "\u{7f}", "/", "\u{2028}", " "]
+        for _ in 0..<200 {
+            let text = (0..<generator.integer(below: 12)).map { _ in generator.pick(pieces) }.joined()
+            var json = JSONWriter()
+            json.beginArray()
+            json.string(text)
+            json.endArray()
+            let parsed = try JSONSerialization.jsonObject(with: Data(json.bytes)) as? [String]
+            #expect(parsed == [text])
+            #expect(!json.bytes.contains(10))
+            #expect(items("SEARCH text=\(Client.quoted(text))\n").count == 1)
+            if case .request(let request) = items("SEARCH text=\(Client.quoted(text))\n").first {
+                #expect(request.value("text") == text)
+            } else {
+                Issue.record("\(Client.quoted(text)) was refused")
+            }
+        }
+    }
+
+    @Test func vectorsSurviveTheirText() throws {
+        var generator = SeededGenerator(seed: 4)
+        for count in 1...40 {
+            let vector = (0..<count).map { _ in Float(generator.normal()) }
+            let text = VectorText.encode(vector)
+            #expect(try VectorText.decode(text) == vector)
+            let foundation = vector.withUnsafeBytes { Data($0).base64EncodedString() }
+            #expect(text == "f32:" + foundation)
+        }
+        for bad in ["A", "A===", "====", "AA=A", "AB==", "AAA\u{1}", "AAA*"] {
+            #expect(VectorText.decodeBase64(Array(bad.utf8)) == nil, "\(bad)")
+        }
+    }
+
+    @Test func anErrorIsOneLineWhateverItsText() {
+        let reply = Reply.error(.io, "a\nb\r\u{1}c\u{85}d", tag: "t")
+        #expect(String(decoding: reply.bytes, as: UTF8.self) == "@t ERR IO a b  c d\n")
+    }
+}
