@@ -57,6 +57,7 @@ extension HNSWIndex {
         let limit = candidate.distance
         let code = store.code(candidate.node)
         if precision == .f32 {
+            // Safety: with f32 precision a node's code is its `dimension` floats, aligned by the store, which outlives this call.
             let vector = UnsafePointer(code.assumingMemoryBound(to: Float.self))
             for first in stride(from: 0, to: count, by: 4) {
                 let width = min(4, count - first)
