@@ -29,6 +29,8 @@ struct TrainingBatch {
     let pixels: UnsafePointer<Float>
     let reports: [TokenizedReport]
     let hashes: [UInt64]
+    /// Labels that weigh in the targets of the contrast, if any.
+    let labels: SoftLabels?
 }
 
 /// How a step masks and weighs.
@@ -114,7 +116,7 @@ final class StepRunner: @unchecked Sendable {
             copyEmbeddings(workers[index], imageRows, reportRows)
         }
         let contrast = ContrastiveLoss(
-            images: images, reports: reports, hashes: batch.hashes, dimension: dimension,
+            images: images, reports: reports, hashes: batch.hashes, labels: batch.labels, dimension: dimension,
             logitScale: values[network.logitScale], weight: plan.contrastWeight, dImages: dImages, dReports: dReports,
             shared)
         var hiddenPatches = 0
