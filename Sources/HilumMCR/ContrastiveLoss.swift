@@ -100,13 +100,17 @@ struct SoftLabels {
         let hard = ContrastiveLoss.targets(hashes)
         return hashes.indices.map { i in
             guard !labels[i].isEmpty else { return hard[i] }
-            var row = [Float](repeating: 0, count: hashes.count)
-            for j in hashes.indices { row[j] = overlap(labels[i], labels[j]) }
+            var row = overlaps(of: i)
             let total = row.reduce(0, +)
             for j in hashes.indices { row[j] *= weight / total }
             for (j, share) in hard[i] { row[j] += (1 - weight) * share }
             return hashes.indices.compactMap { row[$0] > 0 ? ($0, row[$0]) : nil }
         }
+    }
+
+    /// The overlap of pair `i` with every pair, 1 with itself; zeros where it has no labels.
+    func overlaps(of i: Int) -> [Float] {
+        labels[i].isEmpty ? labels.map { _ in 0 } : labels.map { overlap(labels[i], $0) }
     }
 
     private func overlap(_ left: [Int32], _ right: [Int32]) -> Float {

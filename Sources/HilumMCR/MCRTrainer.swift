@@ -20,7 +20,8 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     public var unmaskedShare = 0.5
     /// Share of the pairs of a step that show only some sentences of their report, so that short queries are met in training.
     public var partialReportShare = 0.0
-    /// Share of the contrast's targets that goes to pairs with findings in common, where findings are known.
+    /// Share of the contrast's targets that goes to pairs with findings in common, where findings are known; it also weighs
+    /// the contrast within each modality (`NeighbourLoss`).
     public var labelShare: Float = 0
     public var contrastWeight: Float = 1
     public var imageWeight: Float = 1

@@ -211,3 +211,42 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
     #expect(first[2] == nil && first[3] == nil)
     #expect(targets[3].map(\.column) == [3])
 }
+
+@Test func theNeighbourLossMatchesItsDefinitionAndItsGradientFiniteDifferences() throws {
+    try BLAS.load()
+    var generator = SeededGenerator(seed: 36)
+    let (batch, dimension) = (5, 4)
+    var rows = (0..<batch * dimension).map { _ in Float(generator.normal() * 0.6) }
+    // The fourth pair has no labels, the fifth shares none.
+    let soft = SoftLabels(labels: [[1, 2], [2], [1, 2, 3], [], [9]], weight: 1)
+    let targets: [[Double]] = [[0, 0.5, 2.0 / 3, 0, 0], [0.5, 0, 1.0 / 3, 0, 0], [2.0 / 3, 1.0 / 3, 0, 0, 0]]
+    func defined(_ scale: Double) -> Double {
+        var total = 0.0
+        for (i, row) in targets.enumerated() {
+            let logits = (0..<batch).map { j in
+                exp(scale)
+                    * (0..<dimension).reduce(0.0) {
+                        $0 + Double(rows[i * dimension + $1]) * Double(rows[j * dimension + $1])
+                    }
+            }
+            let normaliser = log((0..<batch).filter { $0 != i }.reduce(0) { $0 + exp(logits[$1]) })
+            let sum = row.reduce(0, +)
+            for j in 0..<batch where row[j] > 0 { total += row[j] / sum * (normaliser - logits[j]) }
+        }
+        return total / Double(batch)
+    }
+    var gradient = [Float](repeating: 0, count: rows.count)
+    let loss = NeighbourLoss(
+        rows, labels: soft, dimension: dimension, logitScale: 0.5, weight: 1, addingTo: &gradient, Workspace())
+    #expect(abs(loss.loss - defined(0.5)) < 1e-5)
+    #expect(abs(Double(loss.dLogitScale) - (defined(0.501) - defined(0.499)) / 0.002) < 1e-3)
+    for place in 0..<rows.count {
+        let original = rows[place]
+        rows[place] = original + 1e-3
+        let up = defined(0.5)
+        rows[place] = original - 1e-3
+        let down = defined(0.5)
+        rows[place] = original
+        #expect(abs((up - down) / 2e-3 - Double(gradient[place])) < 1e-3)
+    }
+}
