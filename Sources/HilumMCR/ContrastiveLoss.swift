@@ -4,7 +4,9 @@ import HilumNN
 /// The symmetric contrastive loss of a batch (InfoNCE, van den Oord et al. 2018; both directions as in CLIP) with its gradients.
 ///
 /// ℓ = exp(τ)·Ei·Etᵀ; loss = ½(row CE + column CE) with targets Yij = [hash i = hash j] / row count, so that equal reports share
-/// the target. G = (P_r + P_c − Y − Yᵀ)/(2B); dEi = e^τ·G·Et; dEt = e^τ·Gᵀ·Ei; dτ = Σ G⊙ℓ.
+/// the target. Where labels are known and weigh, Y moves by that weight towards pairs that share labels, by Jaccard overlap with
+/// rows of sum 1: two studies with the same finding are no opposites (after the semantic matching of MedCLIP, Wang et al. 2022,
+/// arXiv 2210.10163; there label cosine and a softmax). G = (P_r + P_c − Y − Yᵀ)/(2B); dEi = e^τ·G·Et; dEt = e^τ·Gᵀ·Ei; dτ = Σ G⊙ℓ.
 struct ContrastiveLoss {
     let loss: Double
     let dLogitScale: Float
@@ -12,11 +14,12 @@ struct ContrastiveLoss {
     /// - Parameters:
     ///   - images, reports: unit vectors `[batch, dimension]`; `dImages`, `dReports` receive the gradients.
     ///   - hashes: equal for pairs whose normalised reports are equal.
+    ///   - labels: of the pairs, where they are to weigh.
     ///   - weight: of the loss in the objective; it scales the gradients, not `loss`.
     init(
-        images: UnsafePointer<Float>, reports: UnsafePointer<Float>, hashes: [UInt64], dimension: Int,
-        logitScale: Float,
-        weight: Float, dImages: FloatPointer, dReports: FloatPointer, _ workspace: Workspace
+        images: UnsafePointer<Float>, reports: UnsafePointer<Float>, hashes: [UInt64],
+        labels: SoftLabels? = nil, dimension: Int, logitScale: Float, weight: Float, dImages: FloatPointer,
+        dReports: FloatPointer, _ workspace: Workspace
     ) {
         let batch = hashes.count
         let mark = workspace.mark
@@ -37,7 +40,7 @@ struct ContrastiveLoss {
         Kernels.softmax(rows, rows: batch, width: batch)
         Kernels.softmax(columns, rows: batch, width: batch)
 
-        let targets = Self.targets(hashes)
+        let targets = labels.map { $0.targets(hashes) } ?? Self.targets(hashes)
         var total = 0.0
         for i in 0..<batch {
             for (j, share) in targets[i] {
@@ -47,13 +50,18 @@ struct ContrastiveLoss {
         }
         loss = total / Double(2 * batch)
 
-        // `rows` becomes G; Y is symmetric because equality is.
+        // `rows` becomes G; the targets of the columns are those of the rows, transposed.
         let scale = weight / Float(2 * batch)
         for i in 0..<batch {
             for j in 0..<batch {
                 rows[i * batch + j] = (rows[i * batch + j] + columns[j * batch + i]) * scale
             }
-            for (j, share) in targets[i] { rows[i * batch + j] -= 2 * share * scale }
+        }
+        for i in 0..<batch {
+            for (j, share) in targets[i] {
+                rows[i * batch + j] -= share * scale
+                rows[j * batch + i] -= share * scale
+            }
         }
         var along = 0.0
         for i in 0..<batch {
@@ -77,5 +85,37 @@ struct ContrastiveLoss {
             let group = members[hash] ?? []
             return group.map { ($0, 1 / Float(group.count)) }
         }
+    }
+}
+
+/// The labels of a batch and how much they weigh in the targets of the contrast.
+struct SoftLabels {
+    /// For each pair its labels, as numbers; empty where none are known.
+    let labels: [[Int32]]
+    /// The share of a row of Y that goes to pairs with common labels, in 0...1.
+    let weight: Float
+
+    /// (1 − w)·(targets by equal reports) + w·(Jaccard overlap, rows of sum 1); a pair without labels keeps its row.
+    func targets(_ hashes: [UInt64]) -> [[(column: Int, share: Float)]] {
+        let hard = ContrastiveLoss.targets(hashes)
+        return hashes.indices.map { i in
+            guard !labels[i].isEmpty else { return hard[i] }
+            var row = overlaps(of: i)
+            let total = row.reduce(0, +)
+            for j in hashes.indices { row[j] *= weight / total }
+            for (j, share) in hard[i] { row[j] += (1 - weight) * share }
+            return hashes.indices.compactMap { row[$0] > 0 ? ($0, row[$0]) : nil }
+        }
+    }
+
+    /// The overlap of pair `i` with every pair, 1 with itself; zeros where it has no labels.
+    func overlaps(of i: Int) -> [Float] {
+        labels[i].isEmpty ? labels.map { _ in 0 } : labels.map { overlap(labels[i], $0) }
+    }
+
+    private func overlap(_ left: [Int32], _ right: [Int32]) -> Float {
+        guard !right.isEmpty else { return 0 }
+        let common = left.count { right.contains($0) }
+        return Float(common) / Float(left.count + right.count - common)
     }
 }

@@ -20,6 +20,9 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     public var unmaskedShare = 0.5
     /// Share of the pairs of a step that show only some sentences of their report, so that short queries are met in training.
     public var partialReportShare = 0.0
+    /// Share of the contrast's targets that goes to pairs with findings in common, where findings are known; it also weighs
+    /// the contrast within each modality (`NeighbourLoss`).
+    public var labelShare: Float = 0
     public var contrastWeight: Float = 1
     public var imageWeight: Float = 1
     public var reportWeight: Float = 1
@@ -243,7 +246,9 @@ public final class MCRTrainer {
                     step: step,
                     sample: sample)
             },
-            hashes: samples.map { set.hashes[$0] })
+            hashes: samples.map { set.hashes[$0] },
+            labels: options.labelShare > 0
+                ? SoftLabels(labels: samples.map { set.labels[$0] }, weight: options.labelShare) : nil)
     }
 
     /// The model as it is now; it has its own copy of the weights.

@@ -14,11 +14,14 @@ public final class TrainingSet: Sendable {
         public let report: String
         /// Pairs of one patient never stand on both sides of the validation split.
         public let patient: String
+        /// Findings, a side being part of the name; empty where none are known.
+        public let labels: [String]
 
-        public init(imagePath: String, report: String, patient: String) {
+        public init(imagePath: String, report: String, patient: String, labels: [String] = []) {
             self.imagePath = imagePath
             self.report = report
             self.patient = patient
+            self.labels = labels
         }
     }
 
@@ -27,10 +30,15 @@ public final class TrainingSet: Sendable {
     let pixels: [UInt16]
     let reports: [TokenizedReport]
     let hashes: [UInt64]
+    /// For each pair its labels as numbers; empty where none are known.
+    let labels: [[Int32]]
     let pixelsPerImage: Int
     let configuration: MCRConfiguration
 
-    init(pixels: [UInt16], reports: [TokenizedReport], hashes: [UInt64], configuration: MCRConfiguration) {
+    init(
+        pixels: [UInt16], reports: [TokenizedReport], hashes: [UInt64], labels: [[String]],
+        configuration: MCRConfiguration
+    ) {
         let pixelsPerImage = configuration.patchCount * configuration.patchPixels
         precondition(
             pixels.count == reports.count * pixelsPerImage && hashes.count == reports.count, "shapes must agree")
@@ -38,6 +46,7 @@ public final class TrainingSet: Sendable {
         self.pixels = pixels
         self.reports = reports
         self.hashes = hashes
+        self.labels = Self.numbered(labels)
         self.pixelsPerImage = pixelsPerImage
         self.configuration = configuration
     }
@@ -47,12 +56,14 @@ public final class TrainingSet: Sendable {
         var hash = SHA256()
         for report in reports { report.ids.withUnsafeBytes { hash.update($0) } }
         pixels.withUnsafeBytes { hash.update($0) }
+        for pair in labels { pair.withUnsafeBytes { hash.update($0) } }
         return hexadecimal(hash.finish())
     }
 
     /// From images that are in memory already.
     public convenience init(
-        images: [GrayImage], reports: [String], configuration: MCRConfiguration, tokenizer: Tokenizer
+        images: [GrayImage], reports: [String], labels: [[String]]? = nil, configuration: MCRConfiguration,
+        tokenizer: Tokenizer
     ) {
         precondition(images.count == reports.count, "one report for each image")
         let perImage = configuration.patchCount * configuration.patchPixels
@@ -65,7 +76,8 @@ public final class TrainingSet: Sendable {
         }
         self.init(
             pixels: pixels, reports: reports.map { tokenizer.encode($0, maxLength: configuration.maxTokens) },
-            hashes: reports.map { normalisedReportHash($0) }, configuration: configuration)
+            hashes: reports.map { normalisedReportHash($0) }, labels: labels ?? reports.map { _ in [] },
+            configuration: configuration)
     }
 
     /// Reads, resizes and tokenises the pairs on all cores; a pair that cannot be read is left out and named in `refused`.
@@ -103,8 +115,15 @@ public final class TrainingSet: Sendable {
         let set = TrainingSet(
             pixels: pixels,
             reports: good.map { tokenizer.encode(sources[$0].report, maxLength: configuration.maxTokens) },
-            hashes: good.map { normalisedReportHash(sources[$0].report) }, configuration: configuration)
+            hashes: good.map { normalisedReportHash(sources[$0].report) }, labels: good.map { sources[$0].labels },
+            configuration: configuration)
         return (set, bad.keys.sorted().map { (sources[$0].imagePath, bad[$0] ?? "") })
+    }
+
+    private static func numbered(_ labels: [[String]]) -> [[Int32]] {
+        let names = Array(Set(labels.joined())).sorted()
+        let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, Int32($0)) })
+        return labels.map { pair in Array(Set(pair.compactMap { numbers[$0] })).sorted() }
     }
 
     /// Splits sources by patient into training and validation; about `validationCount` pairs are held out.

@@ -29,6 +29,8 @@ struct TrainingBatch {
     let pixels: UnsafePointer<Float>
     let reports: [TokenizedReport]
     let hashes: [UInt64]
+    /// Labels that weigh in the targets of the contrast, if any.
+    let labels: SoftLabels?
 }
 
 /// How a step masks and weighs.
@@ -114,9 +116,19 @@ final class StepRunner: @unchecked Sendable {
             copyEmbeddings(workers[index], imageRows, reportRows)
         }
         let contrast = ContrastiveLoss(
-            images: images, reports: reports, hashes: batch.hashes, dimension: dimension,
+            images: images, reports: reports, hashes: batch.hashes, labels: batch.labels, dimension: dimension,
             logitScale: values[network.logitScale], weight: plan.contrastWeight, dImages: dImages, dReports: dReports,
             shared)
+        var neighbours = (loss: 0.0, dLogitScale: Float(0))
+        if let labels = batch.labels {
+            for (rows, gradient) in [(images, dImages), (reports, dReports)] {
+                let part = NeighbourLoss(
+                    rows, labels: labels, dimension: dimension, logitScale: values[network.logitScale],
+                    weight: plan.contrastWeight * labels.weight / 2, addingTo: gradient, shared)
+                neighbours.loss += Double(labels.weight / 2) * part.loss
+                neighbours.dLogitScale += part.dLogitScale
+            }
+        }
         var hiddenPatches = 0
         var hiddenTokens = 0
         for worker in workers[..<active] {
@@ -133,9 +145,9 @@ final class StepRunner: @unchecked Sendable {
         for worker in workers[1..<max(1, active)] {
             Kernels.add(workers[0].gradients.pointer, worker.gradients.pointer, network.layout.count)
         }
-        workers[0].gradients.pointer[network.logitScale] += contrast.dLogitScale
+        workers[0].gradients.pointer[network.logitScale] += contrast.dLogitScale + neighbours.dLogitScale
         var losses = StepLosses()
-        losses.contrast = contrast.loss
+        losses.contrast = contrast.loss + neighbours.loss
         for worker in workers[..<active] {
             losses.image += worker.losses.image
             losses.report += worker.losses.report

@@ -29,6 +29,9 @@ extension Command {
             .value(
                 "partial-reports", "SHARE",
                 "share of the pairs that show some sentences of their report only (default 0)"),
+            .value(
+                "label-share", "SHARE",
+                "share of the contrast's targets that goes to pairs with findings in common (default 0)"),
             .value("hold-out", "N", "pairs kept for validation (default a tenth, at most 500)"),
             .value("checkpoint", "N", "steps between checkpoints (default 250)"),
             .flag("resume", "go on from the checkpoint in MODEL"),
@@ -132,6 +135,7 @@ private func trainingOptions(_ arguments: Arguments) throws -> TrainingOptions {
     }
     options.unmaskedShare = try arguments.number("unmasked", in: 0...1) ?? options.unmaskedShare
     options.partialReportShare = try arguments.number("partial-reports", in: 0...1) ?? options.partialReportShare
+    options.labelShare = Float(try arguments.number("label-share", in: 0...1) ?? 0)
     options.checkpointInterval =
         try arguments.integer("checkpoint", in: 1...100_000_000) ?? options.checkpointInterval
     return options
@@ -163,7 +167,9 @@ private func trainingSources(_ folders: [String]) throws -> [TrainingSet.Source]
         for item in read.cases {
             guard case .file(let path)? = item.image, let report = item.report, !report.isEmpty else { continue }
             sources.append(
-                TrainingSet.Source(imagePath: path, report: report, patient: "\(folder) \(item.patient ?? item.id)"))
+                TrainingSet.Source(
+                    imagePath: path, report: report, patient: "\(folder) \(item.patient ?? item.id)",
+                    labels: item.findings))
         }
     }
     guard sources.count > 1 else {

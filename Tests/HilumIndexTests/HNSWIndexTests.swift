@@ -65,6 +65,29 @@ import Testing
         #expect(restored.serializeLinks() == index.serializeLinks())
     }
 
+    @Test("Five rounds of deleting and re-inserting half leave the recall of a fresh build", arguments: Shape.allCases)
+    func churn(shape: Shape) throws {
+        let all = VectorSet(shape, count: 3_200, dimension: Self.dimension, seed: 77)
+        var base = all
+        base.values = Array(all.values[..<(3_000 * Self.dimension)])
+        var queries = all
+        queries.values = Array(all.values[(3_000 * Self.dimension)...])
+        let index = try build(base)
+        let fresh = try index.recall(queries, ef: 40)
+        var generator = SeededGenerator(seed: 78)
+        var order = (0..<UInt32(3_000)).map { $0 }
+        for _ in 0..<5 {
+            generator.shuffle(&order)
+            for item in order[..<1_500] { index.remove(item: item) }
+            generator.shuffle(&order)
+            for item in order where !index.contains(item: item) { try index.insert(base.row(Int(item)), item) }
+        }
+        #expect(index.validate() == [])
+        #expect(index.count == 3_000 && index.slots.load(ordering: .relaxed) == 3_000)
+        let churned = try index.recall(queries, ef: 40)
+        #expect(churned >= fresh - 0.005, "fresh \(fresh), churned \(churned)")
+    }
+
     @Test(
         "Codes of every precision and metric find the neighbours", arguments: [Precision.f32, .bf16], Metric.allCases)
     func precisions(precision: Precision, metric: Metric) throws {

@@ -145,8 +145,11 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
     }
 }
 
-@Test func theContrastiveLossMatchesTheDefinitionAndItsGradientFiniteDifferences() throws {
+@Test(arguments: [Float(0), 0.4]) func theContrastiveLossMatchesTheDefinitionAndItsGradientFiniteDifferences(
+    share: Float
+) throws {
     try BLAS.load()
+    let soft = SoftLabels(labels: [[1, 2], [2], [], [1]], weight: share)
     var generator = SeededGenerator(seed: 35)
     let (batch, dimension) = (4, 5)
     var images = (0..<batch * dimension).map { _ in Float(generator.normal() * 0.5) }
@@ -157,7 +160,8 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
     let workspace = Workspace()
     func measured(_ scale: Float) -> ContrastiveLoss {
         ContrastiveLoss(
-            images: images, reports: reports, hashes: hashes, dimension: dimension, logitScale: scale, weight: 1,
+            images: images, reports: reports, hashes: hashes, labels: share > 0 ? soft : nil, dimension: dimension,
+            logitScale: scale, weight: 1,
             dImages: &dImages, dReports: &dReports, workspace)
     }
     func defined(_ scale: Double) -> Double {
@@ -171,10 +175,12 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
         }
         var total = 0.0
         for i in 0..<batch {
-            let equals = hashes.indices.filter { hashes[$0] == hashes[i] }
+            let targets = share > 0 ? soft.targets(hashes) : ContrastiveLoss.targets(hashes)
             let row = log(logits[i].reduce(0) { $0 + exp($1) })
             let column = log((0..<batch).reduce(0) { $0 + exp(logits[$1][i]) })
-            for j in equals { total += (row - logits[i][j] + column - logits[j][i]) / Double(equals.count) }
+            for (j, part) in targets[i] {
+                total += (row - logits[i][j] + column - logits[j][i]) * Double(part)
+            }
         }
         return total / Double(2 * batch)
     }
@@ -189,6 +195,58 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
         images[place] = original - 1e-3
         let down = defined(0.7)
         images[place] = original
+        #expect(abs((up - down) / 2e-3 - Double(gradient[place])) < 1e-3)
+    }
+}
+
+@Test func labelsMoveTargetsTowardsPairsWithCommonFindings() throws {
+    let soft = SoftLabels(labels: [[1, 2], [2], [3], [], [1, 2]], weight: 0.5)
+    let targets = soft.targets([10, 11, 12, 13, 14])
+    for row in targets { #expect(abs(row.reduce(0) { $0 + $1.share } - 1) < 1e-6) }
+    // Overlaps of the first pair: itself 1, the second 1/2, the fifth 1.
+    let first = Dictionary(uniqueKeysWithValues: targets[0].map { ($0.column, $0.share) })
+    #expect(abs((first[0] ?? 0) - (0.5 + 0.5 * 0.4)) < 1e-6)
+    #expect(abs((first[1] ?? 0) - 0.5 * 0.2) < 1e-6)
+    #expect(abs((first[4] ?? 0) - 0.5 * 0.4) < 1e-6)
+    #expect(first[2] == nil && first[3] == nil)
+    #expect(targets[3].map(\.column) == [3])
+}
+
+@Test func theNeighbourLossMatchesItsDefinitionAndItsGradientFiniteDifferences() throws {
+    try BLAS.load()
+    var generator = SeededGenerator(seed: 36)
+    let (batch, dimension) = (5, 4)
+    var rows = (0..<batch * dimension).map { _ in Float(generator.normal() * 0.6) }
+    // The fourth pair has no labels, the fifth shares none.
+    let soft = SoftLabels(labels: [[1, 2], [2], [1, 2, 3], [], [9]], weight: 1)
+    let targets: [[Double]] = [[0, 0.5, 2.0 / 3, 0, 0], [0.5, 0, 1.0 / 3, 0, 0], [2.0 / 3, 1.0 / 3, 0, 0, 0]]
+    func defined(_ scale: Double) -> Double {
+        var total = 0.0
+        for (i, row) in targets.enumerated() {
+            let logits = (0..<batch).map { j in
+                exp(scale)
+                    * (0..<dimension).reduce(0.0) {
+                        $0 + Double(rows[i * dimension + $1]) * Double(rows[j * dimension + $1])
+                    }
+            }
+            let normaliser = log((0..<batch).filter { $0 != i }.reduce(0) { $0 + exp(logits[$1]) })
+            let sum = row.reduce(0, +)
+            for j in 0..<batch where row[j] > 0 { total += row[j] / sum * (normaliser - logits[j]) }
+        }
+        return total / Double(batch)
+    }
+    var gradient = [Float](repeating: 0, count: rows.count)
+    let loss = NeighbourLoss(
+        rows, labels: soft, dimension: dimension, logitScale: 0.5, weight: 1, addingTo: &gradient, Workspace())
+    #expect(abs(loss.loss - defined(0.5)) < 1e-5)
+    #expect(abs(Double(loss.dLogitScale) - (defined(0.501) - defined(0.499)) / 0.002) < 1e-3)
+    for place in 0..<rows.count {
+        let original = rows[place]
+        rows[place] = original + 1e-3
+        let up = defined(0.5)
+        rows[place] = original - 1e-3
+        let down = defined(0.5)
+        rows[place] = original
         #expect(abs((up - down) / 2e-3 - Double(gradient[place])) < 1e-3)
     }
 }

@@ -1,0 +1,76 @@
+import Foundation
+import HilumCore
+import HilumPhantom
+import Testing
+
+@testable import HilumMCR
+
+private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+private let folder = root.appendingPathComponent("Sources/HilumMCR/Resources/mcr-default").path
+private let corpusPath: String = {
+    let shared =
+        ProcessInfo.processInfo.environment["HILUM_SHARED"]
+        ?? root.deletingLastPathComponent().appendingPathComponent("shared").path
+    return shared + "/data/report-corpus/cases.jsonl"
+}()
+
+struct BuiltInModelTests {
+    @Test func theCommittedModelIsWholeAndSmall() throws {
+        let (configuration, inventory) = try MCRModel.inspect(folder)
+        #expect(configuration.name == "mcr-compact")
+        #expect(inventory.missing.isEmpty && inventory.extra.isEmpty && inventory.misshapen.isEmpty)
+        let size = try FileManager.default.attributesOfItem(atPath: folder + "/weights.safetensors")[.size] as? Int
+        #expect(try #require(size) <= 20_000_000)
+        #expect(try MCRModel(directory: folder).modelID.count == 64)
+    }
+
+    /// The figures on 1,000 unseen cases stand in `Benchmarks/mcr-recipe`; this is a floor on 200, at both sites.
+    @Test(arguments: PhantomSite.allCases) func unseenPhantomsAreFoundInBothDirections(site: PhantomSite) throws {
+        let model = try MCRModel(directory: folder)
+        let generator = PhantomGenerator(seed: 555, site: site)
+        let cases = (0..<200).map { generator.makeCase($0) }
+        let evaluation = try RetrievalEvaluation(
+            of: RetrievalCases(
+                images: model.embed(images: cases.map(\.image), threads: 2),
+                reports: model.embed(reports: cases.map(\.report), threads: 2), dimension: model.dimension,
+                reportHashes: cases.map { normalisedReportHash($0.report) }, labels: cases.map { Set($0.labels) }),
+            model: model.modelID)
+        #expect(evaluation.imageToReport.r1 >= 0.6)
+        #expect(evaluation.reportToImage.r1 >= 0.6)
+        #expect(evaluation.imageToReport.r10 >= 0.95)
+        #expect(evaluation.reportToImage.r10 >= 0.95)
+    }
+
+    @Test func aShortQueryFindsImagesWithThatFindingOnThatSide() throws {
+        let model = try MCRModel(directory: folder)
+        let generator = PhantomGenerator(seed: 556, site: .a)
+        let cases = (0..<300).map { generator.makeCase($0) }
+        let images = try model.embed(images: cases.map(\.image), threads: 2)
+        let queries = [
+            ("large left pleural effusion", "effusion left"), ("right pleural effusion", "effusion right"),
+            ("cardiomegaly", "cardiomegaly"), ("left pneumothorax", "pneumothorax left"),
+        ]
+        let texts = try model.embed(reports: queries.map(\.0), threads: 1)
+        var hits = 0
+        for (row, query) in queries.enumerated() {
+            let text = texts[(row * model.dimension)..<((row + 1) * model.dimension)]
+            let scores = (0..<cases.count).map { index in
+                zip(text, images[(index * model.dimension)...]).reduce(0) { $0 + $1.0 * $1.1 }
+            }
+            let best = (0..<cases.count).sorted { scores[$0] > scores[$1] }.prefix(5)
+            hits += best.count { cases[$0].labels.contains(query.1) }
+        }
+        #expect(hits >= 14, "\(hits) of 20 hits bear the finding")
+    }
+
+    @Test(.enabled(if: FileManager.default.isReadableFile(atPath: corpusPath), "needs shared/data/report-corpus"))
+    func theCommittedVocabularyCoversRealReports() throws {
+        let texts = try String(decoding: FileIO.read(corpusPath), as: UTF8.self).split(separator: "\n").compactMap {
+            (try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])?["report"] as? String
+        }
+        #expect(texts.count > 2000)
+        let tokenizer = Tokenizer(vocabulary: try Vocabulary(path: folder + "/vocab.txt"))
+        #expect(tokenizer.unknownShare(texts) < 0.02)
+    }
+}
