@@ -51,6 +51,8 @@ extension Command {
 private struct Question {
     /// Texts, images and ids in the order of the call.
     var parts: [Query] = []
+    /// The first of the images.
+    private var image: GrayImage?
     let count: Int
     let ef: Int?
     let target: SearchTarget
@@ -65,7 +67,15 @@ private struct Question {
             switch (name, value) {
             case ("text", let value?): parts.append(.text(try inputText(value)))
             case ("image", let value?):
-                parts.append(.image(try readInput(value, limitInBytes: ImageLimits.standard.maxByteCount)))
+                let bytes = try readInput(value, limitInBytes: ImageLimits.standard.maxByteCount)
+                // Decoded here, so that a file that is no image is named, and for the contact sheet.
+                do {
+                    let decoded = try ImageDecoder.decode(bytes)
+                    image = image ?? decoded
+                } catch {
+                    throw CommandError(.failed, "\(value): \(error)")
+                }
+                parts.append(.image(bytes))
             case ("id", let value?): parts.append(.id(value))
             default: break
             }
@@ -148,11 +158,10 @@ private struct Question {
     /// The query as the contact sheet shows it.
     var drawn: ContactSheet.Query {
         var texts: [String] = []
-        var image: GrayImage?
         for part in parts {
             switch part {
             case .text(let text): texts.append(text)
-            case .image(let bytes): image = image ?? (try? ImageDecoder.decode(bytes))
+            case .image: break
             case .id(let id): texts.append("like case \(id)")
             case .vector: texts.append("a vector")
             }

@@ -92,7 +92,7 @@ struct CallTests {
             (["embed", "--text", "x"], "--out is missing"),
             (["embed", "--out", "x.npy"], "--image, --text or --manifest is missing"),
             (["embed", "--manifest", "m", "--out", "x.npy", "--shard", "3/2"], "--shard"),
-                (["eval", "a", "--model", "m", "--data", "d"], "not both"),
+            (["eval", "a", "--model", "m", "--data", "d"], "not both"),
             (["eval", "a"], "--data is missing"),
             (["query", "PING"], "--socket is missing"),
             (["get", "a"], "ID is missing"),
