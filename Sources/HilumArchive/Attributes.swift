@@ -80,7 +80,18 @@ struct Attributes {
         if let view = entry.view { body("view", view) }
         if let date = entry.date { body("date", date) }
         if let site = entry.site { body("site", site) }
-        for finding in entry.findings { body("finding", finding) }
+        for name in names(of: entry.findings) { body("finding", name) }
+    }
+
+    /// The findings and, where one ends with a side, its name without: `finding=effusion` also matches "effusion left".
+    static func names(of findings: [String]) -> Set<String> {
+        var names = Set(findings)
+        for finding in findings {
+            for side in [" left", " right", " bilateral"] where finding.hasSuffix(side) {
+                names.insert(String(finding.dropLast(side.count)))
+            }
+        }
+        return names
     }
 
     /// The first place whose number is not below `number`.
