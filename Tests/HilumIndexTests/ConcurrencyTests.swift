@@ -90,7 +90,9 @@ private final class BesideThread: @unchecked Sendable {
         #expect(wrong.current == 0)
         #expect(searches.current >= 1_000)
         #expect(index.validate() == [])
-        #expect(index.slots.load(ordering: .relaxed) < 1_500, "slots are used again beside readers")
+        // Without reuse every turn takes a slot of its own. How many are held back depends on how long a reader is kept from
+        // running, so the bound is wide.
+        #expect(index.slots.load(ordering: .relaxed) < 900 + turn * 3 / 4, "slots are used again beside readers")
     }
 
     private static func isDistance(_ distance: Float, _ left: [Float], _ right: [Float]) -> Bool {
