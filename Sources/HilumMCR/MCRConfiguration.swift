@@ -70,7 +70,7 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
         report: Encoder(width: 64, layers: 2, heads: 2), maxTokens: 96, vocabularySize: 2048, mapHidden: 128,
         dimension: 64,
         decoder: Encoder(width: 64, layers: 1, heads: 2))
-    /// The sizes of the built-in model: the table's mcr-small has 27 MB of f16 weights and takes 20 times as long a pair.
+    /// The sizes of the built-in model; mcr-small, counted from its shapes, has about 27 MB of f16 weights.
     public static let compact = MCRConfiguration(
         name: "mcr-compact", imageSide: 96, patchSide: 12, image: Encoder(width: 128, layers: 4, heads: 4),
         report: Encoder(width: 128, layers: 3, heads: 4), maxTokens: 128, vocabularySize: 4096, mapHidden: 256,
