@@ -161,10 +161,12 @@ public final class MCRTrainer {
             if step % options.checkpointInterval == 0 || step == total {
                 let now = monotonicSeconds()
                 let batch = min(options.batchSize, set.count)
+                let last = plan(step - 1, maskedSteps: maskedSteps)
+                let isMasked = last.imageMask != .none || last.reportMask != .none
                 records.append(
                     TrainingRecord(
                         step: step, epoch: Double(step) / Double(stepsPerEpoch(set.count)),
-                        phase: plan(step - 1, maskedSteps: maskedSteps).reconstructs ? "masked" : "unmasked",
+                        phase: isMasked ? "masked" : "unmasked",
                         contrastLoss: sums.contrast / Double(summed),
                         imageLoss: sums.image / Double(summed), reportLoss: sums.report / Double(summed),
                         rate: Double(schedule.rate(at: step - 1)),

@@ -23,6 +23,9 @@ extension Command {
             .value("seed", "S", "the same seed and thread count give the same bits (default 1)"),
             .value("objective", "NAME", "mcr, dual or clip (default mcr)"),
             .value("align", "NAME", "mba (map, then aggregate) or abm (the other way round; default mba)"),
+            .value(
+                "decoder", "NAME",
+                "joint (each modality helps to reconstruct the other), unimodal or none (default joint)"),
             .value("image-mask", "P", "per cent of the patches that are hidden in the masked phase (default 50)"),
             .value("report-mask", "P", "per cent of the words that are hidden in the masked phase (default 25)"),
             .value("unmasked", "SHARE", "share of the steps, at the end, that see everything (default 0.5)"),
@@ -147,12 +150,21 @@ private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
     if name != nil && arguments.text("init") != nil {
         throw CommandError.usage("--init brings its own sizes; leave out --config")
     }
+    for option in ["align", "decoder"] where arguments.has(option) && arguments.text("init") != nil {
+        throw CommandError.usage("--init brings its own network; leave out --\(option)")
+    }
     var configuration = MCRConfiguration.named.first { $0.name == name } ?? .small
     let alignments = MCRConfiguration.Alignment.allCases.map(\.rawValue)
     if let word = try arguments.choice("align", among: alignments),
         let alignment = MCRConfiguration.Alignment(rawValue: word)
     {
         configuration.alignment = alignment
+    }
+    let decoders = MCRConfiguration.Decoder.allCases.map(\.rawValue)
+    if let word = try arguments.choice("decoder", among: decoders),
+        let decoder = MCRConfiguration.Decoder(rawValue: word)
+    {
+        configuration.decoderKind = decoder
     }
     return configuration
 }
@@ -232,6 +244,8 @@ private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, a
         members.append(("seconds", .number(last.seconds, decimals: 1)))
         members.append(("pairs_per_second", .number(last.pairsPerSecond, decimals: 2)))
     }
+    members.append(("activation_bytes", .integer(trainer.peakByteCount)))
+    members.append(("parameters", .integer(model.parameterCount)))
     if let validation = last?.validation {
         members.append(
             (
