@@ -85,7 +85,7 @@ public enum HeatMap {
                     ? smooth(grid, gridX, gridY, columns, rows) : grid[Int(gridY) * columns + Int(gridX)]
                 // What is cold keeps the radiograph's own grey.
                 canvas.blend(
-                    place.x + x, place.y + y, ColorMap.heat.color(value), style.opacity * min(1, value * 1.4))
+                    place.x + x, place.y + y, ColorMap.heat.color(value), style.opacity * min(1, 1.3 * value * value))
             }
         }
     }

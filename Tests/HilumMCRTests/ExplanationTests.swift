@@ -190,7 +190,7 @@ struct MissingInformationTests {
             try MissingInformation(
                 hidden: 0.5, imageQueries: set.images, reportQueries: set.reports, cases: set)
         ]
-        figures.shortQueries = try ShortQueries.measure(cases: set, reports: []) { texts in
+        figures.shortQueries = try ShortQueries.measure(cases: set, reports: [], seed: 1) { texts in
             texts.flatMap { $0.lowercased().contains("effusion") ? [1, 0, 0, 0] : [0, 1, 0, 0] as [Float] }
         }
         let text = try figures.json()
