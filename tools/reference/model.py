@@ -365,7 +365,10 @@ class MCR(nn.Module):
 
 
 def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> MCR:
-    """Reads a Hilum model folder: `config.json`, `vocab.txt`, `weights.safetensors` (f16 or f32)."""
+    """Reads a Hilum model folder: `config.json`, `vocab.txt`, `weights.safetensors` (f16 or f32).
+
+    The decoder's tensors may be missing, as inference does not need them; they keep their start values then.
+    """
     from safetensors.torch import load_file
 
     folder = Path(folder)
@@ -373,5 +376,8 @@ def load(folder: str | Path, dtype: torch.dtype = torch.float32) -> MCR:
     special = SpecialTokens.from_vocabulary((folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))
     model = MCR(config, special).to(dtype)
     weights = {name: tensor.to(dtype) for name, tensor in load_file(folder / "weights.safetensors").items()}
-    model.load_state_dict(weights, strict=True)
+    missing, extra = model.load_state_dict(weights, strict=False)
+    missing = [name for name in missing if not name.startswith("decoder.") and name != "logit_scale"]
+    if missing or extra:
+        raise ValueError(f"{folder}: missing tensors {missing}, unknown tensors {extra}")
     return model.eval()
