@@ -48,15 +48,21 @@ public struct Linear: Sendable {
     }
 }
 
-/// Layer normalisation over the last axis (Ba, Kiros, Hinton 2016), ε = 1e-6.
+/// Layer normalisation over the last axis (Ba, Kiros, Hinton 2016).
 public struct LayerNorm: Sendable {
+    /// What is added to the variance unless said otherwise.
+    public static let standardEpsilon: Float = 1e-6
+
     public let width: Int
     public let gain: Int
     public let bias: Int
-    static let epsilon: Float = 1e-6
+    public let epsilon: Float
 
-    public init(_ name: String, width: Int, in layout: inout ParameterLayout) {
+    public init(
+        _ name: String, width: Int, epsilon: Float = LayerNorm.standardEpsilon, in layout: inout ParameterLayout
+    ) {
         self.width = width
+        self.epsilon = epsilon
         gain = layout.add("\(name).weight", [width], .ones, decays: false)
         bias = layout.add("\(name).bias", [width], .zeros, decays: false)
     }
@@ -73,7 +79,7 @@ public struct LayerNorm: Sendable {
     ) -> Statistics {
         let statistics = Statistics(mean: workspace.take(rows), rstd: workspace.take(rows))
         hilum_layer_norm(
-            x, values + gain, values + bias, y, statistics.mean, statistics.rstd, rows, width, Self.epsilon)
+            x, values + gain, values + bias, y, statistics.mean, statistics.rstd, rows, width, epsilon)
         return statistics
     }
 
