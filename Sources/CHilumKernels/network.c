@@ -180,6 +180,34 @@ BODY void axpy_body(float *y, const float *x, float a, size_t count) {
     for (size_t i = 0; i < count; i++) y[i] += a * x[i];
 }
 
+BODY void affine_body(float *y, const float *x, float scale, float shift, size_t count) {
+    FAST
+#pragma clang loop vectorize(assume_safety)
+    for (size_t i = 0; i < count; i++) y[i] = scale * x[i] + shift;
+}
+
+BODY void u16_to_f32_body(float *y, const uint16_t *x, float scale, size_t count) {
+    for (size_t i = 0; i < count; i++) y[i] = (float)x[i] * scale;
+}
+
+BODY float pixel_loss_body(float *row, const float *truth, size_t count, float scale) {
+    FAST
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) sum += truth[i];
+    float mean = sum / (float)count;
+    float square = 0;
+    for (size_t i = 0; i < count; i++) square += (truth[i] - mean) * (truth[i] - mean);
+    float rstd = 1.0f / __builtin_sqrtf(square / (float)count + 1e-4f);
+    float loss = 0;
+#pragma clang loop vectorize(assume_safety)
+    for (size_t i = 0; i < count; i++) {
+        float difference = row[i] - (truth[i] - mean) * rstd;
+        loss += difference * difference;
+        row[i] = difference * scale;
+    }
+    return loss;
+}
+
 BODY float dot_f32_body(const float *a, const float *b, size_t count) {
     FAST
     float sum = 0;
@@ -270,7 +298,7 @@ const char *hilum_network_kernels(void) {
 }
 
 // hilum_NAME(parameters) runs NAME_body(arguments), compiled for the chosen set.
-#define KERNEL(result, name, parameters, arguments)                       \
+#define KERNEL(result, name, parameters, arguments)                                 \
     AVX2 static result name##_avx2 parameters { return name##_body arguments; }     \
     AVX512 static result name##_avx512 parameters { return name##_body arguments; } \
     result hilum_##name parameters {                                      \
@@ -298,6 +326,9 @@ KERNEL(void, softmax_backward, (const float *p, float *dp, size_t rows, size_t w
        (p, dp, rows, width, stride, scale))
 KERNEL(void, add, (float *y, const float *x, size_t count), (y, x, count))
 KERNEL(void, axpy, (float *y, const float *x, float a, size_t count), (y, x, a, count))
+KERNEL(void, affine, (float *y, const float *x, float scale, float shift, size_t count), (y, x, scale, shift, count))
+KERNEL(void, u16_to_f32, (float *y, const uint16_t *x, float scale, size_t count), (y, x, scale, count))
+KERNEL(float, pixel_loss, (float *row, const float *truth, size_t count, float scale), (row, truth, count, scale))
 KERNEL(float, dot_f32, (const float *a, const float *b, size_t count), (a, b, count))
 KERNEL(double, sum_of_squares, (const float *x, size_t count), (x, count))
 KERNEL(void, adamw,

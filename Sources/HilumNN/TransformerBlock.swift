@@ -67,20 +67,17 @@ public struct TransformerBlock: Sendable {
         attentionIn.forward(values, normed1, rows: rows, into: qkv)
         let weights = workspace.take(heads * sequences.squaredLengthSum)
         let attended = workspace.take(rows * width)
-        attend(qkv, sequences, weights: weights, into: attended)
+        attend(qkv, sequences, weights: weights, into: attended, workspace)
         let middle = workspace.take(rows * width)
-        attentionOut.forward(values, attended, rows: rows, into: middle)
-        hilum_add(middle, x, rows * width)
+        attentionOut.forward(values, attended, rows: rows, into: middle, residual: x)
 
         let normed2 = workspace.take(rows * width)
         let statistics2 = norm2.forward(values, middle, rows: rows, into: normed2, workspace)
         let mlpPre = workspace.take(rows * 4 * width)
         let mlpPost = workspace.take(rows * 4 * width)
-        mlpIn.product(values, normed2, rows: rows, into: mlpPre)
-        hilum_bias_gelu(mlpPre, values + mlpIn.bias, mlpPost, rows, 4 * width)
+        mlpIn.forwardGELU(values, normed2, rows: rows, pre: mlpPre, into: mlpPost)
         let output = workspace.take(rows * width)
-        mlpOut.forward(values, mlpPost, rows: rows, into: output)
-        hilum_add(output, middle, rows * width)
+        mlpOut.forward(values, mlpPost, rows: rows, into: output, residual: middle)
         let activations = Activations(
             x: x, norm1: statistics1, normed1: normed1, qkv: qkv, weights: weights, attended: attended, middle: middle,
             norm2: statistics2, normed2: normed2, mlpPre: mlpPre, mlpPost: mlpPost)
@@ -114,72 +111,41 @@ public struct TransformerBlock: Sendable {
             values, gradients, x: activations.x, activations.norm1, dy: narrow, rows: rows, addingTo: gradient)
     }
 
+    /// softmax(Q·Kᵀ/√h)·V of each head. The weights of a block of rows stay in the cache where `weights` does not ask for them.
     func attend(
-        _ qkv: UnsafePointer<Float>, _ sequences: Sequences, weights: FloatPointer, into attended: FloatPointer
+        _ qkv: UnsafePointer<Float>, _ sequences: Sequences, weights: FloatPointer?, into attended: FloatPointer,
+        _ workspace: Workspace
     ) {
-        let headWidth = width / heads
-        let stride = 3 * width
-        let scale = 1 / Float(headWidth).squareRoot()
+        let mark = workspace.mark
+        defer { workspace.release(to: mark) }
+        let scratch = workspace.take(hilum_attend_scratch(sequences.longest, width, heads))
         var weights = weights
         for sequence in 0..<sequences.count {
             let range = sequences.range(sequence)
-            let length = range.count
-            let rows = qkv + range.lowerBound * stride
-            for head in 0..<heads {
-                let query = rows + head * headWidth
-                multiply(
-                    query, stride: stride, query + width, secondTransposed: true, stride: stride, into: weights,
-                    stride: length,
-                    m: length, n: length, k: headWidth)
-                hilum_softmax(weights, length, length, length, scale)
-                multiply(
-                    weights, stride: length, query + 2 * width, stride: stride,
-                    into: attended + range.lowerBound * width + head * headWidth, stride: width, m: length,
-                    n: headWidth,
-                    k: length)
-                weights += length * length
-            }
+            hilum_attend(
+                qkv + range.lowerBound * 3 * width, range.count, width, heads, attentionScale, weights,
+                attended + range.lowerBound * width, scratch)
+            weights = weights.map { $0 + heads * range.count * range.count }
         }
     }
 
-    /// dV = PᵀdO; dP = dO·Vᵀ; dS = P⊙(dP − rowsum(dP⊙P))/√h; dQ = dS·K; dK = dSᵀ·Q.
+    var attentionScale: Float { 1 / Float(width / heads).squareRoot() }
+
     func attendBackward(
         _ activations: Activations, _ sequences: Sequences, dAttended: UnsafePointer<Float>, dqkv: FloatPointer,
         _ workspace: Workspace
     ) {
-        let headWidth = width / heads
-        let stride = 3 * width
-        let scale = 1 / Float(headWidth).squareRoot()
         let mark = workspace.mark
         defer { workspace.release(to: mark) }
-        let longest = (0..<sequences.count).reduce(0) { max($0, sequences.range($1).count) }
-        let dWeights = workspace.take(longest * longest)
+        let scratch = workspace.take(hilum_attend_scratch(sequences.longest, width, heads))
         var weights = UnsafePointer(activations.weights)
         for sequence in 0..<sequences.count {
             let range = sequences.range(sequence)
-            let length = range.count
-            for head in 0..<heads {
-                let query = activations.qkv + range.lowerBound * stride + head * headWidth
-                let dQuery = dqkv + range.lowerBound * stride + head * headWidth
-                let dOut = dAttended + range.lowerBound * width + head * headWidth
-                multiply(
-                    weights, transposed: true, stride: length, dOut, stride: width, into: dQuery + 2 * width,
-                    stride: stride,
-                    m: length, n: headWidth, k: length)
-                multiply(
-                    dOut, stride: width, query + 2 * width, secondTransposed: true, stride: stride, into: dWeights,
-                    stride: length,
-                    m: length, n: length, k: headWidth)
-                hilum_softmax_backward(weights, dWeights, length, length, length, scale)
-                multiply(
-                    dWeights, stride: length, query + width, stride: stride, into: dQuery, stride: stride, m: length,
-                    n: headWidth, k: length)
-                multiply(
-                    dWeights, transposed: true, stride: length, query, stride: stride, into: dQuery + width,
-                    stride: stride,
-                    m: length, n: headWidth, k: length)
-                weights += length * length
-            }
+            let rows = range.lowerBound * 3 * width
+            hilum_attend_backward(
+                activations.qkv + rows, weights, dAttended + range.lowerBound * width, range.count, width, heads,
+                attentionScale, dqkv + rows, scratch)
+            weights += heads * range.count * range.count
         }
     }
 }
