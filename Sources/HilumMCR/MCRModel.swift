@@ -128,7 +128,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         _ patches: [UInt16], kept: [Int32]? = nil, _ workspace: Workspace
     ) -> CommonSpaceHead.Activations {
         let pixels = workspace.take(patches.count)
-        for (i, sample) in patches.enumerated() { pixels[i] = Float(sample) * (1 / 65_535) }
+        Kernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
         let kept = [kept ?? (0..<Int32(configuration.patchCount)).map { $0 }]
         let activations = network.imageEncoder.forward(values.pointer, pixels: pixels, kept: kept, workspace)
         let pooled = [Bool](repeating: true, count: activations.sequences.tokenCount)
