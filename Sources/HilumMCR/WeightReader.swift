@@ -1,7 +1,7 @@
 import Foundation
 import HilumCore
 
-/// Reads a safetensors file tensor by tensor: its header is checked when it is opened, values are fetched when they are asked for.
+/// Reads a safetensors file tensor by tensor: its header is checked when it is opened, values are fetched when asked for.
 ///
 /// Thread rule: any number of threads; reads are positioned.
 public final class WeightReader: Sendable {
