@@ -38,7 +38,9 @@ let package = Package(
         .target(name: "HilumArchive", dependencies: ["HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumMCR"]),
 
         // Floor 5
-        .target(name: "HilumServer", dependencies: ["HilumCore", "HilumArchive", "CHilumSystem"]),
+        .target(
+            name: "HilumServer",
+            dependencies: ["HilumCore", "HilumImaging", "HilumMCR", "HilumArchive", "CHilumSystem"]),
 
         // Floor 6
         .executableTarget(
@@ -49,7 +51,7 @@ let package = Package(
             ]),
         .executableTarget(
             name: "hilum-bench",
-            dependencies: ["HilumCore", "HilumIndex", "HilumMCR", "HilumPhantom"],
+            dependencies: ["HilumCore", "HilumImaging", "HilumIndex", "HilumMCR", "HilumPhantom"],
             path: "Benchmarks/hilum-bench"),
 
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"]),

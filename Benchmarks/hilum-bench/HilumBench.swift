@@ -1,15 +1,24 @@
 import Foundation
 
-/// Benchmarks: `hilum-bench ann …` speaks the contract of the side-by-side driver for nearest-neighbour indexes.
+/// Benchmarks: `hilum-bench ann …` speaks the contract of the side-by-side driver for nearest-neighbour indexes;
+/// `hilum-bench explain` measures where heat maps point.
 @main
 struct HilumBench {
     static func main() {
         var arguments = Array(CommandLine.arguments.dropFirst())
+        if arguments.first == "explain" {
+            do {
+                exit(try ExplainBench(Array(arguments.dropFirst())).run() ? 0 : 1)
+            } catch {
+                FileHandle.standardError.write(Data("hilum-bench: \(error)\n\(ExplainBench.usage)".utf8))
+                exit(2)
+            }
+        }
         // The driver calls a program with the options alone.
         if arguments.first == "ann" {
             arguments.removeFirst()
         } else if arguments.first?.hasPrefix("--") != true {
-            FileHandle.standardError.write(Data(AnnBench.usage.utf8))
+            FileHandle.standardError.write(Data((AnnBench.usage + ExplainBench.usage).utf8))
             exit(arguments.isEmpty ? 0 : 2)
         }
         do {

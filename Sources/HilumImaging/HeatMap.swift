@@ -50,6 +50,32 @@ public enum HeatMap {
         }
         canvas.draw(
             image, in: PixelRect(x: pictureX, y: top, width: place.width, height: place.height), stretched: true)
+        blend(
+            &canvas, PixelRect(x: pictureX, y: top, width: place.width, height: place.height), grid, columns, rows,
+            style)
+        drawBar(
+            &canvas, PixelRect(x: barX, y: top, width: 16, height: place.height), lowest, highest)
+        return canvas.image
+    }
+
+    /// Draws a picture with the grid over it into a square of a canvas, without a bar.
+    ///
+    /// - Parameter highest: the value that has the hottest colour; values below 0 have none.
+    public static func draw(
+        _ image: GrayImage, values: [Float], columns: Int, rows: Int, highest: Float, into canvas: inout Canvas,
+        x: Int, y: Int, style: Style = Style()
+    ) {
+        precondition(columns > 0 && rows > 0 && values.count == columns * rows, "the values must fill the grid")
+        let square = PixelRect(x: x, y: y, width: style.side, height: style.side)
+        let place = canvas.draw(image, in: square)
+        let span = highest > 0 ? Double(highest) : 1
+        let grid = values.map { $0.isFinite ? min(max(Double($0) / span, 0), 1) : 0 }
+        blend(&canvas, place, grid, columns, rows, style)
+    }
+
+    private static func blend(
+        _ canvas: inout Canvas, _ place: PixelRect, _ grid: [Double], _ columns: Int, _ rows: Int, _ style: Style
+    ) {
         for y in 0..<place.height {
             for x in 0..<place.width {
                 let gridX = (Double(x) + 0.5) / Double(place.width) * Double(columns)
@@ -57,13 +83,11 @@ public enum HeatMap {
                 let value =
                     style.isSmooth
                     ? smooth(grid, gridX, gridY, columns, rows) : grid[Int(gridY) * columns + Int(gridX)]
+                // What is cold keeps the radiograph's own grey.
                 canvas.blend(
-                    pictureX + x, top + y, ColorMap.heat.color(value), style.opacity * (0.15 + 0.85 * value))
+                    place.x + x, place.y + y, ColorMap.heat.color(value), style.opacity * min(1, 1.3 * value * value))
             }
         }
-        drawBar(
-            &canvas, PixelRect(x: barX, y: top, width: 16, height: place.height), lowest, highest)
-        return canvas.image
     }
 
     /// Bilinear between the centres of the cells; level beyond the outermost.

@@ -45,15 +45,40 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     }
 
     public func embed(images: [GrayImage], threads: Int) throws -> [Float] {
-        embed(count: images.count, threads: threads) { index, workspace in
-            self.encode(Preprocessing.patches(of: images[index], self.configuration), workspace)
-        }
+        embed(images: images, hiding: .none, seed: 0, threads: threads)
     }
 
     public func embed(reports: [String], threads: Int) throws -> [Float] {
+        embed(reports: reports, hiding: .none, seed: 0, threads: threads)
+    }
+
+    /// Embeddings of images of which a share of the patches is hidden, `[images.count, dimension]`.
+    ///
+    /// Hidden patches are dropped before the encoder, as in training. With `.none` the bits are those of `embed(images:)`.
+    /// - Parameter first: the number of the first image; the mask of an image is a function of the seed and its number.
+    public func embed(
+        images: [GrayImage], hiding ratio: MaskRatio, seed: UInt64, first: Int = 0, threads: Int
+    ) -> [Float] {
+        embed(count: images.count, threads: threads) { index, workspace in
+            let kept = Masking.keptPatches(
+                self.configuration.patchCount, ratio, seed: seed, step: 0, sample: first + index)
+            return self.encode(Preprocessing.patches(of: images[index], self.configuration), kept: kept, workspace)
+        }
+    }
+
+    /// Embeddings of reports of which a share of the words is hidden, `[reports.count, dimension]`.
+    ///
+    /// Hidden words become [MASK] and take no part in the pooling, as in training. With `.none` the bits are those of
+    /// `embed(reports:)`.
+    /// - Parameter first: the number of the first report; the mask of a report is a function of the seed and its number.
+    public func embed(
+        reports: [String], hiding ratio: MaskRatio, seed: UInt64, first: Int = 0, threads: Int
+    ) -> [Float] {
         embed(count: reports.count, threads: threads) { index, workspace in
-            self.encode(
-                self.tokenizer.encode(reports[index], maxLength: self.configuration.maxTokens), workspace)
+            let report = self.tokenizer.encode(reports[index], maxLength: self.configuration.maxTokens)
+            let hidden = Masking.hiddenTokens(
+                wordIndices: report.wordIndex[...], ratio, seed: seed, step: 0, sample: first + index)
+            return self.encode(report, hidden: hidden, workspace)
         }
     }
 
@@ -86,25 +111,51 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         }
     }
 
-    /// - Parameter patches: 16-bit `[N, patchPixels]`.
+    /// - Parameters:
+    ///   - patches: 16-bit `[N, patchPixels]`.
+    ///   - kept: the patches that the encoder sees, ascending; nil: all.
     /// - Returns: `[dimension]` in the workspace.
-    private func encode(_ patches: [UInt16], _ workspace: Workspace) -> FloatPointer {
+    private func encode(_ patches: [UInt16], kept: [Int32]? = nil, _ workspace: Workspace) -> FloatPointer {
+        mapped(patches, kept: kept, workspace).embedding
+    }
+
+    private func encode(
+        _ report: TokenizedReport, hidden: [Bool]? = nil, _ workspace: Workspace
+    ) -> FloatPointer {
+        mapped(report, hidden: hidden, workspace).embedding
+    }
+
+    /// The mapped local features of an image and how they were pooled: row 0 is [CLS], then the kept patches.
+    func mapped(
+        _ patches: [UInt16], kept: [Int32]? = nil, _ workspace: Workspace
+    ) -> CommonSpaceHead.Activations {
         let pixels = workspace.take(patches.count)
         Kernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
-        let kept = [(0..<Int32(configuration.patchCount)).map { $0 }]
+        let kept = [kept ?? (0..<Int32(configuration.patchCount)).map { $0 }]
         let activations = network.imageEncoder.forward(values.pointer, pixels: pixels, kept: kept, workspace)
         let pooled = [Bool](repeating: true, count: activations.sequences.tokenCount)
         return network.imageHead.forward(
-            values.pointer, activations.hidden, activations.sequences, pooled: pooled, workspace
-        ).embedding
+            values.pointer, activations.hidden, activations.sequences, pooled: pooled, workspace)
     }
 
-    private func encode(_ report: TokenizedReport, _ workspace: Workspace) -> FloatPointer {
+    /// The mapped local features of a report and how they were pooled, one row a token.
+    func mapped(
+        _ report: TokenizedReport, hidden: [Bool]? = nil, _ workspace: Workspace
+    ) -> CommonSpaceHead.Activations {
         let sequences = Sequences(lengths: [report.ids.count])
-        let activations = network.reportEncoder.forward(values.pointer, ids: report.ids, sequences, workspace)
-        let pooled = StepRunner.pooledTokens(sequences, hidden: [Bool](repeating: false, count: report.ids.count))
+        let hidden = hidden ?? [Bool](repeating: false, count: report.ids.count)
+        let maskID = tokenizer.vocabulary.maskID
+        let ids = zip(report.ids, hidden).map { $1 ? maskID : $0 }
+        let activations = network.reportEncoder.forward(values.pointer, ids: ids, sequences, workspace)
+        let pooled = StepRunner.pooledTokens(sequences, hidden: hidden)
         return network.reportHead.forward(values.pointer, activations.hidden, sequences, pooled: pooled, workspace)
-            .embedding
+    }
+
+    /// Runs `body` with a workspace of the pool; nothing in it may be used afterwards.
+    func withWorkspace<Result>(_ body: (Workspace) throws -> Result) rethrows -> Result {
+        let workspace = takeWorkspace()
+        defer { putBack(workspace) }
+        return try body(workspace)
     }
 
     private func takeWorkspace() -> Workspace {

@@ -133,7 +133,10 @@ extension RetrievalEvaluation.Chance {
 
 extension RetrievalEvaluation.LabelPrecision {
     /// Nil when no study has a label or there is no other study.
-    init?(images: EmbeddingRows, reports: EmbeddingRows, labels: LabelSets, threads: Int) {
+    init?(
+        images: (queries: EmbeddingRows, gallery: EmbeddingRows),
+        reports: (queries: EmbeddingRows, gallery: EmbeddingRows), labels: LabelSets, threads: Int
+    ) {
         guard !labels.labelled.isEmpty, labels.count > 1 else { return nil }
         image = Self.precision(images, labels, threads)
         report = Self.precision(reports, labels, threads)
@@ -144,10 +147,12 @@ extension RetrievalEvaluation.LabelPrecision {
     }
 
     private static func precision(
-        _ rows: EmbeddingRows, _ labels: LabelSets, _ threads: Int
+        _ rows: (queries: EmbeddingRows, gallery: EmbeddingRows), _ labels: LabelSets, _ threads: Int
     ) -> RetrievalEvaluation.Precision {
         let depth = min(10, labels.count - 1)
-        let relevant = RetrievalEvaluation.mapSimilarities(queries: rows, gallery: rows, threads: threads) {
+        let relevant = RetrievalEvaluation.mapSimilarities(
+            queries: rows.queries, gallery: rows.gallery, threads: threads
+        ) {
             query, row in
             RetrievalEvaluation.nearestRows(row, count: depth, leavingOut: query).map { labels.areRelated(query, $0) }
         }

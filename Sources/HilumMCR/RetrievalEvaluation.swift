@@ -14,6 +14,10 @@ public struct RetrievalCases: Sendable {
     /// `[studies]`: what is found, each with its side where it has one ("left effusion"), or "normal". An empty set means
     /// that nothing is known: such a study asks no question about labels and is relevant to none.
     public var labels: [Set<String>]
+    /// `[studies, dimension]`: the images as queries where they differ from those in the gallery; nil: they are the same.
+    public var imageQueries: [Float]?
+    /// `[studies, dimension]`: the reports as queries where they differ from those in the gallery; nil: they are the same.
+    public var reportQueries: [Float]?
 
     public init(images: [Float], reports: [Float], dimension: Int, reportHashes: [UInt64], labels: [Set<String>]) {
         self.images = images
@@ -101,9 +105,17 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     public let index: Index?
     /// The rule of what counts as the same report, in words.
     public let dedup: String
+    /// How much of the queries was hidden; nil: nothing was asked to be.
+    public var mask: QueryMask?
+    /// Recall over the hidden share, where it was asked for.
+    public var missingInformation: [MissingInformation]?
+    /// Short queries, where they were asked for.
+    public var shortQueries: ShortQueries?
 
     enum CodingKeys: String, CodingKey {
-        case n, model, text, chance, index, dedup
+        case n, model, text, chance, index, dedup, mask
+        case missingInformation = "missing_information"
+        case shortQueries = "short_queries"
         case imageToReport = "image_to_report"
         case reportToImage = "report_to_image"
         case labelPrecision = "label_precision"
@@ -125,6 +137,8 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
         try Self.check(cases)
         let images = try EmbeddingRows(cases.images, dimension: cases.dimension)
         let reports = try EmbeddingRows(cases.reports, dimension: cases.dimension)
+        let imageQueries = try Self.rows(cases.imageQueries, cases) ?? images
+        let reportQueries = try Self.rows(cases.reportQueries, cases) ?? reports
         let positives = PositiveGroups(hashes: cases.reportHashes)
 
         n = cases.count
@@ -133,14 +147,15 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
         self.index = index
         dedup = positives.rule
         imageToReport = Direction(
-            ranks: Self.ranks(queries: images, gallery: reports, positives: positives, threads: threads),
+            ranks: Self.ranks(queries: imageQueries, gallery: reports, positives: positives, threads: threads),
             generator: SeededGenerator(seed: seed, keys: 1), resamples: resamples)
         reportToImage = Direction(
-            ranks: Self.ranks(queries: reports, gallery: images, positives: positives, threads: threads),
+            ranks: Self.ranks(queries: reportQueries, gallery: images, positives: positives, threads: threads),
             generator: SeededGenerator(seed: seed, keys: 2), resamples: resamples)
         let labels = LabelSets(cases.labels)
         chance = Chance(positives: positives, labels: labels)
-        labelPrecision = LabelPrecision(images: images, reports: reports, labels: labels, threads: threads)
+        labelPrecision = LabelPrecision(
+            images: (imageQueries, images), reports: (reportQueries, reports), labels: labels, threads: threads)
     }
 
     /// The rank of the best positive of each query: `[queries]`, from 1; a half where an odd count is tied.
@@ -206,6 +221,17 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
         try container.encode(chance, forKey: .chance)
         try container.encode(index, forKey: .index)
         try container.encode(dedup, forKey: .dedup)
+        try container.encodeIfPresent(mask, forKey: .mask)
+        try container.encodeIfPresent(missingInformation, forKey: .missingInformation)
+        try container.encodeIfPresent(shortQueries, forKey: .shortQueries)
+    }
+
+    private static func rows(_ queries: [Float]?, _ cases: RetrievalCases) throws(MCRError) -> EmbeddingRows? {
+        guard let queries else { return nil }
+        guard queries.count == cases.count * cases.dimension else {
+            throw MCRError(.badEvaluation(reason: "there must be one query a study in each direction"))
+        }
+        return try EmbeddingRows(queries, dimension: cases.dimension)
     }
 
     private static func check(_ cases: RetrievalCases) throws(MCRError) {

@@ -48,6 +48,12 @@ public struct PhantomGenerator: Sendable {
             view: plan.isPortable ? "AP" : "PA", date: study.date)
     }
 
+    /// The names of the findings of case `index`, without drawing it; empty for a normal one.
+    public func findingNames(_ index: Int) -> [String] {
+        precondition(index >= 0, "cases are numbered from 0")
+        return makePlan(index).lesions.map { $0.finding(box: nil).name }
+    }
+
     func makePlan(_ index: Int) -> CasePlan {
         var random = SeededGenerator(seed: seed, keys: site.key, UInt64(index), 1)
         var plan = CasePlan(site: site, random: &random)

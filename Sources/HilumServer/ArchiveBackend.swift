@@ -1,6 +1,8 @@
 import Foundation
 import HilumArchive
 import HilumCore
+import HilumImaging
+import HilumMCR
 
 extension Server {
     /// A daemon over an archive that is open for writing.
@@ -76,6 +78,19 @@ struct ArchiveBackend: ArchiveService {
         try refusing { try archive.vectors(id: id).map { ServiceVectors(image: $0[.image], report: $0[.report]) } }
     }
 
+    func explain(_ image: ServiceExplainedImage, text: String) throws -> ServiceExplanation {
+        try refusing {
+            let bytes =
+                switch image {
+                case .id(let id): try archive.imageBytes(of: id)
+                case .image(let bytes): bytes
+                }
+            let decoded: GrayImage
+            do { decoded = try ImageDecoder.decode(bytes) } catch { throw ArchiveError(.badImage, "\(error)") }
+            return Self.explanation(try archive.explain(decoded, text: text))
+        }
+    }
+
     func count(_ conditions: [ServiceCondition]) throws -> Int {
         try refusing { try archive.count(Self.filter(conditions)) }
     }
@@ -135,6 +150,26 @@ struct ArchiveBackend: ArchiveService {
                     }
                 }
                 return Filter.Condition(key: condition.key, values: values, isNegated: condition.isNegated)
+            })
+    }
+
+    private static func explanation(_ explanation: Explanation) -> ServiceExplanation {
+        let grid = explanation.grid
+        func map(_ total: Float, _ heat: [Float]) -> ServiceExplanation.Map {
+            let patch = grid.hottest(heat)
+            let place = grid.rectangle(of: patch)
+            return ServiceExplanation.Map(
+                total: total, heat: heat,
+                hottest: ServiceExplanation.Place(
+                    row: patch / grid.side, column: patch % grid.side, x: place.x, y: place.y, width: place.width,
+                    height: place.height))
+        }
+        return ServiceExplanation(
+            score: explanation.score, rows: grid.side, columns: grid.side, referenceCount: explanation.referenceCount,
+            whole: map(explanation.total, explanation.heat),
+            words: explanation.words.map { word in
+                ServiceExplanation.Word(
+                    text: word.text, range: word.byteRange, weight: word.weight, map: map(word.total, word.evidence))
             })
     }
 

@@ -16,6 +16,8 @@ public protocol ArchiveService: Sendable {
     func get(id: String) throws -> ServiceRecord?
     /// The unit vectors of a case, nil if there is none.
     func vectors(id: String) throws -> ServiceVectors?
+    /// Which patches of a stored case's image, or of an image that was sent, answer to which words of a text.
+    func explain(_ image: ServiceExplainedImage, text: String) throws -> ServiceExplanation
     /// How many cases meet all conditions.
     func count(_ conditions: [ServiceCondition]) throws -> Int
     /// The statistics as one JSON object without line feeds.
@@ -198,5 +200,82 @@ public struct ServiceAnswer: Sendable, Equatable {
         self.visited = visited
         self.microseconds = microseconds
         self.isShortOfFilter = isShortOfFilter
+    }
+}
+
+/// The image of an explanation.
+public enum ServiceExplainedImage: Sendable, Equatable {
+    case id(String)
+    /// Bytes of an image file.
+    case image([UInt8])
+}
+
+/// Which patches of an image answer to which words of a text.
+public struct ServiceExplanation: Sendable, Equatable {
+    /// A place in the original image, in its pixels.
+    public struct Place: Sendable, Equatable {
+        public var row: Int
+        public var column: Int
+        public var x: Int
+        public var y: Int
+        public var width: Int
+        public var height: Int
+
+        public init(row: Int, column: Int, x: Int, y: Int, width: Int, height: Int) {
+            self.row = row
+            self.column = column
+            self.x = x
+            self.y = y
+            self.width = width
+            self.height = height
+        }
+    }
+
+    /// Evidence over the patches, row-major, and its hottest place.
+    public struct Map: Sendable, Equatable {
+        /// All of it, what falls on no patch included.
+        public var total: Float
+        public var heat: [Float]
+        public var hottest: Place
+
+        public init(total: Float, heat: [Float], hottest: Place) {
+            self.total = total
+            self.heat = heat
+            self.hottest = hottest
+        }
+    }
+
+    public struct Word: Sendable, Equatable {
+        public var text: String
+        /// UTF-8 bytes of the text.
+        public var range: Range<Int>
+        /// Share of the word in the text's embedding.
+        public var weight: Float
+        public var map: Map
+
+        public init(text: String, range: Range<Int>, weight: Float, map: Map) {
+            self.text = text
+            self.range = range
+            self.weight = weight
+            self.map = map
+        }
+    }
+
+    /// The cosine of image and text.
+    public var score: Float
+    public var rows: Int
+    public var columns: Int
+    /// How many images the evidence is held against.
+    public var referenceCount: Int
+    public var whole: Map
+    public var words: [Word]
+
+    public init(score: Float, rows: Int, columns: Int, referenceCount: Int, whole: Map, words: [Word]) {
+        self.score = score
+        self.rows = rows
+        self.columns = columns
+        self.referenceCount = referenceCount
+        self.whole = whole
+        self.words = words
     }
 }

@@ -15,8 +15,8 @@ final class RequestHandler: Sendable {
         case write
     }
 
-    static let verbs = ["PING", "HELLO", "SEARCH", "PUT", "GET", "DELETE", "COUNT", "STATS", "QUIT"]
-    static let laterVerbs: Set<String> = ["FACET", "EXPLAIN", "METRICS", "REEMBED", "SNAPSHOT"]
+    static let verbs = ["PING", "HELLO", "SEARCH", "PUT", "GET", "DELETE", "COUNT", "EXPLAIN", "STATS", "QUIT"]
+    static let laterVerbs: Set<String> = ["FACET", "METRICS", "REEMBED", "SNAPSHOT"]
 
     let service: any ArchiveService
     let configuration: ServerConfiguration
@@ -37,7 +37,7 @@ final class RequestHandler: Sendable {
             }
             let builder = ReplyBuilder(tag: tag)
             return .reply(request.verb == "PING" ? builder.ok("PONG") : builder.ok("BYE", closes: true))
-        case "HELLO", "SEARCH", "GET", "COUNT", "STATS": return .read
+        case "HELLO", "SEARCH", "GET", "COUNT", "EXPLAIN", "STATS": return .read
         case "PUT", "DELETE":
             if mayWrite { return .write }
             let text =
@@ -61,6 +61,7 @@ final class RequestHandler: Sendable {
                 case "SEARCH": try search(request)
                 case "GET": try get(request)
                 case "COUNT": try count(request)
+                case "EXPLAIN": try explain(request)
                 default: try statistics(request)
                 }
             if reply.bytes.count <= configuration.replyByteCount { return reply }

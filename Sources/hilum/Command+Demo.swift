@@ -21,7 +21,8 @@ extension Command {
         ],
         details: """
             Draws chest radiographs with reports, indexes them, starts the daemon, drops one more case into its inbox, and
-            then searches by image and by text. Leaves the archive and a contact sheet in DIR.
+            then searches by image and by text, and shows where the image answers to a finding. Leaves the archive, a contact
+            sheet and a heat map in DIR.
             """,
         examples: [("hilum demo --dir /tmp/demo", "runs it in a folder of one's own")],
         run: runDemo)
@@ -46,6 +47,7 @@ private struct Demo {
     private var archive: String { folder + "/archive" }
     private var inbox: String { folder + "/inbox" }
     private var sheet: String { folder + "/contact-sheet.png" }
+    private var heatMap: String { folder + "/heat-map.png" }
 
     /// Empties a folder that an earlier demo made, and refuses any other that holds something.
     init(folder: String, count: Int, seed: UInt64) throws {
@@ -64,7 +66,8 @@ private struct Demo {
         } catch let error as ArchiveError {
             if case .busy = error.code { throw CommandError(.failed, "\(error); or give another --dir") }
         }
-        for name in ["phantoms", "archive", "inbox", "contact-sheet.png", "query.png"] where present.contains(name) {
+        for name in ["phantoms", "archive", "inbox", "contact-sheet.png", "heat-map.png", "query.png"]
+        where present.contains(name) {
             try FileManager.default.removeItem(atPath: absolute + "/" + name)
         }
         try FileIO.makeFolder(absolute)
@@ -96,6 +99,7 @@ private struct Demo {
         let byText = try searchByText(daemon)
         try writeContactSheet([byImage, byText], title: "Hilum: similar cases among drawn phantoms", to: sheet)
         tell("contact sheet: \(sheet)")
+        try explain()
         let isStopped = daemon.stop()
         if !isStopped { throw CommandError(.failed, "the daemon did not end cleanly") }
         tell("done in \(durationText(monotonicSeconds() - started)); to go on:")
@@ -139,6 +143,24 @@ private struct Demo {
         tell("searching with the words: \(text)")
         let hits = try daemon.search("SEARCH text=\(JSON.string(text).text) k=5 with=report,path")
         return (ContactSheet.Query(title: "text", text: text), hits)
+    }
+
+    /// Where a case that the archive does not hold answers to the words for its finding.
+    private func explain() throws {
+        let generator = PhantomGenerator(seed: seed, site: .a, side: 256)
+        let wanted = ["effusion", "consolidation", "nodule"]
+        let number = ((count + 1)..<(count + 400)).first { number in
+            let names = generator.findingNames(number)
+            return names.count == 1 && wanted.contains(names[0])
+        }
+        let drawn = generator.makeCase(number ?? count + 1)
+        let text = drawn.findings.first.map { "\($0.laterality?.rawValue ?? "") \($0.name)" } ?? drawn.labels[0]
+        let opened = try Archive(path: archive, mode: .readOnly, embedder: try loadModel(builtinModelName))
+        defer { opened.close() }
+        let explanation = try opened.explain(drawn.image, text: text)
+        let picture = evidenceSheet(explanation, of: drawn.image).render()
+        try FileIO.writeAtomically(heatMap, try PNGEncoder.encode(picture))
+        tell("heat map of a new image for the words '\(text)': \(heatMap)")
     }
 
     private func tell(_ line: String) { print("==> \(line)") }

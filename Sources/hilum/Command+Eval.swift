@@ -10,7 +10,9 @@ extension Command {
     static let eval = Command(
         name: "eval",
         summary: "measure retrieval: recall, median rank, label precision",
-        usage: ["[ARCHIVE | --model MODEL] --data DIR [--plots DIR] [--json]"],
+        usage: [
+            "[ARCHIVE | --model MODEL] --data DIR [--mask-image P] [--mask-report P] [--mask-sweep] [--plots DIR] [--json]"
+        ],
         operands: ["ARCHIVE"],
         optionalOperandCount: 1,
         options: [
@@ -18,15 +20,21 @@ extension Command {
             .value(
                 "data", "DIR", "folder with a cases.jsonl: every case with an image and a report is query and gallery"),
             .value("limit", "N", "only the first N cases"),
-            .value("seed", "S", "seed of the bootstrap (default 1)"),
-            .value("plots", "DIR", "draw recall over the number of hits as PNG"),
+            .value("seed", "S", "seed of the bootstrap and of the masks (default 1)"),
+            .value("mask-image", "P", "hide P per cent of the patches of the images that ask (0 to 95)"),
+            .value("mask-report", "P", "hide P per cent of the words of the reports that ask (0 to 95)"),
+            .flag("mask-sweep", "recall with 0, 25, 50 and 75 per cent of each query hidden, and short queries"),
+            .value("plots", "DIR", "draw recall over the number of hits, and over the hidden share, as PNG"),
             .quiet, .json,
         ],
         details: """
             Gallery and queries are all cases of DIR that have both an image and a report; both directions are measured. A hit is the
             same case or one with an identical normalised report. Rank = 1 + strictly better + half of the tied others. The
             figures stand beside those of chance; the 95 % interval is a bootstrap over queries. 'index' says which part of the
-            exact top ten the graph index finds, so that a loss of the index is told from a loss of the model.
+            exact top ten the graph index finds, so that a loss of the index is told from a loss of the model. What asks is masked
+            and the gallery is whole: hidden patches are dropped before the encoder, hidden words become [MASK] and are not pooled,
+            as in training. --mask-sweep asks for images with short texts too: each finding in a phrase and in three words (all
+            images with it are right), or three words in a row of each report where no findings are known.
             """,
         examples: [("hilum eval --model builtin --data phantoms --json", "the built-in model on drawn cases")],
         run: runEval)
@@ -42,10 +50,16 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
     let limit = try arguments.integer("limit", in: 1...Int.max)
     let isQuiet = arguments.has("quiet")
     let model = try modelName.map { try loadModel($0) } ?? loadModel(ofArchive: archive ?? "")
-    let set = try EvaluationSet(folder: data, limit: limit, model: model, isQuiet: isQuiet)
-    let evaluation = try RetrievalEvaluation(
-        of: set.cases, model: model.modelID, index: RetrievalEvaluation.Index(recall10: try set.indexRecall()),
-        seed: try arguments.seed())
+    let seed = try arguments.seed()
+    let masks = try MaskPlan(arguments, seed: seed)
+    let set = try EvaluationSet(folder: data, limit: limit, model: model, masks: masks, isQuiet: isQuiet)
+    var cases = set.cases
+    if let percent = masks.image, percent > 0 { cases.imageQueries = set.maskedImages[percent] }
+    if let percent = masks.report, percent > 0 { cases.reportQueries = set.maskedReports[percent] }
+    var evaluation = try RetrievalEvaluation(
+        of: cases, model: model.modelID, index: RetrievalEvaluation.Index(recall10: try set.indexRecall()), seed: seed)
+    evaluation.mask = masks.stated
+    if masks.isSweep { try set.addSweep(to: &evaluation, model, masks) }
     if arguments.has("json") {
         standardOutputLine(try evaluation.json())
     } else {
@@ -57,12 +71,16 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
 }
 
 /// The embeddings of a data set's pairs.
-private struct EvaluationSet {
+struct EvaluationSet {
     let cases: RetrievalCases
+    /// By the percentage that is hidden, `[studies, dimension]`.
+    private(set) var maskedImages: [Int: [Float]] = [:]
+    private(set) var maskedReports: [Int: [Float]] = [:]
+    let texts: [String]
     /// Cases that were left out because their image cannot be read.
     private(set) var refused: [(path: String, reason: String)] = []
 
-    init(folder: String, limit: Int?, model: MCRModel, isQuiet: Bool) throws {
+    init(folder: String, limit: Int?, model: MCRModel, masks: MaskPlan, isQuiet: Bool) throws {
         let read = try CaseFiles(source: folder)
         refused = read.refused.map { ($0.source, $0.reason) }
         var pairs = read.cases.filter { $0.image != nil && !($0.report ?? "").isEmpty }
@@ -85,11 +103,22 @@ private struct EvaluationSet {
                 case .failure(let error): refused.append((pair.id, "\(error)"))
                 }
             }
+            let first = kept.count - good.count
             images += try model.embed(images: good, threads: defaultThreadCount)
+            for percent in masks.imagePercents {
+                maskedImages[percent, default: []] += model.embed(
+                    images: good, hiding: MaskRatio(percent: percent), seed: masks.seed, first: first,
+                    threads: defaultThreadCount)
+            }
             progress.advance(by: batch.count)
         }
         progress.finish()
         let texts = kept.map { $0.report ?? "" }
+        self.texts = texts
+        for percent in masks.reportPercents {
+            maskedReports[percent] = model.embed(
+                reports: texts, hiding: MaskRatio(percent: percent), seed: masks.seed, threads: defaultThreadCount)
+        }
         cases = RetrievalCases(
             images: images, reports: try model.embed(reports: texts, threads: defaultThreadCount),
             dimension: model.dimension,
@@ -150,6 +179,7 @@ private struct EvaluationSet {
         let path = folder + "/recall.png"
         try FileIO.writeAtomically(path, try PNGEncoder.encode(plot.render()))
         standardError("plot: \(path)\n")
+        if let rows = evaluation.missingInformation { try writeSweep(rows, to: folder, evaluation) }
     }
 }
 
@@ -201,6 +231,7 @@ private func text(of evaluation: RetrievalEvaluation) -> String {
         if let p = chance.p { labels.append(["chance", percentText(p), percentText(p), percentText(p)]) }
         text += "\n" + labels.text
     }
+    text += missingText(of: evaluation)
     text += "\nN \(evaluation.n), model \(evaluation.model.prefix(16)), text: \(evaluation.text)\n"
     text += "duplicates: \(evaluation.dedup)\n"
     if let index = evaluation.index { text += "index: finds \(percentText(index.recall10)) of the exact top ten\n" }

@@ -134,7 +134,10 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
             ("DELETE", "BADREQ"), ("DELETE id=a view=PA", "BADREQ"), ("DELETE id!=a", "BADREQ"), ("GET", "BADREQ"),
             ("GET id=case1 with=everything", "BADREQ"), ("COUNT bare", "BADREQ"), ("PING x", "BADREQ"),
             ("STATS x=1", "BADREQ"),
-            ("PING bytes=1\nx", "BADREQ"), ("FACET by=view", "UNKNOWN"), ("EXPLAIN id=a text=b", "UNKNOWN"),
+            ("PING bytes=1\nx", "BADREQ"), ("FACET by=view", "UNKNOWN"), ("EXPLAIN SEARCH text=b", "UNKNOWN"),
+            ("EXPLAIN id=a text=b", "NOTFOUND"), ("EXPLAIN id=case1", "BADREQ"), ("EXPLAIN text=b", "BADREQ"),
+            ("EXPLAIN id=case1 text=\" \"", "BADREQ"), ("EXPLAIN id=case1 text=b bytes=3\nabc", "BADREQ"),
+            ("EXPLAIN text=b bytes=3\nabc", "BADIMAGE"), ("EXPLAIN id=case1 text=b k=3", "BADREQ"),
             ("METRICS", "UNKNOWN"), ("REEMBED status", "UNKNOWN"), ("SNAPSHOT to=/x", "UNKNOWN"),
         ])
     func refusesChanges(_ line: String, _ code: String) {
@@ -145,6 +148,21 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
 
     @Test func verbsOfLaterReleasesSaySo() {
         #expect(ask("FACET by=view") == ["ERR UNKNOWN FACET is not available in this release"])
+    }
+
+    @Test("EXPLAIN answers with one object for the text and one a word") func explains() {
+        let place = #""hottest":{"row":0,"column":1,"x":8,"y":0,"width":8,"height":16}"#
+        let lines = ask("@t EXPLAIN id=case1 text=\"left effusion\"")
+        #expect(
+            lines == [
+                #"@t {"score":0.2500,"rows":1,"columns":2,"reference_images":3,"evidence":1.0000,"# + place
+                    + #","heat":[0.0000,1.0000]}"#,
+                #"@t {"word":"left","start":0,"end":1,"weight":0.5000,"evidence":0.0000,"# + place
+                    + #","heat":[0.0000,0.0000]}"#,
+                #"@t {"word":"effusion","start":1,"end":2,"weight":0.5000,"evidence":1.0000,"# + place
+                    + #","heat":[0.0000,1.0000]}"#,
+                "@t OK words=2 patches=2",
+            ])
     }
 
     @Test func anIDWithASpaceComesBackAsAJSONString() {

@@ -98,6 +98,23 @@ final class FakeArchive: ArchiveService {
             isShortOfFilter: !search.conditions.isEmpty && matching.count < search.k)
     }
 
+    /// Two patches; each word's evidence is its number.
+    func explain(_ image: ServiceExplainedImage, text: String) throws -> ServiceExplanation {
+        switch image {
+        case .id(let id): if get(id: id) == nil { throw ServerError.refused(.notFound, "no case has this id") }
+        case .image(let bytes): if bytes.first != 0x89 { throw ServerError.refused(.badImage, "not a PNG") }
+        }
+        let place = ServiceExplanation.Place(row: 0, column: 1, x: 8, y: 0, width: 8, height: 16)
+        let words = text.split(separator: " ").enumerated().map { index, word in
+            ServiceExplanation.Word(
+                text: String(word), range: index..<(index + 1), weight: 0.5,
+                map: ServiceExplanation.Map(total: Float(index), heat: [0, Float(index)], hottest: place))
+        }
+        return ServiceExplanation(
+            score: 0.25, rows: 1, columns: 2, referenceCount: 3,
+            whole: ServiceExplanation.Map(total: 1, heat: [0, 1], hottest: place), words: words)
+    }
+
     func put(_ cases: [ServiceCase]) throws -> [ServicePutOutcome] {
         if cases.contains(where: { $0.id.hasPrefix("wait") }) { _ = eventually { gate.isRaised } }
         return try state.withLock { state in

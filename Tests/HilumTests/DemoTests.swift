@@ -19,6 +19,7 @@ struct DemoTests {
             #expect(result.text.contains("it can be found"))
             let sheet = try ImageDecoder.decode(path: folder + "/contact-sheet.png")
             #expect(sheet.width > 1000 && sheet.height > 500)
+            #expect(try ImageDecoder.decode(path: folder + "/heat-map.png").width > 500)
             #expect(try Program.run(["check", folder + "/archive", "--deep"]).status == 0)
             #expect(try Program.run(["stats", folder + "/archive", "--json"]).object()["cases"] as? Int == 25)
         }

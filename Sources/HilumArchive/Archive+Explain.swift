@@ -1,0 +1,66 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import HilumMCR
+
+extension Archive {
+    /// How many stored images the evidence of an explanation is held against, and with how few it is not.
+    private static let referenceCount = 200
+    private static let leastReferenceCount = 20
+
+    /// Which patches of an image answer to which words of `text`, against up to 200 of the archive's own images.
+    ///
+    /// The reference images are spread evenly over the cases in the order of storing; they are read and encoded at the first
+    /// call and kept while the archive is open. An archive with fewer than 20 readable images has no reference, and the bare
+    /// score is taken apart.
+    /// - Throws: `.badRequest` for an empty text, `.limit` for one that is too long, `.notReady` without a model of local
+    ///   features, `.io` and `.damaged`.
+    /// - Complexity: O(n) and 200 images at the first call, then one image and one text.
+    public func explain(_ image: GrayImage, text: String) throws -> Explanation {
+        try withArchiveErrors {
+            guard text.contains(where: { !$0.isWhitespace }) else {
+                throw ArchiveError(.badRequest, "the text is empty")
+            }
+            guard text.utf8.count <= ArchiveLimits.reportByteCount else {
+                throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
+            }
+            guard let model = embedder as? MCRModel else {
+                throw ArchiveError(
+                    .notReady, "\(path): no model is loaded that can say where in an image its answer lies")
+            }
+            do {
+                return try model.explain(image: image, text: text, baseline: try explanationBaseline(model))
+            } catch let error as MCRError {
+                throw ArchiveError(.notReady, error.description)
+            }
+        }
+    }
+
+    private func explanationBaseline(_ model: MCRModel) throws -> ExplanationBaseline? {
+        if let known = explanationBaseline.withLock({ $0 }) { return known.baseline }
+        var ids: [String] = []
+        try forEachCase { record in
+            if record.hasImage { ids.append(record.id) }
+            return true
+        }
+        let wanted = min(ids.count, Self.referenceCount)
+        var images: [GrayImage] = []
+        for index in 0..<wanted {
+            // A file that is gone or was changed is no reference; its case stays searchable.
+            guard let bytes = try? imageBytes(of: ids[index * ids.count / wanted]),
+                let image = try? ImageDecoder.decode(bytes)
+            else { continue }
+            // What the model sees is kept, not the whole picture.
+            images.append(image.resizedToFit(side: model.configuration.imageSide))
+        }
+        let baseline = images.count < Self.leastReferenceCount ? nil : try model.baseline(images: images)
+        // Made outside of the lock: two first calls at once do the same work and come to the same bits.
+        explanationBaseline.withLock { $0 = KnownBaseline(baseline: baseline) }
+        return baseline
+    }
+}
+
+/// The reference of explanations once it has been looked for; nil in it: there are too few images.
+struct KnownBaseline: Sendable {
+    var baseline: ExplanationBaseline?
+}

@@ -1,0 +1,119 @@
+import HilumImaging
+
+/// Which patches of an image answer to which words of a text.
+///
+/// Every token is mapped to the common space before it is pooled (MbA), so the cosine of an image and a text is a sum over
+/// pairs of a patch and a word and can be taken apart exactly:
+///
+///     s = e_I · e_T = Σ_i Σ_j (α_i y_i / ‖v_I‖) · (β_j y_j / ‖v_T‖)
+///
+/// Against a baseline the evidence is Σ_i Σ_j (α_i y_i / ‖v_I‖ − r_i) · β_j (y_j / ‖v_T‖ − n): r_i is what a patch at this
+/// place brings on average over reference images, n what is said when nothing is found. It sums to (e_I − Σr) · (e_T − n).
+/// The idea of reading pooled maps as local evidence is that of class activation maps (Zhou et al. 2016).
+public struct Explanation: Sendable, Equatable {
+    /// A word of the text, its pieces taken together.
+    public struct Word: Sendable, Equatable {
+        /// As it stands in the text.
+        public let text: String
+        /// UTF-8 bytes of the text.
+        public let byteRange: Range<Int>
+        /// How much it counts in the text's embedding, 0 … 1; the words and [CLS] sum to 1.
+        public let weight: Float
+        /// `[patches]`, row-major from the upper left.
+        public let evidence: [Float]
+        /// What falls on the image as a whole ([CLS]) rather than on a patch.
+        public let wholeImage: Float
+
+        /// All evidence of the word.
+        public var total: Float { evidence.reduce(wholeImage, +) }
+    }
+
+    /// The cosine of image and text.
+    public let score: Float
+    /// What all evidence sums to: the score, or what is left of it above the baseline.
+    public let total: Float
+    /// `[patches]`: evidence of the whole text, [CLS] included.
+    public let heat: [Float]
+    /// `[patches]`: α, how much each patch counts in the image's embedding.
+    public let patchWeights: [Float]
+    /// In the order of the text; what lies beyond the model's longest text is missing.
+    public let words: [Word]
+    /// The image and how the model cut it.
+    public let grid: PatchGrid
+    /// How many reference images the baseline was made of; 0: there was none.
+    public let referenceCount: Int
+    /// Whether the text was held against what is said when nothing is found.
+    public let isContrasted: Bool
+
+    /// The patch with the most evidence for the whole text; patches that show padding alone do not count.
+    public var hottest: Int { grid.hottest(heat) }
+}
+
+/// How the patches of a model lie over an image that was fitted into the model's square.
+public struct PatchGrid: Sendable, Equatable {
+    /// Patches a row and a column.
+    public let side: Int
+    /// Pixels of a patch's side in the model's square.
+    public let patchSide: Int
+    /// Pixels of the original image.
+    public let imageWidth: Int
+    public let imageHeight: Int
+
+    public init(side: Int, patchSide: Int, imageWidth: Int, imageHeight: Int) {
+        self.side = side
+        self.patchSide = patchSide
+        self.imageWidth = imageWidth
+        self.imageHeight = imageHeight
+    }
+
+    public var count: Int { side * side }
+
+    /// The part of the original image that a patch covers, in its pixels; empty (no width or height) in the padding.
+    public func rectangle(of patch: Int) -> PixelRect {
+        let square = side * patchSide
+        let longer = max(imageWidth, imageHeight)
+        // As in `GrayImage.resizedToFit`.
+        let fittedWidth = max(1, (imageWidth * square + longer / 2) / longer)
+        let fittedHeight = max(1, (imageHeight * square + longer / 2) / longer)
+        let (left, right) = Self.span(patch % side, patchSide, square, fittedWidth, imageWidth)
+        let (top, bottom) = Self.span(patch / side, patchSide, square, fittedHeight, imageHeight)
+        return PixelRect(x: left, y: top, width: right - left, height: bottom - top)
+    }
+
+    private static func span(
+        _ index: Int, _ patchSide: Int, _ square: Int, _ fitted: Int, _ original: Int
+    ) -> (Int, Int) {
+        let padding = (square - fitted) / 2
+        func place(_ position: Int) -> Int {
+            let inside = min(max(position - padding, 0), fitted)
+            return (inside * original + fitted / 2) / fitted
+        }
+        return (place(index * patchSide), place((index + 1) * patchSide))
+    }
+
+    /// The place of the largest value among the patches that show some of the image.
+    public func hottest(_ values: [Float]) -> Int {
+        precondition(values.count == count, "the values must fill the grid")
+        var best = -1
+        for patch in 0..<count where best < 0 || values[patch] > values[best] {
+            let place = rectangle(of: patch)
+            if place.width > 0 && place.height > 0 { best = patch }
+        }
+        return max(best, 0)
+    }
+}
+
+/// What evidence is held against: the mean local features of reference images, and what is said when nothing is found.
+public struct ExplanationBaseline: Sendable, Equatable {
+    /// What a text is held against unless said otherwise.
+    public static let neutralTexts = [
+        "No acute cardiopulmonary abnormality.", "normal chest", "The lungs are clear.",
+    ]
+
+    /// `[patches + 1, dimension]`: mean of α_i y_i / ‖v‖, row 0 for [CLS].
+    let rows: [Float]
+    /// `[dimension]`: mean of the neutral texts' unit vectors.
+    let neutral: [Float]
+    /// How many images the mean is of.
+    public let imageCount: Int
+}

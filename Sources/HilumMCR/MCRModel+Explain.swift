@@ -1,0 +1,161 @@
+import HilumCore
+import HilumImaging
+import HilumNN
+import Synchronization
+
+extension MCRModel {
+    /// A text with more words than this is a report, which speaks of what is normal itself and is not held against it.
+    ///
+    /// Measured with the built-in weights by `hilum-bench explain`: contrast with the neutral texts helps phrases and harms
+    /// whole reports.
+    static let longestPhrase = 12
+
+    /// Local features as they enter the embedding: row i is α_i y_i / ‖v‖, so the rows sum to the unit vector.
+    private struct LocalFeatures {
+        /// `[rows, dimension]`
+        var rows: [Float]
+        var weights: [Float]
+        var embedding: [Float]
+
+        init(_ activations: CommonSpaceHead.Activations, rowCount: Int, dimension: Int) {
+            weights = (0..<rowCount).map { activations.alpha[$0] }
+            embedding = (0..<dimension).map { activations.embedding[$0] }
+            rows = [Float](repeating: 0, count: rowCount * dimension)
+            for row in 0..<rowCount {
+                let scale = activations.alpha[row] * activations.inverseNorm[0]
+                for j in 0..<dimension { rows[row * dimension + j] = scale * activations.mapped[row * dimension + j] }
+            }
+        }
+    }
+
+    private func checkLocalFeatures() throws(MCRError) {
+        guard configuration.alignment == .mba else {
+            throw MCRError(
+                .badModel(
+                    reason:
+                        "it pools before it maps (abm), so it has no local features in the common space to explain with"
+                ))
+        }
+    }
+
+    private func localFeatures(of image: GrayImage) -> LocalFeatures {
+        let patches = Preprocessing.patches(of: image, configuration)
+        return withWorkspace {
+            LocalFeatures(mapped(patches, $0), rowCount: configuration.patchCount + 1, dimension: dimension)
+        }
+    }
+
+    private func localFeatures(of report: TokenizedReport) -> LocalFeatures {
+        withWorkspace { LocalFeatures(mapped(report, $0), rowCount: report.ids.count, dimension: dimension) }
+    }
+
+    /// The mean local features of `images`, and the direction of texts that say that nothing is found.
+    ///
+    /// - Parameters:
+    ///   - images: at least one; a few hundred of the same kind as those to be explained. The same images in the same order
+    ///     give the same bits on any number of threads.
+    ///   - neutralTexts: at least one.
+    /// - Throws: `MCRError.badModel` when the model has no local features (`abm`).
+    public func baseline(
+        images: [GrayImage], neutralTexts: [String] = ExplanationBaseline.neutralTexts,
+        threads: Int = defaultThreadCount
+    ) throws(MCRError) -> ExplanationBaseline {
+        precondition(!images.isEmpty && !neutralTexts.isEmpty, "a baseline needs images and texts")
+        try checkLocalFeatures()
+        let count = (configuration.patchCount + 1) * dimension
+        var sums = [Double](repeating: 0, count: count)
+        // A block at a time bounds the memory; summed in the order of the images.
+        for start in stride(from: 0, to: images.count, by: 32) {
+            let block = start..<min(start + 32, images.count)
+            let parts = Mutex([Int: [Float]]())
+            parallelFor(block.count, threads: threads) { index in
+                let rows = self.localFeatures(of: images[block.lowerBound + index]).rows
+                parts.withLock { $0[index] = rows }
+            }
+            let found = parts.withLock { $0 }
+            for index in 0..<block.count {
+                guard let rows = found[index] else { continue }
+                for i in 0..<count { sums[i] += Double(rows[i]) }
+            }
+        }
+        let reports = embed(reports: neutralTexts, hiding: .none, seed: 0, threads: 1)
+        var neutral = [Float](repeating: 0, count: dimension)
+        for (i, value) in reports.enumerated() { neutral[i % dimension] += value / Float(neutralTexts.count) }
+        return ExplanationBaseline(
+            rows: sums.map { Float($0 / Double(images.count)) }, neutral: neutral, imageCount: images.count)
+    }
+
+    /// Which patches of `image` answer to which words of `text`.
+    ///
+    /// Thread rule: any number of threads at once; the same call gives the same bits.
+    /// - Parameter baseline: made by this model; nil takes the bare score apart. A text of at most twelve words is held
+    ///   against the baseline's neutral texts too.
+    /// - Throws: `MCRError.badModel` when the model has no local features (`abm`).
+    public func explain(
+        image: GrayImage, text: String, baseline: ExplanationBaseline? = nil
+    ) throws(MCRError) -> Explanation {
+        try checkLocalFeatures()
+        let report = tokenizer.encode(text, maxLength: configuration.maxTokens)
+        var left = localFeatures(of: image)
+        var right = localFeatures(of: report)
+        let score = Self.dot(left.embedding[...], right.embedding[...])
+        var isContrasted = false
+        if let baseline {
+            precondition(baseline.rows.count == left.rows.count, "the baseline must be made by this model")
+            for i in 0..<left.rows.count { left.rows[i] -= baseline.rows[i] }
+            isContrasted = report.wordCount <= Self.longestPhrase
+            if isContrasted {
+                for token in 0..<report.ids.count {
+                    for j in 0..<dimension {
+                        right.rows[token * dimension + j] -= right.weights[token] * baseline.neutral[j]
+                    }
+                }
+            }
+        }
+        let grid = PatchGrid(
+            side: configuration.gridSide, patchSide: configuration.patchSide, imageWidth: image.width,
+            imageHeight: image.height)
+        let (words, whole) = evidence(left, right, report, text)
+        return Explanation(
+            score: score, total: whole.reduce(0, +), heat: Array(whole[1...]), patchWeights: Array(left.weights[1...]),
+            words: words, grid: grid, referenceCount: baseline?.imageCount ?? 0, isContrasted: isContrasted)
+    }
+
+    /// The evidence word by word, and that of the whole text, `[patches + 1]`.
+    private func evidence(
+        _ image: LocalFeatures, _ text: LocalFeatures, _ report: TokenizedReport, _ source: String
+    ) -> (words: [Explanation.Word], whole: [Float]) {
+        // Pieces of one word are one row; row 0 is [CLS].
+        var rows = [Float](repeating: 0, count: (report.wordCount + 1) * dimension)
+        var weights = [Float](repeating: 0, count: report.wordCount + 1)
+        for token in 0..<report.ids.count {
+            let row = Int(report.wordIndex[token]) + 1
+            weights[row] += text.weights[token]
+            for j in 0..<dimension { rows[row * dimension + j] += text.rows[token * dimension + j] }
+        }
+        let rowCount = configuration.patchCount + 1
+        var whole = [Float](repeating: 0, count: rowCount)
+        var words: [Explanation.Word] = []
+        let bytes = Array(source.utf8)
+        for row in 0...report.wordCount {
+            let direction = rows[(row * dimension)..<((row + 1) * dimension)]
+            let values = (0..<rowCount).map {
+                Self.dot(image.rows[($0 * dimension)..<(($0 + 1) * dimension)], direction)
+            }
+            for i in 0..<rowCount { whole[i] += values[i] }
+            guard row > 0 else { continue }
+            let range = report.wordRanges[row - 1]
+            words.append(
+                Explanation.Word(
+                    text: String(decoding: bytes[range], as: UTF8.self), byteRange: range, weight: weights[row],
+                    evidence: Array(values[1...]), wholeImage: values[0]))
+        }
+        return (words, whole)
+    }
+
+    private static func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Float {
+        var sum: Float = 0
+        for (x, y) in zip(a, b) { sum += x * y }
+        return sum
+    }
+}
