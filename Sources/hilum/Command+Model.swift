@@ -5,24 +5,68 @@ import HilumMCR
 extension Command {
     static let model = Command(
         name: "model",
-        summary: "look into a model folder",
-        usage: ["inspect MODEL [--json]"],
-        operands: ["inspect", "MODEL"],
-        options: [.json],
+        summary: "look into a model, or bring in weights published elsewhere",
+        usage: [
+            "inspect MODEL [--json]",
+            "import [--image WEIGHTS] [--report WEIGHTS] [--vocab FILE] --out MODEL",
+        ],
+        operands: ["inspect or import", "MODEL"],
+        optionalOperandCount: 1,
+        options: [
+            .value(
+                "image", "WEIGHTS", "a ViT under timm, MAE or HF names: safetensors file, index of shards or folder"),
+            .value("report", "WEIGHTS", "a BERT under HF names, likewise"),
+            .value("vocab", "FILE", "BERT's vocab.txt (default: the one beside the report weights)"),
+            .value("out", "MODEL", "folder for the model that is made"),
+            .value(
+                "image-normalisation", "NAME",
+                "imagenet, half or none: what the ViT was trained with (default: preprocessor_config.json beside it, "
+                    + "else imagenet for timm and MAE names, half for HF)"),
+            .value("image-side", "PIXELS", "side of the input; positions are resampled (default: the ViT's own)"),
+            .value("image-heads", "N", "attention heads (default: config.json beside the weights, else width / 64)"),
+            .value("report-heads", "N", "likewise for the BERT"),
+            .value("max-tokens", "N", "the longest report in tokens (default 256, at most BERT's own)"),
+            .value("precision", "TYPE", "f16 or f32: how the weights are saved (default f16)"),
+            .value("seed", "S", "of the start values of what is not imported (default 1)"),
+            .json,
+        ],
         details: """
-            Shows the configuration of a model, its id, how many parameters it has, and which tensors of its weights are mapped,
-            missing or extra. MODEL is a folder with weights, config and vocabulary; 'builtin' is the model that comes with Hilum.
-            Exits 1 when a tensor is missing.
+            inspect shows the configuration of a model, its id, how many parameters it has, and which tensors of its weights are
+            mapped, missing or extra. MODEL is a folder with weights, config and vocabulary; 'builtin' is the model that comes
+            with Hilum. Of weights published elsewhere it shows whose names they are and what they would fill. Exits 1 when a
+            tensor is missing.
+
+            import makes a model of the sizes of mcr-base (heads to the common space, decoder) whose image encoder is a ViT,
+            whose report encoder is a BERT, or both. What is not imported starts from the seed, so it must be trained before
+            it finds anything: 'hilum train --init MODEL'. Pickles are refused.
             """,
-        examples: [("hilum model inspect builtin", "shows the built-in model")],
+        examples: [
+            ("hilum model inspect builtin", "shows the built-in model"),
+            (
+                "hilum model import --image vit/model.safetensors --report bert/model.safetensors --out start",
+                "makes a model of both; 'hilum train --init start --data my-cases --out my-model' trains it"
+            ),
+        ],
         run: runModel)
 }
 
 private func runModel(_ arguments: Arguments) throws -> ExitStatus {
-    guard arguments.operands[0] == "inspect" else {
-        throw CommandError.usage("'\(arguments.operands[0])' is nothing that can be done with a model; 'inspect' is")
+    switch arguments.operands[0] {
+    case "inspect": break
+    case "import": return try runModelImport(arguments)
+    case let other:
+        throw CommandError.usage("'\(other)' is nothing that can be done with a model; 'inspect' and 'import' are")
+    }
+    guard arguments.operands.count == 2 else { throw CommandError.usage("MODEL is missing") }
+    if let (name, _) = arguments.given.first(where: { $0.name != "json" }) {
+        throw CommandError.usage("--\(name) belongs to 'import', not to 'inspect'")
     }
     let folder = try modelFolder(arguments.operands[1])
+    if !FileManager.default.fileExists(atPath: folder + "/weights.safetensors")
+        && FileManager.default.fileExists(atPath: folder)
+    {
+        return try inspectForeign(folder, asJSON: arguments.has("json"))
+    }
     let (configuration, inventory) = try MCRModel.inspect(folder)
     // A model that lacks a tensor cannot be loaded, but its inventory can still be shown.
     var model: MCRModel?
@@ -51,7 +95,7 @@ private func text(
     _ configuration: MCRConfiguration, _ inventory: TensorInventory, folder: String, id: String?, parameterCount: Int
 ) -> String {
     func sizes(_ encoder: MCRConfiguration.Encoder) -> String {
-        "\(encoder.layers) layers, \(encoder.heads) heads, width \(encoder.width)"
+        "\(encoder.layers) layers, \(encoder.heads) heads, width \(encoder.width), \(encoder.norm.rawValue)-norm"
     }
     var table = TextTable([("what", .left), ("value", .left)])
     table.append(["folder", folder])
@@ -61,7 +105,8 @@ private func text(
     table.append(["image encoder", sizes(configuration.image)])
     table.append([
         "image input",
-        "\(configuration.imageSide) x \(configuration.imageSide) grey, patches of \(configuration.patchSide)",
+        "\(configuration.imageSide) x \(configuration.imageSide) grey, patches of \(configuration.patchSide), "
+            + (configuration.imagePositions == .learned ? "learned positions" : "fixed positions"),
     ])
     table.append(["report encoder", sizes(configuration.report)])
     table.append(["report input", "\(configuration.maxTokens) of \(configuration.vocabularySize) pieces"])

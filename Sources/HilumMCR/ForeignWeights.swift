@@ -1,0 +1,174 @@
+import Foundation
+import HilumCore
+
+/// Weights published elsewhere: one safetensors file or its shards, with the settings that stand beside them.
+///
+/// A folder is searched for `model.safetensors`, then for `model.safetensors.index.json` with its shards, then for a single
+/// file ending in `.safetensors`. `config.json` and `preprocessor_config.json` beside it are read where they are there.
+/// Thread rule: immutable; any number of threads.
+public final class ForeignWeights: Sendable {
+    /// The file, or the index of its shards.
+    public let path: String
+    /// Names of tensors that hold no floats.
+    public let skipped: [String]
+    let settings: Settings
+    /// How images were normalised, if a file beside the weights says so.
+    let normalisation: ImageNormalisation?
+    private let readers: [WeightReader]
+    private let places: [String: Place]
+
+    private struct Place {
+        let reader: Int
+        let entry: SafeTensorsHeader.Entry
+    }
+
+    /// What `config.json` says of the encoder, as far as it matters here.
+    struct Settings: Sendable {
+        var heads: Int?
+        var epsilon: Float?
+        var activation: String?
+        var positions: String?
+    }
+
+    /// Opens weights: headers are checked, values are read when they are asked for.
+    ///
+    /// - Throws: `MCRError.badWeights` saying what is wrong and what to do, or `FileError`.
+    public init(_ path: String) throws {
+        let file = try Self.file(of: path)
+        self.path = file
+        let folder = (file as NSString).deletingLastPathComponent
+        let files = file.hasSuffix(".json") ? try Self.shards(file) : [file]
+        readers = try files.map { try WeightReader($0, skipsIntegers: true) }
+        var places: [String: Place] = [:]
+        for (index, reader) in readers.enumerated() {
+            for (name, entry) in reader.entries {
+                guard places.updateValue(Place(reader: index, entry: entry), forKey: name) == nil else {
+                    throw MCRError(
+                        .badWeights(reason: "tensor \(SafeTensors.quoted(name)) is in two shards"), path: file)
+                }
+            }
+        }
+        self.places = places
+        skipped = readers.flatMap(\.skipped).sorted()
+        let configuration = Self.json(folder, "config.json")
+        settings = Settings(
+            heads: configuration["num_attention_heads"] as? Int,
+            epsilon: (configuration["layer_norm_eps"] as? NSNumber)?.floatValue,
+            activation: configuration["hidden_act"] as? String,
+            positions: configuration["position_embedding_type"] as? String)
+        let pretrained = configuration["pretrained_cfg"] as? [String: Any]
+        normalisation =
+            ImageNormalisation(settings: Self.json(folder, "preprocessor_config.json"), "image_mean", "image_std")
+            ?? ImageNormalisation(settings: pretrained ?? [:], "mean", "std")
+    }
+
+    /// `vocab.txt` beside the weights, if there is one.
+    public var vocabularyPath: String? {
+        let path = ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent("vocab.txt")
+        return FileManager.default.fileExists(atPath: path) ? path : nil
+    }
+
+    /// Names of the float tensors, in order.
+    public var names: [String] { places.keys.sorted() }
+
+    func shape(_ name: String) -> [Int]? { places[name]?.entry.shape }
+
+    /// The values of a tensor; empty for a name that is not there.
+    func floats(_ name: String) throws -> [Float] {
+        guard let place = places[name] else { return [] }
+        return try readers[place.reader].floats(place.entry)
+    }
+
+    private static func file(of path: String) throws -> String {
+        let pickles = [".bin", ".pt", ".pth", ".ckpt", ".pkl"]
+        if pickles.contains(where: path.lowercased().hasSuffix) {
+            throw MCRError(.badWeights(reason: SafeTensors.pickleAdvice), path: path)
+        }
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw FileError(.notFound, path: path, call: "open")
+        }
+        guard isFolder.boolValue else { return path }
+        let names = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+        let candidates = names.filter { $0.hasSuffix(".safetensors") }
+        for wanted in ["model.safetensors", "model.safetensors.index.json"] where names.contains(wanted) {
+            return path + "/" + wanted
+        }
+        if candidates.count == 1 { return path + "/" + candidates[0] }
+        if candidates.isEmpty, let pickle = names.first(where: { name in pickles.contains(where: name.hasSuffix) }) {
+            throw MCRError(.badWeights(reason: SafeTensors.pickleAdvice), path: path + "/" + pickle)
+        }
+        let reason =
+            candidates.isEmpty
+            ? "the folder holds no safetensors file"
+            : "the folder holds several safetensors files; name the one that is meant"
+        throw MCRError(.badWeights(reason: reason), path: path)
+    }
+
+    /// The files that an index of shards names; all of them lie beside it.
+    private static func shards(_ path: String) throws -> [String] {
+        let folder = (path as NSString).deletingLastPathComponent
+        let index = json(folder, (path as NSString).lastPathComponent)
+        guard let map = index["weight_map"] as? [String: String], !map.isEmpty else {
+            throw MCRError(.badWeights(reason: "this is no index of safetensors shards"), path: path)
+        }
+        let files = Set(map.values).sorted()
+        guard files.count <= 256, files.allSatisfy({ !$0.contains("/") && $0.hasSuffix(".safetensors") }) else {
+            throw MCRError(.badWeights(reason: "the index names files that are no shards beside it"), path: path)
+        }
+        return files.map { folder.isEmpty ? $0 : folder + "/" + $0 }
+    }
+
+    /// The object in a small JSON file; empty where there is none.
+    private static func json(_ folder: String, _ name: String) -> [String: Any] {
+        let path = folder.isEmpty ? name : folder + "/" + name
+        guard let bytes = try? FileIO.read(path, limitInBytes: 16 << 20),
+            let object = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
+        else { return [:] }
+        return object
+    }
+}
+
+/// What was taken off the red, green and blue values (0…1) before a published encoder saw them, and by what they were divided.
+public struct ImageNormalisation: Sendable, Equatable {
+    public let mean: [Double]
+    public let deviation: [Double]
+
+    public init(mean: [Double], deviation: [Double]) {
+        precondition(mean.count == 3 && deviation.count == 3 && deviation.allSatisfy { $0 > 0 }, "three channels")
+        self.mean = mean
+        self.deviation = deviation
+    }
+
+    /// MAE, DeiT and most of timm.
+    public static let imageNet = ImageNormalisation(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
+    /// The ViTs of Google (`google/vit-…`, timm's `augreg` weights).
+    public static let half = ImageNormalisation(mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])
+    public static let none = ImageNormalisation(mean: [0, 0, 0], deviation: [1, 1, 1])
+
+    /// The normalisations that have a name.
+    public static let named: [(name: String, value: ImageNormalisation)] = [
+        ("imagenet", .imageNet), ("half", .half), ("none", .none),
+    ]
+
+    public var description: String {
+        Self.named.first { $0.value == self }?.name ?? "mean \(mean), deviation \(deviation)"
+    }
+
+    init?(settings: [String: Any], _ meanKey: String, _ deviationKey: String) {
+        if settings["do_normalize"] as? Bool == false {
+            self = .none
+            return
+        }
+        guard let mean = Self.channels(settings[meanKey]), let deviation = Self.channels(settings[deviationKey]),
+            deviation.allSatisfy({ $0 > 0 && $0.isFinite }), mean.allSatisfy(\.isFinite)
+        else { return nil }
+        self.init(mean: mean, deviation: deviation)
+    }
+
+    /// Three numbers, or one for all three channels.
+    private static func channels(_ value: Any?) -> [Double]? {
+        if let list = value as? [NSNumber], list.count == 3 { return list.map(\.doubleValue) }
+        return (value as? NSNumber).map { [Double](repeating: $0.doubleValue, count: 3) }
+    }
+}
