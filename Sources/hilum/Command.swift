@@ -22,13 +22,14 @@ struct Command: Sendable {
 
     /// Every verb of this release, in the order of help.
     static let all: [Command] = [
-        .phantom, .train, .model, .embed, .initialise, .index, .search, .serve, .query, .eval, .get, .delete, .stats,
+        .phantom, .train, .model, .embed, .initialise, .index, .search, .serve, .query, .eval, .pilot, .get, .delete,
+        .stats,
         .check,
         .demo, .help,
     ]
 
     /// Verbs that the design names and this release does not have.
-    static let unavailable = ["import", "export", "explain", "pilot", "reembed", "compact", "snapshot", "restore"]
+    static let unavailable = ["import", "export", "explain", "reembed", "compact", "snapshot", "restore"]
 
     static func named(_ name: String) -> Command? {
         all.first { $0.name == name }

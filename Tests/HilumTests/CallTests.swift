@@ -9,7 +9,7 @@ struct CallTests {
     private static let verbs = [
         "phantom", "train", "model", "embed", "init", "index", "search", "serve", "query", "eval", "get", "delete",
         "stats",
-        "check", "demo", "help",
+        "check", "demo", "pilot", "help",
     ]
 
     @Test("Every verb has a page with usage, options and an example", arguments: verbs)
@@ -59,7 +59,7 @@ struct CallTests {
             (["export", "archive", "out"], "'export' is not available in this release"),
             (["import"], "'import' is not available in this release"),
             (["explain"], "'explain' is not available in this release"),
-            (["pilot"], "'pilot' is not available in this release"),
+            (["pilot"], "DIR is missing"),
             (["reembed"], "'reembed' is not available in this release"),
             (["compact"], "'compact' is not available in this release"),
             (["snapshot"], "'snapshot' is not available in this release"),
