@@ -148,7 +148,7 @@ extension PilotPage {
         .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem}
         td,th{padding:.25rem .7rem;text-align:right;vertical-align:top;border-bottom:1px solid #e2e5ea}
         th{font-weight:500}tbody th{text-align:left}.part th{font-weight:700;padding-top:1rem}
-        td small{display:block;color:#56606d}
+        td small{display:block;color:#56606d;white-space:nowrap}
         article{border:1px solid #e2e5ea;border-radius:6px;padding:.8rem;margin:0 0 1rem;break-inside:avoid}
         .row{display:flex;flex-wrap:wrap;gap:.8rem;align-items:flex-start}.ranks{flex:1;min-width:14rem;margin:0}
         .case{width:136px}.film{width:136px;height:136px;background:#000;display:flex;align-items:center;justify-content:center}

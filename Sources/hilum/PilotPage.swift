@@ -98,7 +98,7 @@ struct PilotPage {
             \(body("A report asks for its image", \.reportToImage))\
             \(body("Both together", \.both))</tbody></table></div>
             <p class="note">Small: the 95 % interval. “Wrong ones before it” is the share of the wrong cases that stand before the \
-            right one: 0 % is perfect, 50 % is guessing; it uses all of the order and so needs the fewest cases to show a difference. \
+            right one: 0 % is perfect, 50 % is guessing; it uses all of the order and so needs the fewest cases to show a difference; there, a change below zero is a gain. \
             A change whose interval holds zero is no measurable change.</p></section>
 
             """

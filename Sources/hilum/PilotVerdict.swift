@@ -34,12 +34,15 @@ struct PilotVerdict {
         switch summary.gain {
         case .better: text += "Since the interval lies above zero, the gain is more than the luck of these patients. "
         case .worse: text += "Since the interval lies below zero, the loss is more than the luck of these patients. "
+        case .none where before.value > 0.95:
+            text += "The model found nearly all before, so there was hardly anything left to gain. "
         case .none:
             text += """
                 Since the interval holds zero, this trial does not show that fine-tuning helps; a change of less than about \
                 \(Self.pointsText((change.high - change.low) / 2)) could not be seen with so few patients. 
                 """
         }
+        text += Self.order(summary)
         text +=
             "After fine-tuning, the model \(summary.overChance.isAboveZero ? "is better than" : "cannot be told from") guessing. "
         text += "A way without any model (the most similar picture or wording lends its other half) reaches "
@@ -75,6 +78,18 @@ struct PilotVerdict {
                 "Do not put the model to use on the strength of this trial. Many more pairs are needed, or a start model that "
                 + "was trained on radiographs like these."
         }
+    }
+
+    /// What the order of all cases says, which shows smaller differences than the first five do.
+    private static func order(_ summary: PilotSummary) -> String {
+        let change = summary.change.both.wrongBefore
+        let figures = { (method: PilotMethod) in summary.methods[method.rawValue]?.both.wrongBefore.value ?? 0 }
+        let told =
+            change.isBelowZero ? "which is a gain" : change.isAboveZero ? "which is a loss" : "no measurable change"
+        return """
+            Of the wrong cases, \(percentText(figures(.before))) stood before the right one before and \
+            \(percentText(figures(.after))) after fine-tuning (guessing 50 %): \(told). 
+            """
     }
 
     private static func share(_ summary: PilotSummary, _ method: PilotMethod) -> PilotSummary.Estimate {

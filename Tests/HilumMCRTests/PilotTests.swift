@@ -50,9 +50,12 @@ struct PilotTests {
 
     @Test("The pixel yardstick is a correlation: scale and brightness do not matter, a negative is opposite")
     func pixelCorrelation() {
-        let ramp = GrayImage(
-            width: 64, height: 64, samples: (0..<4096).map { UInt16(($0 % 64) * 300 + ($0 / 64) * 50) })
-        let brighter = GrayImage(width: 64, height: 64, samples: ramp.samples.map { 2 * $0 + 1000 })
+        let samples = (0..<4096).map { (pixel: Int) -> UInt16 in
+            let (row, column) = pixel.quotientAndRemainder(dividingBy: 64)
+            return UInt16(column * 300 + row * 50)
+        }
+        let ramp = GrayImage(width: 64, height: 64, samples: samples)
+        let brighter = GrayImage(width: 64, height: 64, samples: samples.map { 2 * $0 + 1000 })
         let negative = GrayImage(width: 64, height: 64, samples: ramp.samples.map { 60_000 - $0 })
         let flat = GrayImage(width: 64, height: 64, samples: [UInt16](repeating: 7, count: 4096))
         let vector = PlainPixels.vector(of: ramp)
