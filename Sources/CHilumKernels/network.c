@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "level.h"
+
 // One body, three compilations: the bodies are always inlined into functions that carry a target attribute, so that the
 // compiler vectorises the same source for each instruction set. Reassociation lets it vectorise the sums.
 #define BODY static inline __attribute__((always_inline))
@@ -12,7 +14,8 @@
 // exp(x) by range reduction x = n ln 2 + r, |r| <= ln2/2, and a polynomial of degree 6 (relative error about 2e-7); clamped to
 // [-87, 88] so that the exponent never leaves the normal range.
 BODY float exp_body(float x) {
-    FAST
+    // ln 2 is split in two, so that n * 0.693359375 is exact: the subtractions must stay in this order.
+    _Pragma("clang fp reassociate(off) contract(fast)")
     x = x < -87.0f ? -87.0f : (x > 88.0f ? 88.0f : x);
     float n = __builtin_floorf(x * 1.44269504f + 0.5f);
     float r = x - n * 0.693359375f;
@@ -177,6 +180,34 @@ BODY void axpy_body(float *y, const float *x, float a, size_t count) {
     for (size_t i = 0; i < count; i++) y[i] += a * x[i];
 }
 
+BODY void affine_body(float *y, const float *x, float scale, float shift, size_t count) {
+    FAST
+#pragma clang loop vectorize(assume_safety)
+    for (size_t i = 0; i < count; i++) y[i] = scale * x[i] + shift;
+}
+
+BODY void u16_to_f32_body(float *y, const uint16_t *x, float scale, size_t count) {
+    for (size_t i = 0; i < count; i++) y[i] = (float)x[i] * scale;
+}
+
+BODY float pixel_loss_body(float *row, const float *truth, size_t count, float scale) {
+    FAST
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) sum += truth[i];
+    float mean = sum / (float)count;
+    float square = 0;
+    for (size_t i = 0; i < count; i++) square += (truth[i] - mean) * (truth[i] - mean);
+    float rstd = 1.0f / __builtin_sqrtf(square / (float)count + 1e-4f);
+    float loss = 0;
+#pragma clang loop vectorize(assume_safety)
+    for (size_t i = 0; i < count; i++) {
+        float difference = row[i] - (truth[i] - mean) * rstd;
+        loss += difference * difference;
+        row[i] = difference * scale;
+    }
+    return loss;
+}
+
 BODY float dot_f32_body(const float *a, const float *b, size_t count) {
     FAST
     float sum = 0;
@@ -211,16 +242,6 @@ BODY void adamw_body(float *value, const float *gradient, float *moment1, float 
     }
 }
 
-#if defined(__x86_64__)
-#define AVX2 __attribute__((target("avx2,fma")))
-#define AVX512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-256-bit")))
-#else
-#define AVX2
-#define AVX512
-#endif
-
-enum level { level_unknown, level_scalar, level_avx2, level_avx512 };
-
 static enum level best_level(void) {
     enum level best = level_scalar;
 #if defined(__x86_64__)
@@ -251,7 +272,7 @@ static enum level detect(void) {
 static _Atomic int level = level_unknown;
 static _Thread_local int level_of_thread = level_unknown;
 
-static enum level chosen(void) {
+enum level hilum_level(void) {
     if (level_of_thread != level_unknown) return (enum level)level_of_thread;
     int value = __c11_atomic_load(&level, __ATOMIC_RELAXED);
     if (value == level_unknown) {
@@ -269,7 +290,7 @@ int hilum_network_use(const char *name) {
 }
 
 const char *hilum_network_kernels(void) {
-    switch (chosen()) {
+    switch (hilum_level()) {
     case level_avx512: return "avx512";
     case level_avx2: return "avx2";
     default: return "scalar";
@@ -277,11 +298,11 @@ const char *hilum_network_kernels(void) {
 }
 
 // hilum_NAME(parameters) runs NAME_body(arguments), compiled for the chosen set.
-#define KERNEL(result, name, parameters, arguments)                       \
+#define KERNEL(result, name, parameters, arguments)                                 \
     AVX2 static result name##_avx2 parameters { return name##_body arguments; }     \
     AVX512 static result name##_avx512 parameters { return name##_body arguments; } \
     result hilum_##name parameters {                                      \
-        switch (chosen()) {                                               \
+        switch (hilum_level()) {                                               \
         case level_avx512: return name##_avx512 arguments;                \
         case level_avx2: return name##_avx2 arguments;                    \
         default: return name##_body arguments;                            \
@@ -305,6 +326,9 @@ KERNEL(void, softmax_backward, (const float *p, float *dp, size_t rows, size_t w
        (p, dp, rows, width, stride, scale))
 KERNEL(void, add, (float *y, const float *x, size_t count), (y, x, count))
 KERNEL(void, axpy, (float *y, const float *x, float a, size_t count), (y, x, a, count))
+KERNEL(void, affine, (float *y, const float *x, float scale, float shift, size_t count), (y, x, scale, shift, count))
+KERNEL(void, u16_to_f32, (float *y, const uint16_t *x, float scale, size_t count), (y, x, scale, count))
+KERNEL(float, pixel_loss, (float *row, const float *truth, size_t count, float scale), (row, truth, count, scale))
 KERNEL(float, dot_f32, (const float *a, const float *b, size_t count), (a, b, count))
 KERNEL(double, sum_of_squares, (const float *x, size_t count), (x, count))
 KERNEL(void, adamw,

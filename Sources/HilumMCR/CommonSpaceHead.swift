@@ -107,8 +107,7 @@ struct CommonSpaceHead: Sendable {
         _ values: UnsafePointer<Float>, _ x: UnsafePointer<Float>, rows: Int, pre: FloatPointer, post: FloatPointer,
         into y: FloatPointer
     ) {
-        first.product(values, x, rows: rows, into: pre)
-        Kernels.biasGELU(pre, values + first.bias, into: post, rows: rows, width: first.outputs)
+        first.forwardGELU(values, x, rows: rows, pre: pre, into: post)
         second.forward(values, post, rows: rows, into: y)
     }
 
@@ -175,7 +174,7 @@ struct CommonSpaceHead: Sendable {
             let vector = x + row * dimension
             let inverse = 1 / max(Float(Kernels.sumOfSquares(vector, dimension).squareRoot()), 1e-12)
             inverseNorm[row] = inverse
-            for j in 0..<dimension { embedding[row * dimension + j] = vector[j] * inverse }
+            Kernels.affine(embedding + row * dimension, vector, scale: inverse, shift: 0, dimension)
         }
     }
 

@@ -88,7 +88,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     /// - Returns: `[dimension]` in the workspace.
     private func encode(_ patches: [UInt16], _ workspace: Workspace) -> FloatPointer {
         let pixels = workspace.take(patches.count)
-        for (i, sample) in patches.enumerated() { pixels[i] = Float(sample) * (1 / 65_535) }
+        Kernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
         let kept = [(0..<Int32(configuration.patchCount)).map { $0 }]
         let activations = network.imageEncoder.forward(values.pointer, pixels: pixels, kept: kept, workspace)
         let pooled = [Bool](repeating: true, count: activations.sequences.tokenCount)

@@ -86,7 +86,7 @@ struct ImageEncoder: Sendable {
             for index in indices {
                 let source = pixels + (image * patchCount + Int(index)) * patchPixels
                 let target = patches + row * patchPixels
-                for i in 0..<patchPixels { target[i] = (source[i] - 0.5) * 4 }
+                Kernels.affine(target, source, scale: 4, shift: -2, patchPixels)
                 row += 1
             }
         }

@@ -238,9 +238,9 @@ public final class MCRTrainer {
         let perImage = set.pixelsPerImage
         parallelFor(size, threads: options.threads) { index in
             set.pixels.withUnsafeBufferPointer { pixels in
-                let source = samples[index] * perImage
-                let row = target + index * perImage
-                for i in 0..<perImage { row[i] = Float(pixels[source + i]) * (1 / 65_535) }
+                guard let base = pixels.baseAddress else { return }
+                Kernels.floats(
+                    target + index * perImage, base + samples[index] * perImage, scale: 1 / 65_535, perImage)
             }
         }
         return TrainingBatch(

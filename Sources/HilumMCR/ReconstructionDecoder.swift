@@ -219,20 +219,9 @@ struct ReconstructionDecoder: Sendable {
         let gradientScale = Float(2 * scale) * targets.imageWeight
         var total = 0.0
         for (place, entry) in places.enumerated() {
-            let truth = targets.pixels + entry.patch * pixelCount
-            var mean: Float = 0
-            for i in 0..<pixelCount { mean += truth[i] }
-            mean /= Float(pixelCount)
-            var variance: Float = 0
-            for i in 0..<pixelCount { variance += (truth[i] - mean) * (truth[i] - mean) }
-            let rstd = 1 / (variance / Float(pixelCount) + 1e-4).squareRoot()
-            let row = predicted + place * pixelCount
-            var sum: Float = 0
-            for i in 0..<pixelCount {
-                let difference = row[i] - (truth[i] - mean) * rstd
-                sum += difference * difference
-                row[i] = difference * gradientScale
-            }
+            let sum = Kernels.pixelLoss(
+                predicted + place * pixelCount, targets.pixels + entry.patch * pixelCount, pixelCount,
+                scale: gradientScale)
             total += Double(sum)
         }
         let dGathered = workspace.take(places.count * width)
@@ -266,11 +255,8 @@ struct ReconstructionDecoder: Sendable {
         let projected = workspace.take(places.count * reportWidth)
         wordHead.forward(values, gathered, rows: places.count, into: projected)
         let logits = workspace.take(places.count * vocabularySize)
-        multiply(
-            projected, stride: reportWidth, values + tokenEmbedding, secondTransposed: true, stride: reportWidth,
-            into: logits,
-            stride: vocabularySize, m: places.count, n: vocabularySize, k: reportWidth)
-        Kernels.addBias(logits, values + wordBias, rows: places.count, width: vocabularySize)
+        let words = TiedWords(count: vocabularySize, width: reportWidth, embedding: tokenEmbedding, bias: wordBias)
+        words.logits(values, projected, rows: places.count, into: logits)
         Kernels.softmax(logits, rows: places.count, width: vocabularySize)
         let scale = 1 / Float(targets.hiddenTokenCount)
         var total = 0.0
@@ -278,17 +264,11 @@ struct ReconstructionDecoder: Sendable {
             let row = logits + place * vocabularySize
             total -= log(Double(max(row[entry.id], 1e-30)))
             row[entry.id] -= 1
-            for i in 0..<vocabularySize { row[i] *= scale * targets.reportWeight }
         }
-        Kernels.addColumnSums(gradients + wordBias, logits, rows: places.count, width: vocabularySize)
+        Kernels.affine(
+            logits, logits, scale: scale * targets.reportWeight, shift: 0, places.count * vocabularySize)
         let dProjected = workspace.take(places.count * reportWidth)
-        multiply(
-            logits, stride: vocabularySize, values + tokenEmbedding, stride: reportWidth, into: dProjected,
-            stride: reportWidth, m: places.count, n: reportWidth, k: vocabularySize)
-        multiply(
-            logits, transposed: true, stride: vocabularySize, projected, stride: reportWidth,
-            into: gradients + tokenEmbedding, stride: reportWidth, m: vocabularySize, n: reportWidth, k: places.count,
-            beta: 1)
+        words.backward(values, gradients, x: projected, dLogits: logits, rows: places.count, dx: dProjected)
         let dGathered = workspace.take(places.count * width)
         wordHead.backward(values, gradients, x: gathered, dy: dProjected, rows: places.count, dx: dGathered)
         for (place, entry) in places.enumerated() {

@@ -46,6 +46,8 @@ struct StepPlan {
     var reportWeight: Float = 1
     var seed: UInt64
     var step: Int
+    /// Masks to use instead of drawn ones.
+    var recorded: RecordedMasks?
 }
 
 /// Forward and backward passes of one batch, its pairs shared out to workers of one thread each.
@@ -162,18 +164,14 @@ final class StepRunner: @unchecked Sendable {
         let perImage = configuration.patchCount * configuration.patchPixels
         let range = worker.range
         let kept = range.map {
-            Masking.keptPatches(
-                configuration.patchCount, masked ? plan.imageMask : .none, seed: plan.seed, step: plan.step,
-                sample: batch.samples[$0])
+            plan.keptPatches(of: configuration.patchCount, masked: masked, sample: batch.samples[$0])
         }
         var ids: [Int32] = []
         var hidden: [Bool] = []
         for pair in range {
             let report = batch.reports[pair]
             ids += report.ids
-            hidden += Masking.hiddenTokens(
-                wordIndices: report.wordIndex[...], masked ? plan.reportMask : .none, seed: plan.seed, step: plan.step,
-                sample: batch.samples[pair])
+            hidden += plan.hiddenTokens(of: report, masked: masked, sample: batch.samples[pair])
         }
         let sequences = Sequences(lengths: range.map { batch.reports[$0].ids.count })
         let input = zip(ids, hidden).map { $1 ? maskID : $0 }

@@ -32,14 +32,6 @@ public enum Kernels {
         hilum_softmax(x, rows, width, width, scale)
     }
 
-    /// pre += bias; y = gelu(pre); `[rows, width]`.
-    @inline(__always)
-    public static func biasGELU(
-        _ pre: FloatPointer, _ bias: UnsafePointer<Float>, into y: FloatPointer, rows: Int, width: Int
-    ) {
-        hilum_bias_gelu(pre, bias, y, rows, width)
-    }
-
     /// dy ⊙= gelu′(pre), in place.
     @inline(__always)
     public static func geluBackward(_ pre: UnsafePointer<Float>, _ dy: FloatPointer, _ count: Int) {
@@ -52,9 +44,26 @@ public enum Kernels {
         hilum_column_sum(sum, x, rows, width)
     }
 
-    /// Each row of y `[rows, width]` += bias.
+    /// y = scale·x + shift; y may be x.
     @inline(__always)
-    public static func addBias(_ y: FloatPointer, _ bias: UnsafePointer<Float>, rows: Int, width: Int) {
-        hilum_bias_add(y, bias, rows, width)
+    public static func affine(
+        _ y: FloatPointer, _ x: UnsafePointer<Float>, scale: Float, shift: Float, _ count: Int
+    ) {
+        hilum_affine(y, x, scale, shift, count)
+    }
+
+    /// y = scale·x of 16-bit samples.
+    @inline(__always)
+    public static func floats(_ y: FloatPointer, _ x: UnsafePointer<UInt16>, scale: Float, _ count: Int) {
+        hilum_u16_to_f32(y, x, scale, count)
+    }
+
+    /// Squared error of `row` against `truth` normalised by its mean and deviation (ε = 1e-4); `row` becomes the difference
+    /// times `scale`.
+    @inline(__always)
+    public static func pixelLoss(
+        _ row: FloatPointer, _ truth: UnsafePointer<Float>, _ count: Int, scale: Float
+    ) -> Float {
+        hilum_pixel_loss(row, truth, count, scale)
     }
 }

@@ -1,12 +1,17 @@
 import CHilumKernels
 
-/// A pre-LayerNorm transformer block: `x + Attention(LN(x))`, then `x + MLP(LN(x))`, with an MLP four times as wide and the
-/// exact (erf) GELU. Attention is over the whole sequence that a row belongs to.
+/// Where a block's norms stand: before attention and MLP (ViT), or after their sums with what came in (BERT).
+public enum NormPlacement: String, Codable, Sendable, CaseIterable { case pre, post }
+
+/// A transformer block with an MLP four times as wide and the exact (erf) GELU. Attention is over the whole sequence that a
+/// row belongs to.
 ///
+/// Pre-norm: `x + Attention(LN(x))`, then `x + MLP(LN(x))`. Post-norm: `LN(x + Attention(x))`, then `LN(x + MLP(x))`.
 /// Sources: Vaswani et al. 2017, "Attention is all you need"; Xiong et al. 2020 for the place of the norms.
 public struct TransformerBlock: Sendable {
     public let width: Int
     public let heads: Int
+    public let placement: NormPlacement
     let norm1: LayerNorm
     let attentionIn: Linear
     let attentionOut: Linear
@@ -14,14 +19,18 @@ public struct TransformerBlock: Sendable {
     let mlpIn: Linear
     let mlpOut: Linear
 
-    public init(_ name: String, width: Int, heads: Int, in layout: inout ParameterLayout) {
+    public init(
+        _ name: String, width: Int, heads: Int, placement: NormPlacement = .pre,
+        epsilon: Float = LayerNorm.standardEpsilon, in layout: inout ParameterLayout
+    ) {
         precondition(width % heads == 0, "the heads must divide the width")
         self.width = width
         self.heads = heads
-        norm1 = LayerNorm("\(name).norm1", width: width, in: &layout)
+        self.placement = placement
+        norm1 = LayerNorm("\(name).norm1", width: width, epsilon: epsilon, in: &layout)
         attentionIn = Linear("\(name).attn.qkv", inputs: width, outputs: 3 * width, in: &layout)
         attentionOut = Linear("\(name).attn.proj", inputs: width, outputs: width, in: &layout)
-        norm2 = LayerNorm("\(name).norm2", width: width, in: &layout)
+        norm2 = LayerNorm("\(name).norm2", width: width, epsilon: epsilon, in: &layout)
         mlpIn = Linear("\(name).mlp.fc1", inputs: width, outputs: 4 * width, in: &layout)
         mlpOut = Linear("\(name).mlp.fc2", inputs: 4 * width, outputs: width, in: &layout)
     }
@@ -30,13 +39,16 @@ public struct TransformerBlock: Sendable {
     public struct Activations {
         let x: FloatPointer
         let norm1: LayerNorm.Statistics
+        /// What norm1 gave: pre-norm the input of the attention, post-norm that of the MLP.
         let normed1: FloatPointer
         let qkv: FloatPointer
         /// For each sequence, for each head, `[length, length]`.
         let weights: FloatPointer
         let attended: FloatPointer
+        /// x + attention.
         let middle: FloatPointer
         let norm2: LayerNorm.Statistics
+        /// Pre-norm the input of the MLP; post-norm the sum that norm2 reads.
         let normed2: FloatPointer
         let mlpPre: FloatPointer
         let mlpPost: FloatPointer
@@ -47,6 +59,7 @@ public struct TransformerBlock: Sendable {
     public func forward(
         _ values: UnsafePointer<Float>, _ x: FloatPointer, _ sequences: Sequences, _ workspace: Workspace
     ) -> (output: FloatPointer, activations: Activations) {
+        if placement == .post { return forwardPostNorm(values, x, sequences, workspace) }
         let rows = sequences.tokenCount
         let normed1 = workspace.take(rows * width)
         let statistics1 = norm1.forward(values, x, rows: rows, into: normed1, workspace)
@@ -54,20 +67,17 @@ public struct TransformerBlock: Sendable {
         attentionIn.forward(values, normed1, rows: rows, into: qkv)
         let weights = workspace.take(heads * sequences.squaredLengthSum)
         let attended = workspace.take(rows * width)
-        attend(qkv, sequences, weights: weights, into: attended)
+        attend(qkv, sequences, weights: weights, into: attended, workspace)
         let middle = workspace.take(rows * width)
-        attentionOut.forward(values, attended, rows: rows, into: middle)
-        hilum_add(middle, x, rows * width)
+        attentionOut.forward(values, attended, rows: rows, into: middle, residual: x)
 
         let normed2 = workspace.take(rows * width)
         let statistics2 = norm2.forward(values, middle, rows: rows, into: normed2, workspace)
         let mlpPre = workspace.take(rows * 4 * width)
         let mlpPost = workspace.take(rows * 4 * width)
-        mlpIn.product(values, normed2, rows: rows, into: mlpPre)
-        hilum_bias_gelu(mlpPre, values + mlpIn.bias, mlpPost, rows, 4 * width)
+        mlpIn.forwardGELU(values, normed2, rows: rows, pre: mlpPre, into: mlpPost)
         let output = workspace.take(rows * width)
-        mlpOut.forward(values, mlpPost, rows: rows, into: output)
-        hilum_add(output, middle, rows * width)
+        mlpOut.forward(values, mlpPost, rows: rows, into: output, residual: middle)
         let activations = Activations(
             x: x, norm1: statistics1, normed1: normed1, qkv: qkv, weights: weights, attended: attended, middle: middle,
             norm2: statistics2, normed2: normed2, mlpPre: mlpPre, mlpPost: mlpPost)
@@ -79,6 +89,9 @@ public struct TransformerBlock: Sendable {
         _ values: UnsafePointer<Float>, _ gradients: FloatPointer, _ activations: Activations, _ sequences: Sequences,
         gradient: FloatPointer, _ workspace: Workspace
     ) {
+        if placement == .post {
+            return backwardPostNorm(values, gradients, activations, sequences, gradient: gradient, workspace)
+        }
         let rows = sequences.tokenCount
         let mark = workspace.mark
         defer { workspace.release(to: mark) }
@@ -98,92 +111,67 @@ public struct TransformerBlock: Sendable {
             values, gradients, x: activations.x, activations.norm1, dy: narrow, rows: rows, addingTo: gradient)
     }
 
-    private func attend(
-        _ qkv: UnsafePointer<Float>, _ sequences: Sequences, weights: FloatPointer, into attended: FloatPointer
+    /// softmax(Q·Kᵀ/√h)·V of each head. The weights of a block of rows stay in the cache where `weights` does not ask for them.
+    func attend(
+        _ qkv: UnsafePointer<Float>, _ sequences: Sequences, weights: FloatPointer?, into attended: FloatPointer,
+        _ workspace: Workspace
     ) {
-        let headWidth = width / heads
-        let stride = 3 * width
-        let scale = 1 / Float(headWidth).squareRoot()
+        let mark = workspace.mark
+        defer { workspace.release(to: mark) }
+        let scratch = workspace.take(hilum_attend_scratch(sequences.longest, width, heads))
         var weights = weights
         for sequence in 0..<sequences.count {
             let range = sequences.range(sequence)
-            let length = range.count
-            let rows = qkv + range.lowerBound * stride
-            for head in 0..<heads {
-                let query = rows + head * headWidth
-                multiply(
-                    query, stride: stride, query + width, secondTransposed: true, stride: stride, into: weights,
-                    stride: length,
-                    m: length, n: length, k: headWidth)
-                hilum_softmax(weights, length, length, length, scale)
-                multiply(
-                    weights, stride: length, query + 2 * width, stride: stride,
-                    into: attended + range.lowerBound * width + head * headWidth, stride: width, m: length,
-                    n: headWidth,
-                    k: length)
-                weights += length * length
-            }
+            hilum_attend(
+                qkv + range.lowerBound * 3 * width, range.count, width, heads, attentionScale, weights,
+                attended + range.lowerBound * width, scratch)
+            weights = weights.map { $0 + heads * range.count * range.count }
         }
     }
 
-    /// dV = PᵀdO; dP = dO·Vᵀ; dS = P⊙(dP − rowsum(dP⊙P))/√h; dQ = dS·K; dK = dSᵀ·Q.
-    private func attendBackward(
+    var attentionScale: Float { 1 / Float(width / heads).squareRoot() }
+
+    func attendBackward(
         _ activations: Activations, _ sequences: Sequences, dAttended: UnsafePointer<Float>, dqkv: FloatPointer,
         _ workspace: Workspace
     ) {
-        let headWidth = width / heads
-        let stride = 3 * width
-        let scale = 1 / Float(headWidth).squareRoot()
         let mark = workspace.mark
         defer { workspace.release(to: mark) }
-        let longest = (0..<sequences.count).reduce(0) { max($0, sequences.range($1).count) }
-        let dWeights = workspace.take(longest * longest)
+        let scratch = workspace.take(hilum_attend_scratch(sequences.longest, width, heads))
         var weights = UnsafePointer(activations.weights)
         for sequence in 0..<sequences.count {
             let range = sequences.range(sequence)
-            let length = range.count
-            for head in 0..<heads {
-                let query = activations.qkv + range.lowerBound * stride + head * headWidth
-                let dQuery = dqkv + range.lowerBound * stride + head * headWidth
-                let dOut = dAttended + range.lowerBound * width + head * headWidth
-                multiply(
-                    weights, transposed: true, stride: length, dOut, stride: width, into: dQuery + 2 * width,
-                    stride: stride,
-                    m: length, n: headWidth, k: length)
-                multiply(
-                    dOut, stride: width, query + 2 * width, secondTransposed: true, stride: stride, into: dWeights,
-                    stride: length,
-                    m: length, n: length, k: headWidth)
-                hilum_softmax_backward(weights, dWeights, length, length, length, scale)
-                multiply(
-                    dWeights, stride: length, query + width, stride: stride, into: dQuery, stride: stride, m: length,
-                    n: headWidth, k: length)
-                multiply(
-                    dWeights, transposed: true, stride: length, query, stride: stride, into: dQuery + width,
-                    stride: stride,
-                    m: length, n: headWidth, k: length)
-                weights += length * length
-            }
+            let rows = range.lowerBound * 3 * width
+            hilum_attend_backward(
+                activations.qkv + rows, weights, dAttended + range.lowerBound * width, range.count, width, heads,
+                attentionScale, dqkv + rows, scratch)
+            weights += heads * range.count * range.count
         }
     }
 }
 
-/// A stack of blocks with a final LayerNorm.
+/// A stack of blocks; pre-norm blocks are followed by a final LayerNorm, post-norm blocks end with one of their own.
 public struct TransformerStack: Sendable {
     public let width: Int
     let blocks: [TransformerBlock]
-    let norm: LayerNorm
+    let norm: LayerNorm?
 
-    public init(_ name: String, width: Int, layers: Int, heads: Int, in layout: inout ParameterLayout) {
+    public init(
+        _ name: String, width: Int, layers: Int, heads: Int, placement: NormPlacement = .pre,
+        epsilon: Float = LayerNorm.standardEpsilon, in layout: inout ParameterLayout
+    ) {
         self.width = width
-        blocks = (0..<layers).map { TransformerBlock("\(name).blocks.\($0)", width: width, heads: heads, in: &layout) }
-        norm = LayerNorm("\(name).norm", width: width, in: &layout)
+        blocks = (0..<layers).map {
+            TransformerBlock(
+                "\(name).blocks.\($0)", width: width, heads: heads, placement: placement, epsilon: epsilon, in: &layout)
+        }
+        norm = placement == .pre ? LayerNorm("\(name).norm", width: width, epsilon: epsilon, in: &layout) : nil
     }
 
     public struct Activations {
         let blocks: [TransformerBlock.Activations]
         let last: FloatPointer
-        let norm: LayerNorm.Statistics
+        let norm: LayerNorm.Statistics?
     }
 
     /// `[tokens, width]` → `[tokens, width]`; the input must live until the backward pass.
@@ -197,6 +185,7 @@ public struct TransformerStack: Sendable {
             hidden = output
             kept.append(activations)
         }
+        guard let norm else { return (hidden, Activations(blocks: kept, last: hidden, norm: nil)) }
         let output = workspace.take(sequences.tokenCount * width)
         let statistics = norm.forward(values, hidden, rows: sequences.tokenCount, into: output, workspace)
         return (output, Activations(blocks: kept, last: hidden, norm: statistics))
@@ -209,9 +198,13 @@ public struct TransformerStack: Sendable {
         gradient: UnsafePointer<Float>, _ workspace: Workspace
     ) -> FloatPointer {
         let down = workspace.takeZeroed(sequences.tokenCount * width)
-        norm.backward(
-            values, gradients, x: activations.last, activations.norm, dy: gradient, rows: sequences.tokenCount,
-            addingTo: down)
+        if let norm, let statistics = activations.norm {
+            norm.backward(
+                values, gradients, x: activations.last, statistics, dy: gradient, rows: sequences.tokenCount,
+                addingTo: down)
+        } else {
+            down.update(from: gradient, count: sequences.tokenCount * width)
+        }
         for (block, kept) in zip(blocks, activations.blocks).reversed() {
             block.backward(values, gradients, kept, sequences, gradient: down, workspace)
         }

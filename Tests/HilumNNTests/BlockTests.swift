@@ -15,10 +15,10 @@ private struct Probe {
     var x: [Float]
     let c: [Float]
 
-    init() throws {
+    init(_ placement: NormPlacement = .pre) throws {
         try BLAS.load()
         var layout = ParameterLayout()
-        block = TransformerBlock("block", width: width, heads: 2, in: &layout)
+        block = TransformerBlock("block", width: width, heads: 2, placement: placement, epsilon: 1e-5, in: &layout)
         self.layout = layout
         values = ParameterBuffer(count: layout.count)
         gradients = ParameterBuffer(count: layout.count)
@@ -56,8 +56,9 @@ private struct Probe {
     }
 }
 
-@Test func theGradientOfABlockMatchesFiniteDifferencesForEachParameterAndInput() throws {
-    var probe = try Probe()
+@Test(arguments: NormPlacement.allCases)
+func theGradientOfABlockMatchesFiniteDifferencesForEachParameterAndInput(placement: NormPlacement) throws {
+    var probe = try Probe(placement)
     let dx = probe.backward()
     let step: Float = 2e-3
     func slope(_ set: (Float) -> Void, _ loss: () -> Double) -> Double {
@@ -90,8 +91,9 @@ private struct Probe {
     }
 }
 
-@Test func aSequenceDoesNotSeeItsNeighbours() throws {
-    var probe = try Probe()
+@Test(arguments: NormPlacement.allCases)
+func aSequenceDoesNotSeeItsNeighbours(placement: NormPlacement) throws {
+    var probe = try Probe(placement)
     let run = { (probe: Probe) -> [Float] in
         let workspace = Workspace()
         var copy = probe.x
@@ -110,6 +112,23 @@ private struct Probe {
         }
     }
     #expect(before != after)
+}
+
+@Test func aPostNormBlockGivesRowsOfMeanZeroWhereItsLastNormHasNoBias() throws {
+    let probe = try Probe(.post)
+    (probe.values.pointer + probe.block.norm2.bias).update(repeating: 0, count: 8)
+    (probe.values.pointer + probe.block.norm2.gain).update(repeating: 1, count: 8)
+    let workspace = Workspace()
+    var copy = probe.x
+    copy.withUnsafeMutableBufferPointer { buffer in
+        guard let base = buffer.baseAddress else { return }
+        let output = probe.block.forward(probe.values.pointer, base, probe.sequences, workspace).output
+        for row in 0..<probe.sequences.tokenCount {
+            let mean = (0..<8).reduce(Float(0)) { $0 + output[row * 8 + $1] } / 8
+            let square = (0..<8).reduce(Float(0)) { $0 + output[row * 8 + $1] * output[row * 8 + $1] } / 8
+            #expect(abs(mean) < 1e-5 && abs(square - 1) < 1e-3)
+        }
+    }
 }
 
 @Test func aWorkspaceGivesBackWhatIsReleased() {

@@ -37,6 +37,12 @@ void hilum_softmax_backward(const float *p, float *dp, size_t rows, size_t width
 void hilum_add(float *y, const float *x, size_t count);
 // y += a * x
 void hilum_axpy(float *y, const float *x, float a, size_t count);
+// y = scale * x + shift; y may be x
+void hilum_affine(float *y, const float *x, float scale, float shift, size_t count);
+// y = scale * x
+void hilum_u16_to_f32(float *y, const uint16_t *x, float scale, size_t count);
+// The squared error of row[count] against the truth with mean 0 and deviation 1 (epsilon 1e-4); row becomes scale * difference
+float hilum_pixel_loss(float *row, const float *truth, size_t count, float scale);
 float hilum_dot_f32(const float *a, const float *b, size_t count);
 // Sum of squares, accumulated in double over blocks of 1,024
 double hilum_sum_of_squares(const float *x, size_t count);

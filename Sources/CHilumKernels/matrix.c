@@ -1,0 +1,152 @@
+#include "matrix.h"
+
+#include <string.h>
+
+#include "level.h"
+
+// A product runs in blocks: BLOCK_K of the sum at a time, so that a panel of B (16 columns, 16 KiB) stays in the first cache and
+// a block of rows of A in the second. A tile of C (6 x 16 with AVX2) lives in registers over a block of the sum and goes back to
+// C between blocks, which rounds nothing: an element is one chain of multiply-adds in ascending order of p.
+// After Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication", without the packing of A where its rows
+// are contiguous.
+#define PANEL 16
+enum { BLOCK_K = 256, BLOCK_N = 256, BLOCK_M = 120, BLOCK_M_PACKED = 240, ROW_GAP = 8, LONG_ROW = 512 };
+
+// Packed blocks of the thread's current product.
+static _Thread_local __attribute__((aligned(64))) float block_b[BLOCK_K * BLOCK_N];
+static _Thread_local __attribute__((aligned(64))) float block_a[(BLOCK_K + ROW_GAP) * (BLOCK_M_PACKED + 12)];
+
+#define ALWAYS static inline __attribute__((always_inline))
+#define CONTRACT _Pragma("clang fp reassociate(off) contract(fast)")
+
+static size_t minimum(size_t a, size_t b) { return a < b ? a : b; }
+
+// The size of equal blocks of at most `most` that cover `count`, a multiple of `unit` (unless there is one block).
+static size_t even_block(size_t count, size_t most, size_t unit) {
+    if (count <= most) return count > 0 ? count : 1;
+    const size_t blocks = (count + most - 1) / most;
+    const size_t size = (count + blocks - 1) / blocks;
+    return (size + unit - 1) / unit * unit;
+}
+
+typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+
+// to[p * PANEL + j] = w[j * row + p] for 16 columns j (zeros from `columns` on) and k values of p.
+static void pack_transposed_panel(const float *w, size_t row, size_t columns, size_t k, float *to) {
+    for (size_t j = 0; j < PANEL; j += 4) {
+        size_t p = 0;
+        if (j + 4 <= columns) {
+            const float *r0 = w + j * row, *r1 = r0 + row, *r2 = r1 + row, *r3 = r2 + row;
+            for (; p + 4 <= k; p += 4) {
+                const four a = *(const four *)(r0 + p), b = *(const four *)(r1 + p);
+                const four c = *(const four *)(r2 + p), d = *(const four *)(r3 + p);
+                const four ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+                const four cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+                float *out = to + p * PANEL + j;
+                *(four *)out = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+                *(four *)(out + PANEL) = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+                *(four *)(out + 2 * PANEL) = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+                *(four *)(out + 3 * PANEL) = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+            }
+        }
+        for (; p < k; p++) {
+            for (size_t i = j; i < j + 4; i++) to[p * PANEL + i] = i < columns ? w[i * row + p] : 0;
+        }
+    }
+}
+
+// to[p * PANEL + j] = b[p * row + j]
+static void pack_plain_panel(const float *b, size_t row, size_t columns, size_t k, float *to) {
+    for (size_t p = 0; p < k; p++) {
+        const float *from = b + p * row;
+        if (columns >= PANEL) {
+            memcpy(to + p * PANEL, from, PANEL * sizeof(float));
+        } else {
+            for (size_t j = 0; j < PANEL; j++) to[p * PANEL + j] = j < columns ? from[j] : 0;
+        }
+    }
+}
+
+// Panels of n columns, each `panel_stride` floats after the one before.
+static void pack(const float *b, size_t row, hilum_operand operand, size_t n, size_t k, size_t panel_stride, float *to) {
+    for (size_t j = 0; j < n; j += PANEL, to += panel_stride) {
+        const size_t columns = minimum(PANEL, n - j);
+        if (operand == hilum_transposed) {
+            pack_transposed_panel(b + j * row, row, columns, k, to);
+        } else {
+            pack_plain_panel(b + j, row, columns, k, to);
+        }
+    }
+}
+
+size_t hilum_packed_count(size_t n, size_t k) { return (n + PANEL - 1) / PANEL * PANEL * k; }
+
+void hilum_pack(const float *w, size_t n, size_t k, float *packed) { pack(w, k, hilum_transposed, n, k, PANEL * k, packed); }
+
+// Rows of A in groups of `group`: to[(i / group) * group * k + p * group + i % group] = a[i * a_row + p * a_step].
+static void pack_rows(const float *a, size_t a_row, size_t a_step, size_t m, size_t k, size_t group, float *to) {
+    for (size_t i = 0; i < m; i += group, to += group * k) {
+        const size_t rows = minimum(group, m - i);
+        for (size_t p = 0; p < k; p++) {
+            const float *from = a + i * a_row + p * a_step;
+            for (size_t r = 0; r < rows; r++) to[p * group + r] = from[r * a_row];
+        }
+    }
+}
+
+// Scratch of the attention: K and V of one head packed, a block of rows of the weights, and a whole gradient of them.
+enum { ATTEND_ROWS = 48 };
+
+static size_t padded(size_t count) { return (count + PANEL - 1) / PANEL * PANEL; }
+
+size_t hilum_attend_scratch(size_t length, size_t width, size_t heads) {
+    const size_t head = width / heads;
+    return padded(length) * (head + padded(length) + ATTEND_ROWS) + padded(head) * length;
+}
+
+#define JOIN2(a, b) a##_##b
+#define JOIN(a, b) JOIN2(a, b)
+#define NAME(name) JOIN(name, SET)
+
+#define SET scalar
+#define TARGET
+#define LANES 4
+#define TILE_ROWS 2
+#define TILE_VECTORS 4
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#include "matrix_set.h"
+
+#define SET avx2
+#define TARGET AVX2
+#define LANES 8
+#define TILE_ROWS 6
+#define TILE_VECTORS 2
+#define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
+#include "matrix_set.h"
+
+#define SET avx512
+#define TARGET AVX512
+#define LANES 16
+#define TILE_ROWS 12
+#define TILE_VECTORS 2
+#define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
+#include "matrix_set.h"
+
+#define DISPATCH(name, ...)                             \
+    switch (hilum_level()) {                            \
+    case level_avx512: name##_avx512(__VA_ARGS__); break; \
+    case level_avx2: name##_avx2(__VA_ARGS__); break;     \
+    default: name##_scalar(__VA_ARGS__); break;           \
+    }
+
+void hilum_multiply(const hilum_product *product) { DISPATCH(multiply, product) }
+
+void hilum_attend(const float *qkv, size_t length, size_t width, size_t heads, float scale, float *weights, float *out,
+                  float *scratch) {
+    DISPATCH(attend, qkv, length, width, heads, scale, weights, out, scratch)
+}
+
+void hilum_attend_backward(const float *qkv, const float *weights, const float *dout, size_t length, size_t width, size_t heads,
+                           float scale, float *dqkv, float *scratch) {
+    DISPATCH(attend_backward, qkv, weights, dout, length, width, heads, scale, dqkv, scratch)
+}

@@ -1,0 +1,407 @@
+// The products and the attention for one instruction set; matrix.c includes this once a set, with
+//   SET           its name, pasted to every function
+//   TARGET        the attribute of a function
+//   LANES         floats of a vector
+//   TILE_ROWS     rows of a tile of C in registers
+//   TILE_VECTORS  vectors across a tile: one panel of 16 columns, or two where a vector holds 16
+//   MULTIPLY_ADD  a * b + c
+// Vectors are the compiler's own, so all sets are the same text.
+
+typedef float NAME(vec) __attribute__((ext_vector_type(LANES), aligned(4), may_alias));
+typedef int32_t NAME(bits) __attribute__((ext_vector_type(LANES), aligned(4), may_alias));
+#define VEC NAME(vec)
+#define BITS NAME(bits)
+#define SPLAT(x) ((VEC)(x))
+#define LOAD(p) (*(const VEC *)(p))
+#define STORE(p, x) (*(VEC *)(p) = (x))
+#define SELECT(mask, a, b) ((VEC)(((BITS)(a) & (BITS)(mask)) | ((BITS)(b) & ~(BITS)(mask))))
+
+// exp(x) as in network.c: the nearest integer by adding 1.5 * 2^23, whose low bits then hold it.
+TARGET ALWAYS VEC NAME(exponential)(VEC x) {
+    CONTRACT
+    x = SELECT(x < SPLAT(-87.0f), SPLAT(-87.0f), x);
+    x = SELECT(x > SPLAT(88.0f), SPLAT(88.0f), x);
+    const VEC shifted = x * 1.44269504f + 12582912.0f;
+    const VEC n = shifted - 12582912.0f;
+    VEC r = x - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    VEC p = SPLAT(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    const BITS power = ((BITS)shifted - 0x4B400000 + 127) << 23;
+    return p * (VEC)power;
+}
+
+// x * Phi(x), by the same formula as in network.c.
+TARGET ALWAYS VEC NAME(gelu)(VEC x) {
+    CONTRACT
+    const VEC size = (VEC)((BITS)x & 0x7FFFFFFF);
+    const VEC z = size * 0.70710678f;
+    const VEC t = 1.0f / (z * 0.3275911f + 1.0f);
+    VEC p = SPLAT(1.061405429f);
+    p = p * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    const VEC tail = 0.5f * p * t * NAME(exponential)(-z * z);
+    return x * SELECT(x < SPLAT(0), tail, 1.0f - tail);
+}
+
+// What one tile does after its last block of the sum; the pointers stand at the tile's first element.
+typedef struct {
+    const float *bias;
+    const float *residual;
+    float *pre;
+    int gelu;
+} NAME(ending);
+
+TARGET ALWAYS void NAME(finish)(
+    int rows, int vectors, float *c, size_t c_row, const NAME(ending) *ending) {
+    for (int i = 0; i < rows; i++) {
+        for (int v = 0; v < vectors; v++) {
+            const size_t at = (size_t)i * c_row + (size_t)v * LANES;
+            VEC x = LOAD(c + at);
+            if (ending->bias) x += LOAD(ending->bias + v * LANES);
+            if (ending->gelu) {
+                if (ending->pre) STORE(ending->pre + at, x);
+                x = NAME(gelu)(x);
+            }
+            if (ending->residual) x += LOAD(ending->residual + at);
+            STORE(c + at, x);
+        }
+    }
+}
+
+// C[rows, vectors * LANES] = (C +) A * B over k; vector v of a row of B lies v * b_next after its first.
+TARGET ALWAYS void NAME(tile)(
+    const int rows, const int vectors, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k,
+    float *c, size_t c_row, int loads) {
+    VEC sum[TILE_ROWS][TILE_VECTORS];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) sum[i][v] = loads ? LOAD(c + (size_t)i * c_row + v * LANES) : SPLAT(0);
+    }
+    for (size_t p = 0; p < k; p++) {
+        VEC right[TILE_VECTORS];
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) right[v] = LOAD(b + (size_t)v * b_next);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) {
+            const VEC left = SPLAT(a[(size_t)i * a_row]);
+#pragma clang loop unroll(full)
+            for (int v = 0; v < vectors; v++) sum[i][v] = MULTIPLY_ADD(left, right[v], sum[i][v]);
+        }
+        a += a_step;
+        b += PANEL;
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) STORE(c + (size_t)i * c_row + v * LANES, sum[i][v]);
+    }
+}
+
+// A tile with its number of rows made a constant.
+#define CASE(count)                                                                                          \
+    case count:                                                                                              \
+        if (a_step == 1) {                                                                                   \
+            NAME(tile)(count, vectors, a, a_row, 1, b, b_next, k, c, c_row, loads);                          \
+        } else {                                                                                             \
+            NAME(tile)(count, vectors, a, 1, TILE_ROWS, b, b_next, k, c, c_row, loads);                      \
+        }                                                                                                    \
+        break;
+
+// a_step is 1 (rows of A as they are) or TILE_ROWS (packed groups of rows).
+TARGET ALWAYS void NAME(tile_of)(
+    size_t rows, const int vectors, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k,
+    float *c, size_t c_row, int loads, const NAME(ending) *ending) {
+    switch (rows) {
+        CASE(1)
+        CASE(2)
+#if TILE_ROWS > 2
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+#endif
+#if TILE_ROWS > 6
+        CASE(7)
+        CASE(8)
+        CASE(9)
+        CASE(10)
+        CASE(11)
+        CASE(12)
+#endif
+    default: break;
+    }
+    if (ending) NAME(finish)((int)rows, vectors, c, c_row, ending);
+}
+
+TARGET static void NAME(whole_tile)(
+    size_t rows, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k, float *c, size_t c_row,
+    int loads, const NAME(ending) *ending) {
+    NAME(tile_of)(rows, TILE_VECTORS, a, a_row, a_step, b, b_next, k, c, c_row, loads, ending);
+}
+
+#if TILE_VECTORS * LANES > PANEL
+// One panel, where a whole tile has two.
+TARGET static void NAME(panel_tile)(
+    size_t rows, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k, float *c, size_t c_row,
+    int loads, const NAME(ending) *ending) {
+    NAME(tile_of)(rows, TILE_VECTORS / 2, a, a_row, a_step, b, b_next, k, c, c_row, loads, ending);
+}
+#else
+#define PANEL_IS_WHOLE
+#endif
+
+// A tile of which only `columns` < PANEL columns exist: by way of whole rows of its own.
+TARGET static void NAME(edge_tile)(
+    size_t rows, size_t columns, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k, float *c,
+    size_t c_row, int loads, const NAME(ending) *ending) {
+    float own[TILE_ROWS * PANEL], pre[TILE_ROWS * PANEL], residual[TILE_ROWS * PANEL], bias[PANEL];
+    const size_t bytes = columns * sizeof(float);
+    if (loads) {
+        for (size_t i = 0; i < rows; i++) memcpy(own + i * PANEL, c + i * c_row, bytes);
+    }
+    NAME(ending) whole;
+    if (ending) {
+        whole = *ending;
+        if (ending->bias) whole.bias = memcpy(bias, ending->bias, bytes);
+        if (ending->pre) whole.pre = pre;
+        if (ending->residual) {
+            for (size_t i = 0; i < rows; i++) memcpy(residual + i * PANEL, ending->residual + i * c_row, bytes);
+            whole.residual = residual;
+        }
+    }
+#ifdef PANEL_IS_WHOLE
+    NAME(whole_tile)(rows, a, a_row, a_step, b, b_next, k, own, PANEL, loads, ending ? &whole : NULL);
+#else
+    NAME(panel_tile)(rows, a, a_row, a_step, b, b_next, k, own, PANEL, loads, ending ? &whole : NULL);
+#endif
+    for (size_t i = 0; i < rows; i++) {
+        memcpy(c + i * c_row, own + i * PANEL, bytes);
+        if (ending && ending->pre) memcpy(ending->pre + i * c_row, pre + i * PANEL, bytes);
+    }
+}
+
+// One block of C: `m` rows, `n` columns, `k` of the sum. Rows of A have a step of 1 or lie in packed groups.
+TARGET static void NAME(block)(
+    size_t m, size_t n, const float *a, size_t a_row, size_t a_step, const float *b, size_t panel_stride, size_t k, float *c,
+    size_t c_row, int loads, const NAME(ending) *ending) {
+    size_t step;
+    for (size_t j = 0; j < n; j += step) {
+        const float *panel = b + j / PANEL * panel_stride;
+#ifdef PANEL_IS_WHOLE
+        step = PANEL;
+        const size_t next = LANES;
+#else
+        step = n - j >= 2 * PANEL ? 2 * PANEL : PANEL;
+        const size_t next = panel_stride;
+#endif
+        for (size_t i = 0; i < m; i += TILE_ROWS) {
+            const size_t rows = minimum(TILE_ROWS, m - i);
+            const float *left = a_step == 1 ? a + i * a_row : a + i * k;
+            float *out = c + i * c_row + j;
+            NAME(ending) here;
+            if (ending) {
+                here.bias = ending->bias ? ending->bias + j : NULL;
+                here.residual = ending->residual ? ending->residual + i * c_row + j : NULL;
+                here.pre = ending->pre ? ending->pre + i * c_row + j : NULL;
+                here.gelu = ending->gelu;
+            }
+            const NAME(ending) *last = ending ? &here : NULL;
+            if (n - j < PANEL) {
+                NAME(edge_tile)(rows, n - j, left, a_row, a_step, panel, next, k, out, c_row, loads, last);
+#ifndef PANEL_IS_WHOLE
+            } else if (step == PANEL) {
+                NAME(panel_tile)(rows, left, a_row, a_step, panel, next, k, out, c_row, loads, last);
+#endif
+            } else {
+                NAME(whole_tile)(rows, left, a_row, a_step, panel, next, k, out, c_row, loads, last);
+            }
+        }
+    }
+}
+
+TARGET static void NAME(multiply)(const hilum_product *job) {
+    const int has_ending = job->bias || job->gelu || job->residual;
+    const int is_packed = job->b_operand == hilum_packed;
+    const size_t k_block = even_block(job->k, BLOCK_K, 8);
+    const size_t m_block = even_block(job->m, is_packed && job->a_step == 1 ? BLOCK_M_PACKED : BLOCK_M, TILE_ROWS);
+    const size_t n_block = is_packed ? job->n : even_block(job->n, BLOCK_N, 2 * PANEL);
+    // Long rows lie on a page each and, at powers of two, in the same sets of the cache: a block of them is copied together.
+    const int copies = job->a_row >= LONG_ROW && job->n >= 8 * PANEL;
+    // A product without terms still has its ending: one round with k = 0.
+    size_t p = 0;
+    do {
+        const size_t k = minimum(k_block, job->k - p);
+        const int is_last = p + k == job->k;
+        for (size_t j = 0; j < job->n; j += n_block) {
+            const size_t n = minimum(n_block, job->n - j);
+            const float *panels = block_b;
+            size_t panel_stride = PANEL * k;
+            if (is_packed) {
+                panel_stride = PANEL * job->k;
+                panels = job->b + j / PANEL * panel_stride + p * PANEL;
+            } else {
+                const float *from = job->b_operand == hilum_plain ? job->b + p * job->b_row + j : job->b + j * job->b_row + p;
+                pack(from, job->b_row, job->b_operand, n, k, panel_stride, block_b);
+            }
+            for (size_t i = 0; i < job->m; i += m_block) {
+                const size_t m = minimum(m_block, job->m - i);
+                const float *left = job->a + i * job->a_row + p * job->a_step;
+                size_t a_step = 1, a_row = job->a_row;
+                if (job->a_step != 1) {
+                    pack_rows(left, job->a_row, job->a_step, m, k, TILE_ROWS, block_a);
+                    left = block_a;
+                    a_step = TILE_ROWS;
+                } else if (copies) {
+                    a_row = k + ROW_GAP;
+                    for (size_t r = 0; r < m; r++) memcpy(block_a + r * a_row, left + r * job->a_row, k * sizeof(float));
+                    left = block_a;
+                }
+                const size_t at = i * job->c_row + j;
+                const NAME(ending) ending = {
+                    job->bias ? job->bias + j : NULL, job->residual ? job->residual + at : NULL,
+                    job->pre ? job->pre + at : NULL, job->gelu};
+                NAME(block)(
+                    m, n, left, a_row, a_step, panels, panel_stride, k, job->c + at, job->c_row,
+                    p > 0 || job->accumulates, is_last && has_ending ? &ending : NULL);
+            }
+        }
+        p += k;
+    } while (p < job->k);
+}
+
+// ---------------------------------------------------------------- attention
+
+TARGET ALWAYS float NAME(sum_of)(VEC x) {
+    float total = 0;
+    for (int l = 0; l < LANES; l++) total += x[l];
+    return total;
+}
+
+// x[width] becomes softmax(scale * x).
+TARGET static void NAME(softmax_row)(float *x, size_t width, float scale) {
+    CONTRACT
+    VEC top = SPLAT(x[0]);
+    size_t j = 0;
+    for (; j + LANES <= width; j += LANES) {
+        const VEC here = LOAD(x + j);
+        top = SELECT(here > top, here, top);
+    }
+    float highest = top[0];
+    for (int l = 1; l < LANES; l++) highest = top[l] > highest ? top[l] : highest;
+    for (size_t t = j; t < width; t++) highest = x[t] > highest ? x[t] : highest;
+    VEC total = SPLAT(0);
+    for (j = 0; j + LANES <= width; j += LANES) {
+        const VEC e = NAME(exponential)((LOAD(x + j) - highest) * scale);
+        STORE(x + j, e);
+        total += e;
+    }
+    const size_t rest = width - j;
+    if (rest > 0) {
+        // What is no score must weigh nothing: it is left out of the sum and not stored.
+        float last[LANES] = {0};
+        memcpy(last, x + j, rest * sizeof(float));
+        const VEC e = NAME(exponential)((LOAD(last) - highest) * scale);
+        for (size_t t = 0; t < rest; t++) {
+            x[j + t] = e[t];
+            total[t] += e[t];
+        }
+    }
+    const float inverse = 1.0f / NAME(sum_of)(total);
+    for (j = 0; j + LANES <= width; j += LANES) STORE(x + j, LOAD(x + j) * inverse);
+    for (; j < width; j++) x[j] *= inverse;
+}
+
+// g[width] becomes scale * p * (g - sum(p * g)).
+TARGET static void NAME(softmax_row_backward)(const float *p, float *g, size_t width, float scale) {
+    CONTRACT
+    VEC total = SPLAT(0);
+    size_t j = 0;
+    for (; j + LANES <= width; j += LANES) total += LOAD(p + j) * LOAD(g + j);
+    float sum = NAME(sum_of)(total);
+    for (; j < width; j++) sum += p[j] * g[j];
+    for (j = 0; j + LANES <= width; j += LANES) STORE(g + j, LOAD(p + j) * scale * (LOAD(g + j) - sum));
+    for (; j < width; j++) g[j] = p[j] * scale * (g[j] - sum);
+}
+
+TARGET static void NAME(attend)(
+    const float *qkv, size_t length, size_t width, size_t heads, float scale, float *weights, float *out, float *scratch) {
+    const size_t head = width / heads, row = 3 * width, padded_length = padded(length);
+    float *keys = scratch, *values = keys + padded_length * head, *scores = values + padded(head) * length;
+    for (size_t h = 0; h < heads; h++) {
+        const float *query = qkv + h * head;
+        pack(query + width, row, hilum_transposed, length, head, PANEL * head, keys);
+        pack(query + 2 * width, row, hilum_plain, head, length, PANEL * length, values);
+        for (size_t i = 0; i < length; i += ATTEND_ROWS) {
+            const size_t rows = minimum(ATTEND_ROWS, length - i);
+            float *block = weights ? weights + (h * length + i) * length : scores;
+            const size_t block_row = weights ? length : padded_length;
+            const hilum_product product = {
+                .m = rows, .n = weights ? length : padded_length, .k = head, .a = query + i * row, .a_row = row, .a_step = 1,
+                .b = keys, .b_operand = hilum_packed, .c = block, .c_row = block_row};
+            NAME(multiply)(&product);
+            for (size_t r = 0; r < rows; r++) NAME(softmax_row)(block + r * block_row, length, scale);
+            const hilum_product mix = {
+                .m = rows, .n = head, .k = length, .a = block, .a_row = block_row, .a_step = 1, .b = values,
+                .b_operand = hilum_packed, .c = out + i * width + h * head, .c_row = width};
+            NAME(multiply)(&mix);
+        }
+    }
+}
+
+// dV = PᵀdO; dP = dO·Vᵀ; dS = P⊙(dP − rowsum(dP⊙P))/√h; dQ = dS·K; dK = dSᵀ·Q.
+TARGET static void NAME(attend_backward)(
+    const float *qkv, const float *weights, const float *dout, size_t length, size_t width, size_t heads, float scale,
+    float *dqkv, float *scratch) {
+    const size_t head = width / heads, row = 3 * width;
+    float *dscores = scratch;
+    for (size_t h = 0; h < heads; h++) {
+        const float *query = qkv + h * head, *key = query + width, *value = key + width;
+        const float *p = weights + h * length * length, *up = dout + h * head;
+        float *dquery = dqkv + h * head;
+        hilum_product product = {
+            .m = length, .n = head, .k = length, .a = p, .a_row = 1, .a_step = length, .b = up, .b_row = width,
+            .b_operand = hilum_plain, .c = dquery + 2 * width, .c_row = row};
+        NAME(multiply)(&product);
+        const hilum_product scores = {
+            .m = length, .n = length, .k = head, .a = up, .a_row = width, .a_step = 1, .b = value, .b_row = row,
+            .b_operand = hilum_transposed, .c = dscores, .c_row = length};
+        NAME(multiply)(&scores);
+        for (size_t i = 0; i < length; i++) {
+            NAME(softmax_row_backward)(p + i * length, dscores + i * length, length, scale);
+        }
+        product.a = dscores;
+        product.b = query;
+        product.b_row = row;
+        product.c = dquery + width;
+        NAME(multiply)(&product);
+        product.a_row = length;
+        product.a_step = 1;
+        product.b = key;
+        product.c = dquery;
+        NAME(multiply)(&product);
+    }
+}
+
+#undef VEC
+#undef BITS
+#undef SPLAT
+#undef LOAD
+#undef STORE
+#undef SELECT
+#undef CASE
+#undef PANEL_IS_WHOLE
+#undef SET
+#undef TARGET
+#undef LANES
+#undef TILE_ROWS
+#undef TILE_VECTORS
+#undef MULTIPLY_ADD
