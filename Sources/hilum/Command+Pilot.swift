@@ -17,6 +17,9 @@ extension Command {
             .value("epochs", "N", "how often each pair is seen (default \(PilotDefaults.epochs))"),
             .value("batch", "N", "pairs a step (default \(PilotDefaults.batch))"),
             .value("rate", "R", "peak of the learning rate (default \(PilotDefaults.rate))"),
+            .value("unmasked", "SHARE", "share of the steps, at the end, that see everything (default 1: no masks)"),
+            .value(
+                "partial-reports", "SHARE", "share of the pairs that show some sentences of their report (default 0)"),
             .value("seed", "S", "cuts the folds and draws the batches (default 1)"),
             .value("threads", "N", "threads to use (default: all cores)", environment: "HILUM_THREADS"),
             .value("limit", "N", "only the first N pairs"),
@@ -47,7 +50,7 @@ extension Command {
 enum PilotDefaults {
     static let epochs = 20
     static let batch = 16
-    static let rate = 3e-4
+    static let rate = 1e-3
 
     static func options(_ arguments: Arguments) throws -> TrainingOptions {
         var options = TrainingOptions()
@@ -58,8 +61,8 @@ enum PilotDefaults {
         options.peakRate = try arguments.number("rate", in: 0...1) ?? rate
         options.imageMask = MaskRatio(percent: 25)
         options.reportMask = MaskRatio(percent: 15)
-        options.unmaskedShare = 0.5
-        options.partialReportShare = 0.3
+        options.unmaskedShare = try arguments.number("unmasked", in: 0...1) ?? 1
+        options.partialReportShare = try arguments.number("partial-reports", in: 0...1) ?? 0
         options.threads = try arguments.integer("threads", in: 1...1024) ?? defaultThreadCount
         options.checkpointInterval = 1_000_000_000
         return options

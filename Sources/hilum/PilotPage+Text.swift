@@ -92,6 +92,11 @@ extension PilotPage {
         let options = report.options
         let steps = Set(report.steps).sorted().map(String.init).joined(separator: " or ")
         func percent(_ mask: MaskRatio) -> String { "\(100 * mask.numerator / mask.denominator) %" }
+        let masks =
+            options.unmaskedShare >= 1
+            ? "no masks"
+            : "masks of \(percent(options.imageMask)) (image) and \(percent(options.reportMask)) (report) with reconstruction "
+                + "in the first \(number(100 * (1 - options.unmaskedShare))) % of the steps"
         return """
             <section id="method"><h2>How it was done</h2><dl>
             <dt>Cases</dt><dd>\(report.data.pairs) pairs of image and report of \(report.summary.patientCount) patients. \
@@ -102,11 +107,9 @@ extension PilotPage {
             <dt>Findings</dt><dd>Image among images and report among reports, against the cases of the other parts; the case's own patient \
             is never among them. A case is relevant if it shares a finding (with its side).</dd>
             <dt>Model</dt><dd>\(report.modelName), id \(report.model)</dd>
-            <dt>Fine-tuning</dt><dd>Masked contrastive reconstruction from the model's weights, nothing frozen: \(steps) steps of \
-            \(options.batchSize) pairs, rate up to \(String(format: "%g", options.peakRate)), masks of \(percent(options.imageMask)) \
-            (image) and \(percent(options.reportMask)) (report) in the first \
-            \(number(100 * (1 - options.unmaskedShare))) % of the steps, \
-            \(number(100 * options.partialReportShare)) % of the reports shown in part. Nothing was chosen by looking at unseen cases.</dd>
+            <dt>Fine-tuning</dt><dd>Image against report (contrast) from the model's weights, nothing frozen: \(steps) steps of \
+            \(options.batchSize) pairs, rate up to \(String(format: "%g", options.peakRate)), \(masks), \
+            \(number(100 * options.partialReportShare)) % of the reports shown in part. The options are the same for every part.</dd>
             <dt>Without a model</dt><dd>An image takes the most similar image of the other parts by plain pixels \
             (\(PlainPixels.side) × \(PlainPixels.side), mean taken off, correlation); that case's report is looked up among the unseen \
             reports by word overlap (BM25, k₁ = \(String(format: "%g", BM25.k1)), b = \(String(format: "%g", BM25.b)); Robertson and \
