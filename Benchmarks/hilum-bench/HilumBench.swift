@@ -1,7 +1,8 @@
 import Foundation
 
 /// Benchmarks: `hilum-bench ann …` speaks the contract of the side-by-side driver for nearest-neighbour indexes;
-/// `hilum-bench explain` measures where heat maps point.
+/// `hilum-bench explain` measures where heat maps point;
+/// `hilum-bench plot …` draws figures in JSON.
 @main
 struct HilumBench {
     static func main() {
@@ -14,11 +15,12 @@ struct HilumBench {
                 exit(2)
             }
         }
+        if arguments.first == "plot" { plot(Array(arguments.dropFirst())) }
         // The driver calls a program with the options alone.
         if arguments.first == "ann" {
             arguments.removeFirst()
         } else if arguments.first?.hasPrefix("--") != true {
-            FileHandle.standardError.write(Data((AnnBench.usage + ExplainBench.usage).utf8))
+            FileHandle.standardError.write(Data((AnnBench.usage + ExplainBench.usage + PlotCommand.usage).utf8))
             exit(arguments.isEmpty ? 0 : 2)
         }
         do {
@@ -28,6 +30,17 @@ struct HilumBench {
             print(AnnBench.line(["event": .text("error"), "error": .text("\(error)")]))
             FileHandle.standardError.write(Data("hilum-bench: \(error)\n".utf8))
             exit(1)
+        }
+    }
+
+    private static func plot(_ words: [String]) -> Never {
+        do {
+            try PlotCommand(words).run()
+            exit(0)
+        } catch {
+            FileHandle.standardError.write(Data("hilum-bench plot: \(error)\n".utf8))
+            if words.isEmpty { FileHandle.standardError.write(Data(PlotCommand.usage.utf8)) }
+            exit(words.isEmpty ? 2 : 1)
         }
     }
 }

@@ -35,6 +35,11 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     public var checkpointInterval = 250
 
     public init() {}
+
+    /// Steps of a whole run over `pairCount` pairs.
+    public func totalSteps(pairCount: Int) -> Int { stepCount ?? epochCount * stepsPerEpoch(pairCount) }
+
+    func stepsPerEpoch(_ pairCount: Int) -> Int { max(1, pairCount / min(batchSize, pairCount)) }
 }
 
 /// One line of the training log.
@@ -117,11 +122,9 @@ public final class MCRTrainer {
     }
 
     /// Steps of the whole run over `pairCount` pairs.
-    public func totalSteps(pairCount: Int) -> Int {
-        options.stepCount ?? options.epochCount * stepsPerEpoch(pairCount)
-    }
+    public func totalSteps(pairCount: Int) -> Int { options.totalSteps(pairCount: pairCount) }
 
-    private func stepsPerEpoch(_ pairCount: Int) -> Int { max(1, pairCount / min(options.batchSize, pairCount)) }
+    private func stepsPerEpoch(_ pairCount: Int) -> Int { options.stepsPerEpoch(pairCount) }
 
     /// Trains from the current step to the end, or until `interrupted` is raised.
     ///

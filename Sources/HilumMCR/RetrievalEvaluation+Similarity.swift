@@ -151,17 +151,21 @@ extension RetrievalEvaluation {
         queries: EmbeddingRows, gallery: EmbeddingRows, positives: PositiveGroups, threads: Int
     ) -> [Double] {
         mapSimilarities(queries: queries, gallery: gallery, threads: threads) { query, row in
-            let group = positives.of(query)
-            let best = group.reduce(-Float.infinity) { max($0, row[$1]) }
-            var better = 0
-            var tied = 0
-            for value in row {
-                better += value > best ? 1 : 0
-                tied += value == best ? 1 : 0
-            }
-            // No positive is better than the best one, but those tied with it do not count against it.
-            tied -= group.count { row[$0] == best }
-            return 1 + Double(better) + 0.5 * Double(tied)
+            rank(of: positives.of(query), in: row)
         }
+    }
+
+    /// The rank of the best of `group` among all values of `row`, from 1; a half where an odd count of others is tied with it.
+    static func rank(of group: [Int], in row: UnsafeBufferPointer<Float>) -> Double {
+        let best = group.reduce(-Float.infinity) { max($0, row[$1]) }
+        var better = 0
+        var tied = 0
+        for value in row {
+            better += value > best ? 1 : 0
+            tied += value == best ? 1 : 0
+        }
+        // No positive is better than the best one, but those tied with it do not count against it.
+        tied -= group.count { row[$0] == best }
+        return 1 + Double(better) + 0.5 * Double(tied)
     }
 }

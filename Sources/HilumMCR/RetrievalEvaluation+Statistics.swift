@@ -109,10 +109,7 @@ extension RetrievalEvaluation.Chance {
         let n = positives.count
         func expected(_ k: Int) -> Double {
             let sum = (0..<n).reduce(0.0) { sum, study in
-                var missed = 1.0
-                let others = n - positives.of(study).count
-                for drawn in 0..<min(k, n) { missed *= max(0, Double(others - drawn)) / Double(n - drawn) }
-                return sum + 1 - missed
+                sum + Self.hit(among: k, positives: positives.of(study).count, of: n)
             }
             return sum / Double(n)
         }
@@ -128,6 +125,13 @@ extension RetrievalEvaluation.Chance {
             }
             p = Double(related) / Double(labels.labelled.count * (n - 1))
         }
+    }
+
+    /// The probability that one of `positives` studies among `n` is within the first `k` of a random order.
+    static func hit(among k: Int, positives: Int, of n: Int) -> Double {
+        var missed = 1.0
+        for drawn in 0..<min(k, n) { missed *= max(0, Double(n - positives - drawn)) / Double(n - drawn) }
+        return 1 - missed
     }
 }
 

@@ -22,14 +22,15 @@ struct Command: Sendable {
 
     /// Every verb of this release, in the order of help.
     static let all: [Command] = [
-        .phantom, .train, .model, .embed, .initialise, .index, .search, .serve, .query, .eval, .explain, .get, .delete,
+        .phantom, .train, .model, .embed, .initialise, .index, .search, .serve, .query, .eval, .explain, .pilot, .get,
+        .delete,
         .stats,
         .check,
         .demo, .help,
     ]
 
     /// Verbs that the design names and this release does not have.
-    static let unavailable = ["import", "export", "pilot", "reembed", "compact", "snapshot", "restore"]
+    static let unavailable = ["import", "export", "reembed", "compact", "snapshot", "restore"]
 
     static func named(_ name: String) -> Command? {
         all.first { $0.name == name }

@@ -14,6 +14,8 @@ import HilumServer
 /// | `Help.swift` | overview and pages |
 /// | `Output.swift`, `JSON.swift` | standard output, tables, JSON |
 /// | `Interruption.swift` | Ctrl-C during long work |
+/// | `PilotInput.swift`, `PilotReport.swift`, `PilotVerdict.swift` | a trial: its cases, its figures, its sentences |
+/// | `PilotPage.swift`, `PilotChart.swift`, `HTML.swift` | the page of a trial |
 @main
 struct Hilum {
     static func main() {

@@ -9,7 +9,7 @@ struct CallTests {
     private static let verbs = [
         "phantom", "train", "model", "embed", "init", "index", "search", "serve", "query", "eval", "get", "delete",
         "stats",
-        "check", "demo", "help",
+        "check", "demo", "pilot", "help",
     ]
 
     @Test("Every verb has a page with usage, options and an example", arguments: verbs)
@@ -68,7 +68,7 @@ struct CallTests {
             (["explain", "a", "--id", "j", "--text", " ", "--out", "o.png"], "--text is empty"),
             (["eval", "--data", "d", "--mask-image", "100"], "--mask-image needs a whole number from 0 to 95"),
             (["eval", "--data", "d", "--mask-report", "x"], "--mask-report needs a whole number from 0 to 95"),
-            (["pilot"], "'pilot' is not available in this release"),
+            (["pilot"], "DIR is missing"),
             (["reembed"], "'reembed' is not available in this release"),
             (["compact"], "'compact' is not available in this release"),
             (["snapshot"], "'snapshot' is not available in this release"),

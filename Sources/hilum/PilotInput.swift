@@ -1,0 +1,147 @@
+import Foundation
+import HilumArchive
+import HilumCore
+import HilumImaging
+import HilumMCR
+import Synchronization
+
+/// The pairs of a folder, read for a trial, and a small picture of each for the page.
+struct PilotInput {
+    let pairs: [PilotStudy.Pair]
+    /// `[pairs]`, at most `thumbnailSide` wide and high.
+    let thumbnails: [GrayImage]
+    let data: PilotReport.Data
+    let seconds: Double
+
+    static let thumbnailSide = 132
+    /// A pilot holds its pairs in memory; training on more is the matter of `hilum train`.
+    static let mostPairs = 5_000
+
+    /// - Parameters:
+    ///   - side: of the model's input.
+    ///   - limit: only the first so many pairs.
+    init(folder: String, side: Int, limit: Int?, threads: Int, isQuiet: Bool) throws {
+        let started = monotonicSeconds()
+        let read: CaseFiles
+        do { read = try CaseFiles(source: folder) } catch { throw CommandError(.failed, "\(error)") }
+        var data = PilotReport.Data()
+        data.refused = read.refused.map { PilotReport.Data.Refusal(source: $0.source, reason: $0.reason) }
+        var cases: [CaseInput] = []
+        for item in read.cases {
+            if item.image == nil {
+                data.withoutImage.append(item.id)
+            } else if (item.report ?? "").allSatisfy(\.isWhitespace) {
+                data.withoutReport.append(item.id)
+            } else {
+                cases.append(item)
+            }
+        }
+        if let limit { cases = Array(cases.prefix(limit)) }
+        guard cases.count <= Self.mostPairs else {
+            throw CommandError(
+                .failed,
+                "\(folder): \(cases.count) pairs are too many for a pilot; --limit \(Self.mostPairs) takes the first")
+        }
+        let progress = Progress("read", total: cases.count, unit: "pairs", quiet: isQuiet)
+        let prepared = Mutex<[Int: Result<Prepared, any Error>]>([:])
+        let found = cases
+        parallelFor(cases.count, threads: threads) { index in
+            let result = Result { try Prepared(found[index], side: side) }
+            prepared.withLock { $0[index] = result }
+            progress.advance()
+        }
+        progress.finish()
+        var pairs: [PilotStudy.Pair] = []
+        var thumbnails: [GrayImage] = []
+        let results = prepared.withLock { $0 }
+        for index in cases.indices {
+            switch results[index] {
+            case .success(let ready):
+                pairs.append(ready.pair)
+                thumbnails.append(ready.thumbnail)
+            case .failure(let error):
+                data.refused.append(PilotReport.Data.Refusal(source: cases[index].id, reason: "\(error)"))
+            case nil: break
+            }
+        }
+        data.pairs = pairs.count
+        self.pairs = pairs
+        self.thumbnails = thumbnails
+        self.data = data
+        seconds = monotonicSeconds() - started
+    }
+
+    /// A case with its image read.
+    private struct Prepared: Sendable {
+        let pair: PilotStudy.Pair
+        let thumbnail: GrayImage
+
+        init(_ item: CaseInput, side: Int) throws {
+            let image: GrayImage
+            switch item.image {
+            case .file(let path): image = try ImageDecoder.decode(path: path)
+            case .bytes(let bytes): image = try ImageDecoder.decode(bytes)
+            case nil: throw CommandError(.failed, "there is no image")
+            }
+            var ties = ["image \(image.width) \(image.samples.withUnsafeBytes { SHA256.hex(Array($0)) })"]
+            if let patient = item.patient { ties.append("patient \(patient)") }
+            // A manifest may know better than the patient's name what belongs together, such as one radiograph under two names.
+            if let group = item.metadata["group"] { ties.append("group \(group)") }
+            pair = PilotStudy.Pair(
+                id: item.id, image: image.resizedToFit(side: side), pixels: PlainPixels.vector(of: image),
+                report: item.report ?? "", labels: item.findings, ties: ties)
+            let longer = max(image.width, image.height)
+            let longest = min(longer, PilotInput.thumbnailSide)
+            thumbnail = image.resized(
+                width: max(1, image.width * longest / longer), height: max(1, image.height * longest / longer))
+        }
+    }
+}
+
+/// What a trial keeps beside its report while it runs, so that the same call goes on where it was stopped: one file a fold.
+struct PilotStore {
+    let folder: String
+    /// Names data, model and options; a file with another key is not used.
+    let key: String
+
+    private struct Entry<Value: Codable>: Codable {
+        let key: String
+        let value: Value
+    }
+
+    /// What was noted when the trial began.
+    struct Beginning: Codable {
+        let date: String
+        let readSeconds: Double
+    }
+
+    func fold(_ number: Int) -> PilotFold? {
+        guard let fold: PilotFold = load("fold-\(number + 1).json"), fold.fold == number else { return nil }
+        return fold
+    }
+
+    func save(_ fold: PilotFold) throws { try save(fold, "fold-\(fold.fold + 1).json") }
+
+    /// The beginning of this trial: the one that is kept, or now.
+    func beginning(readSeconds: Double) throws -> Beginning {
+        if let kept: Beginning = load("begun.json") { return kept }
+        let date = Date.now.formatted(.iso8601.year().month().day())
+        let now = Beginning(date: date, readSeconds: readSeconds)
+        try save(now, "begun.json")
+        return now
+    }
+
+    /// Nil where there is none, or one of another trial, or a damaged one: it is made anew.
+    private func load<Value: Codable>(_ name: String) -> Value? {
+        guard let bytes = try? FileIO.read("\(folder)/\(name)", limitInBytes: 256 << 20),
+            let entry = try? JSONDecoder().decode(Entry<Value>.self, from: Data(bytes)), entry.key == key
+        else { return nil }
+        return entry.value
+    }
+
+    private func save<Value: Codable>(_ value: Value, _ name: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        try FileIO.writeAtomically("\(folder)/\(name)", try encoder.encode(Entry(key: key, value: value)))
+    }
+}
