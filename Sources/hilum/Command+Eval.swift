@@ -11,7 +11,8 @@ extension Command {
         name: "eval",
         summary: "measure retrieval: recall, median rank, label precision",
         usage: [
-            "[ARCHIVE | --model MODEL] --data DIR [--mask-image P] [--mask-report P] [--mask-sweep] [--plots DIR] [--json]"
+            "[ARCHIVE | --model MODEL] --data DIR [--mask-image P] [--mask-report P] [--mask-sweep]",
+            "[ARCHIVE | --model MODEL] --data DIR [--plots DIR] [--json]",
         ],
         operands: ["ARCHIVE"],
         optionalOperandCount: 1,
