@@ -61,31 +61,22 @@ public enum FileIO {
 
     /// Replaces the file at `path` in one step: a temporary file beside it, fsync, rename, fsync of the folder.
     public static func writeAtomically(_ path: String, _ bytes: some ContiguousBytes) throws(FileError) {
-        let temporary = "\(path).tmp-\(getpid())"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw .last(path: temporary, call: "open") }
-        var failure: FileError?
-        bytes.withUnsafeBytes { buffer in
-            var offset = 0
-            while offset < buffer.count, let base = buffer.baseAddress {
-                // Safety: `offset` is below the byte count of the buffer, which lives through this closure.
-                let wrote = write(descriptor, base + offset, buffer.count - offset)
-                if wrote < 0 && errno == EINTR { continue }
-                if wrote <= 0 {
-                    failure = .last(path: temporary, call: "write")
-                    return
-                }
-                offset += wrote
-            }
+        let file = try FilePieces(replacing: path)
+        do throws(FileError) { try file.append(bytes) } catch {
+            file.abandon()
+            throw error
         }
-        if failure == nil && fsync(descriptor) != 0 { failure = .last(path: temporary, call: "fsync") }
-        if close(descriptor) != 0 && failure == nil { failure = .last(path: temporary, call: "close") }
-        if failure == nil && rename(temporary, path) != 0 { failure = .last(path: path, call: "rename") }
-        if let failure {
-            unlink(temporary)
-            throw failure
+        try file.finish()
+    }
+
+    /// Replaces the file at `path` in one step by the pieces that `body` appends; when `body` throws, it stays as it was.
+    public static func writeAtomically(_ path: String, pieces body: (FilePieces) throws -> Void) throws {
+        let file = try FilePieces(replacing: path)
+        do { try body(file) } catch {
+            file.abandon()
+            throw error
         }
-        try syncFolder((path as NSString).deletingLastPathComponent)
+        try file.finish()
     }
 
     /// Makes the names in a folder durable.
@@ -109,5 +100,54 @@ public enum FileIO {
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw FileError(.system(errno: ENOTDIR), path: path, call: "mkdir")
         }
+    }
+}
+
+/// A file that grows piece by piece beside the one it will replace; valid inside `FileIO.writeAtomically` only.
+public struct FilePieces {
+    private let path: String
+    private let temporary: String
+    private let descriptor: Int32
+
+    fileprivate init(replacing path: String) throws(FileError) {
+        self.path = path
+        temporary = "\(path).tmp-\(getpid())"
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .last(path: temporary, call: "open") }
+    }
+
+    public func append(_ bytes: some ContiguousBytes) throws(FileError) {
+        var failure: FileError?
+        bytes.withUnsafeBytes { buffer in
+            var offset = 0
+            while offset < buffer.count, let base = buffer.baseAddress {
+                // Safety: `offset` is below the byte count of the buffer, which lives through this closure.
+                let wrote = write(descriptor, base + offset, buffer.count - offset)
+                if wrote < 0 && errno == EINTR { continue }
+                if wrote <= 0 {
+                    failure = .last(path: temporary, call: "write")
+                    return
+                }
+                offset += wrote
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    fileprivate func abandon() {
+        close(descriptor)
+        unlink(temporary)
+    }
+
+    fileprivate func finish() throws(FileError) {
+        var failure: FileError?
+        if fsync(descriptor) != 0 { failure = .last(path: temporary, call: "fsync") }
+        if close(descriptor) != 0 && failure == nil { failure = .last(path: temporary, call: "close") }
+        if failure == nil && rename(temporary, path) != 0 { failure = .last(path: path, call: "rename") }
+        if let failure {
+            unlink(temporary)
+            throw failure
+        }
+        try FileIO.syncFolder((path as NSString).deletingLastPathComponent)
     }
 }

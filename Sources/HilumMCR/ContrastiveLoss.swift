@@ -89,7 +89,7 @@ struct ContrastiveLoss {
 }
 
 /// The labels of a batch and how much they weigh in the targets of the contrast.
-struct SoftLabels {
+struct SoftLabels: Sendable {
     /// For each pair its labels, as numbers; empty where none are known.
     let labels: [[Int32]]
     /// The share of a row of Y that goes to pairs with common labels, in 0...1.

@@ -1,3 +1,5 @@
+import HilumNN
+
 /// The sizes of an MCR model; one code path serves all of them.
 ///
 /// `mcr-tiny`, `mcr-small` and `mcr-base` are the rows of this project's table of shapes; the paper (arXiv 2312.15840)
@@ -7,13 +9,35 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
         public var width: Int
         public var layers: Int
         public var heads: Int
+        /// Where the norms of its blocks stand; post-norm blocks have no final norm.
+        public var norm: NormPlacement
+        /// What its norms add to a variance.
+        public var epsilon: Float
 
-        public init(width: Int, layers: Int, heads: Int) {
+        public init(
+            width: Int, layers: Int, heads: Int, norm: NormPlacement = .pre,
+            epsilon: Float = LayerNorm.standardEpsilon
+        ) {
             self.width = width
             self.layers = layers
             self.heads = heads
+            self.norm = norm
+            self.epsilon = epsilon
+        }
+
+        public init(from decoder: any Swift.Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            self.init(
+                width: try values.decode(Int.self, forKey: .width),
+                layers: try values.decode(Int.self, forKey: .layers),
+                heads: try values.decode(Int.self, forKey: .heads),
+                norm: try values.decodeIfPresent(NormPlacement.self, forKey: .norm) ?? .pre,
+                epsilon: try values.decodeIfPresent(Float.self, forKey: .epsilon) ?? LayerNorm.standardEpsilon)
         }
     }
+
+    /// The positions of the patches: a fixed table (`Positions.grid`), or one that is learned.
+    public enum ImagePositions: String, Codable, Sendable, CaseIterable { case sinCos2D, learned }
 
     /// Where the map to the common space stands: before the aggregation (MbA) or after it (ABM, for comparison).
     public enum Alignment: String, Codable, Sendable, CaseIterable { case mba, abm }
@@ -38,11 +62,15 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     public var decoder: Encoder
     public var decoderKind: Decoder
     public var alignment: Alignment
+    public var imagePositions: ImagePositions
+    /// Whether the sum of token and position embedding is normalised before the first block, as in BERT.
+    public var reportEmbeddingNorm: Bool
 
     public init(
         name: String, imageSide: Int, patchSide: Int, image: Encoder, report: Encoder, maxTokens: Int,
         vocabularySize: Int,
-        mapHidden: Int, dimension: Int, decoder: Encoder, decoderKind: Decoder = .joint, alignment: Alignment = .mba
+        mapHidden: Int, dimension: Int, decoder: Encoder, decoderKind: Decoder = .joint, alignment: Alignment = .mba,
+        imagePositions: ImagePositions = .sinCos2D, reportEmbeddingNorm: Bool = false
     ) {
         self.name = name
         self.imageSide = imageSide
@@ -56,6 +84,40 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
         self.decoder = decoder
         self.decoderKind = decoderKind
         self.alignment = alignment
+        self.imagePositions = imagePositions
+        self.reportEmbeddingNorm = reportEmbeddingNorm
+    }
+
+    /// A configuration written before a field was there gets the value that field had by its nature then.
+    public init(from decoder: any Swift.Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try values.decode(String.self, forKey: .name),
+            imageSide: try values.decode(Int.self, forKey: .imageSide),
+            patchSide: try values.decode(Int.self, forKey: .patchSide),
+            image: try values.decode(Encoder.self, forKey: .image),
+            report: try values.decode(Encoder.self, forKey: .report),
+            maxTokens: try values.decode(Int.self, forKey: .maxTokens),
+            vocabularySize: try values.decode(Int.self, forKey: .vocabularySize),
+            mapHidden: try values.decode(Int.self, forKey: .mapHidden),
+            dimension: try values.decode(Int.self, forKey: .dimension),
+            decoder: try values.decode(Encoder.self, forKey: .decoder),
+            decoderKind: try values.decode(Decoder.self, forKey: .decoderKind),
+            alignment: try values.decode(Alignment.self, forKey: .alignment),
+            imagePositions: try values.decodeIfPresent(ImagePositions.self, forKey: .imagePositions) ?? .sinCos2D,
+            reportEmbeddingNorm: try values.decodeIfPresent(Bool.self, forKey: .reportEmbeddingNorm) ?? false)
+    }
+
+    /// What changes a vector besides the sizes and tensors, in words for the model id; empty for what was always so.
+    var departures: String {
+        var words: [String] = []
+        if imagePositions != .sinCos2D { words.append("positions \(imagePositions.rawValue)") }
+        if reportEmbeddingNorm { words.append("embedding norm") }
+        for (label, encoder) in [("image", image), ("report", report)] {
+            if encoder.norm != .pre { words.append("\(label) norm \(encoder.norm.rawValue)") }
+            if encoder.epsilon != LayerNorm.standardEpsilon { words.append("\(label) epsilon \(encoder.epsilon)") }
+        }
+        return words.joined(separator: ", ")
     }
 
     /// Patches of an image, N.
@@ -110,6 +172,9 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
             {
                 found.append("\(label): width, layers or heads out of range")
                 continue
+            }
+            if !(encoder.epsilon > 0 && encoder.epsilon < 1) {
+                found.append("\(label): epsilon is not between 0 and 1")
             }
             if encoder.width % encoder.heads != 0 { found.append("\(label): heads do not divide the width") }
             if encoder.width % 4 != 0 { found.append("\(label): the width is no multiple of 4, which positions need") }

@@ -34,7 +34,7 @@ extension MCRModel {
                 path: directory)
         }
         let weightsPath = directory + "/" + Self.weightsFile
-        let file = try SafeTensors.read(weightsPath)
+        let file = try WeightReader(weightsPath)
         let network = MCRNetwork(configuration)
         let inventory = Self.inventory(file, network)
         let lacking = inventory.missing.filter { MCRNetwork.servesInference($0) } + inventory.misshapen
@@ -46,12 +46,10 @@ extension MCRModel {
         }
         let values = ParameterBuffer(count: network.layout.count)
         if !inventory.missing.isEmpty { values.initialize(network.layout, seed: 0) }
+        let entries = file.entries
         for parameter in network.layout.parameters {
-            guard let tensor = file.tensors[parameter.name] else { continue }
-            tensor.floats.withUnsafeBufferPointer { source in
-                guard let base = source.baseAddress else { return }
-                (values.pointer + parameter.offset).update(from: base, count: parameter.count)
-            }
+            guard let entry = entries[parameter.name] else { continue }
+            try file.read(entry, into: values.pointer + parameter.offset)
         }
         try self.init(network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary))
     }
@@ -76,26 +74,27 @@ extension MCRModel {
     /// Which tensors of the folder's weights are mapped, missing, extra or of another shape.
     public static func inspect(_ directory: String) throws -> (MCRConfiguration, TensorInventory) {
         let configuration = try configuration(directory)
-        let file = try SafeTensors.read(directory + "/" + weightsFile, skipsIntegers: true)
+        let file = try WeightReader(directory + "/" + weightsFile, skipsIntegers: true)
         return (configuration, inventory(file, MCRNetwork(configuration)))
     }
 
-    private static func inventory(_ file: SafeTensors, _ network: MCRNetwork) -> TensorInventory {
+    private static func inventory(_ file: WeightReader, _ network: MCRNetwork) -> TensorInventory {
+        let shapes = file.shapes
         var inventory = TensorInventory()
         var wanted: Set<String> = []
         for parameter in network.layout.parameters {
             wanted.insert(parameter.name)
-            guard let tensor = file.tensors[parameter.name] else {
+            guard let shape = shapes[parameter.name] else {
                 inventory.missing.append(parameter.name)
                 continue
             }
-            if tensor.shape == parameter.shape {
+            if shape == parameter.shape {
                 inventory.mapped.append(parameter.name)
             } else {
                 inventory.misshapen.append(parameter.name)
             }
         }
-        inventory.extra = (file.tensors.keys.filter { !wanted.contains($0) } + file.skipped).sorted()
+        inventory.extra = (shapes.keys.filter { !wanted.contains($0) } + file.skipped).sorted()
         return inventory
     }
 
@@ -104,18 +103,21 @@ extension MCRModel {
 
     /// Writes the model folder; each file is replaced in one step.
     public func save(to directory: String, precision: SafeTensors.Precision = .f16) throws {
+        try Self.save(network, values, tokenizer, to: directory, precision: precision)
+    }
+
+    static func save(
+        _ network: MCRNetwork, _ values: ParameterBuffer, _ tokenizer: Tokenizer, to directory: String,
+        precision: SafeTensors.Precision = .f16
+    ) throws {
         try FileIO.makeFolder(directory)
-        var tensors: [String: TensorView] = [:]
-        for parameter in network.layout.parameters {
-            let floats = Array(UnsafeBufferPointer(start: values.pointer + parameter.offset, count: parameter.count))
-            tensors[parameter.name] = TensorView(shape: parameter.shape, floats: floats)
-        }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try FileIO.writeAtomically(directory + "/" + Self.configurationFile, encoder.encode(configuration))
-        try tokenizer.vocabulary.write(to: directory + "/" + Self.vocabularyFile)
-        try SafeTensors(tensors: tensors, metadata: ["format": "hilum-mcr-1"])
-            .write(to: directory + "/" + Self.weightsFile, as: precision)
+        try FileIO.writeAtomically(directory + "/" + configurationFile, encoder.encode(network.configuration))
+        try tokenizer.vocabulary.write(to: directory + "/" + vocabularyFile)
+        try SafeTensors.write(
+            values.spans(network.layout), metadata: ["format": "hilum-mcr-1"], to: directory + "/" + weightsFile,
+            as: precision)
     }
 
     /// Where the built-in model is: `HILUM_MODEL`, else beside the program.
@@ -136,5 +138,14 @@ extension MCRModel {
         throw MCRError(
             .badModel(reason: "the built-in model is not beside the program; set HILUM_MODEL to a model folder"),
             path: places[0])
+    }
+}
+
+extension ParameterBuffer {
+    /// The tensors of the buffer where they lie, their names behind `prefix`.
+    func spans(_ layout: ParameterLayout, prefix: String = "") -> [TensorSpan] {
+        layout.parameters.map {
+            TensorSpan(name: prefix + $0.name, shape: $0.shape, floats: UnsafePointer(pointer + $0.offset))
+        }
     }
 }

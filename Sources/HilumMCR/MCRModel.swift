@@ -21,15 +21,17 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public var configuration: MCRConfiguration { network.configuration }
     public var dimension: Int { network.configuration.dimension }
 
+    /// - Parameter modelID: what stands for the id of weights that will still change; nil: the id is computed.
     /// - Throws: `NumericError` when OpenBLAS is missing.
-    init(network: MCRNetwork, values: ParameterBuffer, tokenizer: Tokenizer) throws {
+    init(network: MCRNetwork, values: ParameterBuffer, tokenizer: Tokenizer, modelID: String? = nil) throws {
         precondition(values.count == network.layout.count, "the values must fill the layout")
         precondition(tokenizer.vocabulary.count <= network.configuration.vocabularySize, "the vocabulary must fit")
         try BLAS.load()
         self.network = network
         self.values = values
         self.tokenizer = tokenizer
-        modelID = Self.identity(network: network, values: values, vocabulary: tokenizer.vocabulary)
+        self.modelID =
+            modelID ?? Self.identity(network: network, values: values, vocabulary: tokenizer.vocabulary)
     }
 
     /// A model with start values drawn from `seed`: for tests, and as the chance line of an evaluation.
@@ -121,6 +123,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         hash.update(
             "\(Preprocessing.version) side \(sizes.imageSide) patch \(sizes.patchSide) tokens \(sizes.maxTokens)\n")
         hash.update("heads \(sizes.image.heads) \(sizes.report.heads) \(sizes.alignment.rawValue) \(sizes.dimension)\n")
+        if !sizes.departures.isEmpty { hash.update("\(sizes.departures)\n") }
         for parameter in network.layout.parameters where MCRNetwork.servesInference(parameter.name) {
             hash.update("\(parameter.name) \(parameter.shape)\n")
             hash.update(UnsafeRawBufferPointer(start: values.pointer + parameter.offset, count: parameter.count * 4))

@@ -48,7 +48,10 @@ struct ImageEncoder: Sendable {
     let embed: Linear
     let cls: Int
     let stack: TransformerStack
+    /// The fixed table `[N, width]`; empty where positions are learned.
     let positions: [Float]
+    /// Offset of the learned table `[N, width]`, if there is one.
+    let learnedPositions: Int?
     let patchCount: Int
     var width: Int { stack.width }
 
@@ -56,14 +59,24 @@ struct ImageEncoder: Sendable {
         embed = Linear(
             "image.patch_embed", inputs: configuration.patchPixels, outputs: configuration.image.width, in: &layout)
         cls = layout.add("image.cls_token", [configuration.image.width], .normal(deviation: 0.02), decays: false)
+        // No row for [CLS]: its position is one constant, and its token holds that already.
+        learnedPositions =
+            configuration.imagePositions == .learned
+            ? layout.add(
+                "image.position_embed.weight", [configuration.patchCount, configuration.image.width],
+                .normal(deviation: 0.02), decays: false) : nil
         stack = TransformerStack(
             "image", width: configuration.image.width, layers: configuration.image.layers,
-            heads: configuration.image.heads, in: &layout)
-        positions = Positions.grid(side: configuration.gridSide, width: configuration.image.width)
+            heads: configuration.image.heads, placement: configuration.image.norm,
+            epsilon: configuration.image.epsilon, in: &layout)
+        positions =
+            learnedPositions == nil
+            ? Positions.grid(side: configuration.gridSide, width: configuration.image.width) : []
         patchCount = configuration.patchCount
     }
 
     struct Activations {
+        let kept: [[Int32]]
         let patches: FloatPointer
         let sequences: Sequences
         let stack: TransformerStack.Activations
@@ -93,8 +106,8 @@ struct ImageEncoder: Sendable {
         let embedded = workspace.take(patchRows * width)
         embed.forward(values, patches, rows: patchRows, into: embedded)
         let x = workspace.take(sequences.tokenCount * width)
-        positions.withUnsafeBufferPointer { table in
-            guard let table = table.baseAddress else { return }
+        positions.withUnsafeBufferPointer { fixed in
+            guard let table = learnedPositions.map({ values + $0 }) ?? fixed.baseAddress else { return }
             row = 0
             for (image, indices) in kept.enumerated() {
                 var target = x + sequences.offsets[image] * width
@@ -108,7 +121,8 @@ struct ImageEncoder: Sendable {
             }
         }
         let (hidden, stackActivations) = stack.forward(values, x, sequences, workspace)
-        return Activations(patches: patches, sequences: sequences, stack: stackActivations, hidden: hidden)
+        return Activations(
+            kept: kept, patches: patches, sequences: sequences, stack: stackActivations, hidden: hidden)
     }
 
     /// - Parameter dHidden: `[tokens, width]`.
@@ -126,6 +140,12 @@ struct ImageEncoder: Sendable {
             Kernels.add(gradients + cls, dx + range.lowerBound * width, width)
             let length = range.count - 1
             (dEmbedded + row * width).update(from: dx + (range.lowerBound + 1) * width, count: length * width)
+            if let learnedPositions {
+                for (place, patch) in activations.kept[image].enumerated() {
+                    Kernels.add(
+                        gradients + learnedPositions + Int(patch) * width, dEmbedded + (row + place) * width, width)
+                }
+            }
             row += length
         }
         embed.backward(values, gradients, x: activations.patches, dy: dEmbedded, rows: patchRows, dx: nil)
@@ -136,6 +156,8 @@ struct ImageEncoder: Sendable {
 struct ReportEncoder: Sendable {
     let tokens: Int
     let positions: Int
+    /// Of the sum of token and position embedding, if there is one.
+    let embeddingNorm: LayerNorm?
     let stack: TransformerStack
     var width: Int { stack.width }
 
@@ -145,13 +167,21 @@ struct ReportEncoder: Sendable {
             "report.token_embed.weight", [configuration.vocabularySize, width], .normal(deviation: 0.02), decays: true)
         positions = layout.add(
             "report.position_embed.weight", [configuration.maxTokens, width], .normal(deviation: 0.02), decays: false)
+        embeddingNorm =
+            configuration.reportEmbeddingNorm
+            ? LayerNorm("report.embed_norm", width: width, epsilon: configuration.report.epsilon, in: &layout) : nil
         stack = TransformerStack(
-            "report", width: width, layers: configuration.report.layers, heads: configuration.report.heads, in: &layout)
+            "report", width: width, layers: configuration.report.layers, heads: configuration.report.heads,
+            placement: configuration.report.norm,
+            epsilon: configuration.report.epsilon, in: &layout)
     }
 
     struct Activations {
         let ids: [Int32]
         let sequences: Sequences
+        /// The sum of token and position embedding, and what its norm's backward pass needs.
+        let embedded: FloatPointer
+        let norm: LayerNorm.Statistics?
         let stack: TransformerStack.Activations
         /// `[tokens, width]`
         let hidden: FloatPointer
@@ -161,17 +191,25 @@ struct ReportEncoder: Sendable {
     func forward(
         _ values: UnsafePointer<Float>, ids: [Int32], _ sequences: Sequences, _ workspace: Workspace
     ) -> Activations {
-        let x = workspace.take(sequences.tokenCount * width)
+        let embedded = workspace.take(sequences.tokenCount * width)
         for sequence in 0..<sequences.count {
             let range = sequences.range(sequence)
             for token in range {
-                let target = x + token * width
+                let target = embedded + token * width
                 target.update(from: values + tokens + Int(ids[token]) * width, count: width)
                 Kernels.add(target, values + positions + (token - range.lowerBound) * width, width)
             }
         }
+        var x = embedded
+        var statistics: LayerNorm.Statistics?
+        if let embeddingNorm {
+            x = workspace.take(sequences.tokenCount * width)
+            statistics = embeddingNorm.forward(values, embedded, rows: sequences.tokenCount, into: x, workspace)
+        }
         let (hidden, stackActivations) = stack.forward(values, x, sequences, workspace)
-        return Activations(ids: ids, sequences: sequences, stack: stackActivations, hidden: hidden)
+        return Activations(
+            ids: ids, sequences: sequences, embedded: embedded, norm: statistics, stack: stackActivations,
+            hidden: hidden)
     }
 
     func backward(
@@ -179,7 +217,14 @@ struct ReportEncoder: Sendable {
         dHidden: UnsafePointer<Float>, _ workspace: Workspace
     ) {
         let sequences = activations.sequences
-        let dx = stack.backward(values, gradients, activations.stack, sequences, gradient: dHidden, workspace)
+        var dx = stack.backward(values, gradients, activations.stack, sequences, gradient: dHidden, workspace)
+        if let embeddingNorm, let statistics = activations.norm {
+            let dEmbedded = workspace.takeZeroed(sequences.tokenCount * width)
+            embeddingNorm.backward(
+                values, gradients, x: activations.embedded, statistics, dy: dx, rows: sequences.tokenCount,
+                addingTo: dEmbedded)
+            dx = dEmbedded
+        }
         for sequence in 0..<sequences.count {
             let range = sequences.range(sequence)
             for token in range {

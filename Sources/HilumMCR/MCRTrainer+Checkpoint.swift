@@ -27,29 +27,26 @@ extension MCRTrainer {
         try FileIO.makeFolder(directory)
         // The vocabulary first: whoever finds a checkpoint also finds what it needs to go on.
         try tokenizer.vocabulary.write(to: directory + "/" + MCRModel.vocabularyFile)
-        var tensors: [String: TensorView] = [:]
-        for parameter in network.layout.parameters {
-            for (prefix, buffer) in [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)] {
-                let floats = Array(
-                    UnsafeBufferPointer(start: buffer.pointer + parameter.offset, count: parameter.count))
-                tensors[prefix + parameter.name] = TensorView(shape: parameter.shape, floats: floats)
-            }
-        }
         let state = State(
             options: options, configuration: network.configuration, step: step, optimiserSteps: optimiser.stepCount,
             setFingerprint: fingerprint(of: set), records: records)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let json = String(decoding: try encoder.encode(state), as: UTF8.self)
-        try SafeTensors(tensors: tensors, metadata: ["state": json]).write(
-            to: directory + "/" + Self.fileName, as: .f32)
-        try model().save(to: directory)
+        let tensors = buffers.flatMap { $0.buffer.spans(network.layout, prefix: $0.prefix) }
+        try SafeTensors.write(tensors, metadata: ["state": json], to: directory + "/" + Self.fileName, as: .f32)
+        try MCRModel.save(network, values, tokenizer, to: directory)
         var lines = Data()
         for record in records {
             lines += try encoder.encode(record)
             lines.append(0x0A)
         }
         try FileIO.writeAtomically(directory + "/training.jsonl", lines)
+    }
+
+    /// What a checkpoint holds, and what stands before the names of its tensors.
+    private var buffers: [(prefix: String, buffer: ParameterBuffer)] {
+        [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)]
     }
 
     /// Goes on from the checkpoint of a folder.
@@ -61,8 +58,8 @@ extension MCRTrainer {
         var limits = SafeTensors.Limits()
         // The header holds the log of the run.
         limits.headerInBytes = 256 << 20
-        let file = try SafeTensors.read(path, limits: limits)
-        guard let json = file.metadata["state"],
+        let file = try WeightReader(path, limits: limits)
+        guard let json = file.header.metadata["state"],
             let state = try? JSONDecoder().decode(State.self, from: Data(json.utf8))
         else { throw refuse("this checkpoint holds no training state") }
         guard state.configuration == network.configuration else {
@@ -76,15 +73,13 @@ extension MCRTrainer {
         guard state.setFingerprint == fingerprint(of: set) else {
             throw refuse("the checkpoint was made on other cases; give the same --data and --hold-out as before")
         }
-        for parameter in network.layout.parameters {
-            for (prefix, buffer) in [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)] {
-                guard let tensor = file.tensors[prefix + parameter.name], tensor.shape == parameter.shape else {
+        let entries = file.entries
+        for (prefix, buffer) in buffers {
+            for parameter in network.layout.parameters {
+                guard let entry = entries[prefix + parameter.name], entry.shape == parameter.shape else {
                     throw refuse("tensor \(prefix + parameter.name) is missing or has another shape")
                 }
-                tensor.floats.withUnsafeBufferPointer { source in
-                    guard let base = source.baseAddress else { return }
-                    (buffer.pointer + parameter.offset).update(from: base, count: parameter.count)
-                }
+                try file.read(entry, into: buffer.pointer + parameter.offset)
             }
         }
         restore(step: state.step, records: state.records, optimiserSteps: state.optimiserSteps)

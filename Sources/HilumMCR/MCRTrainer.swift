@@ -9,6 +9,9 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     /// Ends the training after so many steps; nil: `epochCount` decides.
     public var stepCount: Int?
     public var batchSize = 64
+    /// The most pairs whose activations are held at once, over all threads: larger batches are walked in such pieces, twice,
+    /// with the same gradient up to rounding (`StepRunner`); nil: the whole batch at once.
+    public var microBatchSize: Int?
     public var peakRate = 1e-3
     public var warmup = 0.05
     public var decay: Float = 0.05
@@ -82,7 +85,6 @@ public final class MCRTrainer {
     private let runner: StepRunner
     private var order: [Int] = []
     private var orderEpoch = -1
-    private let pixelBuffer: ParameterBuffer
     private var secondsBefore = 0.0
     private var knownFingerprint: (set: TrainingSet, text: String)?
 
@@ -109,8 +111,9 @@ public final class MCRTrainer {
         optimiser = AdamW(network.layout)
         optimiser.decay = options.decay
         periodID = tokenizer.vocabulary.id(of: ".")
-        runner = StepRunner(network, threads: options.threads, maskID: tokenizer.vocabulary.maskID)
-        pixelBuffer = ParameterBuffer(count: options.batchSize * sized.patchCount * sized.patchPixels)
+        runner = StepRunner(
+            network, threads: options.threads, maskID: tokenizer.vocabulary.maskID,
+            microBatchSize: options.microBatchSize)
     }
 
     /// Steps of the whole run over `pairCount` pairs.
@@ -230,18 +233,8 @@ public final class MCRTrainer {
         }
         let first = (step % stepsPerEpoch(set.count)) * size
         let samples = Array(order[first..<(first + size)])
-        // Safety: each index writes its own image's floats; the buffer belongs to the trainer.
-        nonisolated(unsafe) let target = pixelBuffer.pointer
-        let perImage = set.pixelsPerImage
-        parallelFor(size, threads: options.threads) { index in
-            set.pixels.withUnsafeBufferPointer { pixels in
-                guard let base = pixels.baseAddress else { return }
-                Kernels.floats(
-                    target + index * perImage, base + samples[index] * perImage, scale: 1 / 65_535, perImage)
-            }
-        }
         return TrainingBatch(
-            samples: samples, pixels: pixelBuffer.pointer,
+            set: set, samples: samples,
             reports: samples.map { sample in
                 PartialReports.draw(
                     set.reports[sample], share: options.partialReportShare, periodID: periodID, seed: options.seed,
@@ -261,7 +254,9 @@ public final class MCRTrainer {
     }
 
     private func validate(_ set: TrainingSet) throws -> TrainingRecord.Validation {
-        let (images, reports) = try model().embed(set, threads: options.threads)
+        // The weights as they are, not a copy of them: at paper scale that would be 0.8 GiB.
+        let model = try MCRModel(network: network, values: values, tokenizer: tokenizer, modelID: "in training")
+        let (images, reports) = model.embed(set, threads: options.threads)
         let forward = RetrievalRanks.recall(
             queries: images, gallery: reports, dimension: network.configuration.dimension, hashes: set.hashes)
         let backward = RetrievalRanks.recall(

@@ -1,4 +1,15 @@
+import Foundation
 import HilumCore
+
+/// A tensor whose floats stay where they are while a file is written.
+struct TensorSpan {
+    let name: String
+    let shape: [Int]
+    /// As many as the product of `shape`, kept alive by the caller.
+    let floats: UnsafePointer<Float>
+
+    var count: Int { shape.reduce(1, *) }
+}
 
 extension SafeTensors {
     /// How values are written.
@@ -14,33 +25,13 @@ extension SafeTensors {
     /// - Throws: `MCRError.badWeights` for a value that is not finite, or not finite any more as f16 (from 65,520 on).
     public func encoded(as precision: Precision) throws(MCRError) -> [UInt8] {
         let names = Self.sorted(tensors.keys)
-        var header = "{"
-        if !metadata.isEmpty {
-            let pairs = Self.sorted(metadata.keys).map { "\(Self.json($0)):\(Self.json(metadata[$0] ?? ""))" }
-            header += "\"__metadata__\":{\(pairs.joined(separator: ","))}"
-        }
-        var data: [UInt8] = []
-        data.reserveCapacity(tensors.values.reduce(0) { $0 + $1.floats.count * precision.byteCount })
+        var bytes = try Self.header(names.map { ($0, tensors[$0]?.shape ?? []) }, metadata: metadata, as: precision)
         for name in names {
-            guard name != "__metadata__", let tensor = tensors[name] else {
-                throw MCRError(.badWeights(reason: "a tensor cannot be called __metadata__"))
-            }
-            let start = data.count
-            guard Self.append(tensor.floats, as: precision, to: &data) else {
-                throw MCRError(
-                    .badWeights(
-                        reason: "tensor \(Self.quoted(name)) has a value that is not finite as \(precision.typeName)"))
-            }
-            let shape = tensor.shape.map(String.init).joined(separator: ",")
-            if header.utf8.count > 1 { header += "," }
-            header += "\(Self.json(name)):{\"dtype\":\"\(precision.typeName)\",\"shape\":[\(shape)],"
-            header += "\"data_offsets\":[\(start),\(data.count)]}"
+            guard let tensor = tensors[name] else { continue }
+            let isFinite = tensor.floats.withUnsafeBufferPointer { Self.append($0, as: precision, to: &bytes) }
+            guard isFinite else { throw Self.notFinite(name, precision) }
         }
-        header += "}"
-        var headerBytes = Array(header.utf8)
-        while headerBytes.count % 8 != 0 { headerBytes.append(0x20) }
-        let length = (0..<8).map { UInt8(truncatingIfNeeded: headerBytes.count >> (8 * $0)) }
-        return length + headerBytes + data
+        return bytes
     }
 
     /// Writes the file in one step.
@@ -52,25 +43,86 @@ extension SafeTensors {
         try FileIO.writeAtomically(path, bytes)
     }
 
+    /// Writes the same bytes as `write(to:as:)` for tensors that lie elsewhere, with a few MiB of memory of its own.
+    static func write(
+        _ tensors: [TensorSpan], metadata: [String: String], to path: String, as precision: Precision
+    ) throws {
+        let ordered = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        try FileIO.writeAtomically(path) { file in
+            do {
+                try file.append(header(ordered.map { ($0.name, $0.shape) }, metadata: metadata, as: precision))
+                for tensor in ordered {
+                    var done = 0
+                    while done < tensor.count {
+                        // Safety: `done` and the length stay within the floats of the tensor, which the caller keeps alive.
+                        let part = UnsafeBufferPointer(
+                            start: tensor.floats + done, count: min(1 << 20, tensor.count - done))
+                        var bytes: [UInt8] = []
+                        guard append(part, as: precision, to: &bytes) else { throw notFinite(tensor.name, precision) }
+                        try file.append(bytes)
+                        done += part.count
+                    }
+                }
+            } catch let error as MCRError {
+                throw error.at(path)
+            }
+        }
+    }
+
+    private static func notFinite(_ name: String, _ precision: Precision) -> MCRError {
+        MCRError(
+            .badWeights(reason: "tensor \(quoted(name)) has a value that is not finite as \(precision.typeName)"))
+    }
+
+    /// The length and the header of a file with these tensors, in this order.
+    private static func header(
+        _ tensors: [(name: String, shape: [Int])], metadata: [String: String], as precision: Precision
+    ) throws(MCRError) -> [UInt8] {
+        var header = "{"
+        if !metadata.isEmpty {
+            let pairs = sorted(metadata.keys).map { "\(json($0)):\(json(metadata[$0] ?? ""))" }
+            header += "\"__metadata__\":{\(pairs.joined(separator: ","))}"
+        }
+        var offset = 0
+        for (name, sizes) in tensors {
+            guard name != "__metadata__" else {
+                throw MCRError(.badWeights(reason: "a tensor cannot be called __metadata__"))
+            }
+            let end = offset + sizes.reduce(1, *) * precision.byteCount
+            let shape = sizes.map(String.init).joined(separator: ",")
+            if header.utf8.count > 1 { header += "," }
+            header += "\(json(name)):{\"dtype\":\"\(precision.typeName)\",\"shape\":[\(shape)],"
+            header += "\"data_offsets\":[\(offset),\(end)]}"
+            offset = end
+        }
+        header += "}"
+        var bytes = Array(header.utf8)
+        while bytes.count % 8 != 0 { bytes.append(0x20) }
+        return (0..<8).map { UInt8(truncatingIfNeeded: bytes.count >> (8 * $0)) } + bytes
+    }
+
     private static func sorted(_ names: some Sequence<String>) -> [String] {
         names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    private static func append(_ values: [Float], as precision: Precision, to data: inout [UInt8]) -> Bool {
+    private static func append(
+        _ values: UnsafeBufferPointer<Float>, as precision: Precision, to data: inout [UInt8]
+    ) -> Bool {
         var isFinite = true
         switch precision {
         case .f32:
-            for value in values {
+            let words = values.map { value in
                 isFinite = isFinite && value.isFinite
-                withUnsafeBytes(of: value.bitPattern.littleEndian) { data.append(contentsOf: $0) }
+                return value.bitPattern.littleEndian
             }
+            words.withUnsafeBytes { data.append(contentsOf: $0) }
         case .f16:
-            for value in values {
+            let words = values.map { value in
                 let half = HalfPrecision.half(value)
                 isFinite = isFinite && half & 0x7C00 != 0x7C00
-                data.append(UInt8(truncatingIfNeeded: half))
-                data.append(UInt8(truncatingIfNeeded: half >> 8))
+                return half.littleEndian
             }
+            words.withUnsafeBytes { data.append(contentsOf: $0) }
         }
         return isFinite
     }

@@ -63,24 +63,36 @@ public struct SafeTensors: Sendable, Equatable {
     public static func read(
         _ path: String, limits: Limits = .standard, skipsIntegers: Bool = false
     ) throws -> SafeTensors {
-        let file = try WeightFile(path)
-        do {
-            return try read(byteCount: file.byteCount, limits: limits, skipsIntegers: skipsIntegers) { range in
-                try file.read(range)
-            }
-        } catch let error as MCRError {
-            throw error.at(path)
+        let reader = try WeightReader(path, limits: limits, skipsIntegers: skipsIntegers)
+        var tensors: [String: TensorView] = [:]
+        for (name, entry) in reader.entries {
+            tensors[name] = TensorView(shape: entry.shape, floats: try reader.floats(entry))
         }
+        return SafeTensors(tensors: tensors, metadata: reader.header.metadata, skipped: reader.skipped)
     }
 
     /// The tensors in the bytes of a file.
     public init(bytes: [UInt8], limits: Limits = .standard, skipsIntegers: Bool = false) throws {
-        self = try Self.read(byteCount: bytes.count, limits: limits, skipsIntegers: skipsIntegers) { Array(bytes[$0]) }
+        let (header, start) = try Self.header(
+            byteCount: bytes.count, limits: limits, skipsIntegers: skipsIntegers
+        ) { Array(bytes[$0]) }
+        var tensors: [String: TensorView] = [:]
+        tensors.reserveCapacity(header.entries.count)
+        for entry in header.entries where entry.type.isFloat {
+            let range = start + entry.range.lowerBound..<start + entry.range.upperBound
+            guard let floats = entry.type.floats(Array(bytes[range])) else {
+                throw MCRError(.badWeights(reason: "tensor \(Self.quoted(entry.name)) holds NaN or infinity"))
+            }
+            tensors[entry.name] = TensorView(shape: entry.shape, floats: floats)
+        }
+        let skipped = header.entries.filter { !$0.type.isFloat }.map(\.name).sorted()
+        self.init(tensors: tensors, metadata: header.metadata, skipped: skipped)
     }
 
-    private static func read(
+    /// The checked header of a file of `byteCount` bytes that `fetch` reads, and where its tensors begin.
+    static func header(
         byteCount: Int, limits: Limits, skipsIntegers: Bool, fetch: (Range<Int>) throws -> [UInt8]
-    ) throws -> SafeTensors {
+    ) throws -> (header: SafeTensorsHeader, start: Int) {
         func refuse(_ reason: String) -> MCRError { MCRError(.badWeights(reason: reason)) }
         guard byteCount >= 8 else { throw refuse("\(byteCount) bytes are too few for a safetensors file") }
         guard byteCount <= limits.fileInBytes else {
@@ -91,8 +103,7 @@ public struct SafeTensors: Sendable, Equatable {
         guard length <= UInt64(limits.headerInBytes) else {
             // Such a file's first bytes read as a length beyond any limit, so no safetensors file is taken for one.
             if prefix.starts(with: [0x50, 0x4B, 0x03, 0x04]) || prefix[0] == 0x80 {
-                throw refuse(
-                    "this is a pickle (.pt, .bin), which can run code when it is read; convert it to safetensors first")
+                throw refuse(Self.pickleAdvice)
             }
             throw refuse("the header says it has \(length) bytes; the limit is \(limits.headerInBytes)")
         }
@@ -102,18 +113,15 @@ public struct SafeTensors: Sendable, Equatable {
         let start = 8 + Int(length)
         let header = try SafeTensorsHeader(
             json: fetch(8..<start), dataByteCount: byteCount - start, limits: limits, skipsIntegers: skipsIntegers)
-        var tensors: [String: TensorView] = [:]
-        tensors.reserveCapacity(header.entries.count)
-        for entry in header.entries where entry.type.isFloat {
-            let bytes = try fetch(start + entry.range.lowerBound..<start + entry.range.upperBound)
-            guard let floats = entry.type.floats(bytes) else {
-                throw refuse("tensor \(quoted(entry.name)) holds NaN or infinity")
-            }
-            tensors[entry.name] = TensorView(shape: entry.shape, floats: floats)
-        }
-        let skipped = header.entries.filter { !$0.type.isFloat }.map(\.name).sorted()
-        return SafeTensors(tensors: tensors, metadata: header.metadata, skipped: skipped)
+        return (header, start)
     }
+
+    /// What to do with a file that is refused because reading it may run code.
+    static let pickleAdvice =
+        "this is a pickle (.bin, .pt, .pth), which can run code when it is read; convert it to safetensors first: "
+        + "python -c 'import sys, torch; from safetensors.torch import save_file; w = torch.load(sys.argv[1], "
+        + "weights_only=True); w = w.get(\"model\", w); save_file({k: v.clone().contiguous() for k, v in w.items()}, "
+        + "sys.argv[2])' FILE FILE.safetensors"
 
     /// A name from a file, short and printable enough for an error text.
     static func quoted(_ name: String) -> String {
@@ -121,48 +129,5 @@ public struct SafeTensors: Sendable, Equatable {
             $0.properties.generalCategory == .control ? "?" : String($0)
         }
         return "\"\(printable.joined())\""
-    }
-}
-
-/// A weight file read piece by piece, so that a file which lies about itself costs no memory.
-private struct WeightFile: ~Copyable {
-    let path: String
-    let byteCount: Int
-    private let descriptor: Int32
-
-    init(_ path: String) throws(FileError) {
-        let opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard opened >= 0 else {
-            throw FileError(errno == ENOENT ? .notFound : .system(errno: errno), path: path, call: "open")
-        }
-        var status = stat()
-        guard fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            close(opened)
-            throw FileError(.notRegular, path: path, call: "open")
-        }
-        descriptor = opened
-        self.path = path
-        byteCount = Int(status.st_size)
-    }
-
-    deinit { close(descriptor) }
-
-    /// The bytes of a range that lies within `byteCount`.
-    func read(_ range: Range<Int>) throws -> [UInt8] {
-        var failure: (any Error)?
-        let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, initialized in
-            while initialized < range.count, let base = buffer.baseAddress {
-                // Safety: the buffer holds `range.count` bytes and `initialized` is below that.
-                let got = pread(
-                    descriptor, base + initialized, range.count - initialized, off_t(range.lowerBound + initialized))
-                if got < 0 && errno == EINTR { continue }
-                if got < 0 { failure = FileError(.system(errno: errno), path: path, call: "pread") }
-                if got == 0 { failure = MCRError(.badWeights(reason: "it became shorter while it was read")) }
-                if got <= 0 { return }
-                initialized += got
-            }
-        }
-        if let failure { throw failure }
-        return bytes
     }
 }

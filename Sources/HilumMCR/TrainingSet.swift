@@ -51,6 +51,14 @@ public final class TrainingSet: Sendable {
         self.configuration = configuration
     }
 
+    /// Writes the pixels of a pair, `[N, patchPixels]` in 0…1.
+    func copyPixels(of sample: Int, to target: FloatPointer) {
+        pixels.withUnsafeBufferPointer { pixels in
+            let first = sample * pixelsPerImage
+            for i in 0..<pixelsPerImage { target[i] = Float(pixels[first + i]) * (1 / 65_535) }
+        }
+    }
+
     /// SHA-256 over reports and pixels: a training run is resumed only on the set it began with.
     var fingerprint: String {
         var hash = SHA256()

@@ -21,12 +21,11 @@ public struct StepLosses: Sendable, Equatable {
     public init() {}
 }
 
-/// One batch, packed: what a step reads.
-struct TrainingBatch {
+/// One batch: what a step reads. Pixels stay in the set as 16-bit numbers until a worker asks for them.
+struct TrainingBatch: Sendable {
+    let set: TrainingSet
     /// Position of each pair in the training set; keys the masks.
     let samples: [Int]
-    /// `[batch, N, patchPixels]` in 0…1.
-    let pixels: UnsafePointer<Float>
     let reports: [TokenizedReport]
     let hashes: [UInt64]
     /// Labels that weigh in the targets of the contrast, if any.
@@ -34,7 +33,7 @@ struct TrainingBatch {
 }
 
 /// How a step masks and weighs.
-struct StepPlan {
+struct StepPlan: Sendable {
     var objective: Objective
     /// Masks of this step; `.none` in the unmasked phase.
     var imageMask: MaskRatio
@@ -50,11 +49,21 @@ struct StepPlan {
 
 /// Forward and backward passes of one batch, its pairs shared out to workers of one thread each.
 ///
-/// The gradient is the sum over workers in their order, so it depends on the number of workers but never on timing.
+/// With micro-batches the memory for activations is that of a micro-batch, whatever the batch (cached gradients: Gao et al.
+/// 2021, arXiv 2101.06983). Each worker walks its share piece by piece:
+///
+///     embed each piece, keep its embeddings alone ─► contrast of the whole batch, its gradient at the embeddings
+///     ─► embed each piece again, now with reconstruction, and go back from that gradient
+///
+/// The masks are a function of (seed, step, sample), so the second pass sees what the first saw; the means of the reconstruction
+/// losses run over the hidden patches and words of the whole batch, which the masks tell before any pass. So the gradient
+/// is that of the batch at once, up to rounding.
+/// The gradient is the sum over pieces and workers in their order, so it depends on the number of workers and the size of
+/// the micro-batch but never on timing.
 /// Thread rule: one caller at a time.
 final class StepRunner: @unchecked Sendable {
     // Sendable: workers touch only their own state and disjoint rows of the shared buffers; `run` joins them.
-    /// One stream of a worker's share: an encoded image and report half-batch.
+    /// One stream of a piece of the batch: its encoded images and reports.
     private struct Stream {
         var image: ImageEncoder.Activations
         var report: ReportEncoder.Activations
@@ -63,23 +72,51 @@ final class StepRunner: @unchecked Sendable {
         var ids: [Int32]
     }
 
+    /// The activations of a piece between its passes.
+    private struct Piece {
+        let range: Range<Int>
+        /// `[pairs, N, patchPixels]` in 0…1.
+        let pixels: UnsafePointer<Float>
+        let contrast: Stream
+        /// The masked stream of the dual objective.
+        let reconstruction: Stream?
+        let imageHead: CommonSpaceHead.Activations
+        let reportHead: CommonSpaceHead.Activations
+    }
+
     private final class Worker {
         let workspace = Workspace()
         let gradients: ParameterBuffer
         var range = 0..<0
-        var contrast: Stream?
-        var reconstruction: Stream?
-        var imageHead: CommonSpaceHead.Activations?
-        var reportHead: CommonSpaceHead.Activations?
+        /// What the first pass left, where it is not replayed.
+        var kept: Piece?
         var losses = ReconstructionDecoder.Losses(image: 0, report: 0)
 
         init(count: Int) { gradients = ParameterBuffer(count: count) }
+
+        /// The worker's share, cut into pieces of at most `size` pairs.
+        func pieces(of size: Int) -> [Range<Int>] {
+            stride(from: range.lowerBound, to: range.upperBound, by: size).map {
+                $0..<min($0 + size, range.upperBound)
+            }
+        }
+    }
+
+    /// Gradients of the contrast at the embeddings `[batch, dimension]`, and over how much the other means are taken.
+    private struct Upstream: @unchecked Sendable {
+        // Sendable: read by the workers while `run`, which owns the rows, waits for them.
+        let dImages: FloatPointer
+        let dReports: FloatPointer
+        let hiddenPatches: Int
+        let hiddenTokens: Int
     }
 
     private let network: MCRNetwork
     private let workers: [Worker]
     private let shared = Workspace()
     private let maskID: Int32
+    /// The most pairs whose activations are held at once, over all workers; nil: the whole batch.
+    private let microBatchSize: Int?
 
     /// The sum of the workers' gradients after `run`.
     var gradients: ParameterBuffer { workers[0].gradients }
@@ -87,9 +124,10 @@ final class StepRunner: @unchecked Sendable {
     /// Bytes of activations and scratch over all workers, at the most.
     var peakByteCount: Int { workers.reduce(shared.peakByteCount) { $0 + $1.workspace.peakByteCount } }
 
-    init(_ network: MCRNetwork, threads: Int, maskID: Int32) {
+    init(_ network: MCRNetwork, threads: Int, maskID: Int32, microBatchSize: Int? = nil) {
         self.network = network
         self.maskID = maskID
+        self.microBatchSize = microBatchSize
         workers = (0..<max(1, threads)).map { _ in Worker(count: network.layout.count) }
     }
 
@@ -97,57 +135,50 @@ final class StepRunner: @unchecked Sendable {
     func run(_ values: ParameterBuffer, _ batch: TrainingBatch, _ plan: StepPlan) -> StepLosses {
         let count = batch.samples.count
         let dimension = network.configuration.dimension
-        let values = UnsafePointer(values.pointer)
         shared.reset()
-        let images = shared.take(count * dimension)
-        let reports = shared.take(count * dimension)
-        let dImages = shared.take(count * dimension)
-        let dReports = shared.take(count * dimension)
         let active = min(workers.count, count)
         for (index, worker) in workers.enumerated() {
             worker.range = index < active ? (count * index / active)..<(count * (index + 1) / active) : 0..<0
         }
-        // Safety: the buffers above live until this function returns and each worker writes only its own rows.
-        nonisolated(unsafe) let (imageRows, reportRows, dImageRows, dReportRows) = (images, reports, dImages, dReports)
-        nonisolated(unsafe) let (parameters, batchCopy) = (values, batch)
-        let planCopy = plan
+        let pieceSize = microBatchSize.map { max(1, $0 / active) } ?? count
+        let replays = workers.contains { $0.range.count > pieceSize }
+        // Safety: the buffers live until this function returns and each worker writes only its own rows.
+        nonisolated(unsafe) let (images, reports) = (shared.take(count * dimension), shared.take(count * dimension))
+        nonisolated(unsafe) let parameters = UnsafePointer(values.pointer)
         parallelFor(active, threads: active) { [self] index in
-            forward(workers[index], parameters, batchCopy, planCopy)
-            copyEmbeddings(workers[index], imageRows, reportRows)
-        }
-        let contrast = ContrastiveLoss(
-            images: images, reports: reports, hashes: batch.hashes, labels: batch.labels, dimension: dimension,
-            logitScale: values[network.logitScale], weight: plan.contrastWeight, dImages: dImages, dReports: dReports,
-            shared)
-        var neighbours = (loss: 0.0, dLogitScale: Float(0))
-        if let labels = batch.labels {
-            for (rows, gradient) in [(images, dImages), (reports, dReports)] {
-                let part = NeighbourLoss(
-                    rows, labels: labels, dimension: dimension, logitScale: values[network.logitScale],
-                    weight: plan.contrastWeight * labels.weight / 2, addingTo: gradient, shared)
-                neighbours.loss += Double(labels.weight / 2) * part.loss
-                neighbours.dLogitScale += part.dLogitScale
+            let worker = workers[index]
+            worker.gradients.fillZero()
+            worker.losses = .init(image: 0, report: 0)
+            for range in worker.pieces(of: pieceSize) {
+                worker.workspace.reset()
+                let piece = forward(worker, range, parameters, batch, plan, reconstructs: plan.reconstructs && !replays)
+                (images + range.lowerBound * dimension)
+                    .update(from: piece.imageHead.embedding, count: range.count * dimension)
+                (reports + range.lowerBound * dimension)
+                    .update(from: piece.reportHead.embedding, count: range.count * dimension)
+                worker.kept = replays ? nil : piece
             }
         }
-        var hiddenPatches = 0
-        var hiddenTokens = 0
-        for worker in workers[..<active] {
-            guard let stream = worker.reconstruction ?? worker.contrast else { continue }
-            hiddenPatches += stream.kept.reduce(0) { $0 + network.configuration.patchCount - $1.count }
-            hiddenTokens += stream.hidden.reduce(0) { $0 + ($1 ? 1 : 0) }
-        }
-        let (patchTotal, tokenTotal) = (hiddenPatches, hiddenTokens)
+        var losses = StepLosses()
+        let (upstream, dLogitScale) = contrast(
+            images, reports, batch, plan, logitScale: values.pointer[network.logitScale], into: &losses)
         parallelFor(active, threads: active) { [self] index in
-            backward(
-                workers[index], parameters, batchCopy, planCopy, dImageRows, dReportRows, hiddenPatches: patchTotal,
-                hiddenTokens: tokenTotal)
+            let worker = workers[index]
+            if let piece = worker.kept {
+                backward(worker, piece, parameters, plan, upstream)
+                worker.kept = nil
+                return
+            }
+            for range in worker.pieces(of: pieceSize) {
+                worker.workspace.reset()
+                let piece = forward(worker, range, parameters, batch, plan, reconstructs: plan.reconstructs)
+                backward(worker, piece, parameters, plan, upstream)
+            }
         }
         for worker in workers[1..<max(1, active)] {
             Kernels.add(workers[0].gradients.pointer, worker.gradients.pointer, network.layout.count)
         }
-        workers[0].gradients.pointer[network.logitScale] += contrast.dLogitScale + neighbours.dLogitScale
-        var losses = StepLosses()
-        losses.contrast = contrast.loss + neighbours.loss
+        workers[0].gradients.pointer[network.logitScale] += dLogitScale
         for worker in workers[..<active] {
             losses.image += worker.losses.image
             losses.report += worker.losses.report
@@ -155,50 +186,99 @@ final class StepRunner: @unchecked Sendable {
         return losses
     }
 
-    private func encode(
-        _ worker: Worker, _ values: UnsafePointer<Float>, _ batch: TrainingBatch, _ plan: StepPlan, masked: Bool
-    ) -> Stream {
-        let configuration = network.configuration
-        let perImage = configuration.patchCount * configuration.patchPixels
-        let range = worker.range
-        let kept = range.map {
-            Masking.keptPatches(
-                configuration.patchCount, masked ? plan.imageMask : .none, seed: plan.seed, step: plan.step,
-                sample: batch.samples[$0])
+    /// The contrast of the whole batch from its embeddings `[batch, dimension]`.
+    private func contrast(
+        _ images: FloatPointer, _ reports: FloatPointer, _ batch: TrainingBatch, _ plan: StepPlan, logitScale: Float,
+        into losses: inout StepLosses
+    ) -> (Upstream, dLogitScale: Float) {
+        let count = batch.samples.count
+        let dimension = network.configuration.dimension
+        let dImages = shared.take(count * dimension)
+        let dReports = shared.take(count * dimension)
+        let contrast = ContrastiveLoss(
+            images: images, reports: reports, hashes: batch.hashes, labels: batch.labels, dimension: dimension,
+            logitScale: logitScale, weight: plan.contrastWeight, dImages: dImages, dReports: dReports, shared)
+        var neighbours = (loss: 0.0, dLogitScale: Float(0))
+        if let labels = batch.labels {
+            for (rows, gradient) in [(images, dImages), (reports, dReports)] {
+                let part = NeighbourLoss(
+                    rows, labels: labels, dimension: dimension, logitScale: logitScale,
+                    weight: plan.contrastWeight * labels.weight / 2, addingTo: gradient, shared)
+                neighbours.loss += Double(labels.weight / 2) * part.loss
+                neighbours.dLogitScale += part.dLogitScale
+            }
         }
+        losses.contrast = contrast.loss + neighbours.loss
+        var hiddenPatches = 0
+        var hiddenTokens = 0
+        for pair in 0..<count where plan.reconstructs {
+            let masks = masks(pair, batch, plan, masked: true)
+            hiddenPatches += network.configuration.patchCount - masks.kept.count
+            hiddenTokens += masks.hidden.count { $0 }
+        }
+        let upstream = Upstream(
+            dImages: dImages, dReports: dReports, hiddenPatches: hiddenPatches, hiddenTokens: hiddenTokens)
+        return (upstream, contrast.dLogitScale + neighbours.dLogitScale)
+    }
+
+    /// The patches of a pair that its encoder sees and the tokens that are hidden from it; the same at each call.
+    private func masks(
+        _ pair: Int, _ batch: TrainingBatch, _ plan: StepPlan, masked: Bool
+    ) -> (kept: [Int32], hidden: [Bool]) {
+        let sample = batch.samples[pair]
+        let kept = Masking.keptPatches(
+            network.configuration.patchCount, masked ? plan.imageMask : .none, seed: plan.seed, step: plan.step,
+            sample: sample)
+        let hidden = Masking.hiddenTokens(
+            wordIndices: batch.reports[pair].wordIndex[...], masked ? plan.reportMask : .none, seed: plan.seed,
+            step: plan.step, sample: sample)
+        return (kept, hidden)
+    }
+
+    private func encode(
+        _ worker: Worker, _ range: Range<Int>, pixels: UnsafePointer<Float>, _ values: UnsafePointer<Float>,
+        _ batch: TrainingBatch, _ plan: StepPlan, masked: Bool
+    ) -> Stream {
+        var kept: [[Int32]] = []
         var ids: [Int32] = []
         var hidden: [Bool] = []
         for pair in range {
-            let report = batch.reports[pair]
-            ids += report.ids
-            hidden += Masking.hiddenTokens(
-                wordIndices: report.wordIndex[...], masked ? plan.reportMask : .none, seed: plan.seed, step: plan.step,
-                sample: batch.samples[pair])
+            let masks = masks(pair, batch, plan, masked: masked)
+            kept.append(masks.kept)
+            ids += batch.reports[pair].ids
+            hidden += masks.hidden
         }
         let sequences = Sequences(lengths: range.map { batch.reports[$0].ids.count })
         let input = zip(ids, hidden).map { $1 ? maskID : $0 }
-        let image = network.imageEncoder.forward(
-            values, pixels: batch.pixels + range.lowerBound * perImage, kept: kept, worker.workspace)
+        let image = network.imageEncoder.forward(values, pixels: pixels, kept: kept, worker.workspace)
         let report = network.reportEncoder.forward(values, ids: input, sequences, worker.workspace)
         return Stream(image: image, report: report, kept: kept, hidden: hidden, ids: ids)
     }
 
+    /// The pass to the embeddings of the pairs of `range`, everything in the worker's workspace.
+    /// - Parameter reconstructs: whether a second stream is encoded where the objective has one.
     private func forward(
-        _ worker: Worker, _ values: UnsafePointer<Float>, _ batch: TrainingBatch, _ plan: StepPlan
-    ) {
-        worker.workspace.reset()
-        worker.gradients.fillZero()
-        worker.losses = .init(image: 0, report: 0)
-        let contrast = encode(worker, values, batch, plan, masked: plan.objective == .mcr)
-        worker.contrast = contrast
-        worker.reconstruction =
-            plan.objective == .dual && plan.reconstructs ? encode(worker, values, batch, plan, masked: true) : nil
-        worker.imageHead = network.imageHead.forward(
+        _ worker: Worker, _ range: Range<Int>, _ values: UnsafePointer<Float>, _ batch: TrainingBatch,
+        _ plan: StepPlan, reconstructs: Bool
+    ) -> Piece {
+        let pixels = worker.workspace.take(range.count * batch.set.pixelsPerImage)
+        for (place, pair) in range.enumerated() {
+            batch.set.copyPixels(of: batch.samples[pair], to: pixels + place * batch.set.pixelsPerImage)
+        }
+        let contrast = encode(
+            worker, range, pixels: pixels, values, batch, plan, masked: plan.objective == .mcr)
+        let reconstruction =
+            plan.objective == .dual && reconstructs
+            ? encode(worker, range, pixels: pixels, values, batch, plan, masked: true) : nil
+        let imageHead = network.imageHead.forward(
             values, contrast.image.hidden, contrast.image.sequences,
             pooled: [Bool](repeating: true, count: contrast.image.sequences.tokenCount), worker.workspace)
-        worker.reportHead = network.reportHead.forward(
+        let reportHead = network.reportHead.forward(
             values, contrast.report.hidden, contrast.report.sequences,
             pooled: Self.pooledTokens(contrast.report.sequences, hidden: contrast.hidden), worker.workspace)
+        return Piece(
+            range: range, pixels: pixels, contrast: contrast, reconstruction: reconstruction, imageHead: imageHead,
+            reportHead: reportHead)
     }
 
     /// Pooling leaves out [SEP], the last token of each report, and hidden words.
@@ -210,57 +290,50 @@ final class StepRunner: @unchecked Sendable {
         return pooled
     }
 
-    private func copyEmbeddings(_ worker: Worker, _ images: FloatPointer, _ reports: FloatPointer) {
-        let dimension = network.configuration.dimension
-        guard let image = worker.imageHead, let report = worker.reportHead else { return }
-        let count = worker.range.count * dimension
-        (images + worker.range.lowerBound * dimension).update(from: image.embedding, count: count)
-        (reports + worker.range.lowerBound * dimension).update(from: report.embedding, count: count)
-    }
-
+    /// Adds the gradient of a piece to the worker's, and its share of the reconstruction losses to the worker's losses.
     private func backward(
-        _ worker: Worker, _ values: UnsafePointer<Float>, _ batch: TrainingBatch, _ plan: StepPlan,
-        _ dImages: FloatPointer,
-        _ dReports: FloatPointer, hiddenPatches: Int, hiddenTokens: Int
+        _ worker: Worker, _ piece: Piece, _ values: UnsafePointer<Float>, _ plan: StepPlan, _ upstream: Upstream
     ) {
-        guard let stream = worker.contrast, let imageHead = worker.imageHead, let reportHead = worker.reportHead else {
-            return
-        }
         let configuration = network.configuration
         let gradients = worker.gradients.pointer
         let workspace = worker.workspace
-        let first = worker.range.lowerBound
-        let dimension = configuration.dimension
+        let stream = piece.contrast
+        let first = piece.range.lowerBound * configuration.dimension
         let dImage = workspace.takeZeroed(stream.image.sequences.tokenCount * configuration.image.width)
         let dReport = workspace.takeZeroed(stream.report.sequences.tokenCount * configuration.report.width)
         network.imageHead.backward(
-            values, gradients, imageHead, stream.image.sequences, dEmbedding: dImages + first * dimension,
-            addingTo: dImage,
-            workspace)
+            values, gradients, piece.imageHead, stream.image.sequences, dEmbedding: upstream.dImages + first,
+            addingTo: dImage, workspace)
         network.reportHead.backward(
-            values, gradients, reportHead, stream.report.sequences, dEmbedding: dReports + first * dimension,
+            values, gradients, piece.reportHead, stream.report.sequences, dEmbedding: upstream.dReports + first,
             addingTo: dReport, workspace)
-        let targets = { (stream: Stream) in
-            ReconstructionDecoder.Targets(
-                pixels: batch.pixels + first * configuration.patchCount * configuration.patchPixels, kept: stream.kept,
-                ids: stream.ids, hidden: stream.hidden, hiddenPatchCount: hiddenPatches, hiddenTokenCount: hiddenTokens,
-                imageWeight: plan.imageWeight, reportWeight: plan.reportWeight)
-        }
-        if plan.reconstructs, let decoder = network.decoder, worker.reconstruction == nil {
-            worker.losses = decoder.reconstruct(
-                values, gradients, image: stream.image, report: stream.report,
-                tokenEmbedding: network.reportEncoder.tokens,
-                targets(stream), addingTo: dImage, dReport, workspace)
+        if piece.reconstruction == nil {
+            reconstruct(worker, stream, piece.pixels, values, plan, upstream, addingTo: dImage, dReport)
         }
         network.imageEncoder.backward(values, gradients, stream.image, dHidden: dImage, workspace)
         network.reportEncoder.backward(values, gradients, stream.report, dHidden: dReport, workspace)
-        guard let second = worker.reconstruction, let decoder = network.decoder else { return }
+        guard let second = piece.reconstruction else { return }
         let dImage2 = workspace.takeZeroed(second.image.sequences.tokenCount * configuration.image.width)
         let dReport2 = workspace.takeZeroed(second.report.sequences.tokenCount * configuration.report.width)
-        worker.losses = decoder.reconstruct(
-            values, gradients, image: second.image, report: second.report, tokenEmbedding: network.reportEncoder.tokens,
-            targets(second), addingTo: dImage2, dReport2, workspace)
+        reconstruct(worker, second, piece.pixels, values, plan, upstream, addingTo: dImage2, dReport2)
         network.imageEncoder.backward(values, gradients, second.image, dHidden: dImage2, workspace)
         network.reportEncoder.backward(values, gradients, second.report, dHidden: dReport2, workspace)
+    }
+
+    /// Both passes of the decoder over a stream, where the step reconstructs.
+    private func reconstruct(
+        _ worker: Worker, _ stream: Stream, _ pixels: UnsafePointer<Float>, _ values: UnsafePointer<Float>,
+        _ plan: StepPlan, _ upstream: Upstream, addingTo dImage: FloatPointer, _ dReport: FloatPointer
+    ) {
+        guard plan.reconstructs, let decoder = network.decoder else { return }
+        let targets = ReconstructionDecoder.Targets(
+            pixels: pixels, kept: stream.kept, ids: stream.ids, hidden: stream.hidden,
+            hiddenPatchCount: upstream.hiddenPatches, hiddenTokenCount: upstream.hiddenTokens,
+            imageWeight: plan.imageWeight, reportWeight: plan.reportWeight)
+        let losses = decoder.reconstruct(
+            values, worker.gradients.pointer, image: stream.image, report: stream.report,
+            tokenEmbedding: network.reportEncoder.tokens, targets, addingTo: dImage, dReport, worker.workspace)
+        worker.losses.image += losses.image
+        worker.losses.report += losses.report
     }
 }

@@ -19,6 +19,9 @@ extension Command {
             .value("epochs", "N", "how often each pair is seen (default 10)"),
             .value("steps", "N", "end after so many steps instead"),
             .value("batch", "N", "pairs a step (default 64)"),
+            .value(
+                "micro-batch", "N",
+                "pairs held in memory at once: the batch is walked twice in such pieces (default: the whole batch)"),
             .value("rate", "R", "peak of the learning rate (default 0.001, with --init 0.0002)"),
             .value("seed", "S", "the same seed and thread count give the same bits (default 1)"),
             .value("objective", "NAME", "mcr, dual or clip (default mcr)"),
@@ -44,7 +47,8 @@ extension Command {
             Trains the image and the report encoder with masked contrastive reconstruction on pairs of image and report.
             Checkpoints are written as it runs; Ctrl-C ends it after a step and --resume goes on, to the same bits. To
             fine-tune the built-in model on one's own archive, give --init builtin and a folder with a cases.jsonl that
-            names images and reports.
+            names images and reports. A batch too large for memory is trained with --micro-batch: the gradient stays that of
+            the whole batch, and a step takes about a third longer.
             """,
         examples: [
             (
@@ -126,6 +130,7 @@ private func trainingOptions(_ arguments: Arguments) throws -> TrainingOptions {
     options.epochCount = try arguments.integer("epochs", in: 1...1_000_000) ?? options.epochCount
     options.stepCount = try arguments.integer("steps", in: 1...100_000_000)
     options.batchSize = try arguments.integer("batch", in: 2...4096) ?? options.batchSize
+    options.microBatchSize = try arguments.integer("micro-batch", in: 1...4096)
     options.peakRate =
         try arguments.number("rate", in: 0...1) ?? (arguments.text("init") == nil ? options.peakRate : 2e-4)
     let objectives = Objective.allCases.map(\.rawValue)
@@ -245,6 +250,7 @@ private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, a
         members.append(("pairs_per_second", .number(last.pairsPerSecond, decimals: 2)))
     }
     members.append(("activation_bytes", .integer(trainer.peakByteCount)))
+    members.append(("peak_resident_bytes", .integer(ProcessMemory.peakByteCount)))
     members.append(("parameters", .integer(model.parameterCount)))
     if let validation = last?.validation {
         members.append(
@@ -268,5 +274,7 @@ private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, a
         text += ", image to report R@1 \(percentText(validation.imageToReportR1))"
         text += " and R@10 \(percentText(validation.imageToReportR10)) on \(validation.count) pairs held out"
     }
+    text += ", memory at the most \(ProcessMemory.peakByteCount >> 20) MiB"
+    text += " (\(trainer.peakByteCount >> 20) MiB of activations)"
     standardOutputLine(text + (isComplete ? "" : "; interrupted, --resume goes on"))
 }

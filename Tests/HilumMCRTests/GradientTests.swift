@@ -10,16 +10,24 @@ private struct SmallProblem {
     let trainer: MCRTrainer
     let set: TrainingSet
 
-    init(_ objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.Decoder) throws {
+    init(
+        _ objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.Decoder,
+        isPublished: Bool = false
+    ) throws {
         let vocabulary = try Vocabulary(
             pieces: Vocabulary.specialPieces + [
                 "left", "right", "small", "large", "effusion", "heart", "is", "normal", "no",
             ])
-        let configuration = MCRConfiguration(
+        var configuration = MCRConfiguration(
             name: "test", imageSide: 8, patchSide: 4, image: .init(width: 8, layers: 2, heads: 2),
             report: .init(width: 8, layers: 2, heads: 2), maxTokens: 12, vocabularySize: vocabulary.count,
             mapHidden: 12,
             dimension: 8, decoder: .init(width: 8, layers: 1, heads: 2), decoderKind: decoder, alignment: alignment)
+        if isPublished {
+            configuration.imagePositions = .learned
+            configuration.report.norm = .post
+            configuration.reportEmbeddingNorm = true
+        }
         var options = TrainingOptions()
         options.objective = objective
         options.batchSize = 3
@@ -62,7 +70,18 @@ private struct SmallProblem {
 func gradientsMatchFiniteDifferences(
     objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.Decoder
 ) throws {
-    let problem = try SmallProblem(objective, alignment: alignment, decoder: decoder)
+    try checkGradients(SmallProblem(objective, alignment: alignment, decoder: decoder), objective)
+}
+
+@Test(
+    "So does that of encoders as they are published: learned positions, norms after the sums, an embedding norm",
+    arguments: [Objective.clip, .mcr, .dual])
+func gradientsOfPublishedEncodersMatchFiniteDifferences(objective: Objective) throws {
+    try checkGradients(
+        SmallProblem(objective, alignment: .mba, decoder: .joint, isPublished: true), objective)
+}
+
+private func checkGradients(_ problem: SmallProblem, _ objective: Objective) throws {
     let plan = problem.plan(objective, contrast: 1, image: 0.7, report: 1.3)
     let gradient = problem.trainer.lossesAndGradient(problem.set, plan: plan).1
     let analytic = Array(UnsafeBufferPointer(start: gradient.pointer, count: gradient.count))
