@@ -49,7 +49,7 @@ let package = Package(
             ]),
         .executableTarget(
             name: "hilum-bench",
-            dependencies: ["HilumCore", "HilumIndex", "HilumMCR", "HilumPhantom"],
+            dependencies: ["HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumMCR", "HilumPhantom"],
             path: "Benchmarks/hilum-bench"),
 
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"]),

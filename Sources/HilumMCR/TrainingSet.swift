@@ -54,8 +54,8 @@ public final class TrainingSet: Sendable {
     /// Writes the pixels of a pair, `[N, patchPixels]` in 0…1.
     func copyPixels(of sample: Int, to target: FloatPointer) {
         pixels.withUnsafeBufferPointer { pixels in
-            let first = sample * pixelsPerImage
-            for i in 0..<pixelsPerImage { target[i] = Float(pixels[first + i]) * (1 / 65_535) }
+            guard let base = pixels.baseAddress else { return }
+            Kernels.floats(target, base + sample * pixelsPerImage, scale: 1 / 65_535, pixelsPerImage)
         }
     }
 
