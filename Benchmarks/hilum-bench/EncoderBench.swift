@@ -12,7 +12,8 @@ struct BenchInputs {
 
     static func configuration(_ name: String) throws -> MCRConfiguration {
         guard let found = MCRConfiguration.named.first(where: { $0.name == name }) else {
-            throw BenchError("unknown config \(name); use \(MCRConfiguration.named.map(\.name).joined(separator: ", "))")
+            throw BenchError(
+                "unknown config \(name); use \(MCRConfiguration.named.map(\.name).joined(separator: ", "))")
         }
         return found
     }
@@ -21,7 +22,8 @@ struct BenchInputs {
         let generator = PhantomGenerator(seed: 1, site: .a, side: side)
         cases = (0..<count).map { generator.makeCase($0) }
         vocabulary = try VocabularyBuilder.build(
-            texts: cases.map(\.report) + RadiologyWording.sentences(count: 2000, seed: 1), terms: RadiologyWording.terms,
+            texts: cases.map(\.report) + RadiologyWording.sentences(count: 2000, seed: 1),
+            terms: RadiologyWording.terms,
             size: 2000)
     }
 }

@@ -133,11 +133,17 @@ private func gelu(_ x: Double) -> Double { 0.5 * x * (1 + erf(x / 2.0.squareRoot
                 for i in 0..<length {
                     func row(_ token: Int, _ part: Int) -> Int { token * 3 * width + part * width + h * head }
                     let scores = (0..<length).map { j in
-                        exp(scale * (0..<head).reduce(0.0) { $0 + Double(qkv[row(i, 0) + $1]) * Double(qkv[row(j, 1) + $1]) })
+                        exp(
+                            scale
+                                * (0..<head).reduce(0.0) {
+                                    $0 + Double(qkv[row(i, 0) + $1]) * Double(qkv[row(j, 1) + $1])
+                                })
                     }
                     let total = scores.reduce(0, +)
                     for c in 0..<head {
-                        let expected = (0..<length).reduce(0.0) { $0 + scores[$1] / total * Double(qkv[row($1, 2) + c]) }
+                        let expected = (0..<length).reduce(0.0) {
+                            $0 + scores[$1] / total * Double(qkv[row($1, 2) + c])
+                        }
                         #expect(abs(Double(out[i * width + h * head + c]) - expected) < 3e-6)
                     }
                     let kept = weights[((h * length + i) * length)..<((h * length + i + 1) * length)]
