@@ -51,7 +51,7 @@ let package = Package(
             ]),
         .executableTarget(
             name: "hilum-bench",
-            dependencies: ["HilumCore", "HilumImaging", "HilumIndex", "HilumMCR", "HilumPhantom"],
+            dependencies: ["HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumMCR", "HilumPhantom"],
             path: "Benchmarks/hilum-bench"),
 
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"]),

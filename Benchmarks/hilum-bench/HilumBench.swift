@@ -1,8 +1,7 @@
 import Foundation
 
-/// Benchmarks: `hilum-bench ann …` speaks the contract of the side-by-side driver for nearest-neighbour indexes;
-/// `hilum-bench explain` measures where heat maps point;
-/// `hilum-bench plot …` draws figures in JSON.
+/// Benchmarks: `ann` speaks the contract of the side-by-side driver for nearest-neighbour indexes, `encode` and `train` that of
+/// `tools/bench-encoders`; `explain` measures where heat maps point, and `plot` draws figures in JSON.
 @main
 struct HilumBench {
     static func main() {
@@ -16,15 +15,26 @@ struct HilumBench {
             }
         }
         if arguments.first == "plot" { plot(Array(arguments.dropFirst())) }
-        // The driver calls a program with the options alone.
-        if arguments.first == "ann" {
+        let verb: String
+        // The driver of the index benchmark calls a program with the options alone.
+        if let first = arguments.first, ["ann", "encode", "train"].contains(first) {
+            verb = first
             arguments.removeFirst()
-        } else if arguments.first?.hasPrefix("--") != true {
-            FileHandle.standardError.write(Data((AnnBench.usage + ExplainBench.usage + PlotCommand.usage).utf8))
-            exit(arguments.isEmpty ? 0 : 2)
+        } else if arguments.first?.hasPrefix("--") == true && arguments.first != "--help" {
+            verb = "ann"
+        } else {
+            let usages = [
+                AnnBench.usage, EncoderBench.usage, TrainingBench.usage, ExplainBench.usage, PlotCommand.usage,
+            ]
+            FileHandle.standardError.write(Data(usages.joined().utf8))
+            exit(arguments.isEmpty || arguments.first == "--help" ? 0 : 2)
         }
         do {
-            try AnnBench(arguments).run()
+            switch verb {
+            case "encode": try EncoderBench(arguments).run()
+            case "train": try TrainingBench(arguments).run()
+            default: try AnnBench(arguments).run()
+            }
         } catch {
             // A phase that fails says so on its line.
             print(AnnBench.line(["event": .text("error"), "error": .text("\(error)")]))

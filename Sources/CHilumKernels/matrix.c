@@ -84,9 +84,13 @@ size_t hilum_packed_count(size_t n, size_t k) { return (n + PANEL - 1) / PANEL *
 void hilum_pack(const float *w, size_t n, size_t k, float *packed) { pack(w, k, hilum_transposed, n, k, PANEL * k, packed); }
 
 // Rows of A in groups of `group`: to[(i / group) * group * k + p * group + i % group] = a[i * a_row + p * a_step].
-static void pack_rows(const float *a, size_t a_row, size_t a_step, size_t m, size_t k, size_t group, float *to) {
+ALWAYS void pack_rows(const float *a, size_t a_row, size_t a_step, size_t m, size_t k, size_t group, float *to) {
     for (size_t i = 0; i < m; i += group, to += group * k) {
         const size_t rows = minimum(group, m - i);
+        if (a_row == 1 && rows == group) {
+            for (size_t p = 0; p < k; p++) memcpy(to + p * group, a + i + p * a_step, group * sizeof(float));
+            continue;
+        }
         for (size_t p = 0; p < k; p++) {
             const float *from = a + i * a_row + p * a_step;
             for (size_t r = 0; r < rows; r++) to[p * group + r] = from[r * a_row];

@@ -73,6 +73,27 @@ struct CommonSpaceHead: Sendable {
             inverseNorm: inverseNorm, embedding: embedding)
     }
 
+    /// The forward pass with the same bits and nothing kept: unit vectors `[sequences, dimension]` in the workspace.
+    func infer(
+        _ weights: PackedWeights, _ values: UnsafePointer<Float>, _ hidden: FloatPointer, _ sequences: Sequences,
+        pooled isPooled: [Bool], _ workspace: Workspace
+    ) -> FloatPointer {
+        let tokens = sequences.tokenCount
+        let alpha = workspace.take(tokens)
+        let inverseNorm = workspace.take(sequences.count)
+        let embedding = workspace.take(sequences.count * dimension)
+        let pool = workspace.takeZeroed(sequences.count * pooledWidth)
+        let mapRows = alignment == .mba ? tokens : sequences.count
+        let middle = workspace.take(mapRows * first.outputs)
+        let mapped = workspace.take(mapRows * dimension)
+        if alignment == .abm { self.pool(values, hidden, sequences, isPooled, alpha: alpha, into: pool) }
+        first.infer(weights, alignment == .mba ? hidden : pool, rows: mapRows, into: middle, gelu: true)
+        second.infer(weights, middle, rows: mapRows, into: mapped)
+        if alignment == .mba { self.pool(values, mapped, sequences, isPooled, alpha: alpha, into: pool) }
+        normalise(alignment == .mba ? pool : mapped, sequences.count, inverseNorm, embedding)
+        return embedding
+    }
+
     /// Adds the gradient of the hidden states to `dHidden` `[tokens, width]`.
     func backward(
         _ values: UnsafePointer<Float>, _ gradients: FloatPointer, _ activations: Activations, _ sequences: Sequences,

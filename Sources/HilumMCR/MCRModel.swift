@@ -6,8 +6,8 @@ import Synchronization
 
 /// A trained (or freshly initialised) MCR model: weights, vocabulary and sizes, ready to embed.
 ///
-/// Every image and every report is encoded by itself, so its vector has the same bits whatever else is embedded with it,
-/// on any number of threads, and equal reports have equal vectors.
+/// Images and reports share passes, but no sum runs over more than one of them: a vector has the same bits whatever else is
+/// embedded with it, on any number of threads, and equal reports have equal vectors.
 /// Thread rule: immutable after loading; any number of threads may embed at once.
 public final class MCRModel: Embedder, @unchecked Sendable {
     // Sendable: the parameters are never written after init; the pool of workspaces is behind a mutex.
@@ -16,6 +16,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     /// SHA-256 over weights, vocabulary, preprocessing and dimension.
     public let modelID: String
     let values: ParameterBuffer
+    private let weights: PackedWeights
     private let workspaces = Mutex<[Workspace]>([])
 
     public var configuration: MCRConfiguration { network.configuration }
@@ -30,6 +31,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         self.network = network
         self.values = values
         self.tokenizer = tokenizer
+        // Weights that will still change are used a few times: they are packed as they are used.
+        weights = PackedWeights(values, packing: modelID == nil ? network.inferenceLinears : [])
         self.modelID =
             modelID ?? Self.identity(network: network, values: values, vocabulary: tokenizer.vocabulary)
     }
@@ -59,7 +62,14 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public func embed(
         images: [GrayImage], hiding ratio: MaskRatio, seed: UInt64, first: Int = 0, threads: Int
     ) -> [Float] {
-        embed(count: images.count, threads: threads) { index, workspace in
+        if ratio == .none {
+            return embed(images: images.count, threads: threads) { index, target in
+                let patches = Preprocessing.patches(of: images[index], self.configuration)
+                Kernels.floats(target, patches, scale: 1 / 65_535, patches.count)
+            }
+        }
+        return embed(count: images.count, most: 1, threads: threads) { range, workspace in
+            let index = range.lowerBound
             let kept = Masking.keptPatches(
                 self.configuration.patchCount, ratio, seed: seed, step: 0, sample: first + index)
             return self.encode(Preprocessing.patches(of: images[index], self.configuration), kept: kept, workspace)
@@ -74,7 +84,13 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public func embed(
         reports: [String], hiding ratio: MaskRatio, seed: UInt64, first: Int = 0, threads: Int
     ) -> [Float] {
-        embed(count: reports.count, threads: threads) { index, workspace in
+        if ratio == .none {
+            return embed(reports: reports.count, threads: threads) { index in
+                self.tokenizer.encode(reports[index], maxLength: self.configuration.maxTokens)
+            }
+        }
+        return embed(count: reports.count, most: 1, threads: threads) { range, workspace in
+            let index = range.lowerBound
             let report = self.tokenizer.encode(reports[index], maxLength: self.configuration.maxTokens)
             let hidden = Masking.hiddenTokens(
                 wordIndices: report.wordIndex[...], ratio, seed: seed, step: 0, sample: first + index)
@@ -84,27 +100,52 @@ public final class MCRModel: Embedder, @unchecked Sendable {
 
     /// The rows of a training set, for validation while training.
     func embed(_ set: TrainingSet, threads: Int) -> (images: [Float], reports: [Float]) {
-        let images = embed(count: set.count, threads: threads) { index, workspace in
-            let range = (index * set.pixelsPerImage)..<((index + 1) * set.pixelsPerImage)
-            return self.encode(Array(set.pixels[range]), workspace)
+        let images = embed(images: set.count, threads: threads) { set.copyPixels(of: $0, to: $1) }
+        return (images, embed(reports: set.count, threads: threads) { set.reports[$0] })
+    }
+
+    /// - Parameter pixels: writes the pixels of an image, `[N, patchPixels]` in 0…1.
+    private func embed(
+        images count: Int, threads: Int, pixels: @Sendable (Int, FloatPointer) -> Void
+    ) -> [Float] {
+        let perImage = configuration.patchCount * configuration.patchPixels
+        let most = max(1, Self.rowsOfAPass / (configuration.patchCount + 1))
+        return embed(count: count, most: most, threads: threads) { range, workspace in
+            let floats = workspace.take(range.count * perImage)
+            for (place, index) in range.enumerated() { pixels(index, floats + place * perImage) }
+            return self.network.embed(
+                self.weights, values: self.values.pointer, pixels: floats, count: range.count, workspace)
         }
-        let reports = embed(count: set.count, threads: threads) { index, workspace in
-            self.encode(set.reports[index], workspace)
-        }
-        return (images, reports)
     }
 
     private func embed(
-        count: Int, threads: Int, _ encode: @Sendable (Int, Workspace) -> FloatPointer
+        reports count: Int, threads: Int, tokens: @Sendable (Int) -> TokenizedReport
+    ) -> [Float] {
+        embed(count: count, most: Self.reportsOfAPass, threads: threads) { range, workspace in
+            self.network.embed(self.weights, values: self.values.pointer, reports: range.map(tokens), workspace)
+        }
+    }
+
+    /// About as many rows as keep a block of activations in the second cache; the bits do not depend on it.
+    private static let rowsOfAPass = 200
+    private static let reportsOfAPass = 4
+
+    /// - Parameters:
+    ///   - most: of the vectors that are computed in one pass, by one thread.
+    ///   - encode: returns the vectors of a range, `[range.count, dimension]` in the workspace.
+    private func embed(
+        count: Int, most: Int, threads: Int, _ encode: @Sendable (Range<Int>, Workspace) -> FloatPointer
     ) -> [Float] {
         let dimension = dimension
+        let size = min(most, max(1, count / max(1, threads)))
         return [Float](unsafeUninitializedCapacity: count * dimension) { buffer, initialized in
-            // Safety: each index writes its own row of the buffer, which outlives the loop.
+            // Safety: each pass writes its own rows of the buffer, which outlives the loop.
             nonisolated(unsafe) let rows = buffer
-            parallelFor(count, threads: threads) { index in
+            parallelFor((count + size - 1) / size, threads: threads) { pass in
+                let range = (pass * size)..<min((pass + 1) * size, count)
                 let workspace = self.takeWorkspace()
-                let vector = encode(index, workspace)
-                for j in 0..<dimension { rows[index * dimension + j] = vector[j] }
+                let vectors = encode(range, workspace)
+                for j in 0..<(range.count * dimension) { rows[range.lowerBound * dimension + j] = vectors[j] }
                 self.putBack(workspace)
             }
             initialized = count * dimension

@@ -187,11 +187,10 @@ struct ReportEncoder: Sendable {
         let hidden: FloatPointer
     }
 
-    /// - Parameter ids: the packed token numbers, hidden words already replaced by [MASK].
-    func forward(
-        _ values: UnsafePointer<Float>, ids: [Int32], _ sequences: Sequences, _ workspace: Workspace
-    ) -> Activations {
-        let embedded = workspace.take(sequences.tokenCount * width)
+    /// Token and position embedding of each row, `[tokens, width]`.
+    func embedTokens(
+        _ values: UnsafePointer<Float>, ids: [Int32], _ sequences: Sequences, into embedded: FloatPointer
+    ) {
         for sequence in 0..<sequences.count {
             let range = sequences.range(sequence)
             for token in range {
@@ -200,6 +199,14 @@ struct ReportEncoder: Sendable {
                 Kernels.add(target, values + positions + (token - range.lowerBound) * width, width)
             }
         }
+    }
+
+    /// - Parameter ids: the packed token numbers, hidden words already replaced by [MASK].
+    func forward(
+        _ values: UnsafePointer<Float>, ids: [Int32], _ sequences: Sequences, _ workspace: Workspace
+    ) -> Activations {
+        let embedded = workspace.take(sequences.tokenCount * width)
+        embedTokens(values, ids: ids, sequences, into: embedded)
         var x = embedded
         var statistics: LayerNorm.Statistics?
         if let embeddingNorm {

@@ -12,6 +12,7 @@ public final class Workspace: @unchecked Sendable {
     public struct Mark: Sendable {
         fileprivate let block: Int
         fileprivate let used: Int
+        fileprivate let taken: Int
     }
 
     private var blocks: [Block] = []
@@ -19,8 +20,15 @@ public final class Workspace: @unchecked Sendable {
     private var used = 0
     private static let smallestBlock = 1 << 22
 
-    /// The most bytes that were ever held at once.
-    public private(set) var peakByteCount = 0
+    private var taken = 0
+    private var mostTaken = 0
+
+    /// The most bytes that were ever taken at once.
+    public var peakByteCount: Int { mostTaken * 4 }
+    /// Bytes of the blocks behind it, taken or not.
+    public var heldByteCount: Int { blocks.reduce(0) { $0 + $1.count } * 4 }
+    /// How often memory was asked of the system so far; steps of one kind leave it as it is after the first two.
+    public private(set) var allocationCount = 0
 
     public init() {}
 
@@ -31,6 +39,8 @@ public final class Workspace: @unchecked Sendable {
     /// `count` floats, uninitialised, aligned to 64 bytes, valid until they are released.
     public func take(_ count: Int) -> FloatPointer {
         let rounded = (max(count, 1) + 15) & ~15
+        taken += rounded
+        mostTaken = max(mostTaken, taken)
         while current < blocks.count {
             let block = blocks[current]
             if used + rounded <= block.count {
@@ -51,7 +61,7 @@ public final class Workspace: @unchecked Sendable {
         // Safety: owned by `blocks` and freed in deinit; 64-byte alignment is what AVX-512 likes best.
         let raw = UnsafeMutableRawPointer.allocate(byteCount: count * 4, alignment: 64)
         blocks.append(Block(base: raw.bindMemory(to: Float.self, capacity: count), count: count))
-        peakByteCount = max(peakByteCount, blocks.reduce(0) { $0 + $1.count } * 4)
+        allocationCount += 1
     }
 
     /// Like `take`, filled with zeros.
@@ -61,12 +71,13 @@ public final class Workspace: @unchecked Sendable {
         return pointer
     }
 
-    public var mark: Mark { Mark(block: current, used: used) }
+    public var mark: Mark { Mark(block: current, used: used, taken: taken) }
 
     /// Gives back everything that was taken since `mark`.
     public func release(to mark: Mark) {
         current = mark.block
         used = mark.used
+        taken = mark.taken
     }
 
     /// Gives back everything. Several blocks become one of their size, so that a longer batch does not leave gaps behind.
@@ -79,5 +90,6 @@ public final class Workspace: @unchecked Sendable {
         }
         current = 0
         used = 0
+        taken = 0
     }
 }

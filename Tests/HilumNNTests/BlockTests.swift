@@ -148,6 +148,26 @@ func aSequenceDoesNotSeeItsNeighbours(placement: NormPlacement) throws {
     #expect(workspace.take(10) == again)
 }
 
+@Test func aWorkspaceCountsWhatIsTakenAndAsksForNothingMoreOnceItHasGrown() {
+    let workspace = Workspace()
+    func step() {
+        _ = workspace.take(3_000_000)
+        let mark = workspace.mark
+        _ = workspace.take(2_000_000)
+        workspace.release(to: mark)
+        _ = workspace.take(1_000_000)
+        workspace.reset()
+    }
+    step()
+    // 5,000,000 floats at once, each piece rounded up to a cache line.
+    #expect(workspace.peakByteCount == 20_000_000)
+    step()
+    let (count, held) = (workspace.allocationCount, workspace.heldByteCount)
+    for _ in 0..<5 { step() }
+    #expect(workspace.allocationCount == count && workspace.heldByteCount == held)
+    #expect(workspace.peakByteCount == 20_000_000)
+}
+
 @Test func theScheduleWarmsUpAndFallsToZero() {
     let schedule = CosineSchedule(peak: 1, stepCount: 100)
     #expect(schedule.rate(at: 0) == 0.2)

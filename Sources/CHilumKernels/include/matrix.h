@@ -32,7 +32,7 @@ typedef struct {
     const float *bias;       // [n] or NULL
     int gelu;
     float *pre;              // rows of c_row, or NULL
-    const float *residual;   // rows of c_row, or NULL; may be C
+    const float *residual;   // rows of c_row, or NULL; not C
 } hilum_product;
 
 void hilum_multiply(const hilum_product *product);

@@ -1,0 +1,185 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import HilumMCR
+import HilumNN
+import HilumPhantom
+
+/// What the encoder and the training benchmark work on: phantoms at the model's size, and a vocabulary made from their reports.
+struct BenchInputs {
+    let cases: [PhantomCase]
+    let vocabulary: Vocabulary
+
+    static func configuration(_ name: String) throws -> MCRConfiguration {
+        guard let found = MCRConfiguration.named.first(where: { $0.name == name }) else {
+            throw BenchError(
+                "unknown config \(name); use \(MCRConfiguration.named.map(\.name).joined(separator: ", "))")
+        }
+        return found
+    }
+
+    init(count: Int, side: Int) throws {
+        let generator = PhantomGenerator(seed: 1, site: .a, side: side)
+        cases = (0..<count).map { generator.makeCase($0) }
+        vocabulary = try VocabularyBuilder.build(
+            texts: cases.map(\.report) + RadiologyWording.sentences(count: 2000, seed: 1),
+            terms: RadiologyWording.terms,
+            size: 2000)
+    }
+}
+
+/// Images and reports embedded a second, on all cores.
+///
+/// With `--write` the folder receives the model and, for whoever compares, the inputs and the embeddings as raw 32-bit floats:
+/// `pixels.f32` `[n, S, S]` in 0…1, `ids.txt` (the tokens of a report a line), `images.f32` and `reports.f32` `[n, D]`.
+struct EncoderBench {
+    static let usage = """
+        usage: hilum-bench encode (--model M | --config NAME) [--images N] [--seconds S] [--threads T] [--write DIR] [--json]
+
+        """
+
+    private let options: BenchOptions
+
+    init(_ arguments: [String]) throws {
+        options = try BenchOptions(
+            arguments, values: ["model", "config", "images", "seconds", "threads", "write"], flags: ["json"])
+    }
+
+    func run() throws {
+        let count = try options.count("images", 32)
+        let threads = try options.count("threads", defaultThreadCount)
+        let seconds = try options.number("seconds", 2)
+        let model: MCRModel
+        let inputs: BenchInputs
+        if let folder = options.text("model") {
+            model = try MCRModel(directory: folder)
+            inputs = try BenchInputs(count: count, side: model.configuration.imageSide)
+        } else {
+            let configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
+            inputs = try BenchInputs(count: count, side: configuration.imageSide)
+            model = try MCRModel(untrained: configuration, vocabulary: inputs.vocabulary, seed: 1)
+        }
+        let images = inputs.cases.map(\.image)
+        let reports = inputs.cases.map(\.report)
+        if let folder = options.text("write") { try write(model, images, reports, threads, to: folder) }
+        let imageRate = try Self.rate(count, seconds) { _ = try model.embed(images: images, threads: threads) }
+        let reportRate = try Self.rate(count, seconds) { _ = try model.embed(reports: reports, threads: threads) }
+        let tokens = reports.map { model.tokenizer.encode($0, maxLength: model.configuration.maxTokens).ids.count }
+        let flops = model.network.imageOperations
+        if options.has("json") {
+            print(
+                AnnBench.line([
+                    "event": .text("encode"), "config": .text(model.configuration.name), "threads": .integer(threads),
+                    "images_per_s": .number(imageRate), "reports_per_s": .number(reportRate),
+                    "image_gflop_per_s": .number(imageRate * flops / 1e9), "kernels": .text(BLAS.description),
+                    "tokens": .number(Double(tokens.reduce(0, +)) / Double(count)),
+                    "peak_rss_kb": .integer(AnnBench.status("VmHWM")),
+                ]))
+            return
+        }
+        print("\(model.configuration.name), \(threads) threads, \(BLAS.description)")
+        print(
+            String(
+                format: "images   %9.2f a second, %.1f GFLOP/s", imageRate, imageRate * flops / 1e9))
+        print(
+            String(
+                format: "reports  %9.2f a second, of %.1f tokens", reportRate,
+                Double(tokens.reduce(0, +)) / Double(count)))
+    }
+
+    /// Items a second: the median over passes of at least `seconds` together, after one pass to warm up.
+    private static func rate(_ count: Int, _ seconds: Double, _ pass: () throws -> Void) rethrows -> Double {
+        try pass()
+        var times: [Double] = []
+        while times.reduce(0, +) < seconds || times.count < 3 {
+            let start = monotonicSeconds()
+            try pass()
+            times.append(monotonicSeconds() - start)
+        }
+        return Double(count) / times.sorted()[times.count / 2]
+    }
+
+    private func write(
+        _ model: MCRModel, _ images: [GrayImage], _ reports: [String], _ threads: Int, to folder: String
+    ) throws {
+        try model.save(to: folder, precision: .f32)
+        func put(_ name: String, _ floats: [Float]) throws {
+            try FileIO.writeAtomically("\(folder)/\(name)", floats.withUnsafeBytes { Data($0) })
+        }
+        try put("pixels.f32", images.flatMap { $0.samples.map { Float($0) * (1 / 65_535) } })
+        let lines = reports.map { report in
+            model.tokenizer.encode(report, maxLength: model.configuration.maxTokens).ids.map(String.init)
+                .joined(separator: " ")
+        }
+        try FileIO.writeAtomically("\(folder)/ids.txt", Data((lines.joined(separator: "\n") + "\n").utf8))
+        try put("images.f32", model.embed(images: images, threads: threads))
+        try put("reports.f32", model.embed(reports: reports, threads: threads))
+    }
+}
+
+/// Pairs a second of training, masked phase, and the memory of its activations against what the shapes imply.
+struct TrainingBench {
+    static let usage = """
+        usage: hilum-bench train [--config NAME] [--batch N] [--steps N] [--threads T] [--json]
+
+        """
+
+    private let options: BenchOptions
+
+    init(_ arguments: [String]) throws {
+        options = try BenchOptions(arguments, values: ["config", "batch", "steps", "threads"], flags: ["json"])
+    }
+
+    func run() throws {
+        let batch = try options.count("batch", 32)
+        let steps = try options.count("steps", 4)
+        var configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
+        let inputs = try BenchInputs(count: batch, side: configuration.imageSide)
+        configuration.vocabularySize = inputs.vocabulary.count
+        let tokenizer = Tokenizer(vocabulary: inputs.vocabulary)
+        var training = TrainingOptions()
+        training.batchSize = batch
+        training.stepCount = 2 * steps
+        training.checkpointInterval = steps
+        training.unmaskedShare = 0
+        training.threads = try options.count("threads", defaultThreadCount)
+        let set = TrainingSet(
+            images: inputs.cases.map(\.image), reports: inputs.cases.map(\.report), configuration: configuration,
+            tokenizer: tokenizer)
+        let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: training)
+        try trainer.run(set, validation: nil)
+        guard let last = trainer.records.last else { throw BenchError("no step was made") }
+        let perPair = trainer.peakByteCount / batch
+        let implied = Self.impliedByteCount(trainer.network, inputs, tokenizer, training)
+        if options.has("json") {
+            print(
+                AnnBench.line([
+                    "event": .text("train"), "config": .text(configuration.name), "batch": .integer(batch),
+                    "threads": .integer(training.threads), "pairs_per_s": .number(last.pairsPerSecond),
+                    "activation_bytes_per_pair": .integer(perPair), "implied_bytes_per_pair": .integer(implied),
+                    "peak_rss_kb": .integer(AnnBench.status("VmHWM")), "kernels": .text(BLAS.description),
+                ]))
+            return
+        }
+        print("\(configuration.name), batch \(batch), \(training.threads) threads, \(BLAS.description)")
+        print(String(format: "training  %9.2f pairs a second", last.pairsPerSecond))
+        print(
+            String(
+                format: "memory    %d bytes of activations a pair, %.3f of the %d that the shapes imply; peak %d MiB",
+                perPair, Double(perPair) / Double(implied), implied, AnnBench.status("VmHWM") >> 10))
+    }
+
+    private static func impliedByteCount(
+        _ network: MCRNetwork, _ inputs: BenchInputs, _ tokenizer: Tokenizer, _ options: TrainingOptions
+    ) -> Int {
+        let patches = network.configuration.patchCount
+        let kept = patches - options.imageMask.hidden(of: patches)
+        let floats = inputs.cases.reduce(0) { sum, pair in
+            let report = tokenizer.encode(pair.report, maxLength: network.configuration.maxTokens)
+            // A quarter of the words, at the mean number of pieces a word.
+            let hidden = (report.ids.count - 2) / 4
+            return sum + network.storedFloatsOfAPair(kept: kept, tokens: report.ids.count, hiddenTokens: hidden)
+        }
+        return 4 * floats / inputs.cases.count
+    }
+}

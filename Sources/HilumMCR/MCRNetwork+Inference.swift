@@ -1,0 +1,70 @@
+import HilumNN
+
+// The passes of inference: as the forward passes of training on unmasked input, bit for bit, with nothing kept.
+//
+// Several images or reports may share one pass. A row of a product, of a norm and of the attention does not depend on the rows
+// computed with it, so an embedding has the same bits alone and among others.
+
+extension MCRNetwork {
+    /// The linear layers that inference packs.
+    var inferenceLinears: [Linear] {
+        [imageEncoder.embed, imageHead.first, imageHead.second, reportHead.first, reportHead.second]
+            + imageEncoder.stack.linears + reportEncoder.stack.linears
+    }
+
+    /// - Parameter pixels: `[count, N, patchPixels]` in 0…1; overwritten.
+    /// - Returns: unit vectors `[count, dimension]` in the workspace.
+    func embed(
+        _ weights: PackedWeights, values: UnsafePointer<Float>, pixels: FloatPointer, count: Int, _ workspace: Workspace
+    ) -> FloatPointer {
+        let patchCount = configuration.patchCount
+        let width = imageEncoder.width
+        let perImage = patchCount * configuration.patchPixels
+        let sequences = Sequences(lengths: [Int](repeating: patchCount + 1, count: count))
+        let x = workspace.take(sequences.tokenCount * width)
+        Kernels.affine(pixels, pixels, scale: 4, shift: -2, count * perImage)
+        imageEncoder.positions.withUnsafeBufferPointer { fixed in
+            let table = imageEncoder.learnedPositions.map { values + $0 } ?? fixed.baseAddress
+            for image in 0..<count {
+                let rows = x + sequences.offsets[image] * width
+                rows.update(from: values + imageEncoder.cls, count: width)
+                imageEncoder.embed.infer(
+                    weights, pixels + image * perImage, rows: patchCount, into: rows + width, residual: table)
+            }
+        }
+        let hidden = imageEncoder.stack.infer(weights, x, sequences, workspace)
+        let pooled = [Bool](repeating: true, count: sequences.tokenCount)
+        return imageHead.infer(weights, values, hidden, sequences, pooled: pooled, workspace)
+    }
+
+    /// - Returns: unit vectors `[reports.count, dimension]` in the workspace.
+    func embed(
+        _ weights: PackedWeights, values: UnsafePointer<Float>, reports: [TokenizedReport], _ workspace: Workspace
+    ) -> FloatPointer {
+        let sequences = Sequences(lengths: reports.map(\.ids.count))
+        let tokens = sequences.tokenCount
+        var x = workspace.take(tokens * reportEncoder.width)
+        reportEncoder.embedTokens(values, ids: reports.flatMap(\.ids), sequences, into: x)
+        if let norm = reportEncoder.embeddingNorm {
+            let normed = workspace.take(tokens * reportEncoder.width)
+            _ = norm.forward(values, x, rows: tokens, into: normed, workspace)
+            x = normed
+        }
+        let hidden = reportEncoder.stack.infer(weights, x, sequences, workspace)
+        let pooled = StepRunner.pooledTokens(
+            sequences, hidden: [Bool](repeating: false, count: tokens))
+        return reportHead.infer(weights, values, hidden, sequences, pooled: pooled, workspace)
+    }
+}
+
+extension MCRNetwork {
+    /// Floating-point operations of the products that embed one image, a multiply-add counted as two.
+    public var imageOperations: Double {
+        let sizes = configuration
+        let (rows, width) = (Double(sizes.patchCount + 1), Double(sizes.image.width))
+        let block = rows * 12 * width * width + 2 * rows * rows * width
+        let embed = Double(sizes.patchCount * sizes.patchPixels) * width
+        let map = rows * Double(sizes.mapHidden) * (width + Double(sizes.dimension))
+        return 2 * (embed + Double(sizes.image.layers) * block + map)
+    }
+}

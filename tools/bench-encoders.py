@@ -1,0 +1,214 @@
+"""Runs hilum-bench and PyTorch on the same weights and inputs, in turns, and compares; started by tools/bench-encoders."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools" / "reference"))
+import model as reference  # noqa: E402
+
+BATCHES = (1, 8, 32)
+
+
+def hilum(arguments: list[str]) -> dict:
+    """The JSON line of a hilum-bench call."""
+    out = subprocess.run(
+        [os.environ["HILUM_BENCH"], *arguments, "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(out.strip().splitlines()[-1])
+
+
+def rate(count: int, seconds: float, body) -> float:
+    """Items a second: the median over calls, after one call to warm up."""
+    body()
+    times: list[float] = []
+    while sum(times) < seconds or len(times) < 3:
+        start = time.perf_counter()
+        body()
+        times.append(time.perf_counter() - start)
+    return count / statistics.median(times)
+
+
+class Torch:
+    """The model and the inputs that hilum-bench wrote."""
+
+    def __init__(self, folder: Path):
+        self.model = reference.load(folder)
+        side = self.model.config.image_side
+        self.pixels = torch.from_numpy(np.fromfile(folder / "pixels.f32", np.float32).reshape(-1, side, side))
+        lines = (folder / "ids.txt").read_text().splitlines()
+        self.ids = [torch.tensor([int(word) for word in line.split()]) for line in lines]
+        self.hilum_images = np.fromfile(folder / "images.f32", np.float32).reshape(len(self.pixels), -1)
+        self.hilum_reports = np.fromfile(folder / "reports.f32", np.float32).reshape(len(self.ids), -1)
+
+    @torch.inference_mode()
+    def images(self, batch: int, half: bool = False) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            parts = [self.model.embed_images(part) for part in self.pixels.split(batch)]
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def reports(self, batch: int) -> torch.Tensor:
+        parts = []
+        for start in range(0, len(self.ids), batch):
+            ids = torch.nn.utils.rnn.pad_sequence(
+                self.ids[start:start + batch], batch_first=True, padding_value=self.model.special.pad)
+            parts.append(self.model.embed_reports(ids))
+        return torch.cat(parts)
+
+    def check(self) -> float:
+        """The largest difference between the two sides' embeddings; they time the same computation."""
+        worst = float(np.abs(self.images(8).numpy() - self.hilum_images).max())
+        return max(worst, float(np.abs(self.reports(8).numpy() - self.hilum_reports).max()))
+
+    def best_batch(self, embed) -> int:
+        def once(batch: int) -> float:
+            embed(batch)
+            start = time.perf_counter()
+            embed(batch)
+            return time.perf_counter() - start
+
+        return min((size for size in BATCHES if size <= len(self.ids)), key=once)
+
+
+def train_step(model: reference.MCR, pixels, ids, optimiser) -> None:
+    """One masked step: half of the patches, a quarter of the tokens; all three losses, clipping and AdamW."""
+    config, batch = model.config, len(pixels)
+    count = config.patch_count
+    order = torch.rand(batch, count).argsort(dim=1)
+    kept = order[:, : count - count // 2].sort(dim=1).values
+    present = ids != model.special.pad
+    maskable = present & (ids != model.special.cls) & (ids != model.special.sep)
+    hidden = maskable & (torch.rand(ids.shape) < 0.25)
+    hidden[:, 1] |= ~hidden.any(dim=1)
+    image_states, image = model.image_states(pixels, kept)
+    report_states, report, keys = model.report_states(ids, hidden)
+    logits = model.logit_scale.exp() * image @ report.T
+    target = torch.arange(batch)
+    contrast = (torch.nn.functional.cross_entropy(logits, target)
+                + torch.nn.functional.cross_entropy(logits.T, target)) / 2
+    patches, words = model.decoder(image_states, kept, report_states, keys)
+    unseen = torch.ones(batch, count, dtype=torch.bool).scatter(1, kept, False)
+    truth = reference.patches_of(pixels, config.patch_side)[unseen]
+    truth = (truth - truth.mean(1, keepdim=True)) / (truth.var(1, unbiased=False, keepdim=True) + 1e-4).sqrt()
+    pixel_loss = (model.decoder.pixel_head(patches[unseen]) - truth).square().mean()
+    word_loss = torch.nn.functional.cross_entropy(model.word_logits(words[hidden]), ids[hidden])
+    optimiser.zero_grad()
+    (contrast + pixel_loss + word_loss).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+
+
+class Figures:
+    """The table, and a JSON line for each figure that has a target."""
+
+    def __init__(self):
+        self.rows: list[tuple] = []
+
+    def add(self, name: str, ours: float, theirs: float, target: float | None, note: str = "") -> None:
+        self.rows.append((name, ours, theirs, target, note))
+
+    def finish(self) -> int:
+        print(f"\n{'':34}{'hilum':>10}{'PyTorch':>10}{'ratio':>8}{'target':>8}")
+        for name, ours, theirs, target, note in self.rows:
+            goal = f"{target:8.2f}" if target else f"{'':8}"
+            print(f"{name:34}{ours:10.2f}{theirs:10.2f}{ours / theirs:8.2f}{goal}  {note}")
+        print()
+        holds = True
+        for name, ours, theirs, target, _ in self.rows:
+            if target:
+                holds = holds and ours / theirs >= target
+                print(json.dumps({"figure": name, "value": round(ours / theirs, 3), "target": target,
+                                  "holds": ours / theirs >= target}))
+        return 0 if holds else 1
+
+
+def compare_encoders(figures: Figures, config: str, folder: Path, rounds: int, seconds: float, count: int) -> None:
+    hilum(["encode", "--config", config, "--images", str(count), "--seconds", "0.01", "--write", str(folder)])
+    side = Torch(folder)
+    difference = side.check()
+    print(f"{config}: embeddings differ by at most {difference:.1e}", flush=True)
+    if difference > 1e-4:
+        sys.exit(f"{config}: the two sides do not compute the same")
+    image_batch = side.best_batch(side.images)
+    report_batch = side.best_batch(side.reports)
+    half_batch = side.best_batch(lambda size: side.images(size, True)) if config == "mcr-base" else 0
+    ours_images, ours_reports, torch_images, torch_reports, torch_half = [], [], [], [], []
+    for _ in range(rounds):
+        ours = hilum(["encode", "--model", str(folder), "--images", str(count), "--seconds", str(seconds)])
+        ours_images.append(ours["images_per_s"])
+        ours_reports.append(ours["reports_per_s"])
+        torch_images.append(rate(count, seconds, lambda: side.images(image_batch)))
+        torch_reports.append(rate(count, seconds, lambda: side.reports(report_batch)))
+        if half_batch:
+            torch_half.append(rate(count, seconds, lambda: side.images(half_batch, True)))
+    middle = statistics.median
+    figures.add(f"{config} images a second", middle(ours_images), middle(torch_images),
+                1.3 if config == "mcr-base" else 2.0, f"batch {image_batch}")
+    figures.add(f"{config} reports a second", middle(ours_reports), middle(torch_reports), 2.0,
+                f"batch {report_batch}, {ours['tokens']:.0f} tokens")
+    if half_batch:
+        figures.add(f"{config} images a second, bf16", middle(ours_images), middle(torch_half), 1.2,
+                    f"batch {half_batch}; hilum runs f32")
+
+
+def compare_training(figures: Figures, config: str, folder: Path, rounds: int, steps: int, batch: int) -> None:
+    hilum(["encode", "--config", config, "--images", str(batch), "--seconds", "0.01", "--write", str(folder)])
+    side = Torch(folder)
+    side.model.train()
+    optimiser = torch.optim.AdamW(side.model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.05)
+    ids = torch.nn.utils.rnn.pad_sequence(side.ids, batch_first=True, padding_value=side.model.special.pad)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        line = hilum(["train", "--config", config, "--batch", str(batch), "--steps", str(steps)])
+        ours.append(line["pairs_per_s"])
+        train_step(side.model, side.pixels, ids, optimiser)
+        start = time.perf_counter()
+        for _ in range(steps):
+            train_step(side.model, side.pixels, ids, optimiser)
+        theirs.append(batch * steps / (time.perf_counter() - start))
+    share = line["activation_bytes_per_pair"] / line["implied_bytes_per_pair"]
+    figures.add(f"{config} training pairs a second", statistics.median(ours), statistics.median(theirs), 1.3,
+                f"batch {batch}")
+    print(f"{config}: {line['activation_bytes_per_pair']} bytes of activations a pair, {share:.3f} of what the shapes "
+          f"imply; peak {line['peak_rss_kb'] >> 10} MiB", flush=True)
+    print(json.dumps({"figure": f"{config} activation memory", "value": round(share, 3), "target": 1.1,
+                      "holds": 0.9 <= share <= 1.1}))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tools/bench-encoders")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds; ends within five minutes")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--only", help="a part: base, small or train")
+    arguments = parser.parse_args()
+    threads = len(os.sched_getaffinity(0))
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    print(f"{platform.machine()}, {threads} threads, PyTorch {torch.__version__}", flush=True)
+    rounds, seconds = (3, 1.0) if arguments.quick else (7, 5.0)
+    figures = Figures()
+    if arguments.only in (None, "base"):
+        compare_encoders(figures, "mcr-base", arguments.work / "base", rounds, seconds, 8 if arguments.quick else 32)
+    if arguments.only in (None, "small"):
+        compare_encoders(figures, "mcr-small", arguments.work / "small", rounds, seconds, 32)
+    if arguments.only in (None, "train"):
+        for config in ("mcr-small", "mcr-tiny", "mcr-micro"):
+            compare_training(
+                figures, config, arguments.work / "train", rounds, 2 if arguments.quick else 6, 32)
+    return figures.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
