@@ -62,7 +62,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public func embed(
         images: [GrayImage], hiding ratio: MaskRatio, seed: UInt64, first: Int = 0, threads: Int
     ) -> [Float] {
-        if ratio == .none {
+        if ratio.numerator == 0 {
             return embed(images: images.count, threads: threads) { index, target in
                 let patches = Preprocessing.patches(of: images[index], self.configuration)
                 Kernels.floats(target, patches, scale: 1 / 65_535, patches.count)
@@ -84,7 +84,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public func embed(
         reports: [String], hiding ratio: MaskRatio, seed: UInt64, first: Int = 0, threads: Int
     ) -> [Float] {
-        if ratio == .none {
+        if ratio.numerator == 0 {
             return embed(reports: reports.count, threads: threads) { index in
                 self.tokenizer.encode(reports[index], maxLength: self.configuration.maxTokens)
             }
