@@ -53,14 +53,16 @@ extension Archive {
             // What the model sees is kept, not the whole picture.
             images.append(image.resizedToFit(side: model.configuration.imageSide))
         }
-        let baseline = images.count < Self.leastReferenceCount ? nil : try model.baseline(images: images)
+        // Too few images are not remembered: an archive grows.
+        guard images.count >= Self.leastReferenceCount else { return nil }
+        let baseline = try model.baseline(images: images)
         // Made outside of the lock: two first calls at once do the same work and come to the same bits.
         explanationBaseline.withLock { $0 = KnownBaseline(baseline: baseline) }
         return baseline
     }
 }
 
-/// The reference of explanations once it has been looked for; nil in it: there are too few images.
+/// The reference of explanations once it has been made.
 struct KnownBaseline: Sendable {
-    var baseline: ExplanationBaseline?
+    var baseline: ExplanationBaseline
 }

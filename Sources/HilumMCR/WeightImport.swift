@@ -138,6 +138,8 @@ public struct WeightImport: Sendable {
         configuration.vocabularySize = vocabularySize
         if let image {
             guard image.sizes.grid > 0 else { throw image.refuse("its position table is no square grid") }
+            // Looked at before anything is divided by it.
+            guard image.sizes.patchSide > 0 else { throw image.refuse("its patch kernel has no pixels") }
             configuration.patchSide = image.sizes.patchSide
             configuration.imageSide = options.imageSide ?? image.sizes.grid * image.sizes.patchSide
             configuration.image = image.encoder(heads: options.imageHeads, placement: .pre)

@@ -53,6 +53,9 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
     let model = try modelName.map { try loadModel($0) } ?? loadModel(ofArchive: archive ?? "")
     let seed = try arguments.seed()
     let masks = try MaskPlan(arguments, seed: seed)
+    if arguments.has("plots") && !masks.isSweep && (masks.image ?? 0) + (masks.report ?? 0) > 0 {
+        throw CommandError.usage("--plots draws whole queries; with masks it needs --mask-sweep")
+    }
     let set = try EvaluationSet(folder: data, limit: limit, model: model, masks: masks, isQuiet: isQuiet)
     var cases = set.cases
     if let percent = masks.image, percent > 0 { cases.imageQueries = set.maskedImages[percent] }
@@ -114,6 +117,10 @@ struct EvaluationSet {
             progress.advance(by: batch.count)
         }
         progress.finish()
+        guard !kept.isEmpty else {
+            for (path, reason) in refused { standardError("refused: \(shown(path)): \(shown(reason))\n") }
+            throw CommandError(.failed, "\(folder): no image could be read")
+        }
         let texts = kept.map { $0.report ?? "" }
         self.texts = texts
         for percent in masks.reportPercents {

@@ -48,7 +48,7 @@ extension Command {
             Checkpoints are written as it runs; Ctrl-C ends it after a step and --resume goes on, to the same bits. To
             fine-tune the built-in model on one's own archive, give --init builtin and a folder with a cases.jsonl that
             names images and reports. A batch too large for memory is trained with --micro-batch: the gradient stays that of
-            the whole batch, and a step takes about a third longer.
+            the whole batch, and each pair is encoded twice.
             """,
         examples: [
             (

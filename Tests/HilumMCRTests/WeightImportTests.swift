@@ -299,6 +299,22 @@ struct WeightImportTests {
         #expect(unused.isDisjoint(with: ids) && !ids.contains(vocabulary.unknownID))
     }
 
+    @Test("A patch kernel without pixels is refused")
+    func emptyKernel() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write(.timmViT) { tensors in
+            for name in tensors.keys where name.hasSuffix("patch_embed.proj.weight") {
+                tensors[name] = TensorView(shape: [tensors[name]?.shape[0] ?? 0, 3, 0, 0], floats: [])
+            }
+        }
+        let found = WeightImport.recognise(try ForeignWeights(path))
+        for encoder in found {
+            #expect(throws: MCRError.self) {
+                try WeightImport.makeModel(image: encoder, report: nil, vocabulary: vocabulary(60), .init())
+            }
+        }
+    }
+
     @Test("A model of both encoders is saved, read back under its id and trained on")
     func training() throws {
         let scratch = try Scratch()
