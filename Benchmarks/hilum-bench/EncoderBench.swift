@@ -34,7 +34,10 @@ struct BenchInputs {
 /// `pixels.f32` `[n, S, S]` in 0…1, `ids.txt` (the tokens of a report a line), `images.f32` and `reports.f32` `[n, D]`.
 struct EncoderBench {
     static let usage = """
-        usage: hilum-bench encode (--model M | --config NAME) [--images N] [--seconds S] [--threads T] [--write DIR] [--json]
+        usage: hilum-bench encode (--model M | --config NAME) [--images N] [--seconds S] [--threads T]
+               [--precision f32|bf16] [--write DIR] [--json]
+
+        bf16 needs a processor with avx512bf16; on others f32 runs in its place, and the output says so.
 
         """
 
@@ -42,22 +45,28 @@ struct EncoderBench {
 
     init(_ arguments: [String]) throws {
         options = try BenchOptions(
-            arguments, values: ["model", "config", "images", "seconds", "threads", "write"], flags: ["json"])
+            arguments, values: ["model", "config", "images", "seconds", "threads", "precision", "write"],
+            flags: ["json"])
     }
 
     func run() throws {
         let count = try options.count("images", 32)
         let threads = try options.count("threads", defaultThreadCount)
         let seconds = try options.number("seconds", 2)
+        guard let wanted = Precision(rawValue: options.text("precision") ?? "f32") else {
+            throw BenchError("--precision takes f32 or bf16")
+        }
+        let precision = wanted.isNative ? wanted : .f32
         let model: MCRModel
         let inputs: BenchInputs
         if let folder = options.text("model") {
-            model = try MCRModel(directory: folder)
+            model = try MCRModel(directory: folder, precision: precision)
             inputs = try BenchInputs(count: count, side: model.configuration.imageSide)
         } else {
             let configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
             inputs = try BenchInputs(count: count, side: configuration.imageSide)
-            model = try MCRModel(untrained: configuration, vocabulary: inputs.vocabulary, seed: 1)
+            model = try MCRModel(
+                untrained: configuration, vocabulary: inputs.vocabulary, seed: 1, precision: precision)
         }
         let images = inputs.cases.map(\.image)
         let reports = inputs.cases.map(\.report)
@@ -72,12 +81,14 @@ struct EncoderBench {
                     "event": .text("encode"), "config": .text(model.configuration.name), "threads": .integer(threads),
                     "images_per_s": .number(imageRate), "reports_per_s": .number(reportRate),
                     "image_gflop_per_s": .number(imageRate * flops / 1e9), "kernels": .text(BLAS.description),
+                    "precision": .text(precision.rawValue),
                     "tokens": .number(Double(tokens.reduce(0, +)) / Double(count)),
                     "peak_rss_kb": .integer(AnnBench.status("VmHWM")),
                 ]))
             return
         }
-        print("\(model.configuration.name), \(threads) threads, \(BLAS.description)")
+        let note = wanted == precision ? "" : " (this processor has no avx512bf16)"
+        print("\(model.configuration.name), \(threads) threads, \(BLAS.description), \(precision.rawValue)\(note)")
         print(
             String(
                 format: "images   %9.2f a second, %.1f GFLOP/s", imageRate, imageRate * flops / 1e9))
