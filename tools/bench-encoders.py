@@ -20,12 +20,14 @@ sys.path.insert(0, str(ROOT / "tools" / "reference"))
 import model as reference  # noqa: E402
 
 BATCHES = (1, 8, 32)
+clock = time.perf_counter
+extra: list[str] = []
 
 
 def hilum(arguments: list[str]) -> dict:
     """The JSON line of a hilum-bench call."""
     out = subprocess.run(
-        [os.environ["HILUM_BENCH"], *arguments, "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        [os.environ["HILUM_BENCH"], *arguments, *extra, "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.strip().splitlines()[-1])
 
 
@@ -34,9 +36,9 @@ def rate(count: int, seconds: float, body) -> float:
     body()
     times: list[float] = []
     while sum(times) < seconds:
-        start = time.perf_counter()
+        start = clock()
         body()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return count / statistics.median(times)
 
 
@@ -83,9 +85,9 @@ class Torch:
 
     def best_batch(self, embed) -> int:
         def once(batch: int) -> float:
-            start = time.perf_counter()
+            start = clock()
             embed(batch)
-            return time.perf_counter() - start
+            return clock() - start
 
         embed(len(self.ids))
 
@@ -192,10 +194,10 @@ def compare_training(figures: Figures, config: str, folder: Path, rounds: int, s
         line = hilum(["train", "--config", config, "--batch", str(batch), "--steps", str(steps)])
         ours.append(line["pairs_per_s"])
         train_step(side.model, side.pixels, ids, optimiser)
-        start = time.perf_counter()
+        start = clock()
         for _ in range(steps):
             train_step(side.model, side.pixels, ids, optimiser)
-        theirs.append(batch * steps / (time.perf_counter() - start))
+        theirs.append(batch * steps / (clock() - start))
     share = line["activation_bytes_per_pair"] / line["implied_bytes_per_pair"]
     figures.add(f"{config} training pairs a second", statistics.median(ours), statistics.median(theirs), 1.3,
                 f"batch {batch}")
@@ -209,14 +211,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/bench-encoders")
     parser.add_argument("--quick", action="store_true", help="fewer rounds; ends within five minutes")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--only", help="a part: base, small or train")
+    parser.add_argument("--only", choices=["base", "small", "train"], help="a part")
+    parser.add_argument("--cpu-time", action="store_true", help="one thread a side, by its processor time")
     arguments = parser.parse_args()
-    threads = len(os.sched_getaffinity(0))
+    threads = 1 if arguments.cpu_time else len(os.sched_getaffinity(0))
+    extra.extend(["--threads", str(threads)])
+    if arguments.cpu_time:
+        global clock
+        clock = time.process_time
+        extra.append("--cpu-time")
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     level = torch.backends.cpu.get_cpu_capability()
     print(f"{cpu_info('model name') or platform.machine()} (family {cpu_info('cpu family')}, model {cpu_info('model')}), "
-          f"{threads} threads on both sides; PyTorch {torch.__version__}, {level}", flush=True)
+          f"{threads} threads on both sides{', processor time' if arguments.cpu_time else ''}; "
+          f"PyTorch {torch.__version__}, {level}", flush=True)
     rounds, seconds = (3, 0.5) if arguments.quick else (7, 5.0)
     figures = Figures()
     if arguments.only in (None, "base"):
