@@ -172,7 +172,8 @@ def compare_encoders(figures: Figures, config: str, folder: Path, rounds: int, s
         if half_batch:
             half = hilum([*call, "--precision", "bf16"]) if has_half else ours
             ours_half.append(half["images_per_s"])
-            torch_half.append(rate(count, seconds, lambda: side.images(half_batch, True)))
+            if has_half or not torch_half:
+                torch_half.append(rate(count, seconds, lambda: side.images(half_batch, True)))
     middle = statistics.median
     figures.add(f"{config} images a second", middle(ours_images), middle(torch_images),
                 1.3 if config == "mcr-base" else 2.0, f"batch {image_batch}")
@@ -229,13 +230,13 @@ def main() -> int:
     rounds, seconds = (3, 0.5) if arguments.quick else (7, 5.0)
     figures = Figures()
     if arguments.only in (None, "base"):
-        compare_encoders(figures, "mcr-base", arguments.work / "base", rounds, seconds, 8 if arguments.quick else 32)
+        compare_encoders(figures, "mcr-base", arguments.work / "base", rounds, seconds, 2 if arguments.quick else 32)
     if arguments.only in (None, "small"):
         compare_encoders(figures, "mcr-small", arguments.work / "small", rounds, seconds, 32)
     if arguments.only in (None, "train"):
+        steps, batch = (1, 16) if arguments.quick else (6, 32)
         for config in ("mcr-small", "mcr-tiny", "mcr-micro"):
-            compare_training(
-                figures, config, arguments.work / "train", rounds, 2 if arguments.quick else 6, 32)
+            compare_training(figures, config, arguments.work / "train", rounds, steps, batch)
     return figures.finish()
 
 
