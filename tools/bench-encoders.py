@@ -20,12 +20,14 @@ sys.path.insert(0, str(ROOT / "tools" / "reference"))
 import model as reference  # noqa: E402
 
 BATCHES = (1, 8, 32)
+clock = time.perf_counter
+extra: list[str] = []
 
 
 def hilum(arguments: list[str]) -> dict:
     """The JSON line of a hilum-bench call."""
     out = subprocess.run(
-        [os.environ["HILUM_BENCH"], *arguments, "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        [os.environ["HILUM_BENCH"], *arguments, *extra, "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.strip().splitlines()[-1])
 
 
@@ -33,11 +35,20 @@ def rate(count: int, seconds: float, body) -> float:
     """Items a second: the median over calls, after one call to warm up."""
     body()
     times: list[float] = []
-    while sum(times) < seconds or len(times) < 3:
-        start = time.perf_counter()
+    while sum(times) < seconds:
+        start = clock()
         body()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return count / statistics.median(times)
+
+
+def cpu_info(key: str) -> str:
+    """What /proc/cpuinfo says of the first processor."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return ""
 
 
 class Torch:
@@ -74,10 +85,11 @@ class Torch:
 
     def best_batch(self, embed) -> int:
         def once(batch: int) -> float:
+            start = clock()
             embed(batch)
-            start = time.perf_counter()
-            embed(batch)
-            return time.perf_counter() - start
+            return clock() - start
+
+        embed(len(self.ids))
 
         return min((size for size in BATCHES if size <= len(self.ids)), key=once)
 
@@ -135,32 +147,41 @@ class Figures:
 
 
 def compare_encoders(figures: Figures, config: str, folder: Path, rounds: int, seconds: float, count: int) -> None:
-    hilum(["encode", "--config", config, "--images", str(count), "--seconds", "0.01", "--write", str(folder)])
+    written = hilum(
+        ["encode", "--config", config, "--images", str(count), "--seconds", "0.01", "--write", str(folder)])
     side = Torch(folder)
     difference = side.check()
-    print(f"{config}: embeddings differ by at most {difference:.1e}", flush=True)
+    print(f"{config}: embeddings differ by at most {difference:.1e}; kernels of hilum: {written['kernels']}", flush=True)
     if difference > 1e-4:
         sys.exit(f"{config}: the two sides do not compute the same")
     image_batch = side.best_batch(side.images)
     report_batch = side.best_batch(side.reports)
-    half_batch = side.best_batch(lambda size: side.images(size, True)) if config == "mcr-base" else 0
-    ours_images, ours_reports, torch_images, torch_reports, torch_half = [], [], [], [], []
+    # Without the processor's own instruction PyTorch's bfloat16 is so slow that batches are not worth trying.
+    has_half = "avx512_bf16" in cpu_info("flags").split()
+    half_batch = 0
+    if config == "mcr-base":
+        half_batch = side.best_batch(lambda size: side.images(size, True)) if has_half else 1
+    ours_images, ours_reports, ours_half, torch_images, torch_reports, torch_half = [], [], [], [], [], []
+    call = ["encode", "--model", str(folder), "--images", str(count), "--seconds", str(seconds)]
     for _ in range(rounds):
-        ours = hilum(["encode", "--model", str(folder), "--images", str(count), "--seconds", str(seconds)])
+        ours = hilum(call)
         ours_images.append(ours["images_per_s"])
         ours_reports.append(ours["reports_per_s"])
         torch_images.append(rate(count, seconds, lambda: side.images(image_batch)))
         torch_reports.append(rate(count, seconds, lambda: side.reports(report_batch)))
         if half_batch:
-            torch_half.append(rate(count, seconds, lambda: side.images(half_batch, True)))
+            half = hilum([*call, "--precision", "bf16"]) if has_half else ours
+            ours_half.append(half["images_per_s"])
+            if has_half or not torch_half:
+                torch_half.append(rate(count, seconds, lambda: side.images(half_batch, True)))
     middle = statistics.median
     figures.add(f"{config} images a second", middle(ours_images), middle(torch_images),
                 1.3 if config == "mcr-base" else 2.0, f"batch {image_batch}")
     figures.add(f"{config} reports a second", middle(ours_reports), middle(torch_reports), 2.0,
                 f"batch {report_batch}, {ours['tokens']:.0f} tokens")
     if half_batch:
-        figures.add(f"{config} images a second, bf16", middle(ours_images), middle(torch_half), 1.2,
-                    f"batch {half_batch}; hilum runs f32")
+        figures.add(f"{config} images a second, bf16", middle(ours_half), middle(torch_half), 1.2,
+                    f"batch {half_batch}; hilum runs {half['precision']}")
 
 
 def compare_training(figures: Figures, config: str, folder: Path, rounds: int, steps: int, batch: int) -> None:
@@ -174,10 +195,10 @@ def compare_training(figures: Figures, config: str, folder: Path, rounds: int, s
         line = hilum(["train", "--config", config, "--batch", str(batch), "--steps", str(steps)])
         ours.append(line["pairs_per_s"])
         train_step(side.model, side.pixels, ids, optimiser)
-        start = time.perf_counter()
+        start = clock()
         for _ in range(steps):
             train_step(side.model, side.pixels, ids, optimiser)
-        theirs.append(batch * steps / (time.perf_counter() - start))
+        theirs.append(batch * steps / (clock() - start))
     share = line["activation_bytes_per_pair"] / line["implied_bytes_per_pair"]
     figures.add(f"{config} training pairs a second", statistics.median(ours), statistics.median(theirs), 1.3,
                 f"batch {batch}")
@@ -191,22 +212,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/bench-encoders")
     parser.add_argument("--quick", action="store_true", help="fewer rounds; ends within five minutes")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--only", help="a part: base, small or train")
+    parser.add_argument("--only", choices=["base", "small", "train"], help="a part")
+    parser.add_argument("--cpu-time", action="store_true", help="one thread a side, by its processor time")
     arguments = parser.parse_args()
-    threads = len(os.sched_getaffinity(0))
+    threads = 1 if arguments.cpu_time else len(os.sched_getaffinity(0))
+    extra.extend(["--threads", str(threads)])
+    if arguments.cpu_time:
+        global clock
+        clock = time.process_time
+        extra.append("--cpu-time")
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    print(f"{platform.machine()}, {threads} threads, PyTorch {torch.__version__}", flush=True)
-    rounds, seconds = (3, 1.0) if arguments.quick else (7, 5.0)
+    level = torch.backends.cpu.get_cpu_capability()
+    print(f"{cpu_info('model name') or platform.machine()} (family {cpu_info('cpu family')}, model {cpu_info('model')}), "
+          f"{threads} threads on both sides{', processor time' if arguments.cpu_time else ''}; "
+          f"PyTorch {torch.__version__}, {level}", flush=True)
+    rounds, seconds = (3, 0.5) if arguments.quick else (7, 5.0)
     figures = Figures()
     if arguments.only in (None, "base"):
-        compare_encoders(figures, "mcr-base", arguments.work / "base", rounds, seconds, 8 if arguments.quick else 32)
+        compare_encoders(figures, "mcr-base", arguments.work / "base", rounds, seconds, 2 if arguments.quick else 32)
     if arguments.only in (None, "small"):
         compare_encoders(figures, "mcr-small", arguments.work / "small", rounds, seconds, 32)
     if arguments.only in (None, "train"):
+        steps, batch = (1, 16) if arguments.quick else (6, 32)
         for config in ("mcr-small", "mcr-tiny", "mcr-micro"):
-            compare_training(
-                figures, config, arguments.work / "train", rounds, 2 if arguments.quick else 6, 32)
+            compare_training(figures, config, arguments.work / "train", rounds, steps, batch)
     return figures.finish()
 
 

@@ -18,6 +18,16 @@ struct BenchInputs {
         return found
     }
 
+    /// Seconds of the wall's clock or, with `--cpu-time`, of the process on all processors.
+    static func clock(_ options: BenchOptions) -> () -> Double {
+        guard options.has("cpu-time") else { return monotonicSeconds }
+        return {
+            var time = timespec()
+            clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+            return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+        }
+    }
+
     init(count: Int, side: Int) throws {
         let generator = PhantomGenerator(seed: 1, site: .a, side: side)
         cases = (0..<count).map { generator.makeCase($0) }
@@ -34,7 +44,11 @@ struct BenchInputs {
 /// `pixels.f32` `[n, S, S]` in 0…1, `ids.txt` (the tokens of a report a line), `images.f32` and `reports.f32` `[n, D]`.
 struct EncoderBench {
     static let usage = """
-        usage: hilum-bench encode (--model M | --config NAME) [--images N] [--seconds S] [--threads T] [--write DIR] [--json]
+        usage: hilum-bench encode (--model M | --config NAME) [--images N] [--seconds S] [--threads T]
+               [--precision f32|bf16] [--cpu-time] [--write DIR] [--json]
+
+        bf16 needs a processor with avx512bf16; on others f32 runs in its place, and the output says so. --cpu-time counts
+        seconds of processor time, all threads together, which other programs beside disturb less.
 
         """
 
@@ -42,28 +56,37 @@ struct EncoderBench {
 
     init(_ arguments: [String]) throws {
         options = try BenchOptions(
-            arguments, values: ["model", "config", "images", "seconds", "threads", "write"], flags: ["json"])
+            arguments, values: ["model", "config", "images", "seconds", "threads", "precision", "write"],
+            flags: ["json", "cpu-time"])
     }
 
     func run() throws {
         let count = try options.count("images", 32)
         let threads = try options.count("threads", defaultThreadCount)
         let seconds = try options.number("seconds", 2)
+        guard let wanted = Precision(rawValue: options.text("precision") ?? "f32") else {
+            throw BenchError("--precision takes f32 or bf16")
+        }
+        let precision = wanted.isNative ? wanted : .f32
         let model: MCRModel
         let inputs: BenchInputs
         if let folder = options.text("model") {
-            model = try MCRModel(directory: folder)
+            model = try MCRModel(directory: folder, precision: precision)
             inputs = try BenchInputs(count: count, side: model.configuration.imageSide)
         } else {
             let configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
             inputs = try BenchInputs(count: count, side: configuration.imageSide)
-            model = try MCRModel(untrained: configuration, vocabulary: inputs.vocabulary, seed: 1)
+            model = try MCRModel(
+                untrained: configuration, vocabulary: inputs.vocabulary, seed: 1, precision: precision)
         }
         let images = inputs.cases.map(\.image)
         let reports = inputs.cases.map(\.report)
         if let folder = options.text("write") { try write(model, images, reports, threads, to: folder) }
-        let imageRate = try Self.rate(count, seconds) { _ = try model.embed(images: images, threads: threads) }
-        let reportRate = try Self.rate(count, seconds) { _ = try model.embed(reports: reports, threads: threads) }
+        let clock = BenchInputs.clock(options)
+        let imageRate = try Self.rate(count, seconds, clock) { _ = try model.embed(images: images, threads: threads) }
+        let reportRate = try Self.rate(count, seconds, clock) {
+            _ = try model.embed(reports: reports, threads: threads)
+        }
         let tokens = reports.map { model.tokenizer.encode($0, maxLength: model.configuration.maxTokens).ids.count }
         let flops = model.network.imageOperations
         if options.has("json") {
@@ -72,12 +95,14 @@ struct EncoderBench {
                     "event": .text("encode"), "config": .text(model.configuration.name), "threads": .integer(threads),
                     "images_per_s": .number(imageRate), "reports_per_s": .number(reportRate),
                     "image_gflop_per_s": .number(imageRate * flops / 1e9), "kernels": .text(BLAS.description),
+                    "precision": .text(precision.rawValue),
                     "tokens": .number(Double(tokens.reduce(0, +)) / Double(count)),
                     "peak_rss_kb": .integer(AnnBench.status("VmHWM")),
                 ]))
             return
         }
-        print("\(model.configuration.name), \(threads) threads, \(BLAS.description)")
+        let note = wanted == precision ? "" : " (this processor has no avx512bf16)"
+        print("\(model.configuration.name), \(threads) threads, \(BLAS.description), \(precision.rawValue)\(note)")
         print(
             String(
                 format: "images   %9.2f a second, %.1f GFLOP/s", imageRate, imageRate * flops / 1e9))
@@ -88,13 +113,15 @@ struct EncoderBench {
     }
 
     /// Items a second: the median over passes of at least `seconds` together, after one pass to warm up.
-    private static func rate(_ count: Int, _ seconds: Double, _ pass: () throws -> Void) rethrows -> Double {
+    private static func rate(
+        _ count: Int, _ seconds: Double, _ clock: () -> Double, _ pass: () throws -> Void
+    ) rethrows -> Double {
         try pass()
         var times: [Double] = []
         while times.reduce(0, +) < seconds || times.count < 3 {
-            let start = monotonicSeconds()
+            let start = clock()
             try pass()
-            times.append(monotonicSeconds() - start)
+            times.append(clock() - start)
         }
         return Double(count) / times.sorted()[times.count / 2]
     }
@@ -120,14 +147,15 @@ struct EncoderBench {
 /// Pairs a second of training, masked phase, and the memory of its activations against what the shapes imply.
 struct TrainingBench {
     static let usage = """
-        usage: hilum-bench train [--config NAME] [--batch N] [--steps N] [--threads T] [--json]
+        usage: hilum-bench train [--config NAME] [--batch N] [--steps N] [--threads T] [--cpu-time] [--json]
 
         """
 
     private let options: BenchOptions
 
     init(_ arguments: [String]) throws {
-        options = try BenchOptions(arguments, values: ["config", "batch", "steps", "threads"], flags: ["json"])
+        options = try BenchOptions(
+            arguments, values: ["config", "batch", "steps", "threads"], flags: ["json", "cpu-time"])
     }
 
     func run() throws {
@@ -147,22 +175,26 @@ struct TrainingBench {
             images: inputs.cases.map(\.image), reports: inputs.cases.map(\.report), configuration: configuration,
             tokenizer: tokenizer)
         let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: training)
-        try trainer.run(set, validation: nil)
-        guard let last = trainer.records.last else { throw BenchError("no step was made") }
+        // The first half warms up.
+        let clock = BenchInputs.clock(options)
+        var laps: [Double] = []
+        try trainer.run(set, validation: nil) { _ in laps.append(clock()) }
+        guard laps.count == 2 else { throw BenchError("two laps were to be run, not \(laps.count)") }
+        let rate = Double(steps * batch) / (laps[1] - laps[0])
         let perPair = trainer.peakByteCount / batch
         let implied = Self.impliedByteCount(trainer.network, inputs, tokenizer, training)
         if options.has("json") {
             print(
                 AnnBench.line([
                     "event": .text("train"), "config": .text(configuration.name), "batch": .integer(batch),
-                    "threads": .integer(training.threads), "pairs_per_s": .number(last.pairsPerSecond),
+                    "threads": .integer(training.threads), "pairs_per_s": .number(rate),
                     "activation_bytes_per_pair": .integer(perPair), "implied_bytes_per_pair": .integer(implied),
                     "peak_rss_kb": .integer(AnnBench.status("VmHWM")), "kernels": .text(BLAS.description),
                 ]))
             return
         }
         print("\(configuration.name), batch \(batch), \(training.threads) threads, \(BLAS.description)")
-        print(String(format: "training  %9.2f pairs a second", last.pairsPerSecond))
+        print(String(format: "training  %9.2f pairs a second", rate))
         print(
             String(
                 format: "memory    %d bytes of activations a pair, %.3f of the %d that the shapes imply; peak %d MiB",

@@ -1,6 +1,9 @@
 #include "matrix.h"
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "level.h"
 
@@ -79,6 +82,30 @@ static void pack(const float *b, size_t row, hilum_operand operand, size_t n, si
     }
 }
 
+// Two bfloat16, the earlier in the lower half; read and written where floats lie too.
+typedef uint32_t __attribute__((may_alias)) pair;
+
+// A bfloat16 in the lower half: the upper half of a float, rounded to nearest, ties to even; NaN stays NaN.
+ALWAYS uint32_t bfloat(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    return (bits & 0x7FFFFFFF) > 0x7F800000 ? bits >> 16 | 0x40 : rounded;
+}
+
+size_t hilum_packed_half_count(size_t n, size_t k) { return (n + PANEL - 1) / PANEL * PANEL * ((k + 1) / 2); }
+
+void hilum_pack_half(const float *w, size_t n, size_t k, uint32_t *packed) {
+    for (size_t j = 0; j < n; j += PANEL) {
+        for (size_t p = 0; p < k; p += 2) {
+            for (size_t i = j; i < j + PANEL; i++) {
+                const float *from = w + i * k + p;
+                *packed++ = i >= n ? 0 : bfloat(from[0]) | (p + 1 < k ? bfloat(from[1]) << 16 : 0);
+            }
+        }
+    }
+}
+
 size_t hilum_packed_count(size_t n, size_t k) { return (n + PANEL - 1) / PANEL * PANEL * k; }
 
 void hilum_pack(const float *w, size_t n, size_t k, float *packed) { pack(w, k, hilum_transposed, n, k, PANEL * k, packed); }
@@ -128,6 +155,9 @@ size_t hilum_attend_scratch(size_t length, size_t width, size_t heads) {
 #define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
 #include "matrix_set.h"
 
+#if defined(__x86_64__)
+#define HAS_PAIR_INSTRUCTION
+#endif
 #define SET avx512
 #define TARGET AVX512
 #define LANES 16
@@ -135,6 +165,7 @@ size_t hilum_attend_scratch(size_t length, size_t width, size_t heads) {
 #define TILE_VECTORS 2
 #define MULTIPLY_ADD(a, b, c) __builtin_elementwise_fma(a, b, c)
 #include "matrix_set.h"
+#undef HAS_PAIR_INSTRUCTION
 
 #define DISPATCH(name, ...)                             \
     switch (hilum_level()) {                            \
@@ -143,7 +174,33 @@ size_t hilum_attend_scratch(size_t length, size_t width, size_t heads) {
     default: name##_scalar(__VA_ARGS__); break;           \
     }
 
-void hilum_multiply(const hilum_product *product) { DISPATCH(multiply, product) }
+int hilum_half_is_native(void) {
+#if defined(__x86_64__)
+    static _Atomic int known;  // 0: not asked yet, 1: no, 2: yes
+    if (hilum_level() != level_avx512) return 0;
+    if (!known) {
+        __builtin_cpu_init();
+        known = __builtin_cpu_supports("avx512bf16") ? 2 : 1;
+    }
+    return known == 2;
+#else
+    return 0;
+#endif
+}
+
+void hilum_multiply(const hilum_product *product) {
+    if (product->b_operand != hilum_packed_half) {
+        DISPATCH(multiply, product)
+        return;
+    }
+#if defined(__x86_64__)
+    if (hilum_half_is_native()) {
+        half_multiply_avx512bf16(product);
+        return;
+    }
+#endif
+    DISPATCH(half_multiply, product)
+}
 
 void hilum_attend(const float *qkv, size_t length, size_t width, size_t heads, float scale, float *weights, float *out,
                   float *scratch) {

@@ -76,157 +76,13 @@ TARGET ALWAYS void NAME(finish)(
     }
 }
 
-// C[rows, vectors * LANES] = (C +) A * B over k; vector v of a row of B lies v * b_next after its first.
-TARGET ALWAYS void NAME(tile)(
-    const int rows, const int vectors, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k,
-    float *c, size_t c_row, int loads) {
-    VEC sum[TILE_ROWS][TILE_VECTORS];
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i++) {
-#pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) sum[i][v] = loads ? LOAD(c + (size_t)i * c_row + v * LANES) : SPLAT(0);
-    }
-    for (size_t p = 0; p < k; p++) {
-        VEC right[TILE_VECTORS];
-#pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) right[v] = LOAD(b + (size_t)v * b_next);
-#pragma clang loop unroll(full)
-        for (int i = 0; i < rows; i++) {
-            const VEC left = SPLAT(a[(size_t)i * a_row]);
-#pragma clang loop unroll(full)
-            for (int v = 0; v < vectors; v++) sum[i][v] = MULTIPLY_ADD(left, right[v], sum[i][v]);
-        }
-        a += a_step;
-        b += PANEL;
-    }
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i++) {
-#pragma clang loop unroll(full)
-        for (int v = 0; v < vectors; v++) STORE(c + (size_t)i * c_row + v * LANES, sum[i][v]);
-    }
-}
-
-// A tile with its number of rows made a constant.
-#define CASE(count)                                                                                          \
-    case count:                                                                                              \
-        if (a_step == 1) {                                                                                   \
-            NAME(tile)(count, vectors, a, a_row, 1, b, b_next, k, c, c_row, loads);                          \
-        } else {                                                                                             \
-            NAME(tile)(count, vectors, a, 1, TILE_ROWS, b, b_next, k, c, c_row, loads);                      \
-        }                                                                                                    \
-        break;
-
-// a_step is 1 (rows of A as they are) or TILE_ROWS (packed groups of rows).
-TARGET ALWAYS void NAME(tile_of)(
-    size_t rows, const int vectors, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k,
-    float *c, size_t c_row, int loads, const NAME(ending) *ending) {
-    switch (rows) {
-        CASE(1)
-        CASE(2)
-#if TILE_ROWS > 2
-        CASE(3)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-#endif
-#if TILE_ROWS > 6
-        CASE(7)
-        CASE(8)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-#endif
-    default: break;
-    }
-    if (ending) NAME(finish)((int)rows, vectors, c, c_row, ending);
-}
-
-TARGET static void NAME(whole_tile)(
-    size_t rows, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k, float *c, size_t c_row,
-    int loads, const NAME(ending) *ending) {
-    NAME(tile_of)(rows, TILE_VECTORS, a, a_row, a_step, b, b_next, k, c, c_row, loads, ending);
-}
-
-#if TILE_VECTORS * LANES > PANEL
-// One panel, where a whole tile has two.
-TARGET static void NAME(panel_tile)(
-    size_t rows, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k, float *c, size_t c_row,
-    int loads, const NAME(ending) *ending) {
-    NAME(tile_of)(rows, TILE_VECTORS / 2, a, a_row, a_step, b, b_next, k, c, c_row, loads, ending);
-}
-#else
-#define PANEL_IS_WHOLE
-#endif
-
-// A tile of which only `columns` < PANEL columns exist: by way of whole rows of its own.
-TARGET static void NAME(edge_tile)(
-    size_t rows, size_t columns, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k, float *c,
-    size_t c_row, int loads, const NAME(ending) *ending) {
-    float own[TILE_ROWS * PANEL], pre[TILE_ROWS * PANEL], residual[TILE_ROWS * PANEL], bias[PANEL];
-    const size_t bytes = columns * sizeof(float);
-    if (loads) {
-        for (size_t i = 0; i < rows; i++) memcpy(own + i * PANEL, c + i * c_row, bytes);
-    }
-    NAME(ending) whole;
-    if (ending) {
-        whole = *ending;
-        if (ending->bias) whole.bias = memcpy(bias, ending->bias, bytes);
-        if (ending->pre) whole.pre = pre;
-        if (ending->residual) {
-            for (size_t i = 0; i < rows; i++) memcpy(residual + i * PANEL, ending->residual + i * c_row, bytes);
-            whole.residual = residual;
-        }
-    }
-#ifdef PANEL_IS_WHOLE
-    NAME(whole_tile)(rows, a, a_row, a_step, b, b_next, k, own, PANEL, loads, ending ? &whole : NULL);
-#else
-    NAME(panel_tile)(rows, a, a_row, a_step, b, b_next, k, own, PANEL, loads, ending ? &whole : NULL);
-#endif
-    for (size_t i = 0; i < rows; i++) {
-        memcpy(c + i * c_row, own + i * PANEL, bytes);
-        if (ending && ending->pre) memcpy(ending->pre + i * c_row, pre + i * PANEL, bytes);
-    }
-}
-
-// One block of C: `m` rows, `n` columns, `k` of the sum. Rows of A have a step of 1 or lie in packed groups.
-TARGET static void NAME(block)(
-    size_t m, size_t n, const float *a, size_t a_row, size_t a_step, const float *b, size_t panel_stride, size_t k, float *c,
-    size_t c_row, int loads, const NAME(ending) *ending) {
-    size_t step;
-    for (size_t j = 0; j < n; j += step) {
-        const float *panel = b + j / PANEL * panel_stride;
-#ifdef PANEL_IS_WHOLE
-        step = PANEL;
-        const size_t next = LANES;
-#else
-        step = n - j >= 2 * PANEL ? 2 * PANEL : PANEL;
-        const size_t next = panel_stride;
-#endif
-        for (size_t i = 0; i < m; i += TILE_ROWS) {
-            const size_t rows = minimum(TILE_ROWS, m - i);
-            const float *left = a_step == 1 ? a + i * a_row : a + i * k;
-            float *out = c + i * c_row + j;
-            NAME(ending) here;
-            if (ending) {
-                here.bias = ending->bias ? ending->bias + j : NULL;
-                here.residual = ending->residual ? ending->residual + i * c_row + j : NULL;
-                here.pre = ending->pre ? ending->pre + i * c_row + j : NULL;
-                here.gelu = ending->gelu;
-            }
-            const NAME(ending) *last = ending ? &here : NULL;
-            if (n - j < PANEL) {
-                NAME(edge_tile)(rows, n - j, left, a_row, a_step, panel, next, k, out, c_row, loads, last);
-#ifndef PANEL_IS_WHOLE
-            } else if (step == PANEL) {
-                NAME(panel_tile)(rows, left, a_row, a_step, panel, next, k, out, c_row, loads, last);
-#endif
-            } else {
-                NAME(whole_tile)(rows, left, a_row, a_step, panel, next, k, out, c_row, loads, last);
-            }
-        }
-    }
-}
+#define PART(name) NAME(name)
+#define PART_TARGET TARGET
+#define TERM(a, b, c) MULTIPLY_ADD(a, b, c)
+#include "matrix_tiles.h"
+#undef PART
+#undef PART_TARGET
+#undef TERM
 
 TARGET static void NAME(multiply)(const hilum_product *job) {
     const int has_ending = job->bias || job->gelu || job->residual;
@@ -277,6 +133,17 @@ TARGET static void NAME(multiply)(const hilum_product *job) {
         p += k;
     } while (p < job->k);
 }
+
+#define HALF_SET SET
+#define HALF_TARGET TARGET
+#define HALF_TERM(a, b, c) MULTIPLY_ADD(LOWER(a), LOWER(b), MULTIPLY_ADD(UPPER(a), UPPER(b), c))
+#include "matrix_half.h"
+#ifdef HAS_PAIR_INSTRUCTION
+#define HALF_SET avx512bf16
+#define HALF_TARGET AVX512BF16
+#define HALF_TERM(a, b, c) ((VEC)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
+#include "matrix_half.h"
+#endif
 
 // ---------------------------------------------------------------- attention
 
@@ -397,8 +264,6 @@ TARGET static void NAME(attend_backward)(
 #undef LOAD
 #undef STORE
 #undef SELECT
-#undef CASE
-#undef PANEL_IS_WHOLE
 #undef SET
 #undef TARGET
 #undef LANES

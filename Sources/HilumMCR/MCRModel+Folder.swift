@@ -22,8 +22,9 @@ extension MCRModel {
     /// Loads `weights.safetensors`, `config.json` and `vocab.txt` of a folder.
     ///
     /// Tensors of the decoder may be missing: inference does not need them.
+    /// - Parameter precision: what inference multiplies in, on any processor; ask `Precision.isNative` whether bf16 pays.
     /// - Throws: `MCRError` or `FileError` naming the file and what is wrong; `NumericError` when OpenBLAS is missing.
-    public convenience init(directory: String) throws {
+    public convenience init(directory: String, precision: Precision = .f32) throws {
         let configuration = try Self.configuration(directory)
         let vocabulary = try Vocabulary(path: directory + "/" + Self.vocabularyFile)
         guard vocabulary.count <= configuration.vocabularySize else {
@@ -51,7 +52,8 @@ extension MCRModel {
             guard let entry = entries[parameter.name] else { continue }
             try file.read(entry, into: values.pointer + parameter.offset)
         }
-        try self.init(network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary))
+        try self.init(
+            network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary), precision: precision)
     }
 
     /// The configuration of a model folder, its sizes checked.

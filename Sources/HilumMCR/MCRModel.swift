@@ -10,11 +10,17 @@ import Synchronization
 /// embedded with it, on any number of threads, and equal reports have equal vectors.
 /// Thread rule: immutable after loading; any number of threads may embed at once.
 public final class MCRModel: Embedder, @unchecked Sendable {
+    /// The number format in which inference multiplies.
+    public typealias Precision = HilumNN.Precision
+
     // Sendable: the parameters are never written after init; the pool of workspaces is behind a mutex.
     public let network: MCRNetwork
     public let tokenizer: Tokenizer
-    /// SHA-256 over weights, vocabulary, preprocessing and dimension.
+    /// SHA-256 over weights, vocabulary, preprocessing and dimension; in bf16 `bf16-` stands before it, so that no archive
+    /// takes such vectors for those of f32.
     public let modelID: String
+    /// What inference multiplies in; masked input, heat maps and training always run in f32.
+    public let precision: Precision
     let values: ParameterBuffer
     private let weights: PackedWeights
     private let workspaces = Mutex<[Workspace]>([])
@@ -22,9 +28,15 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public var configuration: MCRConfiguration { network.configuration }
     public var dimension: Int { network.configuration.dimension }
 
-    /// - Parameter modelID: what stands for the id of weights that will still change; nil: the id is computed.
+    /// - Parameters:
+    ///   - modelID: what stands for the id of weights that will still change; nil: the id is computed.
+    ///   - precision: of a model whose weights do not change.
     /// - Throws: `NumericError` when OpenBLAS is missing.
-    init(network: MCRNetwork, values: ParameterBuffer, tokenizer: Tokenizer, modelID: String? = nil) throws {
+    init(
+        network: MCRNetwork, values: ParameterBuffer, tokenizer: Tokenizer, modelID: String? = nil,
+        precision: Precision = .f32
+    ) throws {
+        precondition(modelID == nil || precision == .f32, "weights that change are not packed")
         precondition(values.count == network.layout.count, "the values must fill the layout")
         precondition(tokenizer.vocabulary.count <= network.configuration.vocabularySize, "the vocabulary must fit")
         try BLAS.load()
@@ -32,19 +44,26 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         self.values = values
         self.tokenizer = tokenizer
         // Weights that will still change are used a few times: they are packed as they are used.
-        weights = PackedWeights(values, packing: modelID == nil ? network.inferenceLinears : [])
+        weights = PackedWeights(
+            values, packing: modelID == nil ? network.inferenceLinears : [], precision: precision)
+        self.precision = precision
         self.modelID =
-            modelID ?? Self.identity(network: network, values: values, vocabulary: tokenizer.vocabulary)
+            modelID
+            ?? (precision == .bf16 ? "bf16-" : "")
+            + Self.identity(network: network, values: values, vocabulary: tokenizer.vocabulary)
     }
 
     /// A model with start values drawn from `seed`: for tests, and as the chance line of an evaluation.
-    public convenience init(untrained configuration: MCRConfiguration, vocabulary: Vocabulary, seed: UInt64) throws {
+    public convenience init(
+        untrained configuration: MCRConfiguration, vocabulary: Vocabulary, seed: UInt64, precision: Precision = .f32
+    ) throws {
         var sized = configuration
         sized.vocabularySize = vocabulary.count
         let network = MCRNetwork(sized)
         let values = ParameterBuffer(count: network.layout.count)
         values.initialize(network.layout, seed: seed)
-        try self.init(network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary))
+        try self.init(
+            network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary), precision: precision)
     }
 
     public func embed(images: [GrayImage], threads: Int) throws -> [Float] {

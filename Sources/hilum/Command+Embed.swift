@@ -9,8 +9,8 @@ extension Command {
         name: "embed",
         summary: "embeddings of images and reports as .npy",
         usage: [
-            "[--model MODEL] (--image F | --text T)… --out V.npy",
-            "[--model MODEL] --manifest F [--shard I/N] --out V.npy",
+            "[--model MODEL] [--precision F] (--image F | --text T)… --out V.npy",
+            "[--model MODEL] [--precision F] --manifest F [--shard I/N] --out V.npy",
         ],
         operands: [],
         options: [
@@ -19,13 +19,15 @@ extension Command {
             .value("text", "TEXT", "a report or a phrase ('-' reads standard input); may be given more than once"),
             .value("manifest", "FILE", "a cases.jsonl; a case gives up to two rows, its image's and its report's"),
             .value("shard", "I/N", "only part I of N of the manifest (1/4, 2/4 …)"),
+            .value("precision", "F", "f32 (the default), or bf16 where the processor has avx512bf16; see below"),
             .value("out", "V.npy", "where the vectors go, [rows, dimension] float32; the ids go to V.jsonl beside it"),
             .quiet, .json,
         ],
         details: """
             Writes unit vectors in the common space of images and reports. Line i of the .jsonl says what row i of the .npy is:
             {"row":0,"id":"case-1","kind":"image"}. Rows that cannot be read are left out, named on standard error, and the exit
-            status is 3.
+            status is 3. With --precision bf16 linear layers multiply in bfloat16 on a processor with avx512bf16, and on others in
+            f32, which it says; such vectors are close to those of f32 (cosine above 0.999), but have a model id of their own.
             """,
         examples: [
             ("hilum embed --text 'left pleural effusion' --out query.npy", "one vector of a phrase"),
@@ -52,11 +54,23 @@ private struct Row {
     }
 }
 
+/// What `--precision` asks for, as far as the processor has it.
+private func wantedPrecision(_ arguments: Arguments) throws -> MCRModel.Precision {
+    let name = arguments.text("precision") ?? MCRModel.Precision.f32.rawValue
+    guard let wanted = MCRModel.Precision(rawValue: name) else {
+        throw CommandError(.usage, "--precision takes f32 or bf16, not \(shown(name))")
+    }
+    if wanted.isNative { return wanted }
+    standardError("this processor has no avx512bf16; embedding in f32\n")
+    return .f32
+}
+
 private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
     let output = try arguments.required("out")
     var refused: [(path: String, reason: String)] = []
     let rows = try wantedRows(arguments, &refused)
-    let model = try loadModel(arguments.text("model") ?? builtinModelName)
+    let model = try loadModel(
+        arguments.text("model") ?? builtinModelName, precision: try wantedPrecision(arguments))
     var vectors: [Float] = []
     var written: [Row] = []
     Interruption.watch("stopping; what was embedded so far is not written")
@@ -82,6 +96,7 @@ private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
             JSON.object([
                 ("out", .string(output)), ("ids", .string(names)), ("rows", .integer(written.count)),
                 ("dimension", .integer(model.dimension)), ("model", .string(model.modelID)),
+                ("precision", .string(model.precision.rawValue)),
                 ("refused", .integer(refused.count)),
             ]).text)
     }

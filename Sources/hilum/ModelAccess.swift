@@ -13,8 +13,8 @@ func modelFolder(_ name: String) throws -> String {
 }
 
 /// Loads a model folder, or the built-in model for `builtin`.
-func loadModel(_ name: String) throws -> MCRModel {
-    try MCRModel(directory: try modelFolder(name))
+func loadModel(_ name: String, precision: MCRModel.Precision = .f32) throws -> MCRModel {
+    try MCRModel(directory: try modelFolder(name), precision: precision)
 }
 
 /// Loads the model whose vectors an archive holds.

@@ -68,6 +68,29 @@ private func makeModel() throws -> MCRModel {
             == changing.embed(images: cases.map(\.image), threads: 2))
 }
 
+@Test func bfloat16StaysCloseToF32AndHasAModelIDOfItsOwn() throws {
+    // On any processor: without the instruction, the kernels' portable form runs.
+    let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
+    let exact = try MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3)
+    let rounded = try MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3, precision: .bf16)
+    let generator = PhantomGenerator(seed: 7, site: .a, side: 128)
+    let images = (0..<4).map { generator.makeCase($0).image }
+    func leastCosine(_ x: [Float], _ y: [Float]) -> Float {
+        let dimension = exact.dimension
+        return stride(from: 0, to: x.count, by: dimension).map { start in
+            (start..<(start + dimension)).reduce(0) { $0 + x[$1] * y[$1] }
+        }.min() ?? 0
+    }
+    let vectors = try rounded.embed(images: images, threads: 2)
+    #expect(try vectors != exact.embed(images: images, threads: 2))
+    #expect(try leastCosine(vectors, exact.embed(images: images, threads: 2)) >= 0.999)
+    let reports = cases.map(\.report)
+    #expect(
+        try leastCosine(rounded.embed(reports: reports, threads: 2), exact.embed(reports: reports, threads: 2)) >= 0.999
+    )
+    #expect(rounded.modelID == "bf16-" + exact.modelID)
+}
+
 @Test func whatATrainingStepStoresIsWhatTheShapesImply() throws {
     // Wide enough that the rounding of buffers to cache lines does not show.
     var sizes = MCRConfiguration.tiny

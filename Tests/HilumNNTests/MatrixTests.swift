@@ -115,6 +115,49 @@ private func gelu(_ x: Double) -> Double { 0.5 * x * (1 + erf(x / 2.0.squareRoot
         #expect(Case(m: 131, n: 50, k: 600, operand: hilum_transposed).run().c == whole)
     }
 
+    @Test(arguments: KernelTests.sets) func productsInBfloat16AreThoseOfTheRoundedOperands(set: String) {
+        guard use(set) else { return }
+        defer { hilum_network_use("") }
+        func rounded(_ x: Float) -> Float {
+            let bits = x.bitPattern
+            return Float(bitPattern: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) & 0xFFFF_0000)
+        }
+        for (m, n, k) in Self.shapes + [(3, 17, 1030), (245, 16, 515)] {
+            let (a, b, bias) = (random(m * k, seed: 1), random(n * k, seed: 2), random(n, seed: 4))
+            var pairs = [UInt32](repeating: 0, count: hilum_packed_half_count(n, k))
+            hilum_pack_half(b, n, k, &pairs)
+            func run(rows: Int) -> [Float] {
+                var c = [Float](repeating: 0, count: rows * n)
+                a.withUnsafeBufferPointer { a in
+                    pairs.withUnsafeBufferPointer { pairs in
+                        bias.withUnsafeBufferPointer { bias in
+                            c.withUnsafeMutableBufferPointer { c in
+                                var product = hilum_product()
+                                (product.m, product.n, product.k) = (rows, n, k)
+                                (product.a, product.a_row, product.a_step) = (a.baseAddress, k, 1)
+                                (product.pairs, product.b_operand) = (pairs.baseAddress, hilum_packed_half)
+                                (product.c, product.c_row, product.bias) = (c.baseAddress, n, bias.baseAddress)
+                                hilum_multiply(&product)
+                            }
+                        }
+                    }
+                }
+                return c
+            }
+            let whole = run(rows: m)
+            #expect(run(rows: 1) == Array(whole[..<n]))
+            let bound = 2e-6 * (2 + Double(k).squareRoot())
+            for i in 0..<m {
+                for j in 0..<n {
+                    let expected = (0..<k).reduce(Double(bias[j])) {
+                        $0 + Double(rounded(a[i * k + $1])) * Double(rounded(b[j * k + $1]))
+                    }
+                    #expect(abs(Double(whole[i * n + j]) - expected) < bound * (1 + abs(expected)))
+                }
+            }
+        }
+    }
+
     @Test(arguments: KernelTests.sets) func attentionMatchesItsDefinitionWithAndWithoutKeptWeights(set: String) {
         guard use(set) else { return }
         defer { hilum_network_use("") }

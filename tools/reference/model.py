@@ -61,8 +61,13 @@ class Configuration:
 
     @staticmethod
     def from_json(values: dict) -> Configuration:
-        """Reads the keys that Hilum writes, which are in camel case."""
-        sizes = {key: EncoderSizes(**values[key]) for key in ("image", "report", "decoder")}
+        """Reads the keys that Hilum writes, which are in camel case; refuses an architecture that is not Hilum's own."""
+        sizes = {}
+        for key in ("image", "report", "decoder"):
+            encoder = dict(values[key])
+            if encoder.pop("norm", "pre") != "pre" or abs(encoder.pop("epsilon", 1e-6) / LAYER_NORM_EPSILON - 1) > 1e-3:
+                raise ValueError(f"{key}: only norms before attention and MLP, with epsilon {LAYER_NORM_EPSILON}")
+            sizes[key] = EncoderSizes(**encoder)
         return Configuration(
             name=values["name"], image_side=values["imageSide"], patch_side=values["patchSide"],
             image=sizes["image"], report=sizes["report"], max_tokens=values["maxTokens"],

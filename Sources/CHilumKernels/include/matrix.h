@@ -14,7 +14,8 @@
 typedef enum {
     hilum_plain,       // B[p * b_row + j]
     hilum_transposed,  // B[j * b_row + p], as the weights of a linear layer [outputs, inputs]
-    hilum_packed       // by hilum_pack
+    hilum_packed,      // by hilum_pack
+    hilum_packed_half  // by hilum_pack_half, in `pairs`; A is rounded to bfloat16 as it is read, and a_step must be 1
 } hilum_operand;
 
 // One product with what is done to its elements before they are stored:
@@ -25,6 +26,7 @@ typedef struct {
     size_t a_row, a_step;
     const float *b;
     size_t b_row;
+    const uint32_t *pairs;
     hilum_operand b_operand;
     float *c;                // C[i * c_row + j]
     size_t c_row;
@@ -41,6 +43,13 @@ void hilum_multiply(const hilum_product *product);
 size_t hilum_packed_count(size_t n, size_t k);
 // Packs the weights w[n,k] of a linear layer: panels of 16 outputs, each [k,16], the last filled up with zeros.
 void hilum_pack(const float *w, size_t n, size_t k, float *packed);
+
+// The same in bfloat16 (rounded to nearest, ties to even), two neighbours of the sum in 32 bits: panels of 16 outputs, each
+// [k/2,16]. Products of pairs are exact and summed in f32, by the processor's instruction or by two multiply-adds.
+size_t hilum_packed_half_count(size_t n, size_t k);
+void hilum_pack_half(const float *w, size_t n, size_t k, uint32_t *packed);
+// Whether the set in use is avx512 and the processor multiplies pairs of bfloat16; without, f32 is faster.
+int hilum_half_is_native(void);
 
 // Attention of one sequence: for each head, out = softmax(scale * Q * K^T) * V.
 // qkv[length, 3 * width] holds Q, K, V side by side, out is [length, width]. weights receives [heads, length, length], or is NULL:
