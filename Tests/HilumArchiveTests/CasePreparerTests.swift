@@ -31,7 +31,9 @@ import Testing
     @Test("Order and vectors of a bulk run depend on neither threads, nor passes, nor where images are fitted")
     func sameResultHoweverItIsMade() throws {
         var expected: [String: [Float]] = [:]
-        for (jobs, perPass, side) in [(1, 1, nil), (1, 7, nil), (2, 1, 8), (3, 3, 8), (8, 50, nil)] as [(Int, Int, Int?)] {
+        for (jobs, perPass, side) in [(1, 1, nil), (1, 7, nil), (2, 1, 8), (3, 3, 8), (8, 50, nil)]
+            as [(Int, Int, Int?)]
+        {
             let scratch = try Scratch()
             let source = try makeSource(scratch, 140)
             let archive = try scratch.makeArchive(FakeEmbedder(imageSide: side, imagesPerPass: perPass))

@@ -2,7 +2,7 @@ import HilumCore
 import HilumImaging
 import Testing
 
-/// Pictures that are read all at once and fitted row by row, against those that libpng reads and that are resized whole.
+/// Pictures that are read at once and fitted row by row, against those that libpng reads and that are resized whole.
 @Suite struct FittingTests {
     private static let sides = [(1, 1), (7, 5), (64, 64), (301, 2), (2, 301), (97, 130), (256, 200), (1_024, 1_021)]
 
@@ -45,7 +45,7 @@ import Testing
     @Test(arguments: [(0, 8), (0, 16), (2, 8), (2, 16), (4, 8), (4, 16), (6, 8), (6, 16)])
     func `Every filter is undone as libpng undoes it`(_ colorType: Int, _ bitDepth: Int) throws {
         let planes = [1, 0, 3, 1, 2, 0, 4][colorType]
-        // With a tRNS chunk, whatever it holds, a picture goes row by row through libpng; raw samples do not depend on it.
+        // With a tRNS chunk, whatever it holds, a picture goes through libpng; its raw samples do not depend on that.
         let forLibpng = PNGBuilder.chunk("tRNS", [UInt8](repeating: 0, count: colorType == 2 ? 6 : 2))
         var generator = SeededGenerator(seed: 32)
         for (width, height) in [(1, 9), (3, 8), (4, 4), (5, 40), (61, 83)] {
