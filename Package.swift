@@ -14,14 +14,15 @@ let package = Package(
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CSHA2", providers: [.apt(["libmd-dev"])]),
         .systemLibrary(name: "CGetopt"),
-        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
+        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("dl")]),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CHilumKernels", linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "CHilumHash"),
         .target(name: "CHilumSystem"),
 
         // Floor 1
         .target(name: "LMDB", dependencies: ["CLMDB"]),
-        .target(name: "HilumCore", dependencies: ["CSHA2"]),
+        .target(name: "HilumCore", dependencies: ["CSHA2", "CHilumHash"]),
 
         // Floor 2
         .target(name: "HilumIndex", dependencies: ["HilumCore", "CHilumKernels"]),
@@ -51,7 +52,9 @@ let package = Package(
             ]),
         .executableTarget(
             name: "hilum-bench",
-            dependencies: ["HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumMCR", "HilumPhantom"],
+            dependencies: [
+                "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumMCR", "HilumPhantom", "HilumArchive",
+            ],
             path: "Benchmarks/hilum-bench"),
 
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"]),

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Benchmarks: `ann` speaks the contract of the side-by-side driver for nearest-neighbour indexes, `encode` and `train` that of
-/// `tools/bench-encoders`; `explain` measures where heat maps point, and `plot` draws figures in JSON.
+/// `tools/bench-encoders`; `index` measures what reading and storing cost beside encoding, `explain` measures where heat maps point, and `plot` draws figures in JSON.
 @main
 struct HilumBench {
     static func main() {
@@ -17,14 +17,15 @@ struct HilumBench {
         if arguments.first == "plot" { plot(Array(arguments.dropFirst())) }
         let verb: String
         // The driver of the index benchmark calls a program with the options alone.
-        if let first = arguments.first, ["ann", "encode", "train"].contains(first) {
+        if let first = arguments.first, ["ann", "encode", "train", "index"].contains(first) {
             verb = first
             arguments.removeFirst()
         } else if arguments.first?.hasPrefix("--") == true && arguments.first != "--help" {
             verb = "ann"
         } else {
             let usages = [
-                AnnBench.usage, EncoderBench.usage, TrainingBench.usage, ExplainBench.usage, PlotCommand.usage,
+                AnnBench.usage, EncoderBench.usage, TrainingBench.usage, IndexBench.usage, ExplainBench.usage,
+                PlotCommand.usage,
             ]
             FileHandle.standardError.write(Data(usages.joined().utf8))
             exit(arguments.isEmpty || arguments.first == "--help" ? 0 : 2)
@@ -32,6 +33,7 @@ struct HilumBench {
         do {
             switch verb {
             case "encode": try EncoderBench(arguments).run()
+            case "index": try IndexBench(arguments).run()
             case "train": try TrainingBench(arguments).run()
             default: try AnnBench(arguments).run()
             }

@@ -49,58 +49,15 @@ extension Archive {
 
     /// Reads, decodes and embeds; what fails becomes a refusal of its case.
     ///
-    /// Images are decoded in waves and embedded as soon as there are 32 or 48 million pixels, so that memory stays bounded.
     /// - Parameter isForced: embeds also what seems to be stored already.
     func prepare(_ cases: [PreparedCase], threads: Int, isForced: Bool = false) throws -> [PreparedCase] {
-        guard let embedder, let dimension else { throw ArchiveError(.notReady, "\(path): no model is loaded") }
-        var cases = cases
-        var pending: [(index: Int, image: GrayImage)] = []
-        var pixelCount = 0
-        func embedPending() throws {
-            guard !pending.isEmpty else { return }
-            let vectors = try embedder.embed(images: pending.map(\.image), threads: threads)
-            for (row, (index, _)) in pending.enumerated() {
-                take(vectors, row: row, dimension: dimension, of: &cases[index], \.imageVector)
-            }
-            pending.removeAll(keepingCapacity: true)
-            pixelCount = 0
-        }
-        let wave = max(1, threads) * 2
-        for start in stride(from: 0, to: cases.count, by: wave) {
-            let part = cases[start..<min(start + wave, cases.count)]
-            let loaded = parallelMap(Array(part), threads: threads) { self.load($0, isForced: isForced) }
-            for (offset, (prepared, image)) in loaded.enumerated() {
-                cases[start + offset] = prepared
-                guard let image else { continue }
-                pending.append((start + offset, image))
-                pixelCount += image.samples.count
-            }
-            if pending.count >= 32 || pixelCount >= 48_000_000 { try embedPending() }
-        }
-        try embedPending()
-        let withReport = cases.indices.filter {
-            cases[$0].refusal == nil && cases[$0].sameAs == nil && cases[$0].input.report != nil
-        }
-        if !withReport.isEmpty {
-            let vectors = try embedder.embed(reports: withReport.map { cases[$0].input.report ?? "" }, threads: threads)
-            for (row, index) in withReport.enumerated() {
-                take(vectors, row: row, dimension: dimension, of: &cases[index], \.reportVector)
-            }
-        }
-        return cases
-    }
-
-    private func take(
-        _ vectors: [Float], row: Int, dimension: Int, of prepared: inout PreparedCase,
-        _ place: WritableKeyPath<PreparedCase, [Float]?>
-    ) {
-        guard vectors.count >= (row + 1) * dimension,
-            let unit = Self.normalised(Array(vectors[(row * dimension)..<((row + 1) * dimension)]))
-        else {
-            prepared.refusal = ArchiveError(.badVector, "\(prepared.input.id): the model gave no usable vector")
-            return
-        }
-        prepared[keyPath: place] = unit
+        guard !cases.isEmpty else { return [] }
+        let prepared = Mutex<[PreparedCase]>([])
+        let preparer = try CasePreparer(
+            self, count: cases.count, batchCount: cases.count, isForced: isForced, open: { cases[$0] },
+            deliver: { _, batch, _ in prepared.withLock { $0 = batch } })
+        try preparer.run(threads: threads)
+        return prepared.withLock { $0 }
     }
 
     /// `vector` with length 1; nil when it has no direction. A vector that is a unit vector already stays bit for bit.
@@ -114,7 +71,9 @@ extension Archive {
     }
 
     /// Checks the case, reads its image, and decodes it unless the same is stored.
-    private func load(_ given: PreparedCase, isForced: Bool) -> (PreparedCase, GrayImage?) {
+    ///
+    /// - Parameter side: of the square that the image is fitted into; nil leaves it as large as it is.
+    func load(_ given: PreparedCase, side: Int?, isForced: Bool) -> (PreparedCase, GrayImage?) {
         var prepared = given
         guard prepared.refusal == nil else { return (prepared, nil) }
         do {
@@ -135,7 +94,13 @@ extension Archive {
             prepared.sameAs = isForced ? nil : try stored(like: prepared)
             guard prepared.sameAs == nil, let bytes else { return (prepared, nil) }
             let image: GrayImage
-            do { image = try ImageDecoder.decode(bytes) } catch {
+            do {
+                if let side {
+                    image = try ImageDecoder.decode(bytes, fitting: side)
+                } else {
+                    image = try ImageDecoder.decode(bytes)
+                }
+            } catch {
                 throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
             }
             return (prepared, image)

@@ -28,8 +28,8 @@ public struct IndexSummary: Sendable, Codable, Equatable {
 
 /// Stores the cases of folders and manifests, in bulk.
 ///
-///     scan ──► journal: done already? ──► batches of 64: read, decode, embed (all threads) ──► one transaction ──► links
-///                                              the next batch is prepared while the last one is written
+///     scan ──► journal: done already? ──► CasePreparer: read, decode, embed (all threads) ──► 64 cases: one transaction ──► links
+///                                         goes on while the last batch is written
 ///
 /// What the journal knows and whose files have their old size and time is neither read nor decoded. A run that is killed is
 /// taken up by calling it again: a case and its journal entry are one transaction.
@@ -43,7 +43,7 @@ public struct BulkIndexer {
     ///   - sources: folders, manifests or single files.
     ///   - manifest: one more manifest.
     ///   - jobs: threads that decode and encode.
-    ///   - interrupt: ends the run after the batch it is at.
+    ///   - interrupt: ends the run after the batches that are under way.
     /// - Throws: `.notFound` for a source that is not there, `.readOnly`, `.notReady`, `.io`.
     public func run(
         sources: [String], manifest: String? = nil, jobs: Int = defaultThreadCount, isQuiet: Bool = false,
@@ -58,28 +58,38 @@ public struct BulkIndexer {
             "index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet || open.isEmpty)
         if !open.isEmpty {
             let writer = BatchWriter(archive: archive, progress: progress)
-            for start in stride(from: 0, to: open.count, by: ArchiveLimits.batchCount) {
-                if interrupt?.isRaised == true {
-                    summary.isInterrupted = true
-                    break
-                }
-                let batch = Array(open[start..<min(start + ArchiveLimits.batchCount, open.count)])
-                let cases = parallelMap(batch, threads: jobs) { source, journal in
-                    var prepared = PreparedCase(CaseInput(id: source.id))
-                    prepared.journal = journal
-                    do { prepared.input = try source.input() } catch { prepared.refusal = .wrapping(error) }
-                    return prepared
-                }
-                let prepared = try archive.prepare(cases, threads: jobs)
-                try writer.write(prepared, places: batch.map(\.0.place))
-            }
-            try writer.finish(&summary)
+            try prepare(open, jobs, interrupt, writer, &summary)
             progress.finish()
             try archive.writeCheckpoint()
         }
         summary.seconds = monotonicSeconds() - started
         summary.casesPerSecond = summary.seconds > 0 ? Double(summary.stored) / summary.seconds : 0
         return summary
+    }
+
+    private func prepare(
+        _ cases: [(SourceCase, JournalEntry)], _ jobs: Int, _ interrupt: AtomicFlag?, _ writer: BatchWriter,
+        _ summary: inout IndexSummary
+    ) throws {
+        let preparer = try CasePreparer(
+            archive, count: cases.count, batchCount: ArchiveLimits.batchCount,
+            open: { index in
+                let (source, journal) = cases[index]
+                var prepared = PreparedCase(CaseInput(id: source.id))
+                prepared.journal = journal
+                do { prepared.input = try source.input() } catch { prepared.refusal = .wrapping(error) }
+                return prepared
+            },
+            isInterrupted: { interrupt?.isRaised == true },
+            deliver: { range, batch, preparer in
+                writer.write(batch, places: cases[range].map(\.0.place), preparer)
+            })
+        var failure: (any Error)?
+        do { try preparer.run(threads: jobs) } catch { failure = error }
+        // What was handed on is written, whatever became of the rest.
+        writer.finish(&summary)
+        if let failure { throw failure }
+        summary.isInterrupted = preparer.begunCount < cases.count
     }
 
     private func scan(_ sources: [String], _ manifest: String?) throws -> [SourceItem] {
@@ -132,60 +142,50 @@ public struct BulkIndexer {
     }
 }
 
-/// Writes batches on a thread of its own, at most one ahead of the caller.
+/// Writes batches on a thread of its own, in order.
 private final class BatchWriter: Sendable {
-    private struct State {
-        var summary = IndexSummary()
-        var failure: (any Error)?
-    }
-
     private let archive: Archive
     private let progress: HilumCore.Progress
     private let queue = DispatchQueue(label: "hilum.index.writer")
-    private let room = DispatchSemaphore(value: 1)
-    private let state = Mutex(State())
+    private let counts = Mutex(IndexSummary())
+    private let hasFailed = AtomicFlag()
 
     init(archive: Archive, progress: HilumCore.Progress) {
         self.archive = archive
         self.progress = progress
     }
 
-    /// Hands a batch over and returns when the one before is written. Throws what went wrong with that.
-    func write(_ prepared: [PreparedCase], places: [String]) throws {
-        room.wait()
-        if let failure = state.withLock({ $0.failure }) {
-            room.signal()
-            throw failure
-        }
+    /// Returns at once; `preparer` hears when the batch is written, or what went wrong.
+    func write(_ prepared: [PreparedCase], places: [String], _ preparer: CasePreparer) {
         queue.async { [self] in
-            defer { room.signal() }
+            if hasFailed.isRaised { return }
             do {
                 let outcomes = try archive.commit(prepared)
-                state.withLock { state in
+                counts.withLock { counts in
                     for (outcome, place) in zip(outcomes, places) {
                         switch outcome {
-                        case .stored: state.summary.stored += 1
-                        case .unchanged: state.summary.unchanged += 1
-                        case .refused(let error):
-                            state.summary.refused.append(.init(source: place, reason: error.reason))
+                        case .stored: counts.stored += 1
+                        case .unchanged: counts.unchanged += 1
+                        case .refused(let error): counts.refused.append(.init(source: place, reason: error.reason))
                         }
                     }
                 }
                 progress.advance(by: prepared.count)
+                preparer.hasWritten()
             } catch {
-                state.withLock { $0.failure = error }
+                hasFailed.raise()
+                preparer.stop(error)
             }
         }
     }
 
     /// Waits for the last batch and adds what all of them came to.
-    func finish(_ summary: inout IndexSummary) throws {
-        room.wait()
-        defer { room.signal() }
-        let (counts, failure) = state.withLock { ($0.summary, $0.failure) }
-        summary.stored += counts.stored
-        summary.unchanged += counts.unchanged
-        summary.refused += counts.refused
-        if let failure { throw failure }
+    func finish(_ summary: inout IndexSummary) {
+        queue.sync {}
+        counts.withLock { counts in
+            summary.stored += counts.stored
+            summary.unchanged += counts.unchanged
+            summary.refused += counts.refused
+        }
     }
 }

@@ -5,21 +5,8 @@ extension GrayImage {
     /// larger half lies right of or below the picture. Area averaging as in `resized(width:height:)`.
     /// Complexity: O(width · height + side²).
     public func resizedToFit(side: Int) -> GrayImage {
-        precondition(side > 0, "the side must be positive")
-        let longer = max(width, height)
-        let fittedWidth = max(1, (width * side + longer / 2) / longer)
-        let fittedHeight = max(1, (height * side + longer / 2) / longer)
-        let fitted = resized(width: fittedWidth, height: fittedHeight)
-        if fittedWidth == side && fittedHeight == side { return fitted }
-        var square = [UInt16](repeating: 0, count: side * side)
-        let left = (side - fittedWidth) / 2
-        let top = (side - fittedHeight) / 2
-        for y in 0..<fittedHeight {
-            let target = (top + y) * side + left
-            square.replaceSubrange(
-                target..<(target + fittedWidth), with: fitted.samples[(y * fittedWidth)..<((y + 1) * fittedWidth)])
-        }
-        return GrayImage(width: side, height: side, samples: square)
+        let place = FittedPlace(width: width, height: height, side: side)
+        return place.padded(resized(width: place.width, height: place.height))
     }
 
     /// The image at another size by exact area averaging.
@@ -40,6 +27,7 @@ extension GrayImage {
                 result.withUnsafeMutableBufferPointer { target in
                     for (y, span) in AreaSpan.all(from: height, to: newHeight).enumerated() {
                         Self.sumRows(source, width: width, span, into: sums)
+                        guard let sums = sums.baseAddress else { continue }
                         for (x, column) in columns.enumerated() {
                             let total = column.sum(of: sums)
                             target[y * newWidth + x] = UInt16((total + area / 2) / area)
@@ -70,6 +58,34 @@ extension GrayImage {
     }
 }
 
+/// Where a picture lies in the square that it is fitted into.
+struct FittedPlace {
+    let side: Int
+    let width: Int
+    let height: Int
+
+    init(width: Int, height: Int, side: Int) {
+        precondition(side > 0, "the side must be positive")
+        let longer = max(width, height)
+        self.side = side
+        self.width = max(1, (width * side + longer / 2) / longer)
+        self.height = max(1, (height * side + longer / 2) / longer)
+    }
+
+    /// The square with `fitted` in its middle and black around it.
+    func padded(_ fitted: GrayImage) -> GrayImage {
+        if width == side && height == side { return fitted }
+        var square = [UInt16](repeating: 0, count: side * side)
+        let left = (side - width) / 2
+        let top = (side - height) / 2
+        for y in 0..<height {
+            let target = (top + y) * side + left
+            square.replaceSubrange(target..<(target + width), with: fitted.samples[(y * width)..<((y + 1) * width)])
+        }
+        return GrayImage(width: side, height: side, samples: square)
+    }
+}
+
 /// Which old pixels of one axis a new pixel covers, and how much of each, in units of 1 / new length of an old pixel.
 ///
 /// The weights of a span add up to the old length.
@@ -95,7 +111,7 @@ struct AreaSpan {
     }
 
     @inline(__always)
-    func sum(of values: UnsafeMutableBufferPointer<UInt32>) -> UInt64 {
+    func sum(of values: UnsafeMutablePointer<UInt32>) -> UInt64 {
         var total = UInt64(firstWeight) * UInt64(values[first])
         guard last > first else { return total }
         var inner: UInt64 = 0

@@ -13,6 +13,7 @@
 // | JPEGDecoder              | JPEG through libturbojpeg                                                   |
 // | PNGEncoder               | grey and RGB pictures to PNG, the same bytes each time                      |
 // | GrayImage, +Resize       | 16-bit grey samples; exact area averaging in integers                       |
+// | AreaFitter               | the same averaging, row by row while a picture is decoded                   |
 // | RGBImage, Canvas, +Text  | 8-bit colour; rectangles, smooth lines, text, pictures                      |
 // | BitmapFont, ColorMap     | the built-in font; numbers to colours                                       |
 // | ContactSheet, HeatMap    | queries with their hits; a grid of numbers over a picture                   |
@@ -66,6 +67,22 @@ public enum ImageDecoder {
     /// - Throws: as the other `decode`.
     public static func decode(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> GrayImage {
         try withBytes(bytes) { (raw) throws(ImagingError) in try decode(raw, limits: limits) }
+    }
+
+    /// Decodes a PNG or JPEG and fits it into a square of `side` pixels: the bits of `decode(_:).resizedToFit(side:)`.
+    ///
+    /// Of a PNG that is not interlaced the large picture is never held, which saves time and memory.
+    /// - Throws: as the other `decode`.
+    public static func decode(
+        _ bytes: [UInt8], fitting side: Int, limits: ImageLimits = .standard
+    ) throws(ImagingError) -> GrayImage {
+        precondition(side > 0, "the side must be positive")
+        return try withBytes(bytes) { (raw) throws(ImagingError) in
+            guard raw.count <= limits.maxByteCount, format(of: raw) == .png else {
+                return try decode(raw, limits: limits).resizedToFit(side: side)
+            }
+            return try PNGDecoder.decode(raw, fitting: side, limits: limits)
+        }
     }
 
     /// Reads and decodes the file at `path`; its length is checked before it is read.

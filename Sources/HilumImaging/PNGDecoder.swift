@@ -39,6 +39,31 @@ enum PNGDecoder {
         return GrayImage(width: width, height: reader.height, samples: samples)
     }
 
+    /// The bits of `decode(_:limits:).resizedToFit(side:)`, made row by row, without the large picture in between.
+    ///
+    /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
+    static func decode(
+        _ bytes: UnsafeRawBufferPointer, fitting side: Int, limits: ImageLimits
+    ) throws(ImagingError) -> GrayImage {
+        let reader = try PNGReader(bytes, limits: limits)
+        guard reader.info.interlaced == 0 else { return try decode(bytes, limits: limits).resizedToFit(side: side) }
+        let width = reader.width
+        let fitter = AreaFitter(width: width, height: reader.height, side: side)
+        if reader.info.isPlainBytes {
+            try reader.forEachRow { row, _, _ in fitter.take(row, scale: 257) }
+            return fitter.finish()
+        }
+        let converter = PNGRowConverter(reader.info)
+        let line = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: width)
+        line.initialize(repeating: 0)
+        defer { line.deallocate() }
+        try reader.forEachRow { row, _, pass in
+            converter.convert(row, into: line, first: pass.x, step: pass.xStep)
+            fitter.take(UnsafeBufferPointer(line), scale: 1)
+        }
+        return fitter.finish()
+    }
+
     /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
     static func samples(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> PNGSamples {
         let reader = try PNGReader(bytes, limits: limits)
@@ -63,9 +88,14 @@ enum PNGDecoder {
     }
 }
 
+extension hilum_png_info {
+    /// Whether a row is one grey byte a pixel and nothing is transparent.
+    var isPlainBytes: Bool { color_type == 0 && bit_depth == 8 && has_transparent_sample == 0 }
+}
+
 /// Turns rows of one PNG into grey samples.
 struct PNGRowConverter {
-    private enum Kind { case table([UInt16]), gray16, grayAlpha, color(hasAlpha: Bool) }
+    private enum Kind { case gray8, table([UInt16]), gray16, grayAlpha, color(hasAlpha: Bool) }
 
     private let kind: Kind
     private let isWide: Bool
@@ -76,6 +106,7 @@ struct PNGRowConverter {
         let key = info.transparent_sample
         transparent = info.has_transparent_sample != 0 ? (UInt32(key.0), UInt32(key.1), UInt32(key.2)) : nil
         switch info.color_type {
+        case 0 where info.isPlainBytes: kind = .gray8
         case 0 where !isWide:
             let top = (1 << Int(info.bit_depth)) - 1
             kind = .table(
@@ -95,6 +126,12 @@ struct PNGRowConverter {
         _ row: UnsafeBufferPointer<UInt8>, into line: UnsafeMutableBufferPointer<UInt16>, first: Int, step: Int
     ) {
         switch kind {
+        case .gray8 where step == 1:
+            // Safety: the caller's line has room for the row from `first` on.
+            guard let source = row.baseAddress, let target = line.baseAddress?.advanced(by: first) else { return }
+            for pixel in 0..<row.count { target[pixel] = UInt16(source[pixel]) &* 257 }
+        case .gray8:
+            for pixel in 0..<row.count { line[first + pixel * step] = UInt16(row[pixel]) * 257 }
         case .table(let table):
             table.withUnsafeBufferPointer { table in
                 var target = first

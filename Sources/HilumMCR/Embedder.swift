@@ -9,9 +9,21 @@ public protocol Embedder: Sendable {
     /// Floats a vector.
     var dimension: Int { get }
 
+    /// Side of the square that images are fitted into before they are encoded; nil when it is not known.
+    ///
+    /// An image and its `resizedToFit(side:)` of this side have the same vector, so that nobody needs to keep large ones.
+    var imageSide: Int? { get }
+    /// How many images one pass of one thread takes at best.
+    var imagesPerPass: Int { get }
+
     /// `[images.count, dimension]` row-major, each row of length 1. The row of an image does not depend on the others.
     func embed(images: [GrayImage], threads: Int) throws -> [Float]
 
     /// `[reports.count, dimension]` row-major, each row of length 1. The row of a report does not depend on the others.
     func embed(reports: [String], threads: Int) throws -> [Float]
+}
+
+extension Embedder {
+    public var imageSide: Int? { nil }
+    public var imagesPerPass: Int { 1 }
 }

@@ -27,6 +27,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
 
     public var configuration: MCRConfiguration { network.configuration }
     public var dimension: Int { network.configuration.dimension }
+    public var imageSide: Int? { network.configuration.imageSide }
+    public var imagesPerPass: Int { max(1, Self.rowsOfAPass / (configuration.patchCount + 1)) }
 
     /// - Parameters:
     ///   - modelID: what stands for the id of weights that will still change; nil: the id is computed.
@@ -128,8 +130,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         images count: Int, threads: Int, pixels: @Sendable (Int, FloatPointer) -> Void
     ) -> [Float] {
         let perImage = configuration.patchCount * configuration.patchPixels
-        let most = max(1, Self.rowsOfAPass / (configuration.patchCount + 1))
-        return embed(count: count, most: most, threads: threads) { range, workspace in
+        return embed(count: count, most: imagesPerPass, threads: threads) { range, workspace in
             let floats = workspace.take(range.count * perImage)
             for (place, index) in range.enumerated() { pixels(index, floats + place * perImage) }
             return self.network.embed(

@@ -13,15 +13,26 @@ final class FakeEmbedder: Embedder {
     let dimension: Int
     let imageCount = AtomicCounter()
     let reportCount = AtomicCounter()
+    let imageSide: Int?
+    let imagesPerPass: Int
     private let delay: Double
+    /// Sees each pass, and may refuse it.
+    private let onImages: @Sendable ([GrayImage]) throws -> Void
 
-    init(_ name: String = "fake", dimension: Int = 32, delay: Double = 0) {
+    init(
+        _ name: String = "fake", dimension: Int = 32, delay: Double = 0, imageSide: Int? = nil, imagesPerPass: Int = 1,
+        onImages: @escaping @Sendable ([GrayImage]) throws -> Void = { _ in }
+    ) {
+        self.imageSide = imageSide
+        self.imagesPerPass = imagesPerPass
+        self.onImages = onImages
         modelID = SHA256.hex(Array(name.utf8))
         self.dimension = dimension
         self.delay = delay
     }
 
     func embed(images: [GrayImage], threads: Int) throws -> [Float] {
+        try onImages(images)
         imageCount.increment(by: images.count)
         if delay > 0 { usleep(UInt32(delay * 1e6 * Double(images.count))) }
         return images.flatMap { image in

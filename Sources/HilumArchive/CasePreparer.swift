@@ -1,0 +1,233 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import HilumMCR
+
+/// Reads, decodes, fits and embeds cases on several threads, and hands them on in batches, in order.
+///
+///     thread ──► enough images wait for a pass? ── yes ──► embed them
+///                        │ no
+///                        └──► read the next case, decode its image, fit it to the model's size ──► it waits
+///
+/// Each thread takes whatever comes next, so no core idles while there is work, and an image is large only while one thread
+/// decodes it. Which images share a pass depends on chance, but not their vectors (see `Embedder`). Memory is bounded: few
+/// images wait (as many as a pass takes, and one a thread), and no case is begun more than `window` batches ahead of the
+/// last one that is done with.
+/// Thread rule: `run` once; `hasWritten` and `stop` from any thread.
+final class CasePreparer: @unchecked Sendable {
+    // Sendable: constants, and `state`, which is read and written under `condition` alone.
+    private enum Work {
+        case load(Int)
+        case images([(index: Int, image: GrayImage)])
+        case reports([(index: Int, report: String)])
+    }
+
+    private struct Batch {
+        var cases: [PreparedCase?]
+        /// Vectors and cases that are still to come.
+        var left: Int
+    }
+
+    private struct State {
+        var next = 0
+        /// No case from here on is begun.
+        var end: Int
+        /// Cases that are being read, of which images and reports may come.
+        var loading = 0
+        var images: [(index: Int, image: GrayImage)] = []
+        var reports: [(index: Int, report: String)] = []
+        /// The batches that were begun and not handed on yet, by number.
+        var batches: [Int: Batch] = [:]
+        var delivered = 0
+        var written = 0
+        var failure: (any Error)?
+    }
+
+    /// Batches that may be under way: one is written, one waits for its last vectors, one is begun.
+    private static let window = 3
+    private static let reportsPerPass = 4
+
+    private let archive: Archive
+    private let embedder: any Embedder
+    private let dimension: Int
+    private let count: Int
+    private let batchCount: Int
+    private let isForced: Bool
+    private let open: @Sendable (Int) -> PreparedCase
+    private let isInterrupted: @Sendable () -> Bool
+    private let deliver: @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
+    private let condition = NSCondition()
+    private var state: State
+
+    /// - Parameters:
+    ///   - count: of cases.
+    ///   - batchCount: cases of a batch.
+    ///   - isForced: embeds also what seems to be stored already.
+    ///   - open: makes a case by its number; called once for each, by any thread.
+    ///   - isInterrupted: asked before each batch; those that were begun are finished.
+    ///   - deliver: takes a batch, in order, and returns at once; calls `hasWritten` on another thread when it is done with.
+    /// - Throws: `.notReady` without a model.
+    init(
+        _ archive: Archive, count: Int, batchCount: Int, isForced: Bool = false,
+        open: @escaping @Sendable (Int) -> PreparedCase, isInterrupted: @escaping @Sendable () -> Bool = { false },
+        deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
+    ) throws {
+        guard let embedder = archive.embedder, let dimension = archive.dimension else {
+            throw ArchiveError(.notReady, "\(archive.path): no model is loaded")
+        }
+        self.archive = archive
+        self.embedder = embedder
+        self.dimension = dimension
+        self.count = count
+        self.batchCount = batchCount
+        self.isForced = isForced
+        self.open = open
+        self.isInterrupted = isInterrupted
+        self.deliver = deliver
+        state = State(end: count)
+    }
+
+    /// Returns when every case that was begun is handed on.
+    ///
+    /// - Throws: what the embedder throws, and what `stop` was given.
+    func run(threads: Int) throws {
+        parallelFor(max(1, threads), threads: threads) { _ in
+            while let work = next() {
+                switch work {
+                case .load(let index): load(index)
+                case .images(let items):
+                    embed(items.map(\.index), \.imageVector) {
+                        try embedder.embed(images: items.map(\.image), threads: 1)
+                    }
+                case .reports(let items):
+                    embed(items.map(\.index), \.reportVector) {
+                        try embedder.embed(reports: items.map(\.report), threads: 1)
+                    }
+                }
+            }
+        }
+        if let failure = locked({ $0.failure }) { throw failure }
+    }
+
+    /// One more batch is done with.
+    func hasWritten() {
+        locked { $0.written += 1 }
+    }
+
+    /// Begins no more cases and throws away what was begun.
+    func stop(_ failure: any Error) {
+        locked { if $0.failure == nil { $0.failure = failure } }
+    }
+
+    /// How many cases were begun: all of them unless `isInterrupted` said so between two batches.
+    var begunCount: Int { locked { $0.next } }
+
+    /// Waiting threads look again after each change.
+    @discardableResult
+    private func locked<Result>(_ body: (inout State) -> Result) -> Result {
+        condition.lock()
+        defer {
+            condition.broadcast()
+            condition.unlock()
+        }
+        return body(&state)
+    }
+
+    // MARK: What comes next
+
+    /// Waits until there is something to do; nil when nothing will be.
+    private func next() -> Work? {
+        condition.lock()
+        defer { condition.unlock() }
+        while state.failure == nil {
+            if let work = take(isLast: false) { return work }
+            if state.next < state.end, state.next / batchCount < state.written + Self.window {
+                if state.next % batchCount > 0 || !isInterrupted() { return begin() }
+                state.end = state.next
+            }
+            // No case can join those that wait until these are embedded.
+            if state.loading == 0 {
+                if let work = take(isLast: true) { return work }
+                if state.next >= state.end { break }
+            }
+            condition.wait()
+        }
+        return nil
+    }
+
+    private func take(isLast: Bool) -> Work? {
+        let images = min(state.images.count, max(1, embedder.imagesPerPass))
+        if images > 0 && (isLast || images == max(1, embedder.imagesPerPass)) {
+            defer { state.images.removeFirst(images) }
+            return .images(Array(state.images.prefix(images)))
+        }
+        let reports = min(state.reports.count, Self.reportsPerPass)
+        if reports > 0 && (isLast || reports == Self.reportsPerPass) {
+            defer { state.reports.removeFirst(reports) }
+            return .reports(Array(state.reports.prefix(reports)))
+        }
+        return nil
+    }
+
+    private func begin() -> Work {
+        let index = state.next
+        if index % batchCount == 0 {
+            let size = min(batchCount, count - index)
+            state.batches[index / batchCount] = Batch(cases: [PreparedCase?](repeating: nil, count: size), left: size)
+        }
+        state.next += 1
+        state.loading += 1
+        return .load(index)
+    }
+
+    // MARK: What it comes to
+
+    private func load(_ index: Int) {
+        let (prepared, image) = archive.load(open(index), side: embedder.imageSide, isForced: isForced)
+        let report = prepared.refusal == nil && prepared.sameAs == nil ? prepared.input.report : nil
+        locked { state in
+            state.loading -= 1
+            state.batches[index / batchCount]?.cases[index % batchCount] = prepared
+            if let image { state.images.append((index, image)) }
+            if let report { state.reports.append((index, report)) }
+            state.batches[index / batchCount]?.left += (image == nil ? 0 : 1) + (report == nil ? 0 : 1)
+            complete(index, &state)
+        }
+    }
+
+    private func embed(
+        _ indices: [Int], _ place: WritableKeyPath<PreparedCase, [Float]?>, _ body: () throws -> [Float]
+    ) {
+        let vectors: [Float]
+        do { vectors = try body() } catch { return stop(error) }
+        locked { state in
+            for (row, index) in indices.enumerated() {
+                set(place, vectors, row: row, &state.batches[index / batchCount], index % batchCount)
+                complete(index, &state)
+            }
+        }
+    }
+
+    private func set(
+        _ place: WritableKeyPath<PreparedCase, [Float]?>, _ vectors: [Float], row: Int, _ batch: inout Batch?,
+        _ offset: Int
+    ) {
+        let range = (row * dimension)..<((row + 1) * dimension)
+        if vectors.count >= range.upperBound, let unit = Archive.normalised(Array(vectors[range])) {
+            batch?.cases[offset]?[keyPath: place] = unit
+        } else if let id = batch?.cases[offset]?.input.id {
+            batch?.cases[offset]?.refusal = ArchiveError(.badVector, "\(id): the model gave no usable vector")
+        }
+    }
+
+    /// One part of case `index` is there; hands on the batches that are whole now.
+    private func complete(_ index: Int, _ state: inout State) {
+        state.batches[index / batchCount]?.left -= 1
+        while state.failure == nil, let batch = state.batches[state.delivered], batch.left == 0 {
+            state.batches[state.delivered] = nil
+            let start = state.delivered * batchCount
+            state.delivered += 1
+            deliver(start..<(start + batch.cases.count), batch.cases.compactMap(\.self), self)
+        }
+    }
+}

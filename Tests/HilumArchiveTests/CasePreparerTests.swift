@@ -1,0 +1,91 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import Testing
+
+@testable import HilumArchive
+
+@Suite struct CasePreparerTests {
+    /// Folders of `count` PNG files of 40 pixels and texts with equal stems.
+    private func makeSource(_ scratch: Scratch, _ count: Int) throws -> String {
+        for index in 0..<count {
+            try scratch.write("data/\(1000 + index).png", makePNG(index, side: 40))
+            if index % 2 == 0 { try scratch.write("data/\(1000 + index).txt", makeReport(index)) }
+        }
+        return scratch.path + "/data"
+    }
+
+    private func rows(_ archive: Archive) throws -> [String: [Float]] {
+        var rows: [String: [Float]] = [:]
+        for kind in VectorKind.allCases {
+            var place = 0
+            try archive.forEachVector(kind) { id, vector in
+                rows["\(kind) \(place) \(id)"] = vector
+                place += 1
+                return true
+            }
+        }
+        return rows
+    }
+
+    @Test("Order and vectors of a bulk run depend on neither threads, nor passes, nor where images are fitted")
+    func sameResultHoweverItIsMade() throws {
+        var expected: [String: [Float]] = [:]
+        for (jobs, perPass, side) in [(1, 1, nil), (1, 7, nil), (2, 1, 8), (3, 3, 8), (8, 50, nil)]
+            as [(Int, Int, Int?)]
+        {
+            let scratch = try Scratch()
+            let source = try makeSource(scratch, 140)
+            let archive = try scratch.makeArchive(FakeEmbedder(imageSide: side, imagesPerPass: perPass))
+            let summary = try BulkIndexer(archive: archive).run(sources: [source], jobs: jobs, isQuiet: true)
+            #expect(summary.stored == 140)
+            let found = try rows(archive)
+            #expect(found.count == 210)
+            if expected.isEmpty { expected = found }
+            #expect(found == expected, "\(jobs) jobs, \(perPass) images a pass")
+        }
+    }
+
+    @Test("An embedder that names its side gets small images only, and never more than it takes in a pass")
+    func imagesAreFitted() throws {
+        let scratch = try Scratch()
+        let source = try makeSource(scratch, 20)
+        let wrong = AtomicCounter()
+        let embedder = FakeEmbedder(imageSide: 12, imagesPerPass: 3) { images in
+            if images.count > 3 || images.contains(where: { $0.width != 12 || $0.height != 12 }) { wrong.increment() }
+        }
+        let archive = try scratch.makeArchive(embedder)
+        #expect(try BulkIndexer(archive: archive).run(sources: [source], jobs: 2, isQuiet: true).stored == 20)
+        #expect(wrong.current == 0 && embedder.imageCount.current == 20)
+    }
+
+    @Test("A run that is interrupted stores whole batches, and the next one the rest")
+    func anInterruptedRunStoresWholeBatches() throws {
+        let scratch = try Scratch()
+        let source = try makeSource(scratch, 400)
+        let flag = AtomicFlag()
+        let archive = try scratch.makeArchive(FakeEmbedder { _ in flag.raise() })
+        let indexer = BulkIndexer(archive: archive)
+        let first = try indexer.run(sources: [source], jobs: 2, isQuiet: true, interrupt: flag)
+        #expect(first.isInterrupted && first.stored == ArchiveLimits.batchCount)
+        let second = try indexer.run(sources: [source], jobs: 2, isQuiet: true)
+        #expect(!second.isInterrupted && second.unchanged == first.stored && second.stored == 400 - first.stored)
+        #expect(try archive.check(deep: true).findings == [])
+    }
+
+    @Test("An embedder that fails ends the run with its error; what was stored stays, the next run goes on")
+    func aFailureEndsTheRun() throws {
+        struct Broken: Error {}
+        let scratch = try Scratch()
+        let source = try makeSource(scratch, 300)
+        let passes = AtomicCounter()
+        let archive = try scratch.makeArchive(
+            FakeEmbedder { _ in if passes.increment() == 200 { throw Broken() } })
+        let indexer = BulkIndexer(archive: archive)
+        #expect(throws: Broken.self) { try indexer.run(sources: [source], jobs: 2, isQuiet: true) }
+        let stored = try archive.stats().cases
+        #expect(stored % ArchiveLimits.batchCount == 0 && stored < 200)
+        #expect(try indexer.run(sources: [source], jobs: 2, isQuiet: true).stored == 300 - stored)
+        #expect(try archive.check(deep: true).findings == [])
+    }
+}
