@@ -14,15 +14,14 @@ let package = Package(
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CSHA2", providers: [.apt(["libmd-dev"])]),
         .systemLibrary(name: "CGetopt"),
-        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("dl")]),
+        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CHilumKernels", linkerSettings: [.linkedLibrary("m")]),
-        .target(name: "CHilumHash"),
         .target(name: "CHilumSystem"),
 
         // Floor 1
         .target(name: "LMDB", dependencies: ["CLMDB"]),
-        .target(name: "HilumCore", dependencies: ["CSHA2", "CHilumHash"]),
+        .target(name: "HilumCore", dependencies: ["CSHA2"]),
 
         // Floor 2
         .target(name: "HilumIndex", dependencies: ["HilumCore", "CHilumKernels"]),

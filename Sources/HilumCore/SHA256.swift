@@ -1,8 +1,7 @@
-import CHilumHash
 import CSHA2
 import Foundation
 
-/// SHA-256 (FIPS 180-4), computed by libmd; whole blocks by the processor's own instructions where it has them.
+/// SHA-256 (FIPS 180-4), computed by libmd.
 ///
 /// Thread rule: a value type; one owner at a time.
 public struct SHA256 {
@@ -11,26 +10,9 @@ public struct SHA256 {
     public init() { SHA256Init(&context) }
 
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count > 0 else { return }
-        let taken = Self.hasInstructions ? updateWithInstructions(base, bytes.count) : 0
+        guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         // Safety: `base` is valid for `bytes.count` bytes for the length of this call; libmd only reads.
-        if taken < bytes.count { SHA256Update(&context, base + taken, bytes.count - taken) }
-    }
-
-    private static let hasInstructions = hilum_sha256_is_available() != 0
-    private static let blockByteCount = 64
-
-    /// Takes whole blocks while libmd holds no part of one back; returns how many bytes that were.
-    private mutating func updateWithInstructions(_ base: UnsafePointer<UInt8>, _ count: Int) -> Int {
-        let heldBits = context.bitcount.0 % UInt64(8 * Self.blockByteCount)
-        guard heldBits == 0, count >= Self.blockByteCount else { return 0 }
-        let blocks = count / Self.blockByteCount
-        // Safety: the first 8 words of the union are the state a … h, which libmd keeps in the machine's byte order.
-        withUnsafeMutableBytes(of: &context.state) { state in
-            hilum_sha256_blocks(state.baseAddress?.assumingMemoryBound(to: UInt32.self), base, blocks)
-        }
-        context.bitcount.0 &+= UInt64(blocks * Self.blockByteCount * 8)
-        return blocks * Self.blockByteCount
+        SHA256Update(&context, base.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 
     public mutating func update(_ text: String) {

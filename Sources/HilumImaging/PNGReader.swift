@@ -2,16 +2,10 @@ import CPNG
 
 /// One open PNG: header first, then its rows in the order of the file.
 ///
-/// A sound and plain picture (most are) is read all at once; anything else goes row by row through libpng, which also says
-/// what is wrong with a damaged one. Owns the C reader or the rows; the bytes are borrowed and must stay in place as long as this value lives.
+/// Owns the C reader; the bytes are borrowed and must stay in place as long as this value lives.
 struct PNGReader: ~Copyable {
     let info: hilum_png_info
-    /// Nil for a picture that was read all at once.
-    private let reader: OpaquePointer?
-    private let rows: hilum_png_rows
-
-    /// Larger pictures go row by row, so that no more than this is held beside the grey samples.
-    private static let mostBytesAtOnce = 64 << 20
+    private let reader: OpaquePointer
 
     var width: Int { Int(info.width) }
     var height: Int { Int(info.height) }
@@ -23,20 +17,12 @@ struct PNGReader: ~Copyable {
     /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
     init(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) {
         try Self.checkHeader(bytes, limits: limits)
-        // Safety: the caller keeps `bytes` alive; the C side never looks past `bytes.count`.
-        let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        var info = hilum_png_info()
-        var rows = hilum_png_rows()
-        if hilum_png_read_plain(base, bytes.count, Self.mostBytesAtOnce, &info, &rows) != 0 {
-            self.info = info
-            self.rows = rows
-            reader = nil
-            return
-        }
-        guard
+        // Safety: the caller keeps `bytes` alive; the reader never looks past `bytes.count`.
+        guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
             let reader = hilum_png_reader_create(
                 base, bytes.count, UInt32(clamping: limits.maxSide), limits.maxByteCount)
         else { throw ImagingError(.outOfMemory) }
+        var info = hilum_png_info()
         let status = hilum_png_read_info(reader, &info)
         guard status == HILUM_PNG_OK else {
             let error = Self.error(status, reader)
@@ -44,14 +30,10 @@ struct PNGReader: ~Copyable {
             throw error
         }
         self.info = info
-        self.rows = rows
         self.reader = reader
     }
 
-    deinit {
-        hilum_png_free(rows.memory)
-        hilum_png_reader_destroy(reader)
-    }
+    deinit { hilum_png_reader_destroy(reader) }
 
     /// Calls `body` with each row of each pass, the pass's geometry and the row's place in the picture, then reads the
     /// end of the file, so that what `body` collected is only used when the whole file was sound.
@@ -60,13 +42,6 @@ struct PNGReader: ~Copyable {
     func forEachRow(_ body: (_ row: UnsafeBufferPointer<UInt8>, _ y: Int, _ pass: PNGPass) -> Void) throws(ImagingError)
     {
         let capacity = width * channels * bytesPerSample
-        if let first = rows.first {
-            for y in 0..<height {
-                // Safety: the C side made `height` rows of `capacity` bytes, `stride` apart.
-                body(UnsafeBufferPointer(start: first + y * rows.stride, count: capacity), y, .whole)
-            }
-            return
-        }
         let row = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: capacity)
         row.initialize(repeating: 0)
         defer { row.deallocate() }
@@ -87,7 +62,7 @@ struct PNGReader: ~Copyable {
         guard status == HILUM_PNG_OK else { throw Self.error(status, reader) }
     }
 
-    private static func error(_ status: Int32, _ reader: OpaquePointer?) -> ImagingError {
+    private static func error(_ status: Int32, _ reader: OpaquePointer) -> ImagingError {
         switch Int(status) {
         case HILUM_PNG_TRUNCATED: ImagingError(.truncated(format: .png))
         case HILUM_PNG_NO_MEMORY: ImagingError(.outOfMemory)

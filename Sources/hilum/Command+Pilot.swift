@@ -34,7 +34,7 @@ extension Command {
             and report are cut into folds; cases of one patient (keys 'patient' and 'group') stay together. Each fold is searched
             with the model as it is, then with one that was fine-tuned on the other folds, and by ways without a model: word
             overlap (BM25) and plain pixels. The page tells what came of it, with intervals, the cost in minutes and the
-            cases that failed as pictures. It shows ids and pictures, and report text with --with-text only. Finished folds are
+            cases that failed as pictures. It shows ids, pictures and findings, and report text with --with-text only. Finished folds are
             kept: the same call goes on after an interrupt.
             """,
         examples: [

@@ -118,7 +118,7 @@ extension PilotPage {
             <dt>Guessing</dt><dd>What a random order reaches, computed for each gallery.</dd>
             <dt>Intervals</dt><dd>The middle 95 % of \(PilotSummary.drawCount) draws of patients with replacement; changes are compared \
             case by case within a draw. The headline is judged on the first five, both directions, and on nothing else.</dd>
-            <dt>Privacy</dt><dd>This page holds the ids and small pictures of the cases shown above\
+            <dt>Privacy</dt><dd>This page holds the ids, findings and small pictures of the cases shown above\
             \(showsText ? " and the beginnings of their reports" : "; it holds no report text"). It is a file of the house: handle it \
             like the cases.</dd>
             <dt>Program</dt><dd>hilum \(report.version), seed \(String(options.seed))</dd></dl></section>

@@ -161,7 +161,7 @@ struct PilotPage {
         }
         return """
             <section id="cost"><h2>Cost in minutes</h2>
-            <p>The whole trial took <b>\(minutes(cost.totalSeconds)) minutes</b> on \(cost.processor) with \(cost.cores) cores \
+            <p>The whole trial took about <b>\(minutes(cost.totalSeconds)) minutes</b> on \(cost.processor) with \(cost.cores) cores \
             (\(cost.threads) threads used). Fine-tuning saw \(String(format: "%.0f", cost.pairsPerSecond)) pairs a second; fine-tuning on \
             all \(report.summary.pairCount) pairs would take about <b>\(minutes(cost.allPairsSeconds)) minutes</b>. No graphics \
             card and no network were used, and nothing left the machine.</p>

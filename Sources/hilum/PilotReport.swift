@@ -24,7 +24,7 @@ struct PilotReport: Encodable, Sendable {
     struct Cost: Encodable, Sendable {
         /// Reading and decoding.
         let readSeconds: Double
-        /// Of each fold: everything, and fine-tuning alone.
+        /// Of each fold: yardstick, fine-tuning and both evaluations (one was timed), and fine-tuning alone.
         let foldSeconds: [Double]
         let trainingSeconds: [Double]
         /// Pairs seen in a second of fine-tuning.

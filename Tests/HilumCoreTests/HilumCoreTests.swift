@@ -8,25 +8,6 @@ import Testing
     #expect(SHA256.hex([UInt8]()) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 }
 
-@Test func sha256DoesNotDependOnTheCut() {
-    // FIPS 180-2, B.3: a million times "a".
-    let million = [UInt8](repeating: 0x61, count: 1_000_000)
-    #expect(SHA256.hex(million) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
-    let bytes = (0..<331).map { UInt8(truncatingIfNeeded: $0 * 7 + $0 / 13) }
-    // A byte at a time never makes a whole block, so this one is libmd's alone.
-    var single = SHA256()
-    for byte in bytes { withUnsafeBytes(of: byte) { single.update($0) } }
-    let expected = hexadecimal(single.finish())
-    for cut in 0...bytes.count {
-        var hash = SHA256()
-        bytes.withUnsafeBytes { raw in
-            hash.update(UnsafeRawBufferPointer(rebasing: raw[..<cut]))
-            hash.update(UnsafeRawBufferPointer(rebasing: raw[cut...]))
-        }
-        #expect(hexadecimal(hash.finish()) == expected, "cut at \(cut)")
-    }
-}
-
 @Test func crc32cMatchesThePublishedVector() {
     // RFC 3720, B.4: 32 bytes of zeros, and the check value of "123456789".
     #expect([UInt8](repeating: 0, count: 32).withUnsafeBytes { CRC32C.checksum($0) } == 0x8A91_36AA)

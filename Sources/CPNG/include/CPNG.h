@@ -31,22 +31,6 @@ typedef struct {
     uint8_t palette[256][4];           // red, green, blue, alpha
 } hilum_png_info;
 
-// Rows of `width · channels` samples, row y at `first + y · stride`; `memory` is to be freed with hilum_png_free.
-typedef struct {
-    uint8_t *memory;
-    const uint8_t *first;
-    size_t stride;
-} hilum_png_rows;
-
-// All rows of a sound and plain picture at once, a multiple faster than row by row: 8 or 16 bits a sample, no palette, no
-// tRNS, not interlaced, rows of `most` bytes together. 1 when it was; 0 for any other file, with nothing to free: whether
-// that one is damaged is for the reader below to say.
-int hilum_png_read_plain(
-    const uint8_t *bytes, size_t byte_count, size_t most, hilum_png_info *info, hilum_png_rows *rows);
-
-// What inflates plain pictures: "libdeflate" where that library is installed, else "zlib". The samples are the same.
-const char *hilum_png_inflater(void);
-
 // NULL when memory is short. The reader borrows `bytes`: they must outlive it.
 hilum_png_reader *hilum_png_reader_create(const uint8_t *bytes, size_t byte_count, uint32_t max_side, size_t max_chunk);
 
