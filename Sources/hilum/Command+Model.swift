@@ -5,12 +5,14 @@ import HilumMCR
 extension Command {
     static let model = Command(
         name: "model",
-        summary: "look into a model, or bring in weights published elsewhere",
+        summary: "look into a model, average two, or bring in weights published elsewhere",
         usage: [
             "inspect MODEL [--json]",
+            "average MODEL OTHER [--share S] --out MODEL",
             "import [--image WEIGHTS] [--report WEIGHTS] [--vocab FILE] --out MODEL",
         ],
-        operands: ["inspect or import", "MODEL"],
+        operands: ["inspect, average or import", "MODEL"],
+        allowsMoreOperands: true,
         optionalOperandCount: 1,
         options: [
             .value(
@@ -18,6 +20,7 @@ extension Command {
             .value("report", "WEIGHTS", "a BERT under HF names, likewise"),
             .value("vocab", "FILE", "BERT's vocab.txt (default: the one beside the report weights)"),
             .value("out", "MODEL", "folder for the model that is made"),
+            .value("share", "S", "how much of OTHER goes into the average, 0 to 1 (default 0.5)"),
             .value(
                 "image-normalisation", "NAME",
                 "imagenet, half or none: what the ViT was trained with (default: preprocessor_config.json beside it, "
@@ -36,6 +39,9 @@ extension Command {
             with Hilum. Of weights published elsewhere it shows whose names they are and what they would fill. Exits 1 when a
             tensor is missing.
 
+            average makes a model whose weights lie between those of two that were trained on from the same weights: it keeps
+            most of what both can do.
+
             import makes a model of the sizes of mcr-base (heads to the common space, decoder) whose image encoder is a ViT,
             whose report encoder is a BERT, or both. What is not imported starts from the seed, so it must be trained before
             it finds anything: 'hilum train --init MODEL'. Pickles are refused.
@@ -53,13 +59,18 @@ extension Command {
 private func runModel(_ arguments: Arguments) throws -> ExitStatus {
     switch arguments.operands[0] {
     case "inspect": break
+    case "average": return try runModelAverage(arguments)
     case "import": return try runModelImport(arguments)
     case let other:
-        throw CommandError.usage("'\(other)' is nothing that can be done with a model; 'inspect' and 'import' are")
+        throw CommandError.usage(
+            "'\(other)' is nothing that can be done with a model; 'inspect', 'average' and 'import' are")
     }
-    guard arguments.operands.count == 2 else { throw CommandError.usage("MODEL is missing") }
+    guard arguments.operands.count > 1 else { throw CommandError.usage("MODEL is missing") }
+    guard arguments.operands.count == 2 else {
+        throw CommandError.usage("'\(arguments.operands[2])' is one operand too many: 'inspect' takes one MODEL")
+    }
     if let (name, _) = arguments.given.first(where: { $0.name != "json" }) {
-        throw CommandError.usage("--\(name) belongs to 'import', not to 'inspect'")
+        throw CommandError.usage("--\(name) belongs to 'average' or 'import', not to 'inspect'")
     }
     let folder = try modelFolder(arguments.operands[1])
     if !FileManager.default.fileExists(atPath: folder + "/weights.safetensors")
@@ -89,6 +100,30 @@ private func runModel(_ arguments: Arguments) throws -> ExitStatus {
             text(configuration, inventory, folder: folder, id: model?.modelID, parameterCount: parameterCount))
     }
     return model == nil ? .failed : .done
+}
+
+private func runModelAverage(_ arguments: Arguments) throws -> ExitStatus {
+    guard arguments.operands.count == 3 else { throw CommandError.usage("'average' takes two models") }
+    let output = try arguments.required("out")
+    let known: Set = ["out", "share", "json"]
+    if let (name, _) = arguments.given.first(where: { !known.contains($0.name) }) {
+        throw CommandError.usage("--\(name) belongs to 'import', not to 'average'")
+    }
+    if FileManager.default.fileExists(atPath: output + "/config.json") {
+        throw CommandError(.failed, "\(output): a model stands here already; choose another folder")
+    }
+    let share = Float(try arguments.number("share", in: 0...1) ?? 0.5)
+    let (model, other) = (try loadModel(arguments.operands[1]), try loadModel(arguments.operands[2]))
+    try model.averaged(with: other, share: share).save(to: output)
+    // As it was saved: half-precision weights are another model than the ones in memory.
+    let saved = try MCRModel(directory: output)
+    if arguments.has("json") {
+        standardOutputLine(
+            JSON.object([("out", .string(output)), ("model", .string(saved.modelID))]).text)
+    } else {
+        standardOutputLine("\(output): model \(saved.modelID.prefix(16)), \(saved.parameterCount) parameters")
+    }
+    return .done
 }
 
 private func text(

@@ -12,7 +12,7 @@ private let configuration = MCRConfiguration(
     decoder: .init(width: 16, layers: 1, heads: 2))
 
 private let cases: [PhantomCase] = {
-    let generator = PhantomGenerator(seed: 7, site: .a, side: 32)
+    let generator = PhantomGenerator(seed: 7, site: .a, side: 64)
     return (0..<11).map { generator.makeCase($0) }
 }()
 

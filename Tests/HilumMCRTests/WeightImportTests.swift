@@ -319,8 +319,8 @@ struct WeightImportTests {
         var training = TrainingOptions()
         training.batchSize = 8
         training.threads = 2
-        training.stepCount = 8
-        training.peakRate = 2e-3
+        training.stepCount = 40
+        training.peakRate = 5e-3
         training.unmaskedShare = 1
         training.checkpointInterval = 1
         let trainer = try MCRTrainer(
