@@ -29,7 +29,8 @@ struct BenchInputs {
     }
 
     init(count: Int, side: Int) throws {
-        let generator = PhantomGenerator(seed: 1, site: .a, side: side)
+        // Cases are drawn at 64 pixels or more; the model fits them to its own side.
+        let generator = PhantomGenerator(seed: 1, site: .a, side: max(64, side))
         cases = (0..<count).map { generator.makeCase($0) }
         vocabulary = try VocabularyBuilder.build(
             texts: cases.map(\.report) + RadiologyWording.sentences(count: 2000, seed: 1),
