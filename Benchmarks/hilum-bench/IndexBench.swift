@@ -60,7 +60,10 @@ struct IndexBench {
 
     private func imageFiles() throws -> [String] {
         guard let folder = options.text("images") else { throw BenchError("--images is missing") }
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted().filter {
+        guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            throw BenchError("\(folder) is no folder that can be read")
+        }
+        let names = entries.sorted().filter {
             $0.hasSuffix(".png") || $0.hasSuffix(".jpg") || $0.hasSuffix(".jpeg")
         }
         guard !names.isEmpty else { throw BenchError("\(folder) holds no PNG and no JPEG file") }
