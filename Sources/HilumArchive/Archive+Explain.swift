@@ -37,7 +37,7 @@ extension Archive {
     }
 
     private func explanationBaseline(_ model: MCRModel) throws -> ExplanationBaseline? {
-        if let known = explanationBaseline.withLock({ $0 }) { return known.baseline }
+        if let known = explanationBaseline.withLock({ $0 }) { return known }
         var ids: [String] = []
         try forEachCase { record in
             if record.hasImage { ids.append(record.id) }
@@ -48,21 +48,15 @@ extension Archive {
         for index in 0..<wanted {
             // A file that is gone or was changed is no reference; its case stays searchable.
             guard let bytes = try? imageBytes(of: ids[index * ids.count / wanted]),
-                let image = try? ImageDecoder.decode(bytes)
+                let image = try? ImageDecoder.decode(bytes, fitting: model.configuration.imageSide)
             else { continue }
-            // What the model sees is kept, not the whole picture.
-            images.append(image.resizedToFit(side: model.configuration.imageSide))
+            images.append(image)
         }
         // Too few images are not remembered: an archive grows.
         guard images.count >= Self.leastReferenceCount else { return nil }
         let baseline = try model.baseline(images: images)
         // Made outside of the lock: two first calls at once do the same work and come to the same bits.
-        explanationBaseline.withLock { $0 = KnownBaseline(baseline: baseline) }
+        explanationBaseline.withLock { $0 = baseline }
         return baseline
     }
-}
-
-/// The reference of explanations once it has been made.
-struct KnownBaseline: Sendable {
-    var baseline: ExplanationBaseline
 }

@@ -60,7 +60,7 @@ public final class Archive: @unchecked Sendable {
     public let mode: Mode
     public let embedder: (any Embedder)?
     /// Set by the first explanation.
-    let explanationBaseline = Mutex<KnownBaseline?>(nil)
+    let explanationBaseline = Mutex<ExplanationBaseline?>(nil)
     /// The model whose vectors these are; nil as long as the archive was never opened for writing with one.
     public let modelID: String?
     /// Floats a vector; nil as long as there is no model.
