@@ -73,14 +73,12 @@ public final class Client {
         self.timeoutInSeconds = timeoutInSeconds
         descriptor = hilum_unix_socket(0)
         guard descriptor >= 0 else { throw Self.failure("socket", socketPath) }
-        guard hilum_unix_connect(descriptor, socketPath) == 0 else {
-            let number = errno
-            close(descriptor)
-            throw Self.connectFailure(socketPath, number)
-        }
+        // Every property is set, so `deinit` runs also when this throws: to close here as well would close whatever
+        // another thread has opened under the same number meanwhile.
+        guard hilum_unix_connect(descriptor, socketPath) == 0 else { throw Self.connectFailure(socketPath, errno) }
     }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// Whether the daemon answers a line at all (not to blank lines and comments).
     public static func expectsReply(_ line: String) -> Bool {

@@ -280,6 +280,23 @@ import Testing
         try folder.write("file", "")
         do { _ = try Client(socketPath: folder.path + "/file") } catch { #expect(error.code == .unreachable) }
     }
+
+    /// A descriptor that is closed twice takes with it whatever was opened under its number in between.
+    @Test func clientsThatFindNoDaemonCloseNothingOfOthers() throws {
+        let folder = try TemporaryFolder()
+        let isDone = AtomicFlag()
+        let thread = WorkerThread("clients without a daemon") {
+            for _ in 0..<20_000 { _ = try? Client(socketPath: folder.path + "/none") }
+            isDone.raise()
+        }
+        var lost = 0
+        while !isDone.isRaised {
+            let descriptors = (0..<20).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
+            lost += descriptors.count { $0 >= 0 && close($0) != 0 }
+        }
+        thread.join()
+        #expect(lost == 0)
+    }
 }
 
 @Suite struct WriterQueueTests {
