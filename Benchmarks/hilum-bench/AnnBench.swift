@@ -92,7 +92,8 @@ struct AnnBench {
             dimension: base.dimension, metric: metric(),
             parameters: HNSWParameters(
                 m: number("m", 16), efConstruction: number("ef-construction", 200), seed: UInt64(number("seed", 1))),
-            precision: precision())
+            precision: precision(),
+            quantizer: base.values.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: base.dimension) })
         let threads = try number("threads", 1)
         let baseResident = Self.status("VmRSS")
         let start = monotonicSeconds()

@@ -93,7 +93,12 @@ enum BenchFile {
         let rowByteCount = 4 * Int(dimension)
         let vectorEnd = 16 + rowByteCount * Int(count)
         let index = try HNSWIndex(
-            restoring: Array(data[vectorEnd...]), dimension: Int(dimension), metric: metric, precision: precision
+            restoring: Array(data[vectorEnd...]), dimension: Int(dimension), metric: metric, precision: precision,
+            quantizer: data.withUnsafeBytes { raw in
+                ScalarQuantizer(
+                    fitting: UnsafeRawBufferPointer(rebasing: raw[16..<vectorEnd]).bindMemory(to: Float.self),
+                    dimension: Int(dimension))
+            }
         ) { item, buffer in
             guard item < UInt32(count) else { return false }
             let start = 16 + rowByteCount * Int(item)

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-// Each set is written once as an always-inlined body over (l2 or ip) x (f32 or bf16) and instantiated at the end, so that pair and
-// gather share their arithmetic to the last bit: two partial sums a code, added, reduced, then the tail one element at a time
+// Each set is written once as an always-inlined body over (l2 or ip) x (f32 or bf16) and instantiated at the end, so that
+// one code alone and four side by side share their arithmetic to the last bit: two partial sums a code, added, reduced, then the tail one element at a time
 // (AVX2, scalar) or by a masked load (AVX-512).
 
 #define INLINE static inline __attribute__((always_inline))
@@ -56,41 +56,25 @@ INLINE void scalar_gather(
     for (size_t c = 0; c < count; c++) out[c] = scalar_one(query, IS_F32, codes[c], kind, n, is_l2);
 }
 
-#define INSTANCES(SET, ATTRIBUTE)                                                                                       \
-    ATTRIBUTE static float SET##_l2_f32(const void *a, const void *b, size_t n) {                                       \
-        return SET##_one(a, IS_F32, b, IS_F32, n, IS_L2);                                                               \
-    }                                                                                                                   \
-    ATTRIBUTE static float SET##_ip_f32(const void *a, const void *b, size_t n) {                                       \
-        return SET##_one(a, IS_F32, b, IS_F32, n, IS_IP);                                                               \
-    }                                                                                                                   \
-    ATTRIBUTE static float SET##_l2_bf16(const void *a, const void *b, size_t n) {                                      \
-        return SET##_one(a, IS_BF16, b, IS_BF16, n, IS_L2);                                                             \
-    }                                                                                                                   \
-    ATTRIBUTE static float SET##_ip_bf16(const void *a, const void *b, size_t n) {                                      \
-        return SET##_one(a, IS_BF16, b, IS_BF16, n, IS_IP);                                                             \
-    }                                                                                                                   \
-    ATTRIBUTE static void SET##_l2_f32_gather(const float *q, const void *const *c, size_t k, size_t n, float *out) {   \
-        SET##_gather(q, c, k, n, out, IS_F32, IS_L2);                                                                   \
-    }                                                                                                                   \
-    ATTRIBUTE static void SET##_ip_f32_gather(const float *q, const void *const *c, size_t k, size_t n, float *out) {   \
-        SET##_gather(q, c, k, n, out, IS_F32, IS_IP);                                                                   \
-    }                                                                                                                   \
-    ATTRIBUTE static void SET##_l2_bf16_gather(const float *q, const void *const *c, size_t k, size_t n, float *out) {  \
-        SET##_gather(q, c, k, n, out, IS_BF16, IS_L2);                                                                  \
-    }                                                                                                                   \
-    ATTRIBUTE static void SET##_ip_bf16_gather(const float *q, const void *const *c, size_t k, size_t n, float *out) {  \
-        SET##_gather(q, c, k, n, out, IS_BF16, IS_IP);                                                                  \
-    }                                                                                                                   \
-    static const hilum_kernel_set SET##_set = {                                                                         \
-        .name = #SET,                                                                                                   \
-        .l2_f32 = SET##_l2_f32,                                                                                         \
-        .ip_f32 = SET##_ip_f32,                                                                                         \
-        .l2_f32_gather = SET##_l2_f32_gather,                                                                           \
-        .ip_f32_gather = SET##_ip_f32_gather,                                                                           \
-        .l2_bf16 = SET##_l2_bf16,                                                                                       \
-        .ip_bf16 = SET##_ip_bf16,                                                                                       \
-        .l2_bf16_gather = SET##_l2_bf16_gather,                                                                         \
-        .ip_bf16_gather = SET##_ip_bf16_gather,                                                                         \
+#define INSTANCES(SET, ATTRIBUTE)                                                                                      \
+    ATTRIBUTE static void SET##_l2_f32_gather(const void *q, const void *const *c, size_t k, size_t n, float *out) {   \
+        SET##_gather(q, c, k, n, out, IS_F32, IS_L2);                                                                  \
+    }                                                                                                                  \
+    ATTRIBUTE static void SET##_ip_f32_gather(const void *q, const void *const *c, size_t k, size_t n, float *out) {   \
+        SET##_gather(q, c, k, n, out, IS_F32, IS_IP);                                                                  \
+    }                                                                                                                  \
+    ATTRIBUTE static void SET##_l2_bf16_gather(const void *q, const void *const *c, size_t k, size_t n, float *out) {  \
+        SET##_gather(q, c, k, n, out, IS_BF16, IS_L2);                                                                 \
+    }                                                                                                                  \
+    ATTRIBUTE static void SET##_ip_bf16_gather(const void *q, const void *const *c, size_t k, size_t n, float *out) {  \
+        SET##_gather(q, c, k, n, out, IS_BF16, IS_IP);                                                                 \
+    }                                                                                                                  \
+    static const hilum_kernel_set SET##_set = {                                                                        \
+        .name = #SET,                                                                                                  \
+        .l2_f32_gather = SET##_l2_f32_gather,                                                                          \
+        .ip_f32_gather = SET##_ip_f32_gather,                                                                          \
+        .l2_bf16_gather = SET##_l2_bf16_gather,                                                                        \
+        .ip_bf16_gather = SET##_ip_bf16_gather,                                                                        \
     };
 
 INSTANCES(scalar, )

@@ -7,7 +7,7 @@ extension HNSWIndex {
     ///
     /// - Parameter matching: an upper bound of the matching items.
     func filteredSearch(
-        _ query: UnsafePointer<Float>, k: Int, ef: Int, filter: ItemFilter, matching: Int, _ scratch: Scratch
+        _ query: Target, k: Int, ef: Int, filter: ItemFilter, matching: Int, _ scratch: Scratch
     ) -> SearchResult {
         guard k > 0, filter.words != nil, matching > 0, let entry else { return SearchResult() }
         let limit = max(k, ef)
@@ -37,7 +37,7 @@ extension HNSWIndex {
 
     /// Walks layer 0 with a heap of all candidates and a pool of the matching ones; false if `budget` distances were not enough.
     private func walkMatching(
-        from start: UInt32, query: UnsafePointer<Float>, filter: ItemFilter, budget: Int, _ marks: VisitedMarks,
+        from start: UInt32, query: Target, filter: ItemFilter, budget: Int, _ marks: VisitedMarks,
         _ pool: inout SortedPool, _ scratch: Scratch, _ cost: inout SearchCost
     ) -> Bool {
         var heap = CandidateHeap(reusing: scratch)

@@ -60,7 +60,7 @@ extension HNSWIndex {
         while row < newItems.count && group.count < groupLimit {
             let vector = base + row * dimension
             let hash = VectorTable.hash(vector, dimension: dimension)
-            if let node = table.find(vector, hash: hash) {
+            if let node = find(vector, hash: hash) {
                 attach(newItems[row], to: node, emptied: &emptied)
                 row += 1
                 continue
@@ -164,7 +164,7 @@ extension HNSWIndex {
     ) -> NodePlan {
         let node = nodes[index]
         let level = min(store.level(node), entry.level)
-        let query = UnsafePointer(store.vector(node))
+        let query = target(of: node, isFine: true, scratch.query)
         let slotCount = slots.load(ordering: .relaxed)
         var cost = SearchCost()
         var plan = NodePlan(layers: [[Candidate]](repeating: [], count: level + 1))

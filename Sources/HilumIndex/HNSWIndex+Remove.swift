@@ -66,7 +66,8 @@ extension HNSWIndex {
         var links = list.array.filter { $0 != node }
         guard hasVector(source) else { return links }
         let fresh = removed.filter { $0 != source && isLinked[Int($0)] && hasVector($0) && !links.contains($0) }
-        let sorted = candidates(from: store.vector(source), to: fresh, scratch).sorted { $0.key < $1.key }
+        let query = target(of: source, isFine: true, scratch.member)
+        let sorted = candidates(from: query, to: fresh, scratch).sorted { $0.key < $1.key }
         for (index, link) in links.enumerated() { scratch.codes[index] = UnsafeRawPointer(store.code(link)) }
         for candidate in sorted where links.count < list.capacity {
             if links.count >= parameters.m / 2 && isShadowed(candidate, by: links.count, scratch) { continue }

@@ -58,10 +58,13 @@ extension HNSWIndex {
     /// - Throws: `IndexError` `.damagedLinks`; `.notFinite`, `.zeroLength`, `.notUnitLength` for a vector; what `vectors` throws.
     public convenience init(
         restoring bytes: [UInt8], dimension: Int, metric: Metric, precision: Precision = .f32,
+        quantizer: ScalarQuantizer? = nil,
         vectors: (_ item: UInt32, _ into: UnsafeMutableBufferPointer<Float>) throws -> Bool
     ) throws {
         let header = try Self.checkedHeader(bytes, dimension: dimension, metric: metric)
-        try self.init(dimension: dimension, metric: metric, parameters: header.parameters, precision: precision)
+        try self.init(
+            dimension: dimension, metric: metric, parameters: header.parameters, precision: precision,
+            quantizer: quantizer)
         let loaded = try load(header, bytes)
         try checkStructure(header)
         try resolve(loaded, vectors: vectors)
@@ -203,8 +206,8 @@ extension HNSWIndex {
         var changed: [UInt32] = []
         let scratch = readers.borrow()
         defer { readers.giveBack(scratch) }
-        // Safety: the room of `scratch.query` is `dimension` floats, and the scratch is ours until the end.
-        let buffer = UnsafeMutableBufferPointer(start: scratch.query, count: dimension)
+        // Safety: the room of `scratch.floats` is `dimension` floats, and the scratch is ours until the end.
+        let buffer = UnsafeMutableBufferPointer(start: scratch.floats, count: dimension)
         for slot in isLinked.indices where isLinked[slot] {
             let node = UInt32(slot)
             for item in loaded.items[loaded.bounds[slot]..<loaded.bounds[slot + 1]] {
@@ -216,7 +219,7 @@ extension HNSWIndex {
                     continue
                 }
                 try checkStored(UnsafeBufferPointer(buffer))
-                if isVector(scratch.query, of: node, hash: loaded.hashes[slot]) {
+                if isVector(scratch.floats, of: node, hash: loaded.hashes[slot]) {
                     PostingList.add(item, node: node, word: store.posting(node), table: items) { retireList($0) }
                     addToItemCount(1)
                 } else {
@@ -233,11 +236,10 @@ extension HNSWIndex {
     private func isVector(_ vector: UnsafePointer<Float>, of node: UInt32, hash expected: UInt32) -> Bool {
         let hash = VectorTable.hash(vector, dimension: dimension)
         guard hash == expected else { return false }
-        let known = table.find(vector, hash: hash)
+        let known = find(vector, hash: hash)
         guard !store.isLive(node) else { return known == node }
         guard known == nil else { return false }
-        store.vector(node).update(from: vector, count: dimension)
-        encode(node)
+        encode(vector, into: node)
         store.setHash(node, hash)
         table.insert(node)
         return true

@@ -24,7 +24,7 @@ extension HNSWIndex {
         let squareLength = try checkedSquareLength(query)
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
-        let target = prepared(query, squareLength: squareLength, scratch)
+        let target = try prepared(query, squareLength: squareLength, scratch)
         if let filter {
             return filter.words.withUnsafeBufferPointer { words in
                 // Safety: the words outlive this closure, and the filter does not leave it.
@@ -62,7 +62,7 @@ extension HNSWIndex {
         let squareLength = try checkedSquareLength(query)
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
-        let target = prepared(query, squareLength: squareLength, scratch)
+        let target = try prepared(query, squareLength: squareLength, scratch)
         guard let filter else { return scanAll(target, k: k, scratch) }
         return filter.words.withUnsafeBufferPointer { words in
             // Safety: as in `search`.
@@ -72,19 +72,71 @@ extension HNSWIndex {
 
     // MARK: Parts of a search
 
-    /// The query as the kernels want it: for the cosine of length 1, copied into the scratch if it is not.
+    /// The query as the kernels want it: for the cosine of length 1. Valid while the scratch and the query's buffer are.
     func prepared(
         _ query: UnsafeBufferPointer<Float>, squareLength: Double, _ scratch: Scratch
-    ) -> UnsafePointer<Float> {
-        let scale = metric == .cosine && abs(squareLength - 1) > 1e-6 ? Float(1 / squareLength.squareRoot()) : 1
-        // Safety: the count was checked to be `dimension`, the room of `scratch.query`.
-        for (index, value) in query.enumerated() { scratch.query[index] = value * scale }
-        return UnsafePointer(scratch.query)
+    ) throws(IndexError) -> Target {
+        guard var floats = query.baseAddress else { throw IndexError(.wrongDimension(expected: dimension, got: 0)) }
+        if metric == .cosine && abs(squareLength - 1) > 1e-6 {
+            let scale = Float(1 / squareLength.squareRoot())
+            // Safety: the count was checked to be `dimension`, the room of `scratch.floats`.
+            for index in 0..<dimension { scratch.floats[index] = floats[index] * scale }
+            floats = UnsafePointer(scratch.floats)
+        }
+        return target(floats, scratch.query)
+    }
+
+    /// A vector as a query of the kernels; `room` holds it where the floats themselves do not do.
+    @inline(__always)
+    func target(_ vector: UnsafePointer<Float>, _ room: UnsafeMutableRawPointer) -> Target {
+        guard let codeBook = kernels.codeBook else { return Target(vector) }
+        codeBook.prepare(vector, into: room)
+        return Target(room)
+    }
+
+    /// A stored vector as a query of the kernels, as well as the index knows it or, for less work, from its code alone.
+    func target(of node: UInt32, isFine: Bool, _ room: UnsafeMutableRawPointer) -> Target {
+        switch precision {
+        case .f32: return Target(store.code(node))
+        case .bf16:
+            if isFine { return Target(store.vector(node)) }
+            // Safety: room for `dimension` floats, from as many elements of the code.
+            hilum_bf16_to_f32(
+                store.code(node).assumingMemoryBound(to: UInt16.self), room.assumingMemoryBound(to: Float.self),
+                dimension)
+        case .i8:
+            let residual = isFine ? store.residual(node) : nil
+            kernels.codeBook?.prepare(
+                code: store.code(node), residual: residual.map { UnsafeRawPointer($0) }, into: room)
+        }
+        return Target(room)
+    }
+
+    /// Whether the order of hits needs more than the distances of codes.
+    @inline(__always) var hasFineDistances: Bool { precision != .f32 && kernels.codeBook?.quantizer.isExact != true }
+
+    /// The best distances the index can tell, of a query and the first `count` of `scratch.nodes`, into `scratch.distances`.
+    func measureFinely(_ query: Target, count: Int, _ scratch: Scratch) {
+        guard hasFineDistances else {
+            for index in 0..<count { scratch.codes[index] = UnsafeRawPointer(store.code(scratch.nodes[index])) }
+            kernels.gather(query, scratch.codes, count, dimension, scratch.distances)
+            return
+        }
+        guard let codeBook = kernels.codeBook else {
+            for index in 0..<count { scratch.codes[index] = UnsafeRawPointer(store.vector(scratch.nodes[index])) }
+            kernels.gatherExact(query, scratch.codes, count, dimension, scratch.distances)
+            return
+        }
+        for index in 0..<count {
+            scratch.codes[index] = UnsafeRawPointer(store.code(scratch.nodes[index]))
+            scratch.residuals[index] = store.residual(scratch.nodes[index]).map { UnsafeRawPointer($0) }
+        }
+        codeBook.kernels.fine_gather(query, scratch.codes, scratch.residuals, count, dimension, scratch.distances)
     }
 
     /// Computes the distance of one node and puts it into the pool unless it was visited.
     func enter(
-        _ node: UInt32, query: UnsafePointer<Float>, _ marks: VisitedMarks, _ pool: inout SortedPool,
+        _ node: UInt32, query: Target, _ marks: VisitedMarks, _ pool: inout SortedPool,
         _ scratch: Scratch,
         _ cost: inout SearchCost
     ) {
@@ -94,7 +146,7 @@ extension HNSWIndex {
     }
 
     /// The distance of a query and the code of one node.
-    func distance(_ query: UnsafePointer<Float>, _ node: UInt32, _ scratch: Scratch) -> Float {
+    func distance(_ query: Target, _ node: UInt32, _ scratch: Scratch) -> Float {
         scratch.codes[0] = UnsafeRawPointer(store.code(node))
         kernels.gather(query, scratch.codes, 1, dimension, scratch.distances)
         return scratch.distances[0]
@@ -102,7 +154,7 @@ extension HNSWIndex {
 
     /// Greedy steps from the entry point down to the nearest node of the layer above `layer`.
     func descend(
-        from entry: (node: UInt32, level: Int), to layer: Int, query: UnsafePointer<Float>, _ scratch: Scratch,
+        from entry: (node: UInt32, level: Int), to layer: Int, query: Target, _ scratch: Scratch,
         _ cost: inout SearchCost
     ) -> UInt32 {
         var nearest = entry.node
@@ -130,7 +182,7 @@ extension HNSWIndex {
 
     /// Algorithm 2 on one layer: reads the links of the nearest unread candidate until none is left in the pool.
     func walk(
-        layer: Int, query: UnsafePointer<Float>, _ marks: VisitedMarks, _ pool: inout SortedPool, _ scratch: Scratch,
+        layer: Int, query: Target, _ marks: VisitedMarks, _ pool: inout SortedPool, _ scratch: Scratch,
         _ cost: inout SearchCost
     ) {
         let store = self.store
@@ -156,12 +208,12 @@ extension HNSWIndex {
         pool = local
     }
 
-    /// Turns the candidates of a pool into at most `k` hits: re-rank by the f32 vectors, posting lists, order by distance and item.
+    /// Turns the candidates of a pool into at most `k` hits: re-rank by the best distances known, posting lists, order by distance and item.
     func collect(
-        _ pool: SortedPool, k: Int, query: UnsafePointer<Float>, filter: ItemFilter, _ scratch: Scratch,
+        _ pool: SortedPool, k: Int, query: Target, filter: ItemFilter, _ scratch: Scratch,
         _ cost: inout SearchCost, into result: inout SearchResult
     ) {
-        guard precision != .f32 else {
+        guard hasFineDistances else {
             for index in 0..<pool.count where !gather(pool[index], k: k, filter: filter, into: &result) { break }
             order(&result, k: k)
             return
@@ -172,10 +224,10 @@ extension HNSWIndex {
         exact.reserveCapacity(count)
         for first in stride(from: 0, to: count, by: Scratch.batchCapacity) {
             let width = min(Scratch.batchCapacity, count - first)
-            for index in 0..<width { scratch.codes[index] = UnsafeRawPointer(store.vector(pool[first + index].node)) }
-            kernels.gatherExact(query, scratch.codes, width, dimension, scratch.distances)
+            for index in 0..<width { scratch.nodes[index] = pool[first + index].node }
+            measureFinely(query, count: width, scratch)
             for index in 0..<width {
-                exact.append(Candidate(distance: scratch.distances[index], node: pool[first + index].node).key)
+                exact.append(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]).key)
             }
         }
         cost.distanceCount += count
@@ -218,7 +270,7 @@ extension HNSWIndex {
 
     // MARK: Exact scans
 
-    private func scanAll(_ query: UnsafePointer<Float>, k: Int, _ scratch: Scratch) -> SearchResult {
+    private func scanAll(_ query: Target, k: Int, _ scratch: Scratch) -> SearchResult {
         let slotCount = slots.load(ordering: .acquiring)
         var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)))
         if k > 0 {
@@ -228,7 +280,7 @@ extension HNSWIndex {
     }
 
     /// Compares the vectors of all items of `filter`, each vector once.
-    func scan(_ query: UnsafePointer<Float>, k: Int, filter: ItemFilter, _ scratch: Scratch) -> SearchResult {
+    func scan(_ query: Target, k: Int, filter: ItemFilter, _ scratch: Scratch) -> SearchResult {
         let slotCount = slots.load(ordering: .acquiring)
         let marks = scratch.beginVisit(slotCount: slotCount)
         var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)))
@@ -252,16 +304,15 @@ extension HNSWIndex {
     }
 
     private func push(
-        _ node: UInt32, _ query: UnsafePointer<Float>, _ scratch: Scratch, _ scan: inout ExactScan
+        _ node: UInt32, _ query: Target, _ scratch: Scratch, _ scan: inout ExactScan
     ) {
         scratch.nodes[scan.waiting] = node
-        scratch.codes[scan.waiting] = UnsafeRawPointer(store.vector(node))
         scan.waiting += 1
         if scan.waiting == 64 { flush(query, scratch, &scan) }
     }
 
-    private func flush(_ query: UnsafePointer<Float>, _ scratch: Scratch, _ scan: inout ExactScan) {
-        kernels.gatherExact(query, scratch.codes, scan.waiting, dimension, scratch.distances)
+    private func flush(_ query: Target, _ scratch: Scratch, _ scan: inout ExactScan) {
+        measureFinely(query, count: scan.waiting, scratch)
         for index in 0..<scan.waiting {
             scan.pool.insert(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]))
         }
@@ -270,7 +321,7 @@ extension HNSWIndex {
     }
 
     private func finish(
-        _ scan: inout ExactScan, k: Int, query: UnsafePointer<Float>, filter: ItemFilter, _ scratch: Scratch
+        _ scan: inout ExactScan, k: Int, query: Target, filter: ItemFilter, _ scratch: Scratch
     ) -> SearchResult {
         flush(query, scratch, &scan)
         var result = SearchResult()

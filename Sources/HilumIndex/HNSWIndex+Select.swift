@@ -1,7 +1,7 @@
 extension HNSWIndex {
     /// The distances from a vector to nodes, as unsorted candidates.
     func candidates(
-        from query: UnsafePointer<Float>, to nodes: some Collection<UInt32>, _ scratch: Scratch
+        from query: Target, to nodes: some Collection<UInt32>, _ scratch: Scratch
     ) -> [Candidate] {
         var result: [Candidate] = []
         result.reserveCapacity(nodes.count)
@@ -54,19 +54,13 @@ extension HNSWIndex {
 
     /// Whether a candidate is nearer to one of the `count` codes in `scratch.codes` than to the node it is a candidate for.
     func isShadowed(_ candidate: Candidate, by count: Int, _ scratch: Scratch) -> Bool {
-        let limit = candidate.distance
-        let code = store.code(candidate.node)
-        if precision == .f32 {
-            // Safety: with f32 precision a node's code is its `dimension` floats, aligned by the store, which outlives this call.
-            let vector = UnsafePointer(code.assumingMemoryBound(to: Float.self))
-            for first in stride(from: 0, to: count, by: 4) {
-                let width = min(4, count - first)
-                kernels.gather(vector, scratch.codes + first, width, dimension, scratch.distances)
-                for index in 0..<width where scratch.distances[index] < limit { return true }
-            }
-            return false
+        guard count > 0 else { return false }
+        let query = target(of: candidate.node, isFine: false, scratch.member)
+        for first in stride(from: 0, to: count, by: 4) {
+            let width = min(4, count - first)
+            kernels.gather(query, scratch.codes + first, width, dimension, scratch.distances)
+            for index in 0..<width where scratch.distances[index] < candidate.distance { return true }
         }
-        for index in 0..<count where kernels.pair(code, scratch.codes[index], dimension) < limit { return true }
         return false
     }
 
@@ -76,7 +70,8 @@ extension HNSWIndex {
         var links = list.array
         links.append(contentsOf: added)
         guard links.count > list.capacity else { return links }
-        let sorted = candidates(from: store.vector(target), to: links, scratch).sorted { $0.key < $1.key }
+        let query = self.target(of: target, isFine: true, scratch.member)
+        let sorted = candidates(from: query, to: links, scratch).sorted { $0.key < $1.key }
         if layer == 0 {
             return selectDiverse(sorted, limit: list.capacity, owner: target, scratch).map(\.node)
         }

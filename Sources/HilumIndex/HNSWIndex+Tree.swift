@@ -93,7 +93,8 @@ extension HNSWIndex {
         if links.count == list.capacity {
             let scratch = readers.borrow()
             defer { readers.giveBack(scratch) }
-            let free = candidates(from: store.vector(node), to: links.filter { !isPinned(node, $0) }, scratch)
+            let query = self.target(of: node, isFine: true, scratch.member)
+            let free = candidates(from: query, to: links.filter { !isPinned(node, $0) }, scratch)
             let farthest = free.max { $0.key < $1.key }
             links.removeAll { $0 == farthest?.node }
         }

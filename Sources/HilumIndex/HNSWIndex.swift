@@ -8,12 +8,13 @@ import Synchronization
 /// ```
 /// insert: vector ─ equal bits known? ─ yes ─→ posting list of that node
 ///                        └ no ─→ plan (search each layer, diverse neighbours) ─→ parent in the tree ─→ links both ways
-/// search: query ─→ greedy descent through the upper layers ─→ sorted pool on layer 0 ─→ (bf16: f32 re-rank) ─→ items
+/// search: query ─→ greedy descent through the upper layers ─→ sorted pool on layer 0 ─→ (bf16, i8: re-rank) ─→ items
 /// remove: item ─→ posting empty? ─→ children get new parents, in-neighbours are linked past the node, the record waits for readers
 /// ```
 ///
 /// | File | What it holds |
 /// | --- | --- |
+/// | `ScalarQuantizer`, `Kernels` | codes of 8 bits, and the distance functions |
 /// | `NodeStore`, `LinkList` | the arena, the layout of a record, link lists that are read while they change |
 /// | `HNSWIndex+Search`, `+FilteredSearch` | the walks, exact scans, the way from nodes to items |
 /// | `HNSWIndex+Insert`, `+Select` | planning, diverse selection, the deterministic parallel build |
@@ -77,25 +78,32 @@ public final class HNSWIndex: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - dimension: floats a vector, 1...65,536.
-    ///   - precision: what the graph is walked on; hits are always ordered by the f32 vectors.
-    /// - Throws: `.unsupportedPrecision`, `.kernelsUnavailable`
+    ///   - precision: what the graph is walked on.
+    ///   - quantizer: how vectors become codes; for `i8`, which needs one.
+    /// - Throws: `.noQuantizer`, `.kernelsUnavailable`
     public convenience init(
-        dimension: Int, metric: Metric, parameters: HNSWParameters = HNSWParameters(), precision: Precision = .f32
+        dimension: Int, metric: Metric, parameters: HNSWParameters = HNSWParameters(), precision: Precision = .f32,
+        quantizer: ScalarQuantizer? = nil
     ) throws(IndexError) {
         try self.init(
-            dimension: dimension, metric: metric, parameters: parameters, precision: precision, kernelSet: nil)
+            dimension: dimension, metric: metric, parameters: parameters, precision: precision, quantizer: quantizer,
+            kernelSet: nil)
     }
 
     init(
-        dimension: Int, metric: Metric, parameters: HNSWParameters, precision: Precision, kernelSet: String?
+        dimension: Int, metric: Metric, parameters: HNSWParameters, precision: Precision,
+        quantizer: ScalarQuantizer? = nil, kernelSet: String?
     ) throws(IndexError) {
         precondition((1...65_536).contains(dimension), "the dimension must be in 1...65,536")
-        kernels = try Kernels(metric: metric, precision: precision, name: kernelSet)
+        precondition(quantizer == nil || quantizer?.offset.count == dimension, "the quantizer has another dimension")
+        kernels = try Kernels(metric: metric, precision: precision, quantizer: quantizer, name: kernelSet)
         self.dimension = dimension
         self.metric = metric
         self.parameters = parameters
         self.precision = precision
-        store = NodeStore(dimension: dimension, precision: precision, m: parameters.m)
+        store = NodeStore(
+            dimension: dimension, precision: precision, m: parameters.m,
+            hasResiduals: quantizer?.isExact != true)
         readers = ReaderPool(dimension: dimension)
         items = ItemTable()
         table = VectorTable(store: store)
@@ -118,7 +126,7 @@ public final class HNSWIndex: @unchecked Sendable {
     /// Distinct vectors in the index.
     public var nodeCount: Int { nodeCounter.load(ordering: .relaxed) }
 
-    /// The set of kernels in use: scalar, avx2 or avx512.
+    /// The set of kernels in use: scalar, avx2, avx512 or avx512vnni.
     public var kernelName: String { kernels.name }
 
     /// Bytes of vectors, codes and links that are in use (not counting tables and scratch).
@@ -126,13 +134,17 @@ public final class HNSWIndex: @unchecked Sendable {
 
     public func contains(item: UInt32) -> Bool { items.locate(item) != nil }
 
-    /// The stored vector of an item, `dimension` floats; nil if there is no such item.
+    /// The stored vector of an item, `dimension` floats, with `i8` as its codes have it; nil if there is no such item.
     public func vector(of item: UInt32) -> [Float]? {
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
         guard let (node, _) = items.locate(item) else { return nil }
-        // Safety: the record cannot be reused before `leave`.
-        return Array(UnsafeBufferPointer(start: store.vector(node), count: dimension))
+        // Safety: the record cannot be reused before `leave`; both hold `dimension` floats.
+        guard let codeBook = kernels.codeBook else {
+            return Array(UnsafeBufferPointer(start: store.vector(node), count: dimension))
+        }
+        codeBook.decode(store.code(node), residual: store.residual(node), into: scratch.floats)
+        return Array(UnsafeBufferPointer(start: scratch.floats, count: dimension))
     }
 
     /// The node that searches begin at, and its level.
@@ -265,19 +277,44 @@ public final class HNSWIndex: @unchecked Sendable {
 
     /// Writes vector, code and hash of a slot that is not linked yet; it has no place in the tree.
     func fill(_ slot: UInt32, _ vector: UnsafePointer<Float>, hash: UInt32) {
-        store.vector(slot).update(from: vector, count: dimension)
-        encode(slot)
+        encode(vector, into: slot)
         store.setHash(slot, hash)
         store.setParent(slot, absent)
         store.setChildren(slot, 0)
     }
 
-    /// Derives the code of a slot from its vector.
-    func encode(_ slot: UInt32) {
-        if precision == .bf16 {
-            // Safety: code and vector of a slot hold `dimension` elements each.
-            hilum_f32_to_bf16(
-                store.vector(slot), store.code(slot).assumingMemoryBound(to: UInt16.self), dimension)
+    /// Writes a vector, or what the index keeps of it, into a slot.
+    func encode(_ vector: UnsafePointer<Float>, into slot: UInt32) {
+        // Safety: code and vector of a slot hold `dimension` elements each.
+        switch precision {
+        case .f32: store.vector(slot).update(from: vector, count: dimension)
+        case .bf16:
+            store.vector(slot).update(from: vector, count: dimension)
+            hilum_f32_to_bf16(vector, store.code(slot).assumingMemoryBound(to: UInt16.self), dimension)
+        case .i8: kernels.codeBook?.encode(vector, code: store.code(slot), residual: store.residual(slot))
+        }
+    }
+
+    /// The node that holds `vector`, told by what the index keeps of it and by the hash of all its bits.
+    func find(_ vector: UnsafePointer<Float>, hash: UInt32) -> UInt32? {
+        guard let codeBook = kernels.codeBook else {
+            return table.find(hash: hash) { node in
+                // Safety: both hold `dimension` floats. Bits, not values: 0 and -0 differ, as they do in the hash.
+                let stored = store.vector(node)
+                for index in 0..<dimension where stored[index].bitPattern != vector[index].bitPattern { return false }
+                return true
+            }
+        }
+        let scratch = readers.borrow()
+        defer { readers.giveBack(scratch) }
+        // Safety: a member has more room than a code, for its weights have 16 bits.
+        let code = scratch.member
+        var isReady = false
+        return table.find(hash: hash) { node in
+            // Residuals are not compared: vectors with one hash of all bits and one code differ in theory only.
+            if !isReady { codeBook.encode(vector, code: code, residual: nil) }
+            isReady = true
+            return memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0
         }
     }
 

@@ -6,7 +6,10 @@ public enum Metric: String, Sendable, Codable, CaseIterable {
     case cosine
 }
 
-/// What the graph is walked on. The final order of hits always comes from the f32 vectors.
+/// What the graph is walked on.
+///
+/// The order of hits comes from the f32 vectors with `f32` and `bf16`, and from 16-bit fixed point with `i8`, which holds no floats
+/// (see `ScalarQuantizer`).
 public enum Precision: String, Sendable, Codable, CaseIterable {
     case f32, bf16, i8
 }

@@ -9,8 +9,8 @@ public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
         case zeroLength
         /// The cosine index stores unit vectors; this one has another length.
         case notUnitLength(length: Float)
-        /// The index was asked for codes that it cannot hold.
-        case unsupportedPrecision(Precision)
+        /// Codes of 8 bits were asked for without saying how vectors become codes.
+        case noQuantizer
         /// `HILUM_KERNELS` names a set of kernels that does not exist or that this CPU cannot run.
         case kernelsUnavailable(name: String)
         /// No more nodes or items fit.
@@ -32,10 +32,9 @@ public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
         case .notFinite: "the vector holds NaN, an infinity or values too large to square"
         case .zeroLength: "the vector has length 0 and so no direction; it cannot be compared by cosine"
         case .notUnitLength(let length): "the vector has length \(length); divide it by its length before storing it"
-        case .unsupportedPrecision(let precision):
-            "codes of precision \(precision) are not available yet; use f32 or bf16"
+        case .noQuantizer: "codes of precision i8 need a quantizer; fit one to a sample of the vectors"
         case .kernelsUnavailable(let name):
-            "HILUM_KERNELS=\(name) is no set this CPU can run; use scalar, avx2 or avx512, or leave it unset"
+            "HILUM_KERNELS=\(name) is no set this CPU can run; use scalar, avx2, avx512 or avx512vnni, or leave it unset"
         case .full: "the index is full (2^31 - 2 nodes)"
         case .damagedLinks(let reason):
             "the stored links cannot be used (\(reason)); build the index again from the vectors"

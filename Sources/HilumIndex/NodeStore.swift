@@ -1,14 +1,16 @@
+import CHilumKernels
 import Synchronization
 
 /// The arena: one record of fixed stride a node, in chunks that never move, so that pointers stay valid while it grows.
 ///
 /// ```
-/// record  | code (f32 or bf16), to 64 bytes | header | 2m links | pad to 8 | posting | upper | parent | hash | children | level |
+/// record  | code (f32, bf16 or i8)           | header | 2m links | pad to 8 | posting | upper | parent | hash | children | level |
 ///          0                                 u32      u32 each              u64       pointer u32      u32    u32        u32
 /// header  | version (23 bits) | being written (1) | count (8) |
 /// upper   level × | header | m links |                           (apart, only for the one node in m that has a level above 0)
 /// ```
-/// With bf16 codes the f32 vectors lie in chunks of their own: only the last step of a search reads them.
+/// With bf16 codes the f32 vectors lie in chunks of their own, with i8 codes their residuals: only the last step of a search reads
+/// them.
 ///
 /// Thread rule: `grow` and everything that stores belong to the one writer. Readers load links and postings, which are atomics;
 /// all other fields of a record are written before the first link to its node is published and do not change while a reader
@@ -30,20 +32,31 @@ struct NodeStore {
     private let metaOffset: Int
     private let chunkShift: UInt32
     private let chunkMask: UInt32
+    /// What a node has besides its record: f32 elements (bf16) or residuals (i8); 0 if nothing.
     private let exactStride: Int
     // Safety: both tables are allocated in full; entries below the chunk count are initialized by `grow`, before any node of the
     // chunk is published.
     private let chunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private let exactChunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
 
-    init(dimension: Int, precision: Precision, m: Int) {
+    /// - Parameter hasResiduals: for `i8`, whether codes have a second level.
+    init(dimension: Int, precision: Precision, m: Int, hasResiduals: Bool = true) {
         self.dimension = dimension
         self.precision = precision
         self.m = m
         mMax0 = 2 * m
         func roundUp(_ value: Int, to unit: Int) -> Int { (value + unit - 1) / unit * unit }
-        exactStride = roundUp(4 * dimension, to: 64)
-        linksOffset = precision == .f32 ? exactStride : roundUp(2 * dimension, to: 64)
+        switch precision {
+        case .f32:
+            exactStride = 0
+            linksOffset = roundUp(4 * dimension, to: 64)
+        case .bf16:
+            exactStride = roundUp(4 * dimension, to: 64)
+            linksOffset = roundUp(2 * dimension, to: 64)
+        case .i8:
+            exactStride = hasResiduals ? roundUp(hilum_residual_bytes(dimension), to: 8) : 0
+            linksOffset = roundUp(hilum_code_bytes(dimension), to: 4)
+        }
         metaOffset = roundUp(linksOffset + 4 * (1 + mMax0), to: 8)
         stride = roundUp(metaOffset + 32, to: 64)
         var shift: UInt32 = 5
@@ -51,20 +64,20 @@ struct NodeStore {
         chunkShift = shift
         chunkMask = (1 << shift) - 1
         chunks = .allocate(capacity: Self.maxChunkCount)
-        exactChunks = .allocate(capacity: precision == .f32 ? 1 : Self.maxChunkCount)
+        exactChunks = .allocate(capacity: exactStride == 0 ? 1 : Self.maxChunkCount)
     }
 
     /// Nodes of one chunk.
     var chunkNodeCount: Int { 1 << Int(chunkShift) }
 
     /// Bytes that a node takes, its upper layers apart.
-    var bytesPerNode: Int { stride + (precision == .f32 ? 0 : exactStride) }
+    var bytesPerNode: Int { stride + exactStride }
 
     /// Adds the chunk numbered `chunk`, zeroed. Writer only.
     func grow(chunk: Int) {
         precondition(chunk < Self.maxChunkCount, "the arena is full")
         (chunks + chunk).initialize(to: zeroedPages(stride << Int(chunkShift), huge: true))
-        if precision != .f32 {
+        if exactStride > 0 {
             (exactChunks + chunk).initialize(to: zeroedPages(exactStride << Int(chunkShift), huge: true))
         }
     }
@@ -73,7 +86,7 @@ struct NodeStore {
     func deallocate(chunkCount: Int) {
         for chunk in 0..<chunkCount {
             returnPages(chunks[chunk], stride << Int(chunkShift))
-            if precision != .f32 { returnPages(exactChunks[chunk], exactStride << Int(chunkShift)) }
+            if exactStride > 0 { returnPages(exactChunks[chunk], exactStride << Int(chunkShift)) }
         }
         chunks.deallocate()
         exactChunks.deallocate()
@@ -87,15 +100,21 @@ struct NodeStore {
         chunks[Int(node >> chunkShift)] + Int(node & chunkMask) &* stride
     }
 
-    /// The code of a node: `dimension` elements, 64-byte aligned.
+    /// The code of a node, 64-byte aligned.
     @inline(__always) func code(_ node: UInt32) -> UnsafeMutableRawPointer { record(node) }
 
-    /// The f32 vector of a node: `dimension` floats, 64-byte aligned.
+    @inline(__always) private func exact(_ node: UInt32) -> UnsafeMutableRawPointer {
+        exactChunks[Int(node >> chunkShift)] + Int(node & chunkMask) &* exactStride
+    }
+
+    /// The f32 vector of a node: `dimension` floats, 64-byte aligned. Not with `i8`.
     @inline(__always) func vector(_ node: UInt32) -> UnsafeMutablePointer<Float> {
-        let bytes =
-            precision == .f32
-            ? record(node) : exactChunks[Int(node >> chunkShift)] + Int(node & chunkMask) &* exactStride
-        return bytes.assumingMemoryBound(to: Float.self)
+        (precision == .f32 ? record(node) : exact(node)).assumingMemoryBound(to: Float.self)
+    }
+
+    /// The second level of a node's code; nil where there is none. With `i8` only.
+    @inline(__always) func residual(_ node: UInt32) -> UnsafeMutableRawPointer? {
+        exactStride > 0 ? exact(node) : nil
     }
 
     /// The links of a node on a layer; the node must reach that layer.

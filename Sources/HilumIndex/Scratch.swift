@@ -1,3 +1,4 @@
+import CHilumKernels
 import Synchronization
 
 /// What one search needs besides the graph: marks of visited nodes, the pool of candidates, a batch of neighbours.
@@ -17,9 +18,14 @@ final class Scratch: @unchecked Sendable {
     let links: UnsafeMutablePointer<UInt32>
     let nodes: UnsafeMutablePointer<UInt32>
     let codes: UnsafeMutablePointer<UnsafeRawPointer?>
+    /// Second levels of the codes, for `i8`.
+    let residuals: UnsafeMutablePointer<UnsafeRawPointer?>
     let distances: UnsafeMutablePointer<Float>
-    /// A copy of the query, `dimension` floats.
-    let query: UnsafeMutablePointer<Float>
+    /// `dimension` floats: the query at the length that the kernels want, or a vector on its way.
+    let floats: UnsafeMutablePointer<Float>
+    /// The query and a stored vector as queries of the kernels (see `Target`); room for either form.
+    let query: UnsafeMutableRawPointer
+    let member: UnsafeMutableRawPointer
 
     private var marks: UnsafeMutablePointer<UInt16>
     private var markCapacity = 0
@@ -34,7 +40,11 @@ final class Scratch: @unchecked Sendable {
         nodes = .allocate(capacity: Self.batchCapacity)
         codes = .allocate(capacity: Self.batchCapacity)
         distances = .allocate(capacity: Self.batchCapacity)
-        query = .allocate(capacity: max(dimension, 1))
+        residuals = .allocate(capacity: Self.batchCapacity)
+        floats = .allocate(capacity: max(dimension, 1))
+        let byteCount = max(4 * dimension, hilum_code_query_bytes(dimension))
+        query = .allocate(byteCount: byteCount, alignment: 64)
+        member = .allocate(byteCount: byteCount, alignment: 64)
         marks = .allocate(capacity: 1)
         keys = .allocate(capacity: 1)
     }
@@ -44,7 +54,10 @@ final class Scratch: @unchecked Sendable {
         nodes.deallocate()
         codes.deallocate()
         distances.deallocate()
+        residuals.deallocate()
+        floats.deallocate()
         query.deallocate()
+        member.deallocate()
         marks.deallocate()
         keys.deallocate()
     }

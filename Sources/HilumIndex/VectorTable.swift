@@ -30,21 +30,15 @@ struct VectorTable {
 
     private func home(_ hash: UInt32) -> Int { Int(hash) & (nodes.count - 1) }
 
-    /// The node whose vector has the same bits as `vector`.
-    func find(_ vector: UnsafePointer<Float>, hash: UInt32) -> UInt32? {
+    /// The node of this hash that `isEqual` says yes to.
+    @inline(__always) func find(hash: UInt32, _ isEqual: (UInt32) -> Bool) -> UInt32? {
         var place = home(hash)
         while nodes[place] != absent {
             let node = nodes[place]
-            if store.hash(node) == hash && isEqual(store.vector(node), vector) { return node }
+            if store.hash(node) == hash && isEqual(node) { return node }
             place = (place + 1) & (nodes.count - 1)
         }
         return nil
-    }
-
-    private func isEqual(_ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>) -> Bool {
-        // Safety: both hold `dimension` floats. Bits, not values: 0 and -0 differ, as they do in the hash.
-        for index in 0..<store.dimension where left[index].bitPattern != right[index].bitPattern { return false }
-        return true
     }
 
     /// Enters a node that is not in the table; its hash is set.

@@ -32,6 +32,10 @@ struct VectorSet {
         }
     }
 
+    var quantizer: ScalarQuantizer {
+        values.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: dimension) }
+    }
+
     func row(_ index: Int) -> [Float] { Array(values[(index * dimension)..<((index + 1) * dimension)]) }
 }
 

@@ -1,5 +1,6 @@
 #ifndef HILUM_KERNELS_H
 #define HILUM_KERNELS_H
+#include "codes.h"
 #include "distance.h"
 #include "matrix.h"
 #include "network.h"

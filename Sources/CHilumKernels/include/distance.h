@@ -7,24 +7,17 @@
 //
 // l2: squared Euclidean distance. ip: 1 - dot product (the cosine distance of unit vectors). Smaller is nearer.
 // Vectors are f32, or bf16 (the upper half of an f32). No pointer needs an alignment; nothing past `dimension` elements is read.
-// Within a set, pair and gather give the same bits for the same two vectors. Between sets results differ by rounding.
-
-/// The distance of `a` and `b`, both of the same kind of element.
-typedef float (*hilum_pair_fn)(const void *a, const void *b, size_t dimension);
+// Within a set a distance has the same bits however many codes are gathered. Between sets results differ by rounding.
 
 /// out[i] = the distance of `query` (f32) and codes[i], for `count` codes; the next codes are prefetched while some are computed.
 typedef void (*hilum_gather_fn)(
-    const float *query, const void *const *codes, size_t count, size_t dimension, float *out);
+    const void *query, const void *const *codes, size_t count, size_t dimension, float *out);
 
 /// The kernels of one CPU kind.
 typedef struct {
     const char *name;               // "scalar", "avx2", "avx512"
-    hilum_pair_fn l2_f32;           // f32 and f32
-    hilum_pair_fn ip_f32;
     hilum_gather_fn l2_f32_gather;  // f32 query, f32 codes
     hilum_gather_fn ip_f32_gather;
-    hilum_pair_fn l2_bf16;          // bf16 and bf16
-    hilum_pair_fn ip_bf16;
     hilum_gather_fn l2_bf16_gather; // f32 query, bf16 codes
     hilum_gather_fn ip_bf16_gather;
 } hilum_kernel_set;
