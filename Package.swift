@@ -52,7 +52,8 @@ let package = Package(
         .executableTarget(
             name: "hilum-bench",
             dependencies: [
-                "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumMCR", "HilumPhantom", "HilumArchive",
+                "LMDB", "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumMCR", "HilumPhantom",
+                "HilumArchive",
             ],
             path: "Benchmarks/hilum-bench"),
 

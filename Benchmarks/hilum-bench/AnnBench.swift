@@ -13,8 +13,8 @@ struct AnnBench {
         usage: hilum-bench ann --phase build|search|open|insert --base B.fvecs --query Q.fvecs --metric l2|cos --index PATH
                  [--gt G.ivecs] [--m 16] [--ef-construction 200] [--threads 1] [--seed 1] [--precision f32|bf16|i8]
                  [--ef 10,20,40] [--seconds 1.0] [--results DIR]
-        build   builds from the base and saves to PATH; search, open and insert load PATH
-        insert  adds the query vectors one by one to what PATH holds, in memory; PATH stays as it is
+        build   builds from the base and saves to PATH, an LMDB environment; search, open and insert load PATH
+        insert  adds the query vectors to PATH, half of them one a commit, half 100 a commit; acknowledged when on disk
 
         """
 
@@ -72,7 +72,7 @@ struct AnnBench {
     }
 
     private func precision() throws -> Precision {
-        let text = options["precision"] ?? "f32"
+        let text = options["precision"] ?? "i8"
         guard let precision = Precision(rawValue: text) else {
             throw BenchError("unknown precision \(text); use f32, bf16 or i8")
         }
@@ -102,12 +102,12 @@ struct AnnBench {
         }
         let built = monotonicSeconds()
         let path = try required("index")
-        try BenchFile.save(index, base, to: path)
+        try BenchStore.save(index, base, to: path)
         let saved = monotonicSeconds()
         print(
             Self.line([
                 "event": .text("build"), "threads": .integer(threads), "build_s": .number(built - start),
-                "save_s": .number(saved - built), "index_bytes": .integer(BenchFile.byteCount(path)),
+                "save_s": .number(saved - built), "index_bytes": .integer(BenchStore.byteCount(path)),
                 "peak_rss_kb": .integer(Self.status("VmHWM")), "base_rss_kb": .integer(baseResident),
                 "kernels": .text(index.kernelName),
             ]))
@@ -115,7 +115,8 @@ struct AnnBench {
 
     private func search() throws {
         let queries = try vectors("query")
-        let index = try BenchFile.load(required("index"), metric: metric(), precision: precision()).index
+        let store = try BenchStore(required("index"), metric: metric(), precision: precision())
+        let index = store.index
         let efs = (options["ef"] ?? "10,20,40,80,160").split(separator: ",").compactMap { Int($0) }
         guard let seconds = Double(options["seconds"] ?? "1.0") else { throw BenchError("--seconds needs a number") }
         for ef in efs {
@@ -185,7 +186,8 @@ struct AnnBench {
     private func open() throws {
         let queries = try vectors("query")
         let start = monotonicSeconds()
-        let index = try BenchFile.load(required("index"), metric: metric(), precision: precision()).index
+        let store = try BenchStore(required("index"), metric: metric(), precision: precision())
+        let index = store.index
         let first = try queries.withRow(0) { try index.search($0, k: Self.k, ef: 100).hits.first }
         let took = monotonicSeconds() - start
         print(
@@ -196,17 +198,25 @@ struct AnnBench {
 
     private func insert() throws {
         let queries = try vectors("query")
-        let (index, count) = try BenchFile.load(required("index"), metric: metric(), precision: precision())
+        let store = try BenchStore(required("index"), metric: metric(), precision: precision(), mode: .readWrite)
+        let half = queries.count / 2
         let start = monotonicSeconds()
-        var item = UInt32(count)
-        try queries.forEach { query in
-            try index.insert(query, item: item)
-            item += 1
+        for row in 0..<half { try queries.withRow(row) { try store.insert($0) } }
+        let middle = monotonicSeconds()
+        let batch = 100
+        try queries.values.withUnsafeBufferPointer { all in
+            for first in stride(from: half, to: queries.count, by: batch) {
+                let range = (first * queries.dimension)..<(min(first + batch, queries.count) * queries.dimension)
+                try store.insert(UnsafeBufferPointer(rebasing: all[range]))
+            }
         }
-        let rate = Double(queries.count) / (monotonicSeconds() - start)
+        let end = monotonicSeconds()
+        store.close()
         print(
             Self.line([
-                "event": .text("insert"), "n": .integer(queries.count), "per_s": .number(rate), "durable": .flag(false),
+                "event": .text("insert"), "n": .integer(queries.count), "durable": .flag(true),
+                "per_s": .number(Double(half) / (middle - start)),
+                "batch\(batch)_per_s": .number(Double(queries.count - half) / (end - middle)),
             ]))
     }
 

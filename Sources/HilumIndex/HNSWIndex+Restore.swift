@@ -9,7 +9,7 @@ public struct RestoreSummary: Sendable, Equatable {
 }
 
 /// The fixed part of a checkpoint.
-private struct LinkHeader {
+struct LinkHeader {
     var parameters = HNSWParameters()
     var slotCount = 0
     var nodeCount = 0
@@ -70,7 +70,7 @@ extension HNSWIndex {
         try resolve(loaded, vectors: vectors)
     }
 
-    private static func checkedHeader(
+    static func checkedHeader(
         _ bytes: [UInt8], dimension: Int, metric: Metric
     ) throws(IndexError) -> LinkHeader {
         guard bytes.count >= LinkFormat.headerByteCount + 4 else { throw .damaged("cut off") }
@@ -84,7 +84,7 @@ extension HNSWIndex {
     }
 
     /// Items of the slots as the checkpoint has them, one after the other.
-    private struct LoadedSlots {
+    struct LoadedSlots {
         var items: [UInt32] = []
         /// Where the items of a slot begin; one more at the end.
         var bounds: [Int] = [0]
@@ -92,7 +92,7 @@ extension HNSWIndex {
     }
 
     /// Reads all slots into the arena. Links stay inside the slots; whether they lead to nodes is checked afterwards.
-    private func load(_ header: LinkHeader, _ bytes: [UInt8]) throws(IndexError) -> LoadedSlots {
+    func load(_ header: LinkHeader, _ bytes: [UInt8]) throws(IndexError) -> LoadedSlots {
         var loaded = LoadedSlots()
         var reader = ByteReader(bytes)
         _ = try LinkHeader(&reader, dimension: dimension, metric: metric)
@@ -137,7 +137,7 @@ extension HNSWIndex {
 
     // MARK: Structure
 
-    private func checkStructure(_ header: LinkHeader) throws(IndexError) {
+    func checkStructure(_ header: LinkHeader) throws(IndexError) {
         guard header.nodeCount > 0 else {
             guard header.entry == absent, header.root == absent else { throw .damaged("an entry point without nodes") }
             return

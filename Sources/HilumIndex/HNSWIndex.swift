@@ -20,7 +20,7 @@ import Synchronization
 /// | `HNSWIndex+Insert`, `+Select` | planning, diverse selection, the deterministic parallel build |
 /// | `HNSWIndex+Tree` | the tree that keeps every node reachable |
 /// | `HNSWIndex+Remove`, `InLinks` | deletion with repair |
-/// | `HNSWIndex+Serialize`, `+Restore` | checkpoints of the links |
+/// | `HNSWIndex+Serialize`, `+Restore`, `+Codes` | checkpoints of the links, and of codes |
 /// | `HNSWIndex+Validate` | the proof that a graph is sound |
 /// | `PostingList`, `ItemTable`, `VectorTable` | items of a node, node of an item, node of a vector |
 /// | `ReaderPool`, `Scratch` | what a search borrows; when a record may be used again |

@@ -70,6 +70,9 @@ struct NodeStore {
     /// Nodes of one chunk.
     var chunkNodeCount: Int { 1 << Int(chunkShift) }
 
+    /// Whether codes have a second level.
+    var hasResiduals: Bool { precision == .i8 && exactStride > 0 }
+
     /// Bytes that a node takes, its upper layers apart.
     var bytesPerNode: Int { stride + exactStride }
 

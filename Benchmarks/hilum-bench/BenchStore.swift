@@ -1,0 +1,226 @@
+import Foundation
+import HilumCore
+import HilumIndex
+import LMDB
+
+/// An index on disk for the benchmark: the vectors, and a checkpoint of codes and links, as an archive keeps them.
+///
+/// | table | key | value after a CRC-32C |
+/// | --- | --- | --- |
+/// | `meta` | `dimension`, `metric`, `precision`, `linked`, `quantizer` | numbers u64; the quantizer's bytes |
+/// | `vectors` | number of the first | f32 rows of one commit, up to 256 KiB |
+/// | `codes` | piece | rows of codes (8 bits only) |
+/// | `links` | piece | up to 256 KiB of the links |
+///
+/// A vector is acknowledged when its transaction is on disk; what the checkpoint lacks is linked when the store opens.
+final class BenchStore {
+    private static let tables = ["meta", "vectors", "codes", "links"]
+    private static let pieceByteCount = 1 << 18
+
+    private let environment: Environment
+    private(set) var index: HNSWIndex
+    /// Vectors on disk; the number of the next.
+    private(set) var count: Int
+
+    // MARK: Making
+
+    /// Writes vectors and checkpoint; each commit is on disk when this returns.
+    static func save(_ index: HNSWIndex, _ base: FloatVectors, to path: String) throws {
+        try? FileManager.default.removeItem(atPath: path)
+        var options = Environment.Options(mode: .create)
+        options.mapSizeInBytes = max(64 << 20, base.values.count * 8)
+        let environment = try Environment(path: path, tables: tables, options: options)
+        defer { environment.close() }
+        let rowByteCount = 4 * base.dimension
+        let group = max(1, pieceByteCount / rowByteCount)
+        try base.values.withUnsafeBytes { raw in
+            for first in stride(from: 0, to: base.count, by: 256 * group) {
+                try environment.write { transaction in
+                    for start in stride(from: first, to: min(first + 256 * group, base.count), by: group) {
+                        let range = (start * rowByteCount)..<(min(start + group, base.count) * rowByteCount)
+                        try put(transaction, environment.table("vectors"), UInt64(start), rebasing: raw[range])
+                    }
+                }
+            }
+        }
+        try environment.write { transaction in
+            if index.precision == .i8 {
+                for piece in 0..<index.codePieceCount {
+                    try index.withCodePiece(piece) {
+                        try put(transaction, environment.table("codes"), UInt64(piece), rebasing: $0[...])
+                    }
+                }
+            }
+            let links = index.serializeLinks()
+            try links.withUnsafeBytes { raw in
+                for (piece, start) in stride(from: 0, to: raw.count, by: pieceByteCount).enumerated() {
+                    let range = start..<min(start + pieceByteCount, raw.count)
+                    try put(transaction, environment.table("links"), UInt64(piece), rebasing: raw[range])
+                }
+            }
+            let meta = environment.table("meta")
+            try transaction.put(meta, "dimension", bytes(UInt64(index.dimension)))
+            try transaction.put(meta, "linked", bytes(UInt64(base.count)))
+            try transaction.put(meta, "precision", Array(index.precision.rawValue.utf8))
+            if let quantizer = index.quantizer { try transaction.put(meta, "quantizer", quantizer.encoded) }
+        }
+    }
+
+    private static func bytes(_ value: UInt64) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
+
+    private static func put(
+        _ transaction: borrowing WriteTransaction, _ table: Table, _ key: UInt64,
+        rebasing slice: UnsafeRawBufferPointer.SubSequence
+    ) throws {
+        let payload = UnsafeRawBufferPointer(rebasing: slice)
+        var value = [UInt8]()
+        value.reserveCapacity(4 + payload.count)
+        withUnsafeBytes(of: CRC32C.checksum(payload).littleEndian) { value.append(contentsOf: $0) }
+        value.append(contentsOf: payload)
+        try transaction.put(table, key, value, rule: .appending)
+    }
+
+    // MARK: Opening
+
+    /// - Parameter mode: `.readWrite` for `insert`.
+    init(_ path: String, metric: Metric, precision: Precision, mode: Environment.Mode = .readOnly) throws {
+        let environment = try Environment(path: path, tables: Self.tables, options: Environment.Options(mode: mode))
+        self.environment = environment
+        (index, count) = try environment.read { transaction in
+            let dimension = try Self.number(transaction, environment, "dimension")
+            let linked = try Self.number(transaction, environment, "linked")
+            let index = try Self.restored(transaction, environment, dimension, linked, metric, precision)
+            var count = 0
+            try Self.forEachGroup(transaction, environment) { first, rows in
+                count = first + rows.count / (4 * dimension)
+                guard count > linked else { return }
+                let skipped = max(0, linked - first)
+                let fresh = UnsafeRawBufferPointer(rebasing: rows[(skipped * 4 * dimension)...])
+                let vectors = [Float](unsafeUninitializedCapacity: fresh.count / 4) { buffer, initialized in
+                    UnsafeMutableRawBufferPointer(buffer).copyMemory(from: fresh)
+                    initialized = fresh.count / 4
+                }
+                try vectors.withUnsafeBufferPointer {
+                    try index.insertBatch($0, items: (UInt32(first + skipped)..<UInt32(count)).map { $0 })
+                }
+            }
+            return (index, count)
+        }
+    }
+
+    private static func restored(
+        _ transaction: borrowing ReadTransaction, _ environment: Environment, _ dimension: Int, _ linked: Int,
+        _ metric: Metric, _ precision: Precision
+    ) throws -> HNSWIndex {
+        if precision == .i8, let stored = try transaction.get(environment.table("meta"), "quantizer") {
+            return try HNSWIndex(
+                restoring: { try links(transaction, environment) }, dimension: dimension, metric: metric,
+                quantizer: ScalarQuantizer(decoding: stored),
+                codes: { piece, use in
+                    let found: Void? = try value(transaction, environment.table("codes"), UInt64(piece), use)
+                    guard found != nil else { throw BenchError("a piece of the codes is missing") }
+                }, isThere: { $0 < linked })
+        }
+        var vectors = [Float](repeating: 0, count: linked * dimension)
+        try forEachGroup(transaction, environment) { first, rows in
+            vectors.withUnsafeMutableBytes { target in
+                let start = first * dimension * 4
+                guard start < target.count else { return }
+                let end = min(start + rows.count, target.count)
+                UnsafeMutableRawBufferPointer(rebasing: target[start..<end])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: rows[..<(end - start)]))
+            }
+        }
+        return try HNSWIndex(
+            restoring: try links(transaction, environment), dimension: dimension, metric: metric, precision: precision,
+            quantizer: vectors.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: dimension) }
+        ) { item, buffer in
+            guard item < linked else { return false }
+            let start = Int(item) * dimension
+            _ = buffer.update(fromContentsOf: vectors[start..<(start + dimension)])
+            return true
+        }
+    }
+
+    private static func links(
+        _ transaction: borrowing ReadTransaction, _ environment: Environment
+    ) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var piece: UInt64 = 0
+        while try value(transaction, environment.table("links"), piece, { bytes.append(contentsOf: $0) }) != nil {
+            piece += 1
+        }
+        return bytes
+    }
+
+    private static func number(
+        _ transaction: borrowing ReadTransaction, _ environment: Environment, _ key: String
+    ) throws -> Int {
+        guard let bytes = try transaction.get(environment.table("meta"), key), bytes.count == 8 else {
+            throw BenchError("no \(key) is stored; build the index again")
+        }
+        return bytes.withUnsafeBytes { Int($0.loadUnaligned(as: UInt64.self)) }
+    }
+
+    /// Lends a value after checking it; its pages do not stay resident.
+    private static func value<Result>(
+        _ transaction: borrowing ReadTransaction, _ table: Table, _ key: UInt64,
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result? {
+        try transaction.get(table, key) { bytes in
+            let result = try body(checked(bytes))
+            giveBackPages(of: bytes)
+            return result
+        }
+    }
+
+    private static func checked(_ bytes: UnsafeRawBufferPointer) throws -> UnsafeRawBufferPointer {
+        guard bytes.count >= 4 else { throw BenchError("a value is cut off") }
+        let payload = UnsafeRawBufferPointer(rebasing: bytes[4...])
+        guard CRC32C.checksum(payload) == UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) else {
+            throw BenchError("a value has a wrong checksum")
+        }
+        return payload
+    }
+
+    private static func forEachGroup(
+        _ transaction: borrowing ReadTransaction, _ environment: Environment,
+        _ body: (_ first: Int, _ rows: UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        // Groups that the checkpoint holds are passed over by their keys alone, so their pages are not read.
+        try transaction.forEach(environment.table("vectors")) { key, bytes in
+            guard let first = UInt64(keyBytes: key) else { throw BenchError("a key is no number") }
+            try body(Int(first), UnsafeRawBufferPointer(rebasing: bytes[4...]))
+            return true
+        }
+    }
+
+    // MARK: Inserting
+
+    /// Stores vectors in one transaction, then links them; they are on disk when this returns.
+    ///
+    /// - Parameter rows: `[n, dimension]`.
+    func insert(_ rows: UnsafeBufferPointer<Float>, threads: Int = 1) throws {
+        let added = rows.count / index.dimension
+        try environment.write { transaction in
+            try Self.put(
+                transaction, environment.table("vectors"), UInt64(count), rebasing: UnsafeRawBufferPointer(rows)[...])
+        }
+        try index.insertBatch(
+            rows, items: (UInt32(count)..<UInt32(count + added)).map { $0 }, threads: threads)
+        count += added
+    }
+
+    func close() { environment.close() }
+
+    /// Bytes on disk of a folder or file.
+    static func byteCount(_ path: String) -> Int {
+        var total = 0
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        for name in names.isEmpty ? [""] : names {
+            var status = stat()
+            if stat(name.isEmpty ? path : "\(path)/\(name)", &status) == 0 { total += Int(status.st_blocks) * 512 }
+        }
+        return total
+    }
+}
