@@ -21,7 +21,7 @@ let package = Package(
 
         // Floor 1
         .target(name: "LMDB", dependencies: ["CLMDB"]),
-        .target(name: "HilumCore", dependencies: ["CSHA2"]),
+        .target(name: "HilumCore", dependencies: ["CHilumKernels", "CSHA2"]),
 
         // Floor 2
         .target(name: "HilumIndex", dependencies: ["HilumCore", "CHilumKernels"]),

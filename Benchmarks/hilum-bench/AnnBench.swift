@@ -115,6 +115,7 @@ struct AnnBench {
 
     private func search() throws {
         let queries = try vectors("query")
+        let residentBefore = Self.status("VmRSS")
         let store = try BenchStore(required("index"), metric: metric(), precision: precision())
         let index = store.index
         let efs = (options["ef"] ?? "10,20,40,80,160").split(separator: ",").compactMap { Int($0) }
@@ -140,6 +141,7 @@ struct AnnBench {
                     "p50_us": .number(latencies[latencies.count / 2] * 1e6),
                     "p99_us": .number(latencies[latencies.count * 99 / 100] * 1e6),
                     "peak_rss_kb": .integer(Self.status("VmHWM")), "anon_rss_kb": .integer(Self.status("RssAnon")),
+                    "import_rss_kb": .integer(residentBefore),
                     "ndis": .number(Double(last.distanceCount) / Double(queries.count)),
                 ]))
         }

@@ -7,7 +7,7 @@ import LMDB
 ///
 /// | table | key | value after a CRC-32C |
 /// | --- | --- | --- |
-/// | `meta` | `dimension`, `metric`, `precision`, `linked`, `quantizer` | numbers u64; the quantizer's bytes |
+/// | `meta` | `dimension`, `precision`, `linked`, `link bytes`, `quantizer` | numbers u64; the quantizer's bytes |
 /// | `vectors` | number of the first | f32 rows of one commit, up to 256 KiB |
 /// | `codes` | piece | rows of codes (8 bits only) |
 /// | `links` | piece | up to 256 KiB of the links |
@@ -61,6 +61,7 @@ final class BenchStore {
             let meta = environment.table("meta")
             try transaction.put(meta, "dimension", bytes(UInt64(index.dimension)))
             try transaction.put(meta, "linked", bytes(UInt64(base.count)))
+            try transaction.put(meta, "link bytes", bytes(UInt64(links.count)))
             try transaction.put(meta, "precision", Array(index.precision.rawValue.utf8))
             if let quantizer = index.quantizer { try transaction.put(meta, "quantizer", quantizer.encoded) }
         }
@@ -114,7 +115,10 @@ final class BenchStore {
     ) throws -> HNSWIndex {
         if precision == .i8, let stored = try transaction.get(environment.table("meta"), "quantizer") {
             return try HNSWIndex(
-                restoring: { try links(transaction, environment) }, dimension: dimension, metric: metric,
+                restoring: number(transaction, environment, "link bytes"),
+                links: { piece in
+                    try value(transaction, environment.table("links"), UInt64(piece)) { [UInt8]($0) } ?? []
+                }, dimension: dimension, metric: metric,
                 quantizer: ScalarQuantizer(decoding: stored),
                 codes: { piece, use in
                     let found: Void? = try value(transaction, environment.table("codes"), UInt64(piece), use)

@@ -55,25 +55,39 @@ extension HNSWIndex {
     /// them (a checksum), and for items still having the vectors that they had.
     ///
     /// - Parameters:
-    ///   - links: what `serializeLinks` gave; asked for once and let go of before the codes are read.
+    ///   - linkByteCount: of what `serializeLinks` gave.
+    ///   - links: gives its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
     ///   - codes: calls its second argument with the bytes of the piece of that number.
     ///   - isThere: whether an item is still to be found; those that are not are removed with repair.
     /// - Throws: `IndexError` `.damagedLinks`; what `links` and `codes` throw.
     public convenience init(
-        restoring links: () throws -> [UInt8], dimension: Int, metric: Metric, quantizer: ScalarQuantizer,
+        restoring linkByteCount: Int, links: (_ piece: Int) throws -> [UInt8], dimension: Int, metric: Metric,
+        quantizer: ScalarQuantizer,
         codes: (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void,
         isThere: (_ item: UInt32) -> Bool
     ) throws {
-        let loaded: LoadedSlots
-        do {
-            let bytes = try links()
-            let header = try Self.checkedHeader(bytes, dimension: dimension, metric: metric)
-            try self.init(
-                dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8,
-                quantizer: quantizer)
-            loaded = try load(header, bytes)
-            try checkStructure(header)
+        let head = try links(0)
+        guard head.count >= LinkFormat.headerByteCount else { throw IndexError.damaged("cut off") }
+        var headReader = ByteReader(byteCount: linkByteCount) { head }
+        let header = try LinkHeader(&headReader, dimension: dimension, metric: metric)
+        try self.init(
+            dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer)
+        let loaded = try withoutActuallyEscaping(links) { links in
+            var piece = 0
+            var checksum: UInt32 = 0
+            var reader = ByteReader(byteCount: linkByteCount) {
+                let bytes = try links(piece)
+                piece += 1
+                checksum = bytes.withUnsafeBytes { CRC32C.checksum($0, continuing: checksum) }
+                return bytes
+            }
+            let loaded = try load(header, &reader)
+            // The checksum itself is the rest.
+            _ = try reader.number()
+            guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
+            return loaded
         }
+        try checkStructure(header)
         for piece in 0..<codePieceCount {
             try codes(piece) { bytes in try readCodes(piece, bytes) }
         }

@@ -1,3 +1,4 @@
+import CHilumKernels
 import HilumCore
 
 /// What became of the items of a checkpoint.
@@ -65,7 +66,8 @@ extension HNSWIndex {
         try self.init(
             dimension: dimension, metric: metric, parameters: header.parameters, precision: precision,
             quantizer: quantizer)
-        let loaded = try load(header, bytes)
+        var reader = ByteReader(bytes)
+        let loaded = try load(header, &reader)
         try checkStructure(header)
         try resolve(loaded, vectors: vectors)
     }
@@ -74,11 +76,9 @@ extension HNSWIndex {
         _ bytes: [UInt8], dimension: Int, metric: Metric
     ) throws(IndexError) -> LinkHeader {
         guard bytes.count >= LinkFormat.headerByteCount + 4 else { throw .damaged("cut off") }
-        let checksum = bytes.withUnsafeBytes { raw in
-            CRC32C.checksum(UnsafeRawBufferPointer(rebasing: raw[..<(raw.count - 4)]))
+        guard bytes.withUnsafeBytes({ CRC32C.checksum($0) }) == LinkFormat.residue else {
+            throw .damaged("the checksum does not match")
         }
-        var trailer = ByteReader(Array(bytes[(bytes.count - 4)...]))
-        guard try trailer.number() == checksum else { throw .damaged("the checksum does not match") }
         var reader = ByteReader(bytes)
         return try LinkHeader(&reader, dimension: dimension, metric: metric)
     }
@@ -92,9 +92,12 @@ extension HNSWIndex {
     }
 
     /// Reads all slots into the arena. Links stay inside the slots; whether they lead to nodes is checked afterwards.
-    func load(_ header: LinkHeader, _ bytes: [UInt8]) throws(IndexError) -> LoadedSlots {
+    func load(_ header: LinkHeader, _ reader: inout ByteReader) throws(IndexError) -> LoadedSlots {
         var loaded = LoadedSlots()
-        var reader = ByteReader(bytes)
+        loaded.items.reserveCapacity(header.itemCount)
+        loaded.hashes.reserveCapacity(header.slotCount)
+        loaded.bounds.reserveCapacity(header.slotCount + 1)
+        isLinked.reserveCapacity(header.slotCount)
         _ = try LinkHeader(&reader, dimension: dimension, metric: metric)
         var nodes = 0
         for _ in 0..<header.slotCount {
@@ -121,17 +124,25 @@ extension HNSWIndex {
                 let list = store.links(slot, layer: layer)
                 let linkCount = Int(try reader.byte())
                 guard linkCount <= list.capacity else { throw .damaged("node \(slot) has too many links") }
-                let links = try reader.numbers(linkCount)
-                guard links.allSatisfy({ Int($0) < header.slotCount && $0 != slot }) else {
-                    throw .damaged("node \(slot) links to no node")
+                let isRight = try reader.withNumbers(linkCount) { raw in
+                    var isInside = true
+                    for index in 0..<linkCount {
+                        let link = UInt32(
+                            littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+                        isInside = isInside && Int(link) < header.slotCount && link != slot
+                        (list.words + 1 + index).pointee.store(link, ordering: .relaxed)
+                    }
+                    list.words.pointee.store(UInt32(linkCount), ordering: .relaxed)
+                    return isInside
                 }
-                list.write(links)
+                guard isRight else { throw .damaged("node \(slot) links to no node") }
             }
         }
         guard reader.remaining == 4, nodes == header.nodeCount, loaded.items.count == header.itemCount else {
             throw .damaged("the counts do not match what follows")
         }
         addToNodeCount(nodes)
+        table.reserve(nodes)
         return loaded
     }
 
@@ -144,23 +155,29 @@ extension HNSWIndex {
         }
         guard isNode(header.entry), isNode(header.root) else { throw .damaged("no entry point or no root") }
         var highest = 0
-        // By slot: the number of the last list that linked to it, which tells a second link in one list.
-        var lastList = [Int](repeating: 0, count: isLinked.count)
-        var list = 0
-        for slot in isLinked.indices where isLinked[slot] {
-            let node = UInt32(slot)
-            highest = max(highest, store.level(node))
-            for layer in 0...store.level(node) {
-                list += 1
-                let links = store.links(node, layer: layer)
-                for index in 0..<links.count {
-                    let target = links[index]
-                    guard isNode(target), layer == 0 || store.level(target) >= layer, lastList[Int(target)] != list
-                    else { throw .damaged("node \(slot) has a bad link on layer \(layer)") }
-                    lastList[Int(target)] = list
+        // By slot: the number of the last list that linked to it, which tells a second link in one list; the highest number for
+        // what is no node.
+        var lastList = isLinked.map { $0 ? UInt32(0) : UInt32.max }
+        let bad = lastList.withUnsafeMutableBufferPointer { last in
+            var list: UInt32 = 0
+            for slot in 0..<last.count where last[slot] != .max {
+                let node = UInt32(slot)
+                let level = store.level(node)
+                highest = max(highest, level)
+                for layer in 0...level {
+                    list += 1
+                    let links = store.links(node, layer: layer)
+                    for index in 0..<links.count {
+                        // Safety: `load` let no link out of the slots.
+                        let target = links[index]
+                        guard last[Int(target)] < list, layer == 0 || store.level(target) >= layer else { return slot }
+                        last[Int(target)] = list
+                    }
                 }
             }
+            return -1
         }
+        guard bad < 0 else { throw .damaged("node \(bad) has a bad link") }
         guard store.level(header.entry) == highest else { throw .damaged("the entry point is not the highest node") }
         root = header.root
         setEntry(header.entry)
@@ -174,9 +191,21 @@ extension HNSWIndex {
         guard let entry, store.parent(root) == absent,
             entry.node == root || store.links(entry.node, layer: 0).contains(root)
         else { throw .damaged("the root is not linked") }
-        for slot in isLinked.indices where isLinked[slot] && UInt32(slot) != root {
+        let count = isLinked.count
+        let ahead = 16
+        for slot in 0..<count where isLinked[slot] && UInt32(slot) != root {
             let node = UInt32(slot)
             let parent = store.parent(node)
+            if slot + ahead < count {
+                // The lists of parents lie all over the arena.
+                let later = store.parent(UInt32(slot + ahead))
+                if Int(later) < count {
+                    let words = store.links(later, layer: 0).words
+                    hilum_prefetch(words)
+                    hilum_prefetch(words + 16)
+                    hilum_prefetch(words + 32)
+                }
+            }
             guard isNode(parent), store.links(parent, layer: 0).contains(node),
                 store.children(parent) < hardChildLimit
             else { throw .damaged("node \(slot) has no parent that links to it") }

@@ -16,6 +16,8 @@ enum LinkFormat {
     static let magic: [UInt8] = Array("HILUMLNK".utf8)
     static let version: UInt32 = 1
     static let headerByteCount = 56
+    /// The CRC-32C of bytes that end with their own CRC-32C.
+    static let residue: UInt32 = 0x4867_4BC7
 
     static func byte(of metric: Metric) -> UInt8 { metric == .cosine ? 1 : 0 }
 }
@@ -85,25 +87,64 @@ struct ByteWriter {
 }
 
 /// Reads little-endian numbers; every read checks that the bytes are there.
+///
+/// The bytes come in pieces, so that not all of them are in memory at once.
 struct ByteReader {
-    private let bytes: [UInt8]
+    private var bytes: [UInt8]
     private var offset = 0
+    /// Bytes of the pieces that are still to come.
+    private var later = 0
+    private var next: () throws -> [UInt8] = { [] }
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    var remaining: Int { bytes.count - offset }
+    /// - Parameters:
+    ///   - byteCount: of all pieces.
+    ///   - next: gives the pieces in order.
+    init(byteCount: Int, next: @escaping () throws -> [UInt8]) {
+        bytes = []
+        later = byteCount
+        self.next = next
+    }
+
+    var remaining: Int { bytes.count - offset + later }
+
+    /// Makes sure that `count` bytes lie in `bytes` from `offset` on.
+    private mutating func fetch(_ count: Int) throws(IndexError) {
+        while bytes.count - offset < count {
+            guard later > 0 else { throw .damaged("cut off") }
+            let piece: [UInt8]
+            do { piece = try next() } catch { throw .damaged("\(error)") }
+            guard !piece.isEmpty && piece.count <= later else { throw .damaged("a piece has another length") }
+            bytes = offset == bytes.count ? piece : Array(bytes[offset...]) + piece
+            offset = 0
+            later -= piece.count
+        }
+    }
 
     mutating func byte() throws(IndexError) -> UInt8 {
-        guard remaining >= 1 else { throw .damaged("cut off") }
+        if offset >= bytes.count { try fetch(1) }
         defer { offset += 1 }
         return bytes[offset]
     }
 
     @inline(__always) mutating func number() throws(IndexError) -> UInt32 {
-        guard remaining >= 4 else { throw .damaged("cut off") }
+        if bytes.count - offset < 4 { try fetch(4) }
         defer { offset += 4 }
-        return UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8 | UInt32(bytes[offset + 2]) << 16
-            | UInt32(bytes[offset + 3]) << 24
+        // Safety: four bytes from `offset` on are there.
+        return bytes.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+    }
+
+    /// Lends the bytes of the next `count` numbers, at any alignment.
+    @inline(__always)
+    mutating func withNumbers<Result>(
+        _ count: Int, _ body: (UnsafeRawBufferPointer) -> Result
+    ) throws(IndexError) -> Result {
+        if bytes.count - offset < 4 * count { try fetch(4 * count) }
+        let start = offset
+        offset += 4 * count
+        // Safety: the bytes are there. The pointer does not leave `body`.
+        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<(start + 4 * count)])) }
     }
 
     mutating func numbers(_ count: Int) throws(IndexError) -> [UInt32] {

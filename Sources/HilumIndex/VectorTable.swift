@@ -41,6 +41,14 @@ struct VectorTable {
         return nil
     }
 
+    /// Makes room for `nodeCount` nodes in an empty table.
+    mutating func reserve(_ nodeCount: Int) {
+        precondition(count == 0, "the table is in use")
+        var capacity = nodes.count
+        while capacity < 2 * nodeCount { capacity *= 2 }
+        if capacity > nodes.count { nodes = [UInt32](repeating: absent, count: capacity) }
+    }
+
     /// Enters a node that is not in the table; its hash is set.
     mutating func insert(_ node: UInt32) {
         if 2 * (count + 1) > nodes.count {

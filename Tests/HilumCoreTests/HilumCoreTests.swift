@@ -1,6 +1,7 @@
 import Foundation
-import HilumCore
 import Testing
+
+@testable import HilumCore
 
 @Test func sha256MatchesThePublishedVectors() {
     // FIPS 180-4 examples.
@@ -12,6 +13,23 @@ import Testing
     // RFC 3720, B.4: 32 bytes of zeros, and the check value of "123456789".
     #expect([UInt8](repeating: 0, count: 32).withUnsafeBytes { CRC32C.checksum($0) } == 0x8A91_36AA)
     #expect(Array("123456789".utf8).withUnsafeBytes { CRC32C.checksum($0) } == 0xE306_9283)
+}
+
+@Test func bothWaysToTheChecksumAgree() {
+    var generator = SeededGenerator(seed: 3)
+    for count in Array(0...40) + [255, 1_000, 4_097] {
+        let bytes = (0..<count + 3).map { _ in UInt8(generator.integer(below: 256)) }
+        for start in 0..<3 {
+            bytes.withUnsafeBytes { raw in
+                let part = UnsafeRawBufferPointer(rebasing: raw[start..<(start + count)])
+                let half = UnsafeRawBufferPointer(rebasing: part[..<(count / 2)])
+                let rest = UnsafeRawBufferPointer(rebasing: part[(count / 2)...])
+                let whole = CRC32C.portableChecksum(part)
+                #expect(CRC32C.checksum(part) == whole)
+                #expect(CRC32C.checksum(rest, continuing: CRC32C.checksum(half)) == whole)
+            }
+        }
+    }
 }
 
 @Test func aGeneratorIsAFunctionOfItsSeedAndKeys() {

@@ -1,5 +1,6 @@
 #ifndef HILUM_KERNELS_H
 #define HILUM_KERNELS_H
+#include "checksum.h"
 #include "codes.h"
 #include "distance.h"
 #include "matrix.h"

@@ -1,0 +1,173 @@
+"""Runs peers.py over the sets of vectors with Hilum as one of the peers; tables, plots and figures against targets. See bench-index."""
+import argparse, importlib.util, json, os, subprocess, sys
+from pathlib import Path
+
+SETS = {
+    "fashion": ["fashion", "--src", "{data}/fashion-mnist"],
+    "cos512-200k": ["synth", "--name", "cos512-200k", "--n", "200000", "--dim", "512", "--clusters", "2000"],
+    "cos256-1m": ["synth", "--name", "cos256-1m", "--n", "1000000", "--dim", "256", "--clusters", "5000"],
+}
+PEERS = {
+    "fashion": "hnswlib,faiss:sq8direct,faiss:sqbf16,faiss:flat,usearch:bf16,usearch:i8,hannoy:f32",
+    "cos512-200k": "hnswlib,faiss:sq8,faiss:sqbf16,faiss:flat,usearch:bf16,hannoy:f32",
+    "cos256-1m": "hnswlib,faiss:sq8,faiss:sqbf16,usearch:bf16",
+}
+QUICK_PEERS = "hnswlib,faiss:sq8direct,faiss:sqbf16"
+OURS = "hilum"
+
+
+class Results:
+    """The lines of one set, and what they say of a peer."""
+
+    def __init__(self, path: Path, at_recall):
+        self.lines = [json.loads(line) for line in path.read_text().splitlines()]
+        self.at_recall = at_recall
+
+    def peers(self) -> list[str]:
+        return list(dict.fromkeys(line["peer"] for line in self.lines if line["event"] == "search"))
+
+    def points(self, peer: str, queries: str) -> list[tuple[float, float]]:
+        """Recall and rate at each ef, the better of the rounds."""
+        best: dict = {}
+        for line in self.lines:
+            if line["event"] == "search" and line["peer"] == peer and line["qset"] == queries and "recall10" in line:
+                if line["qps"] > best.get(line["ef"], (0, 0))[1]:
+                    best[line["ef"]] = (line["recall10"], line["qps"])
+        return sorted(best.values())
+
+    def rate(self, peer: str, queries: str, recall: float) -> float | None:
+        """Queries a second at a recall; a peer that is better already at its smallest setting counts with that."""
+        points = self.points(peer, queries)
+        value = self.at_recall(points, recall) if points else None
+        return abs(value) if value is not None else None
+
+    def least(self, peer: str, event: str, field: str, **wanted) -> float | None:
+        values = [line[field] for line in self.lines if line["event"] == event and line["peer"] == peer and field in line
+                  and all(line.get(key) == value for key, value in wanted.items())]
+        return min(values) if values else None
+
+    def resident(self, peer: str) -> float | None:
+        """Bytes that loading and searching add to a process, at the most."""
+        values = [1024 * (line["peak_rss_kb"] - line.get("import_rss_kb", 0))
+                  for line in self.lines if line["event"] == "search" and line["peer"] == peer]
+        return max(values) if values else None
+
+    def insertions(self, peer: str) -> float | None:
+        """Durable insertions a second, many in a commit."""
+        for line in self.lines:
+            if line["event"] == "insert" and line["peer"] == peer and line.get("durable"):
+                return max(value for key, value in line.items() if key.startswith("batch") and value)
+        return None
+
+
+class Figures:
+    def __init__(self):
+        self.lines: list[dict] = []
+
+    def at_least(self, name: str, value: float, target: float) -> None:
+        self.lines.append({"figure": name, "value": round(value, 3), "target": target, "holds": value >= target})
+
+    def at_most(self, name: str, value: float, target: float) -> None:
+        self.lines.append({"figure": name, "value": round(value, 3), "target": f"<= {target}", "holds": value <= target})
+
+
+def judge(name: str, results: Results, query_sets: list[str], figures: Figures) -> None:
+    """The targets: rates against hnswlib and the best peer, build, memory, opening, durable insertion."""
+    others = [peer for peer in results.peers() if peer != OURS]
+    for queries in query_sets:
+        label = name if queries == "query" else f"{name} cross-modal"
+        for recall in (0.95, 0.99):
+            ours = results.rate(OURS, queries, recall)
+            rates = {peer: rate for peer in others if (rate := results.rate(peer, queries, recall))}
+            if not ours or not rates:
+                print(f"{label}: no rate at recall {recall}", flush=True)
+                continue
+            best = max(rates, key=rates.get)
+            if "hnswlib" in rates:
+                figures.at_least(f"{label} rate at {recall} / hnswlib", ours / rates["hnswlib"], 2)
+            target = 2 if queries != "query" and recall == 0.95 else 1.3
+            figures.at_least(f"{label} rate at {recall} / best peer ({best})", ours / rates[best], target)
+    reaching = [peer for peer in others if results.rate(peer, "query", 0.99)]
+    builds = {peer: seconds for peer in reaching if (seconds := results.least(peer, "build", "build_s"))}
+    ours = results.least(OURS, "build", "build_s")
+    if ours and builds:
+        fastest = min(builds, key=builds.get)
+        figures.at_most(f"{name} build / fastest that reaches 0.99 ({fastest})", ours / builds[fastest], 1)
+    ours, theirs = results.resident(OURS), results.resident("hnswlib")
+    if ours and theirs:
+        figures.at_most(f"{name} resident bytes / hnswlib", ours / theirs, 0.6)
+    opens = {peer: time for peer in others if "view" not in peer
+             and (time := results.least(peer, "open", "open_ms", page_cache="cold"))}
+    ours = results.least(OURS, "open", "open_ms", page_cache="cold")
+    if ours and opens:
+        fastest = min(opens, key=opens.get)
+        figures.at_most(f"{name} cold open / fastest that loads ({fastest})", ours / opens[fastest], 1)
+    ours, theirs = results.insertions(OURS), results.insertions("hannoy:f32")
+    if ours:
+        figures.at_least(f"{name} durable insertions a second, 100 a commit", ours, 1000)
+    if ours and theirs:
+        figures.at_least(f"{name} durable insertions / hannoy", ours / theirs, 10)
+
+
+def plot(program: str, name: str, results: Results, query_sets: list[str], folder: Path) -> None:
+    for queries in query_sets:
+        series = [{"name": peer, "dots": True, "points": [[recall, rate] for recall, rate in results.points(peer, queries)
+                                                          if recall >= 0.8]} for peer in results.peers()]
+        series = [line for line in series if line["points"]]
+        label = name if queries == "query" else f"{name}-cross-modal"
+        figure = {"title": f"{label}: queries a second on one core", "x": "recall@10", "y": "queries a second", "log_y": True,
+                  "x_range": [0.8, 1.0], "series": series}
+        target = folder / f"index-{label}.png"
+        subprocess.run([program, "plot", "--in", "-", "--out", str(target)], input=json.dumps(figure), text=True, check=True)
+        print(f"drawn: {target}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bench", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--peers")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--plots", type=Path)
+    parser.add_argument("--reuse", action="store_true", help="keep results that are there, only judge and draw them")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.sets, arguments.rounds = "fashion", 1
+        arguments.peers = arguments.peers or QUICK_PEERS
+    names = arguments.sets.split(",")
+    if unknown := [name for name in names if name not in SETS]:
+        sys.exit(f"unknown set {unknown[0]}; there are {', '.join(SETS)}")
+    spec = importlib.util.spec_from_file_location("peers", arguments.bench / "peers.py")
+    peers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(peers)
+    program = os.path.abspath(os.environ["HILUM_BENCH"])
+    plots = arguments.plots or arguments.work
+    plots.mkdir(parents=True, exist_ok=True)
+    figures = Figures()
+    for name in names:
+        data = arguments.work / name
+        if not (data / "meta.json").exists():
+            make = [word.format(data=arguments.bench.parent / "data") for word in SETS[name]]
+            subprocess.run([sys.executable, str(arguments.bench / "make_data.py"), *make, "--out", str(data)], check=True)
+        query_sets = ["query"] + (["query_ood"] if (data / "query_ood.fvecs").exists() else [])
+        out = arguments.work / f"{name}.jsonl"
+        if not (arguments.reuse and out.exists()):
+            out.unlink(missing_ok=True)
+            subprocess.run(
+                [sys.executable, str(arguments.bench / "peers.py"), "run", "--data", str(data), "--peers",
+                 arguments.peers or PEERS[name], "--external", f"{OURS}={program} ann", "--build-threads", "2", "--rounds",
+                 str(arguments.rounds), "--query-sets", ",".join(query_sets), "--work", str(arguments.work / "indexes"),
+                 "--timeout", "1500", "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, str(arguments.bench / "peers.py"), "summary", str(out)], check=True)
+        results = Results(out, peers.at_recall)
+        plot(program, name, results, query_sets, plots)
+        judge(name, results, query_sets, figures)
+    for line in figures.lines:
+        print(json.dumps(line))
+    return 0 if all(line["holds"] for line in figures.lines) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
