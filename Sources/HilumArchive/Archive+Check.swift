@@ -162,7 +162,9 @@ extension Archive {
                 if !(abs(square - 1) < 1e-3) {
                     report.find("case \(number): its \(kind.rawValue) vector is not of length 1")
                 }
-                if deep && mode == .readWrite, let index = graphs?[kind], index.vector(of: number) != vector {
+                if deep && mode == .readWrite, let index = graphs?[kind],
+                    !vector.withUnsafeBufferPointer({ index.holds($0, for: number) })
+                {
                     report.find("case \(number): its \(kind.rawValue) vector in memory is another")
                 }
                 return true

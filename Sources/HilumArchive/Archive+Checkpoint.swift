@@ -218,13 +218,17 @@ extension Archive {
         let made = parallelMap(kinds, threads: 2) { kind, table, links -> Result<(HNSWIndex, Int), any Error> in
             Result {
                 var index: HNSWIndex?
+                let quantizer = table.numbers.count >= options.vectorsForCodes ? table.quantizer : nil
                 if !links.isEmpty {
-                    do { index = try restore(links, table) } catch {
+                    do { index = try restore(links, table, quantizer) } catch {
                         Log.warning("the stored \(kind.rawValue) links cannot be used and are made again: \(error)")
                     }
                 }
                 let whole =
-                    try index ?? HNSWIndex(dimension: dimension, metric: .cosine, parameters: options.graph)
+                    try index
+                    ?? HNSWIndex(
+                        dimension: dimension, metric: .cosine, parameters: options.graph,
+                        precision: quantizer == nil ? .f32 : .i8, quantizer: quantizer)
                 let count = try table.insertMissing(into: whole, threads: threads)
                 return (whole, count)
             }
@@ -239,8 +243,13 @@ extension Archive {
     }
 
     /// Links of vectors that were deleted since are repaired by the index itself.
-    private static func restore(_ links: [UInt8], _ table: VectorTable) throws -> HNSWIndex {
-        try HNSWIndex(restoring: links, dimension: table.dimension, metric: .cosine) { item, buffer in
+    private static func restore(
+        _ links: [UInt8], _ table: VectorTable, _ quantizer: ScalarQuantizer?
+    ) throws -> HNSWIndex {
+        try HNSWIndex(
+            restoring: links, dimension: table.dimension, metric: .cosine, precision: quantizer == nil ? .f32 : .i8,
+            quantizer: quantizer
+        ) { item, buffer in
             guard let row = table.row(of: item) else { return false }
             let start = row * table.dimension
             _ = buffer.update(fromContentsOf: table.values[start..<(start + table.dimension)])

@@ -47,7 +47,7 @@ extension Archive {
                 let wanted = request.k + extra
                 let found = try nearest(question, request, matching, k: wanted, ef: ef + extra, &response.visited)
                 let isAll = found.count < wanted
-                response.hits = try hits(found, request)
+                response.hits = try hits(found, question, request)
                 if response.hits.count >= request.k || isAll || request.minScore != nil { break }
             }
             response.isShortOfFilter = !request.filter.isEmpty && response.hits.count < request.k
@@ -149,6 +149,25 @@ extension Archive {
         return unit
     }
 
+    /// The candidates with the scores of the stored vectors, where their graph only knows codes.
+    private func exactly(
+        _ candidates: [Candidate], _ question: Question, _ transaction: borrowing ReadTransaction
+    ) throws -> [Candidate] {
+        guard let graphs, let dimension else { return candidates }
+        var exact = candidates
+        for index in exact.indices where graphs[exact[index].via].precision == .i8 {
+            let kind = exact[index].via
+            // A case that was just deleted has no vector any more, and no record either.
+            guard let vector = try store.vector(transaction, kind, exact[index].number, dimension: dimension) else {
+                continue
+            }
+            var product = 0.0
+            for place in 0..<dimension { product += Double(vector[place]) * Double(question[kind][place]) }
+            exact[index].score = max(-1, min(1, Float(product)))
+        }
+        return exact.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
+    }
+
     // MARK: The graphs
 
     private struct Candidate {
@@ -168,6 +187,8 @@ extension Archive {
             case .image: [.image]
             case .report: [.report]
             }
+        // Scores from codes are off by 1e-5 or so; what is near the end of an exact answer is compared again (`exactly`).
+        let margin = request.isExact && kinds.contains { graphs[$0].precision == .i8 } ? 16 : 0
         var best: [UInt32: Candidate] = [:]
         for kind in kinds {
             let index = graphs[kind]
@@ -175,7 +196,7 @@ extension Archive {
             if set?.isEmpty == true { continue }
             let result = try question[kind].withUnsafeBufferPointer { vector in
                 request.isExact
-                    ? try index.exactSearch(vector, k: k, filter: set)
+                    ? try index.exactSearch(vector, k: k + margin, filter: set)
                     : try index.search(vector, k: k, ef: ef, filter: set)
             }
             visited += result.isExact ? result.distanceCount : result.visited
@@ -186,14 +207,16 @@ extension Archive {
             }
         }
         let sorted = best.values.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
-        return Array(sorted.prefix(k))
+        return Array(sorted.prefix(k + margin))
     }
 
     /// The records of the candidates that are still stored, at most `request.k`.
-    private func hits(_ candidates: [Candidate], _ request: SearchRequest) throws -> [Hit] {
+    private func hits(
+        _ candidates: [Candidate], _ question: Question, _ request: SearchRequest
+    ) throws -> [Hit] {
         try store.environment.read { transaction in
             var hits: [Hit] = []
-            for candidate in candidates {
+            for candidate in try exactly(candidates, question, transaction) {
                 if hits.count == request.k { break }
                 if let least = request.minScore, candidate.score < least { break }
                 guard let record = try record(transaction, candidate.number, withReport: request.includesReports) else {

@@ -44,6 +44,8 @@ public final class Archive: @unchecked Sendable {
         /// Links are written after this many changes, or after a twentieth of the cases if that is more.
         public var changesBetweenCheckpoints = 2000
         public var graph = HNSWParameters()
+        /// Graphs of so many vectors when the archive opens are walked on codes of 8 bits, smaller ones on the vectors themselves.
+        public var vectorsForCodes = 2_000
 
         public init() {}
     }

@@ -30,6 +30,11 @@ struct VectorTable: Sendable {
         return low < numbers.count && numbers[low] == number ? low : nil
     }
 
+    /// How these vectors become codes.
+    var quantizer: ScalarQuantizer {
+        values.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: dimension) }
+    }
+
     /// Puts the vectors that `index` lacks into it.
     ///
     /// - Returns: how many there were.

@@ -147,6 +147,24 @@ public final class HNSWIndex: @unchecked Sendable {
         return Array(UnsafeBufferPointer(start: scratch.floats, count: dimension))
     }
 
+    /// Whether an item is there with just this vector, or with its codes.
+    public func holds(_ vector: UnsafeBufferPointer<Float>, for item: UInt32) -> Bool {
+        guard vector.count == dimension, let base = vector.baseAddress else { return false }
+        let scratch = readers.enter()
+        defer { readers.leave(scratch) }
+        guard let (node, _) = items.locate(item) else { return false }
+        guard let codeBook = kernels.codeBook else {
+            // Safety: both hold `dimension` floats, and the record cannot be reused before `leave`.
+            return memcmp(base, store.vector(node), 4 * dimension) == 0
+        }
+        let code = scratch.query
+        let residual = store.residual(node).map { _ in scratch.member }
+        codeBook.encode(base, code: code, residual: residual)
+        guard memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
+        guard let residual, let stored = store.residual(node) else { return true }
+        return memcmp(residual, stored, hilum_residual_bytes(dimension)) == 0
+    }
+
     /// The node that searches begin at, and its level.
     @inline(__always) var entry: (node: UInt32, level: Int)? {
         let word = entryWord.load(ordering: .acquiring)
