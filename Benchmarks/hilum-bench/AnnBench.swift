@@ -12,8 +12,10 @@ struct AnnBench {
     static let usage = """
         usage: hilum-bench ann --phase build|search|open|insert --base B.fvecs --query Q.fvecs --metric l2|cos --index PATH
                  [--gt G.ivecs] [--m 16] [--ef-construction 200] [--threads 1] [--seed 1] [--precision f32|bf16|i8]
-                 [--ef 10,20,40] [--seconds 1.0] [--results DIR]
+                 [--ef 10,20,40] [--seconds 1.0] [--results DIR] [--filter MASK] [--lean yes]
         build   builds from the base and saves to PATH, an LMDB environment; search, open and insert load PATH
+        search  --filter: a byte for each base vector, 0 or 1, and only those of 1 may be hits; --lean: codes and links alone are
+                held, and hits are ordered by the vectors in the store's pages
         insert  adds the query vectors to PATH, half of them one a commit, half 100 a commit; acknowledged when on disk
 
         """
@@ -24,7 +26,7 @@ struct AnnBench {
     init(_ arguments: [String]) throws {
         let known: Set = [
             "phase", "base", "query", "gt", "metric", "m", "ef-construction", "threads", "seed", "index", "precision",
-            "ef", "seconds", "results",
+            "ef", "seconds", "results", "filter", "lean",
         ]
         var options: [String: String] = [:]
         var index = 0
@@ -116,23 +118,28 @@ struct AnnBench {
     private func search() throws {
         let queries = try vectors("query")
         let residentBefore = Self.status("VmRSS")
-        let store = try BenchStore(required("index"), metric: metric(), precision: precision())
+        let isLean = options["lean"] == "yes"
+        let store = try BenchStore(required("index"), metric: metric(), precision: precision(), isLean: isLean)
         let index = store.index
+        let filter = try options["filter"].map { try Self.mask($0) }
+        let find = { (query: UnsafeBufferPointer<Float>, ef: Int) throws -> SearchResult in
+            try isLean ? store.search(query, k: Self.k, ef: ef) : index.search(query, k: Self.k, ef: ef, filter: filter)
+        }
         let efs = (options["ef"] ?? "10,20,40,80,160").split(separator: ",").compactMap { Int($0) }
         guard let seconds = Double(options["seconds"] ?? "1.0") else { throw BenchError("--seconds needs a number") }
         for ef in efs {
-            _ = try pass(index, queries, ef: ef)
+            _ = try pass(queries, ef, find)
             var best = Double.infinity
             var total = 0.0
             var last = Pass()
             while total < seconds {
                 let start = monotonicSeconds()
-                last = try pass(index, queries, ef: ef)
+                last = try pass(queries, ef, find)
                 let took = monotonicSeconds() - start
                 best = min(best, took)
                 total += took
             }
-            let latencies = try singleLatencies(index, queries, ef: ef)
+            let latencies = try singleLatencies(queries, ef, find)
             if let folder = options["results"] { try write(last.ids, to: "\(folder)/ef\(ef).ivecs") }
             print(
                 Self.line([
@@ -152,11 +159,19 @@ struct AnnBench {
         var distanceCount = 0
     }
 
-    private func pass(_ index: HNSWIndex, _ queries: FloatVectors, ef: Int) throws -> Pass {
+    private typealias Find = (UnsafeBufferPointer<Float>, Int) throws -> SearchResult
+
+    /// The items whose byte is 1.
+    private static func mask(_ path: String) throws -> ItemSet {
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        return ItemSet(bytes.indices.filter { bytes[$0] == 1 }.map { UInt32($0) })
+    }
+
+    private func pass(_ queries: FloatVectors, _ ef: Int, _ find: Find) throws -> Pass {
         var result = Pass()
         result.ids.reserveCapacity(queries.count * Self.k)
         try queries.forEach { query in
-            let found = try index.search(query, k: Self.k, ef: ef)
+            let found = try find(query, ef)
             result.distanceCount += found.distanceCount
             for hit in found.hits { result.ids.append(Int32(hit.item)) }
             for _ in found.hits.count..<Self.k { result.ids.append(-1) }
@@ -164,12 +179,12 @@ struct AnnBench {
         return result
     }
 
-    private func singleLatencies(_ index: HNSWIndex, _ queries: FloatVectors, ef: Int) throws -> [Double] {
+    private func singleLatencies(_ queries: FloatVectors, _ ef: Int, _ find: Find) throws -> [Double] {
         var latencies: [Double] = []
         latencies.reserveCapacity(queries.count)
         try queries.forEach { query in
             let start = monotonicSeconds()
-            _ = try index.search(query, k: Self.k, ef: ef)
+            _ = try find(query, ef)
             latencies.append(monotonicSeconds() - start)
         }
         return latencies.sorted()

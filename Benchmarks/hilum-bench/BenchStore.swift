@@ -83,14 +83,19 @@ final class BenchStore {
 
     // MARK: Opening
 
-    /// - Parameter mode: `.readWrite` for `insert`.
-    init(_ path: String, metric: Metric, precision: Precision, mode: Environment.Mode = .readOnly) throws {
+    /// - Parameters:
+    ///   - mode: `.readWrite` for `insert`.
+    ///   - isLean: holds codes and links alone; `search` then orders hits by the vectors in the store.
+    init(
+        _ path: String, metric: Metric, precision: Precision, mode: Environment.Mode = .readOnly, isLean: Bool = false
+    ) throws {
         let environment = try Environment(path: path, tables: Self.tables, options: Environment.Options(mode: mode))
         self.environment = environment
         (index, count) = try environment.read { transaction in
             let dimension = try Self.number(transaction, environment, "dimension")
             let linked = try Self.number(transaction, environment, "linked")
-            let index = try Self.restored(transaction, environment, dimension, linked, metric, precision)
+            let index = try Self.restored(
+                transaction, environment, dimension, linked, metric, precision, isLean)
             var count = 0
             try Self.forEachGroup(transaction, environment) { first, rows in
                 count = first + rows.count / (4 * dimension)
@@ -111,7 +116,7 @@ final class BenchStore {
 
     private static func restored(
         _ transaction: borrowing ReadTransaction, _ environment: Environment, _ dimension: Int, _ linked: Int,
-        _ metric: Metric, _ precision: Precision
+        _ metric: Metric, _ precision: Precision, _ isLean: Bool
     ) throws -> HNSWIndex {
         if precision == .i8, let stored = try transaction.get(environment.table("meta"), "quantizer") {
             return try HNSWIndex(
@@ -120,6 +125,7 @@ final class BenchStore {
                     try value(transaction, environment.table("links"), UInt64(piece)) { [UInt8]($0) } ?? []
                 }, dimension: dimension, metric: metric,
                 quantizer: ScalarQuantizer(decoding: stored),
+                keepsResiduals: !isLean,
                 codes: { piece, use in
                     let found: Void? = try value(transaction, environment.table("codes"), UInt64(piece), use)
                     guard found != nil else { throw BenchError("a piece of the codes is missing") }
@@ -198,6 +204,41 @@ final class BenchStore {
             return true
         }
     }
+
+    // MARK: Searching
+
+    /// The `k` nearest by the vectors in the store's pages, of those that codes say are near.
+    func search(_ query: UnsafeBufferPointer<Float>, k: Int, ef: Int) throws -> SearchResult {
+        let wanted = 2 * k + 16
+        var result = try index.search(query, k: wanted, ef: max(ef, wanted))
+        let dimension = index.dimension
+        try environment.read { transaction in
+            for place in result.hits.indices {
+                let item = Int(result.hits[place].item)
+                let first = item / groupCount * groupCount
+                let found: Void? = try transaction.get(environment.table("vectors"), UInt64(first)) { bytes in
+                    let start = 4 + 4 * dimension * (item - first)
+                    guard start + 4 * dimension <= bytes.count else { throw BenchError("a vector is missing") }
+                    var sum: Float = 0
+                    for index in 0..<dimension {
+                        let value = bytes.loadUnaligned(fromByteOffset: start + 4 * index, as: Float.self)
+                        sum +=
+                            isCosine ? value * query[index] : (value - query[index]) * (value - query[index])
+                    }
+                    result.hits[place].distance = isCosine ? 1 - sum : sum
+                }
+                guard found != nil else { throw BenchError("a vector is missing") }
+            }
+        }
+        result.hits.sort { ($0.distance, $0.item) < ($1.distance, $1.item) }
+        result.hits.removeLast(max(0, result.hits.count - k))
+        return result
+    }
+
+    private var isCosine: Bool { index.metric == .cosine }
+
+    /// Vectors in one value of those that were saved with the index.
+    private var groupCount: Int { max(1, Self.pieceByteCount / (4 * index.dimension)) }
 
     // MARK: Inserting
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Benchmarks: `ann` speaks the contract of the side-by-side driver for nearest-neighbour indexes, `encode` and `train` that of
+/// Benchmarks: `ann` speaks the contract of the side-by-side driver for nearest-neighbour indexes, `churn` changes one, `encode` and `train` that of
 /// `tools/bench-encoders`; `index` measures what reading and storing cost beside encoding, `explain` measures where heat maps point, and `plot` draws figures in JSON.
 @main
 struct HilumBench {
@@ -17,14 +17,15 @@ struct HilumBench {
         if arguments.first == "plot" { plot(Array(arguments.dropFirst())) }
         let verb: String
         // The driver of the index benchmark calls a program with the options alone.
-        if let first = arguments.first, ["ann", "encode", "train", "index"].contains(first) {
+        if let first = arguments.first, ["ann", "encode", "train", "index", "churn"].contains(first) {
             verb = first
             arguments.removeFirst()
         } else if arguments.first?.hasPrefix("--") == true && arguments.first != "--help" {
             verb = "ann"
         } else {
             let usages = [
-                AnnBench.usage, EncoderBench.usage, TrainingBench.usage, IndexBench.usage, ExplainBench.usage,
+                AnnBench.usage, ChurnBench.usage, EncoderBench.usage, TrainingBench.usage, IndexBench.usage,
+                ExplainBench.usage,
                 PlotCommand.usage,
             ]
             FileHandle.standardError.write(Data(usages.joined().utf8))
@@ -35,6 +36,7 @@ struct HilumBench {
             case "encode": try EncoderBench(arguments).run()
             case "index": try IndexBench(arguments).run()
             case "train": try TrainingBench(arguments).run()
+            case "churn": try ChurnBench(arguments).run()
             default: try AnnBench(arguments).run()
             }
         } catch {

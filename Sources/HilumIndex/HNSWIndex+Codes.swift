@@ -14,7 +14,7 @@ extension HNSWIndex {
     private static let pieceByteCount = 1 << 18
 
     private var rowByteCount: Int {
-        hilum_code_bytes(dimension) + (store.hasResiduals ? hilum_residual_bytes(dimension) : 0)
+        hilum_code_bytes(dimension) + (quantizer?.isExact == true ? 0 : hilum_residual_bytes(dimension))
     }
 
     /// Slots whose rows make up one piece.
@@ -26,11 +26,12 @@ extension HNSWIndex {
     /// The quantizer of an index with codes of 8 bits.
     public var quantizer: ScalarQuantizer? { kernels.codeBook?.quantizer }
 
-    /// Lends the bytes of a piece to `body`. As the writer; with `i8` only.
+    /// Lends the bytes of a piece to `body`. As the writer; with `i8` and residuals (or exact codes) only.
     public func withCodePiece<Result>(
         _ piece: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
         precondition(precision == .i8 && (0..<codePieceCount).contains(piece), "no such piece of codes")
+        precondition(store.hasResiduals || quantizer?.isExact == true, "the residuals were not kept")
         let first = piece * codePieceRowCount
         let last = min(first + codePieceRowCount, isLinked.count)
         let codeByteCount = hilum_code_bytes(dimension)
@@ -57,12 +58,14 @@ extension HNSWIndex {
     /// - Parameters:
     ///   - linkByteCount: of what `serializeLinks` gave.
     ///   - links: gives its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
+    ///   - keepsResiduals: false halves the memory of the codes; hits are then ordered by codes alone, and whoever has the vectors
+    ///     orders a few more than are needed by these.
     ///   - codes: calls its second argument with the bytes of the piece of that number.
     ///   - isThere: whether an item is still to be found; those that are not are removed with repair.
     /// - Throws: `IndexError` `.damagedLinks`; what `links` and `codes` throw.
     public convenience init(
         restoring linkByteCount: Int, links: (_ piece: Int) throws -> [UInt8], dimension: Int, metric: Metric,
-        quantizer: ScalarQuantizer,
+        quantizer: ScalarQuantizer, keepsResiduals: Bool = true,
         codes: (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void,
         isThere: (_ item: UInt32) -> Bool
     ) throws {
@@ -71,7 +74,8 @@ extension HNSWIndex {
         var headReader = ByteReader(byteCount: linkByteCount) { head }
         let header = try LinkHeader(&headReader, dimension: dimension, metric: metric)
         try self.init(
-            dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer)
+            dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer,
+            keepsResiduals: keepsResiduals, kernelSet: nil)
         let loaded = try withoutActuallyEscaping(links) { links in
             var piece = 0
             var checksum: UInt32 = 0

@@ -113,7 +113,7 @@ extension HNSWIndex {
     }
 
     /// Whether the order of hits needs more than the distances of codes.
-    @inline(__always) var hasFineDistances: Bool { precision != .f32 && kernels.codeBook?.quantizer.isExact != true }
+    @inline(__always) var hasFineDistances: Bool { precision == .bf16 || store.hasResiduals }
 
     /// The best distances the index can tell, of a query and the first `count` of `scratch.nodes`, into `scratch.distances`.
     func measureFinely(_ query: Target, count: Int, _ scratch: Scratch) {

@@ -92,7 +92,7 @@ public final class HNSWIndex: @unchecked Sendable {
 
     init(
         dimension: Int, metric: Metric, parameters: HNSWParameters, precision: Precision,
-        quantizer: ScalarQuantizer? = nil, kernelSet: String?
+        quantizer: ScalarQuantizer? = nil, keepsResiduals: Bool = true, kernelSet: String?
     ) throws(IndexError) {
         precondition((1...65_536).contains(dimension), "the dimension must be in 1...65,536")
         precondition(quantizer == nil || quantizer?.offset.count == dimension, "the quantizer has another dimension")
@@ -103,7 +103,7 @@ public final class HNSWIndex: @unchecked Sendable {
         self.precision = precision
         store = NodeStore(
             dimension: dimension, precision: precision, m: parameters.m,
-            hasResiduals: quantizer?.isExact != true)
+            hasResiduals: keepsResiduals && quantizer?.isExact != true)
         readers = ReaderPool(dimension: dimension)
         items = ItemTable()
         table = VectorTable(store: store)

@@ -105,7 +105,9 @@ public struct SafeTensors: Sendable, Equatable {
             if prefix.starts(with: [0x50, 0x4B, 0x03, 0x04]) || prefix[0] == 0x80 {
                 throw refuse(Self.pickleAdvice)
             }
-            throw refuse("the header says it has \(length) bytes; the limit is \(limits.headerInBytes)")
+            throw refuse(
+                "it is no safetensors file: its first 8 bytes, the length of the header in one, would mean \(length) bytes, and "
+                    + "the limit is \(limits.headerInBytes)")
         }
         guard Int(length) <= byteCount - 8 else {
             throw refuse("the header says it has \(length) bytes, and the file has \(byteCount)")

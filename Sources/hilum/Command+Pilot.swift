@@ -121,6 +121,13 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
     } catch {
         throw CommandError(.failed, "\(arguments.operands[0]): \(error.description)")
     }
+    let smallest = (0..<study.folds.count).map { study.folds.cases(of: $0).count }.min() ?? 0
+    if smallest < 20 && !isQuiet {
+        let better = max(2, input.pairs.count / 20)
+        standardError(
+            "pilot: the smallest fold has \(smallest) cases, among which the first five or ten are easily found; "
+                + (better < foldCount ? "--folds \(better) gives larger galleries\n" : "more cases tell more\n"))
+    }
     try FileIO.makeFolder(paths.work)
     let folder = (paths.page as NSString).deletingLastPathComponent
     if !folder.isEmpty { try FileIO.makeFolder(folder) }
