@@ -118,7 +118,7 @@ TARGET static void NAME(multiply)(const hilum_product *job) {
                     a_step = TILE_ROWS;
                 } else if (copies) {
                     a_row = k + ROW_GAP;
-                    for (size_t r = 0; r < m; r++) memcpy(block_a + r * a_row, left + r * job->a_row, k * sizeof(float));
+                    copy_rows(left, job->a_row, m, k, a_row, block_a);
                     left = block_a;
                 }
                 const size_t at = i * job->c_row + j;
