@@ -2,8 +2,8 @@ import Foundation
 
 /// Memory for parameters, packed weights and activations.
 enum FloatMemory {
-    /// From here on memory comes in huge pages: a step that touches hundreds of megabytes for the first time otherwise spends
-    /// about a tenth of its time on page faults.
+    /// From here on memory comes in huge pages: the first steps of a training touch hundreds of megabytes for the first time,
+    /// and a fault for each small page takes a good part of them.
     private static let largeByteCount = 1 << 22
     private static let hugePageByteCount = 1 << 21
 
