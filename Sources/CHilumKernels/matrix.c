@@ -14,6 +14,9 @@
 // are contiguous.
 #define PANEL 16
 enum { BLOCK_K = 256, BLOCK_N = 256, BLOCK_M = 120, BLOCK_M_PACKED = 240, ROW_GAP = 8, LONG_ROW = 512 };
+// Packing reads rows that lie far apart, which the processor does not foresee: AHEAD rows on are asked for early. SPAN columns of
+// A are a multiple of every TILE_ROWS, a LINE of the cache holds 16 floats.
+enum { AHEAD = 8, SPAN = 48, LINE = 16 };
 
 // Packed blocks of the thread's current product.
 static _Thread_local __attribute__((aligned(64))) float block_b[BLOCK_K * BLOCK_N];
@@ -62,6 +65,7 @@ static void pack_transposed_panel(const float *w, size_t row, size_t columns, si
 static void pack_plain_panel(const float *b, size_t row, size_t columns, size_t k, float *to) {
     for (size_t p = 0; p < k; p++) {
         const float *from = b + p * row;
+        __builtin_prefetch(from + AHEAD * row);
         if (columns >= PANEL) {
             memcpy(to + p * PANEL, from, PANEL * sizeof(float));
         } else {
@@ -111,8 +115,17 @@ size_t hilum_packed_count(size_t n, size_t k) { return (n + PANEL - 1) / PANEL *
 void hilum_pack(const float *w, size_t n, size_t k, float *packed) { pack(w, k, hilum_transposed, n, k, PANEL * k, packed); }
 
 // Rows of A in groups of `group`: to[(i / group) * group * k + p * group + i % group] = a[i * a_row + p * a_step].
-ALWAYS void pack_rows(const float *a, size_t a_row, size_t a_step, size_t m, size_t k, size_t group, float *to) {
-    for (size_t i = 0; i < m; i += group, to += group * k) {
+ALWAYS void pack_rows(const float *a, size_t a_row, size_t a_step, size_t m, size_t k, const size_t group, float *to) {
+    size_t i = 0;
+    // Where rows of A are columns of memory, several groups are read together, so that each line is read once.
+    for (; a_row == 1 && i + SPAN <= m; i += SPAN, to += SPAN * k) {
+        for (size_t p = 0; p < k; p++) {
+            const float *from = a + i + p * a_step;
+            for (size_t at = 0; at < SPAN; at += LINE) __builtin_prefetch(from + AHEAD * a_step + at);
+            for (size_t g = 0; g < SPAN; g += group) memcpy(to + g * k + p * group, from + g, group * sizeof(float));
+        }
+    }
+    for (; i < m; i += group, to += group * k) {
         const size_t rows = minimum(group, m - i);
         if (a_row == 1 && rows == group) {
             for (size_t p = 0; p < k; p++) memcpy(to + p * group, a + i + p * a_step, group * sizeof(float));
@@ -122,6 +135,19 @@ ALWAYS void pack_rows(const float *a, size_t a_row, size_t a_step, size_t m, siz
             const float *from = a + i * a_row + p * a_step;
             for (size_t r = 0; r < rows; r++) to[p * group + r] = from[r * a_row];
         }
+    }
+}
+
+// m rows of k floats, `to_row` apart.
+ALWAYS void copy_rows(const float *a, size_t a_row, size_t m, size_t k, size_t to_row, float *to) {
+    for (size_t r = 0; r < m; r++) {
+        const float *from = a + r * a_row, *next = from + 2 * a_row;
+        size_t p = 0;
+        for (; p + LINE <= k; p += LINE) {
+            __builtin_prefetch(next + p);
+            memcpy(to + r * to_row + p, from + p, LINE * sizeof(float));
+        }
+        memcpy(to + r * to_row + p, from + p, (k - p) * sizeof(float));
     }
 }
 

@@ -14,13 +14,15 @@ typedef int32_t NAME(bits) __attribute__((ext_vector_type(LANES), aligned(4), ma
 #define SPLAT(x) ((VEC)(x))
 #define LOAD(p) (*(const VEC *)(p))
 #define STORE(p, x) (*(VEC *)(p) = (x))
-#define SELECT(mask, a, b) ((VEC)(((BITS)(a) & (BITS)(mask)) | ((BITS)(b) & ~(BITS)(mask))))
 
-// exp(x) as in network.c: the nearest integer by adding 1.5 * 2^23, whose low bits then hold it.
+// The greater and the smaller of a limit and x; NaN stays NaN.
+#define AT_LEAST(limit, x) (SPLAT(limit) > (x) ? SPLAT(limit) : (x))
+#define AT_MOST(limit, x) (SPLAT(limit) < (x) ? SPLAT(limit) : (x))
+
+// exp(x) of x <= 0 as in network.c: the nearest integer by adding 1.5 * 2^23, whose low bits then hold it.
 TARGET ALWAYS VEC NAME(exponential)(VEC x) {
     CONTRACT
-    x = SELECT(x < SPLAT(-87.0f), SPLAT(-87.0f), x);
-    x = SELECT(x > SPLAT(88.0f), SPLAT(88.0f), x);
+    x = AT_LEAST(-87.0f, x);
     const VEC shifted = x * 1.44269504f + 12582912.0f;
     const VEC n = shifted - 12582912.0f;
     VEC r = x - n * 0.693359375f;
@@ -32,23 +34,30 @@ TARGET ALWAYS VEC NAME(exponential)(VEC x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + r + 1.0f;
-    const BITS power = ((BITS)shifted - 0x4B400000 + 127) << 23;
-    return p * (VEC)power;
+    // The exponent of p rises by n, which stands in the low bits of `shifted`.
+    return (VEC)((BITS)p + ((BITS)shifted << 23));
 }
 
-// x * Phi(x), by the same formula as in network.c.
+// x * Phi(x) = x/2 + x/2 * erf(x / sqrt 2), erf by the rational approximation that Eigen and XLA use for floats; the error stays
+// below 1e-6, two units in the last place of x.
 TARGET ALWAYS VEC NAME(gelu)(VEC x) {
     CONTRACT
-    const VEC size = (VEC)((BITS)x & 0x7FFFFFFF);
-    const VEC z = size * 0.70710678f;
-    const VEC t = 1.0f / (z * 0.3275911f + 1.0f);
-    VEC p = SPLAT(1.061405429f);
-    p = p * t - 1.453152027f;
-    p = p * t + 1.421413741f;
-    p = p * t - 0.284496736f;
-    p = p * t + 0.254829592f;
-    const VEC tail = 0.5f * p * t * NAME(exponential)(-z * z);
-    return x * SELECT(x < SPLAT(0), tail, 1.0f - tail);
+    const VEC z = AT_MOST(4.0f, AT_LEAST(-4.0f, x * 0.70710678f));
+    const VEC s = z * z;
+    VEC p = SPLAT(-2.72614225801306e-10f);
+    p = p * s + 2.77068142495902e-08f;
+    p = p * s - 2.10102402082508e-06f;
+    p = p * s - 5.69250639462346e-05f;
+    p = p * s - 7.34990630326855e-04f;
+    p = p * s - 2.95459980854025e-03f;
+    p = p * s - 1.60960333262415e-02f;
+    VEC q = SPLAT(-1.45660718464996e-05f);
+    q = q * s - 2.13374055278905e-04f;
+    q = q * s - 1.68282697438203e-03f;
+    q = q * s - 7.37332916720468e-03f;
+    q = q * s - 1.42647390514189e-02f;
+    const VEC half = x * 0.5f;
+    return half * (z * p / q) + half;
 }
 
 // What one tile does after its last block of the sum; the pointers stand at the tile's first element.
@@ -118,7 +127,7 @@ TARGET static void NAME(multiply)(const hilum_product *job) {
                     a_step = TILE_ROWS;
                 } else if (copies) {
                     a_row = k + ROW_GAP;
-                    for (size_t r = 0; r < m; r++) memcpy(block_a + r * a_row, left + r * job->a_row, k * sizeof(float));
+                    copy_rows(left, job->a_row, m, k, a_row, block_a);
                     left = block_a;
                 }
                 const size_t at = i * job->c_row + j;
@@ -153,14 +162,14 @@ TARGET ALWAYS float NAME(sum_of)(VEC x) {
     return total;
 }
 
-// x[width] becomes softmax(scale * x).
-TARGET static void NAME(softmax_row)(float *x, size_t width, float scale) {
+// x[width] becomes exp(scale * (x - max)); returns one over its sum, which makes it softmax(scale * x).
+TARGET static float NAME(softmax_row)(float *x, size_t width, float scale) {
     CONTRACT
     VEC top = SPLAT(x[0]);
     size_t j = 0;
     for (; j + LANES <= width; j += LANES) {
         const VEC here = LOAD(x + j);
-        top = SELECT(here > top, here, top);
+        top = here > top ? here : top;
     }
     float highest = top[0];
     for (int l = 1; l < LANES; l++) highest = top[l] > highest ? top[l] : highest;
@@ -174,17 +183,21 @@ TARGET static void NAME(softmax_row)(float *x, size_t width, float scale) {
     const size_t rest = width - j;
     if (rest > 0) {
         // What is no score must weigh nothing: it is left out of the sum and not stored.
-        float last[LANES] = {0};
-        memcpy(last, x + j, rest * sizeof(float));
+        float last[LANES];
+        for (size_t t = 0; t < LANES; t++) last[t] = t < rest ? x[j + t] : highest;
         const VEC e = NAME(exponential)((LOAD(last) - highest) * scale);
         for (size_t t = 0; t < rest; t++) {
             x[j + t] = e[t];
             total[t] += e[t];
         }
     }
-    const float inverse = 1.0f / NAME(sum_of)(total);
-    for (j = 0; j + LANES <= width; j += LANES) STORE(x + j, LOAD(x + j) * inverse);
-    for (; j < width; j++) x[j] *= inverse;
+    return 1.0f / NAME(sum_of)(total);
+}
+
+TARGET static void NAME(scale_row)(float *x, size_t width, float factor) {
+    size_t j = 0;
+    for (; j + LANES <= width; j += LANES) STORE(x + j, LOAD(x + j) * factor);
+    for (; j < width; j++) x[j] *= factor;
 }
 
 // g[width] becomes scale * p * (g - sum(p * g)).
@@ -215,11 +228,17 @@ TARGET static void NAME(attend)(
                 .m = rows, .n = weights ? length : padded_length, .k = head, .a = query + i * row, .a_row = row, .a_step = 1,
                 .b = keys, .b_operand = hilum_packed, .c = block, .c_row = block_row};
             NAME(multiply)(&product);
-            for (size_t r = 0; r < rows; r++) NAME(softmax_row)(block + r * block_row, length, scale);
+            float inverse[ATTEND_ROWS];
+            for (size_t r = 0; r < rows; r++) inverse[r] = NAME(softmax_row)(block + r * block_row, length, scale);
             const hilum_product mix = {
                 .m = rows, .n = head, .k = length, .a = block, .a_row = block_row, .a_step = 1, .b = values,
                 .b_operand = hilum_packed, .c = out + i * width + h * head, .c_row = width};
             NAME(multiply)(&mix);
+            // The rows of V are mixed first and scaled then: there are fewer of their floats than of the weights.
+            for (size_t r = 0; r < rows; r++) {
+                NAME(scale_row)(mix.c + r * width, head, inverse[r]);
+                if (weights) NAME(scale_row)(block + r * block_row, length, inverse[r]);
+            }
         }
     }
 }
@@ -263,7 +282,8 @@ TARGET static void NAME(attend_backward)(
 #undef SPLAT
 #undef LOAD
 #undef STORE
-#undef SELECT
+#undef AT_LEAST
+#undef AT_MOST
 #undef SET
 #undef TARGET
 #undef LANES

@@ -232,13 +232,15 @@ BODY void adamw_body(float *value, const float *gradient, float *moment1, float 
     float keep = 1.0f - rate * decay;
     float step = rate / correction1;
     float inverse2 = 1.0f / correction2;
+    // The root by this name: one that may set errno is not vectorised.
+#pragma clang loop vectorize(assume_safety)
     for (size_t i = 0; i < count; i++) {
         float g = gradient[i] * gradient_scale;
         float m = beta1 * moment1[i] + (1.0f - beta1) * g;
         float v = beta2 * moment2[i] + (1.0f - beta2) * g * g;
         moment1[i] = m;
         moment2[i] = v;
-        value[i] = value[i] * keep - step * m / (__builtin_sqrtf(v * inverse2) + epsilon);
+        value[i] = value[i] * keep - step * m / (__builtin_elementwise_sqrt(v * inverse2) + epsilon);
     }
 }
 

@@ -47,7 +47,7 @@ public final class PackedWeights: @unchecked Sendable {
             return
         }
         // Safety: `count` words of 32 bits, freed in deinit; each layer's panels end before the next one's begin.
-        let base = UnsafeMutableRawPointer.allocate(byteCount: count * 4, alignment: 64)
+        let base = FloatMemory.allocate(count)
         switch precision {
         case .f32:
             let floats = base.bindMemory(to: Float.self, capacity: count)

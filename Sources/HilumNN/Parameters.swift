@@ -53,8 +53,7 @@ public final class ParameterBuffer: @unchecked Sendable {
     public init(count: Int) {
         self.count = count
         // Safety: `count` floats, freed in deinit, aligned to a cache line.
-        pointer = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
-            .bindMemory(to: Float.self, capacity: max(count, 1))
+        pointer = FloatMemory.allocate(count).bindMemory(to: Float.self, capacity: max(count, 1))
         pointer.initialize(repeating: 0, count: max(count, 1))
     }
 

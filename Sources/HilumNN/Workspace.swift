@@ -59,7 +59,7 @@ public final class Workspace: @unchecked Sendable {
 
     private func addBlock(_ count: Int) {
         // Safety: owned by `blocks` and freed in deinit; 64-byte alignment is what AVX-512 likes best.
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: count * 4, alignment: 64)
+        let raw = FloatMemory.allocate(count)
         blocks.append(Block(base: raw.bindMemory(to: Float.self, capacity: count), count: count))
         allocationCount += 1
     }
