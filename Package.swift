@@ -12,7 +12,7 @@ let package = Package(
         // Floor 0: C. Each is imported by one Swift module (kernels: two).
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
-        .systemLibrary(name: "CSHA2", providers: [.apt(["libmd-dev"])]),
+        .systemLibrary(name: "CSHA2", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CGetopt"),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),

@@ -1,18 +1,19 @@
 import CSHA2
 import Foundation
 
-/// SHA-256 (FIPS 180-4), computed by libmd.
+/// SHA-256 (FIPS 180-4), computed by OpenSSL's libcrypto, which uses the processor's SHA instructions.
 ///
 /// Thread rule: a value type; one owner at a time.
 public struct SHA256 {
-    private var context = SHA2_CTX()
+    private var context = SHA256_CTX()
 
-    public init() { SHA256Init(&context) }
+    // The calls below return 1 always.
+    public init() { SHA256_Init(&context) }
 
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
-        // Safety: `base` is valid for `bytes.count` bytes for the length of this call; libmd only reads.
-        SHA256Update(&context, base.assumingMemoryBound(to: UInt8.self), bytes.count)
+        // Safety: `base` is valid for `bytes.count` bytes for the length of this call; libcrypto only reads.
+        SHA256_Update(&context, base, bytes.count)
     }
 
     public mutating func update(_ text: String) {
@@ -23,7 +24,7 @@ public struct SHA256 {
     /// The 32 bytes of the digest; the hash must not be used afterwards.
     public mutating func finish() -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        SHA256Final(&digest, &context)
+        SHA256_Final(&digest, &context)
         return digest
     }
 
