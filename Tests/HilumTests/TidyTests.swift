@@ -20,7 +20,8 @@ struct TidyTests {
     private static let fences: [String: Set<String>] = [
         "CLMDB": ["LMDB"], "CTurboJPEG": ["HilumImaging"], "CSHA2": ["HilumCore"], "CGetopt": ["hilum"],
         "CPNG": ["HilumImaging"],
-        "COpenBLAS": ["HilumNN"], "CHilumKernels": ["HilumCore", "HilumIndex", "HilumNN"], "CHilumSystem": ["HilumServer"],
+        "COpenBLAS": ["HilumNN"], "CHilumKernels": ["HilumCore", "HilumIndex", "HilumNN"],
+        "CHilumSystem": ["HilumServer"],
     ]
 
     @Test("A module imports from lower floors only")
