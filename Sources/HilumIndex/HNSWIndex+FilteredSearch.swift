@@ -14,7 +14,7 @@ extension HNSWIndex {
         let matching = min(matching, count)
         // A walk computes about 10 distances for each of the ef * count / matching nodes that it has to see.
         if matching <= limit || matching * matching <= 10 * limit * count {
-            return scan(query, k: k, filter: filter, scratch)
+            return scanCodes(query, k: k, filter: filter, scratch)
         }
         let slotCount = slots.load(ordering: .acquiring)
         var cost = SearchCost()
@@ -28,7 +28,7 @@ extension HNSWIndex {
             collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
         }
         if result.hits.count < k {
-            result = scan(query, k: k, filter: filter, scratch)
+            result = scanCodes(query, k: k, filter: filter, scratch)
         }
         result.visited = cost.visited
         result.distanceCount += cost.distanceCount

@@ -279,6 +279,43 @@ extension HNSWIndex {
         return finish(&scan, k: k, query: query, filter: .everything, scratch)
     }
 
+    /// Compares the codes of all items of `filter`, then the nearest of these as well as the index can.
+    func scanCodes(_ query: Target, k: Int, filter: ItemFilter, _ scratch: Scratch) -> SearchResult {
+        guard hasFineDistances else { return scan(query, k: k, filter: filter, scratch) }
+        let slotCount = slots.load(ordering: .acquiring)
+        let marks = scratch.beginVisit(slotCount: slotCount)
+        var pool = scratch.makePool(limit: min(max(2 * k, k + 32), slotCount))
+        var cost = SearchCost()
+        var waiting = 0
+        func flush() {
+            kernels.gather(query, scratch.codes, waiting, dimension, scratch.distances)
+            for index in 0..<waiting {
+                pool.insert(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]))
+            }
+            cost.distanceCount += waiting
+            waiting = 0
+        }
+        if k > 0, let words = filter.words {
+            for wordIndex in 0..<filter.wordCount {
+                var rest = words[wordIndex]
+                while rest != 0 {
+                    let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
+                    rest &= rest - 1
+                    guard let (node, _) = items.locate(item), marks.visit(node) else { continue }
+                    scratch.nodes[waiting] = node
+                    scratch.codes[waiting] = UnsafeRawPointer(store.code(node))
+                    waiting += 1
+                    if waiting == Scratch.batchCapacity { flush() }
+                }
+            }
+        }
+        flush()
+        var result = SearchResult()
+        collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
+        result.distanceCount = cost.distanceCount
+        return result
+    }
+
     /// Compares the vectors of all items of `filter`, each vector once.
     func scan(_ query: Target, k: Int, filter: ItemFilter, _ scratch: Scratch) -> SearchResult {
         let slotCount = slots.load(ordering: .acquiring)
