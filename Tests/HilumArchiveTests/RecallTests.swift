@@ -75,7 +75,7 @@ private func measure(_ query: [Float], _ index: HNSWIndex, below end: UInt32) th
             var probe = RecallProbe(vector, .report)
             var count = 1
             while try !probe.scanPiece(of: index, below: 33_000) { count += 1 }
-            #expect(count == 5)
+            #expect(count == 9)
             let whole = try index.withQuery(vector) { query throws(IndexError) in
                 try index.exactSearch(query, k: RecallEstimator.k)
             }
