@@ -25,17 +25,12 @@ extension Archive {
     public func search(_ request: SearchRequest) throws -> SearchResponse {
         try withArchiveErrors {
             let started = monotonicSeconds()
-            guard request.k >= 1, request.k <= ArchiveLimits.hitCount else {
-                throw ArchiveError(.limit, "k must be from 1 to \(ArchiveLimits.hitCount)")
-            }
-            if let ef = request.ef, ef < 1 || ef > 10 * ArchiveLimits.hitCount {
-                throw ArchiveError(.limit, "ef must be from 1 to \(10 * ArchiveLimits.hitCount)")
-            }
+            try checkWidth(k: request.k, ef: request.ef)
             let question = try question(request)
-            let ef = max(request.ef ?? max(64, 2 * request.k), request.k)
+            let (request, ef, expected) = try choosingWidth(request)
             var response = SearchResponse(
                 hits: [], generation: 1, ef: ef, visited: 0, microseconds: 0, isExact: request.isExact,
-                isShortOfFilter: false)
+                expectedRecall: expected, isShortOfFilter: false)
             var matching: ItemSet?
             if !request.filter.isEmpty || (!request.includesSelf && !question.selves.isEmpty) {
                 var set = try self.matching(request.filter)
@@ -50,6 +45,7 @@ extension Archive {
                 response.hits = try hits(found, question, request)
                 if response.hits.count >= request.k || isAll || request.minScore != nil { break }
             }
+            for kind in request.target.kinds { recall.note(question[kind], kind) }
             response.isShortOfFilter = !request.filter.isEmpty && response.hits.count < request.k
             response.microseconds = Int((monotonicSeconds() - started) * 1e6)
             return response
@@ -66,6 +62,26 @@ extension Archive {
         request.isExact = isExact
         request.target = kind == .image ? .image : .report
         return try search(request).hits.map { ($0.id, $0.score) }
+    }
+
+    /// The request with ef, or the exact scan, as its recall asks for; and the recall to be expected.
+    private func choosingWidth(
+        _ request: SearchRequest
+    ) throws(ArchiveError) -> (request: SearchRequest, ef: Int, expectedRecall: Double?) {
+        let standard = max(request.ef ?? max(64, 2 * request.k), request.k)
+        guard let wanted = request.recall else { return (request, standard, nil) }
+        guard wanted > 0, wanted <= 1 else { throw ArchiveError(.badRequest, "recall must be above 0, up to 1") }
+        guard request.ef == nil else {
+            throw ArchiveError(.badRequest, "ef and recall exclude each other; give one of them")
+        }
+        if request.isExact { return (request, standard, 1) }
+        let choice = choice(for: wanted, k: request.k, request.target.kinds)
+        if let ef = choice.ef {
+            return (request, min(max(ef, request.k), 10 * ArchiveLimits.hitCount), choice.expectedRecall)
+        }
+        var exact = request
+        exact.isExact = true
+        return (exact, standard, 1)
     }
 
     // MARK: The question
@@ -181,12 +197,7 @@ extension Archive {
         _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int, _ visited: inout Int
     ) throws -> [Candidate] {
         guard let graphs else { return [] }
-        let kinds: [VectorKind] =
-            switch request.target {
-            case .case: VectorKind.allCases
-            case .image: [.image]
-            case .report: [.report]
-            }
+        let kinds = request.target.kinds
         // Scores from codes are off by 1e-5 or so; what is near the end of an exact answer is compared again (`exactly`).
         let margin = request.isExact && kinds.contains { graphs[$0].precision == .i8 } ? 16 : 0
         var best: [UInt32: Candidate] = [:]

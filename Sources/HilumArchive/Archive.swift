@@ -23,6 +23,7 @@ import Synchronization
 /// | `Archive.swift` | create, open, close, get, count |
 /// | `Archive+Put.swift`, `Archive+Commit.swift` | put and delete |
 /// | `Archive+Search.swift` | search |
+/// | `Archive+Recall.swift`, `RecallEstimator.swift`, `RecallProbe.swift` | how much of the exact answer searches find |
 /// | `Archive+Checkpoint.swift` | loading, links on disk |
 /// | `Archive+Check.swift` | the proof that all of it agrees |
 /// | `Store.swift`, `CaseEntry.swift`, `ByteCoding.swift` | bytes on disk |
@@ -63,6 +64,8 @@ public final class Archive: @unchecked Sendable {
     public let embedder: (any Embedder)?
     /// Set by the first explanation.
     let explanationBaseline = Mutex<ExplanationBaseline?>(nil)
+    /// What is known of the recall of searches; learns from them as `estimateRecall` is called.
+    public let recall = RecallEstimator()
     /// The model whose vectors these are; nil as long as the archive was never opened for writing with one.
     public let modelID: String?
     /// Floats a vector; nil as long as there is no model.

@@ -16,6 +16,15 @@ public enum SearchTarget: String, Sendable, CaseIterable, Codable {
     /// Cases, by the better of image and report.
     case `case`
     case image, report
+
+    /// The graphs that are searched.
+    var kinds: [VectorKind] {
+        switch self {
+        case .case: VectorKind.allCases
+        case .image: [.image]
+        case .report: [.report]
+        }
+    }
 }
 
 /// A question to an archive.
@@ -37,6 +46,9 @@ public struct SearchRequest: Sendable {
     public var k = 10
     /// The breadth of the graph search; nil lets the archive choose (the larger of 64 and 2k).
     public var ef: Int?
+    /// Lets the archive choose ef by what it knows of its recall (`RecallEstimator`): above 0, up to 1, which is an exact scan.
+    /// Excludes `ef`.
+    public var recall: Double?
     /// Compares with every vector instead of walking the graph.
     public var isExact = false
     public var target = SearchTarget.case
@@ -75,6 +87,8 @@ public struct SearchResponse: Sendable {
     public var visited: Int
     public var microseconds: Int
     public var isExact: Bool
+    /// The recall that is known of searches like this one, for a request that asked for one; nil while too little is known.
+    public var expectedRecall: Double?
     /// Fewer hits than asked for, because fewer cases match the filter.
     public var isShortOfFilter: Bool
 }

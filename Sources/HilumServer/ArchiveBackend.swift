@@ -35,6 +35,7 @@ struct ArchiveBackend: ArchiveService {
         var request = SearchRequest(search.queries.map { SearchRequest.Part(Self.query($0.query), weight: $0.weight) })
         request.k = search.k
         request.ef = search.ef
+        request.recall = search.recall
         request.isExact = search.isExact
         request.minScore = search.minimumScore
         request.includesSelf = search.includesSelf
@@ -52,7 +53,8 @@ struct ArchiveBackend: ArchiveService {
             }
             return ServiceAnswer(
                 hits: hits, generation: response.generation, ef: response.ef, visited: response.visited,
-                microseconds: response.microseconds, isShortOfFilter: response.isShortOfFilter)
+                microseconds: response.microseconds, isShortOfFilter: response.isShortOfFilter,
+                expectedRecall: response.expectedRecall)
         }
     }
 
@@ -99,8 +101,56 @@ struct ArchiveBackend: ArchiveService {
         try refusing {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return Array(try encoder.encode(try archive.stats()))
+            return Array(try encoder.encode(Statistics(stats: try archive.stats(), recall: archive.recall)))
         }
+    }
+
+    func metrics() throws -> [MetricFamily] {
+        try refusing {
+            let stats = try archive.stats()
+            let kinds = VectorKind.allCases
+            let estimates = kinds.map { archive.recall.estimate($0) }
+            func by(_ values: [Int]) -> [MetricFamily.Sample] {
+                zip(kinds, values).map { .init(Double($1), [("kind", $0.rawValue)]) }
+            }
+            var recalls: [MetricFamily.Sample] = []
+            var bounds: [MetricFamily.Sample] = []
+            for (kind, estimate) in zip(kinds, estimates) {
+                for (ef, figure) in zip(RecallEstimator.measuredEfs, estimate.figures) {
+                    let labels = [("kind", kind.rawValue), ("ef", String(ef))]
+                    recalls.append(.init(figure.value, labels))
+                    bounds.append(.init(figure.low, labels + [("bound", "low")]))
+                    bounds.append(.init(figure.high, labels + [("bound", "high")]))
+                }
+            }
+            return [
+                MetricFamily("hilum_cases", .gauge, "Stored cases.", [.init(Double(stats.cases))]),
+                MetricFamily("hilum_vectors", .gauge, "Stored vectors, by kind.", by([stats.images, stats.reports])),
+                MetricFamily(
+                    "hilum_nodes", .gauge, "Distinct vectors in the graphs, by kind.",
+                    by([stats.imageNodes, stats.reportNodes])),
+                MetricFamily(
+                    "hilum_store_bytes", .gauge, "Size of the store on disk, without images.",
+                    [.init(Double(stats.fileBytes))]),
+                MetricFamily(
+                    "hilum_graph_bytes", .gauge, "Memory of vectors and links.", [.init(Double(stats.graphBytes))]),
+                MetricFamily(
+                    "hilum_deletions_total", .counter, "Cases replaced or deleted since the archive was made.",
+                    [.init(Double(stats.deletions))]),
+                MetricFamily(
+                    "hilum_recall", .gauge, "Recall@10 of sampled live queries against an exact scan, by graph and ef.",
+                    recalls),
+                MetricFamily(
+                    "hilum_recall_bound", .gauge, "Bounds of the 95 % interval of hilum_recall.", bounds),
+                MetricFamily(
+                    "hilum_recall_samples_total", .counter, "Live queries that were answered again exactly, by graph.",
+                    by(estimates.map(\.sampleCount))),
+            ]
+        }
+    }
+
+    func useIdleTime(seconds: Double, isInterrupted: () -> Bool) throws -> Bool {
+        try refusing { try archive.estimateRecall(forSeconds: seconds, isInterrupted: isInterrupted) }
     }
 
     func maintain() throws { try refusing { try archive.clearDeadReaders() } }
@@ -200,4 +250,39 @@ struct ArchiveBackend: ArchiveService {
         result.metadata = record.metadata
         return result
     }
+}
+
+/// What STATS says: the figures of the archive, and under `recall` what is known of each graph.
+private struct Statistics: Encodable {
+    let stats: ArchiveStats
+    let recall: RecallEstimator
+
+    private struct Key: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(_ name: String) { stringValue = name }
+        init?(stringValue: String) { self.init(stringValue) }
+        init?(intValue: Int) { nil }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try stats.encode(to: encoder)
+        var object = encoder.container(keyedBy: Key.self)
+        var graphs = object.nestedContainer(keyedBy: Key.self, forKey: Key("recall"))
+        for kind in VectorKind.allCases {
+            let estimate = recall.estimate(kind)
+            var graph = graphs.nestedContainer(keyedBy: Key.self, forKey: Key(kind.rawValue))
+            try graph.encode(RecallEstimator.k, forKey: Key("k"))
+            try graph.encode(estimate.sampleCount, forKey: Key("samples"))
+            try graph.encode(estimate.waitingCount, forKey: Key("waiting"))
+            for (ef, figure) in zip(RecallEstimator.measuredEfs, estimate.figures) {
+                try graph.encode(Self.rounded(figure.value), forKey: Key("at_ef\(ef)"))
+                try graph.encode([figure.low, figure.high].map(Self.rounded), forKey: Key("ci95_ef\(ef)"))
+            }
+        }
+    }
+
+    /// To five decimals, more than the samples tell.
+    private static func rounded(_ value: Double) -> Double { (value * 1e5).rounded() / 1e5 }
 }

@@ -22,6 +22,13 @@ public protocol ArchiveService: Sendable {
     func count(_ conditions: [ServiceCondition]) throws -> Int
     /// The statistics as one JSON object without line feeds.
     func statisticsAsJSON() throws -> [UInt8]
+    /// The archive's own figures for METRICS.
+    func metrics() throws -> [MetricFamily]
+    /// Uses a moment in which no request runs, for about `seconds`, to learn about the archive; returns soon after
+    /// `isInterrupted` says so. Called on the writer's thread.
+    ///
+    /// - Returns: whether more is left to do.
+    func useIdleTime(seconds: Double, isInterrupted: () -> Bool) throws -> Bool
     /// Called on the writer's thread about once a minute while there are changes.
     func maintain() throws
     /// Checkpoints and closes; nothing is called afterwards.
@@ -118,6 +125,8 @@ public struct ServiceSearch: Sendable, Equatable {
     public var queries: [(query: ServiceQuery, weight: Float)]
     public var k = 10
     public var ef: Int?
+    /// Above 0, up to 1: lets the archive choose ef so that this recall is reached; not together with `ef`.
+    public var recall: Double?
     public var isExact = false
     public var target = ServiceTarget.case
     public var minimumScore: Float?
@@ -131,7 +140,8 @@ public struct ServiceSearch: Sendable, Equatable {
 
     public static func == (left: Self, right: Self) -> Bool {
         left.queries.elementsEqual(right.queries, by: ==) && left.k == right.k && left.ef == right.ef
-            && left.isExact == right.isExact && left.target == right.target && left.minimumScore == right.minimumScore
+            && left.recall == right.recall && left.isExact == right.isExact && left.target == right.target
+            && left.minimumScore == right.minimumScore
             && left.includesSelf == right.includesSelf && left.conditions == right.conditions
             && left.includesReports == right.includesReports
     }
@@ -190,9 +200,12 @@ public struct ServiceAnswer: Sendable, Equatable {
     public var microseconds: Int
     /// Fewer than k cases meet the filter.
     public var isShortOfFilter: Bool
+    /// The recall that is known of such searches, for one that asked for it; nil while too little is known.
+    public var expectedRecall: Double?
 
     public init(
-        hits: [ServiceHit], generation: Int, ef: Int, visited: Int, microseconds: Int, isShortOfFilter: Bool = false
+        hits: [ServiceHit], generation: Int, ef: Int, visited: Int, microseconds: Int, isShortOfFilter: Bool = false,
+        expectedRecall: Double? = nil
     ) {
         self.hits = hits
         self.generation = generation
@@ -200,6 +213,7 @@ public struct ServiceAnswer: Sendable, Equatable {
         self.visited = visited
         self.microseconds = microseconds
         self.isShortOfFilter = isShortOfFilter
+        self.expectedRecall = expectedRecall
     }
 }
 

@@ -56,6 +56,8 @@ final class BlockingQueue<Element: Sendable>: Sendable {
     }
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    var isEmpty: Bool { state.withLock { $0.head == $0.items.count } }
 }
 
 /// A thread that can be waited for.

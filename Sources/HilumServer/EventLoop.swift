@@ -270,8 +270,11 @@ final class EventLoop {
                 let isCancelled: @Sendable () -> Bool = {
                     cancelled.isRaised || work.deadline.map { $0 <= monotonicSeconds() } ?? false
                 }
+                let handler = handler
+                let submitted = monotonicSeconds()
                 _ = writer.submit(handler.change(work.request), isCancelled: isCancelled) { outcome in
                     let reply = RequestHandler.reply(to: work.request, outcome: outcome)
+                    handler.metrics.note(work.request.verb, seconds: monotonicSeconds() - submitted)
                     mailbox.post(.init(client: key, ticket: work.ticket, reply: reply))
                 }
             }
@@ -302,7 +305,10 @@ final class EventLoop {
     /// Accounts for memory, ends what is finished and tells epoll what the client waits for.
     private func settle(_ client: Client, now: Double) {
         if client.connection.nextRequestDeadline != nil { hurried.insert(client.key) }
-        for code in client.connection.takeRefusedCodes() { refusals.note(code, client) }
+        for code in client.connection.takeRefusedCodes() {
+            refusals.note(code, client)
+            handler.metrics.refuse(code)
+        }
         let held = client.connection.heldByteCount
         heldByteCount += held - client.heldByteCount
         client.heldByteCount = held

@@ -1,7 +1,8 @@
 extension RequestHandler {
     /// Keys of SEARCH that are no filters.
     static let searchKeys: Set<String> = [
-        "text", "id", "image", "vec", "w.text", "w.id", "w.image", "w.vec", "k", "ef", "exact", "target", "min_score",
+        "text", "id", "image", "vec", "w.text", "w.id", "w.image", "w.vec", "k", "ef", "recall", "exact", "target",
+        "min_score",
         "self",
         "with", "deadline_ms",
     ]
@@ -33,6 +34,11 @@ extension RequestHandler {
         }
         var status = "hits=\(answer.hits.count) gen=\(answer.generation) ef=\(answer.ef)"
         status += " visited=\(answer.visited) us=\(answer.microseconds)"
+        if search.recall != nil, let recall = answer.expectedRecall {
+            // Cut, not rounded: 1 is said of an exact scan only.
+            let cut = Int(recall * 10_000)
+            status += " recall=\(cut / 10_000).\(String(10_000 + cut % 10_000).dropFirst())"
+        }
         if answer.isShortOfFilter { status += " short=filter" }
         return builder.ok(status)
     }
@@ -48,6 +54,7 @@ extension RequestHandler {
         var search = ServiceSearch(queries: try queries(request))
         search.k = try Self.integer(request, "k", in: 1...Self.largestK) ?? search.k
         search.ef = try Self.integer(request, "ef", in: 1...Self.largestEf)
+        search.recall = try Self.recall(request)
         search.isExact = try Self.flag(request, "exact") ?? false
         search.includesSelf = try Self.flag(request, "self") ?? true
         search.minimumScore = try Self.number(request, "min_score", in: -1...1)
@@ -59,6 +66,17 @@ extension RequestHandler {
         }
         search.conditions = conditions
         return search
+    }
+
+    private static func recall(_ request: Request) throws(ServerError) -> Double? {
+        guard let text = request.value("recall") else { return nil }
+        guard let value = Double(text), value > 0, value <= 1 else {
+            throw .refused(.badRequest, "recall= takes a number above 0, up to 1")
+        }
+        if request.value("ef") != nil {
+            throw .refused(.badRequest, "ef= and recall= exclude each other; give one of them")
+        }
+        return value
     }
 
     private func queries(_ request: Request) throws(ServerError) -> [(query: ServiceQuery, weight: Float)] {

@@ -15,12 +15,15 @@ final class RequestHandler: Sendable {
         case write
     }
 
-    static let verbs = ["PING", "HELLO", "SEARCH", "PUT", "GET", "DELETE", "COUNT", "EXPLAIN", "STATS", "QUIT"]
-    static let laterVerbs: Set<String> = ["FACET", "METRICS", "REEMBED", "SNAPSHOT"]
+    static let verbs = [
+        "PING", "HELLO", "SEARCH", "PUT", "GET", "DELETE", "COUNT", "EXPLAIN", "STATS", "METRICS", "QUIT",
+    ]
+    static let laterVerbs: Set<String> = ["FACET", "REEMBED", "SNAPSHOT"]
 
     let service: any ArchiveService
     let configuration: ServerConfiguration
     let roots: ImageRoots
+    let metrics = RequestMetrics()
 
     init(service: any ArchiveService, configuration: ServerConfiguration, roots: ImageRoots = ImageRoots()) {
         self.service = service
@@ -30,6 +33,7 @@ final class RequestHandler: Sendable {
 
     func route(_ request: Request, mayWrite: Bool) -> Route {
         let tag = request.tag
+        metrics.count(Self.verbs.contains(request.verb) ? request.verb : "other")
         switch request.verb {
         case "PING", "QUIT":
             if let fault = Self.foreignArgument(of: request, allowed: []) {
@@ -37,7 +41,7 @@ final class RequestHandler: Sendable {
             }
             let builder = ReplyBuilder(tag: tag)
             return .reply(request.verb == "PING" ? builder.ok("PONG") : builder.ok("BYE", closes: true))
-        case "HELLO", "SEARCH", "GET", "COUNT", "EXPLAIN", "STATS": return .read
+        case "HELLO", "SEARCH", "GET", "COUNT", "EXPLAIN", "STATS", "METRICS": return .read
         case "PUT", "DELETE":
             if mayWrite { return .write }
             let text =
@@ -54,6 +58,12 @@ final class RequestHandler: Sendable {
 
     /// The reply to a reading request; never throws.
     func read(_ request: Request) -> Reply {
+        let began = monotonicSeconds()
+        metrics.begin()
+        defer {
+            metrics.end()
+            metrics.note(request.verb, seconds: monotonicSeconds() - began)
+        }
         do {
             let reply: Reply =
                 switch request.verb {
@@ -62,6 +72,7 @@ final class RequestHandler: Sendable {
                 case "GET": try get(request)
                 case "COUNT": try count(request)
                 case "EXPLAIN": try explain(request)
+                case "METRICS": try figures(request)
                 default: try statistics(request)
                 }
             if reply.bytes.count <= configuration.replyByteCount { return reply }
@@ -161,6 +172,24 @@ final class RequestHandler: Sendable {
         var builder = ReplyBuilder(tag: request.tag)
         builder.object(raw: try service.statisticsAsJSON())
         return builder.ok()
+    }
+
+    /// One object a family; their `text`s in a row are what Prometheus reads.
+    private func figures(_ request: Request) throws -> Reply {
+        try Self.checkArguments(of: request, allowed: [])
+        let families = metrics.families + (try service.metrics())
+        var builder = ReplyBuilder(tag: request.tag)
+        for family in families {
+            builder.object { json in
+                json.key("name")
+                json.string(family.name)
+                json.key("type")
+                json.string(family.kind.rawValue)
+                json.key("text")
+                json.string(family.text)
+            }
+        }
+        return builder.ok("families=\(families.count)")
     }
 
     private func get(_ request: Request) throws -> Reply {

@@ -15,10 +15,10 @@ import Synchronization
 /// | --- | --- |
 /// | `RequestLine`, `RequestParser`, `Request` | the grammar; pure |
 /// | `Connection` | one client as a state machine; pure |
-/// | `RequestHandler` (+ `Arguments`, `Search`) | what the verbs do |
+/// | `RequestHandler` (+ `Arguments`, `Search`), `RequestMetrics` | what the verbs do; what is counted of them |
 /// | `Reply`, `JSONWriter`, `VectorText` | the bytes of replies |
 /// | `ArchiveService`, `ArchiveBackend` | what the daemon needs of an archive; an `Archive` as such |
-/// | `WriterQueue`, `BlockingQueue` | one writer with group commit; worker threads |
+/// | `WriterQueue`, `BlockingQueue` | one writer with group commit, and idle time; worker threads |
 /// | `EventLoop`, `ListeningSocket`, `ImageRoots` | the socket shell |
 /// | `InboxLedger`, `InboxWatcher` | what lies in the inbox (pure); watching it |
 /// | `Client` | the other end of the socket |
@@ -96,7 +96,8 @@ public final class Server: Sendable {
             }
         }
         defer { if configuration.handlesSignals { hilum_signals_restore() } }
-        let writer = WriterQueue(service: service)
+        let handler = RequestHandler(service: service, configuration: configuration, roots: roots)
+        let writer = WriterQueue(service: service) { handler.metrics.runningCount == 0 }
         writer.start()
         defer { writer.stop() }
         var watcher: InboxWatcher?
@@ -109,7 +110,6 @@ public final class Server: Sendable {
         defer { watcher?.stop() }
         let pool = WorkerPool(threadCount: configuration.workerCount)
         defer { pool.stop() }
-        let handler = RequestHandler(service: service, configuration: configuration, roots: roots)
         let loop = try EventLoop(listener: listener, stop: stopDescriptor, handler: handler, pool: pool, writer: writer)
         Log.info("started: \(socketPath), \(facts.caseCount) cases, model \(facts.modelID.prefix(12))")
         serving.raise()

@@ -6,7 +6,8 @@ import Synchronization
 /// ```
 /// submit ─→ queue ─→ up to 64 cases or 5 ms ─→ ArchiveService.put (one durable commit) ─→ each request's completion
 /// ```
-/// A case that comes alone is not kept waiting. Changes take effect in the order in which they were submitted.
+/// While no change waits and no search runs, a tenth of the thread's time at most goes to `ArchiveService.useIdleTime`, a few
+/// milliseconds at once. A case that comes alone is not kept waiting longer than that. Changes take effect in the order in which they were submitted.
 /// Thread rule: any thread; completions run on the writer thread and must not block.
 final class WriterQueue: Sendable {
     enum Change: Sendable {
@@ -33,16 +34,29 @@ final class WriterQueue: Sendable {
         var batchCount = 64
         var gatherInSeconds = 0.005
         var maintenanceInSeconds = 60.0
+        /// Idle time is used for so long at once,
+        var idleWorkInSeconds = 0.005
+        /// and again after a pause,
+        var idlePauseInSeconds = 0.045
+        /// or, when nothing is left to do, after a longer one.
+        var idleLookInSeconds = 1.0
+        /// After idle work that failed.
+        var idleRetryInSeconds = 60.0
     }
 
     private let queue = BlockingQueue<Item>()
     private let service: any ArchiveService
     private let limits: Limits
+    /// Whether no request runs on another thread.
+    private let isIdle: @Sendable () -> Bool
     private let thread: Mutex<WorkerThread?> = Mutex(nil)
 
-    init(service: any ArchiveService, limits: Limits = Limits()) {
+    init(
+        service: any ArchiveService, limits: Limits = Limits(), isIdle: @escaping @Sendable () -> Bool = { true }
+    ) {
         self.service = service
         self.limits = limits
+        self.isIdle = isIdle
     }
 
     func start() {
@@ -67,7 +81,7 @@ final class WriterQueue: Sendable {
         // Whether the last batch had company: then it pays to wait a moment for the next one's.
         var isCrowded = false
         var lastMaintenance = monotonicSeconds()
-        while let first = queue.take() {
+        while let first = next() {
             var items = [first]
             let end = monotonicSeconds() + limits.gatherInSeconds
             while items.count < limits.batchCount {
@@ -80,6 +94,27 @@ final class WriterQueue: Sendable {
             if monotonicSeconds() - lastMaintenance >= limits.maintenanceInSeconds {
                 lastMaintenance = monotonicSeconds()
                 do { try service.maintain() } catch { Log.warning("maintenance: \(type(of: error))") }
+            }
+        }
+    }
+
+    /// The next change; until it comes, idle time is used. Nil when the queue is closed and empty.
+    private func next() -> Item? {
+        var pause = limits.idlePauseInSeconds
+        while true {
+            if let item = queue.take(withinSeconds: pause) { return item }
+            // What was queued before the end is still handed out.
+            if queue.isClosed { return queue.take() }
+            pause = limits.idlePauseInSeconds
+            guard isIdle() else { continue }
+            do {
+                let isMoreLeft = try service.useIdleTime(seconds: limits.idleWorkInSeconds) {
+                    !isIdle() || !queue.isEmpty
+                }
+                if !isMoreLeft { pause = limits.idleLookInSeconds }
+            } catch {
+                Log.warning("idle work: \(type(of: error))")
+                pause = limits.idleRetryInSeconds
             }
         }
     }

@@ -7,17 +7,30 @@ extension Command {
     static let check = Command(
         name: "check",
         summary: "prove that store, vectors and graph agree",
-        usage: ["ARCHIVE [--deep] [--json]"],
+        usage: ["ARCHIVE [--deep] [--recall N [-k 10] [--ef 64] [--seed S]] [--json]"],
         operands: ["ARCHIVE"],
         options: [
             .flag("deep", "read every record and every vector, and search for each of them"),
-            .json,
+            .value(
+                "recall", "N",
+                "also search with N stored vectors of each kind, and say how much of the exact answer is found"),
+            .value("k", "K", "hits a search for --recall (default 10)", letter: "k"),
+            .value(
+                "ef", "N", "width of the searches for --recall (default what a search takes: 64, or twice K if more)"),
+            .value("seed", "S", "which vectors --recall takes (default 1)"),
+            .quiet, .json,
         ],
         details: """
             Reads the store in a process of its own, so that even damage that would end a process is reported in a sentence.
             Prints what is wrong, one line a finding, and exits 1; exits 0 and says so when nothing is.
+            --recall asks each graph with its own vectors, a case itself left out, and the image graph also with reports. It prints
+            recall@K with an interval of 95 % and the time of a search and of an exact scan, which it makes for each of the
+            queries; recall is a measurement, so a low one is no finding.
             """,
-        examples: [("hilum check archive --deep", "the full proof")],
+        examples: [
+            ("hilum check archive --deep", "the full proof"),
+            ("hilum check archive --recall 200 --ef 128", "how exact searches with ef=128 are"),
+        ],
         run: runCheck)
 }
 
@@ -27,6 +40,7 @@ private let innerVariable = "HILUM_CHECK_INNER"
 private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
     let isDeep = arguments.has("deep")
     let path = arguments.operands[0]
+    let recall = try RecallOptions(arguments)
     if ProcessInfo.processInfo.environment[innerVariable] == "1" {
         // Only the exit by a signal matters here; what the archive has to say goes to the parent as JSON.
         let report = try Archive.check(at: path, deep: isDeep)
@@ -34,22 +48,103 @@ private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
         return .done
     }
     let report = try checkInChild(path, isDeep: isDeep)
+    var checks: [Archive.RecallCheck]?
+    if let recall, report.isClean {
+        guard let measured = try recall.measure(path, isQuiet: arguments.has("quiet")) else { return .interrupted }
+        checks = measured
+    }
     if arguments.has("json") {
-        let object = JSON.object([
+        var members: [(key: String, value: JSON)] = [
             ("clean", .bool(report.isClean)), ("deep", .bool(isDeep)), ("cases", .integer(report.cases)),
             ("vectors", .integer(report.vectors)), ("pages", .integer(report.pages)),
             ("findings", .strings(report.findings)), ("notes", .strings(report.notes)),
-        ])
-        standardOutputLine(object.text)
+        ]
+        if let recall, let checks { members.append(("recall", recall.json(checks))) }
+        standardOutputLine(JSON.object(members).text)
     } else {
         for finding in report.findings { standardOutputLine(shown(finding)) }
         for note in report.notes { standardError("note: \(shown(note))\n") }
         if report.isClean {
             standardOutputLine(
                 "\(path) is sound: \(report.cases) cases, \(report.vectors) vectors, \(report.pages) pages")
+            if let recall, let checks { standardOutput(recall.table(checks)) }
+        } else if recall != nil {
+            standardError("recall was not measured, as the archive is not sound\n")
         }
     }
     return report.isClean ? .done : .failed
+}
+
+/// What `--recall` asks for.
+private struct RecallOptions {
+    let count: Int
+    let k: Int
+    let ef: Int
+    let seed: UInt64
+
+    /// Nil without `--recall`.
+    init?(_ arguments: Arguments) throws {
+        let wanted = try arguments.integer("recall", in: 1...1_000_000)
+        let k = try arguments.integer("k", in: 1...ArchiveLimits.hitCount)
+        let ef = try arguments.integer("ef", in: 1...100_000)
+        seed = try arguments.seed()
+        guard let wanted else {
+            for name in ["k", "ef", "seed"] where arguments.text(name) != nil {
+                throw CommandError.usage("--\(name) needs --recall")
+            }
+            return nil
+        }
+        count = wanted
+        self.k = k ?? RecallEstimator.k
+        self.ef = max(ef ?? max(64, 2 * self.k), self.k)
+    }
+
+    /// Nil when it was interrupted.
+    func measure(_ path: String, isQuiet: Bool) throws -> [Archive.RecallCheck]? {
+        let archive = try openArchive(path, .readOnly)
+        defer { archive.close() }
+        Interruption.watch("stopping; the recall that was measured so far is not shown")
+        let progress = Progress("recall", total: archive.recallCheckCount(count), unit: "queries", quiet: isQuiet)
+        let checks = try archive.checkRecall(
+            count, k: k, ef: ef, seed: seed, advance: { progress.advance(by: $0) }, interrupted: Interruption.flag)
+        progress.finish()
+        return checks
+    }
+
+    func json(_ checks: [Archive.RecallCheck]) -> JSON {
+        var members: [(key: String, value: JSON)] = [
+            ("k", .integer(k)), ("ef", .integer(ef)),
+            ("seed", Int(exactly: seed).map(JSON.integer) ?? .string(String(seed))),
+        ]
+        for check in checks {
+            let interval = [check.recall.low, check.recall.high].map { JSON.number($0, decimals: 5) }
+            members.append(
+                (
+                    check.name,
+                    .object([
+                        ("queries", .integer(check.queries)), ("recall", .number(check.recall.value, decimals: 5)),
+                        ("ci95", .array(interval)), ("ms", .number(check.milliseconds, decimals: 4)),
+                        ("exact_ms", .number(check.exactMilliseconds, decimals: 4)),
+                    ])
+                ))
+        }
+        return .object(members)
+    }
+
+    func table(_ checks: [Archive.RecallCheck]) -> String {
+        var table = TextTable([
+            ("queries", .left), ("count", .right), ("recall@\(k)", .right), ("95 %", .right), ("ef \(ef), ms", .right),
+            ("exact, ms", .right),
+        ])
+        for check in checks {
+            table.append([
+                check.name.replacing("_", with: " "), String(check.queries), percentText(check.recall.value),
+                "\(percentText(check.recall.low)) to \(percentText(check.recall.high))",
+                String(format: "%.3f", check.milliseconds), String(format: "%.3f", check.exactMilliseconds),
+            ])
+        }
+        return table.text
+    }
 }
 
 /// Runs this program once more on the same archive and waits for its report.

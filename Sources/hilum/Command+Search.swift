@@ -25,6 +25,10 @@ extension Command {
                 "only cases that match all of these: view=PA finding=effusion,normal date=2019-01..2019-06 site!=B"),
             .value("min-score", "S", "only hits with at least this cosine, from -1 to 1"),
             .value("ef", "N", "width of the search in the graph: more is slower and more exact"),
+            .value(
+                "recall", "R",
+                "in place of --ef: reach this share of the exact answer, above 0, up to 1; a daemon chooses ef by what it"
+                    + " knows of its recall, without one it is an exact search"),
             .flag("exact", "compare with every case"),
             .value("socket", "PATH", "ask the daemon at this socket instead of opening ARCHIVE"),
             .value("sheet", "OUT.png", "draw query and hits on a contact sheet"),
@@ -35,6 +39,8 @@ extension Command {
             Several of --text, --image and --id are one query together. Without --json a table is printed; with it one object a hit,
             best first: {"rank":1,"id":…,"score":…,"via":"image","patient":…,"view":…,"date":…,"findings":[…]}.
             The score is the cosine; 'via' says whether the case's image or its report was nearest.
+            With --recall, a daemon answers with the smallest ef that has reached R for the queries it measured; it measures some
+            of its queries again in idle time, and until there are enough of them it takes an ef of 64 (above 0.95: 256).
             Exits 4 when the case given with --id is not there, 5 when no daemon answers.
             """,
         examples: [
@@ -55,6 +61,7 @@ private struct Question {
     private var image: GrayImage?
     let count: Int
     let ef: Int?
+    let recall: Double?
     let target: SearchTarget
     let filterText: String
     let filter: Filter
@@ -83,6 +90,9 @@ private struct Question {
         guard !parts.isEmpty else { throw CommandError.usage("--text, --image or --id is missing") }
         count = try arguments.integer("count", in: 1...ArchiveLimits.hitCount) ?? 10
         ef = try arguments.integer("ef", in: 1...100_000)
+        recall = try arguments.number("recall", in: 0...1)
+        if recall == 0 { throw CommandError.usage("--recall needs a number above 0, up to 1") }
+        if recall != nil && ef != nil { throw CommandError.usage("--ef and --recall exclude each other") }
         let targets = SearchTarget.allCases.map(\.rawValue)
         target = try arguments.choice("target", among: targets).flatMap(SearchTarget.init) ?? .case
         filterText = arguments.texts("where").joined(separator: " ")
@@ -108,7 +118,8 @@ private struct Question {
         request.target = target
         request.filter = filter
         request.minScore = minScore.map { Float($0) }
-        request.isExact = isExact
+        // One exact scan costs less than the dozens that would tell which ef reaches a recall.
+        request.isExact = isExact || recall != nil
         request.includesReports = wantsReports
         let response: SearchResponse
         do { response = try archive.search(request) } catch let error as ArchiveError where error.code == .notFound {
@@ -143,6 +154,7 @@ private struct Question {
         }
         line += " k=\(count) target=\(target.rawValue)"
         if let ef { line += " ef=\(ef)" }
+        if let recall { line += " recall=\(recall)" }
         if isExact { line += " exact=1" }
         if let minScore { line += " min_score=\(minScore)" }
         if wantsReports { line += " with=report,path" }
@@ -151,7 +163,13 @@ private struct Question {
         if let code = reply.status.code {
             throw CommandError(code == .notFound ? .notFound : .failed, "\(code.rawValue): \(reply.status.text)")
         }
-        standardError("\(reply.objects.count) hits\(reply.status.fields["us"].map { " in \($0) µs" } ?? "")\n")
+        let time = reply.status.fields["us"].map { " in \($0) µs" } ?? ""
+        var width = ""
+        if recall != nil && !isExact {
+            let known = reply.status.fields["recall"] ?? "not known yet"
+            width = " (ef \(reply.status.fields["ef"] ?? "unknown"), recall \(known))"
+        }
+        standardError("\(reply.objects.count) hits\(time)\(width)\n")
         return reply.objects.compactMap { FoundCase(line: $0) }
     }
 

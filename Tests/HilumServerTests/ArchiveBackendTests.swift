@@ -28,6 +28,36 @@ private struct WordEmbedder: Embedder {
     }
 }
 
+/// Asks until idle time has measured enough queries, and then for a recall.
+private func theDaemonKnowsItsRecall(_ client: Client) throws {
+    let first = try client.request("SEARCH text=\"finding\" target=report recall=0.9 k=3").status
+    #expect(first.fields["ef"] == "64" && first.fields["recall"] == nil)
+    for number in 0..<40 {
+        #expect(try client.request("SEARCH text=\"some finding \(number)\" k=3").status.isOK)
+    }
+    func recall() throws -> [String: [String: Any]] {
+        let line = try #require(try client.request("STATS").objects.first)
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        return try #require(object["recall"] as? [String: [String: Any]])
+    }
+    #expect(try eventually { try (recall()["report"]?["samples"] as? Int ?? 0) > 40 })
+    let known = try recall()
+    #expect(known["report"]?["at_ef64"] as? Double == 1 && (known["report"]?["ci95_ef64"] as? [Double])?.count == 2)
+    #expect(known["image"]?["samples"] as? Int == 0 && known["image"]?["at_ef64"] == nil, "there are no images")
+    let later = try client.request("SEARCH text=\"finding\" recall=0.9 k=3").status
+    #expect(later.fields["ef"] == "16" && later.fields["recall"]?.hasPrefix("0.99") == true)
+    #expect(try client.request("SEARCH text=\"finding\" recall=1 k=3").status.fields["recall"] == "1.0000")
+    let metrics = try client.request("METRICS").objects.joined()
+    for part in [
+        #"hilum_recall{kind=\"report\",ef=\"64\"} 1\n"#, #"hilum_cases 19\n"#, #"hilum_vectors{kind=\"report\"} 19\n"#,
+        #"hilum_recall_samples_total{kind=\"image\"} 0\n"#, #"hilum_refusals_total{code=\"NOTFOUND\"} 2\n"#,
+        #"hilum_request_seconds_count{verb=\"PUT\"}"#,
+    ] {
+        #expect(metrics.contains(part), "\(part) is missing")
+    }
+    for word in ["finding", "effusion"] { #expect(!metrics.contains(word)) }
+}
+
 @Suite struct ArchiveBackendTests {
     @Test func theDaemonServesARealArchive() throws {
         let folder = try TemporaryFolder()
@@ -68,6 +98,8 @@ private struct WordEmbedder: Embedder {
         #expect(try client.request("GET id=c7").status.code == .notFound)
         #expect(try client.request("HELLO").objects.first?.contains("\"cases\":19") == true)
         #expect(try client.request("STATS").objects.first?.contains("\"cases\":19") == true)
+        #expect(try client.request("SEARCH text=x recall=0.9 ef=9").status.code == .badRequest)
+        try theDaemonKnowsItsRecall(client)
         try folder.write("inbox/drop.txt", "finding in the inbox")
         #expect(try eventually { try client.request("GET id=drop").status.isOK })
         #expect(

@@ -60,6 +60,52 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
             ])
     }
 
+    @Test func aRecallTakesThePlaceOfEf() throws {
+        for (text, recall) in [("0.95", 0.95), ("1", 1), ("0.001", 0.001), ("9e-1", 0.9)] {
+            let search = try makeSearch("SEARCH text=a recall=\(text)")
+            #expect(search.recall == recall && search.ef == nil && search.conditions.isEmpty)
+        }
+        #expect(try makeSearch("SEARCH text=a recall=0.9 exact=1").isExact)
+        #expect(try makeSearch("SEARCH text=a").recall == nil)
+        #expect(ask("SEARCH text=a recall=0.9 ef=64").first?.contains("give one of them") == true)
+    }
+
+    @Test func whoAsksForARecallIsToldWhatIsKnownOfIt() {
+        #expect(ask("SEARCH text=a recall=0.95 k=1").last == "OK hits=1 gen=1 ef=64 visited=5 us=7 recall=0.9600")
+        #expect(ask("SEARCH text=a recall=1 k=1").last == "OK hits=1 gen=1 ef=64 visited=5 us=7 recall=1.0000")
+        #expect(ask("SEARCH text=a k=1").last == "OK hits=1 gen=1 ef=64 visited=5 us=7")
+    }
+
+    @Test func metricsAreFamiliesThatPrometheusReads() throws {
+        let lines = ask("PING\nNOSUCH\nNONSENSE\nCOUNT\n@m METRICS")
+        #expect(lines.last == "@m OK families=6")
+        var text = ""
+        for line in lines.dropFirst(4).dropLast() {
+            #expect(line.hasPrefix("@m {"))
+            let object = try #require(
+                try JSONSerialization.jsonObject(with: Data(line.dropFirst(3).utf8)) as? [String: Any])
+            #expect(Set(object.keys) == ["name", "type", "text"])
+            text += try #require(object["text"] as? String)
+        }
+        for line in [
+            "# HELP hilum_requests_total Requests by verb.", "# TYPE hilum_requests_total counter",
+            "hilum_requests_total{verb=\"PING\"} 1", "hilum_requests_total{verb=\"METRICS\"} 1",
+            "hilum_requests_total{verb=\"other\"} 2", "hilum_request_seconds_count{verb=\"COUNT\"} 1",
+            "hilum_requests_running 1", "fake_cases 5", "# TYPE fake_idle_total counter",
+        ] {
+            #expect(text.split(separator: "\n").contains { $0 == line }, "\(line) is missing")
+        }
+        #expect(text.hasSuffix("\n") && !text.contains("NOSUCH"))
+    }
+
+    @Test func labelsAndNumbersAreWrittenAsPrometheusWantsThem() {
+        let family = MetricFamily(
+            "x", .gauge, "Help.", [.init(0.5, [("a", "q\"b\\c\nd"), ("b", "")]), .init(1e15), .init(-2)])
+        #expect(
+            family.text == "# HELP x Help.\n# TYPE x gauge\nx{a=\"q\\\"b\\\\c\\nd\",b=\"\"} 0.5\n"
+                + "x 1000000000000000\nx -2\n")
+    }
+
     @Test func octetsAreAnImage() throws {
         let search = try makeSearch("SEARCH w.image=2 text=a", literal: [0x89, 1])
         #expect(search.queries.count == 2)
@@ -74,7 +120,11 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
             ("SEARCH text=a k=x", "BADREQ"), ("SEARCH text=a k=10001", "BADREQ"), ("SEARCH text=a ef=0", "BADREQ"),
             ("SEARCH text=a exact=yes", "BADREQ"), ("SEARCH text=a target=cases", "BADREQ"),
             ("SEARCH text=a min_score=2", "BADREQ"), ("SEARCH text=a min_score=nan", "BADREQ"),
-            ("SEARCH text=a self=2", "BADREQ"), ("SEARCH text=a with=all", "BADREQ"), ("SEARCH text=a bare", "BADREQ"),
+            ("SEARCH text=a recall=0", "BADREQ"), ("SEARCH text=a recall=1.01", "BADREQ"),
+            ("SEARCH text=a recall=nan", "BADREQ"), ("SEARCH text=a recall=", "BADREQ"),
+            ("SEARCH text=a recall=-0.5", "BADREQ"), ("SEARCH text=a recall!=0.9", "BADREQ"),
+            ("SEARCH text=a recall=0.9 ef=64", "BADREQ"), ("SEARCH text=a self=2", "BADREQ"),
+            ("SEARCH text=a with=all", "BADREQ"), ("SEARCH text=a bare", "BADREQ"),
             ("SEARCH text=a w.text=0", "BADREQ"), ("SEARCH text=a w.text=-1", "BADREQ"),
             ("SEARCH text=a w.image=1", "BADREQ"),
             ("SEARCH text=a k!=3", "BADREQ"), ("SEARCH text=a view=..", "BADREQ"),
@@ -138,7 +188,7 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
             ("EXPLAIN id=a text=b", "NOTFOUND"), ("EXPLAIN id=case1", "BADREQ"), ("EXPLAIN text=b", "BADREQ"),
             ("EXPLAIN id=case1 text=\" \"", "BADREQ"), ("EXPLAIN id=case1 text=b bytes=3\nabc", "BADREQ"),
             ("EXPLAIN text=b bytes=3\nabc", "BADIMAGE"), ("EXPLAIN id=case1 text=b k=3", "BADREQ"),
-            ("METRICS", "UNKNOWN"), ("REEMBED status", "UNKNOWN"), ("SNAPSHOT to=/x", "UNKNOWN"),
+            ("METRICS x=1", "BADREQ"), ("REEMBED status", "UNKNOWN"), ("SNAPSHOT to=/x", "UNKNOWN"),
         ])
     func refusesChanges(_ line: String, _ code: String) {
         let lines = ask(line)

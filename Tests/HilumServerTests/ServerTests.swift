@@ -317,6 +317,33 @@ import Testing
         #expect(archive.count([]) == 20)
     }
 
+    @Test func idleTimeIsUsedOnlyWhileNoRequestRuns() throws {
+        let archive = FakeArchive()
+        for _ in 0..<3 { _ = try archive.search(ServiceSearch(queries: [(.text("a"), 1)])) }
+        let isFree = AtomicFlag()
+        let looks = AtomicCounter()
+        var limits = WriterQueue.Limits()
+        limits.idlePauseInSeconds = 0.001
+        limits.idleLookInSeconds = 0.001
+        let writer = WriterQueue(service: archive, limits: limits) {
+            looks.increment()
+            return isFree.isRaised
+        }
+        writer.start()
+        defer { writer.stop() }
+        #expect(eventually { looks.current > 5 })
+        #expect(archive.state.withLock { $0.idleCount } == 0)
+        isFree.raise()
+        #expect(eventually { archive.state.withLock { $0.idleCount } == 3 })
+        let seen = looks.current
+        // A change is done as ever, and idle time goes on after it.
+        let isStored = AtomicFlag()
+        #expect(writer.submit(.put { ServiceCase(id: "a", report: "x") }) { _ in isStored.raise() })
+        #expect(eventually { isStored.isRaised && looks.current > seen + 3 })
+        _ = try archive.search(ServiceSearch(queries: [(.text("a"), 1)]))
+        #expect(eventually { archive.state.withLock { $0.idleCount } == 4 })
+    }
+
     @Test func changesOfOneCaseKeepTheirOrder() throws {
         let archive = FakeArchive()
         let writer = WriterQueue(service: archive)

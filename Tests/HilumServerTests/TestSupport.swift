@@ -49,6 +49,8 @@ final class FakeArchive: ArchiveService {
         var isClosed = false
         var isPutBroken = false
         var isDiskFull = false
+        /// Pieces of work done in idle time.
+        var idleCount = 0
     }
 
     let state = Mutex(State())
@@ -95,7 +97,8 @@ final class FakeArchive: ArchiveService {
         }
         return ServiceAnswer(
             hits: Array(hits), generation: 1, ef: search.ef ?? 64, visited: all.count, microseconds: 7,
-            isShortOfFilter: !search.conditions.isEmpty && matching.count < search.k)
+            isShortOfFilter: !search.conditions.isEmpty && matching.count < search.k,
+            expectedRecall: search.recall.map { min(1, $0 + 0.01) })
     }
 
     /// Two patches; each word's evidence is its number.
@@ -143,6 +146,23 @@ final class FakeArchive: ArchiveService {
         state.withLock { $0.cases.values.filter { Self.matches($0, conditions) }.count }
     }
     func statisticsAsJSON() -> [UInt8] { Array("{\"cases\":\(state.withLock { $0.cases.count })}".utf8) }
+    func metrics() -> [MetricFamily] {
+        return [
+            MetricFamily("fake_cases", .gauge, "Cases.", [.init(Double(state.withLock { $0.cases.count }))]),
+            MetricFamily(
+                "fake_idle_total", .counter, "Moments of idle time.", [.init(Double(state.withLock { $0.idleCount }))]),
+        ]
+    }
+
+    /// Every search leaves one piece of work for idle time.
+    func useIdleTime(seconds: Double, isInterrupted: () -> Bool) -> Bool {
+        state.withLock { state in
+            guard state.idleCount < state.searches.count else { return false }
+            state.idleCount += 1
+            return state.idleCount < state.searches.count
+        }
+    }
+
     func maintain() {}
     func close() { state.withLock { $0.isClosed = true } }
 

@@ -87,6 +87,37 @@ struct DaemonTests {
         #expect(piped.lines.first == "OK PONG")
     }
 
+    @Test("A daemon measures the queries it answered, and the program can ask for a recall")
+    func recall() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let daemon = try Daemon(archive: world.archive(in: scratch, indexed: true), in: scratch)
+        func search(_ recall: String) throws -> Program.Result {
+            try Program.run([
+                "search", "--socket", daemon.socket, "--text", "effusion", "-k", "3", "--recall", recall, "--json",
+            ])
+        }
+        let early = try search("0.9")
+        #expect(early.status == 0 && early.lines.count == 3, "\(early.errors)")
+        #expect(early.errors.contains("(ef 64, recall not known yet)"), "\(early.errors)")
+        let session = try daemon.session()
+        for number in 0..<40 { _ = try session.ask("SEARCH text=\"nodule \(number)\" k=1") }
+        let end = monotonicSeconds() + 120
+        var samples = 0
+        while samples < 2 * 41 && monotonicSeconds() < end {
+            let metrics = try session.ask("METRICS").joined()
+            samples = metrics.matches(of: /hilum_recall_samples_total\{kind=\\"[a-z]+\\"\} ([0-9]+)/).reduce(0) {
+                $0 + (Int($1.output.1) ?? 0)
+            }
+            // A daemon that is asked without a rest has no idle time.
+            usleep(20_000)
+        }
+        #expect(samples == 2 * 41)
+        let later = try search("0.9")
+        #expect(later.errors.contains(/\(ef [0-9]+, recall 0\.9[0-9]+\)/), "\(later.errors)")
+        #expect(later.status == 0 && later.lines.count == 3)
+    }
+
     @Test("A second daemon on the same archive is refused in words, and the first goes on")
     func secondDaemon() throws {
         let world = try World.shared()

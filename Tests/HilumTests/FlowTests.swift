@@ -184,6 +184,33 @@ struct FlowTests {
                 as? String == "X1")
     }
 
+    @Test("The recall of searches is measured by check, and reached by search")
+    func recall() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let check = try Program.run(["check", archive, "--recall", "20", "-k", "5", "--seed", "9", "--json"])
+        #expect(check.status == 0, "\(check.errors)")
+        #expect(check.errors.contains("recall: 60/60 queries"), "\(check.errors)")
+        let recall = try #require(try check.object()["recall"] as? [String: Any])
+        #expect(recall["k"] as? Int == 5 && recall["ef"] as? Int == 64 && recall["seed"] as? Int == 9)
+        for graph in ["image", "report", "report_to_image"] {
+            let figures = try #require(recall[graph] as? [String: Any], "\(graph) is missing")
+            // With fewer vectors than ef, nothing is missed.
+            #expect(figures["recall"] as? Double == 1 && figures["queries"] as? Int == 20)
+            let interval = try #require(figures["ci95"] as? [Double])
+            #expect(interval[0] > 0.8 && interval[0] < 0.9 && interval[1] == 1)
+            #expect(try #require(figures["ms"] as? Double) > 0 && #require(figures["exact_ms"] as? Double) > 0)
+        }
+        let table = try Program.run(["check", archive, "--recall", "20", "-q"])
+        #expect(table.status == 0 && table.errors.isEmpty, "\(table.errors)")
+        #expect(table.lines.count == 5 && table.lines[1].contains("recall@10"))
+        #expect(table.lines[4].hasPrefix("report to image") && table.lines[4].contains("100.0 %"))
+        let search = ["search", archive, "--text", "effusion", "--json"]
+        let exact = try Program.run(search + ["--exact"])
+        #expect(try Program.run(search + ["--recall", "0.95"]).text == exact.text)
+    }
+
     @Test("A damaged store is reported in a sentence by check, whatever the damage")
     func damage() throws {
         let world = try World.shared()
