@@ -239,12 +239,12 @@ def main() -> int:
     rounds, seconds = (3, 0.5) if arguments.quick else (7, 5.0)
     figures = Figures()
     if arguments.only in (None, "base"):
-        compare_encoders(figures, "mcr-base", arguments.work / "base", rounds, seconds, 2 if arguments.quick else 32)
+        compare_encoders(figures, "mcr-base", arguments.work / "base", rounds, seconds, 4 if arguments.quick else 16)
     if arguments.only in (None, "small"):
         compare_encoders(figures, "mcr-small", arguments.work / "small", rounds, seconds, 32)
     if arguments.only in (None, "train"):
         steps, batch = (1, 16) if arguments.quick else (6, 32)
-        for config in ("mcr-small", "mcr-tiny", "mcr-micro"):
+        for config in ("mcr-small", "mcr-tiny"):
             compare_training(figures, config, arguments.work / "train", rounds, steps, batch)
     return figures.finish()
 
