@@ -22,6 +22,8 @@ class Results:
     def __init__(self, path: Path, at_recall):
         self.lines = [json.loads(line) for line in path.read_text().splitlines()]
         self.at_recall = at_recall
+        # Rates that are lower bounds: better already at the smallest setting.
+        self.bounds: set[tuple] = set()
 
     def peers(self) -> list[str]:
         return list(dict.fromkeys(line["peer"] for line in self.lines if line["event"] == "search"))
@@ -39,6 +41,8 @@ class Results:
         """Queries a second at a recall; a peer that is better already at its smallest setting counts with that."""
         points = self.points(peer, queries)
         value = self.at_recall(points, recall) if points else None
+        if value is not None and value < 0:
+            self.bounds.add((peer, queries, recall))
         return abs(value) if value is not None else None
 
     def least(self, peer: str, event: str, field: str, **wanted) -> float | None:
@@ -64,6 +68,10 @@ class Figures:
     def __init__(self):
         self.lines: list[dict] = []
 
+    def missing(self, name: str) -> None:
+        """A figure of ours that could not be measured."""
+        self.lines.append({"figure": name, "value": None, "target": None, "holds": False})
+
     def at_least(self, name: str, value: float, target: float) -> None:
         self.lines.append({"figure": name, "value": round(value, 3), "target": target, "holds": value >= target})
 
@@ -79,31 +87,42 @@ def judge(name: str, results: Results, query_sets: list[str], figures: Figures) 
         for recall in (0.95, 0.99):
             ours = results.rate(OURS, queries, recall)
             rates = {peer: rate for peer in others if (rate := results.rate(peer, queries, recall))}
+            if not ours:
+                figures.missing(f"{label} rate at {recall}")
             if not ours or not rates:
-                print(f"{label}: no rate at recall {recall}", flush=True)
                 continue
             best = max(rates, key=rates.get)
+            def named(peer: str) -> str:
+                is_bound = (peer, queries, recall) in results.bounds
+                return f"{peer}, which is better still at its smallest ef" if is_bound else peer
+
             if "hnswlib" in rates:
-                figures.at_least(f"{label} rate at {recall} / hnswlib", ours / rates["hnswlib"], 2)
+                figures.at_least(f"{label} rate at {recall} / {named('hnswlib')}", ours / rates["hnswlib"], 2)
             target = 2 if queries != "query" and recall == 0.95 else 1.3
-            figures.at_least(f"{label} rate at {recall} / best peer ({best})", ours / rates[best], target)
+            figures.at_least(f"{label} rate at {recall} / best peer ({named(best)})", ours / rates[best], target)
     reaching = [peer for peer in others if results.rate(peer, "query", 0.99)]
     builds = {peer: seconds for peer in reaching if (seconds := results.least(peer, "build", "build_s"))}
     ours = results.least(OURS, "build", "build_s")
     if ours and builds:
         fastest = min(builds, key=builds.get)
         figures.at_most(f"{name} build / fastest that reaches 0.99 ({fastest})", ours / builds[fastest], 1)
+    if not ours:
+        figures.missing(f"{name} build")
     ours, theirs = results.resident(OURS), results.resident("hnswlib")
     if ours and theirs:
         figures.at_most(f"{name} resident bytes / hnswlib", ours / theirs, 0.6)
     opens = {peer: time for peer in others if "view" not in peer
              and (time := results.least(peer, "open", "open_ms", page_cache="cold"))}
     ours = results.least(OURS, "open", "open_ms", page_cache="cold")
+    if not ours:
+        figures.missing(f"{name} cold open")
     if ours and opens:
         fastest = min(opens, key=opens.get)
         figures.at_most(f"{name} cold open / fastest that loads ({fastest})", ours / opens[fastest], 1)
     ours, theirs = results.insertions(OURS), results.insertions("hannoy:f32")
-    if ours:
+    if not ours:
+        figures.missing(f"{name} durable insertions")
+    else:
         figures.at_least(f"{name} durable insertions a second, 100 a commit", ours, 1000)
     if ours and theirs:
         figures.at_least(f"{name} durable insertions / hannoy", ours / theirs, 10)
@@ -155,11 +174,14 @@ def main() -> int:
         out = arguments.work / f"{name}.jsonl"
         if not (arguments.reuse and out.exists()):
             out.unlink(missing_ok=True)
+            partial = out.with_suffix(".partial")
+            partial.unlink(missing_ok=True)
             subprocess.run(
                 [sys.executable, str(arguments.bench / "peers.py"), "run", "--data", str(data), "--peers",
                  arguments.peers or PEERS[name], "--external", f"{OURS}={program} ann", "--build-threads", "2", "--rounds",
                  str(arguments.rounds), "--query-sets", ",".join(query_sets), "--work", str(arguments.work / "indexes"),
-                 "--timeout", "1500", "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
+                 "--timeout", "1500", "--out", str(partial)], check=True, stdout=subprocess.DEVNULL)
+            partial.rename(out)
         subprocess.run([sys.executable, str(arguments.bench / "peers.py"), "summary", str(out)], check=True)
         results = Results(out, peers.at_recall)
         plot(program, name, results, query_sets, plots)

@@ -121,6 +121,7 @@ struct AnnBench {
         let isLean = options["lean"] == "yes"
         let store = try BenchStore(required("index"), metric: metric(), precision: precision(), isLean: isLean)
         let index = store.index
+        guard !isLean || options["filter"] == nil else { throw BenchError("--lean and --filter exclude each other") }
         let filter = try options["filter"].map { try Self.mask($0) }
         let find = { (query: UnsafeBufferPointer<Float>, ef: Int) throws -> SearchResult in
             try isLean ? store.search(query, k: Self.k, ef: ef) : index.search(query, k: Self.k, ef: ef, filter: filter)

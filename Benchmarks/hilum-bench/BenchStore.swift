@@ -3,9 +3,10 @@ import HilumCore
 import HilumIndex
 import LMDB
 
-/// An index on disk for the benchmark: the vectors, and a checkpoint of codes and links, as an archive keeps them.
+/// An index on disk for the benchmark, without the cases, ids and checks of an archive: the vectors, and a checkpoint of codes and
+/// links.
 ///
-/// | table | key | value after a CRC-32C |
+/// | table | key | value, after a CRC-32C but in `meta` |
 /// | --- | --- | --- |
 /// | `meta` | `dimension`, `precision`, `linked`, `link bytes`, `quantizer` | numbers u64; the quantizer's bytes |
 /// | `vectors` | number of the first | f32 rows of one commit, up to 256 KiB |
@@ -199,7 +200,7 @@ final class BenchStore {
     ) throws {
         // Groups that the checkpoint holds are passed over by their keys alone, so their pages are not read.
         try transaction.forEach(environment.table("vectors")) { key, bytes in
-            guard let first = UInt64(keyBytes: key) else { throw BenchError("a key is no number") }
+            guard let first = UInt64(keyBytes: key), bytes.count >= 4 else { throw BenchError("a vector is malformed") }
             try body(Int(first), UnsafeRawBufferPointer(rebasing: bytes[4...]))
             return true
         }

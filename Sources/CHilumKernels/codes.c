@@ -105,6 +105,9 @@ INLINE void prepare_body(const hilum_code_scale *scale, const float *x, size_t d
     const double room = SUM_LIMIT - (double)dimension - 1e-3 * SUM_LIMIT;
     double weight_step = maximum / WEIGHT_LIMIT;
     if (total / room > weight_step) weight_step = total / room;
+    // A power of two, so that whole numbers stay what they are.
+    int exponent;
+    if (weight_step > 0) weight_step = frexp(weight_step, &exponent) > 0.5 ? ldexp(1, exponent) : ldexp(1, exponent - 1);
     const float inverse = weight_step > 0 ? (float)(1 / weight_step) : 0;
     for (i = 0; i < dimension; i++) {
         float value = (x[i] - scale->offset[i]) * inverse;

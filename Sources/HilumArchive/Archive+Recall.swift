@@ -64,7 +64,8 @@ extension Archive {
     ///   - seed: decides the sample.
     ///   - advance: told of each query that is done, from any thread.
     ///   - interrupted: once raised, the rest is left out and nil returned.
-    /// - Throws: `.limit` for a `k` or `ef` out of range.
+    /// Larger archives compare codes, also in the exact scan; recall against that is recall of the walk.
+    /// - Throws: `.limit` for a `k` or `ef` out of range; what a search throws.
     /// - Complexity: O(`count` · cases)
     public func checkRecall(
         _ count: Int, k: Int = RecallEstimator.k, ef: Int? = nil, seed: UInt64 = 1, threads: Int = defaultThreadCount,
@@ -77,13 +78,16 @@ extension Archive {
         for (source, target, name) in Self.recallChecks {
             let numbers = recallSample(source, count, seed: seed)
             if numbers.isEmpty || graphs[target].count == 0 { continue }
-            let trials = parallelMap(numbers, threads: threads) { number -> RecallTrial? in
-                if interrupted.isRaised { return nil }
-                defer { advance(1) }
-                guard let vector = graphs[source].vector(of: number) else { return nil }
-                let own = source == target ? number : nil
-                return try? RecallTrial(vector, in: graphs[target], leavingOut: own, k: k, ef: ef)
-            }.compactMap { $0 }
+            let results = parallelMap(numbers, threads: threads) { number -> Result<RecallTrial?, any Error> in
+                Result {
+                    if interrupted.isRaised { return nil }
+                    defer { advance(1) }
+                    guard let vector = graphs[source].vector(of: number) else { return nil }
+                    let own = source == target ? number : nil
+                    return try RecallTrial(vector, in: graphs[target], leavingOut: own, k: k, ef: ef)
+                }
+            }
+            let trials = try results.compactMap { try $0.get() }
             if interrupted.isRaised { return nil }
             if trials.isEmpty { continue }
             let total = Double(trials.count)

@@ -76,8 +76,8 @@ extension Archive {
         }
         if request.isExact { return (request, standard, 1) }
         let choice = choice(for: wanted, k: request.k, request.target.kinds)
-        if let ef = choice.ef {
-            return (request, min(max(ef, request.k), 10 * ArchiveLimits.hitCount), choice.expectedRecall)
+        if let ef = choice.ef, ef <= 10 * ArchiveLimits.hitCount {
+            return (request, max(ef, request.k), choice.expectedRecall)
         }
         var exact = request
         exact.isExact = true
@@ -165,6 +165,36 @@ extension Archive {
         return unit
     }
 
+    /// The `k` nearest by the stored vectors, for a graph that only knows codes; any order.
+    private func scanStored(
+        _ query: [Float], _ kind: VectorKind, _ matching: ItemSet?, k: Int, _ visited: inout Int
+    ) throws -> [Candidate] {
+        var nearest: [Candidate] = []
+        var count = 0
+        try store.environment.read { transaction in
+            try store.forEachVector(transaction, kind, dimension: query.count) { number, vector in
+                if let matching, !matching.contains(number) { return true }
+                count += 1
+                let score = Self.cosine(query, vector)
+                if nearest.count == k, let last = nearest.last, score <= last.score { return true }
+                // Numbers rise, so a later one of equal score goes behind.
+                let place = nearest.lastIndex { $0.score >= score }.map { $0 + 1 } ?? 0
+                nearest.insert(Candidate(number: number, score: score, via: kind), at: place)
+                if nearest.count > k { nearest.removeLast() }
+                return true
+            }
+        }
+        visited += count
+        return nearest
+    }
+
+    /// The cosine of two unit vectors.
+    private static func cosine(_ left: [Float], _ right: [Float]) -> Float {
+        var product = 0.0
+        for place in left.indices { product += Double(left[place]) * Double(right[place]) }
+        return max(-1, min(1, Float(product)))
+    }
+
     /// The candidates with the scores of the stored vectors, where their graph only knows codes.
     private func exactly(
         _ candidates: [Candidate], _ question: Question, _ transaction: borrowing ReadTransaction
@@ -177,9 +207,7 @@ extension Archive {
             guard let vector = try store.vector(transaction, kind, exact[index].number, dimension: dimension) else {
                 continue
             }
-            var product = 0.0
-            for place in 0..<dimension { product += Double(vector[place]) * Double(question[kind][place]) }
-            exact[index].score = max(-1, min(1, Float(product)))
+            exact[index].score = Self.cosine(kind == .image ? question.image : question.report, vector)
         }
         return exact.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
     }
@@ -198,19 +226,25 @@ extension Archive {
     ) throws -> [Candidate] {
         guard let graphs else { return [] }
         let kinds = request.target.kinds
-        // Scores from codes are off by 1e-5 or so; what is near the end of an exact answer is compared again (`exactly`).
-        let margin = request.isExact && kinds.contains { graphs[$0].precision == .i8 } ? 16 : 0
         var best: [UInt32: Candidate] = [:]
         for kind in kinds {
             let index = graphs[kind]
             let set = matching.map { set in attributes.read { set.intersection($0.with(kind)) } }
             if set?.isEmpty == true { continue }
+            if request.isExact && index.precision == .i8 {
+                for found in try scanStored(question[kind], kind, set, k: k, &visited) {
+                    if let other = best[found.number], other.score >= found.score { continue }
+                    best[found.number] = found
+                }
+                continue
+            }
             let result = try question[kind].withUnsafeBufferPointer { vector in
                 request.isExact
-                    ? try index.exactSearch(vector, k: k + margin, filter: set)
+                    ? try index.exactSearch(vector, k: k, filter: set)
                     : try index.search(vector, k: k, ef: ef, filter: set)
             }
-            visited += result.isExact ? result.distanceCount : result.visited
+            // A scan visits no node of the graph, but compares.
+            visited += result.visited == 0 ? result.distanceCount : result.visited
             for hit in result.hits {
                 let score = max(-1, min(1, 1 - hit.distance))
                 if let other = best[hit.item], other.score >= score { continue }
@@ -218,7 +252,7 @@ extension Archive {
             }
         }
         let sorted = best.values.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
-        return Array(sorted.prefix(k + margin))
+        return Array(sorted.prefix(k))
     }
 
     /// The records of the candidates that are still stored, at most `request.k`.

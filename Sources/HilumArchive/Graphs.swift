@@ -30,9 +30,11 @@ struct VectorTable: Sendable {
         return low < numbers.count && numbers[low] == number ? low : nil
     }
 
-    /// How these vectors become codes.
+    /// How these vectors become codes. Later ones may lie half as far out again; the next start fits anew.
     var quantizer: ScalarQuantizer {
-        values.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: dimension) }
+        values.withUnsafeBufferPointer {
+            ScalarQuantizer(fitting: $0, dimension: dimension, reach: 1.5, allowsExact: false)
+        }
     }
 
     /// Puts the vectors that `index` lacks into it.

@@ -62,13 +62,16 @@ extension HNSWIndex {
     ///     orders a few more than are needed by these.
     ///   - codes: calls its second argument with the bytes of the piece of that number.
     ///   - isThere: whether an item is still to be found; those that are not are removed with repair.
-    /// - Throws: `IndexError` `.damagedLinks`; what `links` and `codes` throw.
+    /// - Throws: `IndexError` `.damagedLinks`, also in place of what `links` throws after the first piece; what `codes` throws.
     public convenience init(
         restoring linkByteCount: Int, links: (_ piece: Int) throws -> [UInt8], dimension: Int, metric: Metric,
         quantizer: ScalarQuantizer, keepsResiduals: Bool = true,
         codes: (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void,
         isThere: (_ item: UInt32) -> Bool
     ) throws {
+        guard quantizer.offset.count == dimension else {
+            throw IndexError.damaged("the quantizer has another dimension")
+        }
         let head = try links(0)
         guard head.count >= LinkFormat.headerByteCount else { throw IndexError.damaged("cut off") }
         var headReader = ByteReader(byteCount: linkByteCount) { head }

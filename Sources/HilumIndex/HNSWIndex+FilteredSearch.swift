@@ -1,7 +1,7 @@
 extension HNSWIndex {
     /// A search whose hits must match a filter.
     ///
-    /// Few matching items are scanned exactly. Otherwise the graph is walked over all nodes, and ends as an unfiltered walk does,
+    /// Few matching items are scanned, by their codes first where there are such. Otherwise the graph is walked over all nodes, and ends as an unfiltered walk does,
     /// only that the pool which decides holds matching nodes: it widens by itself where matches are rare. A walk that gets dearer
     /// than the scan gives way to it, and so does one that ends with fewer than `k` hits.
     ///

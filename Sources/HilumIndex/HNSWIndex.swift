@@ -147,7 +147,9 @@ public final class HNSWIndex: @unchecked Sendable {
         return Array(UnsafeBufferPointer(start: scratch.floats, count: dimension))
     }
 
-    /// Whether an item is there with just this vector, or with its codes.
+    /// Whether an item is there with just this vector, or with its codes. Any thread.
+    ///
+    /// - Parameter vector: `dimension` floats, finite.
     public func holds(_ vector: UnsafeBufferPointer<Float>, for item: UInt32) -> Bool {
         guard vector.count == dimension, let base = vector.baseAddress else { return false }
         let scratch = readers.enter()
@@ -325,14 +327,15 @@ public final class HNSWIndex: @unchecked Sendable {
         }
         let scratch = readers.borrow()
         defer { readers.giveBack(scratch) }
-        // Safety: a member has more room than a code, for its weights have 16 bits.
-        let code = scratch.member
+        // Safety: both have more room than a code or residual, for weights have 16 bits.
+        let (code, residual) = (scratch.member, scratch.query)
         var isReady = false
         return table.find(hash: hash) { node in
-            // Residuals are not compared: vectors with one hash of all bits and one code differ in theory only.
-            if !isReady { codeBook.encode(vector, code: code, residual: nil) }
+            if !isReady { codeBook.encode(vector, code: code, residual: residual) }
             isReady = true
-            return memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0
+            guard memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
+            guard let stored = store.residual(node) else { return true }
+            return memcmp(residual, stored, hilum_residual_bytes(dimension)) == 0
         }
     }
 

@@ -41,7 +41,8 @@ public struct SearchResult: Sendable {
     public var visited = 0
     /// Distances that were computed.
     public var distanceCount = 0
-    /// Whether every live (matching) vector was compared, so that the answer is exact.
+    /// Whether every live (matching) vector was compared as well as the index knows it: exact for `f32` and `bf16`, to 16 bits of fixed
+    /// point for `i8`.
     public var isExact = false
 
     public init() {}

@@ -12,6 +12,7 @@ public struct ScalarQuantizer: Sendable, Equatable {
     /// Whether codes alone are enough, since every vector lies on their grid, as pixels of 8 bits do.
     public let isExact: Bool
 
+    /// - Parameter offset: `[dimension]`.
     /// - Precondition: a positive step.
     public init(offset: [Float], step: Float, isExact: Bool = false) {
         precondition(step > 0 && step.isFinite, "the step must be positive")
@@ -20,10 +21,17 @@ public struct ScalarQuantizer: Sendable, Equatable {
         self.isExact = isExact
     }
 
-    /// Fits offsets and step to vectors; later ones may lie a sixteenth outside their range before they are cut to it.
+    /// Fits offsets and step to vectors.
     ///
-    /// - Parameter vectors: `[count, dimension]`, row-major, finite; all that will be stored, or a sample.
-    public init(fitting vectors: UnsafeBufferPointer<Float>, dimension: Int) {
+    /// - Parameters:
+    ///   - vectors: `[count, dimension]`, row-major, all finite (a mistake of the caller otherwise); all that will be stored, or a
+    ///     sample.
+    ///   - reach: how far elements may lie from the mean, in parts of the farthest one here, before they are cut to it.
+    ///   - allowsExact: whole numbers within 256 need no second level; false where others may follow.
+    /// - Complexity: O(count · dimension)
+    public init(
+        fitting vectors: UnsafeBufferPointer<Float>, dimension: Int, reach: Float = 1.0625, allowsExact: Bool = true
+    ) {
         let count = vectors.count / max(dimension, 1)
         guard let base = vectors.baseAddress, count > 0 else {
             self.init(offset: [Float](repeating: 0, count: dimension), step: 1.0 / 32_768)
@@ -31,7 +39,7 @@ public struct ScalarQuantizer: Sendable, Equatable {
         }
         var low = Float.infinity
         var high = -Float.infinity
-        var isWhole = true
+        var isWhole = allowsExact
         // Safety: indices stay below the count of the buffer.
         for index in 0..<count * dimension {
             let value = base[index]
@@ -52,8 +60,8 @@ public struct ScalarQuantizer: Sendable, Equatable {
         for row in 0..<count {
             for index in 0..<dimension { farthest = max(farthest, abs(base[row * dimension + index] - offset[index])) }
         }
-        let reach = farthest > 0 ? farthest * 1.0625 : 1
-        self.init(offset: offset, step: reach / 32_639)
+        let range = farthest > 0 ? farthest * max(reach, 1) : 1
+        self.init(offset: offset, step: range / 32_639)
     }
 }
 

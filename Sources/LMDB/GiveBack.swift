@@ -2,8 +2,11 @@ import Foundation
 
 /// Tells the system that the pages of a value which was copied need not stay resident in this process.
 ///
-/// They stay in the system's cache and come back by themselves when they are read again, so calling this is never wrong. Pages that
-/// the value shares with others are left alone.
+/// They stay in the system's cache and come back by themselves when they are read again. Pages that the value shares with others are
+/// left alone. Any thread.
+///
+/// - Precondition: the value was lent by a read transaction. One of a write transaction may lie in memory of its own, which this
+///   would empty.
 public func giveBackPages(of value: UnsafeRawBufferPointer) {
     guard let base = value.baseAddress else { return }
     let page = UInt(getpagesize())

@@ -4,21 +4,23 @@ import Testing
 @testable import HilumIndex
 
 @Suite struct FilterTests {
-    private func makeIndex() throws -> (HNSWIndex, base: VectorSet, queries: VectorSet) {
+    private func makeIndex(_ precision: Precision) throws -> (HNSWIndex, base: VectorSet, queries: VectorSet) {
         let all = VectorSet(.clusters, count: 6_040, dimension: 16, seed: 31)
         var base = all
         base.values = Array(all.values[..<(6_000 * 16)])
         var queries = all
         queries.values = Array(all.values[(6_000 * 16)...])
         let index = try HNSWIndex(
-            dimension: 16, metric: .squaredEuclidean, parameters: .init(efConstruction: 100))
+            dimension: 16, metric: .squaredEuclidean, parameters: .init(efConstruction: 100), precision: precision,
+            quantizer: base.quantizer)
         try index.insertAll(base)
         return (index, base, queries)
     }
 
-    @Test("Every selectivity gives k hits that match, with recall of at least 0.95")
-    func selectivities() throws {
-        let (index, _, queries) = try makeIndex()
+    @Test(
+        "Every selectivity gives k hits that match, with recall of at least 0.95", arguments: Precision.allCases)
+    func selectivities(precision: Precision) throws {
+        let (index, _, queries) = try makeIndex(precision)
         for share in [0.9, 0.5, 0.25, 0.1, 0.03, 0.01, 0.002, 0.001] {
             var generator = SeededGenerator(seed: UInt64(share * 10_000))
             let filter = ItemSet((0..<UInt32(6_000)).filter { _ in generator.chance(share) })
@@ -32,9 +34,9 @@ import Testing
         }
     }
 
-    @Test("A filter that holds only what is far away still gives k hits")
-    func farAway() throws {
-        let (index, base, queries) = try makeIndex()
+    @Test("A filter that holds only what is far away still gives k hits", arguments: Precision.allCases)
+    func farAway(precision: Precision) throws {
+        let (index, base, queries) = try makeIndex(precision)
         for row in 0..<10 {
             let query = queries.row(row)
             let order = plainDistances(query, base).enumerated().sorted { $0.element > $1.element }
@@ -47,16 +49,18 @@ import Testing
         #expect(try index.recall(queries, ef: 40, filter: ItemSet(0..<3_000)) >= 0.95)
     }
 
-    @Test func filtersOnCopiesAndOnItemsThatAreNotThere() throws {
-        let index = try HNSWIndex(dimension: 4, metric: .squaredEuclidean)
+    @Test(arguments: Precision.allCases)
+    func filtersOnCopiesAndOnItemsThatAreNotThere(precision: Precision) throws {
         let base = VectorSet(.uniform, count: 3, dimension: 4, seed: 3)
+        let index = try HNSWIndex(
+            dimension: 4, metric: .squaredEuclidean, precision: precision, quantizer: base.quantizer)
         for item in 0..<UInt32(600) { try index.insert(base.row(Int(item % 3)), item) }
         #expect(index.nodeCount == 3)
         let filter = ItemSet([2, 5, 7, 9_000, 100_000])
         let hits = try index.find(base.row(2), k: 10, ef: 10, filter: filter).hits
         #expect(hits.map(\.item) == [2, 5, 7])
         #expect(try index.findExactly(base.row(2), k: 2, filter: filter).hits.map(\.item) == [2, 5])
-        // Items in descending order, so that the list of the node is not ascending.
+        // Items in descending order, so that the list of the node is not ascending. Codes cut such a vector.
         for item in (1_000..<UInt32(1_010)).reversed() { try index.insert([9, 9, 9, 9], item) }
         #expect(try index.find([9, 9, 9, 9], k: 3, ef: 3).hits.map(\.item) == [1_000, 1_001, 1_002])
         #expect(index.validate() == [])

@@ -67,6 +67,6 @@ typedef struct {
 } hilum_code_kernel_set;
 
 /// The set called `name`, or the best this CPU runs when `name` is NULL or empty; NULL when there is no such set or this CPU cannot
-/// run it. A set is compared with the scalar one on fixed numbers before it is given out, and passed over if it differs.
+/// run it. Its gathers are compared with the scalar ones on fixed numbers before it is given out, and it is passed over if they differ.
 const hilum_code_kernel_set *hilum_code_kernels(const char *name);
 #endif

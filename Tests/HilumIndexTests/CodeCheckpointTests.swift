@@ -1,0 +1,311 @@
+import HilumCore
+import Testing
+
+@testable import HilumIndex
+
+/// What an index with codes of 8 bits leaves behind, and what becomes of it.
+private struct CodeCheckpoint {
+    var linkByteCount: Int
+    var links: [UInt8]
+    var codes: [[UInt8]]
+    let dimension: Int
+    var quantizer: ScalarQuantizer
+
+    init(_ index: HNSWIndex) throws {
+        links = index.serializeLinks()
+        linkByteCount = links.count
+        codes = (0..<index.codePieceCount).map { index.withCodePiece($0) { [UInt8]($0) } }
+        dimension = index.dimension
+        let kept = try #require(index.quantizer)
+        quantizer = try ScalarQuantizer(decoding: kept.encoded)
+    }
+
+    /// - Parameter pieceByteCount: of the links; nil gives them whole.
+    func restored(
+        pieceByteCount: Int? = nil, keepsResiduals: Bool = true, isThere: (UInt32) -> Bool = { _ in true }
+    ) throws -> HNSWIndex {
+        let size = pieceByteCount ?? max(links.count, 1)
+        return try HNSWIndex(
+            restoring: linkByteCount,
+            links: { piece in
+                let start = min(piece * size, links.count)
+                return Array(links[start..<min(start + size, links.count)])
+            },
+            dimension: dimension, metric: .squaredEuclidean, quantizer: quantizer, keepsResiduals: keepsResiduals,
+            codes: { piece, use in
+                let bytes = piece < codes.count ? codes[piece] : []
+                // Safety: the buffer does not leave the closure.
+                try bytes.withUnsafeBytes { try use($0) }
+            },
+            isThere: isThere)
+    }
+
+    var isRefused: Bool {
+        do {
+            _ = try restored()
+            return false
+        } catch let error as IndexError {
+            if case .damagedLinks = error.code { return true }
+            return false
+        } catch { return false }
+    }
+}
+
+@Suite struct CodeCheckpointTests {
+    /// Wide enough that the codes take several pieces.
+    private static let base = VectorSet(.clusters, count: 1_300, dimension: 200, seed: 51)
+    private static let small = VectorSet(.clusters, count: 300, dimension: 10, seed: 52)
+
+    /// An index with copies under numbers from `base.count` on, and without the items 20..<50.
+    private func makeIndex(_ base: VectorSet) throws -> HNSWIndex {
+        let index = try HNSWIndex(
+            dimension: base.dimension, metric: .squaredEuclidean,
+            parameters: .init(m: 12, efConstruction: 80, seed: 3), precision: .i8, quantizer: base.quantizer)
+        try index.insertAll(base)
+        for item in base.count..<(base.count + 30) { try index.insert(base.row(item % 7), UInt32(item)) }
+        for item in 20..<UInt32(50) { index.remove(item: item) }
+        return index
+    }
+
+    private func rows(_ base: VectorSet, count: Int) -> VectorSet {
+        var part = base
+        part.values = Array(base.values[..<(count * base.dimension)])
+        return part
+    }
+
+    private func holds(_ index: HNSWIndex, _ vector: [Float], _ item: UInt32) -> Bool {
+        vector.withUnsafeBufferPointer { index.holds($0, for: item) }
+    }
+
+    /// Both give the same hits at the same distances.
+    private func expectSameHits(_ left: HNSWIndex, _ right: HNSWIndex, _ queries: VectorSet) throws {
+        for row in 0..<queries.count {
+            let found = try left.find(queries.row(row), k: 7, ef: 30).hits
+            let again = try right.find(queries.row(row), k: 7, ef: 30).hits
+            #expect(found.count == 7)
+            #expect(found.map(\.item) == again.map(\.item) && found.map(\.distance) == again.map(\.distance))
+            let exact = try left.findExactly(queries.row(row), k: 7).hits
+            let exactly = try right.findExactly(queries.row(row), k: 7).hits
+            #expect(exact.map(\.item) == exactly.map(\.item) && exact.map(\.distance) == exactly.map(\.distance))
+        }
+    }
+
+    @Test(
+        "An index comes back from links and codes as it was, whatever the size of the pieces",
+        arguments: [57, 64, 1_000, nil] as [Int?])
+    func roundTrip(pieceByteCount: Int?) throws {
+        let index = try makeIndex(Self.base)
+        let checkpoint = try CodeCheckpoint(index)
+        #expect(checkpoint.codes.count == 3 && checkpoint.quantizer == Self.base.quantizer)
+        let restored = try checkpoint.restored(pieceByteCount: pieceByteCount)
+        #expect(restored.validate() == [])
+        #expect(restored.restoration == RestoreSummary())
+        #expect(restored.precision == .i8 && restored.parameters == index.parameters)
+        #expect(restored.count == index.count && restored.nodeCount == index.nodeCount)
+        #expect(restored.serializeLinks() == checkpoint.links)
+        let again = try CodeCheckpoint(restored)
+        #expect(again.codes == checkpoint.codes)
+        try expectSameHits(index, restored, rows(Self.base, count: 50))
+        for item in [0, 19, 50, 1_299] as [UInt32] {
+            #expect(restored.vector(of: item) == index.vector(of: item))
+            #expect(holds(restored, Self.base.row(Int(item)), item))
+        }
+        #expect(holds(restored, Self.base.row(1_300 % 7), 1_300))
+        #expect(!holds(restored, Self.base.row(1), 0) && !restored.contains(item: 20))
+    }
+
+    @Test func anEmptyIndexComesBackEmpty() throws {
+        let index = try HNSWIndex(
+            dimension: 10, metric: .squaredEuclidean, precision: .i8, quantizer: Self.small.quantizer)
+        let restored = try CodeCheckpoint(index).restored()
+        #expect(restored.count == 0 && restored.validate() == [])
+        let emptied = try makeIndex(Self.small)
+        for item in 0..<UInt32(330) { emptied.remove(item: item) }
+        let again = try CodeCheckpoint(emptied).restored()
+        #expect(again.count == 0 && again.validate() == [])
+        try again.insertAll(Self.small)
+        #expect(again.validate() == [] && again.count == 300)
+        #expect(try again.recall(rows(Self.small, count: 50), ef: 80) >= 0.95)
+    }
+
+    @Test("Items that are gone are taken out, with repair", arguments: [true, false])
+    func goneItems(keepsResiduals: Bool) throws {
+        let checkpoint = try CodeCheckpoint(try makeIndex(Self.base))
+        let restored = try checkpoint.restored(pieceByteCount: 1_000, keepsResiduals: keepsResiduals) { $0 % 3 != 0 }
+        #expect(restored.validate() == [])
+        let stored = (0..<UInt32(1_330)).filter { !(20..<50).contains($0) }
+        let gone = stored.filter { $0 % 3 == 0 }
+        #expect(restored.restoration.goneItemCount == gone.count && restored.restoration.changedItemCount == 0)
+        #expect(restored.count == stored.count - gone.count)
+        for item in stored { #expect(restored.contains(item: item) == (item % 3 != 0)) }
+        #expect(try restored.recall(rows(Self.base, count: 100), ef: 80) >= 0.95)
+
+        let nothing = try checkpoint.restored(keepsResiduals: keepsResiduals) { _ in false }
+        #expect(nothing.count == 0 && nothing.nodeCount == 0 && nothing.validate() == [])
+        #expect(nothing.restoration.goneItemCount == stored.count)
+        try nothing.insertAll(rows(Self.base, count: 200))
+        #expect(nothing.validate() == [] && nothing.count == 200)
+    }
+
+    @Test("A restored index goes on: items come and go, also those it had lost", arguments: [true, false])
+    func changes(keepsResiduals: Bool) throws {
+        let restored = try CodeCheckpoint(try makeIndex(Self.base)).restored(keepsResiduals: keepsResiduals)
+        for item in 20..<50 { try restored.insert(Self.base.row(item), UInt32(item)) }
+        #expect(restored.validate() == [])
+        for item in 100..<UInt32(150) { #expect(restored.remove(item: item)) }
+        #expect(restored.validate() == [])
+        let others = VectorSet(.clusters, count: 60, dimension: 200, seed: 53)
+        try restored.insertAll(others, items: Array(2_000..<UInt32(2_060)))
+        // A copy of one that was restored, and a new vector under an old number.
+        try restored.insert(Self.base.row(60), 3_000)
+        try restored.insert(others.row(0), 61)
+        #expect(restored.validate() == [])
+        #expect(restored.count == 1_330 - 50 + 60 + 1)
+        #expect(holds(restored, others.row(0), 61) && holds(restored, Self.base.row(60), 3_000))
+        let copies = try restored.find(Self.base.row(60), k: 2, ef: 30).hits
+        #expect(copies.map(\.item) == [60, 3_000])
+        #expect(try restored.recall(rows(Self.base, count: 100), ef: 80) >= 0.95)
+        #expect(try restored.recall(others, ef: 80) >= 0.9)
+    }
+
+    @Test func withoutResidualsTheNeighboursAreStillFound() throws {
+        let index = try makeIndex(Self.base)
+        let checkpoint = try CodeCheckpoint(index)
+        let restored = try checkpoint.restored(pieceByteCount: 1_000, keepsResiduals: false)
+        #expect(restored.validate() == [] && restored.serializeLinks() == checkpoint.links)
+        #expect(restored.count == index.count && restored.graphByteCount < index.graphByteCount)
+        var found = 0
+        for row in 100..<200 {
+            let exact = Set(try index.findExactly(Self.base.row(row), k: 10).hits.map(\.item))
+            let hits = try restored.find(Self.base.row(row), k: 10, ef: 80).hits
+            #expect(hits.count == 10)
+            found += hits.count { exact.contains($0.item) }
+        }
+        #expect(found >= 900, "\(found) of 1,000")
+    }
+
+    @Test("Vectors of whole numbers need no residuals, and their distances are exact")
+    func wholeNumbers() throws {
+        var generator = SeededGenerator(seed: 54)
+        var base = VectorSet(.uniform, count: 0, dimension: 300, seed: 1)
+        base.values = (0..<(900 * 300)).map { _ in Float(generator.integer(below: 200)) }
+        let index = try makeIndex(base)
+        #expect(index.quantizer?.isExact == true)
+        let checkpoint = try CodeCheckpoint(index)
+        #expect(checkpoint.quantizer.isExact && checkpoint.codes.count == 2)
+        let restored = try checkpoint.restored(pieceByteCount: 64)
+        #expect(restored.validate() == [] && restored.serializeLinks() == checkpoint.links)
+        try expectSameHits(index, restored, rows(base, count: 20))
+        #expect(restored.vector(of: 7) == base.row(7))
+        for row in [0, 300, 899] {
+            let plain = plainDistances(base.row(row), base)
+            for hit in try restored.findExactly(base.row(row), k: 20).hits {
+                let wanted = plain[hit.item < 900 ? Int(hit.item) : Int(hit.item) % 7]
+                #expect(abs(Double(hit.distance) - wanted) <= 1e-6 * (1 + wanted))
+            }
+            #expect(try restored.find(base.row(row), k: 1, ef: 200).hits.first?.distance == 0)
+        }
+        for item in 300..<UInt32(330) { restored.remove(item: item) }
+        for item in 20..<50 { try restored.insert(base.row(item), UInt32(item)) }
+        #expect(restored.validate() == [])
+    }
+
+    @Test("Links that are flipped, cut off or too long are refused")
+    func damagedLinks() throws {
+        let checkpoint = try CodeCheckpoint(try makeIndex(Self.small))
+        #expect(!checkpoint.isRefused)
+        var generator = SeededGenerator(seed: 5)
+        for turn in 0..<300 {
+            var flipped = checkpoint
+            // The header decides how much is read, so it gets its share.
+            let place = generator.integer(below: turn % 3 == 0 ? 56 : checkpoint.links.count)
+            flipped.links[place] ^= 1 << UInt8(generator.integer(below: 8))
+            #expect(flipped.isRefused, "byte \(place)")
+        }
+        let lengths = [0, 1, 4, 55, 56, 57, 59, 60, 61] + Array(stride(from: 100, to: checkpoint.links.count, by: 311))
+        for length in lengths {
+            var cut = checkpoint
+            cut.links = Array(checkpoint.links[..<length])
+            #expect(cut.isRefused, "the pieces end at \(length)")
+            cut.linkByteCount = length
+            #expect(cut.isRefused, "cut off at \(length)")
+        }
+        var long = checkpoint
+        long.links.append(0)
+        #expect(long.isRefused)
+        long.linkByteCount += 1
+        #expect(long.isRefused)
+        #expect(throws: IndexError.damaged("cut off")) { try checkpoint.restored(pieceByteCount: 55) }
+        var other = checkpoint
+        let wider = VectorSet(.uniform, count: 60, dimension: 11, seed: 55)
+        other.links = try makeIndex(wider).serializeLinks()
+        other.linkByteCount = other.links.count
+        #expect(other.isRefused, "links of another dimension")
+        other = checkpoint
+        other.quantizer = wider.quantizer
+        #expect(other.isRefused, "a quantizer of another dimension")
+    }
+
+    @Test func codesOfAnotherLengthAreRefused() throws {
+        let checkpoint = try CodeCheckpoint(try makeIndex(Self.base))
+        for piece in checkpoint.codes.indices {
+            for change in 0..<4 {
+                var damaged = checkpoint
+                switch change {
+                case 0: damaged.codes[piece].removeLast()
+                case 1: damaged.codes[piece].append(0)
+                case 2: damaged.codes[piece] = []
+                default: damaged.codes[piece] += damaged.codes[piece]
+                }
+                #expect(damaged.isRefused, "piece \(piece), change \(change)")
+            }
+        }
+        var fewer = checkpoint
+        fewer.codes.removeLast()
+        #expect(fewer.isRefused)
+        // Without residuals rows are shorter in memory, not on disk.
+        var short = checkpoint
+        short.codes[0].removeLast()
+        #expect(throws: IndexError.self) { try short.restored(keepsResiduals: false) }
+    }
+
+    @Test func theErrorOfTheCodesComesThrough() throws {
+        struct Lost: Error {}
+        let checkpoint = try CodeCheckpoint(try makeIndex(Self.small))
+        #expect(throws: Lost.self) {
+            try HNSWIndex(
+                restoring: checkpoint.linkByteCount, links: { _ in checkpoint.links }, dimension: 10,
+                metric: .squaredEuclidean, quantizer: checkpoint.quantizer, codes: { _, _ in throw Lost() },
+                isThere: { _ in true })
+        }
+    }
+
+    @Test func quantizersAsBytes() throws {
+        for quantizer in [Self.small.quantizer, ScalarQuantizer(offset: [128, 128], step: 1.0 / 256, isExact: true)] {
+            let bytes = quantizer.encoded
+            #expect(try ScalarQuantizer(decoding: bytes) == quantizer)
+            for length in 0..<bytes.count {
+                #expect(throws: IndexError.self) { try ScalarQuantizer(decoding: Array(bytes[..<length])) }
+            }
+            #expect(throws: IndexError.self) { try ScalarQuantizer(decoding: bytes + [0]) }
+            func replaced(at place: Int, by number: UInt32) -> [UInt8] {
+                var changed = bytes
+                for index in 0..<4 { changed[place + index] = UInt8(truncatingIfNeeded: number >> UInt32(8 * index)) }
+                return changed
+            }
+            for step in [0, -1, .nan, .infinity] as [Float] {
+                #expect(throws: IndexError.self) {
+                    try ScalarQuantizer(decoding: replaced(at: 8, by: step.bitPattern))
+                }
+            }
+            for offset in [.nan, -.infinity] as [Float] {
+                #expect(throws: IndexError.self) {
+                    try ScalarQuantizer(decoding: replaced(at: 12, by: offset.bitPattern))
+                }
+            }
+            for count in [0, 1, 1_000, UInt32.max] where Int(count) != quantizer.offset.count {
+                #expect(throws: IndexError.self) { try ScalarQuantizer(decoding: replaced(at: 0, by: count)) }
+            }
+        }
+    }
+}
