@@ -105,9 +105,10 @@ INLINE void prepare_body(const hilum_code_scale *scale, const float *x, size_t d
     const double room = SUM_LIMIT - (double)dimension - 1e-3 * SUM_LIMIT;
     double weight_step = maximum / WEIGHT_LIMIT;
     if (total / room > weight_step) weight_step = total / room;
-    // A power of two, so that whole numbers stay what they are.
+    // Where the step is a power of two, as for whole numbers, that of the weights is one too: whole numbers stay what they are.
     int exponent;
-    if (weight_step > 0) weight_step = frexp(weight_step, &exponent) > 0.5 ? ldexp(1, exponent) : ldexp(1, exponent - 1);
+    if (weight_step > 0 && frexpf(scale->step, &exponent) == 0.5f)
+        weight_step = frexp(weight_step, &exponent) > 0.5 ? ldexp(1, exponent) : ldexp(1, exponent - 1);
     const float inverse = weight_step > 0 ? (float)(1 / weight_step) : 0;
     for (i = 0; i < dimension; i++) {
         float value = (x[i] - scale->offset[i]) * inverse;
