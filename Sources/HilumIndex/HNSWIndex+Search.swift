@@ -295,18 +295,12 @@ extension HNSWIndex {
             cost.distanceCount += waiting
             waiting = 0
         }
-        if k > 0, let words = filter.words {
-            for wordIndex in 0..<filter.wordCount {
-                var rest = words[wordIndex]
-                while rest != 0 {
-                    let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
-                    rest &= rest - 1
-                    guard let (node, _) = items.locate(item), marks.visit(node) else { continue }
-                    scratch.nodes[waiting] = node
-                    scratch.codes[waiting] = UnsafeRawPointer(store.code(node))
-                    waiting += 1
-                    if waiting == Scratch.batchCapacity { flush() }
-                }
+        if k > 0 {
+            forEachNode(filter, marks) { node in
+                scratch.nodes[waiting] = node
+                scratch.codes[waiting] = UnsafeRawPointer(store.code(node))
+                waiting += 1
+                if waiting == Scratch.batchCapacity { flush() }
             }
         }
         flush()
@@ -321,17 +315,22 @@ extension HNSWIndex {
         let slotCount = slots.load(ordering: .acquiring)
         let marks = scratch.beginVisit(slotCount: slotCount)
         var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)))
-        if k > 0, let words = filter.words {
-            for wordIndex in 0..<filter.wordCount {
-                var rest = words[wordIndex]
-                while rest != 0 {
-                    let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
-                    rest &= rest - 1
-                    if let (node, _) = items.locate(item), marks.visit(node) { push(node, query, scratch, &scan) }
-                }
+        if k > 0 { forEachNode(filter, marks) { push($0, query, scratch, &scan) } }
+        return finish(&scan, k: k, query: query, filter: filter, scratch)
+    }
+
+    /// Calls `body` with the node of each matching item, once a node.
+    @inline(__always)
+    private func forEachNode(_ filter: ItemFilter, _ marks: VisitedMarks, _ body: (UInt32) -> Void) {
+        guard let words = filter.words else { return }
+        for wordIndex in 0..<filter.wordCount {
+            var rest = words[wordIndex]
+            while rest != 0 {
+                let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
+                rest &= rest - 1
+                if let (node, _) = items.locate(item), marks.visit(node) { body(node) }
             }
         }
-        return finish(&scan, k: k, query: query, filter: filter, scratch)
     }
 
     private struct ExactScan {
