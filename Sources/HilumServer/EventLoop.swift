@@ -33,6 +33,9 @@ final class EventLoop {
     }
 
     /// Replies on their way from the threads to the loop.
+    ///
+    /// It owns the descriptor that wakes the loop, because a thread may post when the loop is gone: the number of a closed
+    /// descriptor may by then be that of another file or socket.
     final class Mailbox: Sendable {
         struct Letter: Sendable {
             let client: UInt64
@@ -41,9 +44,10 @@ final class EventLoop {
         }
 
         private let letters = Mutex<[Letter]>([])
-        private let wake: Int32
+        /// An eventfd; negative when none was to be had.
+        let wake = hilum_eventfd_create()
 
-        init(wake: Int32) { self.wake = wake }
+        deinit { if wake >= 0 { close(wake) } }
 
         func post(_ letter: Letter) {
             let isFirst = letters.withLock { letters in
@@ -70,7 +74,7 @@ final class EventLoop {
 
     let listener: Int32
     let epoll: Int32
-    /// Raised by the mailbox.
+    /// Raised by the mailbox, and the mailbox's.
     let wake: Int32
     let handler: RequestHandler
     let pool: WorkerPool
@@ -107,8 +111,8 @@ final class EventLoop {
         self.handler = handler
         self.pool = pool
         self.writer = writer
-        wake = hilum_eventfd_create()
-        mailbox = Mailbox(wake: wake)
+        mailbox = Mailbox()
+        wake = mailbox.wake
         epoll = hilum_epoll_create()
         reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
         events = .allocate(capacity: 256)
@@ -123,7 +127,6 @@ final class EventLoop {
     deinit {
         for client in clients.values { close(client.descriptor) }
         if epoll >= 0 { close(epoll) }
-        if wake >= 0 { close(wake) }
         if reserve >= 0 { close(reserve) }
         scratch.deallocate()
         events.deallocate()

@@ -317,6 +317,34 @@ import Testing
         #expect(archive.count([]) == 20)
     }
 
+    /// A search that ends after the loop has been released must not write into whatever has the number of its eventfd by then.
+    @Test func aReplyThatComesAfterTheLoopHasGoneWakesNobodyElse() throws {
+        let folder = try TemporaryFolder()
+        let archive = FakeArchive()
+        let handler = RequestHandler(service: archive, configuration: ServerConfiguration(), roots: ImageRoots())
+        let pool = WorkerPool(threadCount: 1)
+        var stop: [Int32] = [-1, -1]
+        #expect(pipe(&stop) == 0)
+        defer { for end in stop { close(end) } }
+        let listener = try ListeningSocket(path: folder.path + "/s")
+        weak var loop: EventLoop?
+        let mailbox: EventLoop.Mailbox
+        do {
+            let made = try EventLoop(
+                listener: listener.descriptor, stop: stop[0], handler: handler, pool: pool,
+                writer: WriterQueue(service: archive))
+            loop = made
+            mailbox = made.mailbox
+        }
+        #expect(loop == nil)
+        let target = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(mailbox.wake)")
+        #expect(target.contains("eventfd"))
+        mailbox.post(.init(client: 3, ticket: 1, reply: Reply(bytes: [], closes: false)))
+        #expect(mailbox.takeAll().count == 1)
+        pool.stop()
+        listener.close()
+    }
+
     @Test func idleTimeIsUsedOnlyWhileNoRequestRuns() throws {
         let archive = FakeArchive()
         for _ in 0..<3 { _ = try archive.search(ServiceSearch(queries: [(.text("a"), 1)])) }
