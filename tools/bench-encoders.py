@@ -70,12 +70,13 @@ class Torch:
         return torch.cat(parts)
 
     @torch.inference_mode()
-    def reports(self, batch: int) -> torch.Tensor:
+    def reports(self, batch: int, half: bool = False) -> torch.Tensor:
         parts = []
         for start in range(0, len(self.ids), batch):
             ids = torch.nn.utils.rnn.pad_sequence(
                 self.ids[start:start + batch], batch_first=True, padding_value=self.model.special.pad)
-            parts.append(self.model.embed_reports(ids))
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                parts.append(self.model.embed_reports(ids))
         return torch.cat(parts)
 
     def check(self) -> float:
@@ -164,34 +165,35 @@ def compare_encoders(figures: Figures, config: str, folder: Path, rounds: int, s
     print(f"{config}: embeddings differ by at most {difference:.1e}; kernels of hilum: {written['kernels']}", flush=True)
     if difference > 1e-4:
         sys.exit(f"{config}: the two sides do not compute the same")
-    image_batch = side.best_batch(side.images)
-    report_batch = side.best_batch(side.reports)
-    # Without the processor's own instruction PyTorch's bfloat16 is so slow that batches are not worth trying.
+    embed = {"images": side.images, "reports": side.reports}
+    batches = {kind: side.best_batch(body) for kind, body in embed.items()}
+    # Without the processor's own instruction PyTorch's bfloat16 is so slow that batches are not worth trying, nor rounds.
     has_half = "avx512_bf16" in cpu_info("flags").split()
-    half_batch = 0
-    if config == "mcr-base":
-        half_batch = side.best_batch(lambda size: side.images(size, True)) if has_half else 1
-    ours_images, ours_reports, ours_half, torch_images, torch_reports, torch_half = [], [], [], [], [], []
+    half_batches = {
+        kind: side.best_batch(lambda size, body=body: body(size, True)) if has_half else 1 for kind, body in embed.items()}
+    ours, halves, theirs, their_halves = ({kind: [] for kind in embed} for _ in range(4))
     call = ["encode", "--model", str(folder), "--images", str(count), "--seconds", str(seconds)]
-    for _ in range(rounds):
-        ours = hilum(call)
-        ours_images.append(ours["images_per_s"])
-        ours_reports.append(ours["reports_per_s"])
-        torch_images.append(rate(count, seconds, lambda: side.images(image_batch)))
-        torch_reports.append(rate(count, seconds, lambda: side.reports(report_batch)))
-        if half_batch:
-            half = hilum([*call, "--precision", "bf16"]) if has_half else ours
-            ours_half.append(half["images_per_s"])
-            if has_half or not torch_half:
-                torch_half.append(rate(count, seconds, lambda: side.images(half_batch, True)))
+    for turn in range(rounds):
+        line = hilum(call)
+        half = hilum([*call, "--precision", "bf16"]) if has_half else line
+        for kind, body in embed.items():
+            ours[kind].append(line[f"{kind}_per_s"])
+            halves[kind].append(half[f"{kind}_per_s"])
+            theirs[kind].append(rate(count, seconds, lambda body=body, kind=kind: body(batches[kind])))
+            if has_half or (turn == 0 and kind == "images" and config == "mcr-base"):
+                their_halves[kind].append(
+                    rate(count, seconds, lambda body=body, kind=kind: body(half_batches[kind], True)))
     middle = statistics.median
-    figures.add(f"{config} images a second", middle(ours_images), middle(torch_images),
-                1.3 if config == "mcr-base" else 2.0, f"batch {image_batch}")
-    figures.add(f"{config} reports a second", middle(ours_reports), middle(torch_reports), 2.0,
-                f"batch {report_batch}, {ours['tokens']:.0f} tokens")
-    if half_batch:
-        figures.add(f"{config} images a second, bf16", middle(ours_half), middle(torch_half), 1.2,
-                    f"batch {half_batch}; hilum runs {half['precision']}")
+    for kind in embed:
+        note = f", {line['tokens']:.0f} tokens" if kind == "reports" else ""
+        figures.add(f"{config} {kind} a second", middle(ours[kind]), middle(theirs[kind]),
+                    1.3 if (config, kind) == ("mcr-base", "images") else 2.0, f"batch {batches[kind]}{note}")
+        if their_halves[kind]:
+            figures.add(f"{config} {kind} a second, bf16", middle(halves[kind]), middle(their_halves[kind]),
+                        1.2 if (config, kind) == ("mcr-base", "images") else None,
+                        f"batch {half_batches[kind]}{note}; hilum runs {half['precision']}")
+            figures.add(f"{config} {kind}, bf16 to f32", middle(halves[kind]), middle(theirs[kind]), None,
+                        f"hilum in {half['precision']}, PyTorch in f32")
 
 
 def compare_training(figures: Figures, config: str, folder: Path, rounds: int, steps: int, batch: int) -> None:
