@@ -10,12 +10,12 @@ import LMDB
 /// | --- | --- | --- |
 /// | `meta` | `dimension`, `precision`, `linked`, `link bytes`, `quantizer` | numbers u64; the quantizer's bytes |
 /// | `vectors` | number of the first | f32 rows of one commit, up to 256 KiB |
-/// | `codes` | piece | rows of codes (8 bits only) |
+/// | `codes`, `residuals` | piece | rows of codes and of their second levels (8 bits only) |
 /// | `links` | piece | up to 256 KiB of the links |
 ///
 /// A vector is acknowledged when its transaction is on disk; what the checkpoint lacks is linked when the store opens.
 final class BenchStore {
-    private static let tables = ["meta", "vectors", "codes", "links"]
+    private static let tables = ["meta", "vectors", "codes", "residuals", "links"]
     private static let pieceByteCount = 1 << 18
 
     private let environment: Environment
@@ -49,6 +49,11 @@ final class BenchStore {
                 for piece in 0..<index.codePieceCount {
                     try index.withCodePiece(piece) {
                         try put(transaction, environment.table("codes"), UInt64(piece), rebasing: $0[...])
+                    }
+                }
+                for piece in 0..<index.residualPieceCount {
+                    try index.withResidualPiece(piece) {
+                        try put(transaction, environment.table("residuals"), UInt64(piece), rebasing: $0[...])
                     }
                 }
             }
@@ -90,17 +95,18 @@ final class BenchStore {
     init(
         _ path: String, metric: Metric, precision: Precision, mode: Environment.Mode = .readOnly, isLean: Bool = false
     ) throws {
-        let environment = try Environment(path: path, tables: Self.tables, options: Environment.Options(mode: mode))
+        var options = Environment.Options(mode: mode)
+        options.readsAround = false
+        let environment = try Environment(path: path, tables: Self.tables, options: options)
         self.environment = environment
         (index, count) = try environment.read { transaction in
             let dimension = try Self.number(transaction, environment, "dimension")
             let linked = try Self.number(transaction, environment, "linked")
             let index = try Self.restored(
                 transaction, environment, dimension, linked, metric, precision, isLean)
-            var count = 0
-            try Self.forEachGroup(transaction, environment) { first, rows in
+            var count = linked
+            try Self.forEachGroup(transaction, environment, dimension, from: linked) { first, rows in
                 count = first + rows.count / (4 * dimension)
-                guard count > linked else { return }
                 let skipped = max(0, linked - first)
                 let fresh = UnsafeRawBufferPointer(rebasing: rows[(skipped * 4 * dimension)...])
                 let vectors = [Float](unsafeUninitializedCapacity: fresh.count / 4) { buffer, initialized in
@@ -120,20 +126,26 @@ final class BenchStore {
         _ metric: Metric, _ precision: Precision, _ isLean: Bool
     ) throws -> HNSWIndex {
         if precision == .i8, let stored = try transaction.get(environment.table("meta"), "quantizer") {
+            let fetcher = PageFetcher(transaction)
+            // Safety: the index asks for one piece of the residuals at a time.
+            nonisolated(unsafe) let residualFetcher = PageFetcher(transaction)
+            let residuals: @Sendable (Int, (UnsafeRawBufferPointer) throws -> Void) throws -> Void = { piece, use in
+                try residualPiece(piece, environment, residualFetcher, use)
+            }
             return try HNSWIndex(
                 restoring: number(transaction, environment, "link bytes"),
                 links: { piece in
-                    try value(transaction, environment.table("links"), UInt64(piece)) { [UInt8]($0) } ?? []
+                    try value(transaction, environment.table("links"), UInt64(piece), fetcher) { [UInt8]($0) } ?? []
                 }, dimension: dimension, metric: metric,
                 quantizer: ScalarQuantizer(decoding: stored),
-                keepsResiduals: !isLean,
                 codes: { piece, use in
-                    let found: Void? = try value(transaction, environment.table("codes"), UInt64(piece), use)
+                    let found: Void? = try value(transaction, environment.table("codes"), UInt64(piece), fetcher, use)
                     guard found != nil else { throw BenchError("a piece of the codes is missing") }
-                }, isThere: { $0 < linked })
+                },
+                residuals: isLean ? nil : residuals, isThere: { $0 < linked })
         }
         var vectors = [Float](repeating: 0, count: linked * dimension)
-        try forEachGroup(transaction, environment) { first, rows in
+        try forEachGroup(transaction, environment, dimension, from: 0) { first, rows in
             vectors.withUnsafeMutableBytes { target in
                 let start = first * dimension * 4
                 guard start < target.count else { return }
@@ -143,7 +155,7 @@ final class BenchStore {
             }
         }
         return try HNSWIndex(
-            restoring: try links(transaction, environment), dimension: dimension, metric: metric, precision: precision,
+            restoring: links(transaction, environment), dimension: dimension, metric: metric, precision: precision,
             quantizer: vectors.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: dimension) }
         ) { item, buffer in
             guard item < linked else { return false }
@@ -153,12 +165,24 @@ final class BenchStore {
         }
     }
 
+    private static func residualPiece(
+        _ piece: Int, _ environment: Environment, _ fetcher: PageFetcher,
+        _ use: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        try environment.read { transaction in
+            let found: Void? = try value(
+                transaction, environment.table("residuals"), UInt64(piece), fetcher, isInOrder: false, use)
+            guard found != nil else { throw BenchError("a piece of the residuals is missing") }
+        }
+    }
+
     private static func links(
         _ transaction: borrowing ReadTransaction, _ environment: Environment
     ) throws -> [UInt8] {
         var bytes: [UInt8] = []
+        let fetcher = PageFetcher(transaction)
         var piece: UInt64 = 0
-        while try value(transaction, environment.table("links"), piece, { bytes.append(contentsOf: $0) }) != nil {
+        while try value(transaction, environment.table("links"), piece, fetcher, { bytes.append(contentsOf: $0) }) != nil {
             piece += 1
         }
         return bytes
@@ -173,16 +197,23 @@ final class BenchStore {
         return bytes.withUnsafeBytes { Int($0.loadUnaligned(as: UInt64.self)) }
     }
 
-    /// Lends a value after checking it; its pages do not stay resident.
+    /// Lends a value after checking it.
+    ///
+    /// - Parameter fetcher: brings it from the disk together with those that follow, for a table that is read in order.
     private static func value<Result>(
-        _ transaction: borrowing ReadTransaction, _ table: Table, _ key: UInt64,
-        _ body: (UnsafeRawBufferPointer) throws -> Result
+        _ transaction: borrowing ReadTransaction, _ table: Table, _ key: UInt64, _ fetcher: PageFetcher,
+        isInOrder: Bool = true, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
-        try transaction.get(table, key) { bytes in
-            let result = try body(checked(bytes))
-            giveBackPages(of: bytes)
-            return result
+        let group: UInt64 = isInOrder ? 4 : 1
+        if key % group == 0 {
+            var values: [UnsafeRawBufferPointer] = []
+            for later in key..<(key + group) {
+                // Safety: the address of a value holds as long as the transaction, and is not read through here.
+                _ = try transaction.get(table, later) { values.append($0) }
+            }
+            fetcher.fetch(values)
         }
+        return try transaction.get(table, key) { bytes in try body(checked(fetcher.copy(of: bytes) ?? bytes)) }
     }
 
     private static func checked(_ bytes: UnsafeRawBufferPointer) throws -> UnsafeRawBufferPointer {
@@ -194,14 +225,14 @@ final class BenchStore {
         return payload
     }
 
+    /// Calls `body` with the groups that hold vectors from number `start` on; others are passed over by their keys, unread.
     private static func forEachGroup(
-        _ transaction: borrowing ReadTransaction, _ environment: Environment,
+        _ transaction: borrowing ReadTransaction, _ environment: Environment, _ dimension: Int, from start: Int,
         _ body: (_ first: Int, _ rows: UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        // Groups that the checkpoint holds are passed over by their keys alone, so their pages are not read.
         try transaction.forEach(environment.table("vectors")) { key, bytes in
             guard let first = UInt64(keyBytes: key), bytes.count >= 4 else { throw BenchError("a vector is malformed") }
-            try body(Int(first), UnsafeRawBufferPointer(rebasing: bytes[4...]))
+            if Int(first) + (bytes.count - 4) / (4 * dimension) > start { try body(Int(first), checked(bytes)) }
             return true
         }
     }

@@ -5,47 +5,64 @@ import HilumCore
 /// Codes as bytes, so that an index opens without its vectors.
 ///
 /// ```
-/// piece    | row | row | …    (slots in order, `codePieceRowCount` a piece, fewer in the last)
-/// row      | code | residual unless the quantizer is exact |    as codes.h lays them out
+/// piece of codes      code | code | …            slots in order, about 256 KiB, fewer in the last; as codes.h lays them out
+/// piece of residuals  residual | residual | …    the same, about 64 KiB; none when the quantizer is exact
 /// ```
 /// Beside `serializeLinks` and the quantizer that is all an index with codes of 8 bits consists of. Pieces carry no checksum: the store
-/// that keeps them has its own.
+/// that keeps them has its own. Residuals may stay there until a search wants them (`ResidualSource`).
 extension HNSWIndex {
-    private static let pieceByteCount = 1 << 18
+    /// Gives the bytes of a piece to its second argument.
+    public typealias PieceReader = (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
-    private var rowByteCount: Int {
-        hilum_code_bytes(dimension) + (quantizer?.isExact == true ? 0 : hilum_residual_bytes(dimension))
-    }
+    private var codeByteCount: Int { hilum_code_bytes(dimension) }
+    private var residualByteCount: Int { hilum_residual_bytes(dimension) }
 
-    /// Slots whose rows make up one piece.
-    public var codePieceRowCount: Int { max(1, Self.pieceByteCount / rowByteCount) }
+    /// Slots whose codes make up one piece, and whose residuals do.
+    public var codePieceRowCount: Int { max(1, (1 << 18) / codeByteCount) }
+    private var residualPieceRowCount: Int { max(1, (1 << 16) / residualByteCount) }
 
     /// Pieces that hold the codes of all slots. As the writer; with `i8` only.
     public var codePieceCount: Int { (isLinked.count + codePieceRowCount - 1) / codePieceRowCount }
 
+    /// Pieces that hold the residuals of all slots; 0 when codes are exact. As the writer; with `i8` only.
+    public var residualPieceCount: Int {
+        quantizer?.isExact == true ? 0 : (isLinked.count + residualPieceRowCount - 1) / residualPieceRowCount
+    }
+
     /// The quantizer of an index with codes of 8 bits.
     public var quantizer: ScalarQuantizer? { kernels.codeBook?.quantizer }
 
-    /// Lends the bytes of a piece to `body`. As the writer; with `i8` and residuals (or exact codes) only.
+    /// Lends the bytes of a piece of codes to `body`. As the writer; with `i8` only.
     public func withCodePiece<Result>(
         _ piece: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
         precondition(precision == .i8 && (0..<codePieceCount).contains(piece), "no such piece of codes")
-        precondition(store.hasResiduals || quantizer?.isExact == true, "the residuals were not kept")
-        let first = piece * codePieceRowCount
-        let last = min(first + codePieceRowCount, isLinked.count)
-        let codeByteCount = hilum_code_bytes(dimension)
-        let bytes = [UInt8](unsafeUninitializedCapacity: (last - first) * rowByteCount) { buffer, initialized in
-            guard var target = buffer.baseAddress.map({ UnsafeMutableRawPointer($0) }) else { return }
-            for slot in first..<last {
-                // Safety: the buffer has a row for each slot, and a record as many bytes of code and residual.
-                target.copyMemory(from: store.code(UInt32(slot)), byteCount: codeByteCount)
-                if let residual = store.residual(UInt32(slot)) {
-                    (target + codeByteCount).copyMemory(from: residual, byteCount: rowByteCount - codeByteCount)
-                }
-                target += rowByteCount
+        return try withRows(of: piece, codePieceRowCount, codeByteCount, { store.code($0) }, body)
+    }
+
+    /// Lends the bytes of a piece of residuals to `body`. As the writer; with `i8` and residuals only.
+    ///
+    /// - Throws: `.damagedLinks` when residuals cannot be read that were left where they are kept; what `body` throws.
+    public func withResidualPiece<Result>(
+        _ piece: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        precondition(store.hasResiduals && (0..<residualPieceCount).contains(piece), "no such piece of residuals")
+        try fetchAllResiduals()
+        return try withRows(of: piece, residualPieceRowCount, residualByteCount, { store.residual($0) }, body)
+    }
+
+    private func withRows<Result>(
+        of piece: Int, _ rowCount: Int, _ byteCount: Int, _ row: (UInt32) -> UnsafeMutableRawPointer?,
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        let slots = (piece * rowCount)..<min((piece + 1) * rowCount, isLinked.count)
+        let bytes = [UInt8](unsafeUninitializedCapacity: slots.count * byteCount) { buffer, initialized in
+            for slot in slots {
+                // Safety: the buffer has a row for each slot, and so does the arena.
+                guard let base = buffer.baseAddress, let row = row(UInt32(slot)) else { return }
+                UnsafeMutableRawPointer(base + initialized).copyMemory(from: row, byteCount: byteCount)
+                initialized += byteCount
             }
-            initialized = (last - first) * rowByteCount
         }
         return try bytes.withUnsafeBytes(body)
     }
@@ -58,15 +75,16 @@ extension HNSWIndex {
     /// - Parameters:
     ///   - linkByteCount: of what `serializeLinks` gave.
     ///   - links: gives its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
-    ///   - keepsResiduals: false halves the memory of the codes; hits are then ordered by codes alone, and whoever has the vectors
-    ///     orders a few more than are needed by these.
-    ///   - codes: calls its second argument with the bytes of the piece of that number.
+    ///   - codes: reads a piece of codes.
+    ///   - residuals: reads a piece of residuals, from any thread but one at a time, when a search or a change first needs it: until then they take no
+    ///     memory. Nil: none are read. Hits are then ordered by codes alone, and whoever has the vectors orders a few more than are
+    ///     needed by these.
     ///   - isThere: whether an item is still to be found; those that are not are removed with repair.
     /// - Throws: `IndexError` `.damagedLinks`, also in place of what `links` throws after the first piece; what `codes` throws.
     public convenience init(
         restoring linkByteCount: Int, links: (_ piece: Int) throws -> [UInt8], dimension: Int, metric: Metric,
-        quantizer: ScalarQuantizer, keepsResiduals: Bool = true,
-        codes: (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void,
+        quantizer: ScalarQuantizer, codes: PieceReader,
+        residuals: (@Sendable (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void)? = nil,
         isThere: (_ item: UInt32) -> Bool
     ) throws {
         guard quantizer.offset.count == dimension else {
@@ -78,8 +96,9 @@ extension HNSWIndex {
         let header = try LinkHeader(&headReader, dimension: dimension, metric: metric)
         try self.init(
             dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer,
-            keepsResiduals: keepsResiduals, kernelSet: nil)
-        let loaded = try withoutActuallyEscaping(links) { links in
+            keepsResiduals: residuals != nil, fetchesResiduals: true, kernelSet: nil)
+        isTableFilled = false
+        try withoutActuallyEscaping(links) { links in
             var piece = 0
             var checksum: UInt32 = 0
             var reader = ByteReader(byteCount: linkByteCount) {
@@ -88,54 +107,78 @@ extension HNSWIndex {
                 checksum = bytes.withUnsafeBytes { CRC32C.checksum($0, continuing: checksum) }
                 return bytes
             }
-            let loaded = try load(header, &reader)
+            try load(header, &reader) { slot, reader, count throws(IndexError) in
+                for _ in 0..<count {
+                    let item = try reader.number()
+                    guard item != absent, items.locate(item) == nil else { throw .damaged("item \(item) comes twice") }
+                    guard isThere(item) else {
+                        restoration.goneItemCount += 1
+                        continue
+                    }
+                    PostingList.add(item, node: slot, word: store.posting(slot), table: items) { retireList($0) }
+                    addToItemCount(1)
+                }
+            }
             // The checksum itself is the rest.
             _ = try reader.number()
             guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
-            return loaded
         }
         try checkStructure(header)
         for piece in 0..<codePieceCount {
-            try codes(piece) { bytes in try readCodes(piece, bytes) }
-        }
-        try resolve(loaded, isThere: isThere)
-    }
-
-    private func readCodes(_ piece: Int, _ bytes: UnsafeRawBufferPointer) throws {
-        let first = piece * codePieceRowCount
-        let last = min(first + codePieceRowCount, isLinked.count)
-        guard let base = bytes.baseAddress, bytes.count == (last - first) * rowByteCount else {
-            throw IndexError.damaged("a piece of the codes has another length")
-        }
-        let codeByteCount = hilum_code_bytes(dimension)
-        for slot in first..<last {
-            // Safety: the size was checked, and a record has room for its code and residual.
-            let row = base + (slot - first) * rowByteCount
-            store.code(UInt32(slot)).copyMemory(from: row, byteCount: codeByteCount)
-            store.residual(UInt32(slot))?
-                .copyMemory(from: row + codeByteCount, byteCount: rowByteCount - codeByteCount)
-        }
-    }
-
-    private func resolve(_ loaded: LoadedSlots, isThere: (UInt32) -> Bool) throws {
-        for slot in isLinked.indices where isLinked[slot] {
-            let node = UInt32(slot)
-            store.setHash(node, loaded.hashes[slot])
-            table.insert(node)
-            for item in loaded.items[loaded.bounds[slot]..<loaded.bounds[slot + 1]] {
-                guard item != absent, items.locate(item) == nil else {
-                    throw IndexError.damaged("item \(item) comes twice")
-                }
-                guard isThere(item) else {
-                    restoration.goneItemCount += 1
-                    continue
-                }
-                PostingList.add(item, node: node, word: store.posting(node), table: items) { retireList($0) }
-                addToItemCount(1)
+            try codes(piece) { bytes in
+                try setRows(of: piece, codePieceRowCount, codeByteCount, bytes) { store.code($0) }
             }
         }
+        if let residuals, store.hasResiduals {
+            self.residuals = ResidualSource(
+                rowCount: residualPieceRowCount, pieceCount: residualPieceCount, read: residuals)
+        }
         guard restoration.goneItemCount > 0 else { return }
+        try fetchAllResiduals()
         for slot in isLinked.indices where isLinked[slot] && !store.isLive(UInt32(slot)) { removeNode(UInt32(slot)) }
+    }
+
+    private func setRows(
+        of piece: Int, _ rowCount: Int, _ byteCount: Int, _ bytes: UnsafeRawBufferPointer,
+        _ row: (UInt32) -> UnsafeMutableRawPointer?
+    ) throws(IndexError) {
+        let first = piece * rowCount
+        let last = min(first + rowCount, slots.load(ordering: .acquiring))
+        guard let base = bytes.baseAddress, bytes.count == (last - first) * byteCount else {
+            throw .damaged("a piece of the codes has another length")
+        }
+        for slot in first..<last {
+            // Safety: the size was checked, and the arena has a row for each slot.
+            row(UInt32(slot))?.copyMemory(from: base + (slot - first) * byteCount, byteCount: byteCount)
+        }
+    }
+
+    // MARK: Residuals that were left where they are kept
+
+    /// Makes sure of the residual of a node. Any thread.
+    ///
+    /// - Throws: `.damagedLinks`
+    @inline(__always)
+    func fetchResidual(_ node: UInt32) throws(IndexError) {
+        guard let residuals, !residuals.isComplete, !residuals.has(Int(node)) else { return }
+        try fetchPiece(of: Int(node), residuals)
+    }
+
+    /// Makes sure of all residuals. Any thread.
+    ///
+    /// - Throws: `.damagedLinks`
+    func fetchAllResiduals() throws(IndexError) {
+        guard let residuals, !residuals.isComplete else { return }
+        for piece in 0..<residuals.pieceCount where !residuals.has(piece * residuals.rowCount) {
+            try fetchPiece(of: piece * residuals.rowCount, residuals)
+        }
+    }
+
+    private func fetchPiece(of slot: Int, _ residuals: ResidualSource) throws(IndexError) {
+        try residuals.fetch(slot) { piece, bytes in
+            try setRows(of: piece, residuals.rowCount, residualByteCount, bytes) { store.residual($0) }
+        }
+        if residuals.isComplete { store.gatherResiduals(nodeCount: slots.load(ordering: .acquiring)) }
     }
 }
 

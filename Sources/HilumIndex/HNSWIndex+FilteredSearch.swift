@@ -8,13 +8,13 @@ extension HNSWIndex {
     /// - Parameter matching: an upper bound of the matching items.
     func filteredSearch(
         _ query: Target, k: Int, ef: Int, filter: ItemFilter, matching: Int, _ scratch: Scratch
-    ) -> SearchResult {
+    ) throws(IndexError) -> SearchResult {
         guard k > 0, filter.words != nil, matching > 0, let entry else { return SearchResult() }
         let limit = max(k, ef)
         let matching = min(matching, count)
         // A walk computes about 10 distances for each of the ef * count / matching nodes that it has to see.
         if matching <= limit || matching * matching <= 10 * limit * count {
-            return scanCodes(query, k: k, filter: filter, scratch)
+            return try scanCodes(query, k: k, filter: filter, scratch)
         }
         let slotCount = slots.load(ordering: .acquiring)
         var cost = SearchCost()
@@ -25,10 +25,10 @@ extension HNSWIndex {
             from: start, query: query, filter: filter, budget: matching, marks, &pool, scratch, &cost)
         var result = SearchResult()
         if isComplete {
-            collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
+            try collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
         }
         if result.hits.count < k {
-            result = scanCodes(query, k: k, filter: filter, scratch)
+            result = try scanCodes(query, k: k, filter: filter, scratch)
         }
         result.visited = cost.visited
         result.distanceCount += cost.distanceCount

@@ -10,6 +10,8 @@ extension HNSWIndex {
     public func remove(item: UInt32) -> Bool {
         asWriter {
             guard let (node, place) = items.locate(item) else { return false }
+            // Residuals that cannot be read leave the codes to decide which links repair the gap.
+            try? fetchAllResiduals()
             items.clear(item)
             addToItemCount(-1)
             if PostingList.remove(place: place, word: store.posting(node), retire: { retireList($0) }) {

@@ -67,8 +67,13 @@ extension HNSWIndex {
             dimension: dimension, metric: metric, parameters: header.parameters, precision: precision,
             quantizer: quantizer)
         var reader = ByteReader(bytes)
-        let loaded = try load(header, &reader)
+        var loaded = LoadedSlots(header)
+        try load(header, &reader) { slot, reader, count throws(IndexError) in
+            for _ in 0..<count { loaded.items.append(try reader.number()) }
+            loaded.ends.append((slot, loaded.items.count))
+        }
         try checkStructure(header)
+        table.reserve(nodeCount)
         try resolve(loaded, vectors: vectors)
     }
 
@@ -83,23 +88,35 @@ extension HNSWIndex {
         return try LinkHeader(&reader, dimension: dimension, metric: metric)
     }
 
-    /// Items of the slots as the checkpoint has them, one after the other.
-    struct LoadedSlots {
+    /// Items of the nodes as the checkpoint has them, one after the other.
+    private struct LoadedSlots {
         var items: [UInt32] = []
-        /// Where the items of a slot begin; one more at the end.
-        var bounds: [Int] = [0]
-        var hashes: [UInt32] = []
+        /// Where the items of a node end.
+        var ends: [(slot: UInt32, end: Int)] = []
+
+        init(_ header: LinkHeader) {
+            items.reserveCapacity(header.itemCount)
+            ends.reserveCapacity(header.nodeCount)
+        }
     }
 
-    /// Reads all slots into the arena. Links stay inside the slots; whether they lead to nodes is checked afterwards.
-    func load(_ header: LinkHeader, _ reader: inout ByteReader) throws(IndexError) -> LoadedSlots {
-        var loaded = LoadedSlots()
-        loaded.items.reserveCapacity(header.itemCount)
-        loaded.hashes.reserveCapacity(header.slotCount)
-        loaded.bounds.reserveCapacity(header.slotCount + 1)
+    /// Reads all slots into the arena. Links stay inside the slots, none comes twice in a list; what else can be wrong is checked
+    /// afterwards.
+    ///
+    /// - Parameter takeItems: reads the items of a slot, as many as its last argument says.
+    func load(
+        _ header: LinkHeader, _ reader: inout ByteReader,
+        takeItems: (_ slot: UInt32, _ reader: inout ByteReader, _ count: Int) throws(IndexError) -> Void
+    ) throws(IndexError) {
         isLinked.reserveCapacity(header.slotCount)
         _ = try LinkHeader(&reader, dimension: dimension, metric: metric)
+        // By slot: the number of the last list that linked to it, which tells a second link in one list.
+        let lastList = UnsafeMutablePointer<UInt32>.allocate(capacity: max(header.slotCount, 1))
+        lastList.initialize(repeating: 0, count: header.slotCount)
+        defer { lastList.deallocate() }
+        var listNumber: UInt32 = 0
         var nodes = 0
+        var itemTotal = 0
         for _ in 0..<header.slotCount {
             let slot = try addSlot()
             store.setParent(slot, absent)
@@ -107,43 +124,43 @@ extension HNSWIndex {
             let kind = try reader.byte()
             guard kind <= 1 else { throw .damaged("slot \(slot) is of no known kind") }
             if kind == 0 {
-                loaded.hashes.append(0)
-                loaded.bounds.append(loaded.items.count)
                 freeSlots.append((0, slot))
                 continue
             }
             nodes += 1
             isLinked[Int(slot)] = true
             store.setParent(slot, try reader.number())
-            loaded.hashes.append(try reader.number())
+            store.setHash(slot, try reader.number())
             let itemCount = Int(try reader.number())
             guard itemCount > 0 else { throw .damaged("node \(slot) has no item") }
-            loaded.items.append(contentsOf: try reader.numbers(itemCount))
-            loaded.bounds.append(loaded.items.count)
+            itemTotal += itemCount
+            guard itemTotal <= header.itemCount else { throw .damaged("the counts do not match what follows") }
+            try takeItems(slot, &reader, itemCount)
             for layer in 0...store.level(slot) {
                 let list = store.links(slot, layer: layer)
                 let linkCount = Int(try reader.byte())
                 guard linkCount <= list.capacity else { throw .damaged("node \(slot) has too many links") }
+                listNumber += 1
                 let isRight = try reader.withNumbers(linkCount) { raw in
-                    var isInside = true
                     for index in 0..<linkCount {
                         let link = UInt32(
                             littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
-                        isInside = isInside && Int(link) < header.slotCount && link != slot
+                        guard Int(link) < header.slotCount, link != slot else { return false }
+                        // Safety: the link was just checked to be below the count of slots.
+                        if lastList[Int(link)] == listNumber { return false }
+                        lastList[Int(link)] = listNumber
                         (list.words + 1 + index).pointee.store(link, ordering: .relaxed)
                     }
                     list.words.pointee.store(UInt32(linkCount), ordering: .relaxed)
-                    return isInside
+                    return true
                 }
-                guard isRight else { throw .damaged("node \(slot) links to no node") }
+                guard isRight else { throw .damaged("node \(slot) has a bad link") }
             }
         }
-        guard reader.remaining == 4, nodes == header.nodeCount, loaded.items.count == header.itemCount else {
+        guard reader.remaining == 4, nodes == header.nodeCount, itemTotal == header.itemCount else {
             throw .damaged("the counts do not match what follows")
         }
         addToNodeCount(nodes)
-        table.reserve(nodes)
-        return loaded
     }
 
     // MARK: Structure
@@ -154,34 +171,29 @@ extension HNSWIndex {
             return
         }
         guard isNode(header.entry), isNode(header.root) else { throw .damaged("no entry point or no root") }
-        var highest = 0
-        // By slot: the number of the last list that linked to it, which tells a second link in one list; the highest number for
-        // what is no node.
-        var lastList = isLinked.map { $0 ? UInt32(0) : UInt32.max }
-        let bad = lastList.withUnsafeMutableBufferPointer { last in
-            var list: UInt32 = 0
-            for slot in 0..<last.count where last[slot] != .max {
-                let node = UInt32(slot)
-                let level = store.level(node)
-                highest = max(highest, level)
-                for layer in 0...level {
-                    list += 1
-                    let links = store.links(node, layer: layer)
-                    for index in 0..<links.count {
-                        // Safety: `load` let no link out of the slots.
-                        let target = links[index]
-                        guard last[Int(target)] < list, layer == 0 || store.level(target) >= layer else { return slot }
-                        last[Int(target)] = list
-                    }
-                }
+        // Links lead to slots; where all of these are nodes, nothing is left to ask on layer 0.
+        if header.nodeCount < header.slotCount {
+            for slot in isLinked.indices where isLinked[slot] {
+                try checkTargets(of: UInt32(slot), layer: 0)
             }
-            return -1
         }
-        guard bad < 0 else { throw .damaged("node \(bad) has a bad link") }
+        var highest = 0
+        for slot in upperSlots where isLinked[Int(slot)] {
+            highest = max(highest, store.level(slot))
+            for layer in 1...store.level(slot) { try checkTargets(of: slot, layer: layer) }
+        }
         guard store.level(header.entry) == highest else { throw .damaged("the entry point is not the highest node") }
         root = header.root
         setEntry(header.entry)
         try checkTree()
+    }
+
+    /// Every link must lead to a node that reaches the layer.
+    private func checkTargets(of node: UInt32, layer: Int) throws(IndexError) {
+        let links = store.links(node, layer: layer)
+        for index in 0..<links.count where !isLinked[Int(links[index])] || store.level(links[index]) < layer {
+            throw .damaged("node \(node) has a bad link")
+        }
     }
 
     private func isNode(_ slot: UInt32) -> Bool { Int(slot) < isLinked.count && isLinked[Int(slot)] }
@@ -214,8 +226,9 @@ extension HNSWIndex {
         // Walk up from each node until one is met that is known to hang on the root; a ring never gets there.
         var isKnown = [Bool](repeating: false, count: isLinked.count)
         isKnown[Int(root)] = true
+        var path: [UInt32] = []
         for slot in isLinked.indices where isLinked[slot] {
-            var path: [UInt32] = []
+            path.removeAll(keepingCapacity: true)
             var node = UInt32(slot)
             while !isKnown[Int(node)] {
                 path.append(node)
@@ -237,9 +250,10 @@ extension HNSWIndex {
         defer { readers.giveBack(scratch) }
         // Safety: the room of `scratch.floats` is `dimension` floats, and the scratch is ours until the end.
         let buffer = UnsafeMutableBufferPointer(start: scratch.floats, count: dimension)
-        for slot in isLinked.indices where isLinked[slot] {
-            let node = UInt32(slot)
-            for item in loaded.items[loaded.bounds[slot]..<loaded.bounds[slot + 1]] {
+        var first = 0
+        for (node, end) in loaded.ends {
+            defer { first = end }
+            for item in loaded.items[first..<end] {
                 guard item != absent, items.locate(item) == nil else {
                     throw IndexError.damaged("item \(item) comes twice")
                 }
@@ -248,7 +262,7 @@ extension HNSWIndex {
                     continue
                 }
                 try checkStored(UnsafeBufferPointer(buffer))
-                if isVector(scratch.floats, of: node, hash: loaded.hashes[slot]) {
+                if isVector(scratch.floats, of: node, hash: store.hash(node)) {
                     PostingList.add(item, node: node, word: store.posting(node), table: items) { retireList($0) }
                     addToItemCount(1)
                 } else {

@@ -16,7 +16,8 @@ extension HNSWIndex {
     ///   - query: `dimension` floats; under the cosine any length but 0.
     ///   - ef: candidates kept; more finds more and costs more. Raised to `k` if it is below.
     ///   - filter: only these items may be hits.
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`; `.damagedLinks` when residuals cannot be read that were left where
+    ///   they are kept.
     /// - Complexity: about `ef * m` distances; under a filter up to twice the number of matching items.
     public func search(
         _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil
@@ -26,10 +27,10 @@ extension HNSWIndex {
         defer { readers.leave(scratch) }
         let target = try prepared(query, squareLength: squareLength, scratch)
         if let filter {
-            return filter.words.withUnsafeBufferPointer { words in
+            return try filter.words.withUnsafeBufferPointer { (words) throws(IndexError) in
                 // Safety: the words outlive this closure, and the filter does not leave it.
                 let bits = ItemFilter(words: words.baseAddress, wordCount: words.count)
-                return filteredSearch(target, k: k, ef: ef, filter: bits, matching: filter.count, scratch)
+                return try filteredSearch(target, k: k, ef: ef, filter: bits, matching: filter.count, scratch)
             }
         }
         var result = SearchResult()
@@ -46,7 +47,7 @@ extension HNSWIndex {
             enter(entry.node, query: target, marks, &pool, scratch, &cost)
             walk(layer: 0, query: target, marks, &pool, scratch, &cost)
         }
-        collect(pool, k: k, query: target, filter: .everything, scratch, &cost, into: &result)
+        try collect(pool, k: k, query: target, filter: .everything, scratch, &cost, into: &result)
         result.visited = cost.visited
         result.distanceCount = cost.distanceCount
         return result
@@ -54,7 +55,7 @@ extension HNSWIndex {
 
     /// The `k` nearest items by comparing every vector, or every matching one.
     ///
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`
+    /// - Throws: as `search`.
     /// - Complexity: O(nodes), or O(largest item / 64 + matching items) under a filter.
     public func exactSearch(
         _ query: UnsafeBufferPointer<Float>, k: Int, filter: ItemSet? = nil
@@ -63,6 +64,7 @@ extension HNSWIndex {
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
         let target = try prepared(query, squareLength: squareLength, scratch)
+        try fetchAllResiduals()
         guard let filter else { return scanAll(target, k: k, scratch) }
         return filter.words.withUnsafeBufferPointer { words in
             // Safety: as in `search`.
@@ -116,6 +118,8 @@ extension HNSWIndex {
     @inline(__always) var hasFineDistances: Bool { precision == .bf16 || store.hasResiduals }
 
     /// The best distances the index can tell, of a query and the first `count` of `scratch.nodes`, into `scratch.distances`.
+    ///
+    /// - Precondition: their residuals are in memory (`fetchResidual`).
     func measureFinely(_ query: Target, count: Int, _ scratch: Scratch) {
         guard hasFineDistances else {
             for index in 0..<count { scratch.codes[index] = UnsafeRawPointer(store.code(scratch.nodes[index])) }
@@ -212,7 +216,7 @@ extension HNSWIndex {
     func collect(
         _ pool: SortedPool, k: Int, query: Target, filter: ItemFilter, _ scratch: Scratch,
         _ cost: inout SearchCost, into result: inout SearchResult
-    ) {
+    ) throws(IndexError) {
         guard hasFineDistances else {
             for index in 0..<pool.count where !gather(pool[index], k: k, filter: filter, into: &result) { break }
             order(&result, k: k)
@@ -224,7 +228,10 @@ extension HNSWIndex {
         exact.reserveCapacity(count)
         for first in stride(from: 0, to: count, by: Scratch.batchCapacity) {
             let width = min(Scratch.batchCapacity, count - first)
-            for index in 0..<width { scratch.nodes[index] = pool[first + index].node }
+            for index in 0..<width {
+                scratch.nodes[index] = pool[first + index].node
+                try fetchResidual(scratch.nodes[index])
+            }
             measureFinely(query, count: width, scratch)
             for index in 0..<width {
                 exact.append(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]).key)
@@ -280,7 +287,9 @@ extension HNSWIndex {
     }
 
     /// Compares the codes of all items of `filter`, then the nearest of these as well as the index can.
-    func scanCodes(_ query: Target, k: Int, filter: ItemFilter, _ scratch: Scratch) -> SearchResult {
+    func scanCodes(
+        _ query: Target, k: Int, filter: ItemFilter, _ scratch: Scratch
+    ) throws(IndexError) -> SearchResult {
         guard hasFineDistances else { return scan(query, k: k, filter: filter, scratch) }
         let slotCount = slots.load(ordering: .acquiring)
         let marks = scratch.beginVisit(slotCount: slotCount)
@@ -305,7 +314,7 @@ extension HNSWIndex {
         }
         flush()
         var result = SearchResult()
-        collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
+        try collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
         result.distanceCount = cost.distanceCount
         return result
     }

@@ -20,7 +20,7 @@ import Synchronization
 /// | `HNSWIndex+Insert`, `+Select` | planning, diverse selection, the deterministic parallel build |
 /// | `HNSWIndex+Tree` | the tree that keeps every node reachable |
 /// | `HNSWIndex+Remove`, `InLinks` | deletion with repair |
-/// | `HNSWIndex+Serialize`, `+Restore`, `+Codes` | checkpoints of the links, and of codes |
+/// | `HNSWIndex+Serialize`, `+Restore`, `+Codes`, `ResidualSource` | checkpoints of the links, and of codes |
 /// | `HNSWIndex+Validate` | the proof that a graph is sound |
 /// | `PostingList`, `ItemTable`, `VectorTable` | items of a node, node of an item, node of a vector |
 /// | `ReaderPool`, `Scratch` | what a search borrows; when a record may be used again |
@@ -56,8 +56,13 @@ public final class HNSWIndex: @unchecked Sendable {
     /// What a restored index had to mend; zeros for any other. Set before the initializer returns.
     public internal(set) var restoration = RestoreSummary()
 
+    /// Where residuals are read from that are not in memory yet; set before the initializer returns.
+    var residuals: ResidualSource?
+
     // The writer's own.
     var table: VectorTable
+    /// False until the first change after `restoring` from codes, which alone needs the table.
+    var isTableFilled = true
     var inLinks: InLinks?
     /// The root of the tree that keeps layer 0 connected; `absent` while the graph is empty.
     var root: UInt32 = absent
@@ -92,7 +97,8 @@ public final class HNSWIndex: @unchecked Sendable {
 
     init(
         dimension: Int, metric: Metric, parameters: HNSWParameters, precision: Precision,
-        quantizer: ScalarQuantizer? = nil, keepsResiduals: Bool = true, kernelSet: String?
+        quantizer: ScalarQuantizer? = nil, keepsResiduals: Bool = true, fetchesResiduals: Bool = false,
+        kernelSet: String?
     ) throws(IndexError) {
         precondition((1...65_536).contains(dimension), "the dimension must be in 1...65,536")
         precondition(quantizer == nil || quantizer?.offset.count == dimension, "the quantizer has another dimension")
@@ -103,7 +109,7 @@ public final class HNSWIndex: @unchecked Sendable {
         self.precision = precision
         store = NodeStore(
             dimension: dimension, precision: precision, m: parameters.m,
-            hasResiduals: keepsResiduals && quantizer?.isExact != true)
+            hasResiduals: keepsResiduals && quantizer?.isExact != true, fillsResidualsAtOnce: !fetchesResiduals)
         readers = ReaderPool(dimension: dimension)
         items = ItemTable()
         table = VectorTable(store: store)
@@ -138,7 +144,7 @@ public final class HNSWIndex: @unchecked Sendable {
     public func vector(of item: UInt32) -> [Float]? {
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
-        guard let (node, _) = items.locate(item) else { return nil }
+        guard let (node, _) = items.locate(item), (try? fetchResidual(node)) != nil else { return nil }
         // Safety: the record cannot be reused before `leave`; both hold `dimension` floats.
         guard let codeBook = kernels.codeBook else {
             return Array(UnsafeBufferPointer(start: store.vector(node), count: dimension))
@@ -154,7 +160,7 @@ public final class HNSWIndex: @unchecked Sendable {
         guard vector.count == dimension, let base = vector.baseAddress else { return false }
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
-        guard let (node, _) = items.locate(item) else { return false }
+        guard let (node, _) = items.locate(item), (try? fetchResidual(node)) != nil else { return false }
         guard let codeBook = kernels.codeBook else {
             // Safety: both hold `dimension` floats, and the record cannot be reused before `leave`.
             return memcmp(base, store.vector(node), 4 * dimension) == 0
@@ -216,7 +222,14 @@ public final class HNSWIndex: @unchecked Sendable {
         let wasWriting = isWriting.exchange(true, ordering: .acquiring)
         precondition(!wasWriting, "two writers at once; the caller must let one write at a time")
         defer { isWriting.store(false, ordering: .releasing) }
+        if !isTableFilled { fillTable() }
         return try body()
+    }
+
+    private func fillTable() {
+        table.reserve(nodeCount)
+        for slot in isLinked.indices where isLinked[slot] { table.insert(UInt32(slot)) }
+        isTableFilled = true
     }
 
     func setEntry(_ node: UInt32) {
@@ -230,7 +243,10 @@ public final class HNSWIndex: @unchecked Sendable {
     /// The level of a slot, a pure function of seed and slot: floor(-ln(u) / ln(m)), as in section 4.1 of the paper.
     func level(ofSlot slot: UInt32) -> Int {
         var generator = SeededGenerator(seed: parameters.seed, keys: UInt64(slot))
-        let level = -log(1 - generator.uniform()) / log(Double(parameters.m))
+        let share = 1 - generator.uniform()
+        // Most slots have level 0, which is told without a logarithm; what is close is left to it.
+        if share * Double(parameters.m) > 1.000001 { return 0 }
+        let level = -log(share) / log(Double(parameters.m))
         return min(Int(level), Self.maxLevel)
     }
 

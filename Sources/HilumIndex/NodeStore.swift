@@ -19,7 +19,9 @@ struct NodeStore {
     /// Nodes that fit a link word of 31 bits, the last number kept free.
     static let maxNodeCount = Int(Int32.max) - 1
     static let maxChunkCount = 1 << 17
-    static let chunkByteCount = 8 << 20
+    /// The most of a chunk. At 2^15 nodes any stride fills huge pages of 2 MiB without a rest; what is not written is not resident.
+    static let chunkByteCount = 64 << 20
+    static let largestChunkShift: UInt32 = 15
 
     let dimension: Int
     let precision: Precision
@@ -34,13 +36,17 @@ struct NodeStore {
     private let chunkMask: UInt32
     /// What a node has besides its record: f32 elements (bf16) or residuals (i8); 0 if nothing.
     private let exactStride: Int
+    private let fillsResidualsAtOnce: Bool
     // Safety: both tables are allocated in full; entries below the chunk count are initialized by `grow`, before any node of the
     // chunk is published.
     private let chunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private let exactChunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
 
-    /// - Parameter hasResiduals: for `i8`, whether codes have a second level.
-    init(dimension: Int, precision: Precision, m: Int, hasResiduals: Bool = true) {
+    /// - Parameters:
+    ///   - hasResiduals: for `i8`, whether codes have a second level.
+    ///   - fillsResidualsAtOnce: false where these come a few at a time, so that what is not there takes no memory.
+    init(dimension: Int, precision: Precision, m: Int, hasResiduals: Bool = true, fillsResidualsAtOnce: Bool = true) {
+        self.fillsResidualsAtOnce = fillsResidualsAtOnce
         self.dimension = dimension
         self.precision = precision
         self.m = m
@@ -60,7 +66,7 @@ struct NodeStore {
         metaOffset = roundUp(linksOffset + 4 * (1 + mMax0), to: 8)
         stride = roundUp(metaOffset + 32, to: 64)
         var shift: UInt32 = 5
-        while (stride << Int(shift + 1)) <= Self.chunkByteCount { shift += 1 }
+        while shift < Self.largestChunkShift, stride << Int(shift + 1) <= Self.chunkByteCount { shift += 1 }
         chunkShift = shift
         chunkMask = (1 << shift) - 1
         chunks = .allocate(capacity: Self.maxChunkCount)
@@ -81,7 +87,16 @@ struct NodeStore {
         precondition(chunk < Self.maxChunkCount, "the arena is full")
         (chunks + chunk).initialize(to: zeroedPages(stride << Int(chunkShift), huge: true))
         if exactStride > 0 {
-            (exactChunks + chunk).initialize(to: zeroedPages(exactStride << Int(chunkShift), huge: true))
+            (exactChunks + chunk).initialize(to: zeroedPages(exactStride << Int(chunkShift), huge: fillsResidualsAtOnce))
+        }
+    }
+
+    /// Residuals that came a few at a time have all come. Any thread.
+    func gatherResiduals(nodeCount: Int) {
+        guard exactStride > 0 else { return }
+        for chunk in 0..<((nodeCount + chunkNodeCount - 1) / chunkNodeCount) {
+            let count = min(chunkNodeCount, nodeCount - chunk * chunkNodeCount)
+            gatherPages(exactChunks[chunk], exactStride * count)
         }
     }
 

@@ -18,3 +18,10 @@ func zeroedPages(_ byteCount: Int, huge: Bool = false) -> UnsafeMutableRawPointe
 func returnPages(_ pages: UnsafeMutableRawPointer, _ byteCount: Int) {
     munmap(pages, byteCount)
 }
+
+/// Asks for huge pages under memory that came into use a few pages at a time. Other threads may read it meanwhile.
+func gatherPages(_ pages: UnsafeMutableRawPointer, _ byteCount: Int) {
+    // MADV_COLLAPSE, of Linux 6.1, which the headers may not know; a kernel without it refuses, and small pages do.
+    let collapse: Int32 = 25
+    _ = madvise(pages, byteCount, collapse)
+}

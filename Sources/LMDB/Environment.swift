@@ -18,6 +18,7 @@ import Synchronization
 /// | `Transaction.swift`, `Cursor.swift`, `TableKey.swift` | what one does inside of a transaction |
 /// | `Gate.swift` | stops all transactions while the map moves |
 /// | `PageFile.swift`, `PageVerifier.swift` | the file's own layout, and the walk over it |
+/// | `PageFetcher.swift`, `GiveBack.swift` | reading many values in order; giving pages back |
 ///
 /// Thread rule: any thread. A thread inside `read` or `write` must not begin another transaction.
 public final class Environment: @unchecked Sendable {
@@ -36,6 +37,9 @@ public final class Environment: @unchecked Sendable {
         public var maxReaders = 512
         /// Walks all pages before the first one is used through the map.
         public var verifiesPages = true
+        /// Whether a page that is touched through the map brings others with it. Off, nothing is read that was not asked for; what is
+        /// read in order should then come by a `PageFetcher`.
+        public var readsAround = true
 
         public init(mode: Mode) { self.mode = mode }
     }
@@ -68,7 +72,8 @@ public final class Environment: @unchecked Sendable {
             try LMDBError.check(mdb_env_stat(environment, &statistics), "mdb_env_stat", path: path)
             pageSizeInBytes = Int(statistics.ms_psize)
             if options.verifiesPages && options.mode != .create {
-                let report = try Self.verify(environment, path: path, readsValues: false, visit: nil)
+                let depth: PageVerifier.Depth = options.mode == .readOnly ? .trees : .headers
+                let report = try Self.verify(environment, path: path, depth, visit: nil)
                 if let first = report.findings.first { throw LMDBError(.damaged(first), call: "open", path: path) }
             }
             tables = try Self.openTables(names, environment, path: path, mode: options.mode)
@@ -215,7 +220,7 @@ public final class Environment: @unchecked Sendable {
         gate.enter()
         defer { gate.leave() }
         guard let environment = raw else { throw LMDBError(.closed, call: "verify", path: path) }
-        return try Self.verify(environment, path: path, readsValues: true, visit: visit)
+        return try Self.verify(environment, path: path, .values, visit: visit)
     }
 
     /// Walks every page of the environment at `path`, which this process must not have open; nothing is read through the map.
@@ -234,12 +239,12 @@ public final class Environment: @unchecked Sendable {
             throw LMDBError(.other(0), call: "mdb_env_create", path: path)
         }
         defer { mdb_env_close(environment) }
-        return try verify(environment, path: path, readsValues: true, visit: visit)
+        return try verify(environment, path: path, .values, visit: visit)
     }
 
     /// A read transaction pins the snapshot: a writer in another process cannot reuse its pages during the walk.
     private static func verify(
-        _ environment: OpaquePointer, path: String, readsValues: Bool, visit: PageVerifier.Visit?
+        _ environment: OpaquePointer, path: String, _ depth: PageVerifier.Depth, visit: PageVerifier.Visit?
     ) throws -> PageVerifier.Report {
         let file = try PageFile(folder: path)
         for _ in 0..<1000 {
@@ -255,7 +260,7 @@ public final class Environment: @unchecked Sendable {
             let number = UInt64(mdb_txn_id(transaction.handle.raw))
             // A fast writer may have gone two commits ahead and written over the meta page of this snapshot: begin again.
             guard let meta = try file.metas().first(where: { $0.transaction == number }) else { continue }
-            return try PageVerifier(file: file, meta: meta, readsValues: readsValues, visit: visit).run()
+            return try PageVerifier(file: file, meta: meta, depth: depth, visit: visit).run()
         }
         throw LMDBError(.damaged("no meta page belongs to the newest snapshot"), call: "verify", path: path)
     }
@@ -302,7 +307,8 @@ public final class Environment: @unchecked Sendable {
             try LMDBError.check(mdb_env_set_maxdbs(environment, UInt32(tableCount)), "mdb_env_set_maxdbs", path: path)
             try LMDBError.check(
                 mdb_env_set_mapsize(environment, options.mapSizeInBytes), "mdb_env_set_mapsize", path: path)
-            let flags = MDB_NOTLS | (options.mode == .readOnly ? MDB_RDONLY : 0)
+            let flags =
+                MDB_NOTLS | (options.mode == .readOnly ? MDB_RDONLY : 0) | (options.readsAround ? 0 : MDB_NORDAHEAD)
             try LMDBError.check(mdb_env_open(environment, path, UInt32(flags), 0o660), "mdb_env_open", path: path)
             var dead: Int32 = 0
             try LMDBError.check(mdb_reader_check(environment, &dead), "mdb_reader_check", path: path)

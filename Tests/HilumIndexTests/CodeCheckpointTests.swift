@@ -1,13 +1,20 @@
 import HilumCore
+import Synchronization
 import Testing
 
 @testable import HilumIndex
+
+private final class AtomicCount: Sendable {
+    let value = Atomic<Int>(0)
+    var current: Int { value.load(ordering: .relaxed) }
+}
 
 /// What an index with codes of 8 bits leaves behind, and what becomes of it.
 private struct CodeCheckpoint {
     var linkByteCount: Int
     var links: [UInt8]
     var codes: [[UInt8]]
+    var residuals: [[UInt8]]
     let dimension: Int
     var quantizer: ScalarQuantizer
 
@@ -15,6 +22,7 @@ private struct CodeCheckpoint {
         links = index.serializeLinks()
         linkByteCount = links.count
         codes = (0..<index.codePieceCount).map { index.withCodePiece($0) { [UInt8]($0) } }
+        residuals = try (0..<index.residualPieceCount).map { try index.withResidualPiece($0) { [UInt8]($0) } }
         dimension = index.dimension
         let kept = try #require(index.quantizer)
         quantizer = try ScalarQuantizer(decoding: kept.encoded)
@@ -22,8 +30,10 @@ private struct CodeCheckpoint {
 
     /// - Parameter pieceByteCount: of the links; nil gives them whole.
     func restored(
-        pieceByteCount: Int? = nil, keepsResiduals: Bool = true, isThere: (UInt32) -> Bool = { _ in true }
+        pieceByteCount: Int? = nil, keepsResiduals: Bool = true, reads: AtomicCount? = nil,
+        isThere: (UInt32) -> Bool = { _ in true }
     ) throws -> HNSWIndex {
+        let residuals = residuals
         let size = pieceByteCount ?? max(links.count, 1)
         return try HNSWIndex(
             restoring: linkByteCount,
@@ -31,12 +41,18 @@ private struct CodeCheckpoint {
                 let start = min(piece * size, links.count)
                 return Array(links[start..<min(start + size, links.count)])
             },
-            dimension: dimension, metric: .squaredEuclidean, quantizer: quantizer, keepsResiduals: keepsResiduals,
+            dimension: dimension, metric: .squaredEuclidean, quantizer: quantizer,
             codes: { piece, use in
                 let bytes = piece < codes.count ? codes[piece] : []
                 // Safety: the buffer does not leave the closure.
                 try bytes.withUnsafeBytes { try use($0) }
             },
+            residuals: keepsResiduals
+                ? { piece, use in
+                    reads?.value.add(1, ordering: .relaxed)
+                    let bytes = piece < residuals.count ? residuals[piece] : []
+                    try bytes.withUnsafeBytes { try use($0) }
+                } : nil,
             isThere: isThere)
     }
 
@@ -96,7 +112,7 @@ private struct CodeCheckpoint {
     func roundTrip(pieceByteCount: Int?) throws {
         let index = try makeIndex(Self.base)
         let checkpoint = try CodeCheckpoint(index)
-        #expect(checkpoint.codes.count == 3 && checkpoint.quantizer == Self.base.quantizer)
+        #expect(checkpoint.codes.count == 2 && checkpoint.residuals.count == 5 && checkpoint.quantizer == Self.base.quantizer)
         let restored = try checkpoint.restored(pieceByteCount: pieceByteCount)
         #expect(restored.validate() == [])
         #expect(restored.restoration == RestoreSummary())
@@ -104,7 +120,7 @@ private struct CodeCheckpoint {
         #expect(restored.count == index.count && restored.nodeCount == index.nodeCount)
         #expect(restored.serializeLinks() == checkpoint.links)
         let again = try CodeCheckpoint(restored)
-        #expect(again.codes == checkpoint.codes)
+        #expect(again.codes == checkpoint.codes && again.residuals == checkpoint.residuals)
         try expectSameHits(index, restored, rows(Self.base, count: 50))
         for item in [0, 19, 50, 1_299] as [UInt32] {
             #expect(restored.vector(of: item) == index.vector(of: item))
@@ -192,7 +208,7 @@ private struct CodeCheckpoint {
         let index = try makeIndex(base)
         #expect(index.quantizer?.isExact == true)
         let checkpoint = try CodeCheckpoint(index)
-        #expect(checkpoint.quantizer.isExact && checkpoint.codes.count == 2)
+        #expect(checkpoint.quantizer.isExact && checkpoint.codes.count == 2 && checkpoint.residuals.isEmpty)
         let restored = try checkpoint.restored(pieceByteCount: 64)
         #expect(restored.validate() == [] && restored.serializeLinks() == checkpoint.links)
         try expectSameHits(index, restored, rows(base, count: 20))
@@ -267,6 +283,61 @@ private struct CodeCheckpoint {
         var short = checkpoint
         short.codes[0].removeLast()
         #expect(throws: IndexError.self) { try short.restored(keepsResiduals: false) }
+    }
+
+    @Test func residualsAreReadWhenTheyAreNeededAndOnce() throws {
+        let index = try makeIndex(Self.base)
+        let checkpoint = try CodeCheckpoint(index)
+        let reads = AtomicCount()
+        let restored = try checkpoint.restored(reads: reads)
+        #expect(reads.current == 0)
+        _ = try restored.find(Self.base.row(0), k: 1, ef: 4)
+        #expect((1...5).contains(reads.current))
+        try expectSameHits(index, restored, rows(Self.base, count: 50))
+        #expect(reads.current == 5)
+        for item in [60, 1_310] as [UInt32] { #expect(restored.vector(of: item) == index.vector(of: item)) }
+
+        // A change needs all of them, and so does an exact scan.
+        let changed = try checkpoint.restored(reads: reads)
+        changed.remove(item: 60)
+        #expect(reads.current == 10 && changed.validate() == [])
+        let scanned = try checkpoint.restored(reads: reads)
+        _ = try scanned.findExactly(Self.base.row(0), k: 1)
+        #expect(reads.current == 15)
+    }
+
+    @Test("Searches side by side read every piece of the residuals once")
+    func manyReadersOfResiduals() throws {
+        let index = try makeIndex(Self.base)
+        let reads = AtomicCount()
+        let restored = try CodeCheckpoint(index).restored(reads: reads)
+        let wanted = try (0..<200).map { try index.find(Self.base.row($0), k: 7, ef: 30).hits.map(\.item) }
+        let wrong = AtomicCount()
+        parallelFor(200, threads: 4) { row in
+            let hits = (try? restored.find(Self.base.row(row), k: 7, ef: 30).hits.map(\.item)) ?? []
+            if hits != wanted[row] { wrong.value.add(1, ordering: .relaxed) }
+        }
+        #expect(wrong.current == 0 && reads.current <= 5)
+    }
+
+    @Test func residualsThatCannotBeReadAreAnErrorAndNothingIsStored() throws {
+        var checkpoint = try CodeCheckpoint(try makeIndex(Self.base))
+        let whole = checkpoint.residuals
+        for change in 0..<3 {
+            checkpoint.residuals = whole
+            switch change {
+            case 0: checkpoint.residuals[2].removeLast()
+            case 1: checkpoint.residuals[2] = []
+            default: checkpoint.residuals[2].append(0)
+            }
+            let restored = try checkpoint.restored()
+            #expect(throws: IndexError.self) { try restored.findExactly(Self.base.row(0), k: 1) }
+            #expect(throws: IndexError.self) { try restored.find(Self.base.row(0), k: 500, ef: 1_300) }
+            #expect(throws: IndexError.self) { try restored.insert(Self.base.row(20), 9_000) }
+            #expect(!restored.contains(item: 9_000) && restored.count == 1_300)
+            #expect(!holds(restored, Self.base.row(600), 600) && restored.vector(of: 600) == nil)
+            #expect(restored.remove(item: 60) && restored.validate() == [])
+        }
     }
 
     @Test func theErrorOfTheCodesComesThrough() throws {

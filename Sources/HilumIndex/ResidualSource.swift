@@ -1,0 +1,70 @@
+import Synchronization
+
+/// The second levels of codes that still lie where they are kept: a search reads those of its best candidates, a piece at a time.
+///
+/// So an index opens from half of its bytes, and answers before the other half has been read.
+///
+/// Thread rule: any thread.
+final class ResidualSource: @unchecked Sendable {
+    // Sendable: flags and count are atomics, the closure is Sendable.
+
+    /// Slots of a piece.
+    let rowCount: Int
+    let pieceCount: Int
+    private let read: @Sendable (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    private let isThere: UnsafeMutablePointer<Atomic<Bool>>
+    private let missingCount: Atomic<Int>
+    /// One piece at a time, so that no row is written twice.
+    private let lock = Mutex(())
+
+    init(
+        rowCount: Int, pieceCount: Int,
+        read: @escaping @Sendable (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    ) {
+        self.rowCount = rowCount
+        self.pieceCount = pieceCount
+        self.read = read
+        isThere = .allocate(capacity: max(pieceCount, 1))
+        for piece in 0..<pieceCount { (isThere + piece).initialize(to: Atomic(false)) }
+        missingCount = Atomic(pieceCount)
+    }
+
+    deinit { isThere.deallocate() }
+
+    /// Whether every piece is in memory, so that nothing needs to be asked for any more.
+    @inline(__always) var isComplete: Bool { missingCount.load(ordering: .acquiring) == 0 }
+
+    /// Whether the row of a slot is in memory; slots behind the pieces never lay anywhere else.
+    @inline(__always) func has(_ slot: Int) -> Bool {
+        let piece = slot / rowCount
+        // Safety: the flags of all pieces were made in `init`.
+        return piece >= pieceCount || isThere[piece].load(ordering: .acquiring)
+    }
+
+    /// Reads the piece of a slot, unless it is there; `store` gets its number and bytes and puts them into the arena.
+    ///
+    /// - Throws: `.damagedLinks` in place of what the reading throws.
+    func fetch(_ slot: Int, _ store: (_ piece: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void) throws(IndexError) {
+        let piece = slot / rowCount
+        let failure: IndexError? = lock.withLock { _ in
+            // Safety: as in `has`.
+            guard piece < pieceCount, !isThere[piece].load(ordering: .acquiring) else { return nil }
+            do {
+                var isUsed = false
+                try read(piece) { bytes in
+                    try store(piece, bytes)
+                    isUsed = true
+                }
+                guard isUsed else { return .damaged("a piece of the residuals is missing") }
+            } catch let error as IndexError {
+                return error
+            } catch {
+                return .damaged("\(error)")
+            }
+            isThere[piece].store(true, ordering: .releasing)
+            missingCount.subtract(1, ordering: .releasing)
+            return nil
+        }
+        if let failure { throw failure }
+    }
+}
