@@ -182,7 +182,9 @@ final class BenchStore {
         var bytes: [UInt8] = []
         let fetcher = PageFetcher(transaction)
         var piece: UInt64 = 0
-        while try value(transaction, environment.table("links"), piece, fetcher, { bytes.append(contentsOf: $0) }) != nil {
+        while try value(transaction, environment.table("links"), piece, fetcher, { bytes.append(contentsOf: $0) })
+            != nil
+        {
             piece += 1
         }
         return bytes

@@ -87,7 +87,8 @@ struct NodeStore {
         precondition(chunk < Self.maxChunkCount, "the arena is full")
         (chunks + chunk).initialize(to: zeroedPages(stride << Int(chunkShift), huge: true))
         if exactStride > 0 {
-            (exactChunks + chunk).initialize(to: zeroedPages(exactStride << Int(chunkShift), huge: fillsResidualsAtOnce))
+            (exactChunks + chunk).initialize(
+                to: zeroedPages(exactStride << Int(chunkShift), huge: fillsResidualsAtOnce))
         }
     }
 

@@ -44,7 +44,8 @@ final class ResidualSource: @unchecked Sendable {
     /// Reads the piece of a slot, unless it is there; `store` gets its number and bytes and puts them into the arena.
     ///
     /// - Throws: `.damagedLinks` in place of what the reading throws.
-    func fetch(_ slot: Int, _ store: (_ piece: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void) throws(IndexError) {
+    func fetch(_ slot: Int, _ store: (_ piece: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void) throws(IndexError)
+    {
         let piece = slot / rowCount
         let failure: IndexError? = lock.withLock { _ in
             // Safety: as in `has`.

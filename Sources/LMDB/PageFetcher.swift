@@ -62,7 +62,8 @@ public final class PageFetcher {
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ", maxSplits: 3)
             let ends = words.first?.split(separator: "-") ?? []
-            guard words.count > 2, ends.count == 2, let first = Int(ends[0], radix: 16), let last = Int(ends[1], radix: 16),
+            guard words.count > 2, ends.count == 2, let first = Int(ends[0], radix: 16),
+                let last = Int(ends[1], radix: 16),
                 let offset = Int(words[2], radix: 16), (first..<max(first, last)).contains(address)
             else { continue }
             map = first..<last
