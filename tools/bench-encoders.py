@@ -184,6 +184,10 @@ def compare_encoders(figures: Figures, config: str, folder: Path, rounds: int, s
                 their_halves[kind].append(
                     rate(count, seconds, lambda body=body, kind=kind: body(half_batches[kind], True)))
     middle = statistics.median
+    flops = line["image_gflop_per_s"] / line["images_per_s"]
+    print(f"{config}: images in f32 at {middle(ours['images']) * flops:.0f} GFLOP/s, PyTorch at "
+          f"{middle(theirs['images']) * flops:.0f}; a product of 1,024 x 1,024 x 1,024 a thread: "
+          f"{line['product_gflop_per_s']:.0f}", flush=True)
     for kind in embed:
         note = f", {line['tokens']:.0f} tokens" if kind == "reports" else ""
         figures.add(f"{config} {kind} a second", middle(ours[kind]), middle(theirs[kind]),

@@ -206,7 +206,7 @@ final class BenchStore {
         _ transaction: borrowing ReadTransaction, _ table: Table, _ key: UInt64, _ fetcher: PageFetcher,
         isInOrder: Bool = true, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
-        let group: UInt64 = isInOrder ? 4 : 1
+        let group: UInt64 = isInOrder ? 2 : 1
         if key % group == 0 {
             var values: [UnsafeRawBufferPointer] = []
             for later in key..<(key + group) {

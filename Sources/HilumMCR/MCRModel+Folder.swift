@@ -59,6 +59,12 @@ extension MCRModel {
     /// The configuration of a model folder, its sizes checked.
     public static func configuration(_ directory: String) throws -> MCRConfiguration {
         let path = directory + "/" + configurationFile
+        guard access(path, F_OK) == 0 else {
+            throw MCRError(
+                .badModel(
+                    reason: "there is no \(configurationFile) in it; a model is a folder with \(weightsFile), "
+                        + "\(configurationFile) and \(vocabularyFile)"), path: directory)
+        }
         let bytes = try FileIO.read(path, limitInBytes: 1 << 20)
         let configuration: MCRConfiguration
         do {

@@ -54,7 +54,7 @@ struct ArchiveBackend: ArchiveService {
             return ServiceAnswer(
                 hits: hits, generation: response.generation, ef: response.ef, visited: response.visited,
                 microseconds: response.microseconds, isShortOfFilter: response.isShortOfFilter,
-                expectedRecall: response.expectedRecall)
+                expectedRecall: response.expectedRecall, isExact: response.isExact)
         }
     }
 

@@ -202,10 +202,12 @@ public struct ServiceAnswer: Sendable, Equatable {
     public var isShortOfFilter: Bool
     /// The recall that is known of such searches, for one that asked for it; nil while too little is known.
     public var expectedRecall: Double?
+    /// Every vector was compared, as asked for or because no graph is known to reach the recall.
+    public var isExact: Bool
 
     public init(
         hits: [ServiceHit], generation: Int, ef: Int, visited: Int, microseconds: Int, isShortOfFilter: Bool = false,
-        expectedRecall: Double? = nil
+        expectedRecall: Double? = nil, isExact: Bool = false
     ) {
         self.hits = hits
         self.generation = generation
@@ -214,6 +216,7 @@ public struct ServiceAnswer: Sendable, Equatable {
         self.microseconds = microseconds
         self.isShortOfFilter = isShortOfFilter
         self.expectedRecall = expectedRecall
+        self.isExact = isExact
     }
 }
 

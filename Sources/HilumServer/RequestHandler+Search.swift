@@ -39,6 +39,7 @@ extension RequestHandler {
             let cut = Int(recall * 10_000)
             status += " recall=\(cut / 10_000).\(String(10_000 + cut % 10_000).dropFirst())"
         }
+        if search.recall != nil, answer.isExact { status += " exact=1" }
         if answer.isShortOfFilter { status += " short=filter" }
         return builder.ok(status)
     }

@@ -167,7 +167,8 @@ private struct Question {
         var width = ""
         if recall != nil && !isExact {
             let known = reply.status.fields["recall"] ?? "not known yet"
-            width = " (ef \(reply.status.fields["ef"] ?? "unknown"), recall \(known))"
+            let comparedAll = reply.status.fields["exact"] == "1"
+            width = comparedAll ? " (all compared)" : " (ef \(reply.status.fields["ef"] ?? "unknown"), recall \(known))"
         }
         standardError("\(reply.objects.count) hits\(time)\(width)\n")
         return reply.objects.compactMap { FoundCase(line: $0) }

@@ -46,7 +46,8 @@ private func theDaemonKnowsItsRecall(_ client: Client) throws {
     #expect(known["image"]?["samples"] as? Int == 0 && known["image"]?["at_ef64"] == nil, "there are no images")
     let later = try client.request("SEARCH text=\"finding\" recall=0.9 k=3").status
     #expect(later.fields["ef"] == "16" && later.fields["recall"]?.hasPrefix("0.99") == true)
-    #expect(try client.request("SEARCH text=\"finding\" recall=1 k=3").status.fields["recall"] == "1.0000")
+    let exact = try client.request("SEARCH text=\"finding\" recall=1 k=3").status
+    #expect(exact.fields["recall"] == "1.0000" && exact.fields["exact"] == "1" && later.fields["exact"] == nil)
     let metrics = try client.request("METRICS").objects.joined()
     for part in [
         #"hilum_recall{kind=\"report\",ef=\"64\"} 1\n"#, #"hilum_cases 19\n"#, #"hilum_vectors{kind=\"report\"} 19\n"#,

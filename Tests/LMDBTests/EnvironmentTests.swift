@@ -37,6 +37,15 @@ func fill(_ environment: Environment, _ range: Range<UInt64>, valueByteCount: In
     }
 }
 
+/// Where values lie in the map; good as long as the transaction.
+func addresses(
+    _ transaction: borrowing ReadTransaction, _ table: Table, _ keys: Range<UInt64>
+) throws -> [UnsafeRawBufferPointer] {
+    var values: [UnsafeRawBufferPointer] = []
+    for key in keys { _ = try transaction.get(table, key) { values.append($0) } }
+    return values
+}
+
 @Suite struct EnvironmentTests {
     @Test func whatWasWrittenIsReadAgainAfterReopening() throws {
         let scratch = Scratch()
@@ -127,6 +136,37 @@ func fill(_ environment: Environment, _ range: Range<UInt64>, valueByteCount: In
         #expect(try entryCount(environment) == 20_000)
         #expect(try environment.verifyPages().findings == [])
         #expect(try environment.verifyPages().entryCounts["first"] == 20_000)
+    }
+
+    @Test("What a fetcher reads are the values, wherever the map lies")
+    func fetchedValues() throws {
+        let scratch = Scratch()
+        let environment = try open(scratch.path, .create, mapSizeInBytes: 128 << 10)
+        let table = environment.table("first")
+        var copyCount = 0
+        for round in 0..<4 as Range<UInt64> {
+            // The map has grown since the round before, and lies elsewhere perhaps.
+            try fill(environment, (round * 30)..<(round * 30 + 30), valueByteCount: 9_000 + Int(round))
+            try environment.read { transaction in
+                let fetcher = PageFetcher(transaction)
+                for first in [round * 30, round * 30 + 4, round * 30 + 26, 0] {
+                    let values = try addresses(transaction, table, first..<(first + 4))
+                    fetcher.fetch(values)
+                    for value in values {
+                        // The system's list may lack the map while other threads change theirs.
+                        guard let copy = fetcher.copy(of: value) else { continue }
+                        copyCount += 1
+                        #expect(copy.baseAddress != value.baseAddress && copy.elementsEqual(value))
+                    }
+                    let other = (first + 15) % (round * 30 + 30)
+                    let others = try addresses(transaction, table, other..<(other + 1))
+                    #expect(others.count == 1 && fetcher.copy(of: others[0]) == nil)
+                }
+                fetcher.fetch([])
+                #expect(fetcher.copy(of: UnsafeRawBufferPointer(start: nil, count: 0)) == nil)
+            }
+        }
+        #expect(environment.growthCount > 0 && copyCount >= 32, "\(copyCount) of 64")
     }
 
     @Test func theSameEnvironmentIsNotOpenedTwiceByOneProcess() throws {
