@@ -6,7 +6,7 @@ import LMDB
 /// An index on disk for the benchmark, without the cases, ids and checks of an archive: the vectors, and a checkpoint of codes and
 /// links.
 ///
-/// | table | key | value, after a CRC-32C but in `meta` |
+/// | table | key | value, after a CRC-32C over table, key and value but in `meta` |
 /// | --- | --- | --- |
 /// | `meta` | `dimension`, `precision`, `linked`, `link bytes`, `quantizer` | numbers u64; the quantizer's bytes |
 /// | `vectors` | number of the first | f32 rows of one commit, up to 256 KiB |
@@ -82,9 +82,16 @@ final class BenchStore {
         let payload = UnsafeRawBufferPointer(rebasing: slice)
         var value = [UInt8]()
         value.reserveCapacity(4 + payload.count)
-        withUnsafeBytes(of: CRC32C.checksum(payload).littleEndian) { value.append(contentsOf: $0) }
+        withUnsafeBytes(of: checksum(table, key, payload).littleEndian) { value.append(contentsOf: $0) }
         value.append(contentsOf: payload)
         try transaction.put(table, key, value, rule: .appending)
+    }
+
+    /// Over table and key too, so that values which changed places are noticed.
+    private static func checksum(_ table: Table, _ key: UInt64, _ payload: UnsafeRawBufferPointer) -> UInt32 {
+        var sum = Array(table.name.utf8).withUnsafeBytes { CRC32C.checksum($0) }
+        sum = withUnsafeBytes(of: key.littleEndian) { CRC32C.checksum($0, continuing: sum) }
+        return CRC32C.checksum(payload, continuing: sum)
     }
 
     // MARK: Opening
@@ -96,39 +103,41 @@ final class BenchStore {
         _ path: String, metric: Metric, precision: Precision, mode: Environment.Mode = .readOnly, isLean: Bool = false
     ) throws {
         var options = Environment.Options(mode: mode)
-        options.readsAround = false
+        // Codes come by a fetcher; vectors, which take their place otherwise, through the map.
+        options.readsAround = precision != .i8
         let environment = try Environment(path: path, tables: Self.tables, options: options)
         self.environment = environment
-        (index, count) = try environment.read { transaction in
+        let fetchers = try (PageFetcher(environment), PageFetcher(environment))
+        let (index, linked, fresh) = try environment.read { transaction in
             let dimension = try Self.number(transaction, environment, "dimension")
             let linked = try Self.number(transaction, environment, "linked")
             let index = try Self.restored(
-                transaction, environment, dimension, linked, metric, precision, isLean)
-            var count = linked
+                transaction, environment, fetchers, dimension, linked, metric, precision, isLean)
+            var fresh: [Float] = []
             try Self.forEachGroup(transaction, environment, dimension, from: linked) { first, rows in
-                count = first + rows.count / (4 * dimension)
-                let skipped = max(0, linked - first)
-                let fresh = UnsafeRawBufferPointer(rebasing: rows[(skipped * 4 * dimension)...])
-                let vectors = [Float](unsafeUninitializedCapacity: fresh.count / 4) { buffer, initialized in
-                    UnsafeMutableRawBufferPointer(buffer).copyMemory(from: fresh)
-                    initialized = fresh.count / 4
-                }
-                try vectors.withUnsafeBufferPointer {
-                    try index.insertBatch($0, items: (UInt32(first + skipped)..<UInt32(count)).map { $0 })
+                let skipped = max(0, linked - first) * 4 * dimension
+                for offset in stride(from: skipped, to: rows.count, by: 4) {
+                    fresh.append(rows.loadUnaligned(fromByteOffset: offset, as: Float.self))
                 }
             }
-            return (index, count)
+            return (index, linked, fresh)
+        }
+        // Linking may read residuals, in a transaction of its own.
+        self.index = index
+        count = linked + fresh.count / index.dimension
+        try fresh.withUnsafeBufferPointer {
+            try index.insertBatch($0, items: (UInt32(linked)..<UInt32(count)).map { $0 })
         }
     }
 
     private static func restored(
-        _ transaction: borrowing ReadTransaction, _ environment: Environment, _ dimension: Int, _ linked: Int,
-        _ metric: Metric, _ precision: Precision, _ isLean: Bool
+        _ transaction: borrowing ReadTransaction, _ environment: Environment, _ fetchers: (PageFetcher, PageFetcher),
+        _ dimension: Int, _ linked: Int, _ metric: Metric, _ precision: Precision, _ isLean: Bool
     ) throws -> HNSWIndex {
+        let fetcher = fetchers.0
         if precision == .i8, let stored = try transaction.get(environment.table("meta"), "quantizer") {
-            let fetcher = PageFetcher(transaction)
             // Safety: the index asks for one piece of the residuals at a time.
-            nonisolated(unsafe) let residualFetcher = PageFetcher(transaction)
+            nonisolated(unsafe) let residualFetcher = fetchers.1
             let residuals: @Sendable (Int, (UnsafeRawBufferPointer) throws -> Void) throws -> Void = { piece, use in
                 try residualPiece(piece, environment, residualFetcher, use)
             }
@@ -155,7 +164,8 @@ final class BenchStore {
             }
         }
         return try HNSWIndex(
-            restoring: links(transaction, environment), dimension: dimension, metric: metric, precision: precision,
+            restoring: links(transaction, environment, fetcher), dimension: dimension, metric: metric,
+            precision: precision,
             quantizer: vectors.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: dimension) }
         ) { item, buffer in
             guard item < linked else { return false }
@@ -177,10 +187,9 @@ final class BenchStore {
     }
 
     private static func links(
-        _ transaction: borrowing ReadTransaction, _ environment: Environment
+        _ transaction: borrowing ReadTransaction, _ environment: Environment, _ fetcher: PageFetcher
     ) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        let fetcher = PageFetcher(transaction)
         var piece: UInt64 = 0
         while try value(transaction, environment.table("links"), piece, fetcher, { bytes.append(contentsOf: $0) })
             != nil
@@ -215,13 +224,17 @@ final class BenchStore {
             }
             fetcher.fetch(values)
         }
-        return try transaction.get(table, key) { bytes in try body(checked(fetcher.copy(of: bytes) ?? bytes)) }
+        return try transaction.get(table, key) { bytes in
+            try body(checked(table, key, fetcher.copy(of: bytes) ?? bytes))
+        }
     }
 
-    private static func checked(_ bytes: UnsafeRawBufferPointer) throws -> UnsafeRawBufferPointer {
+    private static func checked(
+        _ table: Table, _ key: UInt64, _ bytes: UnsafeRawBufferPointer
+    ) throws -> UnsafeRawBufferPointer {
         guard bytes.count >= 4 else { throw BenchError("a value is cut off") }
         let payload = UnsafeRawBufferPointer(rebasing: bytes[4...])
-        guard CRC32C.checksum(payload) == UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) else {
+        guard checksum(table, key, payload) == UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) else {
             throw BenchError("a value has a wrong checksum")
         }
         return payload
@@ -232,9 +245,12 @@ final class BenchStore {
         _ transaction: borrowing ReadTransaction, _ environment: Environment, _ dimension: Int, from start: Int,
         _ body: (_ first: Int, _ rows: UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        try transaction.forEach(environment.table("vectors")) { key, bytes in
+        let table = environment.table("vectors")
+        try transaction.forEach(table) { key, bytes in
             guard let first = UInt64(keyBytes: key), bytes.count >= 4 else { throw BenchError("a vector is malformed") }
-            if Int(first) + (bytes.count - 4) / (4 * dimension) > start { try body(Int(first), checked(bytes)) }
+            if Int(first) + (bytes.count - 4) / (4 * dimension) > start {
+                try body(Int(first), checked(table, first, bytes))
+            }
             return true
         }
     }

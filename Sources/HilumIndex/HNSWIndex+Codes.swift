@@ -24,9 +24,9 @@ extension HNSWIndex {
     /// Pieces that hold the codes of all slots. As the writer; with `i8` only.
     public var codePieceCount: Int { (isLinked.count + codePieceRowCount - 1) / codePieceRowCount }
 
-    /// Pieces that hold the residuals of all slots; 0 when codes are exact. As the writer; with `i8` only.
+    /// Pieces that hold the residuals of all slots; 0 when codes are exact or residuals are not kept. As the writer; with `i8` only.
     public var residualPieceCount: Int {
-        quantizer?.isExact == true ? 0 : (isLinked.count + residualPieceRowCount - 1) / residualPieceRowCount
+        !store.hasResiduals ? 0 : (isLinked.count + residualPieceRowCount - 1) / residualPieceRowCount
     }
 
     /// The quantizer of an index with codes of 8 bits.
@@ -76,11 +76,14 @@ extension HNSWIndex {
     ///   - linkByteCount: of what `serializeLinks` gave.
     ///   - links: gives its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
     ///   - codes: reads a piece of codes.
-    ///   - residuals: reads a piece of residuals, from any thread but one at a time, when a search or a change first needs it: until then they take no
+    ///   - residuals: reads a piece of residuals of this same checkpoint, when it is first needed: by a search, a change, `vector` or
+    ///     `holds`, from whatever thread that runs on, but one at a time. So none of these may be called where the closure cannot
+    ///     work (inside of a transaction, say), and the closure must not call the index. Until they are needed residuals take no
     ///     memory. Nil: none are read. Hits are then ordered by codes alone, and whoever has the vectors orders a few more than are
     ///     needed by these.
-    ///   - isThere: whether an item is still to be found; those that are not are removed with repair.
-    /// - Throws: `IndexError` `.damagedLinks`, also in place of what `links` throws after the first piece; what `codes` throws.
+    ///   - isThere: whether an item is still to be found; those that are not are removed with repair, which needs the residuals.
+    /// - Throws: `IndexError` `.damagedLinks`, also in place of what `residuals` throws, or `links` after the first piece; what
+    ///   `codes` throws.
     public convenience init(
         restoring linkByteCount: Int, links: (_ piece: Int) throws -> [UInt8], dimension: Int, metric: Metric,
         quantizer: ScalarQuantizer, codes: PieceReader,
@@ -155,6 +158,15 @@ extension HNSWIndex {
 
     // MARK: Residuals that were left where they are kept
 
+    /// Reads whatever residuals are not in memory yet, so that no search has to. Any thread.
+    ///
+    /// - Throws: `.damagedLinks`
+    public func fetchResiduals() throws(IndexError) { try fetchAllResiduals() }
+
+    /// Whether the residual of a node is in memory.
+    @inline(__always)
+    func hasResidual(_ node: UInt32) -> Bool { residuals.map { $0.isComplete || $0.has(Int(node)) } ?? true }
+
     /// Makes sure of the residual of a node. Any thread.
     ///
     /// - Throws: `.damagedLinks`
@@ -175,10 +187,10 @@ extension HNSWIndex {
     }
 
     private func fetchPiece(of slot: Int, _ residuals: ResidualSource) throws(IndexError) {
-        try residuals.fetch(slot) { piece, bytes in
+        let isLast = try residuals.fetch(slot) { piece, bytes in
             try setRows(of: piece, residuals.rowCount, residualByteCount, bytes) { store.residual($0) }
         }
-        if residuals.isComplete { store.gatherResiduals(nodeCount: slots.load(ordering: .acquiring)) }
+        if isLast { store.gatherResiduals(nodeCount: slots.load(ordering: .acquiring)) }
     }
 }
 

@@ -23,7 +23,7 @@ extension HNSWIndex {
         let marks = scratch.beginVisit(slotCount: slotCount)
         var pool = scratch.makePool(limit: min(limit, slotCount))
         let isComplete = walkMatching(
-            from: start, query: query, filter: filter, budget: matching, marks, &pool, scratch, &cost)
+            from: start, query: query, filter: filter, budget: max(limit, matching / 4), marks, &pool, scratch, &cost)
         var result = SearchResult()
         if isComplete {
             try collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)

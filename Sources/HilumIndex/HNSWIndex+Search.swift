@@ -107,7 +107,7 @@ extension HNSWIndex {
                 store.code(node).assumingMemoryBound(to: UInt16.self), room.assumingMemoryBound(to: Float.self),
                 dimension)
         case .i8:
-            let residual = isFine ? store.residual(node) : nil
+            let residual = isFine && hasResidual(node) ? store.residual(node) : nil
             kernels.codeBook?.prepare(
                 code: store.code(node), residual: residual.map { UnsafeRawPointer($0) }, into: room)
         }

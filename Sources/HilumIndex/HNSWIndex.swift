@@ -30,7 +30,8 @@ import Synchronization
 /// from the entry point; the pool is one sorted array instead of two heaps; nodes are added in batches that see the graph from before.
 ///
 /// Thread rule: one writer at a time (insert, insertBatch, remove, serializeLinks, validate; the caller sees to that, two at once
-/// end the process), and beside it any number of threads that search, locate and count. A search never waits for the writer.
+/// end the process), and beside it any number of threads that search, locate and count. A search waits for nobody, but for a piece of
+/// residuals that was left where it is kept.
 public final class HNSWIndex: @unchecked Sendable {
     // Sendable: readers touch atomics and records that are published through them (see NodeStore, ReaderPool); every `var` below is
     // the writer's own.
@@ -58,10 +59,11 @@ public final class HNSWIndex: @unchecked Sendable {
 
     /// Where residuals are read from that are not in memory yet; set before the initializer returns.
     var residuals: ResidualSource?
+    private let fetchesResiduals: Bool
 
     // The writer's own.
     var table: VectorTable
-    /// False until the first change after `restoring` from codes, which alone needs the table.
+    /// False after `restoring` from codes, until the writer is first at work: only it needs the table.
     var isTableFilled = true
     var inLinks: InLinks?
     /// The root of the tree that keeps layer 0 connected; `absent` while the graph is empty.
@@ -109,7 +111,8 @@ public final class HNSWIndex: @unchecked Sendable {
         self.precision = precision
         store = NodeStore(
             dimension: dimension, precision: precision, m: parameters.m,
-            hasResiduals: keepsResiduals && quantizer?.isExact != true, fillsResidualsAtOnce: !fetchesResiduals)
+            hasResiduals: keepsResiduals && quantizer?.isExact != true)
+        self.fetchesResiduals = fetchesResiduals
         readers = ReaderPool(dimension: dimension)
         items = ItemTable()
         table = VectorTable(store: store)
@@ -140,7 +143,8 @@ public final class HNSWIndex: @unchecked Sendable {
 
     public func contains(item: UInt32) -> Bool { items.locate(item) != nil }
 
-    /// The stored vector of an item, `dimension` floats, with `i8` as its codes have it; nil if there is no such item.
+    /// The stored vector of an item, `dimension` floats, with `i8` as its codes have it; nil if there is no such item, or if its
+    /// residual was left where it is kept and cannot be read.
     public func vector(of item: UInt32) -> [Float]? {
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
@@ -153,7 +157,8 @@ public final class HNSWIndex: @unchecked Sendable {
         return Array(UnsafeBufferPointer(start: scratch.floats, count: dimension))
     }
 
-    /// Whether an item is there with just this vector, or with its codes. Any thread.
+    /// Whether an item is there with just this vector, or with its codes; false also when its residual was left where it is kept and
+    /// cannot be read. Any thread.
     ///
     /// - Parameter vector: `dimension` floats, finite.
     public func holds(_ vector: UnsafeBufferPointer<Float>, for item: UInt32) -> Bool {
@@ -275,7 +280,7 @@ public final class HNSWIndex: @unchecked Sendable {
         guard count < NodeStore.maxNodeCount else { throw IndexError(.full) }
         let slot = UInt32(count)
         if count >> store.chunkNodeCount.trailingZeroBitCount == chunkCount {
-            store.grow(chunk: chunkCount)
+            store.grow(chunk: chunkCount, fillsResidualsAtOnce: !fetchesResiduals || residuals?.isComplete == true)
             chunkCount += 1
         }
         let level = level(ofSlot: slot)

@@ -19,7 +19,7 @@ struct NodeStore {
     /// Nodes that fit a link word of 31 bits, the last number kept free.
     static let maxNodeCount = Int(Int32.max) - 1
     static let maxChunkCount = 1 << 17
-    /// The most of a chunk. At 2^15 nodes any stride fills huge pages of 2 MiB without a rest; what is not written is not resident.
+    /// The most of a chunk. 2^15 records fill huge pages of 2 MiB without a rest; what is not written is not resident.
     static let chunkByteCount = 64 << 20
     static let largestChunkShift: UInt32 = 15
 
@@ -36,17 +36,13 @@ struct NodeStore {
     private let chunkMask: UInt32
     /// What a node has besides its record: f32 elements (bf16) or residuals (i8); 0 if nothing.
     private let exactStride: Int
-    private let fillsResidualsAtOnce: Bool
     // Safety: both tables are allocated in full; entries below the chunk count are initialized by `grow`, before any node of the
     // chunk is published.
     private let chunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private let exactChunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
 
-    /// - Parameters:
-    ///   - hasResiduals: for `i8`, whether codes have a second level.
-    ///   - fillsResidualsAtOnce: false where these come a few at a time, so that what is not there takes no memory.
-    init(dimension: Int, precision: Precision, m: Int, hasResiduals: Bool = true, fillsResidualsAtOnce: Bool = true) {
-        self.fillsResidualsAtOnce = fillsResidualsAtOnce
+    /// - Parameter hasResiduals: for `i8`, whether codes have a second level.
+    init(dimension: Int, precision: Precision, m: Int, hasResiduals: Bool = true) {
         self.dimension = dimension
         self.precision = precision
         self.m = m
@@ -83,7 +79,9 @@ struct NodeStore {
     var bytesPerNode: Int { stride + exactStride }
 
     /// Adds the chunk numbered `chunk`, zeroed. Writer only.
-    func grow(chunk: Int) {
+    ///
+    /// - Parameter fillsResidualsAtOnce: false where these come a few at a time, so that what is not there takes no memory.
+    func grow(chunk: Int, fillsResidualsAtOnce: Bool = true) {
         precondition(chunk < Self.maxChunkCount, "the arena is full")
         (chunks + chunk).initialize(to: zeroedPages(stride << Int(chunkShift), huge: true))
         if exactStride > 0 {

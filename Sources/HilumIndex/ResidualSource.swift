@@ -43,29 +43,30 @@ final class ResidualSource: @unchecked Sendable {
 
     /// Reads the piece of a slot, unless it is there; `store` gets its number and bytes and puts them into the arena.
     ///
+    /// - Returns: whether it was the last that was missing.
     /// - Throws: `.damagedLinks` in place of what the reading throws.
-    func fetch(_ slot: Int, _ store: (_ piece: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void) throws(IndexError)
-    {
+    func fetch(
+        _ slot: Int, _ store: (_ piece: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
+    ) throws(IndexError) -> Bool {
         let piece = slot / rowCount
-        let failure: IndexError? = lock.withLock { _ in
+        let result: Result<Bool, IndexError> = lock.withLock { _ in
             // Safety: as in `has`.
-            guard piece < pieceCount, !isThere[piece].load(ordering: .acquiring) else { return nil }
+            guard piece < pieceCount, !isThere[piece].load(ordering: .acquiring) else { return .success(false) }
             do {
                 var isUsed = false
                 try read(piece) { bytes in
                     try store(piece, bytes)
                     isUsed = true
                 }
-                guard isUsed else { return .damaged("a piece of the residuals is missing") }
+                guard isUsed else { return .failure(.damaged("a piece of the residuals is missing")) }
             } catch let error as IndexError {
-                return error
+                return .failure(error)
             } catch {
-                return .damaged("\(error)")
+                return .failure(.damaged("\(error)"))
             }
             isThere[piece].store(true, ordering: .releasing)
-            missingCount.subtract(1, ordering: .releasing)
-            return nil
+            return .success(missingCount.subtract(1, ordering: .releasing).newValue == 0)
         }
-        if let failure { throw failure }
+        return try result.get()
     }
 }

@@ -9,8 +9,8 @@ import Synchronization
 ///
 /// Commits are in full-sync mode and nothing else is offered: without the syncs a power cut destroys the file.
 /// The map grows by itself: it doubles when 80 % are in use, or when a write finds it full (the closure then runs again).
-/// Before any page is touched through the map, the pages are walked by plain reads (`PageVerifier`), so that a truncated or
-/// damaged file is refused in words where LMDB alone would end the process by a signal.
+/// Before any page is touched through the map, the pages of the trees are walked by plain reads (`PageVerifier`), so that a truncated
+/// or damaged file is refused in words where LMDB alone would end the process by a signal.
 ///
 /// | file | what |
 /// | --- | --- |
@@ -18,7 +18,7 @@ import Synchronization
 /// | `Transaction.swift`, `Cursor.swift`, `TableKey.swift` | what one does inside of a transaction |
 /// | `Gate.swift` | stops all transactions while the map moves |
 /// | `PageFile.swift`, `PageVerifier.swift` | the file's own layout, and the walk over it |
-/// | `PageFetcher.swift`, `GiveBack.swift` | reading many values in order; giving pages back |
+/// | `PageFetcher.swift` | reading many values in order |
 ///
 /// Thread rule: any thread. A thread inside `read` or `write` must not begin another transaction.
 public final class Environment: @unchecked Sendable {
@@ -35,7 +35,7 @@ public final class Environment: @unchecked Sendable {
         /// The size of the map to begin with; a larger one found in the file wins.
         public var mapSizeInBytes = 64 << 20
         public var maxReaders = 512
-        /// Walks all pages before the first one is used through the map.
+        /// Walks all pages of the trees before the first one is used through the map (for writing also the heads of long values).
         public var verifiesPages = true
         /// Whether a page that is touched through the map brings others with it. Off, nothing is read that was not asked for; what is
         /// read in order should then come by a `PageFetcher`.
@@ -52,6 +52,7 @@ public final class Environment: @unchecked Sendable {
     private let gate = Gate()
     private let isPoisoned = Atomic<Bool>(false)
     private let growths = Atomic<Int>(0)
+    private let moves = Atomic<Int>(0)
     private let identity: String
 
     private static let openOnes = Mutex<Set<String>>([])
@@ -172,6 +173,19 @@ public final class Environment: @unchecked Sendable {
     /// How often the map grew since it was opened.
     public var growthCount: Int { growths.load(ordering: .relaxed) }
 
+    /// How often the map may have moved, which it does only while no transaction lives.
+    var moveCount: Int { moves.load(ordering: .relaxed) }
+
+    /// The file behind the map; good until `close`.
+    func fileDescriptor() throws -> Int32 {
+        gate.enter()
+        defer { gate.leave() }
+        guard let environment = raw else { throw LMDBError(.closed, call: "mdb_env_get_fd", path: path) }
+        var descriptor: mdb_filehandle_t = -1
+        try LMDBError.check(mdb_env_get_fd(environment, &descriptor), "mdb_env_get_fd", path: path)
+        return descriptor
+    }
+
     /// Frees the slots of readers that died; returns how many.
     @discardableResult
     public func clearDeadReaders() throws -> Int {
@@ -205,6 +219,7 @@ public final class Environment: @unchecked Sendable {
             var information = MDB_envinfo()
             try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
             let status = mdb_env_set_mapsize(environment, try size(information.me_mapsize))
+            moves.add(1, ordering: .relaxed)
             try LMDBError.check(status, "mdb_env_set_mapsize", path: path)
         }
     }

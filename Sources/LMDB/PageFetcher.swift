@@ -1,37 +1,44 @@
 import CLMDB
 import Foundation
 
-/// Copies of values, read from the file in large pieces instead of through the map.
+/// Copies of values, read from the file in large pieces instead of through the map; for values with checksums of their own.
 ///
 /// A page that is touched through the map is fetched alone, or with neighbours that nobody may want, and entered into the map; plain
 /// reads of the same bytes come several times faster, for the system takes large pages for them and reads on by itself.
 ///
 /// Thread rule: one thread at a time.
 public final class PageFetcher {
+    /// What two values may lie apart at most to be read together.
+    private static let longestRange = 64 << 20
+    private let environment: Environment
     private let descriptor: Int32
+    /// Where the map lay when it had moved so many times.
+    private var moveCount = -1
     private var map = 0..<0
     private var mapOffset = 0
     /// The addresses of what lies in `copy`.
     private var range = 0..<0
     private var copy = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-    /// - Parameter transaction: of the environment whose values are to be fetched, which must stay open.
-    public init(_ transaction: borrowing ReadTransaction) {
-        var file: mdb_filehandle_t = -1
-        _ = mdb_env_get_fd(mdb_txn_env(transaction.handle.raw), &file)
-        descriptor = file
+    /// - Throws: `.closed`. Not inside of a transaction.
+    public init(_ environment: Environment) throws {
+        self.environment = environment
+        descriptor = try environment.fileDescriptor()
+        findMap()
     }
 
     deinit { copy.deallocate() }
 
-    /// Copies the bytes from the first to the last of some values that were lent by a read transaction, and what lies between, in place
-    /// of what was copied before. Where it is not known how the file is mapped, or a read fails, nothing is.
+    /// Copies the bytes from the first to the last of some values that the present read transaction lent, and what lies between, in
+    /// place of what was copied before. Where it is not known how the file is mapped, the values lie far apart, or a read fails,
+    /// nothing is.
     public func fetch(_ values: [UnsafeRawBufferPointer]) {
         range = 0..<0
         let starts = values.compactMap { $0.baseAddress.map { Int(bitPattern: $0) } }
         guard let start = starts.min(), let end = zip(starts, values).map({ $0 + $1.count }).max() else { return }
-        if !map.contains(start) { findMap(of: start) }
-        guard map.contains(start) else { return }
+        // No move can come between: the transaction that lent the values still lives.
+        if moveCount != environment.moveCount || !map.contains(start) { findMap() }
+        guard map.contains(start), end <= map.upperBound, end - start <= Self.longestRange else { return }
         if copy.count < end - start {
             copy.deallocate()
             copy = .allocate(byteCount: end - start, alignment: 64)
@@ -48,7 +55,7 @@ public final class PageFetcher {
         range = start..<end
     }
 
-    /// The copy of a value, valid until the next `fetch`; nil when it is not among what was copied.
+    /// The copy of a value, valid until the next `fetch` or the end of the transaction; nil when it is not among what was copied.
     public func copy(of value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let start = value.baseAddress.map { Int(bitPattern: $0) } ?? 0
         guard !value.isEmpty, range.contains(start), start + value.count <= range.upperBound else { return nil }
@@ -56,19 +63,41 @@ public final class PageFetcher {
         return UnsafeRawBufferPointer(rebasing: copy[first..<(first + value.count)])
     }
 
-    /// Finds the line of the system's list of mappings that holds an address: `first-last access offset …`, in hexadecimal.
-    private func findMap(of address: Int) {
-        guard let text = try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8) else { return }
-        for line in text.split(separator: "\n") {
-            let words = line.split(separator: " ", maxSplits: 3)
-            let ends = words.first?.split(separator: "-") ?? []
-            guard words.count > 2, ends.count == 2, let first = Int(ends[0], radix: 16),
-                let last = Int(ends[1], radix: 16),
-                let offset = Int(words[2], radix: 16), (first..<max(first, last)).contains(address)
-            else { continue }
-            map = first..<last
+    /// Finds the file in the system's list of mappings: `first-last access offset device inode …`, all but the inode in hexadecimal.
+    private func findMap() {
+        moveCount = environment.moveCount
+        map = 0..<0
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return }
+        for line in Self.mappings().split(separator: UInt8(ascii: "\n")) {
+            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 5).map {
+                String(decoding: $0, as: UTF8.self)
+            }
+            guard words.count > 5, UInt64(words[4]) == UInt64(status.st_ino), words[5].hasSuffix("data.mdb") else {
+                continue
+            }
+            let ends = words[0].split(separator: "-").compactMap { Int($0, radix: 16) }
+            guard ends.count == 2, ends[0] < ends[1], let offset = Int(words[2], radix: 16) else { continue }
+            map = ends[0]..<ends[1]
             mapOffset = offset
+            // A page of a tree that is touched must not enter the 2 MiB around it into this process.
+            if let start = UnsafeMutableRawPointer(bitPattern: map.lowerBound) {
+                _ = madvise(start, map.count, MADV_NOHUGEPAGE)
+            }
             return
+        }
+    }
+
+    private static func mappings() -> [UInt8] {
+        let file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return [] }
+        defer { close(file) }
+        var text: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = read(file, &piece, piece.count)
+            guard count > 0 else { return text }
+            text += piece[..<count]
         }
     }
 }

@@ -4,8 +4,8 @@ import Foundation
 /// checked before it is used, and pages are read with `pread` alone.
 ///
 /// It finds what ends a process inside of LMDB (a truncated file: SIGBUS; a zeroed page: SIGABRT) and what LMDB does not
-/// look for at all (two pages swapped). What it cannot see is a wrong byte inside of a key or a value: that is for
-/// checksums in the values, which `visit` can test.
+/// look for at all (two pages swapped). What it cannot see is a wrong byte inside of a key or a value, and at depth `.trees` two
+/// long values that changed places: that is for checksums in the values (over the key too), which `visit` can test.
 public struct PageVerifier {
     public struct Report: Sendable {
         /// What is wrong, at most 100 of them; empty for a sound file.

@@ -144,11 +144,11 @@ func addresses(
         let environment = try open(scratch.path, .create, mapSizeInBytes: 128 << 10)
         let table = environment.table("first")
         var copyCount = 0
+        let fetcher = try PageFetcher(environment)
         for round in 0..<4 as Range<UInt64> {
             // The map has grown since the round before, and lies elsewhere perhaps.
             try fill(environment, (round * 30)..<(round * 30 + 30), valueByteCount: 9_000 + Int(round))
             try environment.read { transaction in
-                let fetcher = PageFetcher(transaction)
                 for first in [round * 30, round * 30 + 4, round * 30 + 26, 0] {
                     let values = try addresses(transaction, table, first..<(first + 4))
                     fetcher.fetch(values)

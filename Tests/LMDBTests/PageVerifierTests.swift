@@ -38,10 +38,10 @@ private struct Generator: RandomNumberGenerator {
     }
 
     /// Opens the bytes as a store and reads everything; a damage that is not refused must leave every entry readable.
-    private func openAndRead(_ bytes: [UInt8], _ path: String) throws -> Bool {
+    private func openAndRead(_ bytes: [UInt8], _ path: String, _ mode: Environment.Mode = .readOnly) throws -> Bool {
         try Data(bytes).write(to: URL(fileURLWithPath: path + "/data.mdb"))
         do {
-            let environment = try open(path, .readOnly)
+            let environment = try open(path, mode)
             defer { environment.close() }
             for name in ["first", "second"] {
                 try environment.read { transaction in
@@ -92,10 +92,35 @@ private struct Generator: RandomNumberGenerator {
                 for byte in 0..<4096 { copy.swapAt(page * 4096 + byte, other * 4096 + byte) }
             default: copy[page * 4096 + Int(generator.next() % 64)] ^= UInt8(1 + generator.next() % 255)
             }
-            if try !openAndRead(copy, scratch.path) { refused += 1 }
+            let isRefused = try !openAndRead(copy, scratch.path)
+            if isRefused { refused += 1 }
+            // A writer looks at more pages, never at fewer.
+            let isRefusedForWriting = try !openAndRead(copy, scratch.path, .readWrite)
+            #expect(isRefusedForWriting || !isRefused)
         }
         // The rest fell into free pages, into the inside of long values or into the bytes of a value.
         #expect(refused >= (kind == "header" ? 5 : 15))
+    }
+
+    @Test("The head of a long value that is not what it should be is refused to a writer, who frees pages by it")
+    func headsOfLongValues() throws {
+        let scratch = Scratch()
+        let bytes = try makeStore(scratch.path)
+        // LMDB's layout: number (8), 2 bytes, kind (2; 4 is a long value), count of pages (4).
+        let heads = (2..<(bytes.count / 4096)).filter { page in
+            let start = page * 4096
+            let number = bytes[start..<(start + 8)].enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+            return number == page && bytes[start + 10] == 4 && bytes[start + 11] == 0
+        }
+        var refused = 0
+        for page in heads {
+            var copy = bytes
+            copy[page * 4096 + 12] ^= 0xFF
+            if try !openAndRead(copy, scratch.path, .readWrite) { refused += 1 }
+            #expect(try openAndRead(copy, scratch.path, .readOnly))
+        }
+        // Five values are left of twenty; pages that were freed may still look like heads.
+        #expect(refused >= 5 && refused <= heads.count, "\(refused) of \(heads.count)")
     }
 
     @Test func aBrokenMetaPageIsRefused() throws {
