@@ -114,9 +114,9 @@ final class BenchStore {
             let index = try Self.restored(
                 transaction, environment, fetchers, dimension, linked, metric, precision, isLean)
             var fresh: [Float] = []
-            try Self.forEachGroup(transaction, environment, dimension, from: linked) { first, rows in
-                let skipped = max(0, linked - first) * 4 * dimension
-                for offset in stride(from: skipped, to: rows.count, by: 4) {
+            // What was saved with the links ends with a group, and later ones begin there.
+            try Self.forEachGroup(transaction, environment, from: linked) { _, rows in
+                for offset in stride(from: 0, to: rows.count, by: 4) {
                     fresh.append(rows.loadUnaligned(fromByteOffset: offset, as: Float.self))
                 }
             }
@@ -154,7 +154,7 @@ final class BenchStore {
                 residuals: isLean ? nil : residuals, isThere: { $0 < linked })
         }
         var vectors = [Float](repeating: 0, count: linked * dimension)
-        try forEachGroup(transaction, environment, dimension, from: 0) { first, rows in
+        try forEachGroup(transaction, environment, from: 0) { first, rows in
             vectors.withUnsafeMutableBytes { target in
                 let start = first * dimension * 4
                 guard start < target.count else { return }
@@ -240,17 +240,15 @@ final class BenchStore {
         return payload
     }
 
-    /// Calls `body` with the groups that hold vectors from number `start` on; others are passed over by their keys, unread.
+    /// Calls `body` with the groups of vectors from the one that begins with number `start`; no page of those before is touched.
     private static func forEachGroup(
-        _ transaction: borrowing ReadTransaction, _ environment: Environment, _ dimension: Int, from start: Int,
+        _ transaction: borrowing ReadTransaction, _ environment: Environment, from start: Int,
         _ body: (_ first: Int, _ rows: UnsafeRawBufferPointer) throws -> Void
     ) throws {
         let table = environment.table("vectors")
-        try transaction.forEach(table) { key, bytes in
-            guard let first = UInt64(keyBytes: key), bytes.count >= 4 else { throw BenchError("a vector is malformed") }
-            if Int(first) + (bytes.count - 4) / (4 * dimension) > start {
-                try body(Int(first), checked(table, first, bytes))
-            }
+        try transaction.forEach(table, from: UInt64(start)) { key, bytes in
+            guard let first = UInt64(keyBytes: key) else { throw BenchError("a vector is malformed") }
+            try body(Int(first), checked(table, first, bytes))
             return true
         }
     }

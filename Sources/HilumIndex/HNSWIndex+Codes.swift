@@ -77,7 +77,7 @@ extension HNSWIndex {
     ///   - links: gives its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
     ///   - codes: reads a piece of codes.
     ///   - residuals: reads a piece of residuals of this same checkpoint, when it is first needed: by a search, a change, `vector` or
-    ///     `holds`, from whatever thread that runs on, but one at a time. So none of these may be called where the closure cannot
+    ///     `holds` (and the last quarter of them at once), from whatever thread that runs on, but one at a time. So none of these may be called where the closure cannot
     ///     work (inside of a transaction, say), and the closure must not call the index. Until they are needed residuals take no
     ///     memory. Nil: none are read. Hits are then ordered by codes alone, and whoever has the vectors orders a few more than are
     ///     needed by these.
@@ -174,6 +174,7 @@ extension HNSWIndex {
     func fetchResidual(_ node: UInt32) throws(IndexError) {
         guard let residuals, !residuals.isComplete, !residuals.has(Int(node)) else { return }
         try fetchPiece(of: Int(node), residuals)
+        if residuals.isNearlyComplete { try fetchAllResiduals() }
     }
 
     /// Makes sure of all residuals. Any thread.

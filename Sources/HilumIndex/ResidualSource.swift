@@ -34,6 +34,10 @@ final class ResidualSource: @unchecked Sendable {
     /// Whether every piece is in memory, so that nothing needs to be asked for any more.
     @inline(__always) var isComplete: Bool { missingCount.load(ordering: .acquiring) == 0 }
 
+    /// Whether so few pieces are missing that what is left is worth reading at once: then memory can be put in order, and nobody has to
+    /// ask any more.
+    var isNearlyComplete: Bool { missingCount.load(ordering: .relaxed) * 4 <= pieceCount }
+
     /// Whether the row of a slot is in memory; slots behind the pieces never lay anywhere else.
     @inline(__always) func has(_ slot: Int) -> Bool {
         let piece = slot / rowCount

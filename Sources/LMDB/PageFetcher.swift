@@ -16,6 +16,7 @@ public final class PageFetcher {
     private var moveCount = -1
     private var map = 0..<0
     private var mapOffset = 0
+    private var fetchCount = 0
     /// The addresses of what lies in `copy`.
     private var range = 0..<0
     private var copy = UnsafeMutableRawBufferPointer(start: nil, count: 0)
@@ -53,6 +54,12 @@ public final class PageFetcher {
             done += count
         }
         range = start..<end
+        // A page of a tree that was touched on the way to a value may have brought 2 MiB of the system's cache into this process; they
+        // come back by themselves. Safety: nothing is ever written through the map, so nothing is lost.
+        fetchCount += 1
+        if fetchCount % 4 == 0, let first = UnsafeMutableRawPointer(bitPattern: map.lowerBound) {
+            _ = madvise(first, map.count, MADV_DONTNEED)
+        }
     }
 
     /// The copy of a value, valid until the next `fetch` or the end of the transaction; nil when it is not among what was copied.
@@ -63,13 +70,25 @@ public final class PageFetcher {
         return UnsafeRawBufferPointer(rebasing: copy[first..<(first + value.count)])
     }
 
-    /// Finds the file in the system's list of mappings: `first-last access offset device inode …`, all but the inode in hexadecimal.
     private func findMap() {
         moveCount = environment.moveCount
-        map = 0..<0
+        let found = FileMapping(of: descriptor)
+        map = found?.addresses ?? 0..<0
+        mapOffset = found?.offset ?? 0
+    }
+}
+
+/// Where a file named `data.mdb` lies in this process's memory.
+struct FileMapping {
+    let addresses: Range<Int>
+    /// The place in the file of the first of them.
+    let offset: Int
+
+    /// Finds the file in the system's list of mappings: `first-last access offset device inode …`, all but the inode in hexadecimal.
+    init?(of descriptor: Int32) {
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return }
-        for line in Self.mappings().split(separator: UInt8(ascii: "\n")) {
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        for line in Self.list().split(separator: UInt8(ascii: "\n")) {
             let words = line.split(separator: UInt8(ascii: " "), maxSplits: 5).map {
                 String(decoding: $0, as: UTF8.self)
             }
@@ -78,17 +97,14 @@ public final class PageFetcher {
             }
             let ends = words[0].split(separator: "-").compactMap { Int($0, radix: 16) }
             guard ends.count == 2, ends[0] < ends[1], let offset = Int(words[2], radix: 16) else { continue }
-            map = ends[0]..<ends[1]
-            mapOffset = offset
-            // A page of a tree that is touched must not enter the 2 MiB around it into this process.
-            if let start = UnsafeMutableRawPointer(bitPattern: map.lowerBound) {
-                _ = madvise(start, map.count, MADV_NOHUGEPAGE)
-            }
+            addresses = ends[0]..<ends[1]
+            self.offset = offset
             return
         }
+        return nil
     }
 
-    private static func mappings() -> [UInt8] {
+    private static func list() -> [UInt8] {
         let file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return [] }
         defer { close(file) }
