@@ -11,7 +11,9 @@ struct FloatVectors {
 
     /// - Parameter unit: divides each row by its length.
     init(path: String, unit: Bool) throws {
-        let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
+            throw BenchError("\(path): no such file, or it cannot be read; give a file of vectors (fvecs)")
+        }
         guard data.count >= 4 else { throw BenchError("\(path) is empty") }
         let dimension = data.withUnsafeBytes { Int($0.loadUnaligned(as: Int32.self)) }
         let rowByteCount = 4 * (dimension + 1)

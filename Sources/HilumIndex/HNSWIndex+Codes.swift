@@ -47,7 +47,7 @@ extension HNSWIndex {
         _ piece: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         precondition(store.hasResiduals && (0..<residualPieceCount).contains(piece), "no such piece of residuals")
-        try fetchAllResiduals()
+        try fetchResiduals()
         return try withRows(of: piece, residualPieceRowCount, residualByteCount, { store.residual($0) }, body)
     }
 
@@ -77,10 +77,10 @@ extension HNSWIndex {
     ///   - links: gives its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
     ///   - codes: reads a piece of codes.
     ///   - residuals: reads a piece of residuals of this same checkpoint, when it is first needed: by a search, a change, `vector` or
-    ///     `holds` (and the last quarter of them at once), from whatever thread that runs on, but one at a time. So none of these may be called where the closure cannot
-    ///     work (inside of a transaction, say), and the closure must not call the index. Until they are needed residuals take no
-    ///     memory. Nil: none are read. Hits are then ordered by codes alone, and whoever has the vectors orders a few more than are
-    ///     needed by these.
+    ///     `holds` (and the last quarter of them at once), from whatever thread that runs on, but one at a time. So none of these
+    ///     may be called where the closure cannot work (inside of a transaction, say), and the closure must not call the index.
+    ///     Until they are needed residuals take no memory. Nil: none are read. Hits are then ordered by codes alone, and whoever
+    ///     has the vectors orders a few more than are needed by these.
     ///   - isThere: whether an item is still to be found; those that are not are removed with repair, which needs the residuals.
     /// - Throws: `IndexError` `.damagedLinks`, also in place of what `residuals` throws, or `links` after the first piece; what
     ///   `codes` throws.
@@ -137,7 +137,7 @@ extension HNSWIndex {
                 rowCount: residualPieceRowCount, pieceCount: residualPieceCount, read: residuals)
         }
         guard restoration.goneItemCount > 0 else { return }
-        try fetchAllResiduals()
+        try fetchResiduals()
         for slot in isLinked.indices where isLinked[slot] && !store.isLive(UInt32(slot)) { removeNode(UInt32(slot)) }
     }
 
@@ -158,11 +158,6 @@ extension HNSWIndex {
 
     // MARK: Residuals that were left where they are kept
 
-    /// Reads whatever residuals are not in memory yet, so that no search has to. Any thread.
-    ///
-    /// - Throws: `.damagedLinks`
-    public func fetchResiduals() throws(IndexError) { try fetchAllResiduals() }
-
     /// Whether the residual of a node is in memory.
     @inline(__always)
     func hasResidual(_ node: UInt32) -> Bool { residuals.map { $0.isComplete || $0.has(Int(node)) } ?? true }
@@ -174,13 +169,13 @@ extension HNSWIndex {
     func fetchResidual(_ node: UInt32) throws(IndexError) {
         guard let residuals, !residuals.isComplete, !residuals.has(Int(node)) else { return }
         try fetchPiece(of: Int(node), residuals)
-        if residuals.isNearlyComplete { try fetchAllResiduals() }
+        if residuals.isNearlyComplete { try fetchResiduals() }
     }
 
-    /// Makes sure of all residuals. Any thread.
+    /// Reads whatever residuals are not in memory yet, so that no search has to. Any thread.
     ///
     /// - Throws: `.damagedLinks`
-    func fetchAllResiduals() throws(IndexError) {
+    public func fetchResiduals() throws(IndexError) {
         guard let residuals, !residuals.isComplete else { return }
         for piece in 0..<residuals.pieceCount where !residuals.has(piece * residuals.rowCount) {
             try fetchPiece(of: piece * residuals.rowCount, residuals)

@@ -40,7 +40,7 @@ extension HNSWIndex {
             try checkStored(UnsafeBufferPointer(start: base + row * dimension, count: dimension))
         }
         try asWriter { () throws(IndexError) in
-            try fetchAllResiduals()
+            try fetchResiduals()
             var row = 0
             while row < newItems.count {
                 row = try insertGroup(base, newItems, from: row, threads: threads)

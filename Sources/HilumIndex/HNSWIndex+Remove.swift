@@ -11,7 +11,7 @@ extension HNSWIndex {
         asWriter {
             guard let (node, place) = items.locate(item) else { return false }
             // Residuals that cannot be read leave the codes to decide which links repair the gap.
-            try? fetchAllResiduals()
+            try? fetchResiduals()
             items.clear(item)
             addToItemCount(-1)
             if PostingList.remove(place: place, word: store.posting(node), retire: { retireList($0) }) {

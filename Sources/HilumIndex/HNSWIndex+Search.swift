@@ -64,7 +64,7 @@ extension HNSWIndex {
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
         let target = try prepared(query, squareLength: squareLength, scratch)
-        try fetchAllResiduals()
+        try fetchResiduals()
         guard let filter else { return scanAll(target, k: k, scratch) }
         return filter.words.withUnsafeBufferPointer { words in
             // Safety: as in `search`.
