@@ -30,6 +30,8 @@ struct WriterLock: ~Copyable {
     deinit {
         // The file stays: removing it would let two processes lock two files of one name.
         _ = ftruncate(descriptor, 0)
+        // A child between fork and exec has the descriptor too; closing ours alone would leave the lock to it for that moment.
+        flock(descriptor, LOCK_UN)
         close(descriptor)
     }
 

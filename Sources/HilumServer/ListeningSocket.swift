@@ -109,6 +109,8 @@ struct ListeningSocket: ~Copyable {
 
     private static func releaseLock(_ lock: Int32, _ path: String) {
         unlink(path + ".lock")
+        // A child between fork and exec has the descriptor too; closing ours alone would leave the lock to it for that moment.
+        flock(lock, LOCK_UN)
         Foundation.close(lock)
     }
 

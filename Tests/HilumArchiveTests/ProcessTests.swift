@@ -29,6 +29,21 @@ import Testing
         #expect(try archive.count() == 60)
     }
 
+    /// A child has all descriptors until its exec closes them; a duplicate stands in for it.
+    @Test func theLockIsFreeAtOnceThoughAChildStillHasItsDescriptor() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        let lock = scratch.archive + "/writer.lock"
+        let held = (0..<Int32(4096)).filter { number in
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")) == lock
+        }
+        #expect(held.count == 1)
+        let copy = dup(try #require(held.first))
+        defer { close(copy) }
+        archive.close()
+        try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder()).close()
+    }
+
     @Test func whatWasAcknowledgedSurvivesAKill() async throws {
         let scratch = try Scratch()
         try scratch.makeArchive().close()
