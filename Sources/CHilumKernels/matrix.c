@@ -7,13 +7,14 @@
 
 #include "level.h"
 
-// A product runs in blocks: BLOCK_K of the sum at a time, so that a panel of B (16 columns, 16 KiB) stays in the first cache and
-// a block of rows of A in the second. A tile of C (6 x 16 with AVX2) lives in registers over a block of the sum and goes back to
-// C between blocks, which rounds nothing: an element is one chain of multiply-adds in ascending order of p.
+// A product runs in blocks: BLOCK_K of the sum at a time, so that a panel of B (16 columns, 48 KiB) and a block of rows of A stay
+// in the second cache. A tile of C (6 x 16 with AVX2) lives in registers over a block of the sum and goes back to C between
+// blocks, which rounds nothing: an element is one chain of multiply-adds in ascending order of p. Blocks of 256, whose panel fits
+// the first cache, cost more in trips of C than they save: B is read in order, which the processor foresees.
 // After Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication", without the packing of A where its rows
 // are contiguous.
 #define PANEL 16
-enum { BLOCK_K = 256, BLOCK_N = 256, BLOCK_M = 120, BLOCK_M_PACKED = 240, ROW_GAP = 8, LONG_ROW = 512 };
+enum { BLOCK_K = 768, BLOCK_N = 256, BLOCK_M = 120, BLOCK_M_PACKED = 240, ROW_GAP = 8, LONG_ROW = 512 };
 // Packing reads rows that lie far apart, which the processor does not foresee: AHEAD rows on are asked for early. SPAN columns of
 // A are a multiple of every TILE_ROWS, a LINE of the cache holds 16 floats.
 enum { AHEAD = 8, SPAN = 48, LINE = 16 };

@@ -3,6 +3,7 @@
 //   HALF_SET     its name, pasted to every function
 //   HALF_TARGET  the attribute of a function
 //   HALF_TERM    c + the two products of the pairs in a and b, in f32, the upper one first
+//   HALF_ROUND   rounds 32 floats from a to 16 pairs, or is not defined
 // A is rounded a block at a time as it is copied; sums, endings and C are f32.
 
 #define PART(name) JOIN(half_##name, HALF_SET)
@@ -15,6 +16,9 @@
 
 HALF_TARGET ALWAYS void PART(round_row)(const float *a, size_t k, pair *to) {
     size_t q = 0;
+#ifdef HALF_ROUND
+    for (; 2 * q + 32 <= k; q += 16) HALF_ROUND(a + 2 * q, to + q);
+#endif
     for (; 2 * q + 1 < k; q++) to[q] = bfloat(a[2 * q]) | bfloat(a[2 * q + 1]) << 16;
     if (k & 1) to[q] = bfloat(a[k - 1]);
 }
@@ -52,3 +56,4 @@ HALF_TARGET static void PART(multiply)(const hilum_product *job) {
 #undef HALF_SET
 #undef HALF_TARGET
 #undef HALF_TERM
+#undef HALF_ROUND

@@ -151,6 +151,9 @@ TARGET static void NAME(multiply)(const hilum_product *job) {
 #define HALF_SET avx512bf16
 #define HALF_TARGET AVX512BF16
 #define HALF_TERM(a, b, c) ((VEC)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
+// As bfloat() rounds, but for subnormal numbers, which become 0 here and in the products anyway.
+#define HALF_ROUND(a, to) \
+    _mm512_storeu_si512((to), (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps((a) + 16), _mm512_loadu_ps(a)))
 #include "matrix_half.h"
 #endif
 

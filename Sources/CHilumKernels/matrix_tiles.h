@@ -4,6 +4,18 @@
 //   TERM         c + a * b, where an element of A stands in every lane of a
 // In bfloat16 an element of A or B is a pair of neighbours of the sum, which travels as the bits of a float, and k counts pairs.
 
+// Asks for the lines of C and of what is added to it, which the end of a tile needs and which lie in rows far apart.
+PART_TARGET ALWAYS void PART(ask_for_rows)(
+    const int rows, const int vectors, float *c, size_t c_row, int loads, const NAME(ending) *ending) {
+    for (int i = 0; i < rows; i++) {
+        for (int at = 0; at < vectors * LANES; at += LINE) {
+            const size_t place = (size_t)i * c_row + (size_t)at;
+            if (!loads) __builtin_prefetch(c + place, 1, 2);
+            if (ending && ending->residual) __builtin_prefetch(ending->residual + place, 0, 2);
+        }
+    }
+}
+
 // C[rows, vectors * LANES] = (C +) A * B over k; vector v of a row of B lies v * b_next after its first.
 PART_TARGET ALWAYS void PART(tile)(
     const int rows, const int vectors, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k,
@@ -48,6 +60,7 @@ PART_TARGET ALWAYS void PART(tile)(
 PART_TARGET ALWAYS void PART(tile_of)(
     size_t rows, const int vectors, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k,
     float *c, size_t c_row, int loads, const NAME(ending) *ending) {
+    PART(ask_for_rows)((int)rows, vectors, c, c_row, loads, ending);
     switch (rows) {
         CASE(1)
         CASE(2)
