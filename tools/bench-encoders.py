@@ -186,8 +186,8 @@ def compare_encoders(figures: Figures, config: str, folder: Path, rounds: int, s
     middle = statistics.median
     flops = line["image_gflop_per_s"] / line["images_per_s"]
     print(f"{config}: images in f32 at {middle(ours['images']) * flops:.0f} GFLOP/s, PyTorch at "
-          f"{middle(theirs['images']) * flops:.0f}; a product of 1,024 x 1,024 x 1,024 a thread: "
-          f"{line['product_gflop_per_s']:.0f}", flush=True)
+          f"{middle(theirs['images']) * flops:.0f}; the multipliers make "
+          f"{line['peak_gflop_per_s']:.0f} where nothing waits for memory", flush=True)
     for kind in embed:
         note = f", {line['tokens']:.0f} tokens" if kind == "reports" else ""
         figures.add(f"{config} {kind} a second", middle(ours[kind]), middle(theirs[kind]),

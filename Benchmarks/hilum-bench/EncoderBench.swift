@@ -90,14 +90,14 @@ struct EncoderBench {
         }
         let tokens = reports.map { model.tokenizer.encode($0, maxLength: model.configuration.maxTokens).ids.count }
         let flops = model.network.imageOperations
-        let product = try Self.productRate(precision, threads: threads, seconds / 2, clock)
+        let peak = Self.peakRate(precision, threads: threads, seconds / 2, clock)
         if options.has("json") {
             print(
                 AnnBench.line([
                     "event": .text("encode"), "config": .text(model.configuration.name), "threads": .integer(threads),
                     "images_per_s": .number(imageRate), "reports_per_s": .number(reportRate),
                     "image_gflop_per_s": .number(imageRate * flops / 1e9),
-                    "product_gflop_per_s": .number(product / 1e9), "kernels": .text(BLAS.description),
+                    "peak_gflop_per_s": .number(peak / 1e9), "kernels": .text(BLAS.description),
                     "precision": .text(precision.rawValue),
                     "tokens": .number(Double(tokens.reduce(0, +)) / Double(count)),
                     "peak_rss_kb": .integer(AnnBench.status("VmHWM")),
@@ -108,32 +108,24 @@ struct EncoderBench {
         print("\(model.configuration.name), \(threads) threads, \(BLAS.description), \(precision.rawValue)\(note)")
         print(
             String(
-                format: "images   %9.2f a second, %.1f GFLOP/s (one large product: %.1f)", imageRate,
-                imageRate * flops / 1e9, product / 1e9))
+                format: "images   %9.2f a second, %.1f GFLOP/s (the multipliers: %.1f)", imageRate,
+                imageRate * flops / 1e9, peak / 1e9))
         print(
             String(
                 format: "reports  %9.2f a second, of %.1f tokens", reportRate,
                 Double(tokens.reduce(0, +)) / Double(count)))
     }
 
-    /// Operations a second in products of 1,024 × 1,024 × 1,024, one a thread, where nothing but multiplying takes time.
-    private static func productRate(
-        _ precision: Precision, threads: Int, _ seconds: Double, _ clock: () -> Double
-    ) throws -> Double {
-        let side = 1024
-        var layout = ParameterLayout()
-        let layer = Linear("product", inputs: side, outputs: side, in: &layout)
-        let values = ParameterBuffer(count: layout.count)
-        values.initialize(layout, seed: 1)
-        let weights = PackedWeights(values, packing: [layer], precision: precision)
-        let rows = ParameterBuffer(count: 2 * threads * side * side)
-        let products = rate(threads, seconds, clock) {
-            parallelFor(threads, threads: threads) { thread in
-                let input = rows.pointer + 2 * thread * side * side
-                layer.infer(weights, input, rows: side, into: input + side * side)
-            }
+    /// Operations a second of the multipliers where no operand leaves the registers, on each thread: a bound of every rate.
+    private static func peakRate(_ precision: Precision, threads: Int, _ seconds: Double, _ clock: () -> Double)
+        -> Double
+    {
+        let rounds = 1_000_000
+        let operations = precision.multiplyInRegisters(rounds: rounds)
+        let loops = rate(threads, seconds, clock) {
+            parallelFor(threads, threads: threads) { _ in _ = precision.multiplyInRegisters(rounds: rounds) }
         }
-        return products * 2 * Double(side * side * side)
+        return loops * operations
     }
 
     /// Items a second: the median over passes of at least `seconds` together, after one pass to warm up.

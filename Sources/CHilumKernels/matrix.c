@@ -229,6 +229,17 @@ void hilum_multiply(const hilum_product *product) {
     DISPATCH(half_multiply, product)
 }
 
+double hilum_multiply_in_registers(int half, size_t rounds, float *x) {
+#if defined(__x86_64__)
+    if (half && hilum_half_is_native()) return 4 * half_terms_avx512bf16(x, rounds);
+#endif
+    switch (hilum_level()) {
+    case level_avx512: return half ? 4 * half_terms_avx512(x, rounds) : 2 * terms_avx512(x, rounds);
+    case level_avx2: return half ? 4 * half_terms_avx2(x, rounds) : 2 * terms_avx2(x, rounds);
+    default: return half ? 4 * half_terms_scalar(x, rounds) : 2 * terms_scalar(x, rounds);
+    }
+}
+
 void hilum_attend(const float *qkv, size_t length, size_t width, size_t heads, float scale, float *weights, float *out,
                   float *scratch) {
     DISPATCH(attend, qkv, length, width, heads, scale, weights, out, scratch)

@@ -169,5 +169,28 @@ PART_TARGET static void PART(block)(
     }
 }
 
+// `rounds` times the terms of a whole tile, whose operands stay in registers: C = C + x * x. Returns how many there were and
+// changes x by what came out, so that nobody may leave them out.
+PART_TARGET static double PART(terms)(float *x, size_t rounds) {
+    VEC sum[TILE_ROWS][TILE_VECTORS];
+    for (int i = 0; i < TILE_ROWS; i++) {
+        for (int v = 0; v < TILE_VECTORS; v++) sum[i][v] = SPLAT(*x);
+    }
+    const VEC left = SPLAT(*x), right = SPLAT(*x);
+    for (size_t round = 0; round < rounds; round++) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < TILE_ROWS; i++) {
+#pragma clang loop unroll(full)
+            for (int v = 0; v < TILE_VECTORS; v++) sum[i][v] = TERM(left, right, sum[i][v]);
+        }
+    }
+    VEC total = SPLAT(0);
+    for (int i = 0; i < TILE_ROWS; i++) {
+        for (int v = 0; v < TILE_VECTORS; v++) total += sum[i][v];
+    }
+    *x = total[0];
+    return (double)rounds * TILE_ROWS * TILE_VECTORS * LANES;
+}
+
 #undef CASE
 #undef PANEL_IS_WHOLE

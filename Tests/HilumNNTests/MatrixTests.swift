@@ -80,7 +80,9 @@ private func gelu(_ x: Double) -> Double { 0.5 * x * (1 + erf(x / 2.0.squareRoot
         }
     }
 
-    private static let shapes = [(1, 1, 1), (5, 7, 3), (13, 33, 40), (6, 16, 256), (25, 48, 300), (130, 20, 9), (7, 33, 1_700)]
+    private static let shapes = [
+        (1, 1, 1), (5, 7, 3), (13, 33, 40), (6, 16, 256), (25, 48, 300), (130, 20, 9), (7, 33, 1_700),
+    ]
 
     @Test(arguments: KernelTests.sets) func productsMatchTheirDefinition(set: String) {
         guard use(set) else { return }

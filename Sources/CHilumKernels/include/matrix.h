@@ -39,6 +39,10 @@ typedef struct {
 
 void hilum_multiply(const hilum_product *product);
 
+// For benches: the inner loop of a product (half: of one with hilum_packed_half) with nothing read or written, `rounds` times;
+// returns its operations. x goes in and out, so that the loop has a result. No product runs faster than this.
+double hilum_multiply_in_registers(int half, size_t rounds, float *x);
+
 // Floats of a packed B[k,n].
 size_t hilum_packed_count(size_t n, size_t k);
 // Packs the weights w[n,k] of a linear layer: panels of 16 outputs, each [k,16], the last filled up with zeros.
