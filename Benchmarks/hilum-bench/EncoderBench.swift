@@ -18,6 +18,14 @@ struct BenchInputs {
         return found
     }
 
+    /// What `--precision` asks for where the processor has it, f32 otherwise.
+    static func precision(_ options: BenchOptions) throws -> Precision {
+        guard let wanted = Precision(rawValue: options.text("precision") ?? "f32") else {
+            throw BenchError("--precision takes f32 or bf16")
+        }
+        return wanted.isNative ? wanted : .f32
+    }
+
     /// Seconds of the wall's clock or, with `--cpu-time`, of the process on all processors.
     static func clock(_ options: BenchOptions) -> () -> Double {
         guard options.has("cpu-time") else { return monotonicSeconds }
@@ -65,10 +73,7 @@ struct EncoderBench {
         let count = try options.count("images", 32)
         let threads = try options.count("threads", defaultThreadCount)
         let seconds = try options.number("seconds", 2)
-        guard let wanted = Precision(rawValue: options.text("precision") ?? "f32") else {
-            throw BenchError("--precision takes f32 or bf16")
-        }
-        let precision = wanted.isNative ? wanted : .f32
+        let precision = try BenchInputs.precision(options)
         let model: MCRModel
         let inputs: BenchInputs
         if let folder = options.text("model") {
@@ -104,7 +109,7 @@ struct EncoderBench {
                 ]))
             return
         }
-        let note = wanted == precision ? "" : " (this processor has no avx512bf16)"
+        let note = options.text("precision") == "bf16" && precision == .f32 ? " (this processor has no avx512bf16)" : ""
         print("\(model.configuration.name), \(threads) threads, \(BLAS.description), \(precision.rawValue)\(note)")
         print(
             String(

@@ -13,7 +13,8 @@ import HilumMCR
 /// image, no program can reach more than e / (e + d) on these cores, which is printed as the bound.
 struct IndexBench {
     static let usage = """
-        usage: hilum-bench index (--model M | --config NAME) --images DIR [--count N] [--rounds R] [--threads T] [--json]
+        usage: hilum-bench index (--model M | --config NAME) --images DIR [--count N] [--rounds R] [--threads T]
+               [--precision f32|bf16] [--json]
 
         """
     private static let target = 0.9
@@ -30,7 +31,8 @@ struct IndexBench {
 
     init(_ arguments: [String]) throws {
         options = try BenchOptions(
-            arguments, values: ["model", "config", "images", "count", "rounds", "threads"], flags: ["json"])
+            arguments, values: ["model", "config", "images", "count", "rounds", "threads", "precision"], flags: ["json"]
+        )
     }
 
     func run() throws {
@@ -50,12 +52,14 @@ struct IndexBench {
     }
 
     private func loadModel() throws -> MCRModel {
+        let precision = try BenchInputs.precision(options)
         if let name = options.text("model") {
-            return try MCRModel(directory: name == "builtin" ? MCRModel.builtInDirectory() : name)
+            return try MCRModel(
+                directory: name == "builtin" ? MCRModel.builtInDirectory() : name, precision: precision)
         }
         let configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
         let inputs = try BenchInputs(count: 8, side: 64)
-        return try MCRModel(untrained: configuration, vocabulary: inputs.vocabulary, seed: 1)
+        return try MCRModel(untrained: configuration, vocabulary: inputs.vocabulary, seed: 1, precision: precision)
     }
 
     private func imageFiles() throws -> [String] {
@@ -119,7 +123,7 @@ struct IndexBench {
 
     private func report(_ rounds: [Round], _ model: MCRModel, _ count: Int, _ threads: Int) {
         func median(_ value: (Round) -> Double) -> Double { rounds.map(value).sorted()[rounds.count / 2] }
-        let name = model.configuration.name
+        let name = model.configuration.name + (model.precision == .f32 ? "" : ", \(model.precision.rawValue)")
         if options.has("json") {
             print(
                 AnnBench.line([

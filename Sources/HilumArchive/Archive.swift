@@ -85,9 +85,13 @@ public final class Archive: @unchecked Sendable {
 
     /// Makes an empty archive in the folder `path`, which is made too.
     ///
-    /// - Parameter modelDirectory: its files are copied to `path/model`; nil leaves the archive without.
+    /// - Parameters:
+    ///   - modelDirectory: its files are copied to `path/model`; nil leaves the archive without.
+    ///   - modelFiles: files by name that `path/model` gets besides, in place of those of `modelDirectory`.
     /// - Throws: `.exists`, `.notFound` for the model, `.io`.
-    public static func create(at path: String, modelDirectory: String? = nil) throws {
+    public static func create(
+        at path: String, modelDirectory: String? = nil, modelFiles: [String: [UInt8]] = [:]
+    ) throws {
         try withArchiveErrors {
             guard access(path + "/data.mdb", F_OK) != 0 else {
                 throw ArchiveError(.exists, "\(path): an archive stands here already; choose another folder")
@@ -97,7 +101,7 @@ public final class Archive: @unchecked Sendable {
             // Reports and images are nobody else's business; a folder that was there keeps its rights.
             if isNew { chmod(path, 0o750) }
             let lock = try WriterLock(archive: path)
-            if let modelDirectory { try copyModel(modelDirectory, to: path + "/model") }
+            if let modelDirectory { try copyModel(modelDirectory, modelFiles, to: path + "/model") }
             let store = try Store(path: path, mode: .create, mapSizeInBytes: 1 << 20)
             try store.environment.write { transaction in
                 try store.set(transaction, .created, Date.now.ISO8601Format())
@@ -119,13 +123,16 @@ public final class Archive: @unchecked Sendable {
         return stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR ? folder : nil
     }
 
-    private static func copyModel(_ source: String, to target: String) throws {
+    private static func copyModel(_ source: String, _ more: [String: [UInt8]], to target: String) throws {
         let names: [String]
         do { names = try FileManager.default.contentsOfDirectory(atPath: source).sorted() } catch {
             throw ArchiveError(.notFound, "\(source): there is no model folder here")
         }
         try FileIO.makeFolder(target)
-        for name in names {
+        for (name, bytes) in more.sorted(by: { $0.key < $1.key }) {
+            try FileIO.writeAtomically("\(target)/\(name)", bytes)
+        }
+        for name in names where more[name] == nil {
             var status = stat()
             guard stat("\(source)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
             try FileIO.writeAtomically("\(target)/\(name)", FileIO.read("\(source)/\(name)"))

@@ -18,13 +18,41 @@ extension MCRModel {
     static let weightsFile = "weights.safetensors"
     static let configurationFile = "config.json"
     static let vocabularyFile = "vocab.txt"
+    /// May be missing: `{"precision":"bf16"}`.
+    public static let inferenceFile = "inference.json"
 
-    /// Loads `weights.safetensors`, `config.json` and `vocab.txt` of a folder.
+    private struct InferenceSettings: Codable {
+        var precision: String?
+    }
+
+    /// What the model of a folder multiplies in unless something else is asked for: as `inference.json` says, f32 without one.
+    ///
+    /// - Throws: `MCRError` when the file says nothing that is known: its vectors would be those of another model.
+    public static func precision(of directory: String) throws -> Precision {
+        let path = directory + "/" + inferenceFile
+        guard access(path, F_OK) == 0 else { return .f32 }
+        let bytes = try FileIO.read(path, limitInBytes: 1 << 16)
+        guard let settings = try? JSONDecoder().decode(InferenceSettings.self, from: Data(bytes)),
+            let precision = Precision(rawValue: settings.precision ?? Precision.f32.rawValue)
+        else {
+            throw MCRError(.badModel(reason: "precision is f32 or bf16, and the file says neither"), path: path)
+        }
+        return precision
+    }
+
+    /// The bytes of an `inference.json`.
+    public static func inferenceSettings(_ precision: Precision) throws -> [UInt8] {
+        Array(try JSONEncoder().encode(InferenceSettings(precision: precision.rawValue))) + Array("\n".utf8)
+    }
+
+    /// Loads `weights.safetensors`, `config.json` and `vocab.txt` of a folder, and `inference.json` where there is one.
     ///
     /// Tensors of the decoder may be missing: inference does not need them.
-    /// - Parameter precision: what inference multiplies in, on any processor; ask `Precision.isNative` whether bf16 pays.
+    /// - Parameter precision: what inference multiplies in, on any processor; ask `Precision.isNative` whether bf16 pays. nil:
+    ///   as the folder says.
     /// - Throws: `MCRError` or `FileError` naming the file and what is wrong; `NumericError` when OpenBLAS is missing.
-    public convenience init(directory: String, precision: Precision = .f32) throws {
+    public convenience init(directory: String, precision: Precision? = nil) throws {
+        let precision = try precision ?? Self.precision(of: directory)
         let configuration = try Self.configuration(directory)
         let vocabulary = try Vocabulary(path: directory + "/" + Self.vocabularyFile)
         guard vocabulary.count <= configuration.vocabularySize else {

@@ -19,7 +19,9 @@ extension Command {
             .value("text", "TEXT", "a report or a phrase ('-' reads standard input); may be given more than once"),
             .value("manifest", "FILE", "a cases.jsonl; a case gives up to two rows, its image's and its report's"),
             .value("shard", "I/N", "only part I of N of the manifest (1/4, 2/4 …)"),
-            .value("precision", "F", "f32 (the default), or bf16 where the processor has avx512bf16; see below"),
+            .value(
+                "precision", "F",
+                "f32, or bf16 where the processor has avx512bf16; without, as the model's folder says (f32)"),
             .value("out", "V.npy", "where the vectors go, [rows, dimension] float32; the ids go to V.jsonl beside it"),
             .quiet, .json,
         ],
@@ -54,13 +56,9 @@ private struct Row {
     }
 }
 
-/// What `--precision` asks for, as far as the processor has it.
-private func wantedPrecision(_ arguments: Arguments) throws -> MCRModel.Precision {
-    let name = arguments.text("precision") ?? MCRModel.Precision.f32.rawValue
-    guard let wanted = MCRModel.Precision(rawValue: name) else {
-        throw CommandError(.usage, "--precision takes f32 or bf16, not \(shown(name))")
-    }
-    if wanted.isNative { return wanted }
+/// What `--precision` asks for, as far as the processor has it; nil when it is not given.
+private func nativePrecision(_ arguments: Arguments) throws -> MCRModel.Precision? {
+    guard let wanted = try wantedPrecision(arguments), !wanted.isNative else { return try wantedPrecision(arguments) }
     standardError("this processor has no avx512bf16; embedding in f32\n")
     return .f32
 }
@@ -70,7 +68,7 @@ private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
     var refused: [(path: String, reason: String)] = []
     let rows = try wantedRows(arguments, &refused)
     let model = try loadModel(
-        arguments.text("model") ?? builtinModelName, precision: try wantedPrecision(arguments))
+        arguments.text("model") ?? builtinModelName, precision: try nativePrecision(arguments))
     var vectors: [Float] = []
     var written: [Row] = []
     Interruption.watch("stopping; what was embedded so far is not written")

@@ -86,6 +86,7 @@ private func runModel(_ arguments: Arguments) throws -> ExitStatus {
     if arguments.has("json") {
         let object = JSON.object([
             ("folder", .string(folder)), ("config", .string(configuration.name)), ("id", .optional(model?.modelID)),
+            ("precision", .optional(model?.precision.rawValue)),
             ("parameters", .integer(parameterCount)), ("dimension", .integer(configuration.dimension)),
             ("image_side", .integer(configuration.imageSide)), ("patch_side", .integer(configuration.patchSide)),
             ("max_tokens", .integer(configuration.maxTokens)), ("vocabulary", .integer(configuration.vocabularySize)),

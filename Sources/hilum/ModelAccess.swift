@@ -13,8 +13,16 @@ func modelFolder(_ name: String) throws -> String {
 }
 
 /// Loads a model folder, or the built-in model for `builtin`.
-func loadModel(_ name: String, precision: MCRModel.Precision = .f32) throws -> MCRModel {
+///
+/// - Parameter precision: what it multiplies in; nil: as the folder says.
+func loadModel(_ name: String, precision: MCRModel.Precision? = nil) throws -> MCRModel {
     try MCRModel(directory: try modelFolder(name), precision: precision)
+}
+
+/// What `--precision` asks for; nil when it is not given.
+func wantedPrecision(_ arguments: Arguments) throws -> MCRModel.Precision? {
+    try arguments.choice("precision", among: MCRModel.Precision.allCases.map(\.rawValue))
+        .flatMap(MCRModel.Precision.init)
 }
 
 /// Loads the model whose vectors an archive holds.
@@ -22,5 +30,11 @@ func loadModel(ofArchive path: String) throws -> MCRModel {
     guard let folder = Archive.modelDirectory(of: path) else {
         throw CommandError(.failed, "\(path): there is no archive with a model here; 'hilum init \(path)' makes one")
     }
-    return try MCRModel(directory: folder)
+    let model = try MCRModel(directory: folder)
+    if !model.precision.isNative {
+        standardError(
+            "\(path): its model multiplies in \(model.precision.rawValue), which this processor has no instruction for; "
+                + "encoding is slower than in f32 here\n")
+    }
+    return model
 }

@@ -91,6 +91,27 @@ private func makeModel() throws -> MCRModel {
     #expect(rounded.modelID == "bf16-" + exact.modelID)
 }
 
+@Test func aFolderSaysWhatItsModelMultipliesIn() throws {
+    let folder = NSTemporaryDirectory() + "hilum-test-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try makeModel().save(to: folder, precision: .f32)
+    let settings = folder + "/" + MCRModel.inferenceFile
+    let exact = try MCRModel(directory: folder)
+    #expect(exact.precision == .f32)
+    try FileIO.writeAtomically(settings, MCRModel.inferenceSettings(.bf16))
+    #expect(try MCRModel(directory: folder).modelID == "bf16-" + exact.modelID)
+    #expect(try MCRModel(directory: folder, precision: .f32).modelID == exact.modelID)
+    for text in ["{}", "{\"precision\":\"f32\"}"] {
+        try FileIO.writeAtomically(settings, Array(text.utf8))
+        #expect(try MCRModel(directory: folder).modelID == exact.modelID)
+    }
+    for text in ["", "[]", "{\"precision\":\"f16\"}", "{\"precision\":1}"] {
+        try FileIO.writeAtomically(settings, Array(text.utf8))
+        let error = #expect(throws: MCRError.self) { try MCRModel(directory: folder) }
+        #expect(error?.description.contains(settings) == true)
+    }
+}
+
 @Test func whatATrainingStepStoresIsWhatTheShapesImply() throws {
     // Wide enough that the rounding of buffers to cache lines does not show.
     var sizes = MCRConfiguration.tiny

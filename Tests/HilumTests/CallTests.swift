@@ -84,6 +84,8 @@ struct CallTests {
             (["index", "a", "b", "--jobs", "many"], "--jobs needs a whole number"),
             (["index", "a", "b", "--jbos", "3"], "did you mean '--jobs'?"),
             (["index", "a"], "SOURCE is missing"),
+            (["init", "a", "--precision", "f16"], "--precision is one of f32, bf16"),
+            (["embed", "--text", "x", "--out", "v.npy", "--precision", "i8"], "--precision is one of f32, bf16"),
             (["search", "a"], "--text, --image or --id is missing"),
             (["search", "--text", "x"], "ARCHIVE is missing"),
             (["search", "a", "--text", "x", "-k", "0"], "needs a whole number"),

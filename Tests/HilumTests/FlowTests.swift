@@ -27,6 +27,49 @@ struct FlowTests {
         #expect(try draw("three", seed: "4") != first)
     }
 
+    @Test("An archive in bfloat16 is indexed, searched and served by its own model, and no other")
+    func archiveInBfloat16() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = scratch.path("archive")
+        let made = try Program.run(["init", archive, "--model", world.model, "--precision", "bf16", "--json"])
+        #expect(made.status == 0, "\(made.errors)")
+        #expect(try made.object()["precision"] as? String == "bf16")
+        let id = try #require(try made.object()["model"] as? String)
+        #expect(id.hasPrefix("bf16-"))
+
+        let indexed = try Program.run(["index", archive, world.phantoms, "--json"])
+        #expect(try indexed.object()["stored"] as? Int == World.caseCount, "\(indexed.errors)")
+        #expect(try Program.run(["stats", archive, "--json"]).object()["model"] as? String == id)
+        #expect(try Program.run(["check", archive, "--deep"]).status == 0)
+
+        // A report finds itself: the query is encoded as the archive was.
+        let some = try Program.run(["search", archive, "--text", "effusion", "-k", "1", "--json"]).objects()
+        let words = try Program.run(["get", archive, try #require(some.first?["id"] as? String), "--json"]).object()
+        let report = try #require(words["report"] as? String)
+        let found = try Program.run(["search", archive, "--text", report, "-k", "1", "--json"]).objects()
+        #expect(try #require(found.first?["score"] as? Double) > 0.9999)
+
+        let daemon = try Daemon(archive: archive, in: scratch)
+        let asked = try Program.run(["search", "--socket", daemon.socket, "--text", report, "-k", "1", "--json"])
+        #expect(try asked.objects().first?["score"] as? Double == found.first?["score"] as? Double)
+        daemon.stop()
+
+        // In f32 the same weights are another model.
+        let settings = archive + "/model/inference.json"
+        try FileManager.default.removeItem(atPath: settings)
+        let refused = try Program.run(["search", archive, "--text", report])
+        #expect(refused.status != 0)
+        #expect(refused.errors.contains("the vectors belong to the model bf16-"), "\(refused.errors)")
+        // A folder hands on what it says, unless something else is asked for.
+        try FileIO.writeAtomically(settings, Array("{\"precision\":\"bf16\"}".utf8))
+        let copied = try Program.run(["init", scratch.path("copy"), "--model", archive + "/model", "--json"])
+        #expect(try copied.object()["model"] as? String == id)
+        let exact = try Program.run(
+            ["init", scratch.path("exact"), "--model", archive + "/model", "--precision", "f32", "--json"])
+        #expect(try exact.object()["model"] as? String == String(id.dropFirst(5)))
+    }
+
     @Test("A folder is indexed, searched, read, thinned and proven sound")
     func wholeJob() throws {
         let world = try World.shared()
