@@ -18,9 +18,10 @@ struct BenchInputs {
         return found
     }
 
-    /// What `--precision` asks for where the processor has it, f32 otherwise.
-    static func precision(_ options: BenchOptions) throws -> Precision {
-        guard let wanted = Precision(rawValue: options.text("precision") ?? "f32") else {
+    /// What `--precision` asks for where the processor has it, f32 otherwise; nil when it is not given.
+    static func precision(_ options: BenchOptions) throws -> Precision? {
+        guard let name = options.text("precision") else { return nil }
+        guard let wanted = Precision(rawValue: name) else {
             throw BenchError("--precision takes f32 or bf16")
         }
         return wanted.isNative ? wanted : .f32
@@ -83,8 +84,9 @@ struct EncoderBench {
             let configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
             inputs = try BenchInputs(count: count, side: configuration.imageSide)
             model = try MCRModel(
-                untrained: configuration, vocabulary: inputs.vocabulary, seed: 1, precision: precision)
+                untrained: configuration, vocabulary: inputs.vocabulary, seed: 1, precision: precision ?? .f32)
         }
+        let used = model.precision
         let images = inputs.cases.map(\.image)
         let reports = inputs.cases.map(\.report)
         if let folder = options.text("write") { try write(model, images, reports, threads, to: folder) }
@@ -95,7 +97,7 @@ struct EncoderBench {
         }
         let tokens = reports.map { model.tokenizer.encode($0, maxLength: model.configuration.maxTokens).ids.count }
         let flops = model.network.imageOperations
-        let peak = Self.peakRate(precision, threads: threads, seconds / 2, clock)
+        let peak = Self.peakRate(used, threads: threads, seconds / 2, clock)
         if options.has("json") {
             print(
                 AnnBench.line([
@@ -103,14 +105,14 @@ struct EncoderBench {
                     "images_per_s": .number(imageRate), "reports_per_s": .number(reportRate),
                     "image_gflop_per_s": .number(imageRate * flops / 1e9),
                     "peak_gflop_per_s": .number(peak / 1e9), "kernels": .text(BLAS.description),
-                    "precision": .text(precision.rawValue),
+                    "precision": .text(used.rawValue),
                     "tokens": .number(Double(tokens.reduce(0, +)) / Double(count)),
                     "peak_rss_kb": .integer(AnnBench.status("VmHWM")),
                 ]))
             return
         }
-        let note = options.text("precision") == "bf16" && precision == .f32 ? " (this processor has no avx512bf16)" : ""
-        print("\(model.configuration.name), \(threads) threads, \(BLAS.description), \(precision.rawValue)\(note)")
+        let note = options.text("precision") == "bf16" && used == .f32 ? " (this processor has no avx512bf16)" : ""
+        print("\(model.configuration.name), \(threads) threads, \(BLAS.description), \(used.rawValue)\(note)")
         print(
             String(
                 format: "images   %9.2f a second, %.1f GFLOP/s (the multipliers: %.1f)", imageRate,

@@ -7,21 +7,21 @@
 
 #include "level.h"
 
-// A product runs in blocks: BLOCK_K of the sum at a time, so that a panel of B (16 columns, 48 KiB) and a block of rows of A stay
-// in the second cache. A tile of C (6 x 16 with AVX2) lives in registers over a block of the sum and goes back to C between
-// blocks, which rounds nothing: an element is one chain of multiply-adds in ascending order of p. Blocks of 256, whose panel fits
-// the first cache, cost more in trips of C than they save: B is read in order, which the processor foresees.
+// A product runs in blocks: BLOCK_K of the sum at a time, so that a panel of B (16 columns, 48 KiB) and a block of A (at most
+// BLOCK_ROWS rows) stay in the second cache. A tile of C (6 x 16 with AVX2) lives in registers over a block of the sum and goes
+// back to C between blocks, which rounds nothing: an element is one chain of multiply-adds in ascending order of p. Blocks of
+// 256, whose panel fits the first cache, cost more in trips of C than they save: B is read in order, which the processor foresees.
 // After Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication", without the packing of A where its rows
 // are contiguous.
 #define PANEL 16
-enum { BLOCK_K = 768, BLOCK_N = 256, BLOCK_M = 120, BLOCK_M_PACKED = 240, ROW_GAP = 8, LONG_ROW = 512 };
+enum { BLOCK_K = 768, BLOCK_N = 256, BLOCK_M = 120, MOST_ROWS = 240, ROW_GAP = 8, LONG_ROW = 512 };
 // Packing reads rows that lie far apart, which the processor does not foresee: AHEAD rows on are asked for early. SPAN columns of
 // A are a multiple of every TILE_ROWS, a LINE of the cache holds 16 floats.
 enum { AHEAD = 8, SPAN = 48, LINE = 16 };
 
 // Packed blocks of the thread's current product.
 static _Thread_local __attribute__((aligned(64))) float block_b[BLOCK_K * BLOCK_N];
-static _Thread_local __attribute__((aligned(64))) float block_a[(BLOCK_K + ROW_GAP) * (BLOCK_M_PACKED + 12)];
+static _Thread_local __attribute__((aligned(64))) float block_a[(BLOCK_K + ROW_GAP) * (MOST_ROWS + 12)];
 
 #define ALWAYS static inline __attribute__((always_inline))
 #define CONTRACT _Pragma("clang fp reassociate(off) contract(fast)")
@@ -168,6 +168,7 @@ size_t hilum_attend_scratch(size_t length, size_t width, size_t heads) {
 
 #define SET scalar
 #define TARGET
+#define BLOCK_ROWS BLOCK_M
 #define LANES 4
 #define TILE_ROWS 2
 #define TILE_VECTORS 4
@@ -176,6 +177,8 @@ size_t hilum_attend_scratch(size_t length, size_t width, size_t heads) {
 
 #define SET avx2
 #define TARGET AVX2
+// 364 KiB: processors without AVX-512 have second caches of 256 or 512 KiB.
+#define BLOCK_ROWS BLOCK_M
 #define LANES 8
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
@@ -187,6 +190,8 @@ size_t hilum_attend_scratch(size_t length, size_t width, size_t heads) {
 #endif
 #define SET avx512
 #define TARGET AVX512
+// 728 KiB, half of it in bfloat16: with AVX-512 come second caches of 1 MiB and more.
+#define BLOCK_ROWS MOST_ROWS
 #define LANES 16
 #define TILE_ROWS 12
 #define TILE_VECTORS 2

@@ -27,7 +27,7 @@ HALF_TARGET static void PART(multiply)(const hilum_product *job) {
     const int has_ending = job->bias || job->gelu || job->residual;
     const size_t all = (job->k + 1) / 2;
     const size_t pair_block = even_block(all, BLOCK_K, 8);
-    const size_t m_block = even_block(job->m, BLOCK_M_PACKED, TILE_ROWS);
+    const size_t m_block = even_block(job->m, BLOCK_ROWS, TILE_ROWS);
     size_t q = 0;
     do {
         const size_t pairs = minimum(pair_block, all - q);

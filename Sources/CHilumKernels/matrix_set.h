@@ -5,6 +5,7 @@
 //   TILE_ROWS     rows of a tile of C in registers
 //   TILE_VECTORS  vectors across a tile: one panel of 16 columns, or two where a vector holds 16
 //   MULTIPLY_ADD  a * b + c
+//   BLOCK_ROWS    rows of a block of A where B is packed
 // Vectors are the compiler's own, so all sets are the same text.
 
 typedef float NAME(vec) __attribute__((ext_vector_type(LANES), aligned(4), may_alias));
@@ -97,7 +98,7 @@ TARGET static void NAME(multiply)(const hilum_product *job) {
     const int has_ending = job->bias || job->gelu || job->residual;
     const int is_packed = job->b_operand == hilum_packed;
     const size_t k_block = even_block(job->k, BLOCK_K, 8);
-    const size_t m_block = even_block(job->m, is_packed && job->a_step == 1 ? BLOCK_M_PACKED : BLOCK_M, TILE_ROWS);
+    const size_t m_block = even_block(job->m, is_packed && job->a_step == 1 ? BLOCK_ROWS : BLOCK_M, TILE_ROWS);
     const size_t n_block = is_packed ? job->n : even_block(job->n, BLOCK_N, 2 * PANEL);
     // Long rows lie on a page each and, at powers of two, in the same sets of the cache: a block of them is copied together.
     const int copies = job->a_row >= LONG_ROW && job->n >= 8 * PANEL;
@@ -293,3 +294,4 @@ TARGET static void NAME(attend_backward)(
 #undef TILE_ROWS
 #undef TILE_VECTORS
 #undef MULTIPLY_ADD
+#undef BLOCK_ROWS

@@ -169,6 +169,9 @@ PART_TARGET static void PART(block)(
     }
 }
 
+// One term; that its vectors are parameters keeps the compiler from halving them where it prefers shorter ones.
+PART_TARGET ALWAYS VEC PART(term)(VEC a, VEC b, VEC c) { return TERM(a, b, c); }
+
 // `rounds` times the terms of a whole tile, whose operands stay in registers: C = C + x * x. Returns how many there were and
 // changes x by what came out, so that nobody may leave them out.
 PART_TARGET static double PART(terms)(float *x, size_t rounds) {
@@ -181,7 +184,7 @@ PART_TARGET static double PART(terms)(float *x, size_t rounds) {
 #pragma clang loop unroll(full)
         for (int i = 0; i < TILE_ROWS; i++) {
 #pragma clang loop unroll(full)
-            for (int v = 0; v < TILE_VECTORS; v++) sum[i][v] = TERM(left, right, sum[i][v]);
+            for (int v = 0; v < TILE_VECTORS; v++) sum[i][v] = PART(term)(left, right, sum[i][v]);
         }
     }
     VEC total = SPLAT(0);

@@ -92,6 +92,7 @@ public final class Archive: @unchecked Sendable {
     public static func create(
         at path: String, modelDirectory: String? = nil, modelFiles: [String: [UInt8]] = [:]
     ) throws {
+        precondition(modelDirectory != nil || modelFiles.isEmpty, "files of a model that is not there")
         try withArchiveErrors {
             guard access(path + "/data.mdb", F_OK) != 0 else {
                 throw ArchiveError(.exists, "\(path): an archive stands here already; choose another folder")

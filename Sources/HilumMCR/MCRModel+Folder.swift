@@ -22,7 +22,7 @@ extension MCRModel {
     public static let inferenceFile = "inference.json"
 
     private struct InferenceSettings: Codable {
-        var precision: String?
+        var precision: String
     }
 
     /// What the model of a folder multiplies in unless something else is asked for: as `inference.json` says, f32 without one.
@@ -33,9 +33,13 @@ extension MCRModel {
         guard access(path, F_OK) == 0 else { return .f32 }
         let bytes = try FileIO.read(path, limitInBytes: 1 << 16)
         guard let settings = try? JSONDecoder().decode(InferenceSettings.self, from: Data(bytes)),
-            let precision = Precision(rawValue: settings.precision ?? Precision.f32.rawValue)
+            let precision = Precision(rawValue: settings.precision)
         else {
-            throw MCRError(.badModel(reason: "precision is f32 or bf16, and the file says neither"), path: path)
+            throw MCRError(
+                .badModel(
+                    reason:
+                        "it says neither {\"precision\":\"f32\"} nor {\"precision\":\"bf16\"}; write one of them, or "
+                        + "remove the file for f32"), path: path)
         }
         return precision
     }

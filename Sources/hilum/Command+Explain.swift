@@ -30,7 +30,7 @@ extension Command {
             the ordinary. With --json: {"score":…,"evidence":…,"rows":8,"columns":8,"hottest":{"row":…,"column":…,"x":…,"y":…,
             "width":…,"height":…},"heat":[…],"words":[{"word":…,"start":…,"end":…,"weight":…,"evidence":…,"hottest":…,
             "heat":[…]}]}, rectangles in pixels of the image as it was given, start and end in bytes of the text. A heat map shows
-            what the model answers to, not what is there. Exits 4 when the case given with --id is not there.
+            what the model answers to, not what is there. It is always computed in f32. Exits 4 when the case given with --id is not there.
             """,
         examples: [
             (

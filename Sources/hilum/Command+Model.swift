@@ -98,7 +98,7 @@ private func runModel(_ arguments: Arguments) throws -> ExitStatus {
         standardOutputLine(object.text)
     } else {
         standardOutput(
-            text(configuration, inventory, folder: folder, id: model?.modelID, parameterCount: parameterCount))
+            text(configuration, inventory, folder: folder, model, parameterCount: parameterCount))
     }
     return model == nil ? .failed : .done
 }
@@ -114,7 +114,9 @@ private func runModelAverage(_ arguments: Arguments) throws -> ExitStatus {
         throw CommandError(.failed, "\(output): a model stands here already; choose another folder")
     }
     let share = Float(try arguments.number("share", in: 0...1) ?? 0.5)
-    let (model, other) = (try loadModel(arguments.operands[1]), try loadModel(arguments.operands[2]))
+    let (model, other) = (
+        try loadModel(arguments.operands[1], precision: .f32), try loadModel(arguments.operands[2], precision: .f32)
+    )
     try model.averaged(with: other, share: share).save(to: output)
     // As it was saved: half-precision weights are another model than the ones in memory.
     let saved = try MCRModel(directory: output)
@@ -128,7 +130,8 @@ private func runModelAverage(_ arguments: Arguments) throws -> ExitStatus {
 }
 
 private func text(
-    _ configuration: MCRConfiguration, _ inventory: TensorInventory, folder: String, id: String?, parameterCount: Int
+    _ configuration: MCRConfiguration, _ inventory: TensorInventory, folder: String, _ model: MCRModel?,
+    parameterCount: Int
 ) -> String {
     func sizes(_ encoder: MCRConfiguration.Encoder) -> String {
         "\(encoder.layers) layers, \(encoder.heads) heads, width \(encoder.width), \(encoder.norm.rawValue)-norm"
@@ -136,7 +139,8 @@ private func text(
     var table = TextTable([("what", .left), ("value", .left)])
     table.append(["folder", folder])
     table.append(["config", configuration.name])
-    table.append(["id", id ?? "none: it cannot be loaded"])
+    table.append(["id", model?.modelID ?? "none: it cannot be loaded"])
+    if let model { table.append(["precision", model.precision.rawValue]) }
     table.append(["parameters", String(parameterCount)])
     table.append(["image encoder", sizes(configuration.image)])
     table.append([

@@ -110,7 +110,8 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
         throw CommandError(.failed, "\(keep): a model stands here already; choose another folder")
     }
     let isQuiet = arguments.has("quiet")
-    let start = try loadModel(modelName)
+    // As the fine-tuned models are: the figures before and after differ by nothing else.
+    let start = try loadModel(modelName, precision: .f32)
     let input = try PilotInput(
         folder: arguments.operands[0], side: start.configuration.imageSide, limit: limit, threads: options.threads,
         isQuiet: isQuiet)

@@ -68,7 +68,7 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     let configuration = try configuration(arguments)
     let sources = try trainingSources(folders)
     try checkOutput(output, resumes: resumes)
-    let start = try arguments.text("init").map { try loadModel($0) }
+    let start = try arguments.text("init").map { try loadModel($0, precision: .f32) }
     let tokenizer: Tokenizer
     if resumes {
         tokenizer = Tokenizer(vocabulary: try Vocabulary(path: output + "/vocab.txt"))

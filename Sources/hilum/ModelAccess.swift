@@ -15,8 +15,19 @@ func modelFolder(_ name: String) throws -> String {
 /// Loads a model folder, or the built-in model for `builtin`.
 ///
 /// - Parameter precision: what it multiplies in; nil: as the folder says.
+/// Says so where the folder asks for what the processor has no instruction for.
 func loadModel(_ name: String, precision: MCRModel.Precision? = nil) throws -> MCRModel {
-    try MCRModel(directory: try modelFolder(name), precision: precision)
+    let model = try MCRModel(directory: try modelFolder(name), precision: precision)
+    if precision == nil { warnOfSlowEncoding(model, name) }
+    return model
+}
+
+/// One line on standard error when the processor has no instruction for what the model multiplies in.
+func warnOfSlowEncoding(_ model: MCRModel, _ place: String) {
+    guard !model.precision.isNative else { return }
+    standardError(
+        "\(place): the model multiplies in \(model.precision.rawValue), for which this processor has no instruction "
+            + "(avx512bf16): encoding is slow; an archive made with 'hilum init --precision f32' encodes faster here\n")
 }
 
 /// What `--precision` asks for; nil when it is not given.
@@ -30,11 +41,5 @@ func loadModel(ofArchive path: String) throws -> MCRModel {
     guard let folder = Archive.modelDirectory(of: path) else {
         throw CommandError(.failed, "\(path): there is no archive with a model here; 'hilum init \(path)' makes one")
     }
-    let model = try MCRModel(directory: folder)
-    if !model.precision.isNative {
-        standardError(
-            "\(path): its model multiplies in \(model.precision.rawValue), which this processor has no instruction for; "
-                + "encoding is slower than in f32 here\n")
-    }
-    return model
+    return try loadModel(folder)
 }

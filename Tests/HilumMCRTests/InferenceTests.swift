@@ -101,11 +101,9 @@ private func makeModel() throws -> MCRModel {
     try FileIO.writeAtomically(settings, MCRModel.inferenceSettings(.bf16))
     #expect(try MCRModel(directory: folder).modelID == "bf16-" + exact.modelID)
     #expect(try MCRModel(directory: folder, precision: .f32).modelID == exact.modelID)
-    for text in ["{}", "{\"precision\":\"f32\"}"] {
-        try FileIO.writeAtomically(settings, Array(text.utf8))
-        #expect(try MCRModel(directory: folder).modelID == exact.modelID)
-    }
-    for text in ["", "[]", "{\"precision\":\"f16\"}", "{\"precision\":1}"] {
+    try FileIO.writeAtomically(settings, Array("{\"precision\":\"f32\"}".utf8))
+    #expect(try MCRModel(directory: folder).modelID == exact.modelID)
+    for text in ["", "[]", "{}", "{\"precison\":\"bf16\"}", "{\"precision\":\"f16\"}", "{\"precision\":1}"] {
         try FileIO.writeAtomically(settings, Array(text.utf8))
         let error = #expect(throws: MCRError.self) { try MCRModel(directory: folder) }
         #expect(error?.description.contains(settings) == true)

@@ -105,6 +105,65 @@ private func gelu(_ x: Double) -> Double { 0.5 * x * (1 + erf(x / 2.0.squareRoot
         }
     }
 
+    /// Rows that are copied, several blocks of columns, of rows and of the sum, in few products, for the definition is slow.
+    @Test(arguments: KernelTests.sets) func productsOfSeveralBlocksMatchTheirDefinition(set: String) {
+        guard use(set) else { return }
+        defer { hilum_network_use("") }
+        for (m, n, k) in [(5, 600, 800), (250, 130, 770), (13, 272, 1_537)] {
+            for operand in [hilum_plain, hilum_transposed, hilum_packed] {
+                let result = Case(m: m, n: n, k: k, operand: operand, accumulates: true, hasEnding: true).run()
+                let bound = 2e-6 * (2 + Double(k).squareRoot())
+                #expect(zip(result.c, result.expected).allSatisfy { abs(Double($0) - $1) < bound * (1 + abs($1)) })
+            }
+        }
+    }
+
+    @Test(arguments: KernelTests.sets) func bfloat16RoundsToNearestEvenAndKeepsWhatIsNoNumber(set: String) {
+        guard use(set) else { return }
+        defer { hilum_network_use("") }
+        let (n, k) = (16, 50)
+        var pairs = [UInt32](repeating: 0, count: hilum_packed_half_count(n, k))
+        hilum_pack_half([Float](repeating: 1, count: n * k), n, k, &pairs)
+        /// One number among zeros against ones, which is the number as it was rounded.
+        func rounded(_ x: Float, at place: Int) -> Float {
+            var (a, c) = ([Float](repeating: 0, count: k), [Float](repeating: 0, count: n))
+            a[place] = x
+            a.withUnsafeBufferPointer { a in
+                pairs.withUnsafeBufferPointer { pairs in
+                    c.withUnsafeMutableBufferPointer { c in
+                        var product = hilum_product()
+                        (product.m, product.n, product.k) = (1, n, k)
+                        (product.a, product.a_row, product.a_step) = (a.baseAddress, k, 1)
+                        (product.pairs, product.b_operand) = (pairs.baseAddress, hilum_packed_half)
+                        (product.c, product.c_row) = (c.baseAddress, n)
+                        hilum_multiply(&product)
+                    }
+                }
+            }
+            return c[5]
+        }
+        // A step of bfloat16 at 1 is 2⁻⁷. Places 3 and 30 lie where 32 are rounded together, 41 and 49 in the rest.
+        let step: Float = 0x1p-7
+        for place in [3, 30, 41, 49] {
+            #expect(rounded(1 + step / 2, at: place) == 1)
+            #expect(rounded(1 + step * 3 / 2, at: place) == 1 + 2 * step)
+            #expect(rounded(-1 - step * 0.51, at: place) == -1 - step)
+            #expect(rounded(.greatestFiniteMagnitude, at: place) == .infinity)
+            #expect(rounded(-.infinity, at: place) == -.infinity)
+            #expect(rounded(.nan, at: place).isNaN)
+            #expect(abs(rounded(.leastNonzeroMagnitude, at: place)) <= .leastNormalMagnitude)
+        }
+    }
+
+    @Test(arguments: KernelTests.sets) func theLoopInRegistersCountsItsOperations(set: String) {
+        guard use(set) else { return }
+        defer { hilum_network_use("") }
+        for precision in Precision.allCases {
+            let one = precision.multiplyInRegisters(rounds: 1)
+            #expect(one >= 32 && precision.multiplyInRegisters(rounds: 1_000) == 1_000 * one)
+        }
+    }
+
     @Test(arguments: KernelTests.sets) func aRowOfAProductHasTheSameBitsWhateverRowsShareIt(set: String) {
         guard use(set) else { return }
         defer { hilum_network_use("") }

@@ -63,6 +63,11 @@ struct FlowTests {
         #expect(refused.errors.contains("the vectors belong to the model bf16-"), "\(refused.errors)")
         // A folder hands on what it says, unless something else is asked for.
         try FileIO.writeAtomically(settings, Array("{\"precision\":\"bf16\"}".utf8))
+        let vector = [
+            "embed", "--model", archive + "/model", "--text", report, "--out", scratch.path("v.npy"), "--json",
+        ]
+        #expect(try Program.run(vector).object()["model"] as? String == id)
+        #expect(try Program.run(vector + ["--precision", "f32"]).object()["precision"] as? String == "f32")
         let copied = try Program.run(["init", scratch.path("copy"), "--model", archive + "/model", "--json"])
         #expect(try copied.object()["model"] as? String == id)
         let exact = try Program.run(

@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 // Matrix products and attention of the encoders: f32, row-major, one source compiled for the x86-64 baseline, AVX2 and AVX-512
-// (the set of network.h). Safe from any thread; nothing is allocated.
+// (the set of network.h). Safe from any thread; nothing is allocated, but a thread's own storage holds 1.5 MB of scratch, which
+// the C library takes from its stack: threads that call this need 4 MB of it.
 //
 // Every element of a product is one sum over k in ascending order, whatever the other sizes are. So a row of a product has the
 // same bits however many rows are computed with it, and several sequences may share one product.
