@@ -17,7 +17,7 @@
 enum { BLOCK_K = 768, BLOCK_N = 256, BLOCK_M = 120, MOST_ROWS = 240, ROW_GAP = 8, LONG_ROW = 512 };
 // Packing reads rows that lie far apart, which the processor does not foresee: AHEAD rows on are asked for early. SPAN columns of
 // A are a multiple of every TILE_ROWS, a LINE of the cache holds 16 floats.
-enum { AHEAD = 8, SPAN = 48, LINE = 16 };
+enum { AHEAD = 8, SPAN = 48, LINE = 16, SHORT_SUM = 128 };
 
 // Packed blocks of the thread's current product.
 static _Thread_local __attribute__((aligned(64))) float block_b[BLOCK_K * BLOCK_N];

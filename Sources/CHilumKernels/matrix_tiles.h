@@ -4,7 +4,8 @@
 //   TERM         c + a * b, where an element of A stands in every lane of a
 // In bfloat16 an element of A or B is a pair of neighbours of the sum, which travels as the bits of a float, and k counts pairs.
 
-// Asks for the lines of C and of what is added to it, which the end of a tile needs and which lie in rows far apart.
+// Asks for the lines of C and of what is added to it, which the end of a tile needs and which lie in rows far apart. A short sum
+// ends before they come, and mostly belongs to an attention, whose rows are near.
 PART_TARGET ALWAYS void PART(ask_for_rows)(
     const int rows, const int vectors, float *c, size_t c_row, int loads, const NAME(ending) *ending) {
     for (int i = 0; i < rows; i++) {
@@ -60,7 +61,7 @@ PART_TARGET ALWAYS void PART(tile)(
 PART_TARGET ALWAYS void PART(tile_of)(
     size_t rows, const int vectors, const float *a, size_t a_row, size_t a_step, const float *b, size_t b_next, size_t k,
     float *c, size_t c_row, int loads, const NAME(ending) *ending) {
-    PART(ask_for_rows)((int)rows, vectors, c, c_row, loads, ending);
+    if (k >= SHORT_SUM) PART(ask_for_rows)((int)rows, vectors, c, c_row, loads, ending);
     switch (rows) {
         CASE(1)
         CASE(2)
