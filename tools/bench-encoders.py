@@ -186,10 +186,11 @@ def compare_encoders(figures: Figures, config: str, folder: Path, rounds: int, s
                 their_halves[kind].append(
                     rate(count, seconds, lambda body=body, kind=kind: body(half_batches[kind], True)))
     middle = statistics.median
-    flops = line["image_gflop_per_s"] / line["images_per_s"]
-    print(f"{config}: images in f32 at {middle(ours['images']) * flops:.0f} GFLOP/s, PyTorch at "
-          f"{middle(theirs['images']) * flops:.0f}; the multipliers make "
-          f"{peak:.0f} where nothing waits for memory", flush=True)
+    for kind in embed:
+        flops = line[f"{kind[:-1]}_gflop_per_s"] / line[f"{kind}_per_s"]
+        print(f"{config}: {kind} in f32 at {middle(ours[kind]) * flops:.0f} GFLOP/s, PyTorch at "
+              f"{middle(theirs[kind]) * flops:.0f}", flush=True)
+    print(f"{config}: the multipliers make {peak:.0f} GFLOP/s in f32 where nothing waits for memory", flush=True)
     for kind in embed:
         note = f", {line['tokens']:.0f} tokens" if kind == "reports" else ""
         figures.add(f"{config} {kind} a second", middle(ours[kind]), middle(theirs[kind]),
@@ -251,10 +252,10 @@ def main() -> int:
     if arguments.only in (None, "small"):
         compare_encoders(figures, "mcr-small", arguments.work / "small", rounds, seconds, 32)
     if arguments.only in (None, "train"):
-        steps, batch = (1, 16) if arguments.quick else (6, 32)
-        # A step of mcr-tiny takes a quarter of the time: more of them, so that a round is as long.
+        steps, batch = (2, 16) if arguments.quick else (6, 32)
+        # A pair of mcr-tiny takes a quarter of the time: more of them, so that a round is as long.
         for config, times in (("mcr-small", 1), ("mcr-tiny", 4)):
-            compare_training(figures, config, arguments.work / "train", rounds, steps * times, batch)
+            compare_training(figures, config, arguments.work / "train", rounds, steps, batch * times)
     return figures.finish()
 
 

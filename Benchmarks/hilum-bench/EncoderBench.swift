@@ -97,6 +97,7 @@ struct EncoderBench {
         }
         let tokens = reports.map { model.tokenizer.encode($0, maxLength: model.configuration.maxTokens).ids.count }
         let flops = model.network.imageOperations
+        let reportFlops = tokens.reduce(0) { $0 + model.network.reportOperations(tokens: $1) } / Double(count)
         let peak = Self.peakRate(used, threads: threads, seconds / 2, clock)
         if options.has("json") {
             print(
@@ -104,6 +105,7 @@ struct EncoderBench {
                     "event": .text("encode"), "config": .text(model.configuration.name), "threads": .integer(threads),
                     "images_per_s": .number(imageRate), "reports_per_s": .number(reportRate),
                     "image_gflop_per_s": .number(imageRate * flops / 1e9),
+                    "report_gflop_per_s": .number(reportRate * reportFlops / 1e9),
                     "peak_gflop_per_s": .number(peak / 1e9), "kernels": .text(BLAS.description),
                     "precision": .text(used.rawValue),
                     "tokens": .number(Double(tokens.reduce(0, +)) / Double(count)),
@@ -119,7 +121,8 @@ struct EncoderBench {
                 imageRate * flops / 1e9, peak / 1e9))
         print(
             String(
-                format: "reports  %9.2f a second, of %.1f tokens", reportRate,
+                format: "reports  %9.2f a second, %.1f GFLOP/s, of %.1f tokens", reportRate,
+                reportRate * reportFlops / 1e9,
                 Double(tokens.reduce(0, +)) / Double(count)))
     }
 

@@ -61,10 +61,18 @@ extension MCRNetwork {
     /// Floating-point operations of the products that embed one image, a multiply-add counted as two.
     public var imageOperations: Double {
         let sizes = configuration
-        let (rows, width) = (Double(sizes.patchCount + 1), Double(sizes.image.width))
+        let embed = Double(sizes.patchCount * sizes.patchPixels * sizes.image.width)
+        return 2 * (embed + multiplications(sizes.image, rows: sizes.patchCount + 1))
+    }
+
+    /// The same of a report of `tokens` tokens, [CLS] and [SEP] among them.
+    public func reportOperations(tokens: Int) -> Double { 2 * multiplications(configuration.report, rows: tokens) }
+
+    /// Of the blocks and of the map.
+    private func multiplications(_ encoder: MCRConfiguration.Encoder, rows: Int) -> Double {
+        let (rows, width) = (Double(rows), Double(encoder.width))
         let block = rows * 12 * width * width + 2 * rows * rows * width
-        let embed = Double(sizes.patchCount * sizes.patchPixels) * width
-        let map = rows * Double(sizes.mapHidden) * (width + Double(sizes.dimension))
-        return 2 * (embed + Double(sizes.image.layers) * block + map)
+        let map = rows * Double(configuration.mapHidden) * (width + Double(configuration.dimension))
+        return Double(encoder.layers) * block + map
     }
 }
