@@ -133,7 +133,7 @@ struct EncoderBench {
     {
         let rounds = 200_000
         let operations = precision.multiplyInRegisters(rounds: rounds)
-        let loops = rate(threads, seconds, clock, share: 0) {
+        let loops = rate(threads, seconds, clock, takesFastest: true) {
             parallelFor(threads, threads: threads) { _ in _ = precision.multiplyInRegisters(rounds: rounds) }
         }
         return loops * operations
@@ -141,9 +141,9 @@ struct EncoderBench {
 
     /// Items a second over passes of at least `seconds` together, after one pass to warm up.
     ///
-    /// - Parameter share: which pass counts, from the fastest (0) to below the slowest (1); the median without.
+    /// - Parameter takesFastest: whether the fastest pass counts; otherwise the median does.
     private static func rate(
-        _ count: Int, _ seconds: Double, _ clock: () -> Double, share: Double = 0.5, _ pass: () throws -> Void
+        _ count: Int, _ seconds: Double, _ clock: () -> Double, takesFastest: Bool = false, _ pass: () throws -> Void
     ) rethrows -> Double {
         try pass()
         var times: [Double] = []
@@ -152,7 +152,7 @@ struct EncoderBench {
             try pass()
             times.append(clock() - start)
         }
-        return Double(count) / times.sorted()[Int(Double(times.count) * share)]
+        return Double(count) / times.sorted()[takesFastest ? 0 : times.count / 2]
     }
 
     private func write(

@@ -58,7 +58,8 @@ private struct Row {
 
 /// What `--precision` asks for, as far as the processor has it; nil when it is not given.
 private func nativePrecision(_ arguments: Arguments) throws -> MCRModel.Precision? {
-    guard let wanted = try wantedPrecision(arguments), !wanted.isNative else { return try wantedPrecision(arguments) }
+    let wanted = try wantedPrecision(arguments)
+    guard let wanted, !wanted.isNative else { return wanted }
     standardError("this processor has no avx512bf16; embedding in f32\n")
     return .f32
 }

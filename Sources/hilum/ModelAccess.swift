@@ -14,8 +14,8 @@ func modelFolder(_ name: String) throws -> String {
 
 /// Loads a model folder, or the built-in model for `builtin`.
 ///
-/// - Parameter precision: what it multiplies in; nil: as the folder says.
-/// Says so where the folder asks for what the processor has no instruction for.
+/// - Parameter precision: what it multiplies in; nil: as the folder says, with a line on standard error where the processor has
+///   no instruction for that.
 func loadModel(_ name: String, precision: MCRModel.Precision? = nil) throws -> MCRModel {
     let model = try MCRModel(directory: try modelFolder(name), precision: precision)
     if precision == nil { warnOfSlowEncoding(model, name) }

@@ -265,10 +265,15 @@ def differences(old, new, path: str = "goldens.json") -> list[str]:
     return [] if old == new else [f"{path}: differs"]
 
 
+def own_files(folder: Path) -> list[Path]:
+    """The tensors in the folder that this script writes; those of published weights are export_imports.py's."""
+    return [path for path in folder.glob("*.safetensors") if not path.stem.startswith("imports-")]
+
+
 def check(folder: Path, description: dict, tensors: dict[str, dict[str, numpy.ndarray]]) -> list[str]:
     """What differs between the files of a folder and what was computed now."""
     found = differences(json.loads((folder / "goldens.json").read_text()), description)
-    stems = {path.stem for path in folder.glob("*.safetensors")}
+    stems = {path.stem for path in own_files(folder)}
     if stems != tensors.keys():
         return found + [f"files: {sorted(stems)} on disk, {sorted(tensors)} computed"]
     largest = 0.0
@@ -288,7 +293,7 @@ def check(folder: Path, description: dict, tensors: dict[str, dict[str, numpy.nd
 
 def write(folder: Path, description: dict, tensors: dict[str, dict[str, numpy.ndarray]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.safetensors"):
+    for old in own_files(folder):
         old.unlink()
     for stem, content in tensors.items():
         save_file(content, folder / f"{stem}.safetensors")
