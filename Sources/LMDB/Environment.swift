@@ -9,15 +9,18 @@ import Synchronization
 ///
 /// Commits are in full-sync mode and nothing else is offered: without the syncs a power cut destroys the file.
 /// The map grows by itself: it doubles when 80 % are in use, or when a write finds it full (the closure then runs again).
-/// Before any page is touched through the map, the pages of the trees are walked by plain reads (`PageVerifier`), so that a truncated
-/// or damaged file is refused in words where LMDB alone would end the process by a signal.
+///
+/// LMDB trusts its pages, and a damaged one ends the process by a signal or gives a wrong answer. So reading does not go through LMDB:
+/// `TreeReader` checks each page as it reads it. Writing does, and therefore waits for a walk over all pages by plain reads
+/// (`PageVerifier`), once a process; `startVerification` begins it in the background. Either way damage is an error in words.
 ///
 /// | file | what |
 /// | --- | --- |
 /// | `Environment.swift` | open, close, read, write, growth |
-/// | `Transaction.swift`, `Cursor.swift`, `TableKey.swift` | what one does inside of a transaction |
-/// | `Gate.swift` | stops all transactions while the map moves |
-/// | `PageFile.swift`, `PageVerifier.swift` | the file's own layout, and the walk over it |
+/// | `Transaction.swift`, `TableKey.swift` | what one does inside of a transaction |
+/// | `Gate.swift` | stops all transactions while a map moves |
+/// | `PageMap.swift`, `TreeReader.swift` | the file as memory, and the checked way through its trees |
+/// | `PageFile.swift`, `PageVerifier.swift`, `Verification.swift` | the file's own layout, the walk over it, and that in the background |
 /// | `PageFetcher.swift` | reading many values in order |
 ///
 /// Thread rule: any thread. A thread inside `read` or `write` must not begin another transaction.
@@ -35,8 +38,6 @@ public final class Environment: @unchecked Sendable {
         /// The size of the map to begin with; a larger one found in the file wins.
         public var mapSizeInBytes = 64 << 20
         public var maxReaders = 512
-        /// Walks all pages of the trees before the first one is used through the map (for writing also the heads of long values).
-        public var verifiesPages = true
         /// Whether a page that is touched through the map brings others with it. Off, nothing is read that was not asked for; what is
         /// read in order should then come by a `PageFetcher`.
         public var readsAround = true
@@ -48,16 +49,21 @@ public final class Environment: @unchecked Sendable {
     public let mode: Mode
     public let pageSizeInBytes: Int
     private var raw: OpaquePointer?
-    private var tables: [String: Table] = [:]
+    private let tables: [String: Table]
+    private let map: PageMap
+    private let verification: Verification
+    /// LMDB's handles of the tables, by place; none before the first write.
+    private let handles = Mutex<[MDB_dbi]>([])
     private let gate = Gate()
     private let isPoisoned = Atomic<Bool>(false)
     private let growths = Atomic<Int>(0)
-    private let moves = Atomic<Int>(0)
     private let identity: String
 
     private static let openOnes = Mutex<Set<String>>([])
 
-    /// Opens the environment in the folder `path` with `tables`; a writing mode makes the tables that are missing.
+    /// Opens the environment in the folder `path` with `tables`; a writing mode makes the tables that are missing, at the first write.
+    ///
+    /// No page but the two first ones is read.
     ///
     /// - Throws: `LMDBError`: `.notFound`, `.exists`, `.alreadyOpen`, `.damaged`, or what the system says.
     public init(path: String, tables names: [String], options: Options) throws {
@@ -72,24 +78,25 @@ public final class Environment: @unchecked Sendable {
             var statistics = MDB_stat()
             try LMDBError.check(mdb_env_stat(environment, &statistics), "mdb_env_stat", path: path)
             pageSizeInBytes = Int(statistics.ms_psize)
-            if options.verifiesPages && options.mode != .create {
-                let depth: PageVerifier.Depth = options.mode == .readOnly ? .trees : .headers
-                let report = try Self.verify(environment, path: path, depth, visit: nil)
-                if let first = report.findings.first { throw LMDBError(.damaged(first), call: "open", path: path) }
-            }
-            tables = try Self.openTables(names, environment, path: path, mode: options.mode)
-            raw = environment
+            map = try PageMap(folder: path, readsAround: options.readsAround)
         } catch {
             if let opened { mdb_env_close(opened) }
             Self.release(identity)
             throw error
         }
+        raw = opened
+        var tables: [String: Table] = [:]
+        for (place, name) in names.enumerated() { tables[name] = Table(name: name, place: place, path: path) }
+        self.tables = tables
+        verification = Verification(isNeeded: options.mode == .readWrite)
+        if options.mode == .create { _ = try openHandles() }
     }
 
     deinit { close() }
 
     /// Ends the environment after the live transactions; further use throws `.closed`. Closing twice does nothing.
     public func close() {
+        verification.cancel()
         gate.exclusively {
             guard let environment = raw else { return }
             mdb_env_close(environment)
@@ -107,8 +114,44 @@ public final class Environment: @unchecked Sendable {
     // MARK: Transactions
 
     /// Runs `body` on a snapshot. Keep it short: pages freed meanwhile cannot be used again until it ends.
+    ///
+    /// - Throws: `.damaged` for a page that is not what it should be; what `body` throws.
     public func read<Result>(_ body: (borrowing ReadTransaction) throws -> Result) throws -> Result {
-        try inTransaction(flags: MDB_RDONLY) { try body(ReadTransaction(raw: $0)) }
+        while true {
+            let result = try inTransaction(flags: MDB_RDONLY) { raw -> Result? in
+                guard let reader = try snapshot(raw) else {
+                    mdb_txn_abort(raw)
+                    return nil
+                }
+                return try body(ReadTransaction(raw: raw, reader: reader))
+            }
+            if let result { return result }
+            // The file has outgrown the map, which may move only while nobody reads.
+            try gate.exclusively { try map.cover(map.fileByteCount()) }
+        }
+    }
+
+    /// The trees of the commit that `transaction` pins; nil while the map is too short for them.
+    private func snapshot(_ transaction: OpaquePointer) throws -> TreeReader? {
+        do {
+            let number = UInt64(mdb_txn_id(transaction))
+            let fileByteCount = try map.fileByteCount()
+            // LMDB writes commit n to meta page n mod 2, so that it is there until commit n + 2.
+            let place = Int(number & 1) * pageSizeInBytes
+            guard place + PageMeta.byteCount <= fileByteCount else {
+                throw LMDBError(.damaged("the file is truncated"), call: "read", path: path)
+            }
+            guard let meta = PageMeta(readingTwice: map.base + place, number: number) else {
+                throw LMDBError(.damaged("no meta page belongs to the newest snapshot"), call: "read", path: path)
+            }
+            guard fileByteCount <= map.byteCount else { return nil }
+            return TreeReader(
+                base: map.base, pageSize: pageSizeInBytes, pageCount: UInt64(fileByteCount / pageSizeInBytes),
+                meta: meta, path: path)
+        } catch {
+            mdb_txn_abort(transaction)
+            throw error
+        }
     }
 
     /// Runs `body` in the writing transaction and commits; what it returns is on disk when this returns.
@@ -118,12 +161,14 @@ public final class Environment: @unchecked Sendable {
     /// - Throws: what `body` throws; `.diskFull`; `.poisoned` after a commit that failed for another reason, from then on.
     public func write<Result>(_ body: (borrowing WriteTransaction) throws -> Result) throws -> Result {
         guard mode != .readOnly else { throw LMDBError(.readOnly, call: "write", path: path) }
+        try awaitVerification()
+        let handles = try openHandles()
         try growWhenNearlyFull()
         while true {
             guard !isPoisoned.load(ordering: .acquiring) else { throw LMDBError(.poisoned, call: "write", path: path) }
             do {
                 return try inTransaction(flags: 0) { raw in
-                    let transaction = WriteTransaction(raw: raw)
+                    let transaction = WriteTransaction(raw: raw, handles: handles)
                     let result = try body(transaction)
                     try check(commit: transaction.commit())
                     return result
@@ -173,17 +218,14 @@ public final class Environment: @unchecked Sendable {
     /// How often the map grew since it was opened.
     public var growthCount: Int { growths.load(ordering: .relaxed) }
 
-    /// How often the map may have moved, which it does only while no transaction lives.
-    var moveCount: Int { moves.load(ordering: .relaxed) }
-
-    /// The file behind the map; good until `close`.
-    func fileDescriptor() throws -> Int32 {
+    /// The file as memory.
+    ///
+    /// - Throws: `.closed`
+    func pageMap() throws -> PageMap {
         gate.enter()
         defer { gate.leave() }
-        guard let environment = raw else { throw LMDBError(.closed, call: "mdb_env_get_fd", path: path) }
-        var descriptor: mdb_filehandle_t = -1
-        try LMDBError.check(mdb_env_get_fd(environment, &descriptor), "mdb_env_get_fd", path: path)
-        return descriptor
+        guard raw != nil else { throw LMDBError(.closed, call: "read", path: path) }
+        return map
     }
 
     /// Frees the slots of readers that died; returns how many.
@@ -219,12 +261,34 @@ public final class Environment: @unchecked Sendable {
             var information = MDB_envinfo()
             try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
             let status = mdb_env_set_mapsize(environment, try size(information.me_mapsize))
-            moves.add(1, ordering: .relaxed)
             try LMDBError.check(status, "mdb_env_set_mapsize", path: path)
         }
     }
 
     // MARK: Verification
+
+    /// Begins the walk over all pages that the first write waits for, on a thread of its own. Does nothing when it was begun before, or
+    /// when nothing will be written.
+    public func startVerification() {
+        gate.enter()
+        defer { gate.leave() }
+        guard let environment = raw else { return }
+        // Safety: `close` waits for the walk before it ends the environment.
+        nonisolated(unsafe) let open = environment
+        verification.start { [gate, path] isCancelled in
+            gate.enter()
+            defer { gate.leave() }
+            return try Self.verify(open, path: path, .headers, visit: nil, isCancelled).findings.first
+        }
+    }
+
+    /// Waits for the walk over all pages, and begins it if nobody did.
+    ///
+    /// - Throws: `.damaged` with what it found first, then and at each later call.
+    public func awaitVerification() throws {
+        startVerification()
+        try verification.await(path)
+    }
 
     /// Walks every page of the newest snapshot by plain reads; see `PageVerifier`.
     ///
@@ -259,7 +323,8 @@ public final class Environment: @unchecked Sendable {
 
     /// A read transaction pins the snapshot: a writer in another process cannot reuse its pages during the walk.
     private static func verify(
-        _ environment: OpaquePointer, path: String, _ depth: PageVerifier.Depth, visit: PageVerifier.Visit?
+        _ environment: OpaquePointer, path: String, _ depth: PageVerifier.Depth, visit: PageVerifier.Visit?,
+        _ isCancelled: () -> Bool = { false }
     ) throws -> PageVerifier.Report {
         let file = try PageFile(folder: path)
         for _ in 0..<1000 {
@@ -271,11 +336,13 @@ public final class Environment: @unchecked Sendable {
             }
             try LMDBError.check(status, "mdb_txn_begin", path: path)
             guard let raw else { break }
-            let transaction = ReadTransaction(raw: raw)
-            let number = UInt64(mdb_txn_id(transaction.handle.raw))
+            defer { mdb_txn_abort(raw) }
+            let number = UInt64(mdb_txn_id(raw))
             // A fast writer may have gone two commits ahead and written over the meta page of this snapshot: begin again.
             guard let meta = try file.metas().first(where: { $0.transaction == number }) else { continue }
-            return try PageVerifier(file: file, meta: meta, depth: depth, visit: visit).run()
+            return try withoutActuallyEscaping(isCancelled) { isCancelled in
+                try PageVerifier(file: file, meta: meta, depth: depth, visit: visit, isCancelled: isCancelled).run()
+            }
         }
         throw LMDBError(.damaged("no meta page belongs to the newest snapshot"), call: "verify", path: path)
     }
@@ -334,26 +401,25 @@ public final class Environment: @unchecked Sendable {
         }
     }
 
-    private static func openTables(
-        _ names: [String], _ environment: OpaquePointer, path: String, mode: Mode
-    ) throws -> [String: Table] {
-        var raw: OpaquePointer?
-        let flags = mode == .readOnly ? MDB_RDONLY : 0
-        try LMDBError.check(mdb_txn_begin(environment, nil, UInt32(flags), &raw), "mdb_txn_begin", path: path)
-        guard let raw else { throw LMDBError(.other(0), call: "mdb_txn_begin", path: path) }
-        // The handles stay open only when the transaction that opened them commits, be it for reading.
-        let transaction = WriteTransaction(raw: raw)
-        var tables: [String: Table] = [:]
-        for name in names {
-            var handle: MDB_dbi = 0
-            let status = mdb_dbi_open(raw, name, UInt32(mode == .readOnly ? 0 : MDB_CREATE), &handle)
-            if status == MDB_NOTFOUND {
-                throw LMDBError(.damaged("the table \(name) is missing"), call: "mdb_dbi_open", path: path)
+    /// LMDB's handles of the tables; makes the tables that are missing.
+    private func openHandles() throws -> [MDB_dbi] {
+        try handles.withLock { handles in
+            if !handles.isEmpty || tables.isEmpty { return handles }
+            let names = tables.values.sorted { $0.place < $1.place }.map(\.name)
+            handles = try inTransaction(flags: 0) { raw in
+                let transaction = WriteTransaction(raw: raw, handles: [])
+                var opened: [MDB_dbi] = []
+                for name in names {
+                    var handle: MDB_dbi = 0
+                    try LMDBError.check(
+                        mdb_dbi_open(raw, name, UInt32(MDB_CREATE), &handle), "mdb_dbi_open", path: path)
+                    opened.append(handle)
+                }
+                // The handles stay open only when the transaction that opened them commits.
+                try LMDBError.check(transaction.commit(), "mdb_txn_commit", path: path)
+                return opened
             }
-            try LMDBError.check(status, "mdb_dbi_open", path: path)
-            tables[name] = Table(name: name, handle: handle, path: path)
+            return handles
         }
-        try LMDBError.check(transaction.commit(), "mdb_txn_commit", path: path)
-        return tables
     }
 }

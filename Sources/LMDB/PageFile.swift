@@ -7,6 +7,37 @@ struct PageMeta {
     let lastPage: UInt64
     let free: TableRoot
     let main: TableRoot
+
+    /// What is read of a meta page.
+    static let byteCount = 152
+
+    /// - Parameter bytes: at least `byteCount` from the first of the page on.
+    init(_ bytes: UnsafeRawBufferPointer) {
+        pageSizeInBytes = Int(bytes.integer(at: 40) as UInt32)
+        transaction = bytes.integer(at: 144)
+        lastPage = bytes.integer(at: 136)
+        free = TableRoot(bytes, at: 40)
+        main = TableRoot(bytes, at: 88)
+    }
+
+    /// A meta page in a map that another process may write to meanwhile: read until two copies are the same. Nil when it is not that
+    /// of commit `number`.
+    init?(readingTwice page: UnsafeRawPointer, number: UInt64) {
+        // Safety: the caller has checked that a whole page lies there.
+        let bytes = UnsafeRawBufferPointer(start: page, count: Self.byteCount)
+        var copy = [UInt8](bytes)
+        for _ in 0..<1000 {
+            let again = [UInt8](bytes)
+            if copy == again {
+                let meta = copy.withUnsafeBytes { PageMeta($0) }
+                guard meta.transaction == number, meta.lastPage < 1 << 36 else { return nil }
+                self = meta
+                return
+            }
+            copy = again
+        }
+        return nil
+    }
 }
 
 /// Where a table's tree begins and what it should hold: 48 bytes in a meta page or in a node of the main tree.
@@ -77,7 +108,7 @@ final class PageFile {
     }
 
     private func meta(at offset: UInt64, pageSize: Int?) throws -> PageMeta? {
-        var bytes = [UInt8](repeating: 0, count: 152)
+        var bytes = [UInt8](repeating: 0, count: PageMeta.byteCount)
         guard try bytes.withUnsafeMutableBytes({ try read(at: offset, into: $0) }) else { return nil }
         return bytes.withUnsafeBytes { bytes in
             let kind: UInt16 = bytes.integer(at: 10)
@@ -86,9 +117,7 @@ final class PageFile {
             let size = Int(bytes.integer(at: 40) as UInt32)
             guard kind & PageKind.meta != 0, magic == 0xBEEF_C0DE, version == 1 else { return nil }
             guard size >= 512, size <= 65536, size & (size - 1) == 0, pageSize ?? size == size else { return nil }
-            return PageMeta(
-                pageSizeInBytes: size, transaction: bytes.integer(at: 144), lastPage: bytes.integer(at: 136),
-                free: TableRoot(bytes, at: 40), main: TableRoot(bytes, at: 88))
+            return PageMeta(bytes)
         }
     }
 }

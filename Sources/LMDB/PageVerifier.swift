@@ -4,8 +4,8 @@ import Foundation
 /// checked before it is used, and pages are read with `pread` alone.
 ///
 /// It finds what ends a process inside of LMDB (a truncated file: SIGBUS; a zeroed page: SIGABRT) and what LMDB does not
-/// look for at all (two pages swapped). What it cannot see is a wrong byte inside of a key or a value, and at depth `.trees` two
-/// long values that changed places: that is for checksums in the values (over the key too), which `visit` can test.
+/// look for at all (two pages swapped). What it cannot see is a wrong byte inside of a key or a value: that is for checksums in the
+/// values (over the key too), which `visit` can test.
 public struct PageVerifier {
     public struct Report: Sendable {
         /// What is wrong, at most 100 of them; empty for a sound file.
@@ -18,9 +18,6 @@ public struct PageVerifier {
 
     /// What is read of values that take pages of their own.
     enum Depth {
-        /// Nothing: that their pages lie in the file and belong to nobody else is told by the tree. Enough for reading, where a page
-        /// of a long value that is not what it should be cannot end the process.
-        case trees
         /// Their first page, by whose count a writer frees them.
         case headers
         /// All.
@@ -38,18 +35,23 @@ public struct PageVerifier {
     private let depth: Depth
     private let fileByteCount: UInt64
     private let visit: Visit?
+    private let isCancelled: () -> Bool
     private let pageSize: Int
     private var report = Report()
     private var used: [UInt64]
     private var previousKey: [UInt8]?
     private var entryCount: UInt64 = 0
 
-    init(file: PageFile, meta: PageMeta, depth: Depth, visit: Visit?) throws {
+    /// - Parameter isCancelled: asked now and then; once it says so, the walk ends with what it has found.
+    init(
+        file: PageFile, meta: PageMeta, depth: Depth, visit: Visit?, isCancelled: @escaping () -> Bool = { false }
+    ) throws {
         self.file = file
         self.meta = meta
         self.depth = depth
         fileByteCount = UInt64(try file.byteCount())
         self.visit = visit
+        self.isCancelled = isCancelled
         pageSize = meta.pageSizeInBytes
         used = []
         let pagesInFile = fileByteCount / UInt64(pageSize)
@@ -118,6 +120,7 @@ public struct PageVerifier {
         _ number: UInt64, depth: Int, table: String?, name: String, children: inout [(String, TableRoot)]
     ) throws {
         guard try claim(number, name: name) else { return }
+        if isCancelled() { throw Stop() }
         var page = [UInt8](repeating: 0, count: pageSize)
         guard try page.withUnsafeMutableBytes({ try file.read(at: number * UInt64(pageSize), into: $0) }) else {
             return try fail("\(name): the file is truncated: page \(number) is missing")
@@ -212,7 +215,6 @@ public struct PageVerifier {
         let isWhole = first * UInt64(pageSize) + UInt64(16 + byteCount) <= fileByteCount
         guard isWhole else { return try fail("\(name): the file is truncated: page \(first) is missing") }
         let isRead = depth == .values || table == ""
-        guard isRead || depth == .headers else { return }
         var bytes = [UInt8](repeating: 0, count: isRead ? 16 + byteCount : 16)
         guard try bytes.withUnsafeMutableBytes({ try file.read(at: first * UInt64(pageSize), into: $0) })
         else { return try fail("\(name): the file is truncated: page \(first) is missing") }

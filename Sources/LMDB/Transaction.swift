@@ -3,45 +3,37 @@ import CLMDB
 /// A named table of an environment; valid as long as the environment is open.
 public struct Table: Sendable {
     public let name: String
-    let handle: MDB_dbi
+    /// Its place among the tables of the environment.
+    let place: Int
     let path: String
-}
-
-/// The C transaction, seen by this module only.
-public struct TransactionHandle {
-    let raw: OpaquePointer
 }
 
 /// What reading and writing transactions share: they see one snapshot of the tables.
 ///
-/// Bytes handed to a closure lie in the map: they are valid inside the closure only and have no alignment.
+/// Bytes handed to a closure lie in a map of the file: they are valid inside the closure only and have no alignment.
 public protocol Transaction: ~Copyable {
-    var handle: TransactionHandle { get }
-}
+    /// The value of the key with these bytes; nil when there is none. Good until the transaction ends, or until the next write in it.
+    func value(of key: UnsafeRawBufferPointer, in table: Table) throws -> UnsafeRawBufferPointer?
 
-/// A snapshot for reading; `Environment.read` owns it. Thread rule: one thread at a time.
-public struct ReadTransaction: ~Copyable, Transaction {
-    public let handle: TransactionHandle
+    /// Calls `body` with keys and values in the order of the keys, from the first (or the first at or after `start`),
+    /// until it returns false.
+    func forEach(
+        _ table: Table, fromKey start: UnsafeRawBufferPointer?,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
+    ) throws
 
-    init(raw: OpaquePointer) { handle = TransactionHandle(raw: raw) }
+    /// The number of entries.
+    func count(_ table: Table) throws -> Int
 
-    deinit { mdb_txn_abort(handle.raw) }
-}
-
-/// The one writing transaction; `Environment.write` owns it. Thread rule: the thread that began it.
-public struct WriteTransaction: ~Copyable, Transaction {
-    public let handle: TransactionHandle
-
-    init(raw: OpaquePointer) { handle = TransactionHandle(raw: raw) }
-
-    deinit { mdb_txn_abort(handle.raw) }
-
-    /// Ends the transaction and returns LMDB's status; the C object is gone either way.
-    consuming func commit() -> Int32 {
-        let raw = handle.raw
-        discard self
-        return mdb_txn_commit(raw)
-    }
+    /// Calls `body` with the two entries between which a missing key would stand, as far as they are there; not in a writing transaction,
+    /// before which everything was verified.
+    ///
+    /// A checksum over key and value tells there whether one of them is the key that is looked for, with a bit flipped.
+    /// - Throws: `.damaged` when the order of the keys leaves open whether the key is missing; what `body` throws.
+    func withNeighbours(
+        _ table: Table, of key: UnsafeRawBufferPointer,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws
 }
 
 extension Transaction where Self: ~Copyable {
@@ -49,15 +41,7 @@ extension Transaction where Self: ~Copyable {
     public func get<Result>(
         _ table: Table, _ key: some TableKey, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
-        try key.withKeyBytes { bytes in
-            // Safety: LMDB only reads the key, and `bytes` lives through the call.
-            var keyValue = MDB_val(borrowing: bytes)
-            var value = MDB_val()
-            let status = mdb_get(handle.raw, table.handle, &keyValue, &value)
-            if status == MDB_NOTFOUND { return nil }
-            try LMDBError.check(status, "mdb_get", path: table.path)
-            return try body(value.bytes)
-        }
+        try key.withKeyBytes { try value(of: $0, in: table).map(body) }
     }
 
     /// A copy of the value of `key`; nil when there is none.
@@ -65,51 +49,154 @@ extension Transaction where Self: ~Copyable {
         try get(table, key) { [UInt8]($0) }
     }
 
+    /// Whether `key` is there.
     public func contains(_ table: Table, _ key: some TableKey) throws -> Bool {
         try get(table, key) { _ in true } ?? false
     }
 
-    /// The number of entries.
-    public func count(_ table: Table) throws -> Int {
-        var statistics = MDB_stat()
-        try LMDBError.check(mdb_stat(handle.raw, table.handle, &statistics), "mdb_stat", path: table.path)
-        return statistics.ms_entries
-    }
-
-    /// Lends a cursor over `table` to `body`.
-    public func withCursor<Result>(_ table: Table, _ body: (borrowing Cursor) throws -> Result) throws -> Result {
-        var raw: OpaquePointer?
-        try LMDBError.check(mdb_cursor_open(handle.raw, table.handle, &raw), "mdb_cursor_open", path: table.path)
-        guard let raw else { throw LMDBError(.other(0), call: "mdb_cursor_open", path: table.path) }
-        return try body(Cursor(raw: raw, path: table.path))
-    }
-
-    /// Calls `body` with keys and values in the order of the keys, from the first (or the first at or after `start`),
-    /// until it returns false.
+    /// Calls `body` with keys and values in the order of the keys, from the first at or after `start`, until it returns false.
     public func forEach(
         _ table: Table, from start: (some TableKey)?,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
     ) throws {
-        try withCursor(table) { cursor in
-            var goesOn = try start.map { try cursor.seek($0, body) } ?? cursor.first(body)
-            while goesOn == true { goesOn = try cursor.next(body) }
-        }
+        guard let start else { return try forEach(table, fromKey: nil, body) }
+        try start.withKeyBytes { try forEach(table, fromKey: $0, body) }
     }
 
     /// Calls `body` with every key and value in the order of the keys, until it returns false.
     public func forEach(
         _ table: Table, _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
     ) throws {
-        try forEach(table, from: String?.none, body)
-    }
-
-    /// The greatest key when keys are integers; nil for an empty table.
-    public func lastIntegerKey(_ table: Table) throws -> UInt64? {
-        try withCursor(table) { cursor in try cursor.last { key, _ in UInt64(keyBytes: key) } ?? nil }
+        try forEach(table, fromKey: nil, body)
     }
 }
 
-extension WriteTransaction {
+// MARK: Reading
+
+/// A snapshot for reading; `Environment.read` owns it. Every page is checked as it is read (`TreeReader`).
+///
+/// Thread rule: one thread at a time.
+public struct ReadTransaction: ~Copyable, Transaction {
+    /// Pins the snapshot: no writer uses its pages again until this ends.
+    private let raw: OpaquePointer
+    private let reader: TreeReader
+
+    init(raw: OpaquePointer, reader: TreeReader) {
+        self.raw = raw
+        self.reader = reader
+    }
+
+    deinit { mdb_txn_abort(raw) }
+
+    /// The number of the commit that this snapshot shows.
+    public var number: UInt64 { reader.meta.transaction }
+
+    public func value(of key: UnsafeRawBufferPointer, in table: Table) throws -> UnsafeRawBufferPointer? {
+        guard let root = try reader.root(of: table.name) else { return nil }
+        return try reader.find(key, in: root)?.bytes
+    }
+
+    public func forEach(
+        _ table: Table, fromKey start: UnsafeRawBufferPointer?,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
+    ) throws {
+        guard let root = try reader.root(of: table.name) else { return }
+        var cursor = try TreeCursor(reader, root, from: start)
+        var count: UInt64 = 0
+        while let entry = try cursor.entry {
+            count += 1
+            guard try body(entry.key, entry.value) else { return }
+            try cursor.goOn()
+        }
+        guard start != nil || count == root.entryCount else {
+            throw reader.damaged("\(table.name): \(count) entries where \(root.entryCount) should be")
+        }
+    }
+
+    public func count(_ table: Table) throws -> Int { Int(clamping: try reader.root(of: table.name)?.entryCount ?? 0) }
+
+    public func withNeighbours(
+        _ table: Table, of key: UnsafeRawBufferPointer,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        guard let root = try reader.root(of: table.name) else { return }
+        let (before, after) = try reader.neighbours(of: key, in: root)
+        for entry in [before, after] { if let entry { try body(entry.key, entry.value) } }
+    }
+
+    /// Whether the table was made.
+    public func has(_ table: Table) throws -> Bool { try reader.root(of: table.name) != nil }
+}
+
+// MARK: Writing
+
+/// The one writing transaction; `Environment.write` owns it. It works through LMDB itself, after all pages were verified.
+///
+/// Thread rule: the thread that began it.
+public struct WriteTransaction: ~Copyable, Transaction {
+    /// Nil once it was committed.
+    private var raw: OpaquePointer?
+    /// By the place of the table.
+    private let handles: [MDB_dbi]
+
+    init(raw: OpaquePointer, handles: [MDB_dbi]) {
+        self.raw = raw
+        self.handles = handles
+    }
+
+    deinit { if let raw { mdb_txn_abort(raw) } }
+
+    /// Ends the transaction and returns LMDB's status; the C object is gone either way.
+    consuming func commit() -> Int32 {
+        let raw = raw
+        self.raw = nil
+        return mdb_txn_commit(raw)
+    }
+
+    public func value(of key: UnsafeRawBufferPointer, in table: Table) throws -> UnsafeRawBufferPointer? {
+        // Safety: LMDB only reads the key, which lives through the call.
+        var keyValue = MDB_val(borrowing: key)
+        var value = MDB_val()
+        let status = mdb_get(raw, handles[table.place], &keyValue, &value)
+        if status == MDB_NOTFOUND { return nil }
+        try LMDBError.check(status, "mdb_get", path: table.path)
+        return value.bytes
+    }
+
+    public func forEach(
+        _ table: Table, fromKey start: UnsafeRawBufferPointer?,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
+    ) throws {
+        var opened: OpaquePointer?
+        try LMDBError.check(mdb_cursor_open(raw, handles[table.place], &opened), "mdb_cursor_open", path: table.path)
+        guard let cursor = opened else { throw LMDBError(.other(0), call: "mdb_cursor_open", path: table.path) }
+        defer { mdb_cursor_close(cursor) }
+        // Safety: `start` lives through the call and LMDB only reads it; what comes back lies in the map of the transaction, which
+        // outlives the cursor.
+        var key = start.map { MDB_val(borrowing: $0) } ?? MDB_val()
+        var value = MDB_val()
+        var operation = start == nil ? MDB_FIRST : MDB_SET_RANGE
+        while true {
+            let status = mdb_cursor_get(cursor, &key, &value, operation)
+            if status == MDB_NOTFOUND { return }
+            try LMDBError.check(status, "mdb_cursor_get", path: table.path)
+            guard try body(key.bytes, value.bytes) else { return }
+            operation = MDB_NEXT
+        }
+    }
+
+    public func count(_ table: Table) throws -> Int {
+        var statistics = MDB_stat()
+        try LMDBError.check(mdb_stat(raw, handles[table.place], &statistics), "mdb_stat", path: table.path)
+        return statistics.ms_entries
+    }
+
+    public func withNeighbours(
+        _ table: Table, of key: UnsafeRawBufferPointer,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws {}
+
+    /// What `put` does about a key that is there.
     public enum PutRule: Sendable {
         /// Writes over what is there.
         case replacing
@@ -133,11 +220,12 @@ extension WriteTransaction {
             // Safety: LMDB copies key and value before the call returns; with these flags it writes to neither.
             var keyValue = MDB_val(borrowing: bytes)
             var data = MDB_val(borrowing: value)
-            let status = mdb_put(handle.raw, table.handle, &keyValue, &data, UInt32(flags))
+            let status = mdb_put(raw, handles[table.place], &keyValue, &data, UInt32(flags))
             try LMDBError.check(status, "mdb_put", path: table.path)
         }
     }
 
+    /// Stores `value` under `key`. Complexity: O(log n).
     public func put(_ table: Table, _ key: some TableKey, _ value: [UInt8], rule: PutRule = .replacing) throws {
         try value.withUnsafeBytes { try put(table, key, $0, rule: rule) }
     }
@@ -148,7 +236,7 @@ extension WriteTransaction {
         try key.withKeyBytes { bytes in
             // Safety: LMDB only reads the key.
             var keyValue = MDB_val(borrowing: bytes)
-            let status = mdb_del(handle.raw, table.handle, &keyValue, nil)
+            let status = mdb_del(raw, handles[table.place], &keyValue, nil)
             if status == MDB_NOTFOUND { return false }
             try LMDBError.check(status, "mdb_del", path: table.path)
             return true
@@ -157,7 +245,7 @@ extension WriteTransaction {
 
     /// Removes every entry of `table`.
     public func deleteAll(_ table: Table) throws {
-        try LMDBError.check(mdb_drop(handle.raw, table.handle, 0), "mdb_drop", path: table.path)
+        try LMDBError.check(mdb_drop(raw, handles[table.place], 0), "mdb_drop", path: table.path)
     }
 }
 

@@ -58,11 +58,9 @@ func addresses(
             let count = try transaction.count(table)
             let seventh = try transaction.get(table, 7 as UInt64)
             let beyond = try transaction.get(table, 1000 as UInt64)
-            let last = try transaction.lastIntegerKey(table)
             #expect(count == 1000)
             #expect(seventh == [UInt8](repeating: 7, count: 100))
             #expect(beyond == nil)
-            #expect(last == 999)
             var numbers: [UInt64] = []
             try transaction.forEach(table, from: 995 as UInt64) { key, _ in
                 numbers.append(UInt64(keyBytes: key) ?? 0)
@@ -153,7 +151,6 @@ func addresses(
                     let values = try addresses(transaction, table, first..<(first + 4))
                     fetcher.fetch(values)
                     for value in values {
-                        // The system's list may lack the map while other threads change theirs.
                         guard let copy = fetcher.copy(of: value) else { continue }
                         copyCount += 1
                         #expect(copy.baseAddress != value.baseAddress && copy.elementsEqual(value))
@@ -166,7 +163,7 @@ func addresses(
                 #expect(fetcher.copy(of: UnsafeRawBufferPointer(start: nil, count: 0)) == nil)
             }
         }
-        #expect(environment.growthCount > 0 && copyCount >= 32, "\(copyCount) of 64")
+        #expect(environment.growthCount > 0 && copyCount == 64, "\(copyCount) of 64")
     }
 
     @Test func theSameEnvironmentIsNotOpenedTwiceByOneProcess() throws {
@@ -187,8 +184,9 @@ func addresses(
         try open(scratch.path, .create).close()
         let there = #expect(throws: LMDBError.self) { try open(scratch.path, .create) }
         #expect(there?.code == .exists)
-        let table = #expect(throws: LMDBError.self) { try open(scratch.path, .readOnly, tables: ["third"]) }
-        #expect(table?.code == .damaged("the table third is missing"))
+        let other = try open(scratch.path, .readOnly, tables: ["third"])
+        #expect(try !other.read { try $0.has(other.table("third")) })
+        #expect(try other.read { try $0.get(other.table("third"), "key") } == nil)
     }
 
     @Test func keysThatAreEmptyOrTooLongAreRefused() throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import LMDB
 
 /// The same generator as HilumCore's; this floor does not import it.
-private struct Generator: RandomNumberGenerator {
+struct Generator: RandomNumberGenerator {
     var state: UInt64
 
     mutating func next() -> UInt64 {
@@ -43,6 +43,7 @@ private struct Generator: RandomNumberGenerator {
         do {
             let environment = try open(path, mode)
             defer { environment.close() }
+            if mode == .readWrite { try environment.awaitVerification() }
             for name in ["first", "second"] {
                 try environment.read { transaction in
                     try transaction.forEach(environment.table(name)) { key, value in

@@ -1,0 +1,290 @@
+import Foundation
+
+/// The trees of one snapshot, read through `PageMap`; every page is checked each time it is read.
+///
+/// LMDB trusts its pages: a page that is missing, zeroed or swapped ends the process by a signal, or hides entries without a word. Here a
+/// page number is compared with the file's size before it is touched, a page must bear its own number and kind, its nodes must lie
+/// inside of it, and keys must rise. So damage is `LMDBError.damaged`.
+///
+/// "There is no such key" is only said when the neighbours say so too: keys of the leaf rise, the last key before it and the first key
+/// behind it enclose the wanted one. What values hold is not checked; that is for checksums of the caller, and `neighbours` lets him
+/// test those of the two entries between which a missing key would stand.
+///
+/// Thread rule: a value; good as long as the read transaction that pins the snapshot.
+struct TreeReader {
+    /// The first byte of the file.
+    let base: UnsafeRawPointer
+    let pageSize: Int
+    /// Pages that the file holds and the map covers.
+    let pageCount: UInt64
+    let meta: PageMeta
+    let path: String
+
+    static let depthLimit = 32
+
+    func damaged(_ what: String) -> LMDBError { LMDBError(.damaged(what), call: "read", path: path) }
+
+    // MARK: Pages
+
+    /// One page of a tree whose bounds were checked.
+    struct Page {
+        let bytes: UnsafeRawPointer
+        let number: UInt64
+        let nodeCount: Int
+        let upper: Int
+    }
+
+    /// - Parameter depth: how far the page is from the leaves; 1 for a leaf.
+    func page(_ number: UInt64, depth: Int) throws(LMDBError) -> Page {
+        guard number >= 2, number <= meta.lastPage else { throw damaged("page \(number) is referred to") }
+        guard number < pageCount else { throw damaged("the file is truncated: page \(number) is missing") }
+        // Safety: the page lies inside of the file and of the map, both of which reach to `pageCount`.
+        let bytes = base + Int(number) * pageSize
+        let kind = bytes.load(fromByteOffset: 10, as: UInt16.self)
+        let lower = Int(bytes.load(fromByteOffset: 12, as: UInt16.self))
+        let upper = Int(bytes.load(fromByteOffset: 14, as: UInt16.self))
+        guard bytes.load(as: UInt64.self) == number, kind == (depth == 1 ? PageKind.leaf : PageKind.branch),
+            lower > 16, lower & 1 == 0, lower <= upper, upper <= pageSize
+        else { throw damaged("page \(number) is not the page that it should be") }
+        return Page(bytes: bytes, number: number, nodeCount: (lower - 16) / 2, upper: upper)
+    }
+
+    /// Where the node lies in its page; its head and key were checked to lie inside of the page.
+    @inline(__always)
+    private func offset(_ page: Page, _ index: Int) throws(LMDBError) -> Int {
+        // Safety: `index` is below the node count, whose slots end before `upper`.
+        let offset = Int(page.bytes.load(fromByteOffset: 16 + 2 * index, as: UInt16.self))
+        guard offset >= page.upper, offset + 8 <= pageSize,
+            offset + 8 + Int(page.bytes.loadUnaligned(fromByteOffset: offset + 6, as: UInt16.self)) <= pageSize
+        else { throw damaged("page \(page.number) has a node outside of it") }
+        return offset
+    }
+
+    func key(_ page: Page, _ index: Int) throws(LMDBError) -> UnsafeRawBufferPointer {
+        let offset = try offset(page, index)
+        let count = Int(page.bytes.loadUnaligned(fromByteOffset: offset + 6, as: UInt16.self))
+        return UnsafeRawBufferPointer(start: page.bytes + offset + 8, count: count)
+    }
+
+    func child(_ page: Page, _ index: Int) throws(LMDBError) -> UInt64 {
+        let offset = try offset(page, index)
+        return UInt64(page.bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            | UInt64(page.bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self)) << 32
+    }
+
+    /// The value of a node of a leaf, and the node's flags.
+    func value(_ page: Page, _ index: Int) throws(LMDBError) -> (bytes: UnsafeRawBufferPointer, flags: UInt16) {
+        let offset = try offset(page, index)
+        let byteCount = Int(page.bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        let flags = page.bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self)
+        let start = offset + 8 + Int(page.bytes.loadUnaligned(fromByteOffset: offset + 6, as: UInt16.self))
+        guard flags & 1 == 1 else {
+            guard start + byteCount <= pageSize else {
+                throw damaged("page \(page.number) has a value that is too long")
+            }
+            return (UnsafeRawBufferPointer(start: page.bytes + start, count: byteCount), flags)
+        }
+        // A long value lies in pages of its own, behind the head of the first; the head itself is not needed.
+        guard start + 8 <= pageSize else { throw damaged("page \(page.number) has a value that is too long") }
+        let first = page.bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self)
+        let count = UInt64((16 + byteCount - 1) / pageSize + 1)
+        guard first >= 2, first <= meta.lastPage, count <= meta.lastPage - first + 1 else {
+            throw damaged("page \(page.number) has a value outside of the file")
+        }
+        guard first < pageCount, count <= pageCount - first else {
+            throw damaged("the file is truncated: page \(first + count - 1) is missing")
+        }
+        return (UnsafeRawBufferPointer(start: base + Int(first) * pageSize + 16, count: byteCount), flags & ~1)
+    }
+
+    /// As LMDB orders keys: by their bytes, the shorter first.
+    @inline(__always)
+    static func compare(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int {
+        let count = min(left.count, right.count)
+        if count > 0, let first = left.baseAddress, let second = right.baseAddress {
+            let order = memcmp(first, second, count)
+            if order != 0 { return Int(order) }
+        }
+        return left.count - right.count
+    }
+
+    /// The first node of a leaf whose key is not below `wanted`.
+    func lowerBound(_ leaf: Page, _ wanted: UnsafeRawBufferPointer) throws(LMDBError) -> Int {
+        var low = 0
+        var high = leaf.nodeCount
+        while low < high {
+            let middle = (low + high) / 2
+            if try Self.compare(key(leaf, middle), wanted) < 0 { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// The child of a branch under which `wanted` stands, if anywhere; the key of the first child counts as the lowest.
+    func childIndex(_ branch: Page, _ wanted: UnsafeRawBufferPointer) throws(LMDBError) -> Int {
+        var low = 1
+        var high = branch.nodeCount
+        while low < high {
+            let middle = (low + high) / 2
+            if try Self.compare(key(branch, middle), wanted) <= 0 { low = middle + 1 } else { high = middle }
+        }
+        return low - 1
+    }
+
+    // MARK: Trees
+
+    /// The root of a table; nil when there is no such table.
+    func root(of table: String) throws -> TableRoot? {
+        var name = table
+        return try name.withUTF8 { utf8 in
+            guard let found = try find(UnsafeRawBufferPointer(utf8), in: meta.main) else { return nil }
+            guard found.flags == 2, found.bytes.count == TableRoot.byteCount else {
+                throw damaged("the table \(table) is malformed")
+            }
+            return TableRoot(found.bytes, at: 0)
+        }
+    }
+
+    private func checkedDepth(_ root: TableRoot) throws(LMDBError) -> Int {
+        guard (1...Self.depthLimit).contains(root.depth) else { throw damaged("a tree of depth \(root.depth)") }
+        return root.depth
+    }
+
+    /// The value of `wanted`; nil when the tree has no such key and its neighbours confirm it.
+    func find(
+        _ wanted: UnsafeRawBufferPointer, in root: TableRoot
+    ) throws -> (bytes: UnsafeRawBufferPointer, flags: UInt16)? {
+        guard !root.isEmpty else { return nil }
+        var depth = try checkedDepth(root)
+        var number = root.page
+        while depth > 1 {
+            let branch = try page(number, depth: depth)
+            number = try child(branch, childIndex(branch, wanted))
+            depth -= 1
+        }
+        let leaf = try page(number, depth: 1)
+        let index = try lowerBound(leaf, wanted)
+        if index < leaf.nodeCount, try Self.compare(key(leaf, index), wanted) == 0 { return try value(leaf, index) }
+        _ = try neighbours(of: wanted, in: root)
+        return nil
+    }
+
+    /// The entries between which a missing key would stand; either is nil at an end of the table.
+    ///
+    /// - Throws: `.damaged` when the order of the keys leaves open whether the key is missing.
+    func neighbours(
+        of wanted: UnsafeRawBufferPointer, in root: TableRoot
+    ) throws -> (before: TreeCursor.Entry?, after: TreeCursor.Entry?) {
+        guard !root.isEmpty else { return (nil, nil) }
+        var cursor = try TreeCursor(self, root, from: wanted)
+        let after = try cursor.entry
+        if let after, Self.compare(after.key, wanted) < 0 { throw damaged("keys are out of order") }
+        guard try cursor.goBack(), let before = try cursor.entry else { return (nil, after) }
+        if Self.compare(before.key, wanted) >= 0 { throw damaged("keys are out of order") }
+        return (before, after)
+    }
+}
+
+/// A place in a tree.
+///
+/// A page's keys are checked to rise when the cursor enters it, and so are the keys on both sides of a step from leaf to leaf.
+struct TreeCursor {
+    typealias Entry = (key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
+
+    private let reader: TreeReader
+    /// From the root to the leaf.
+    private var steps: [(page: TreeReader.Page, index: Int)] = []
+
+    /// Stands on the first entry at or after `start` (the first of all without), or behind the last.
+    init(_ reader: TreeReader, _ root: TableRoot, from start: UnsafeRawBufferPointer?) throws {
+        self.reader = reader
+        guard !root.isEmpty else { return }
+        guard (1...TreeReader.depthLimit).contains(root.depth) else {
+            throw reader.damaged("a tree of depth \(root.depth)")
+        }
+        steps.reserveCapacity(root.depth)
+        var number = root.page
+        for depth in stride(from: root.depth, through: 1, by: -1) {
+            let page = try entered(number, depth: depth)
+            if depth > 1 {
+                let index = try start.map { wanted throws(LMDBError) in try reader.childIndex(page, wanted) } ?? 0
+                steps.append((page, index))
+                number = try reader.child(page, index)
+            } else {
+                let index = try start.map { wanted throws(LMDBError) in try reader.lowerBound(page, wanted) } ?? 0
+                steps.append((page, index))
+                if index == page.nodeCount { try goToNextLeaf() }
+            }
+        }
+    }
+
+    /// A page whose keys were checked to rise.
+    private func entered(_ number: UInt64, depth: Int) throws(LMDBError) -> TreeReader.Page {
+        let page = try reader.page(number, depth: depth)
+        var index = depth == 1 ? 1 : 2
+        guard index < page.nodeCount else { return page }
+        var previous = try reader.key(page, index - 1)
+        while index < page.nodeCount {
+            let key = try reader.key(page, index)
+            guard TreeReader.compare(previous, key) < 0 else {
+                throw reader.damaged("page \(number) has keys out of order")
+            }
+            previous = key
+            index += 1
+        }
+        return page
+    }
+
+    /// The entry here; nil behind the last. Its bytes are good as long as the snapshot.
+    var entry: Entry? {
+        get throws {
+            guard let leaf = steps.last, leaf.index < leaf.page.nodeCount else { return nil }
+            return (try reader.key(leaf.page, leaf.index), try reader.value(leaf.page, leaf.index).bytes)
+        }
+    }
+
+    /// One entry on.
+    mutating func goOn() throws {
+        guard let leaf = steps.last, leaf.index < leaf.page.nodeCount else { return }
+        steps[steps.count - 1].index += 1
+        if leaf.index + 1 == leaf.page.nodeCount { try goToNextLeaf() }
+    }
+
+    /// One entry back; false at the first.
+    mutating func goBack() throws -> Bool {
+        guard let leaf = steps.last else { return false }
+        if leaf.index > 0 {
+            steps[steps.count - 1].index -= 1
+            return true
+        }
+        guard let place = steps.indices.dropLast().last(where: { steps[$0].index > 0 }) else { return false }
+        let first = try reader.key(leaf.page, 0)
+        steps[place].index -= 1
+        try descend(from: place) { $0.nodeCount - 1 }
+        guard let last = steps.last, try TreeReader.compare(reader.key(last.page, last.index), first) < 0 else {
+            throw reader.damaged("keys are out of order")
+        }
+        return true
+    }
+
+    /// From behind the last entry of a leaf to the first of the next; stays where it is behind the last of all.
+    private mutating func goToNextLeaf() throws {
+        guard let leaf = steps.last,
+            let place = steps.indices.dropLast().last(where: { steps[$0].index + 1 < steps[$0].page.nodeCount })
+        else { return }
+        let last = try reader.key(leaf.page, leaf.page.nodeCount - 1)
+        steps[place].index += 1
+        try descend(from: place) { _ in 0 }
+        guard let first = steps.last, try TreeReader.compare(last, reader.key(first.page, 0)) < 0 else {
+            throw reader.damaged("keys are out of order")
+        }
+    }
+
+    /// Fills the steps below `place`, each at the node that `choose` says.
+    private mutating func descend(from place: Int, _ choose: (TreeReader.Page) -> Int) throws {
+        for below in (place + 1)..<steps.count {
+            let above = steps[below - 1]
+            let page = try entered(reader.child(above.page, above.index), depth: steps.count - below)
+            steps[below] = (page, choose(page))
+        }
+    }
+}
