@@ -57,7 +57,7 @@ struct ExplainBench {
     private struct Trial: Sendable {
         var drawn: PhantomCase
         var finding: PhantomFinding
-        var box: PixelBox
+        var box: PixelRect
         var text: String
         var phrase: Explanation
         var report: Explanation

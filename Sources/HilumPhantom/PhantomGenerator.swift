@@ -1,39 +1,46 @@
-// Synthetic chest radiographs with reports in the style of a radiologist, and what is true of both.
+// HilumPhantom draws synthetic chest radiographs with reports in the style of a radiologist, and the ground truth.
 //
 //     (seed, site, index) ─▶ CasePlan ─┬─▶ Anatomy ─▶ Renderer (tissue, lesions, bones, devices, film) ─▶ image, boxes
 //                                      └─▶ ReportWriter (site A | site B) ─▶ report
 //
-// | file                   | holds                                                            |
-// | ---------------------- | ---------------------------------------------------------------- |
-// | PhantomGenerator       | a case from a seed, a site and an index                          |
-// | PhantomCase            | the public types                                                 |
-// | CasePlan               | drawing lots: what the case shows, without contradictions        |
-// | Anatomy                | where the organs stand                                           |
-// | Field, Renderer(+…)    | the picture                                                      |
-// | ReportWriter(+…)       | the report                                                       |
-// | PhantomDataset         | a folder of cases with its manifest                              |
-// | RadiologyWording(+…)   | the general language of reports, for building a vocabulary       |
+// | folder, file              | contents                                                      |
+// | ------------------------- | ------------------------------------------------------------- |
+// | PhantomGenerator          | a case from a seed, a site and a number                       |
+// | Cases/ PhantomCase        | the public types                                              |
+// | Cases/ CasePlan           | decides at random, without contradictions, what a case shows  |
+// | Cases/ PhantomDataset     | a folder of cases with its manifest                           |
+// | Drawing/ Anatomy          | the positions of the organs                                   |
+// | Drawing/ Field, Renderer  | the image                                                     |
+// | Reports/ ReportWriter     | the report                                                    |
+// | RadiologyWording          | general wording of reports, for building a vocabulary         |
 import HilumCore
 import HilumImaging
 
-/// Draws synthetic cases; case `i` depends on the seed, the site and `i` alone.
+/// Draws synthetic cases. Case `i` depends only on the seed, the site and `i`.
 ///
 /// Thread rule: a value without state; any number of threads.
 public struct PhantomGenerator: Sendable {
-    public let seed: UInt64
-    public let site: PhantomSite
-    /// Pixels of the square picture's side.
-    public let side: Int
+    /// The sides that an image may have, in pixels.
+    public static let sides = 64...4096
 
-    /// - Parameter side: 64 … 4,096.
+    /// The seed of all cases.
+    let seed: UInt64
+    /// The imaginary hospital.
+    let site: PhantomSite
+    /// The side of the square image in pixels.
+    let side: Int
+
+    /// A generator for one site.
+    ///
+    /// - Parameter side: the side of the square image in pixels, in `sides`.
     public init(seed: UInt64, site: PhantomSite, side: Int = 256) {
-        precondition((64...4096).contains(side), "the side must lie between 64 and 4,096 pixels")
+        precondition(Self.sides.contains(side), "the side must lie between 64 and 4,096 pixels")
         self.seed = seed
         self.site = site
         self.side = side
     }
 
-    /// The case of number `index` (0 …). About 3 ms at 256 × 256.
+    /// Draws case number `index` (0 …), which takes about 3 ms at 256 × 256 pixels.
     public func makeCase(_ index: Int) -> PhantomCase {
         precondition(index >= 0, "cases are numbered from 0")
         let plan = makePlan(index)
@@ -48,7 +55,7 @@ public struct PhantomGenerator: Sendable {
             view: plan.isPortable ? "AP" : "PA", date: study.date)
     }
 
-    /// The names of the findings of case `index`, without drawing it; empty for a normal one.
+    /// The names of the findings of case `index`, without drawing it; empty for a normal case.
     public func findingNames(_ index: Int) -> [String] {
         precondition(index >= 0, "cases are numbered from 0")
         return makePlan(index).lesions.map { $0.finding(box: nil).name }
@@ -64,7 +71,7 @@ public struct PhantomGenerator: Sendable {
         return plan
     }
 
-    /// Four cases in a row come from two to four patients; a later study of a patient has a later date.
+    /// Each four successive cases come from two to four patients. Later studies of a patient have later dates.
     static func study(seed: UInt64, site: PhantomSite, index: Int) -> (patient: Int, date: String) {
         let group = index / 4
         var random = SeededGenerator(seed: seed, keys: site.key, UInt64(group), 4)
@@ -92,7 +99,7 @@ extension Lesion {
     static let degreeNames = ["mild", "moderate", "severe"]
 
     /// The ground truth of this lesion.
-    func finding(box: PixelBox?) -> PhantomFinding {
+    func finding(box: PixelRect?) -> PhantomFinding {
         var finding = PhantomFinding(name: "", laterality: side, zone: zone, box: box)
         switch kind {
         case .effusion:

@@ -1,6 +1,7 @@
 import HilumCore
-import HilumImaging
 import Testing
+
+@testable import HilumImaging
 
 @Suite struct DrawingTests {
     @Test func `Text changes the pixels it covers and no others`() {

@@ -1,6 +1,7 @@
 import HilumCore
-import HilumImaging
 import Testing
+
+@testable import HilumImaging
 
 /// Pictures that are read at once and fitted row by row, against those that libpng reads and that are resized whole.
 @Suite struct FittingTests {

@@ -1,7 +1,8 @@
 import CTurboJPEG
 import HilumCore
-import HilumImaging
 import Testing
+
+@testable import HilumImaging
 
 @Suite struct JPEGTests {
     @Test(arguments: [(8, 8), (64, 48), (31, 17), (1, 1), (300, 7)])

@@ -1,7 +1,8 @@
 import Foundation
 import HilumCore
-import HilumImaging
 import Testing
+
+@testable import HilumImaging
 
 @Suite(.serialized) struct LimitsTests {
     @Test func `A bomb is refused by its header, fast and in little memory`() {

@@ -1,6 +1,7 @@
 import HilumCore
-import HilumImaging
 import Testing
+
+@testable import HilumImaging
 
 @Suite struct PNGTests {
     @Test(arguments: [(1, 1), (7, 5), (64, 64), (301, 2), (2, 301)])

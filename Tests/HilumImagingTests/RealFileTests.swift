@@ -1,7 +1,8 @@
 import Foundation
 import HilumCore
-import HilumImaging
 import Testing
+
+@testable import HilumImaging
 
 /// Files that others made: PngSuite, real radiographs, stored DICOM values. Skipped where ../shared/data is absent.
 @Suite struct RealFileTests {

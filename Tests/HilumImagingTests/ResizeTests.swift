@@ -1,6 +1,7 @@
 import HilumCore
-import HilumImaging
 import Testing
+
+@testable import HilumImaging
 
 @Suite struct ResizeTests {
     @Test(arguments: [(7, 5, 3), (64, 64, 9), (3, 2, 50), (1, 1, 8), (1024, 3, 64), (5, 700, 33)])

@@ -1,7 +1,8 @@
 import Foundation
 import HilumCore
-import HilumImaging
 import Testing
+
+@testable import HilumImaging
 
 /// The folder of real data beside the package, which never enters the repository; tests that need it are skipped without it.
 enum SharedData {

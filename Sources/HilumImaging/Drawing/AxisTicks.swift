@@ -2,7 +2,7 @@ import Foundation
 
 /// Round numbers along an axis.
 enum AxisTicks {
-    /// Numbers at a step of 1, 2 or 5 times a power of ten inside a range, about `count` of them.
+    /// About `count` numbers inside a range, spaced by 1, 2 or 5 times a power of ten.
     static func linear(_ range: ClosedRange<Double>, count: Int) -> (ticks: [Double], step: Double) {
         let span = range.upperBound - range.lowerBound
         guard span > 0, span.isFinite else { return ([range.lowerBound], 1) }
@@ -15,7 +15,7 @@ enum AxisTicks {
         return ((first...last).map { Double($0) * step }, step)
     }
 
-    /// Powers of ten inside a range of positive numbers; with 2 and 5 times them when those are few.
+    /// The powers of ten inside a range of positive numbers, and 2 and 5 times each if there are few.
     static func logarithmic(_ range: ClosedRange<Double>) -> [Double] {
         let exponents = Int(floor(log10(range.lowerBound)))...Int(ceil(log10(range.upperBound)))
         let factors: [Double] = exponents.count <= 4 ? [1, 2, 5] : [1]
@@ -24,7 +24,7 @@ enum AxisTicks {
         }
     }
 
-    /// A number with as many digits as the step between its neighbours needs; large ones as `20k`, `3M`.
+    /// A number with as many digits as the distance between ticks requires; large numbers as `20k` or `3M`.
     static func label(_ value: Double, step: Double) -> String {
         let size = max(abs(value), step)
         if size >= 1e9 || (size > 0 && size < 1e-4) { return String(format: "%.3g", value) }

@@ -2,13 +2,13 @@ import Foundation
 
 /// A fixed-width bitmap font for printable ASCII, drawn for Hilum: glyphs of 5 × 8 pixels in cells of 6 × 10.
 ///
-/// Rows 0–6 stand on the base line, row 7 is for descenders. Other characters lose their accents, common typographic
-/// signs become their ASCII look-alikes, and what remains is drawn as a hollow box.
+/// Rows 0–6 stand on the base line, row 7 is for descenders. Accents are dropped and common typographic signs become
+/// similar ASCII characters. Any other character is drawn as a hollow box.
 enum BitmapFont {
     private static let glyphWidth = 5
     private static let glyphHeight = 8
 
-    /// One character at one size: its coverage (0 … 255), `[height, width]`, row-major.
+    /// The coverage (0 … 255) of one character at one size, `[height, width]` row-major.
     struct Mask: Sendable {
         let width: Int
         let height: Int
@@ -21,7 +21,7 @@ enum BitmapFont {
     /// Rows from one line to the next.
     static func lineHeight(_ scale: Double) -> Int { Int((10 * nearest(scale)).rounded()) }
 
-    /// The characters of `text` as indices of glyphs.
+    /// The glyph index of each character of `text`.
     static func glyphs(_ text: String) -> [Int] {
         text.folding(options: [.diacriticInsensitive, .widthInsensitive], locale: nil).unicodeScalars.flatMap {
             scalar in
@@ -32,7 +32,7 @@ enum BitmapFont {
         }
     }
 
-    /// A glyph at a scale from 1 to 6 in halves: at 1 the bitmap itself, above with its steps smoothed.
+    /// A glyph at a scale from 1 to 6 in steps of one half. Scale 1 is the bitmap itself; larger scales are smoothed.
     static func mask(_ glyph: Int, scale: Double) -> Mask { masks[Int(2 * nearest(scale)) - 2][glyph] }
 
     private static func nearest(_ scale: Double) -> Double { min(max((2 * scale).rounded() / 2, 1), 6) }
@@ -51,7 +51,7 @@ enum BitmapFont {
             if halves == 2 {
                 return Mask(width: glyphWidth, height: glyphHeight, coverage: bitmap.map { $0 ? 255 : 0 })
             }
-            // Twice doubled with smooth corners, then averaged down (or up) to the size that is wanted.
+            // Doubled twice with smooth corners, then resized to the requested size.
             let fine = doubled(doubled(bitmap, width: glyphWidth), width: 2 * glyphWidth)
             let image = GrayImage(
                 width: 4 * glyphWidth, height: 4 * glyphHeight, samples: fine.map { $0 ? 65_535 : 0 })
@@ -60,8 +60,8 @@ enum BitmapFont {
         }
     }
 
-    /// Doubles a bitmap and rounds its corners: a corner pixel of the four takes the value of its two neighbours where
-    /// they agree and the opposite ones do not (the rule known as EPX or Scale2x).
+    /// Doubles a bitmap and rounds its corners with the rule known as EPX or Scale2x: each of the four new pixels takes the
+    /// value of its two neighbours if they are equal and the opposite two are not.
     private static func doubled(_ bitmap: [Bool], width: Int) -> [Bool] {
         let height = bitmap.count / width
         func at(_ x: Int, _ y: Int) -> Bool {
@@ -83,7 +83,7 @@ enum BitmapFont {
         return result
     }
 
-    /// The drawings below as `[glyph][row · 5 + column]`, the hollow box last.
+    /// The drawings below as `[glyph][row · 5 + column]`, followed by the hollow box.
     private static let bitmaps: [[Bool]] = {
         var glyphs: [[Bool]] = []
         for band in drawings.split(separator: "\n\n") {

@@ -1,13 +1,14 @@
 extension Canvas {
-    /// Which point of a text stands at the given place.
+    /// Which point of a text the given position means.
     public enum TextAnchor: Sendable { case left, center, right }
 
     /// Writes one line of text in the built-in font.
     ///
     /// - Parameters:
-    ///   - x: left edge, middle or right edge of the text, as `anchor` says; `y`: its upper edge.
-    ///   - scale: 1 (5 × 7 pixels a letter) to 6, in steps of a half.
-    /// - Returns: the column right of the text.
+    ///   - x: left edge, middle or right edge of the text, depending on `anchor`.
+    ///   - y: upper edge of the text.
+    ///   - scale: 1 (5 × 7 pixels per letter) to 6, in steps of one half.
+    /// - Returns: the first column to the right of the text.
     @discardableResult
     public mutating func text(
         _ string: String, x: Int, y: Int, _ color: RGBColor, scale: Double = 1, anchor: TextAnchor = .left
@@ -26,9 +27,12 @@ extension Canvas {
         return left
     }
 
-    /// Writes one line of text that runs upwards; `x` is its left edge, `y` the place its anchor stands at (`left` is the
-    /// lower end).
-    public mutating func verticalText(
+    /// Writes one line of text that runs upwards.
+    ///
+    /// - Parameters:
+    ///   - x: left edge of the text.
+    ///   - y: the row of its anchor; `left` means the lower end.
+    mutating func verticalText(
         _ string: String, x: Int, y: Int, _ color: RGBColor, scale: Double = 1, anchor: TextAnchor = .left
     ) {
         let glyphs = BitmapFont.glyphs(string)
@@ -45,16 +49,16 @@ extension Canvas {
     }
 
     /// The width of a text in pixels.
-    public static func textWidth(_ string: String, scale: Double = 1) -> Int {
+    static func textWidth(_ string: String, scale: Double = 1) -> Int {
         BitmapFont.glyphs(string).count * BitmapFont.advance(scale)
     }
 
-    /// From one line of text to the next, in pixels.
-    public static func lineHeight(scale: Double = 1) -> Int { BitmapFont.lineHeight(scale) }
+    /// The distance between two lines of text, in pixels.
+    static func lineHeight(scale: Double = 1) -> Int { BitmapFont.lineHeight(scale) }
 
-    /// Breaks a text into lines of at most `width` pixels, between words where it can; what does not fit into
-    /// `maxLines` is cut with an ellipsis.
-    public static func wrapped(_ string: String, width: Int, scale: Double = 1, maxLines: Int = .max) -> [String] {
+    /// Breaks a text into lines of at most `width` pixels, between words where possible. A text longer than `maxLines` is
+    /// cut and ends with an ellipsis.
+    static func wrapped(_ string: String, width: Int, scale: Double = 1, maxLines: Int = .max) -> [String] {
         let columns = max(1, width / BitmapFont.advance(scale))
         var lines: [String] = []
         var line = ""
@@ -79,7 +83,7 @@ extension Canvas {
         return kept
     }
 
-    /// A text cut to `columns` characters; one that is longer ends with an ellipsis.
+    /// A text of at most `columns` characters; a longer one is cut and ends with an ellipsis.
     static func shortened(_ string: String, columns: Int) -> String {
         guard string.count > columns else { return string }
         if columns <= 3 { return String(string.prefix(columns)) }

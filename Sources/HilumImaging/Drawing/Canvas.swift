@@ -1,59 +1,54 @@
-/// A rectangle of whole pixels; `x` and `y` are its left and upper edge.
+/// A rectangle of whole pixels.
 public struct PixelRect: Sendable, Equatable {
+    /// Column of the left edge.
     public var x: Int
+    /// Row of the upper edge.
     public var y: Int
+    /// Columns.
     public var width: Int
+    /// Rows.
     public var height: Int
 
+    /// A rectangle with its upper left corner at (`x`, `y`).
     public init(x: Int, y: Int, width: Int, height: Int) {
         self.x = x
         self.y = y
         self.width = width
         self.height = height
     }
-
-    /// The rectangle less `margin` on each side.
-    public func inset(by margin: Int) -> PixelRect {
-        PixelRect(x: x + margin, y: y + margin, width: max(0, width - 2 * margin), height: max(0, height - 2 * margin))
-    }
 }
 
 /// A point in pixels; (0, 0) is the upper left corner of the upper left pixel.
-public struct PixelPoint: Sendable, Equatable {
-    public var x: Double
-    public var y: Double
+struct PixelPoint: Sendable, Equatable {
+    var x: Double
+    var y: Double
 
-    public init(_ x: Double, _ y: Double) {
+    init(_ x: Double, _ y: Double) {
         self.x = x
         self.y = y
     }
 }
 
-/// Draws into an RGB image. What lies outside is cut off.
+/// Draws into an RGB image. Whatever falls outside is clipped.
 ///
 /// Thread rule: a value type; one owner at a time. The same calls give the same pixels.
 public struct Canvas: Sendable {
     /// What has been drawn so far.
     public private(set) var image: RGBImage
 
-    public var width: Int { image.width }
-    public var height: Int { image.height }
+    var width: Int { image.width }
+    var height: Int { image.height }
 
-    /// A canvas of one colour, sides in pixels.
+    /// A canvas filled with one colour; sides in pixels.
     public init(width: Int, height: Int, background: RGBColor = .black) {
         image = RGBImage(width: width, height: height, color: background)
     }
 
-    /// A canvas that begins with a picture.
-    public init(_ image: RGBImage) { self.image = image }
-
-    /// Makes every pixel `color`.
-    public mutating func fill(_ color: RGBColor) {
-        image = RGBImage(width: width, height: height, color: color)
-    }
+    /// A canvas that starts from an image.
+    init(_ image: RGBImage) { self.image = image }
 
     /// Fills a rectangle; `opacity` 0 … 1.
-    public mutating func fillRectangle(_ rect: PixelRect, _ color: RGBColor, opacity: Double = 1) {
+    mutating func fillRectangle(_ rect: PixelRect, _ color: RGBColor, opacity: Double = 1) {
         for y in max(0, rect.y)..<max(0, rect.y, min(height, rect.y + rect.height)) {
             for x in max(0, rect.x)..<max(0, rect.x, min(width, rect.x + rect.width)) {
                 blend(x, y, color, opacity)
@@ -61,7 +56,7 @@ public struct Canvas: Sendable {
         }
     }
 
-    /// Draws the border of a rectangle, `thickness` pixels inwards.
+    /// Draws the border of a rectangle, `thickness` pixels wide and inside the rectangle.
     public mutating func strokeRectangle(_ rect: PixelRect, _ color: RGBColor, thickness: Int = 1) {
         let inner = max(0, rect.height - 2 * thickness)
         fillRectangle(PixelRect(x: rect.x, y: rect.y, width: rect.width, height: thickness), color)
@@ -74,17 +69,17 @@ public struct Canvas: Sendable {
     }
 
     /// Draws a straight line with round ends and smooth edges.
-    public mutating func line(
+    mutating func line(
         from start: PixelPoint, to end: PixelPoint, _ color: RGBColor, thickness: Double = 1
     ) {
         polyline([start, end], color, thickness: thickness)
     }
 
-    /// Draws straight lines from point to point, with round joints and smooth edges; one point gives a dot.
+    /// Draws straight lines from point to point, with round joints and smooth edges; a single point gives a dot.
     ///
-    /// A pixel's coverage is how far its centre lies inside the line, over one pixel. Points that are not finite are
-    /// left out.
-    public mutating func polyline(_ points: [PixelPoint], _ color: RGBColor, thickness: Double = 1) {
+    /// A pixel's coverage grows from 0 to 1 over the last pixel before the edge of the line. Points that are not finite
+    /// are skipped.
+    mutating func polyline(_ points: [PixelPoint], _ color: RGBColor, thickness: Double = 1) {
         let sound = points.filter { $0.x.isFinite && $0.y.isFinite }
         guard let first = sound.first else { return }
         var previous = first
@@ -95,16 +90,16 @@ public struct Canvas: Sendable {
     }
 
     /// Draws a filled circle with smooth edges.
-    public mutating func disc(at center: PixelPoint, radius: Double, _ color: RGBColor) {
+    mutating func disc(at center: PixelPoint, radius: Double, _ color: RGBColor) {
         polyline([center], color, thickness: 2 * radius)
     }
 
-    /// Draws a grey image scaled into a rectangle by area averaging; its aspect is kept and it is centred, unless
-    /// `stretched` asks for the whole rectangle.
+    /// Draws a grey image into a rectangle, scaled by area averaging.
     ///
-    /// - Returns: the rectangle that the picture covers.
+    /// - Parameter stretched: fills the whole rectangle; otherwise the image keeps its aspect ratio and is centred.
+    /// - Returns: the rectangle that the image covers.
     @discardableResult
-    public mutating func draw(_ picture: GrayImage, in rect: PixelRect, stretched: Bool = false) -> PixelRect {
+    mutating func draw(_ picture: GrayImage, in rect: PixelRect, stretched: Bool = false) -> PixelRect {
         guard rect.width > 0 && rect.height > 0 else { return rect }
         let place = stretched ? rect : Self.fitted(picture.width, picture.height, in: rect)
         let scaled = picture.resized(width: place.width, height: place.height)
@@ -118,7 +113,7 @@ public struct Canvas: Sendable {
     }
 
     /// Draws a colour image, pixel for pixel, with its upper left corner at (`x`, `y`).
-    public mutating func draw(_ picture: RGBImage, x: Int, y: Int) {
+    mutating func draw(_ picture: RGBImage, x: Int, y: Int) {
         for row in 0..<picture.height where (0..<height).contains(y + row) {
             for column in 0..<picture.width where (0..<width).contains(x + column) {
                 image[x + column, y + row] = picture[column, row]
@@ -126,8 +121,8 @@ public struct Canvas: Sendable {
         }
     }
 
-    /// The largest rectangle of the aspect `width` : `height` in the middle of `rect`.
-    public static func fitted(_ width: Int, _ height: Int, in rect: PixelRect) -> PixelRect {
+    /// The largest rectangle with the aspect ratio `width` : `height`, centred in `rect`.
+    static func fitted(_ width: Int, _ height: Int, in rect: PixelRect) -> PixelRect {
         let isWide = width * rect.height >= height * rect.width
         let fittedWidth = isWide ? rect.width : max(1, (width * rect.height + height / 2) / height)
         let fittedHeight = isWide ? max(1, (height * rect.width + width / 2) / width) : rect.height
@@ -136,7 +131,7 @@ public struct Canvas: Sendable {
             width: fittedWidth, height: fittedHeight)
     }
 
-    /// Mixes `color` into a pixel that lies inside.
+    /// Mixes `color` into a pixel, which must lie inside the canvas.
     @inline(__always)
     mutating func blend(_ x: Int, _ y: Int, _ color: RGBColor, _ opacity: Double) {
         if opacity >= 1 {
@@ -163,7 +158,7 @@ public struct Canvas: Sendable {
         }
     }
 
-    /// The pixels of one axis within `reach` of the stretch between two positions; nil when there are none.
+    /// The pixels along one axis that lie within `reach` of the span between two positions; nil if there are none.
     private static func pixels(_ one: Double, _ other: Double, _ reach: Double, _ count: Int) -> ClosedRange<Int>? {
         let lower = max(0, (min(one, other) - reach).rounded(.down))
         let upper = min(Double(count - 1), (max(one, other) + reach).rounded(.up))

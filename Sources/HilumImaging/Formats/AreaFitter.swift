@@ -1,7 +1,7 @@
-/// `resizedToFit(side:)` of a picture whose rows come one after the other, bit for bit.
+/// Computes `resizedToFit(side:)` from rows that arrive one by one, bit for bit.
 ///
-/// A new row is the weighted sum of the old rows it covers; those inside of it weigh the same, so they are only added. All
-/// sums are those of `resized(width:height:)` in another order, and they are exact.
+/// A new row is the weighted sum of the old rows it covers. Inner rows all have the same weight, so they are added first and
+/// weighted once. The sums are those of `resized(width:height:)` in another order; integers make them exact.
 /// Thread rule: one owner at a time.
 final class AreaFitter {
     private let place: FittedPlace
@@ -10,10 +10,10 @@ final class AreaFitter {
     private let width: Int
     private let area: UInt64
     private var fitted: [UInt16]
-    /// The old row that comes next, and the new one that it goes into.
+    /// The next old row, and the new row that it contributes to.
     private var oldRow = 0
     private var newRow = 0
-    /// Column sums of the new row, and of the rows inside of it before they are weighted; both fit 32 bits as in `resized`.
+    /// Column sums of the new row, and of its inner rows before weighting; both fit 32 bits as in `resized`.
     private let sums: UnsafeMutablePointer<UInt32>
     private let inner: UnsafeMutablePointer<UInt32>
 
@@ -36,14 +36,14 @@ final class AreaFitter {
         inner.deallocate()
     }
 
-    /// Takes the next row; a sample counts `scale` times its value, which is at most 65,535 then.
+    /// Takes the next row. Each sample is multiplied by `scale` and must then be at most 65,535.
     @inline(__always)
     func take<Sample: FixedWidthInteger & UnsignedInteger>(_ row: UnsafeBufferPointer<Sample>, scale: UInt64) {
         precondition(row.count == width && newRow < rows.count, "the picture has as many rows and columns as it said")
         // Safety: the row holds `width` samples, as `sums` and `inner` do.
         guard let row = row.baseAddress else { return }
         let (sums, inner, width) = (sums, inner, width)
-        // An enlarged row goes into several new ones.
+        // When enlarging, one old row contributes to several new ones.
         while newRow < rows.count {
             let span = rows[newRow]
             if oldRow == span.first {
@@ -74,7 +74,7 @@ final class AreaFitter {
         newRow += 1
     }
 
-    /// The square, when all rows were taken.
+    /// The padded square. All rows must have been taken.
     func finish() -> GrayImage {
         precondition(newRow == rows.count, "all rows are taken first")
         return place.padded(GrayImage(width: place.width, height: place.height, samples: fitted))

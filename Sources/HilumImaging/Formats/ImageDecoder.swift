@@ -1,39 +1,41 @@
-// HilumImaging: picture files to grey samples, grey samples to the size a model wants, and drawings for people.
+// HilumImaging decodes image files to grey samples, resizes them for a model, and draws sheets and plots for people.
 //
 //   bytes ─ format(of:) ─┬─ PNGReader ── PNGRowConverter ─┐
 //                        └─ JPEGFrame ── libturbojpeg ────┴─ GrayImage ─ resizedToFit(side:) ─ model
 //                                                              │
 //                   RGBImage ◀─ Canvas ◀─ ContactSheet, LinePlot, HeatMap ─ PNGEncoder ─ bytes
 //
-// | file                     | what                                                                        |
-// | ------------------------ | --------------------------------------------------------------------------- |
-// | ImageDecoder             | kind by content, limits, entry points                                       |
-// | ImagingError             | why a picture is refused; ImageFormat; ImageLimits                          |
-// | PNGReader, PNGDecoder    | one open PNG (libpng behind CPNG); its rows as grey, or raw samples         |
-// | JPEGDecoder              | JPEG through libturbojpeg                                                   |
-// | PNGEncoder               | grey and RGB pictures to PNG, the same bytes each time                      |
-// | GrayImage, +Resize       | 16-bit grey samples; exact area averaging in integers                       |
-// | AreaFitter               | the same averaging, row by row while a picture is decoded                   |
-// | RGBImage, Canvas, +Text  | 8-bit colour; rectangles, smooth lines, text, pictures                      |
-// | BitmapFont, ColorMap     | the built-in font; numbers to colours                                       |
-// | ContactSheet, HeatMap    | queries with their hits; a grid of numbers over a picture                   |
-// | LinePlot, AxisTicks      | lines over two axes; round numbers along them                               |
+// | folder, file                  | contents                                                                |
+// | ----------------------------- | ----------------------------------------------------------------------- |
+// | Images/ GrayImage, +Resize    | 16-bit grey samples; exact area averaging in integers                   |
+// | Images/ RGBImage              | 8-bit colour                                                            |
+// | Images/ ImagingError          | why an image is refused; ImageFormat; ImageLimits                       |
+// | Formats/ ImageDecoder         | format by content, limits, entry points                                 |
+// | Formats/ PNGReader, PNGDecoder | one open PNG (libpng behind CPNG); its rows as grey, or raw samples    |
+// | Formats/ JPEGDecoder          | JPEG through libturbojpeg                                               |
+// | Formats/ AreaFitter           | area averaging row by row while an image is decoded                     |
+// | Formats/ PNGEncoder           | grey and RGB images to PNG, always the same bytes                       |
+// | Drawing/ Canvas, +Text        | rectangles, smooth lines, text, images                                  |
+// | Drawing/ BitmapFont, ColorMap, AxisTicks | the built-in font; numbers to colours; round numbers on an axis |
+// | Sheets/ ContactSheet          | queries with their hits                                                 |
+// | Sheets/ HeatMap, EvidenceSheet | a grid of numbers over an image; the same with the words it answers    |
+// | Sheets/ LinePlot              | lines over two axes                                                     |
 
 import HilumCore
 
-/// Picture files to one grey image, by content and within limits.
+/// Decodes image files to grey, by content and within limits.
 ///
 /// Thread rule: any thread; nothing is shared.
 public enum ImageDecoder {
-    /// The kind of file that `bytes` begin, whatever its name; nil when it is none that Hilum knows.
+    /// The format that `bytes` start with, whatever the file is called; nil if Hilum does not know it.
     ///
     /// DICOM is recognised (`DICM` after a preamble of 128 bytes) but not decoded yet.
     public static func format(of bytes: [UInt8]) -> ImageFormat? {
         bytes.withUnsafeBytes { format(of: $0) }
     }
 
-    /// The kind of file that `bytes` begin.
-    public static func format(of bytes: UnsafeRawBufferPointer) -> ImageFormat? {
+    /// The format that `bytes` start with.
+    static func format(of bytes: UnsafeRawBufferPointer) -> ImageFormat? {
         func begins(_ pattern: [UInt8], at offset: Int = 0) -> Bool {
             bytes.count >= offset + pattern.count && bytes[offset..<(offset + pattern.count)].elementsEqual(pattern)
         }
@@ -45,9 +47,9 @@ public enum ImageDecoder {
 
     /// Decodes a PNG or JPEG to 16-bit grey; see `PNGDecoder` and `JPEGDecoder` for how samples become grey.
     ///
-    /// - Throws: `empty`, `unsupportedFormat`, `tooManyBytes`, `tooManyPixels` (both before anything is allocated),
+    /// - Throws: `empty`, `unsupportedFormat`, `tooManyBytes` or `tooManyPixels` (both before memory is allocated),
     ///   `truncated`, `corrupt`, `outOfMemory`.
-    public static func decode(
+    static func decode(
         _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = .standard
     ) throws(ImagingError) -> GrayImage {
         guard bytes.count <= limits.maxByteCount else {
@@ -64,15 +66,16 @@ public enum ImageDecoder {
 
     /// Decodes a PNG or JPEG to 16-bit grey.
     ///
-    /// - Throws: as the other `decode`.
+    /// - Throws: `ImagingError`; bounds are checked before memory is allocated.
     public static func decode(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> GrayImage {
         try withBytes(bytes) { (raw) throws(ImagingError) in try decode(raw, limits: limits) }
     }
 
-    /// Decodes a PNG or JPEG and fits it into a square of `side` pixels: the bits of `decode(_:).resizedToFit(side:)`.
+    /// Decodes a PNG or JPEG and fits it into a square of `side` pixels. The result is bit for bit that of
+    /// `decode(_:).resizedToFit(side:)`.
     ///
-    /// Of a PNG that is not interlaced the large picture is never held, which saves time and memory.
-    /// - Throws: as the other `decode`.
+    /// A PNG that is not interlaced is scaled down row by row, which saves time and memory.
+    /// - Throws: as `decode(_:limits:)`.
     public static func decode(
         _ bytes: [UInt8], fitting side: Int, limits: ImageLimits = .standard
     ) throws(ImagingError) -> GrayImage {
@@ -85,9 +88,9 @@ public enum ImageDecoder {
         }
     }
 
-    /// Reads and decodes the file at `path`; its length is checked before it is read.
+    /// Reads and decodes the file at `path`. Its length is checked before it is read.
     ///
-    /// - Throws: `unreadable`, and as the other `decode`.
+    /// - Throws: `unreadable`, otherwise as `decode(_:limits:)`.
     public static func decode(path: String, limits: ImageLimits = .standard) throws(ImagingError) -> GrayImage {
         let bytes: [UInt8]
         do throws(FileError) {
@@ -100,9 +103,8 @@ public enum ImageDecoder {
 
     /// The samples of a PNG as they are stored.
     ///
-    /// - Throws: `unsupportedFormat` when the bytes are no PNG, and as `decode`.
-    public static func pngSamples(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> PNGSamples
-    {
+    /// - Throws: `unsupportedFormat` if the bytes are not a PNG, otherwise as `decode(_:limits:)`.
+    static func pngSamples(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> PNGSamples {
         guard bytes.count <= limits.maxByteCount else {
             throw ImagingError(.tooManyBytes(byteCount: bytes.count, limit: limits.maxByteCount))
         }
@@ -128,7 +130,7 @@ public enum ImageDecoder {
         return result
     }
 
-    /// A name for what `bytes` seem to be, for the reason of a refusal.
+    /// What `bytes` seem to be, for the error message.
     private static func kind(of bytes: UnsafeRawBufferPointer) -> String {
         let names: [(name: String, start: [UInt8])] = [
             ("a BMP picture", Array("BM".utf8)), ("a GIF picture", Array("GIF8".utf8)),

@@ -1,12 +1,16 @@
 import CTurboJPEG
 
-/// JPEG to grey with libturbojpeg: the luma plane of a colour file (BT.601, as JFIF defines it), the samples of a grey one,
-/// each 8-bit value stretched to 16 bits by × 257.
+/// Decodes JPEG to grey with libturbojpeg: the luma plane of a colour file (BT.601, as JFIF defines it), or the samples of a
+/// grey one. Each 8-bit value is scaled to 16 bits (× 257).
 ///
-/// The slow integer transform is asked for, whose result is the same with and without SIMD, so that every machine sees the
-/// same samples. Any warning of the decoder (a premature end, stray bytes) refuses the file. CMYK files, 12-bit files and
-/// lossless files are refused with a reason. The orientation tag of a camera is not applied: a radiograph is never turned.
+/// Uses the slow integer transform, whose result is the same with and without SIMD, so every machine gets the same samples.
+/// Any decoder warning (a premature end, stray bytes) refuses the file. CMYK, 12-bit and lossless files are refused with a
+/// reason. A camera's orientation tag is ignored: a radiograph is never rotated.
 enum JPEGDecoder {
+    /// Huffman coding spends at least one bit per block of 64 pixels, and a unit of up to 32 × 32 pixels has at least eight
+    /// blocks.
+    private static let maxPixelsPerByte = 1024
+
     /// - Throws: `unsupportedFormat`, `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
     static func decode(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> GrayImage {
         let frame = try JPEGFrame(bytes)
@@ -17,14 +21,13 @@ enum JPEGDecoder {
             throw ImagingError(.corrupt(format: .jpeg, reason: "a side of length 0"))
         }
         try limits.check(width: frame.width, height: frame.height)
-        // Huffman coding spends at least one bit a block of 64 pixels, and a unit of up to 32 × 32 pixels has at least
-        // eight blocks, so a file that cannot hold its blocks is refused before they are allocated.
-        guard frame.isArithmetic || frame.width * frame.height <= bytes.count * 1024 else {
+        // A file that cannot contain its blocks is refused before they are allocated.
+        guard frame.isArithmetic || frame.width * frame.height <= bytes.count * maxPixelsPerByte else {
             throw ImagingError(.truncated(format: .jpeg))
         }
         guard let handle = tjInitDecompress() else { throw ImagingError(.outOfMemory) }
         defer { tjDestroy(handle) }
-        // Safety: the caller keeps `bytes` alive; libturbojpeg only reads, and never past the count it is given.
+        // Safety: the caller keeps `bytes` alive; libturbojpeg only reads, and stays within the count it is given.
         guard let source = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { throw ImagingError(.empty) }
         var (width, height, subsampling, colorSpace) = (Int32(0), Int32(0), Int32(0), Int32(0))
         let header = tjDecompressHeader3(
@@ -53,17 +56,17 @@ enum JPEGDecoder {
     }
 }
 
-/// What the markers of a JPEG say about its picture (ITU-T T.81, annex B).
+/// What the markers of a JPEG say about its image (ITU-T T.81, annex B).
 struct JPEGFrame {
     let width: Int
     let height: Int
-    /// Bits a sample.
+    /// Bits per sample.
     let precision: Int
-    /// Baseline, extended or progressive, with 8 bits: what libturbojpeg decodes.
+    /// Whether libturbojpeg can decode it: baseline, extended or progressive, with 8 bits.
     let isDecodable: Bool
-    /// Arithmetic instead of Huffman coding.
+    /// Whether it uses arithmetic instead of Huffman coding.
     let isArithmetic: Bool
-    /// An end marker follows the first scan.
+    /// Whether an end marker follows the first scan.
     let hasEnd: Bool
 
     /// Walks the marker segments up to the first frame header.

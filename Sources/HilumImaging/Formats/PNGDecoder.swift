@@ -1,23 +1,23 @@
 import CPNG
 
-/// The samples of a PNG as they are stored: nothing scaled, nothing expanded, a palette picture as its indices.
-public struct PNGSamples: Sendable, Equatable {
-    public let width: Int
-    public let height: Int
-    /// Samples a pixel: 1 grey or palette index, 2 grey and alpha, 3 RGB, 4 RGBA.
-    public let planes: Int
+/// The samples of a PNG as they are stored: not scaled, not expanded, and palette images as indices.
+struct PNGSamples: Sendable, Equatable {
+    let width: Int
+    let height: Int
+    /// Samples per pixel: 1 grey or palette index, 2 grey and alpha, 3 RGB, 4 RGBA.
+    let planes: Int
     /// 1, 2, 4, 8 or 16.
-    public let bitDepth: Int
-    /// `[height, width, planes]`; one byte a sample, at 16 bits two bytes, the higher first.
-    public let bytes: [UInt8]
+    let bitDepth: Int
+    /// `[height, width, planes]`; one byte per sample, or two at 16 bits, high byte first.
+    let bytes: [UInt8]
 }
 
-/// PNG to grey.
+/// Decodes PNG to grey.
 ///
-/// Samples of 1, 2, 4 and 8 bits are stretched to the full 16 (white stays white). Colour becomes grey by the luma weights
-/// of ITU-R BT.601 in integers, `(19595 R + 38470 G + 7471 B + 32768) >> 16`; the weights add up to 65,536, so a colour
-/// picture of equal channels gives exactly that channel. Alpha, also from tRNS, is composited over black, which is the
-/// background of a radiograph. Gamma and colour profiles are not applied: the stored samples are the picture.
+/// Samples of 1, 2, 4 and 8 bits are scaled to 16 bits (white stays white). Colour becomes grey with the luma weights of
+/// ITU-R BT.601 in integers, `(19595 R + 38470 G + 7471 B + 32768) >> 16`. The weights add up to 65,536, so an image with
+/// equal channels gives exactly that channel. Alpha, including tRNS, is composited over black, the background of a
+/// radiograph. Gamma and colour profiles are ignored: the stored samples are what the device recorded.
 enum PNGDecoder {
     /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
     static func decode(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> GrayImage {
@@ -39,7 +39,7 @@ enum PNGDecoder {
         return GrayImage(width: width, height: reader.height, samples: samples)
     }
 
-    /// The bits of `decode(_:limits:).resizedToFit(side:)`, made row by row, without the large picture in between.
+    /// The same bits as `decode(_:limits:).resizedToFit(side:)`, computed row by row without the full-size image.
     ///
     /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
     static func decode(
@@ -89,11 +89,11 @@ enum PNGDecoder {
 }
 
 extension hilum_png_info {
-    /// Whether a row is one grey byte a pixel and nothing is transparent.
+    /// Whether a row is one grey byte per pixel without transparency.
     var isPlainBytes: Bool { color_type == 0 && bit_depth == 8 && has_transparent_sample == 0 }
 }
 
-/// Turns rows of one PNG into grey samples.
+/// Converts rows of one PNG to grey samples.
 struct PNGRowConverter {
     private enum Kind { case gray8, table([UInt16]), gray16, grayAlpha, color(hasAlpha: Bool) }
 
@@ -168,13 +168,13 @@ struct PNGRowConverter {
         return hasAlpha ? over(gray, alpha: full(row, index + 3)) : UInt16(gray)
     }
 
-    /// Sample `index` as it is stored.
+    /// Sample `index` as stored.
     @inline(__always)
     private func sample(_ row: UnsafeBufferPointer<UInt8>, _ index: Int) -> UInt32 {
         isWide ? UInt32(row[2 * index]) << 8 | UInt32(row[2 * index + 1]) : UInt32(row[index])
     }
 
-    /// Sample `index` stretched to 16 bits.
+    /// Sample `index` scaled to 16 bits.
     @inline(__always)
     private func full(_ row: UnsafeBufferPointer<UInt8>, _ index: Int) -> UInt32 {
         isWide ? sample(row, index) : sample(row, index) * 257
@@ -191,13 +191,13 @@ struct PNGRowConverter {
     }
 }
 
-/// The BT.601 luma of three 16-bit samples; equal channels give that channel.
+/// The BT.601 luma of three 16-bit samples; equal channels give that value.
 @inline(__always)
 func luma(_ red: UInt32, _ green: UInt32, _ blue: UInt32) -> UInt32 {
     (19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16
 }
 
-/// `gray` over black at an opacity of `alpha` / 65,535, rounded.
+/// `gray` composited over black with opacity `alpha` / 65,535, rounded.
 @inline(__always)
 func over(_ gray: UInt32, alpha: UInt32) -> UInt16 {
     UInt16((UInt64(gray) * UInt64(alpha) + 32_767) / 65_535)

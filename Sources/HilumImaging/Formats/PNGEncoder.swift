@@ -1,11 +1,12 @@
 import CPNG
 
-/// Pictures to PNG.
+/// Encodes images as PNG.
 ///
-/// Filters and compression are fixed and no ancillary chunk (no time) is written: the same samples give the same bytes.
+/// Filters and compression are fixed and no ancillary chunk (such as a time) is written, so the same samples always give
+/// the same bytes.
 /// Thread rule: any thread.
 public enum PNGEncoder {
-    /// A grey PNG; at 8 bits each sample is rounded to the nearest of the 256 levels.
+    /// A grey PNG. With 8 bits, each sample is rounded to the nearest of 256 levels.
     ///
     /// - Parameter bitDepth: 8 or 16.
     /// - Throws: `encoding`, `outOfMemory`.
@@ -26,7 +27,7 @@ public enum PNGEncoder {
         return try encode(samples, width: image.width, height: image.height, bitDepth: bitDepth, channels: 1)
     }
 
-    /// An RGB PNG of 8 bits a channel.
+    /// An RGB PNG with 8 bits per channel.
     ///
     /// - Throws: `encoding`, `outOfMemory`.
     public static func encode(_ image: RGBImage) throws(ImagingError) -> [UInt8] {

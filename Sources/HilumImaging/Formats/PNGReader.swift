@@ -1,8 +1,8 @@
 import CPNG
 
-/// One open PNG: header first, then its rows in the order of the file.
+/// One open PNG: first the header, then the rows in the order of the file.
 ///
-/// Owns the C reader; the bytes are borrowed and must stay in place as long as this value lives.
+/// Owns the C reader. The bytes are borrowed and must outlive this value.
 struct PNGReader: ~Copyable {
     let info: hilum_png_info
     private let reader: OpaquePointer
@@ -35,8 +35,8 @@ struct PNGReader: ~Copyable {
 
     deinit { hilum_png_reader_destroy(reader) }
 
-    /// Calls `body` with each row of each pass, the pass's geometry and the row's place in the picture, then reads the
-    /// end of the file, so that what `body` collected is only used when the whole file was sound.
+    /// Calls `body` with each row of each pass, its row number in the image and the geometry of the pass. Then reads the end
+    /// of the file, so that a caller uses the rows only if the whole file was sound.
     ///
     /// - Throws: `truncated`, `corrupt`, `outOfMemory`.
     func forEachRow(_ body: (_ row: UnsafeBufferPointer<UInt8>, _ y: Int, _ pass: PNGPass) -> Void) throws(ImagingError)
@@ -50,13 +50,18 @@ struct PNGReader: ~Copyable {
             guard columns > 0 else { continue }
             let used = UnsafeBufferPointer(rebasing: row[..<(columns * channels * bytesPerSample)])
             for passRow in 0..<pass.rows(height) {
-                // Safety: a row of any pass is at most as long as a row of the picture, which `row` holds.
+                // Safety: `row` holds a row of the image, and a row of a pass is never longer.
                 try check(hilum_png_read_row(reader, row.baseAddress))
                 body(used, pass.y + passRow * pass.yStep, pass)
             }
         }
         try check(hilum_png_read_end(reader))
     }
+
+    /// Deflate compresses at most 1,032 to 1.
+    private static let maxDeflateRatio = 1032
+    /// Signature and IHDR chunk.
+    private static let headerByteCount = 33
 
     private func check(_ status: Int32) throws(ImagingError) {
         guard status == HILUM_PNG_OK else { throw Self.error(status, reader) }
@@ -70,11 +75,11 @@ struct PNGReader: ~Copyable {
         }
     }
 
-    /// Signature, IHDR, length of the sides, and whether so few bytes can hold so large a picture.
+    /// Checks signature, IHDR, the sides, and whether a file this short can contain an image this large.
     private static func checkHeader(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) {
-        guard bytes.count >= 33 else { throw ImagingError(.truncated(format: .png)) }
+        guard bytes.count >= headerByteCount else { throw ImagingError(.truncated(format: .png)) }
         func word(_ offset: Int) -> Int {
-            // Safety: `offset + 4` is at most 24, and there are at least 33 bytes.
+            // Safety: `offset + 4` is at most 24, and there are at least `headerByteCount` bytes.
             Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         }
         guard word(8) == 13, word(12) == 0x4948_4452 else {
@@ -87,13 +92,13 @@ struct PNGReader: ~Copyable {
         }
         try limits.check(width: width, height: height)
         let channels = [1, 0, 3, 1, 2, 0, 4][Int(min(bytes[25], 6))]
-        // Deflate shrinks by at most 1,032, so a file that cannot hold its rows is refused before they are allocated.
+        // A file that cannot contain its rows is refused before they are allocated.
         let rowByteCount = (width * channels * Int(bytes[24]) + 7) / 8
-        guard rowByteCount * height <= bytes.count * 1032 else { throw ImagingError(.truncated(format: .png)) }
+        guard rowByteCount * height <= bytes.count * maxDeflateRatio else { throw ImagingError(.truncated(format: .png)) }
     }
 }
 
-/// The pixels of one pass: column `x + i · xStep` of row `y + j · yStep`.
+/// One pass of a PNG: its pixels are column `x + i · xStep` of row `y + j · yStep`.
 struct PNGPass {
     let x: Int
     let y: Int
@@ -103,7 +108,7 @@ struct PNGPass {
     func columns(_ width: Int) -> Int { max(0, (width - x + xStep - 1) / xStep) }
     func rows(_ height: Int) -> Int { max(0, (height - y + yStep - 1) / yStep) }
 
-    /// A picture that is not interlaced.
+    /// The single pass of an image that is not interlaced.
     static let whole = PNGPass(x: 0, y: 0, xStep: 1, yStep: 1)
 
     /// The seven passes of Adam7 (PNG specification, section 8.2).

@@ -1,9 +1,10 @@
 extension GrayImage {
-    /// The image fitted into a square of `side` pixels: aspect kept, centred, the rest black; never flipped or turned.
+    /// The image fitted into a square of `side` pixels and padded with black. It keeps its aspect ratio, is centred, and is
+    /// never flipped or rotated.
     ///
-    /// The longer side becomes `side`, the shorter is rounded to whole pixels (at least 1). When the padding is odd, the
-    /// larger half lies right of or below the picture. Area averaging as in `resized(width:height:)`.
-    /// Complexity: O(width · height + side²).
+    /// The longer side becomes `side`, the shorter is rounded to whole pixels (at least 1). If the padding is odd, the extra
+    /// pixel lies to the right of the image or below it. Uses area averaging like `resized(width:height:)`.
+    /// - Complexity: O(width · height + side²).
     public func resizedToFit(side: Int) -> GrayImage {
         let place = FittedPlace(width: width, height: height, side: side)
         return place.padded(resized(width: place.width, height: place.height))
@@ -11,10 +12,11 @@ extension GrayImage {
 
     /// The image at another size by exact area averaging.
     ///
-    /// A pixel is a small square of one value; a new pixel is the mean over its own area, with the exact share of the
-    /// pixels at its edges. That holds in both directions: enlarged, pixels stay squares with soft edges. All sums are
-    /// integers and there is one rounding at the end, so every machine gives the same samples; a constant stays constant.
-    /// Complexity: O(width · height) for a smaller image.
+    /// Each pixel counts as a small square of one value. A new pixel is the mean over its own area, including exact
+    /// fractions of the pixels at its edges. This also holds for enlarging, where pixels become squares with soft edges.
+    /// All sums are integers with a single rounding at the end, so every machine computes the same samples, and a constant
+    /// image stays constant.
+    /// - Complexity: O(width · height) for a smaller image.
     public func resized(width newWidth: Int, height newHeight: Int) -> GrayImage {
         precondition(newWidth > 0 && newHeight > 0, "an image has at least one pixel")
         precondition(width <= 65_536 && height <= 65_536, "the sums of a longer side do not fit")
@@ -39,7 +41,7 @@ extension GrayImage {
         return GrayImage(width: newWidth, height: newHeight, samples: result)
     }
 
-    /// Column sums over the rows of one span, weighted: at most height · 65,535, which fits 32 bits.
+    /// Weighted column sums over the rows of one span. A sum is at most height · 65,535, which fits 32 bits.
     private static func sumRows(
         _ source: UnsafeBufferPointer<UInt16>, width: Int, _ span: AreaSpan,
         into sums: UnsafeMutableBufferPointer<UInt32>
@@ -58,7 +60,7 @@ extension GrayImage {
     }
 }
 
-/// Where a picture lies in the square that it is fitted into.
+/// The size of an image after it was fitted into a square.
 struct FittedPlace {
     let side: Int
     let width: Int
@@ -72,7 +74,7 @@ struct FittedPlace {
         self.height = max(1, (height * side + longer / 2) / longer)
     }
 
-    /// The square with `fitted` in its middle and black around it.
+    /// The square with `fitted` centred on black.
     func padded(_ fitted: GrayImage) -> GrayImage {
         if width == side && height == side { return fitted }
         var square = [UInt16](repeating: 0, count: side * side)
@@ -86,9 +88,9 @@ struct FittedPlace {
     }
 }
 
-/// Which old pixels of one axis a new pixel covers, and how much of each, in units of 1 / new length of an old pixel.
+/// The old pixels along one axis that a new pixel covers, each with its weight.
 ///
-/// The weights of a span add up to the old length.
+/// Weights are in units of 1 / (new length) of an old pixel. The weights of a span add up to the old length.
 struct AreaSpan {
     let first: Int
     let last: Int
@@ -98,7 +100,7 @@ struct AreaSpan {
 
     static func all(from old: Int, to new: Int) -> [AreaSpan] {
         (0..<new).map { index in
-            // In units in which an old pixel is `new` long, the new pixel spans start ..< end.
+            // With an old pixel `new` units long, the new pixel covers start ..< end.
             let start = index * old
             let end = start + old
             let first = start / new

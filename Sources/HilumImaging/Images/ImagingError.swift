@@ -1,21 +1,22 @@
 import HilumCore
 
-/// A picture could not be read or written; the text says what to do. It never holds pixels.
+/// An image could not be read or written. The description says what to do and never contains pixels.
 public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable {
+    /// What went wrong.
     public enum Code: Sendable, Equatable {
-        /// There are no bytes at all.
+        /// The file has no bytes.
         case empty
-        /// The bytes are of a kind that Hilum does not read; `found` names it.
+        /// Hilum does not read this kind of file; `found` names it.
         case unsupportedFormat(found: String)
-        /// The bytes are damaged; `reason` in the words of the decoder.
+        /// The file is damaged; `reason` comes from the decoder.
         case corrupt(format: ImageFormat, reason: String)
-        /// The bytes end before the picture does.
+        /// The file ends before the image is complete.
         case truncated(format: ImageFormat)
-        /// The header declares more pixels, or a longer side, than the limits allow. Found before anything is allocated.
+        /// The header declares more pixels, or a longer side, than the limits allow. Thrown before memory is allocated.
         case tooManyPixels(width: Int, height: Int, limit: Int)
         /// The file is longer than the limits allow.
         case tooManyBytes(byteCount: Int, limit: Int)
-        /// The file could not be opened or read; the text of the system's error.
+        /// The file could not be opened or read; the text is the system's error.
         case unreadable(String)
         /// Memory ran out.
         case outOfMemory
@@ -23,10 +24,12 @@ public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable 
         case encoding(reason: String)
     }
 
+    /// What went wrong.
     public let code: Code
 
-    public init(_ code: Code) { self.code = code }
+    init(_ code: Code) { self.code = code }
 
+    /// A sentence for the user.
     public var description: String {
         switch code {
         case .empty:
@@ -51,7 +54,7 @@ public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable 
     }
 }
 
-/// A kind of picture file, told by its first bytes.
+/// A kind of image file, recognised by its first bytes.
 public enum ImageFormat: String, Sendable, CaseIterable {
     case png, jpeg, dicom
 
@@ -59,22 +62,23 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     public var name: String { rawValue.uppercased() }
 }
 
-/// What a picture may ask for; checked against its header before anything is allocated.
+/// Upper bounds for an image, checked against its header before memory is allocated.
 public struct ImageLimits: Sendable, Equatable {
-    /// Most pixels (width × height).
+    /// The largest number of pixels (width × height).
     public var maxPixelCount: Int
-    /// Most bytes of the file.
+    /// The longest file in bytes.
     public var maxByteCount: Int
-    /// Longest side in pixels (also what JPEG itself allows).
+    /// The longest side in pixels; the default is also the limit of JPEG itself.
     public var maxSide: Int
 
+    /// Limits that default to those of `standard`.
     public init(maxPixelCount: Int = 100_000_000, maxByteCount: Int = 64 << 20, maxSide: Int = 65_535) {
         self.maxPixelCount = maxPixelCount
         self.maxByteCount = maxByteCount
         self.maxSide = maxSide
     }
 
-    /// 100 million pixels, 64 MiB, 65,535 a side.
+    /// 100 million pixels, 64 MiB, 65,535 pixels per side.
     public static let standard = ImageLimits()
 
     /// - Throws: `tooManyPixels`.

@@ -1,23 +1,25 @@
-/// A colour, 8 bits a channel.
+/// A colour with 8 bits per channel.
 public struct RGBColor: Sendable, Equatable, Hashable {
-    public var red: UInt8
-    public var green: UInt8
-    public var blue: UInt8
+    var red: UInt8
+    var green: UInt8
+    var blue: UInt8
 
+    /// A colour from its channels, 0 … 255.
     public init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
         self.red = red
         self.green = green
         self.blue = blue
     }
 
-    /// A grey of `level` (0 black … 255 white).
-    public init(gray level: UInt8) { self.init(level, level, level) }
+    /// A grey (0 black … 255 white).
+    init(gray level: UInt8) { self.init(level, level, level) }
 
+    /// Black, the default background.
     public static let black = RGBColor(gray: 0)
-    public static let white = RGBColor(gray: 255)
+    static let white = RGBColor(gray: 255)
 
-    /// The colour on the way from `self` to `other` (`amount` 0 … 1).
-    public func mixed(with other: RGBColor, _ amount: Double) -> RGBColor {
+    /// The colour between `self` (`amount` 0) and `other` (`amount` 1).
+    func mixed(with other: RGBColor, _ amount: Double) -> RGBColor {
         let share = min(max(amount, 0), 1)
         func mix(_ from: UInt8, _ to: UInt8) -> UInt8 {
             UInt8((Double(from) + (Double(to) - Double(from)) * share).rounded())
@@ -26,13 +28,14 @@ public struct RGBColor: Sendable, Equatable, Hashable {
     }
 }
 
-/// One colour image: `[height, width, 3]` row-major, 8-bit red, green, blue, top row first.
+/// A colour image with 8 bits per channel.
 public struct RGBImage: Sendable, Equatable {
-    public let width: Int
-    public let height: Int
-    public var samples: [UInt8]
+    let width: Int
+    let height: Int
+    /// `[height, width, 3]` row-major: red, green, blue; top row first.
+    var samples: [UInt8]
 
-    public init(width: Int, height: Int, samples: [UInt8]) {
+    init(width: Int, height: Int, samples: [UInt8]) {
         precondition(width > 0 && height > 0 && samples.count == 3 * width * height, "the samples must fill the image")
         self.width = width
         self.height = height
@@ -40,7 +43,7 @@ public struct RGBImage: Sendable, Equatable {
     }
 
     /// An image of one colour.
-    public init(width: Int, height: Int, color: RGBColor = .black) {
+    init(width: Int, height: Int, color: RGBColor = .black) {
         precondition(width > 0 && height > 0, "an image has at least one pixel")
         self.width = width
         self.height = height
@@ -54,8 +57,8 @@ public struct RGBImage: Sendable, Equatable {
         }
     }
 
-    /// The colour of pixel (`x`, `y`); the sides are the caller's to keep to.
-    public subscript(x: Int, y: Int) -> RGBColor {
+    /// The colour of pixel (`x`, `y`), which must lie inside the image.
+    subscript(x: Int, y: Int) -> RGBColor {
         get {
             let offset = 3 * (y * width + x)
             return RGBColor(samples[offset], samples[offset + 1], samples[offset + 2])

@@ -1,13 +1,15 @@
 import Foundation
 
-/// Queries and what they found, as one picture: the query at the left, its hits in a grid at the right.
+/// Queries and their hits as one image: the query at the left, its hits in a grid at the right.
 public struct ContactSheet: Sendable {
+    /// What was asked: an image, a text or both.
     public struct Query: Sendable {
-        /// A short line above, such as `image query` or an id.
-        public var title: String
-        public var image: GrayImage?
-        public var text: String
+        /// A short heading, such as `image query` or an id.
+        var title: String
+        var image: GrayImage?
+        var text: String
 
+        /// A query with a short heading, such as `image` or an id.
         public init(title: String, image: GrayImage? = nil, text: String = "") {
             self.title = title
             self.image = image
@@ -15,20 +17,22 @@ public struct ContactSheet: Sendable {
         }
     }
 
+    /// One case that was found.
     public struct Hit: Sendable {
-        public var rank: Int
-        public var score: Double
-        public var id: String
-        /// Through what the case was found: `image`, `report` or both; may be empty.
-        public var via: String
-        public var labels: [String]
-        /// The report, or its beginning; shown on a few lines.
-        public var text: String
-        /// nil: a placeholder says `report only`.
-        public var image: GrayImage?
-        /// Whether the hit is what was looked for: a green or red edge; nil: neither.
-        public var isRelevant: Bool?
+        var rank: Int
+        var score: Double
+        var id: String
+        var via: String
+        var labels: [String]
+        var text: String
+        var image: GrayImage?
+        var isRelevant: Bool?
 
+        /// - Parameters:
+        ///   - via: which vector matched: `image`, `report` or both; may be empty.
+        ///   - text: the report or its beginning; a few lines of it are shown.
+        ///   - image: nil shows a placeholder, `report only`.
+        ///   - isRelevant: draws a green or red border; nil draws neither.
         public init(
             rank: Int, score: Double, id: String, via: String = "", labels: [String] = [], text: String = "",
             image: GrayImage? = nil, isRelevant: Bool? = nil
@@ -44,25 +48,28 @@ public struct ContactSheet: Sendable {
         }
     }
 
+    /// A query with its hits, best first.
     public struct Row: Sendable {
-        public var query: Query
-        public var hits: [Hit]
+        var query: Query
+        var hits: [Hit]
 
+        /// A query with its hits, best first.
         public init(query: Query, hits: [Hit]) {
             self.query = query
             self.hits = hits
         }
     }
 
-    public var title: String
-    public var rows: [Row]
+    var title: String
+    var rows: [Row]
     /// Hits side by side.
-    public var columns = 5
-    /// Side of a picture in pixels.
-    public var tileSide = 240
+    var columns = 5
+    /// Side of an image in pixels.
+    var tileSide = 240
     /// Lines of report text under a hit.
-    public var textLineCount = 3
+    var textLineCount = 3
 
+    /// A sheet with one row per query; an empty title is left out.
     public init(title: String, rows: [Row]) {
         self.title = title
         self.rows = rows
@@ -81,8 +88,8 @@ public struct ContactSheet: Sendable {
     private var columnCount: Int { max(1, min(columns, rows.map(\.hits.count).max() ?? 1)) }
     private var headHeight: Int { title.isEmpty ? Self.margin : Self.margin + Canvas.lineHeight(scale: 3) + 10 }
 
-    /// Width and height of the picture that `render` gives, in pixels.
-    public var size: (width: Int, height: Int) {
+    /// Width and height of the image that `render` returns, in pixels.
+    var size: (width: Int, height: Int) {
         let width = 2 * Self.margin + cardWidth + Self.queryGap + columnCount * (cardWidth + Self.gap) - Self.gap
         let rowsHeight = rows.reduce(0) { $0 + rowHeight($1) + Self.gap + 6 }
         return (width, headHeight + max(rowsHeight - Self.gap - 6, 0) + Self.margin)
@@ -178,7 +185,7 @@ public struct ContactSheet: Sendable {
             [PixelPoint(right - 6, middle - 6), tip, PixelPoint(right - 6, middle + 6)], Theme.accent, thickness: 2)
     }
 
-    /// One line, cut to the width of a tile; returns where the next begins.
+    /// Writes one line, cut to the width of a tile, and returns the position of the next.
     private func line(
         _ string: String, _ canvas: inout Canvas, x: Int, y: Int, _ color: RGBColor, scale: Double
     ) -> Int {
@@ -199,10 +206,13 @@ public struct ContactSheet: Sendable {
 }
 
 extension GrayImage {
-    /// The image for a screen: one that uses less than a quarter of the range (10 or 12 stored bits in 16) is stretched
-    /// from its darkest to its brightest sample; any other is left as it is.
+    /// Images whose brightest sample is below a quarter of the range would look black.
+    private static let displayableFrom: UInt16 = 16_384
+
+    /// The image for display. If it uses less than a quarter of the range (10 or 12 bits stored in 16), it is stretched from
+    /// its darkest to its brightest sample; otherwise it is unchanged.
     func levelledForDisplay() -> GrayImage {
-        guard let highest = samples.max(), let lowest = samples.min(), highest < 16_384, highest > lowest else {
+        guard let highest = samples.max(), let lowest = samples.min(), highest < Self.displayableFrom, highest > lowest else {
             return self
         }
         let span = UInt32(highest - lowest)

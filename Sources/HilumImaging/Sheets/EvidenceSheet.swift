@@ -1,4 +1,4 @@
-/// Which parts of a radiograph answer to which words of a text, as one picture.
+/// Which parts of a radiograph match which words of a text, as one image.
 ///
 ///     ┌ title ──────────────────────────────┐
 ///     │ radiograph with heat, bar │ word map │
@@ -8,12 +8,13 @@
 public struct EvidenceSheet: Sendable {
     /// A word of the text.
     public struct Word: Sendable {
-        public var text: String
-        /// Evidence in all; words are shaded by it, those below 0 are faint.
-        public var total: Float
-        /// `[rows, columns]`
-        public var values: [Float]
+        var text: String
+        var total: Float
+        var values: [Float]
 
+        /// - Parameters:
+        ///   - total: the word's evidence, which decides its shade; words below 0 are faint.
+        ///   - values: its evidence per cell, `[rows, columns]`.
         public init(text: String, total: Float, values: [Float]) {
             self.text = text
             self.total = total
@@ -21,17 +22,18 @@ public struct EvidenceSheet: Sendable {
         }
     }
 
-    public var title: String
-    /// A line below the title; may be empty.
-    public var note: String
-    /// The square that the grid covers, padding included (`resizedToFit`).
-    public var image: GrayImage
-    public var columns: Int
-    public var rows: Int
-    /// `[rows, columns]`
-    public var heat: [Float]
-    public var words: [Word]
+    var title: String
+    var note: String
+    var image: GrayImage
+    var columns: Int
+    var rows: Int
+    var heat: [Float]
+    var words: [Word]
 
+    /// - Parameters:
+    ///   - note: a line below the title; may be empty.
+    ///   - image: the square that the grid covers, including its padding (`resizedToFit`).
+    ///   - heat: the evidence per cell, `[rows, columns]`.
     public init(
         title: String, note: String = "", image: GrayImage, columns: Int, rows: Int, heat: [Float], words: [Word]
     ) {
@@ -50,13 +52,15 @@ public struct EvidenceSheet: Sendable {
     private static let smallSide = 232
     private static let textScale = 2.0
     private static let textLineCount = 8
-    /// The words with a map of their own.
+    /// How many words get a map of their own.
     private static let mapCount = 4
+    /// Shorter words, mostly articles and prepositions, get no map.
+    private static let shortestMappedWord = 3
 
-    /// The words with most evidence that have three letters or more, at most four, best first.
+    /// The words of at least three characters with the most evidence, best first, at most `mapCount`.
     var leadingWords: [Word] {
         var seen: Set<String> = []
-        let able = words.filter { $0.total > 0 && $0.text.count >= 3 && $0.text.contains(where: \.isLetter) }
+        let able = words.filter { $0.total > 0 && $0.text.count >= Self.shortestMappedWord && $0.text.contains(where: \.isLetter) }
         let sorted = able.enumerated().sorted { ($1.element.total, $0.offset) < ($0.element.total, $1.offset) }
         return Array(sorted.map(\.element).filter { seen.insert($0.text.lowercased()).inserted }.prefix(Self.mapCount))
     }
@@ -109,7 +113,7 @@ public struct EvidenceSheet: Sendable {
         }
     }
 
-    /// Lines of words; a text that is too long ends with three dots.
+    /// The words in lines; a text that is too long ends with an ellipsis.
     private func wrappedWords(width: Int) -> [[(text: String, total: Float)]] {
         let advance = BitmapFont.advance(Self.textScale)
         var lines: [[(text: String, total: Float)]] = []

@@ -1,16 +1,18 @@
-/// A grid of numbers laid over a picture.
+/// Draws a grid of numbers over an image.
 public enum HeatMap {
     /// How a heat map is drawn.
     public struct Style: Sendable {
-        /// The longer side of the picture in pixels.
-        public var side: Int
-        /// How much of the colour lies over the picture where the value is highest, 0 … 1; it fades with the value.
-        public var opacity: Double
-        /// Interpolates between the centres of the cells; otherwise cells are squares of one colour.
-        public var isSmooth: Bool
-        /// What stands above the picture; empty: no line.
-        public var title: String
+        /// The longer side of the image in pixels.
+        var side: Int
+        var opacity: Double
+        var isSmooth: Bool
+        var title: String
 
+        /// - Parameters:
+        ///   - side: the longer side of the image in pixels.
+        ///   - opacity: how strongly the colour covers the image where the value is highest, 0 … 1; it fades with the value.
+        ///   - isSmooth: interpolates between the centres of the cells; otherwise cells are squares of one colour.
+        ///   - title: a line above the image; empty for none.
         public init(side: Int = 512, opacity: Double = 0.75, isSmooth: Bool = true, title: String = "") {
             self.side = side
             self.opacity = opacity
@@ -19,15 +21,14 @@ public enum HeatMap {
         }
     }
 
-    /// The picture with the grid over it and a colour bar at its right.
+    /// The image with the grid over it and a colour bar to its right.
     ///
-    /// The grid covers the whole picture. For values of a model's patches, hand in the square that the model saw
-    /// (`resizedToFit`), since the grid covers its padding too.
+    /// The grid covers the whole image. For a model's patches, pass the square that the model saw (`resizedToFit`), because
+    /// the grid includes its padding.
     ///
-    /// - Parameters:
-    ///   - values: `[rows, columns]` row-major, top row first; the colours span their smallest to their largest.
-    ///     Values that are not finite count as the smallest.
-    public static func overlay(
+    /// - Parameter values: `[rows, columns]` row-major, top row first. The colours span from the smallest to the largest
+    ///   value; values that are not finite count as the smallest.
+    static func overlay(
         _ image: GrayImage, values: [Float], columns: Int, rows: Int, style: Style = Style()
     ) -> RGBImage {
         precondition(columns > 0 && rows > 0 && values.count == columns * rows, "the values must fill the grid")
@@ -58,9 +59,11 @@ public enum HeatMap {
         return canvas.image
     }
 
-    /// Draws a picture with the grid over it into a square of a canvas, without a bar.
+    /// Draws an image with the grid over it into a square of a canvas, without a colour bar.
     ///
-    /// - Parameter highest: the value that has the hottest colour; values below 0 have none.
+    /// - Parameters:
+    ///   - values: `[rows, columns]` row-major, top row first.
+    ///   - highest: the value with the hottest colour; values below 0 get none.
     public static func draw(
         _ image: GrayImage, values: [Float], columns: Int, rows: Int, highest: Float, into canvas: inout Canvas,
         x: Int, y: Int, style: Style = Style()
@@ -83,14 +86,14 @@ public enum HeatMap {
                 let value =
                     style.isSmooth
                     ? smooth(grid, gridX, gridY, columns, rows) : grid[Int(gridY) * columns + Int(gridX)]
-                // What is cold keeps the radiograph's own grey.
+                // Cold areas keep the radiograph's own grey.
                 canvas.blend(
                     place.x + x, place.y + y, ColorMap.heat.color(value), style.opacity * min(1, 1.3 * value * value))
             }
         }
     }
 
-    /// Bilinear between the centres of the cells; level beyond the outermost.
+    /// Bilinear interpolation between the centres of the cells, constant beyond the outermost.
     private static func smooth(_ grid: [Double], _ x: Double, _ y: Double, _ columns: Int, _ rows: Int) -> Double {
         let (px, py) = (min(max(x - 0.5, 0), Double(columns - 1)), min(max(y - 0.5, 0), Double(rows - 1)))
         let (x0, y0) = (Int(px), Int(py))
@@ -119,7 +122,7 @@ public enum HeatMap {
     }
 }
 
-/// The colours of sheets that show radiographs: dark, so that the pictures are the brightest thing.
+/// The colours of sheets that show radiographs. They are dark, so that the images are the brightest part.
 enum Theme {
     static let background = RGBColor(17, 20, 25)
     static let card = RGBColor(29, 34, 42)

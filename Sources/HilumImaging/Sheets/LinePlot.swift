@@ -1,23 +1,32 @@
 import Foundation
 
-/// Lines over two axes: training curves, recall against time, latency.
+/// A plot of lines over two axes, such as training curves or recall against time.
 public struct LinePlot: Sendable {
+    /// One line of the plot.
     public struct Series: Sendable {
-        public var name: String
-        /// Points in the order in which they are joined; those that are not finite (or ≤ 0 on a log axis) are left out.
-        public var points: [(x: Double, y: Double)]
-        /// One range of y a point, drawn as a band; empty for none.
-        public var band: [ClosedRange<Double>]
-        /// nil: the next colour of the palette.
-        public var color: RGBColor?
-        /// Marks each point with a dot; nil: when there are at most 40.
-        public var hasDots: Bool?
+        var name: String
+        var points: [(x: Double, y: Double)]
+        var band: [ClosedRange<Double>]
+        var color: RGBColor?
+        var hasDots: Bool?
 
+        /// Longer lines are drawn without dots unless they are asked for.
+        private static let maxPointsWithDots = 40
+
+        /// Whether a line of `count` points is drawn with dots.
+        func showsDots(_ count: Int) -> Bool { hasDots ?? (count <= Self.maxPointsWithDots) }
+
+        /// - Parameters:
+        ///   - name: shown in the legend.
+        ///   - points: joined in this order; points that are not finite (or ≤ 0 on a log axis) are skipped.
+        ///   - band: a range of y for each point, drawn as a band; empty for none.
+        ///   - color: nil takes the next colour of the palette.
+        ///   - hasDots: whether each point is marked; nil marks them if there are few.
         public init(
             _ name: String, points: [(x: Double, y: Double)], band: [ClosedRange<Double>] = [], color: RGBColor? = nil,
             hasDots: Bool? = nil
         ) {
-            precondition(band.isEmpty || band.count == points.count, "a band has one range a point")
+            precondition(band.isEmpty || band.count == points.count, "a band has one range per point")
             self.name = name
             self.points = points
             self.band = band
@@ -26,19 +35,24 @@ public struct LinePlot: Sendable {
         }
     }
 
-    public var title: String
-    public var xLabel: String
-    public var yLabel: String
-    public var series: [Series]
+    var title: String
+    var xLabel: String
+    var yLabel: String
+    var series: [Series]
+    /// Whether the x axis is logarithmic.
     public var isLogX = false
+    /// Whether the y axis is logarithmic.
     public var isLogY = false
-    /// nil: what the points span (and 0 on a linear y axis, when it is near).
+    /// The range of the x axis; nil for the range of the points.
     public var xRange: ClosedRange<Double>?
+    /// The range of the y axis; nil for the range of the points, extended to 0 on a linear axis if 0 is near.
     public var yRange: ClosedRange<Double>?
-    /// Sides of the picture in pixels.
-    public var width = 960
-    public var height = 600
+    /// Width of the image in pixels.
+    var width = 960
+    /// Height of the image in pixels.
+    var height = 600
 
+    /// A plot with linear axes that fit the points.
     public init(title: String, xLabel: String, yLabel: String, series: [Series]) {
         self.title = title
         self.xLabel = xLabel
@@ -46,7 +60,7 @@ public struct LinePlot: Sendable {
         self.series = series
     }
 
-    /// Draws the plot. One without a single point shows its axes and says so.
+    /// Draws the plot. Without any points it shows empty axes and says `no data`.
     public func render() -> RGBImage {
         var canvas = Canvas(width: max(width, 320), height: max(height, 240), background: .white)
         let xAxis = PlotAxis(values: values(\.x), isLog: isLogX, given: xRange, includesZero: false, tickCount: 8)
@@ -116,7 +130,7 @@ public struct LinePlot: Sendable {
                 Double(area.x) + xAxis.share(x) * Double(area.width - 1) + 0.5,
                 Double(area.y) + (1 - yAxis.share(y)) * Double(area.height - 1) + 0.5)
         }
-        // Drawn apart and copied back, so that a line beyond a given range ends at the frame.
+        // Drawn on a copy of which only the plot area is kept, so that a line is clipped at the frame.
         var inner = canvas
         if !line.band.isEmpty {
             let lower = zip(line.points, line.band).map { place($0.x, $1.lowerBound) }
@@ -126,8 +140,8 @@ public struct LinePlot: Sendable {
         let points = line.points.map { place($0.x, $0.y) }.filter { $0.x.isFinite && $0.y.isFinite }
         inner.polyline(points, color, thickness: 2)
         canvas.copy(area, from: inner)
-        // Dots on the frame are drawn whole.
-        guard line.hasDots ?? (points.count <= 40) else { return }
+        // Dots on the frame are not clipped.
+        guard line.showsDots(points.count) else { return }
         for point in points where contains(area, point) { canvas.disc(at: point, radius: 3.5, color) }
     }
 
@@ -163,7 +177,7 @@ public struct LinePlot: Sendable {
             let color = line.color ?? ColorMap.series(index)
             canvas.line(
                 from: PixelPoint(Double(x), middle), to: PixelPoint(Double(x + 22), middle), color, thickness: 2.5)
-            if line.hasDots ?? (line.points.count <= 40) {
+            if line.showsDots(line.points.count) {
                 canvas.disc(at: PixelPoint(Double(x + 11), middle), radius: 3.5, color)
             }
             canvas.text(Canvas.shortened(line.name, columns: columns), x: x + 30, y: top, Self.textColor, scale: 1.5)
@@ -171,7 +185,7 @@ public struct LinePlot: Sendable {
     }
 }
 
-/// One axis: its range, its ticks, and where a value lies on it.
+/// One axis: its range, its ticks, and the position of a value on it.
 struct PlotAxis {
     let range: ClosedRange<Double>
     let ticks: [(value: Double, label: String)]
@@ -205,7 +219,7 @@ struct PlotAxis {
         }
     }
 
-    /// 0 at the lower end, 1 at the upper; not a number for what a log axis cannot show.
+    /// The position of a value: 0 at the lower end, 1 at the upper; NaN for what a log axis cannot show.
     func share(_ value: Double) -> Double {
         if isLog {
             return value > 0 ? log(value / range.lowerBound) / log(range.upperBound / range.lowerBound) : .nan

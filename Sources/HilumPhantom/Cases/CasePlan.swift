@@ -1,6 +1,6 @@
 import HilumCore
 
-/// What one lesion or device is, before anything is drawn.
+/// One lesion or device, as planned before anything is drawn.
 struct Lesion: Sendable, Equatable {
     enum Kind: Int, Sendable, CaseIterable {
         case effusion, consolidation, nodule, cardiomegaly, pneumothorax
@@ -19,18 +19,18 @@ struct Lesion: Sendable, Equatable {
     /// Free placement within what the words allow, each in `-1...1`.
     var jitter = SIMD2<Float>(0, 0)
 
-    /// Steps of 1.4 between the diameters, so that they can be told apart by eye; the picture is 320 mm wide.
+    /// The diameters grow by a factor of 1.4, so that they can be told apart by eye. The image is 320 mm wide.
     static let noduleDiametersInMillimetres = [17, 24, 33, 46]
     static let pictureWidthInMillimetres: Float = 320
 }
 
-/// Everything a case shows, as words can say it; both the drawing and the report are made from this alone.
+/// Everything a case shows, as words can say it. The image and the report are both made from this alone.
 struct CasePlan: Sendable {
     enum Volume: Int, Sendable { case low, normal, high }
     enum Exposure: Int, Sendable { case under, normal, over }
     enum Knob: Int, Sendable { case normal, prominent, calcified }
 
-    /// What can be seen beside the findings; at most four of them are out of the ordinary in one case.
+    /// What can be seen besides the findings. At most four facts per case are unusual.
     enum Fact: Int, Sendable, CaseIterable {
         case volume, exposure, rotation, scoliosis, elevation, knob, stomach, leads, clips, sternotomy, habitus, trachea
         case granuloma, hilum
@@ -55,7 +55,7 @@ struct CasePlan: Sendable {
     var granulomaJitter = SIMD2<Float>(0, 0)
     var hilum: Laterality?
     var lesions: [Lesion] = []
-    /// The body's own variations (the same for each study of a patient) and the film's grain.
+    /// The variations of the body (the same for each study of a patient) and the grain of the film.
     var bodySeed: UInt64 = 0
     var grainSeed: UInt64 = 0
 
@@ -65,7 +65,7 @@ struct CasePlan: Sendable {
     }
 }
 
-// MARK: - Drawing lots
+// MARK: - Random choice
 
 extension CasePlan {
     static let normalShare = 0.15
@@ -140,7 +140,7 @@ extension CasePlan {
         SIMD2(Float(random.uniform(in: -1...1)), Float(random.uniform(in: -1...1)))
     }
 
-    /// The zones of a lung in which a further lesion would be seen apart from those already there.
+    /// The zones of a lung in which another lesion would be visible apart from the present ones.
     private func freeZones(_ side: Laterality) -> [LungZone] {
         if lesion(.pneumothorax, side) != nil { return [] }
         var zones = LungZone.allCases
@@ -169,7 +169,7 @@ extension CasePlan {
         lesions.sort { ($0.kind.rawValue, $0.side == .left ? 1 : 0) < ($1.kind.rawValue, $1.side == .left ? 1 : 0) }
     }
 
-    /// A lesion of this kind, or nil where it would hide or contradict one that is there already.
+    /// A lesion of this kind, or nil if it would hide or contradict a present one.
     private func candidate(_ kind: Lesion.Kind, _ random: inout SeededGenerator) -> Lesion? {
         let side = random.pick(Laterality.allCases)
         var lesion = Lesion(kind: kind, side: side, jitter: Self.jitter(&random))

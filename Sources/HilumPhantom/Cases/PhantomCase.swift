@@ -1,14 +1,16 @@
 import HilumImaging
 
-/// The two imaginary hospitals: they word their reports and expose their films differently.
+/// One of two imaginary hospitals, which differ in exposure, noise and the wording of reports.
 public enum PhantomSite: String, Sendable, CaseIterable, Codable {
+    /// Reports in whole sentences.
     case a = "A"
+    /// Reports as notes.
     case b = "B"
 
     var key: UInt64 { self == .a ? 1 : 2 }
 }
 
-/// The patient's own side. In the picture the patient's right is on the left (the radiological convention).
+/// The patient's own side. The patient's right is on the left of the image, which is the radiological convention.
 public enum Laterality: String, Sendable, CaseIterable, Codable {
     case right
     case left
@@ -18,12 +20,13 @@ public enum Laterality: String, Sendable, CaseIterable, Codable {
     var other: Laterality { self == .right ? .left : .right }
 }
 
-/// The vertical third of a lung.
+/// A third of a lung, from top to bottom.
 public enum LungZone: Int, Sendable, CaseIterable {
     case upper
     case mid
     case lower
 
+    /// The name as reports and manifests write it.
     public var name: String {
         switch self {
         case .upper: "upper"
@@ -33,54 +36,46 @@ public enum LungZone: Int, Sendable, CaseIterable {
     }
 }
 
-/// A rectangle of whole pixels, `x` and `y` its upper left corner.
-public struct PixelBox: Sendable, Equatable {
-    public var x: Int
-    public var y: Int
-    public var width: Int
-    public var height: Int
-
-    public init(x: Int, y: Int, width: Int, height: Int) {
-        self.x = x
-        self.y = y
-        self.width = width
-        self.height = height
-    }
-}
-
 /// One finding that was drawn, with its ground truth.
 public struct PhantomFinding: Sendable, Equatable {
     /// "effusion", "consolidation", "nodule", "cardiomegaly", "pneumothorax", "pacemaker", "endotracheal tube",
     /// "nasogastric tube", "chest tube" or "central line".
     public var name: String
+    /// The patient's side; nil for findings in the middle.
     public var laterality: Laterality?
+    /// The third of the lung; nil for findings that have none.
     public var zone: LungZone?
     /// "small", "moderate", "large", or a diameter such as "21 mm".
-    public var size: String?
+    var size: String?
     /// "mild", "moderate", "severe", "patchy" or "dense".
-    public var degree: String?
-    /// What a device is and where it ends, such as "jugular, tip in the right atrium".
-    public var detail: String?
-    /// Where it stands in the picture, in pixels; always inside the picture.
-    public var box: PixelBox?
+    var degree: String?
+    /// The kind of a device and where it ends, such as "jugular, tip in the right atrium".
+    var detail: String?
+    /// Its place in the image, in pixels; always inside the image.
+    public var box: PixelRect?
 
-    /// The name and, where there is one, the side: "effusion left".
-    public var label: String {
+    /// The name and, if there is one, the side: "effusion left".
+    var label: String {
         guard let laterality else { return name }
         return "\(name) \(laterality.rawValue)"
     }
 }
 
-/// A synthetic study: the picture, its report, and what is true of both.
+/// A synthetic study: an image, its report, and the ground truth.
 public struct PhantomCase: Sendable {
+    /// `phantom-SITE-SEED-NUMBER`.
     public let id: String
+    /// The imaginary hospital that made it.
     public let site: PhantomSite
-    /// `[side, side]`; every sample is a multiple of 257, so that an 8-bit file holds the same picture.
+    /// `[side, side]`; every sample is a multiple of 257, so an 8-bit file holds the same image.
     public let image: GrayImage
+    /// The report as dictated or noted.
     public let report: String
+    /// What was drawn; empty for a normal case.
     public let findings: [PhantomFinding]
-    /// What else can be seen and is said in the report: "volume low", "rotation left", "exposure over" …
-    public let facts: [String]
+    /// Other visible facts that the report mentions: "volume low", "rotation left", "exposure over" …
+    let facts: [String]
+    /// The patient's id; one patient may have several cases.
     public let patient: String
     /// "PA" or "AP".
     public let view: String

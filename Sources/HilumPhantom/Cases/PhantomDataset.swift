@@ -3,26 +3,27 @@ import HilumCore
 import HilumImaging
 import Synchronization
 
-/// A folder of synthetic cases: `images/*.png`, `reports/*.txt`, `cases.jsonl`, and `phantom.json` with its parameters.
+/// Writes a folder of synthetic cases: `images/*.png`, `reports/*.txt`, `cases.jsonl`, and `phantom.json` with the
+/// parameters.
 public enum PhantomDataset {
-    /// What a run did.
+    /// The result of a run.
     public struct Summary: Sendable, Equatable {
-        /// All cases of the folder.
+        /// Cases in the folder.
         public var count: Int
-        /// Files written by this run; the others were there already with the right bytes.
+        /// Files that this run wrote; the others were already there with the right bytes.
         public var filesWritten: Int
     }
 
-    /// Draws `count` cases into `folder`; the same parameters give the same bytes at any number of threads.
+    /// Draws `count` cases into `folder`. The same parameters give the same bytes on any number of threads.
     ///
-    /// A run that was stopped is completed by the same call. A folder with other content is refused.
+    /// The same call completes a run that was stopped. A folder with other content is refused.
     ///
     /// - Parameters:
-    ///   - site: nil draws both in turn (even numbers site A, odd ones site B).
-    ///   - side: pixels of a picture's side, 64 … 4,096.
-    ///   - progress: is advanced by one a case; the caller finishes it.
-    ///   - encodePNG: makes the bytes of a picture; 8-bit PNG unless said otherwise.
-    /// - Throws: `PhantomError` for a foreign folder, a bad parameter, or a file that cannot be written.
+    ///   - site: nil alternates (even numbers site A, odd numbers site B).
+    ///   - side: the side of an image in pixels, in `PhantomGenerator.sides`.
+    ///   - progress: advances by one per case; the caller finishes it.
+    ///   - encodePNG: encodes an image; 8-bit PNG by default.
+    /// - Throws: `PhantomError` for a folder with other content, a bad parameter, or a file that cannot be written.
     @discardableResult
     public static func write(
         to folder: String, count: Int, seed: UInt64, site: PhantomSite?, side: Int = 256,
@@ -33,8 +34,12 @@ public enum PhantomDataset {
         guard count > 0 else {
             throw PhantomError(.badParameter("the count of cases must be at least 1, not \(count)"), path: folder)
         }
-        guard (64...4096).contains(side) else {
-            throw PhantomError(.badParameter("the side must lie between 64 and 4096 pixels, not \(side)"), path: folder)
+        let sides = PhantomGenerator.sides
+        guard sides.contains(side) else {
+            throw PhantomError(
+                .badParameter(
+                    "the side must lie between \(sides.lowerBound) and \(sides.upperBound) pixels, not \(side)"),
+                path: folder)
         }
         let parameters = Parameters(version: 1, count: count, seed: seed, site: site?.rawValue ?? "A,B", side: side)
         try prepare(folder, parameters)
@@ -68,6 +73,9 @@ public enum PhantomDataset {
 
     // MARK: The folder
 
+    /// `phantom.json` is a line; anything much longer is another file.
+    private static let maxParametersByteCount = 65_536
+
     private struct Parameters: Codable, Equatable {
         var version: Int
         var count: Int
@@ -90,14 +98,14 @@ public enum PhantomDataset {
         let present: [String]
         let bytes: [UInt8]
         do {
-            // A file that was half-written when an earlier run was stopped counts for nothing.
+            // Ignore files that an interrupted run left half-written.
             present = try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.contains(".tmp-") }
             bytes = Array(try encoder.encode(parameters)) + [UInt8(ascii: "\n")]
         } catch {
             throw PhantomError(.file("\(folder): could not be read: \(error)"), path: folder)
         }
         if present.contains("phantom.json") {
-            let stored = try? FileIO.read(mark, limitInBytes: 65_536)
+            let stored = try? FileIO.read(mark, limitInBytes: maxParametersByteCount)
             guard let stored, let found = try? JSONDecoder().decode(Parameters.self, from: Data(stored)) else {
                 throw PhantomError(.folderNotEmpty, path: folder)
             }
@@ -113,7 +121,7 @@ public enum PhantomDataset {
         }
     }
 
-    /// Writes what is missing of a case or differs; how many files that was.
+    /// Writes the files of a case that are missing or differ, and returns how many.
     private static func writeCase(
         _ phantom: PhantomCase, _ folder: String, _ encodePNG: (GrayImage) throws -> [UInt8]
     ) throws(PhantomError) -> Int {
@@ -130,8 +138,8 @@ public enum PhantomDataset {
         return files
     }
 
-    /// Puts `bytes` into a file unless they are there; in one step, but without waiting for the disk: a run that lost
-    /// power is completed by the same command.
+    /// Replaces a file unless it already holds `bytes`. The replacement is atomic but does not wait for the disk: after a
+    /// power cut, the same command completes the run.
     private static func replace(_ path: String, _ bytes: [UInt8]) throws(PhantomError) -> Bool {
         if let present = try? FileIO.read(path, limitInBytes: bytes.count), present == bytes { return false }
         do {

@@ -2,25 +2,31 @@ import HilumCore
 
 /// A folder of phantoms could not be written.
 public struct PhantomError: Error, CustomStringConvertible, Sendable {
+    /// What went wrong.
     public enum Code: Sendable, Equatable {
-        /// The folder holds something that is no run of `hilum phantom`.
+        /// The folder contains something other than a run of `hilum phantom`.
         case folderNotEmpty
-        /// The folder holds a run with other parameters, named here.
+        /// The folder contains a run with other parameters, which are given.
         case otherParameters(String)
         /// A count below 1 or a side outside 64 … 4,096.
         case badParameter(String)
+        /// A file could not be read or written.
         case file(String)
+        /// An image or a manifest row could not be encoded.
         case encoding(String)
     }
 
+    /// What went wrong.
     public let code: Code
+    /// The file or folder.
     public let path: String
 
-    public init(_ code: Code, path: String) {
+    init(_ code: Code, path: String) {
         self.code = code
         self.path = path
     }
 
+    /// A sentence for the user.
     public var description: String {
         switch code {
         case .folderNotEmpty:

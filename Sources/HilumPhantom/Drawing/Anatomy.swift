@@ -8,7 +8,7 @@ func smooth(_ x: Float) -> Float {
     return t * t * (3 - 2 * t)
 }
 
-/// Where the organs of one case stand, in fractions of the picture's side (`0...1`, origin in the upper left corner).
+/// The positions of the organs of one case, in fractions of the image's side (`0...1`, origin in the upper left corner).
 struct Anatomy {
     let plan: CasePlan
     let centre: Float
@@ -59,7 +59,7 @@ struct Anatomy {
         shift = (plan.rotation?.sign ?? 0) * 0.046
     }
 
-    /// The middle of the mediastinum at a row; a deviated trachea takes its upper part along.
+    /// The middle of the mediastinum at a row. A deviated trachea shifts its upper part.
     func middle(_ v: Float) -> Float {
         let pull = (plan.trachea?.sign ?? 0) * 0.030 * smooth((0.42 - v) / 0.16)
         return centre + shift + pull
@@ -84,7 +84,7 @@ struct Anatomy {
         return 0.15 + (chest - 0.15) * (1 - (1 - t) * (1 - t)).squareRoot()
     }
 
-    /// How far the mediastinum and the heart reach to one side of `middle`.
+    /// How far the mediastinum and the heart extend to one side of `middle`.
     func medial(_ side: Laterality, _ v: Float) -> Float {
         let top = min(max((v - apex) / 0.07, 0), 1)
         let tip = 0.15 - 0.092 * (1 - (1 - top) * (1 - top)).squareRoot()
@@ -122,7 +122,7 @@ struct Anatomy {
         return min(neck, waist)
     }
 
-    /// The middle of a lesion of `radius` in a zone, as far off centre as `jitter` says.
+    /// The centre of a lesion of this `radius` in a zone, displaced by `jitter`.
     func place(_ side: Laterality, _ zone: LungZone, radius: Float, jitter: SIMD2<Float>) -> SIMD2<Float> {
         let bottom = dome(side) + 0.02
         let third = (bottom - apex - 0.03) / 3

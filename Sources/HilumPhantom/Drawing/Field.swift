@@ -1,4 +1,6 @@
-/// The smallest box that holds the pixels noted so far.
+import HilumImaging
+
+/// The smallest rectangle that contains the pixels noted so far.
 struct BoxTracker {
     var minX = Int.max
     var minY = Int.max
@@ -13,16 +15,16 @@ struct BoxTracker {
         maxY = max(maxY, y)
     }
 
-    var box: PixelBox? {
+    var box: PixelRect? {
         guard minX <= maxX else { return nil }
-        return PixelBox(x: minX, y: minY, width: maxX - minX + 1, height: maxY - minY + 1)
+        return PixelRect(x: minX, y: minY, width: maxX - minX + 1, height: maxY - minY + 1)
     }
 }
 
-/// The picture while it is drawn: attenuation (0 air … 1 metal) and how much of each pixel is lung, `[side, side]`
+/// The image while it is drawn: attenuation (0 air … 1 metal) and the share of lung in each pixel, both `[side, side]`
 /// row-major.
 ///
-/// Thread rule: one owner at a time; it lives for one case.
+/// Thread rule: one owner at a time. It exists for one case.
 final class Field {
     let side: Int
     let scale: Float
@@ -45,14 +47,14 @@ final class Field {
         lung.deallocate()
     }
 
-    /// Runs `body` and answers the box of the pixels that it changed visibly.
-    func tracking(_ body: () -> Void) -> PixelBox? {
+    /// Runs `body` and returns the bounds of the pixels that it visibly changed.
+    func tracking(_ body: () -> Void) -> PixelRect? {
         tracker = BoxTracker()
         body()
         return tracker.box
     }
 
-    /// The pixels whose middle may lie in `low...high`, cut to the picture.
+    /// The pixels whose centre may lie in `low...high`, clipped to the image.
     @inline(__always)
     func span(_ low: Float, _ high: Float) -> Range<Int> {
         let first = max(0, min(side, Int((low * scale).rounded(.down))))
@@ -60,11 +62,11 @@ final class Field {
         return first..<max(first, last)
     }
 
-    /// What a blob does to the pixels under it.
+    /// How a blob changes the pixels under it.
     enum Paint {
-        /// Adds so much.
+        /// Adds this amount.
         case add(Float)
-        /// Pulls towards the first with the strength of the second.
+        /// Moves towards the first value with the strength of the second.
         case toward(Float, Float)
     }
 
@@ -93,7 +95,7 @@ final class Field {
         }
     }
 
-    /// A line of round pen strokes through `points`, `width` thick, pulled towards `target`.
+    /// Draws a line with a round pen of this `width` through `points`, moving pixels towards `target`.
     func stroke(_ points: [SIMD2<Float>], width: Float, target: Float, strength: Float = 1) {
         guard points.count > 1 else { return }
         for index in 1..<points.count {
@@ -105,7 +107,7 @@ final class Field {
         }
     }
 
-    /// Adds `amount` along a tapering segment, within the lung only (vessels).
+    /// Adds `amount` along a tapering segment, only inside the lung. Draws vessels.
     func vessel(_ from: SIMD2<Float>, _ to: SIMD2<Float>, _ startWidth: Float, _ endWidth: Float, amount: Float) {
         segment(from, to, startWidth, endWidth) { [value, lung] offset, alpha in
             // Safety: `segment` hands out offsets inside the picture only.

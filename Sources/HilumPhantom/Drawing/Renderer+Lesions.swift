@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumImaging
 
 @inline(__always)
 func exponentiate(_ base: Float, _ exponent: Float) -> Float { Foundation.pow(base, exponent) }
@@ -23,7 +24,7 @@ extension Renderer {
         }
     }
 
-    private func heartBox() -> PixelBox? {
+    private func heartBox() -> PixelRect? {
         let middle = anatomy.middle(anatomy.heartRow)
         var tracker = BoxTracker()
         let last = field.side - 1

@@ -1,16 +1,16 @@
 import HilumCore
 import HilumImaging
 
-/// Draws a plan: soft tissue, lungs, vessels, lesions, bones, devices, then film and grain.
+/// Draws a plan: soft tissue, lungs, vessels, lesions, bones and devices, then film and grain.
 ///
-/// Thread rule: one renderer a case, one thread at a time.
+/// Thread rule: one renderer per case, one thread at a time.
 struct Renderer {
     let plan: CasePlan
     let anatomy: Anatomy
     let field: Field
-    var boxes: [PixelBox?]
+    var boxes: [PixelRect?]
 
-    static func render(_ plan: CasePlan, side: Int) -> (image: GrayImage, boxes: [PixelBox?]) {
+    static func render(_ plan: CasePlan, side: Int) -> (image: GrayImage, boxes: [PixelRect?]) {
         var renderer = Renderer(plan: plan, side: side)
         renderer.drawTissue()
         renderer.drawVessels()
@@ -66,7 +66,7 @@ struct Renderer {
                 let bulk = max(0, 1 - abs(u - middle - 0.03) * 4.2)
                 let outside = smooth((off - reach + 0.03) * 14)
                 let tissue = 0.60 + (wall - 0.60) * outside + 0.07 * smooth(-below * 8) + 0.075 * bulk
-                // Lung is a little whiter near the hilum and where the patient is turned to.
+                // Lung is a little whiter near the hilum and on the side to which the patient is turned.
                 let core = max(0, 1 - off * 3.2)
                 var inside = aeration + 0.10 * core
                 if veilSide != 0 && (u - middle) * veilSide > 0 { inside += 0.07 }
@@ -89,7 +89,7 @@ struct Renderer {
             for index in 0..<13 {
                 let angle = Float(index) / 12 * 2.5 - 1.25 + 0.12 * Float(random.uniform(in: -1...1))
                 let length = 0.15 + 0.09 * Float(random.uniform())
-                // A turn by a rational parametrisation of the circle: no sine a stroke.
+                // The rational parametrisation of the circle avoids a sine per stroke.
                 let half = angle * 0.5
                 let turn = SIMD2((1 - half * half) / (1 + half * half), 2 * half / (1 + half * half))
                 let middle = hilum + SIMD2(turn.x * side.sign, turn.y) * (length * 0.5)

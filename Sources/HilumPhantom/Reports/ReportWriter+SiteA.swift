@@ -215,7 +215,7 @@ extension ReportWriter {
         }
     }
 
-    // MARK: What is not there
+    // MARK: What is absent
 
     mutating func negationsA() {
         var options: [String] = []

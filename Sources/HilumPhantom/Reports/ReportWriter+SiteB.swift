@@ -147,7 +147,7 @@ extension ReportWriter {
         if plan.hasMonitorLeads { say(["ECG leads in situ.", "Monitor electrodes on the chest."]) }
     }
 
-    // MARK: What is not there
+    // MARK: What is absent
 
     mutating func negationsB() {
         var options: [String] = []

@@ -1,8 +1,8 @@
 import HilumCore
 
-/// Puts a plan into words: every fact that can be seen, then what is not there, then the impression.
+/// Writes the report of a plan: every visible fact, then what is absent, then the impression.
 ///
-/// Site A dictates whole sentences, site B notes; both name the patient's side.
+/// Site A dictates whole sentences, site B writes notes. Both name the patient's side.
 struct ReportWriter {
     let plan: CasePlan
     var random: SeededGenerator
@@ -20,7 +20,7 @@ struct ReportWriter {
 
     mutating func say(_ options: [String]) { sentences.append(pick(options)) }
 
-    // MARK: Wholes
+    // MARK: Whole reports
 
     private mutating func writeA() -> String {
         let view =
@@ -52,7 +52,7 @@ struct ReportWriter {
         return "\(view) \(body) \(pick(["Conclusion: ", "Opinion: ", "Summary: "]))\(impression())"
     }
 
-    /// The findings as a radiologist might go through them: devices first or last, the rest by lot.
+    /// The findings in an order a radiologist might use: devices first or last, the rest at random.
     private mutating func ordered() -> [Lesion] {
         var inside = plan.lesions.filter { $0.kind.rawValue < Lesion.Kind.pacemaker.rawValue }
         let devices = plan.lesions.filter { $0.kind.rawValue >= Lesion.Kind.pacemaker.rawValue }
@@ -119,6 +119,6 @@ struct ReportWriter {
 }
 
 extension String {
-    /// The text with its first letter in upper case ("Moderate-sized").
+    /// The text with its first letter capitalised ("Moderate-sized").
     var sentenceStart: String { prefix(1).uppercased() + dropFirst() }
 }
