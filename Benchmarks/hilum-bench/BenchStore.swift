@@ -138,8 +138,9 @@ final class BenchStore {
         if precision == .i8, let stored = try transaction.get(environment.table("meta"), "quantizer") {
             // Safety: the index asks for one piece of the residuals at a time.
             nonisolated(unsafe) let residualFetcher = fetchers.1
-            let residuals: @Sendable (Int, (UnsafeRawBufferPointer) throws -> Void) throws -> Void = { piece, use in
+            let residuals: HNSWIndex.ResidualReader = { piece, use in
                 try residualPiece(piece, environment, residualFetcher, use)
+                return true
             }
             return try HNSWIndex(
                 restoring: number(transaction, environment, "link bytes"),

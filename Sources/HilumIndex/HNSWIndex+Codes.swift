@@ -14,6 +14,11 @@ extension HNSWIndex {
     /// Gives the bytes of a piece to its second argument.
     public typealias PieceReader = (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
 
+    /// Gives the bytes of a piece of residuals to its second argument. False, without calling it, when the piece of this checkpoint is
+    /// gone because a newer checkpoint has taken its place.
+    public typealias ResidualReader =
+        @Sendable (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool
+
     private var codeByteCount: Int { hilum_code_bytes(dimension) }
     private var residualByteCount: Int { hilum_residual_bytes(dimension) }
 
@@ -29,6 +34,45 @@ extension HNSWIndex {
         !store.hasResiduals ? 0 : (isLinked.count + residualPieceRowCount - 1) / residualPieceRowCount
     }
 
+    /// The length of a piece of codes in bytes. As the writer; with `i8` only.
+    public func codePieceByteCount(_ piece: Int) -> Int {
+        rows(of: piece, codePieceRowCount).count * codeByteCount
+    }
+
+    /// The length of a piece of residuals in bytes. As the writer; with `i8` and residuals only.
+    public func residualPieceByteCount(_ piece: Int) -> Int {
+        rows(of: piece, residualPieceRowCount).count * residualByteCount
+    }
+
+    private func rows(of piece: Int, _ rowCount: Int) -> Range<Int> {
+        (piece * rowCount)..<min((piece + 1) * rowCount, isLinked.count)
+    }
+
+    // MARK: What a checkpoint has to write
+
+    /// The pieces of codes whose rows changed since `noteCheckpoint`, ascending; in a new index all that there are. None after
+    /// `init(restoring:links:…)`. As the writer; with `i8` only.
+    public func changedCodePieces() -> [Int] { changedPieces.codes.sorted() }
+
+    /// The pieces of residuals whose rows changed since `noteCheckpoint`, as `changedCodePieces`; none when residuals are not kept.
+    public func changedResidualPieces() -> [Int] { store.hasResiduals ? changedPieces.residuals.sorted() : [] }
+
+    /// Everything up to here is in a checkpoint: from now on only later changes count. As the writer.
+    public func noteCheckpoint() { changedPieces = ChangedPieces() }
+
+    /// Notes that the row of a slot was written.
+    func noteChange(of slot: UInt32) {
+        changedPieces.codes.insert(Int(slot) / codePieceRowCount)
+        changedPieces.residuals.insert(Int(slot) / residualPieceRowCount)
+    }
+
+    /// Notes that no piece is in a checkpoint.
+    func noteChangeOfAll() {
+        guard precision == .i8 else { return }
+        changedPieces.codes = Set(0..<codePieceCount)
+        changedPieces.residuals = Set(0..<residualPieceCount)
+    }
+
     /// The quantizer of an index with codes of 8 bits.
     public var quantizer: ScalarQuantizer? { kernels.codeBook?.quantizer }
 
@@ -42,12 +86,14 @@ extension HNSWIndex {
 
     /// Lends the bytes of a piece of residuals to `body`. As the writer; with `i8` and residuals only.
     ///
-    /// - Throws: `.damagedLinks` when residuals cannot be read that were left where they are kept; what `body` throws.
+    /// - Throws: `.damagedLinks` when residuals cannot be read that were left where they are kept, or are gone from there; what `body`
+    ///   throws.
     public func withResidualPiece<Result>(
         _ piece: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         precondition(store.hasResiduals && (0..<residualPieceCount).contains(piece), "no such piece of residuals")
         try fetchResiduals()
+        guard !lacksResiduals else { throw IndexError.damaged("residuals are gone") }
         return try withRows(of: piece, residualPieceRowCount, residualByteCount, { store.residual($0) }, body)
     }
 
@@ -55,7 +101,7 @@ extension HNSWIndex {
         of piece: Int, _ rowCount: Int, _ byteCount: Int, _ row: (UInt32) -> UnsafeMutableRawPointer?,
         _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
-        let slots = (piece * rowCount)..<min((piece + 1) * rowCount, isLinked.count)
+        let slots = rows(of: piece, rowCount)
         let bytes = [UInt8](unsafeUninitializedCapacity: slots.count * byteCount) { buffer, initialized in
             for slot in slots {
                 // Safety: the buffer has a row for each slot, and so does the arena.
@@ -79,15 +125,17 @@ extension HNSWIndex {
     ///   - residuals: reads a piece of residuals of this same checkpoint, when it is first needed: by a search, a change, `vector` or
     ///     `holds` (and the last quarter of them at once), from whatever thread that runs on, but one at a time. So none of these
     ///     may be called where the closure cannot work (inside of a transaction, say), and the closure must not call the index.
-    ///     Until they are needed residuals take no memory. Nil: none are read. Hits are then ordered by codes alone, and whoever
-    ///     has the vectors orders a few more than are needed by these.
-    ///   - isThere: whether an item is still to be found; those that are not are removed with repair, which needs the residuals.
+    ///     Until they are needed residuals take no memory. Returning false says that the piece is gone: the search goes on with
+    ///     codes alone for its rows, and `lacksResiduals` is true from then on. Nil: none are read. Hits are then ordered by codes
+    ///     alone, and whoever has the vectors orders a few more than are needed by these.
+    ///   - isThere: whether an item is still to be found. Nodes without any are removed with repair, which needs the residuals,
+    ///     unless nothing is left.
     /// - Throws: `IndexError` `.damagedLinks`, also in place of what `residuals` throws, or `links` after the first piece; what
     ///   `codes` throws.
     public convenience init(
         restoring linkByteCount: Int, links: (_ piece: Int) throws -> [UInt8], dimension: Int, metric: Metric,
         quantizer: ScalarQuantizer, codes: PieceReader,
-        residuals: (@Sendable (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Void)? = nil,
+        residuals: ResidualReader? = nil,
         isThere: (_ item: UInt32) -> Bool
     ) throws {
         guard quantizer.offset.count == dimension else {
@@ -136,9 +184,7 @@ extension HNSWIndex {
             self.residuals = ResidualSource(
                 rowCount: residualPieceRowCount, pieceCount: residualPieceCount, read: residuals)
         }
-        guard restoration.goneItemCount > 0 else { return }
-        try fetchResiduals()
-        for slot in isLinked.indices where isLinked[slot] && !store.isLive(UInt32(slot)) { removeNode(UInt32(slot)) }
+        if restoration.goneItemCount > 0 { try removeDeadNodes() }
     }
 
     private func setRows(
@@ -172,6 +218,16 @@ extension HNSWIndex {
         if residuals.isNearlyComplete { try fetchResiduals() }
     }
 
+    /// Whether residuals were gone when they were wanted. Hits whose rows they are have the distances of codes alone, and whoever has
+    /// the vectors orders a few more than are needed by these. `vector` and `holds` know only the codes of such items. Any thread.
+    public var lacksResiduals: Bool { residuals?.lacksPieces ?? false }
+
+    /// Whether the residual of a node was gone when it was wanted.
+    func lacksResidual(_ node: UInt32) -> Bool {
+        guard let residuals, residuals.lacksPieces else { return false }
+        return residuals.isGone(Int(node))
+    }
+
     /// Reads whatever residuals are not in memory yet, so that no search has to. Any thread.
     ///
     /// - Throws: `.damagedLinks`
@@ -185,9 +241,30 @@ extension HNSWIndex {
     private func fetchPiece(of slot: Int, _ residuals: ResidualSource) throws(IndexError) {
         let isLast = try residuals.fetch(slot) { piece, bytes in
             try setRows(of: piece, residuals.rowCount, residualByteCount, bytes) { store.residual($0) }
+        } fill: { piece in
+            let first = piece * residuals.rowCount
+            for slot in first..<min(first + residuals.rowCount, slots.load(ordering: .acquiring)) {
+                setMiddle(UInt32(slot))
+            }
         }
         if isLast { store.gatherResiduals(nodeCount: slots.load(ordering: .acquiring)) }
     }
+
+    /// Gives a slot the residual that stands for the middle of its code's steps, so that fine distances are those of the code.
+    private func setMiddle(_ slot: UInt32) {
+        guard let residual = store.residual(slot) else { return }
+        let width = residualByteCount - 8
+        // Safety: `codes.h` lays them out: `width` elements, then the sum of squares, of 4 and of 8 bytes.
+        let square = store.code(slot).loadUnaligned(fromByteOffset: width, as: UInt32.self)
+        residual.initializeMemory(as: UInt8.self, repeating: 0, count: width)
+        (residual + width).storeBytes(of: UInt64(square) << 16, as: UInt64.self)
+    }
+}
+
+/// Pieces whose rows are not in the last checkpoint as they are now. The one writer's own.
+struct ChangedPieces {
+    var codes: Set<Int> = []
+    var residuals: Set<Int> = []
 }
 
 extension ScalarQuantizer {

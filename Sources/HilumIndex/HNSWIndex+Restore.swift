@@ -74,6 +74,7 @@ extension HNSWIndex {
         }
         try checkStructure(header)
         table.reserve(nodeCount)
+        noteChangeOfAll()
         try resolve(loaded, vectors: vectors)
     }
 
@@ -270,9 +271,27 @@ extension HNSWIndex {
                 }
             }
         }
-        for slot in isLinked.indices where isLinked[slot] && !store.isLive(UInt32(slot)) { removeNode(UInt32(slot)) }
+        try removeDeadNodes()
         restoration.changedItemCount = changed.count
         for item in changed where try vectors(item, buffer) { try insert(UnsafeBufferPointer(buffer), item: item) }
+    }
+
+    /// Takes out the nodes that were left without items: with repair, or all at once when there are no others.
+    func removeDeadNodes() throws(IndexError) {
+        let dead = isLinked.indices.filter { isLinked[$0] && !store.isLive(UInt32($0)) }
+        guard !dead.isEmpty else { return }
+        guard dead.count < nodeCount else {
+            setEntry(absent)
+            root = absent
+            addToNodeCount(-dead.count)
+            for slot in dead {
+                isLinked[slot] = false
+                retireSlot(UInt32(slot))
+            }
+            return
+        }
+        try fetchResiduals()
+        for slot in dead { removeNode(UInt32(slot)) }
     }
 
     /// Whether a vector is the one that `node` was linked by; the first one that is becomes the node's.

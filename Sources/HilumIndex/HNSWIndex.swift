@@ -63,6 +63,8 @@ public final class HNSWIndex: @unchecked Sendable {
 
     // The writer's own.
     var table: VectorTable
+    /// What the next checkpoint of the codes has to write.
+    var changedPieces = ChangedPieces()
     /// False after `restoring` from codes, until the writer is first at work: only it needs the table.
     var isTableFilled = true
     var inLinks: InLinks?
@@ -174,7 +176,7 @@ public final class HNSWIndex: @unchecked Sendable {
         let residual = store.residual(node).map { _ in scratch.member }
         codeBook.encode(base, code: code, residual: residual)
         guard memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
-        guard let residual, let stored = store.residual(node) else { return true }
+        guard let residual, let stored = store.residual(node), !lacksResidual(node) else { return true }
         return memcmp(residual, stored, hilum_residual_bytes(dimension)) == 0
     }
 
@@ -332,7 +334,9 @@ public final class HNSWIndex: @unchecked Sendable {
         case .bf16:
             store.vector(slot).update(from: vector, count: dimension)
             hilum_f32_to_bf16(vector, store.code(slot).assumingMemoryBound(to: UInt16.self), dimension)
-        case .i8: kernels.codeBook?.encode(vector, code: store.code(slot), residual: store.residual(slot))
+        case .i8:
+            kernels.codeBook?.encode(vector, code: store.code(slot), residual: store.residual(slot))
+            noteChange(of: slot)
         }
     }
 
@@ -355,7 +359,7 @@ public final class HNSWIndex: @unchecked Sendable {
             if !isReady { codeBook.encode(vector, code: code, residual: residual) }
             isReady = true
             guard memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
-            guard let stored = store.residual(node) else { return true }
+            guard let stored = store.residual(node), !lacksResidual(node) else { return true }
             return memcmp(residual, stored, hilum_residual_bytes(dimension)) == 0
         }
     }

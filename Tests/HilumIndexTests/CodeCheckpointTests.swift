@@ -28,16 +28,20 @@ private struct CodeCheckpoint {
         quantizer = try ScalarQuantizer(decoding: kept.encoded)
     }
 
-    /// - Parameter pieceByteCount: of the links; nil gives them whole.
+    /// - Parameters:
+    ///   - pieceByteCount: of the links; nil gives them whole.
+    ///   - gonePieces: of the residuals, which a newer checkpoint has replaced.
     func restored(
         pieceByteCount: Int? = nil, keepsResiduals: Bool = true, reads: AtomicCount? = nil,
-        isThere: (UInt32) -> Bool = { _ in true }
+        gonePieces: Set<Int> = [], isThere: (UInt32) -> Bool = { _ in true }
     ) throws -> HNSWIndex {
         let pieces = residuals
-        let reader: @Sendable (Int, (UnsafeRawBufferPointer) throws -> Void) throws -> Void = { piece, use in
+        let reader: HNSWIndex.ResidualReader = { piece, use in
             reads?.value.add(1, ordering: .relaxed)
+            if gonePieces.contains(piece) { return false }
             let bytes = piece < pieces.count ? pieces[piece] : []
             try bytes.withUnsafeBytes { try use($0) }
+            return true
         }
         let size = pieceByteCount ?? max(links.count, 1)
         return try HNSWIndex(
@@ -371,6 +375,105 @@ private struct CodeCheckpoint {
             #expect(!holds(restored, Self.base.row(700), 700) && restored.vector(of: 700) == nil)
             #expect(restored.remove(item: 60) && restored.validate() == [])
         }
+    }
+
+    @Test("Residuals that a newer checkpoint replaced leave the distances of codes, and the index says so")
+    func goneResiduals() throws {
+        let index = try makeIndex(Self.base)
+        let checkpoint = try CodeCheckpoint(index)
+        let coarse = try checkpoint.restored(keepsResiduals: false)
+        let rowCount = checkpoint.residuals[0].count / (208 + 8)
+        let restored = try checkpoint.restored(gonePieces: [1, 3])
+        #expect(!restored.lacksResiduals)
+        for row in 60..<160 {
+            let query = Self.base.row(row)
+            let plain = try coarse.findExactly(query, k: 1_400).hits
+            let fine = try index.findExactly(query, k: 1_400).hits
+            let codeDistances = Dictionary(uniqueKeysWithValues: plain.map { ($0.item, $0.distance) })
+            let distances = Dictionary(uniqueKeysWithValues: fine.map { ($0.item, $0.distance) })
+            for hit in try restored.findExactly(query, k: 1_400).hits where hit.item < 1_300 {
+                let isGone = [1, 3].contains(Int(hit.item) / rowCount)
+                let wanted = try #require(isGone ? codeDistances[hit.item] : distances[hit.item])
+                #expect(abs(hit.distance - wanted) <= 1e-5 * (1 + wanted), "item \(hit.item)")
+            }
+            #expect(try restored.find(query, k: 3, ef: 40).hits.first?.item == UInt32(row))
+        }
+        #expect(restored.lacksResiduals && restored.validate() == [])
+        // What is known of the vector is its code.
+        #expect(holds(restored, Self.base.row(310), 310) && !holds(restored, Self.base.row(311), 310))
+        #expect(restored.vector(of: 310) == coarse.vector(of: 310) && restored.vector(of: 310) != index.vector(of: 310))
+        #expect(throws: IndexError.self) { try restored.withResidualPiece(1) { _ in } }
+        // A copy still finds its node, and the index takes changes.
+        let nodes = restored.nodeCount
+        try restored.insert(Self.base.row(310), 4_000)
+        #expect(restored.nodeCount == nodes && restored.remove(item: 311) && restored.validate() == [])
+    }
+
+    @Test("A checkpoint has to write the pieces whose rows changed, and no others")
+    func changedPieces() throws {
+        let index = try HNSWIndex(
+            dimension: 200, metric: .squaredEuclidean, precision: .i8, quantizer: Self.base.quantizer)
+        #expect(index.changedCodePieces() == [] && index.changedResidualPieces() == [])
+        try index.insertAll(Self.base)
+        #expect(index.changedCodePieces() == [0, 1] && index.changedResidualPieces() == [0, 1, 2, 3, 4])
+        var stored = try CodeCheckpoint(index)
+        for piece in stored.codes.indices { #expect(index.codePieceByteCount(piece) == stored.codes[piece].count) }
+        for piece in stored.residuals.indices {
+            #expect(index.residualPieceByteCount(piece) == stored.residuals[piece].count)
+        }
+        index.noteCheckpoint()
+        #expect(index.changedCodePieces() == [] && index.changedResidualPieces() == [])
+
+        // A row behind the others, a copy, and a row in the place of one that was removed.
+        let others = VectorSet(.clusters, count: 40, dimension: 200, seed: 58)
+        try index.insert(others.row(0), 2_000)
+        #expect(index.changedCodePieces() == [1] && index.changedResidualPieces() == [4])
+        index.noteCheckpoint()
+        try index.insert(Self.base.row(3), 2_001)
+        index.remove(item: 700)
+        #expect(index.changedCodePieces() == [] && index.changedResidualPieces() == [])
+        try index.insert(others.row(1), 2_002)
+        #expect(index.changedCodePieces() == [0] && index.changedResidualPieces() == [2])
+
+        // Writing only those gives what writing all gives.
+        try index.insertAll(others, items: (5_000..<5_040).map { $0 })
+        for item in 100..<UInt32(140) { index.remove(item: item) }
+        try index.insertAll(others, items: (6_000..<6_040).map { $0 })
+        let whole = try CodeCheckpoint(index)
+        // The first of the changes above were noted as written, so they are taken over here.
+        stored.codes[1] = whole.codes[1]
+        stored.residuals[4] = whole.residuals[4]
+        for piece in index.changedCodePieces() { stored.codes[piece] = whole.codes[piece] }
+        for piece in index.changedResidualPieces() { stored.residuals[piece] = whole.residuals[piece] }
+        #expect(stored.codes == whole.codes && stored.residuals == whole.residuals)
+
+        let restored = try whole.restored()
+        #expect(restored.changedCodePieces() == [] && restored.changedResidualPieces() == [])
+        // Removing with repair changes links alone.
+        let repaired = try whole.restored { $0 % 5 != 0 }
+        #expect(repaired.changedCodePieces() == [] && repaired.changedResidualPieces() == [])
+        let fromVectors = try HNSWIndex(
+            restoring: whole.links, dimension: 200, metric: .squaredEuclidean, precision: .i8,
+            quantizer: Self.base.quantizer
+        ) { item, buffer in
+            let row = item < 1_300 ? Self.base.row(Int(item)) : index.vector(of: item) ?? []
+            return row.count == buffer.count && buffer.update(fromContentsOf: row) == buffer.count
+        }
+        #expect(fromVectors.changedCodePieces() == [0, 1])
+        #expect(fromVectors.changedResidualPieces() == Array(0..<fromVectors.residualPieceCount))
+    }
+
+    @Test("When every item is gone nothing is repaired, and no residual is read")
+    func allItemsAreGone() throws {
+        let checkpoint = try CodeCheckpoint(try makeIndex(Self.base))
+        let reads = AtomicCount()
+        let nothing = try checkpoint.restored(reads: reads) { _ in false }
+        #expect(reads.current == 0 && nothing.count == 0 && nothing.nodeCount == 0 && nothing.validate() == [])
+        // Copies that are gone leave their node as it is.
+        let fewer = try checkpoint.restored(reads: reads) { $0 < 1_300 }
+        #expect(reads.current == 0 && fewer.restoration.goneItemCount == 30 && fewer.validate() == [])
+        try nothing.insertAll(Self.base)
+        #expect(nothing.validate() == [] && nothing.count == 1_300 && nothing.slots.load(ordering: .relaxed) == 1_300)
     }
 
     @Test func theErrorOfTheCodesComesThrough() throws {
