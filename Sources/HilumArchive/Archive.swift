@@ -9,25 +9,24 @@ import Synchronization
 ///
 ///     put ──► read, decode, embed (all cores) ──► one transaction ──► graphs and attributes in memory ──► return
 ///     search ──► embed or fetch ──► filter to a set ──► image graph, report graph ──► best per case ──► records
-///     open ──► records and vectors with their checksums ──► links of the checkpoint ──► link what is newer
+///     open ──► checkpoint: sets, codes, links ──► changes since ──► the first answer; residuals and postings when wanted
 ///
-/// The truth is in LMDB (`Store`); the graphs and the attributes are memory, made again at each start.
+/// The truth is in LMDB (`Store`): cases, reports and vectors. Graphs and attributes are memory, which a checkpoint in the same store
+/// brings back; without one they are made again.
 ///
 ///     ARCHIVE/data.mdb, lock.mdb   the store
 ///     ARCHIVE/writer.lock          held by the one process that writes
 ///     ARCHIVE/model/               the model's files, so that an archive is whole by itself
 ///     ARCHIVE/images/<aa>/<hash>   images that came as bytes
 ///
-/// | file | what |
+/// | folder | what |
 /// | --- | --- |
-/// | `Archive.swift` | create, open, close, get, count |
-/// | `Archive+Put.swift`, `Archive+Commit.swift` | put and delete |
-/// | `Archive+Search.swift` | search |
-/// | `Archive+Recall.swift`, `RecallEstimator.swift`, `RecallProbe.swift` | how much of the exact answer searches find |
-/// | `Archive+Checkpoint.swift` | loading, links on disk |
-/// | `Archive+Check.swift` | the proof that all of it agrees |
-/// | `Store.swift`, `CaseEntry.swift`, `ByteCoding.swift` | bytes on disk |
-/// | `Manifest*.swift`, `SourceScanner.swift`, `BulkIndexer.swift`, `Journal.swift` | bulk indexing |
+/// | `Store/` | tables, keys and bytes on disk; metadata turned round for filters |
+/// | `Open/` | opening, checkpoints, the upgrade of older formats |
+/// | `Ingest/` | sources and manifests, reading and embedding cases, put and delete |
+/// | `Query/` | search, filters, explanations |
+/// | `Recall/` | how much of the exact answer searches find |
+/// | `Check/` | the proof that all of it agrees |
 ///
 /// Thread rule: any thread may call anything; writes take turns, searches do not wait for them.
 public final class Archive: @unchecked Sendable {
@@ -45,7 +44,7 @@ public final class Archive: @unchecked Sendable {
         /// Links are written after this many changes, or after a twentieth of the cases if that is more.
         public var changesBetweenCheckpoints = 2000
         public var graph = HNSWParameters()
-        /// Graphs of so many vectors when the archive opens are walked on codes of 8 bits, smaller ones on the vectors themselves.
+        /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
 
         public init() {}
@@ -54,9 +53,21 @@ public final class Archive: @unchecked Sendable {
     struct Counters {
         var nextNumber: UInt32
         var deletions: Int
-        var checkpoint: UInt32 = 0
+        /// The newest checkpoint; nil while there is none.
+        var checkpoint: CheckpointHead?
         var changesSinceCheckpoint = 0
+        /// Rows in the table `changes`.
+        var changeRowCount = 0
         var isClosed = false
+
+        /// Cases below this number are in the checkpoint; a change of one of them is a row of `changes`.
+        var watermark: UInt32 { checkpoint?.watermark ?? 0 }
+
+        mutating func noteCheckpoint(_ head: CheckpointHead) {
+            checkpoint = head
+            changesSinceCheckpoint = 0
+            changeRowCount = 0
+        }
     }
 
     public let path: String
@@ -72,7 +83,8 @@ public final class Archive: @unchecked Sendable {
     public let dimension: Int?
     public let options: Options
     let store: Store
-    let graphs: Graphs?
+    /// Changes only when codes are fitted anew, by the writer.
+    let graphState: Mutex<Graphs?>
     let attributes: ReadWriteLock<Attributes>
     let progress: Mutex<Counters>
     /// Held through every write, its transaction and its change of the graphs.
@@ -80,6 +92,9 @@ public final class Archive: @unchecked Sendable {
     private var writerLock: WriterLock?
 
     static let ownProcess: Int32 = getpid()
+
+    /// The graphs as they are; nil as long as there is no model.
+    var graphs: Graphs? { graphState.withLock { $0 } }
 
     // MARK: Creating
 
@@ -142,31 +157,22 @@ public final class Archive: @unchecked Sendable {
 
     // MARK: Opening
 
-    /// Opens the archive at `path`: reads every record, checks its checksum, and links what the checkpoint lacks.
+    /// Opens the archive at `path`: reads codes and links of the checkpoint and links what is newer.
+    ///
+    /// Every page and every value is checked when it is first read, not before; `check` reads all of them. An archive of an older format
+    /// is brought to the present one first, which takes the rights of a writer.
     ///
     /// - Parameter embedder: encodes texts and images. Without one, only searches by id and by vector are possible, and
     ///   nothing can be put.
-    /// - Throws: `.notFound`, `.busy` with the process that writes, `.stale` for an embedder of another model,
-    ///   `.damaged`, `.io`.
-    /// - Complexity: O(n) to load, O(log n) for each vector above the checkpoint.
+    /// - Throws: `.notFound`, `.busy` with the process that writes, `.stale` for an embedder of another model or an archive of a
+    ///   newer format, `.damaged`, `.io`.
+    /// - Complexity: O(n) in codes and links, O(log n) for each vector above the checkpoint.
     public init(
         path: String, mode: Mode, embedder: (any Embedder)? = nil, options: Options = Options()
     ) throws {
         let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         let state = try withArchiveErrors { () throws -> Opened in
-            guard access(absolute + "/data.mdb", F_OK) == 0 else {
-                throw ArchiveError(.notFound, "\(path): there is no archive here; make one with `hilum init`")
-            }
-            let lock: WriterLock? = mode == .readWrite ? try WriterLock(archive: absolute) : nil
-            let store = try Store(
-                path: absolute, mode: mode == .readWrite ? .readWrite : .readOnly,
-                mapSizeInBytes: options.mapSizeInBytes)
-            do {
-                return try Self.load(store, mode: mode, embedder: embedder, options: options, lock: lock)
-            } catch {
-                store.environment.close()
-                throw error
-            }
+            try Self.open(absolute, shownAs: path, mode: mode, embedder: embedder, options: options)
         }
         self.path = absolute
         self.mode = mode
@@ -175,7 +181,7 @@ public final class Archive: @unchecked Sendable {
         store = state.store
         modelID = state.modelID
         dimension = state.dimension
-        graphs = state.graphs
+        graphState = Mutex(state.graphs)
         attributes = ReadWriteLock(state.attributes)
         progress = Mutex(state.progress)
         writerLock = state.takeLock()
@@ -230,7 +236,8 @@ public final class Archive: @unchecked Sendable {
                 guard let number = try store.number(transaction, of: id) else { return nil }
                 var vectors: [VectorKind: [Float]] = [:]
                 for kind in VectorKind.allCases {
-                    vectors[kind] = try store.vector(transaction, kind, number, dimension: dimension)
+                    let key = VectorKey(generation: Opening.generation, item: number)
+                    vectors[kind] = try store.vector(transaction, kind, key, dimension: dimension)
                 }
                 return vectors
             }
@@ -258,6 +265,7 @@ public final class Archive: @unchecked Sendable {
     /// How many of the matching cases have each value of `key`, the most frequent first.
     public func facet(by key: String, _ filter: Filter = Filter()) throws -> [(value: String, count: Int)] {
         let matching = try matching(filter)
+        try withArchiveErrors { try loadPostings([key]) }
         return attributes.read { $0.facet(key, matching: matching) }
     }
 
@@ -266,7 +274,9 @@ public final class Archive: @unchecked Sendable {
         guard let dimension else { return }
         try withArchiveErrors {
             try store.environment.read { transaction in
-                try store.forEachVector(transaction, kind, dimension: dimension) { number, vector in
+                try store.forEachVector(
+                    transaction, kind, generation: Opening.generation, dimension: dimension
+                ) { number, vector in
                     guard let entry = try store.entry(transaction, number) else { return true }
                     return try body(entry.id, vector)
                 }
@@ -291,6 +301,7 @@ public final class Archive: @unchecked Sendable {
     func matching(_ filter: Filter) throws -> ItemSet {
         try withArchiveErrors {
             let ids = filter.conditions.contains { $0.key == "id" }
+            try loadPostings(filter.conditions.map(\.key))
             guard ids else { return attributes.read { $0.evaluate(filter) { _ in [] } } }
             return try store.environment.read { transaction in
                 try attributes.read { attributes in
@@ -321,11 +332,11 @@ public final class Archive: @unchecked Sendable {
             var status = stat()
             let fileBytes = stat(path + "/data.mdb", &status) == 0 ? Int(status.st_blocks) * 512 : 0
             return ArchiveStats(
-                cases: counts.0, images: counts.1, reports: counts.2, imageNodes: graphs?.image.nodeCount ?? 0,
-                reportNodes: graphs?.report.nodeCount ?? 0, dimension: dimension ?? 0, model: modelID ?? "",
-                generation: 1,
+                cases: counts.0, images: counts.1, reports: counts.2, imageNodes: graphs?.image.index.nodeCount ?? 0,
+                reportNodes: graphs?.report.index.nodeCount ?? 0, dimension: dimension ?? 0, model: modelID ?? "",
+                generation: Int(Opening.generation),
                 mapBytes: size.mapInBytes, fileBytes: fileBytes, graphBytes: graphs?.memoryInBytes ?? 0,
-                checkpoint: Int(state.checkpoint), changesSinceCheckpoint: state.changesSinceCheckpoint,
+                checkpoint: Int(state.watermark), changesSinceCheckpoint: state.changesSinceCheckpoint,
                 deletions: state.deletions, formatVersion: Store.formatVersion)
         }
     }

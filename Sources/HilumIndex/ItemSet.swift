@@ -2,7 +2,8 @@
 ///
 /// Thread rule: a value type; any number of threads may read one value.
 public struct ItemSet: Sendable, Equatable {
-    private(set) var words: [UInt64] = []
+    /// Bit i of word w stands for item 64 w + i.
+    public private(set) var words: [UInt64] = []
 
     /// The number of items in the set.
     public private(set) var count = 0
@@ -11,6 +12,12 @@ public struct ItemSet: Sendable, Equatable {
 
     public init(_ items: some Sequence<UInt32>) {
         for item in items { insert(item) }
+    }
+
+    /// The set whose `words` these are.
+    public init(words: [UInt64]) {
+        self.words = words
+        count = words.reduce(0) { $0 + $1.nonzeroBitCount }
     }
 
     public var isEmpty: Bool { count == 0 }

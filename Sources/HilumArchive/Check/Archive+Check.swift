@@ -154,7 +154,9 @@ extension Archive {
         }
         for kind in VectorKind.allCases {
             var seen = ItemSet()
-            try store.forEachVector(transaction, kind, dimension: dimension) { number, vector in
+            try store.forEachVector(
+                transaction, kind, generation: Opening.generation, dimension: dimension
+            ) { number, vector in
                 report.vectors += 1
                 seen.insert(number)
                 var square = 0.0
@@ -162,7 +164,7 @@ extension Archive {
                 if !(abs(square - 1) < 1e-3) {
                     report.find("case \(number): its \(kind.rawValue) vector is not of length 1")
                 }
-                if deep && mode == .readWrite, let index = graphs?[kind],
+                if deep && mode == .readWrite, let index = graphs?[kind].index,
                     !vector.withUnsafeBufferPointer({ index.holds($0, for: number) })
                 {
                     report.find("case \(number): its \(kind.rawValue) vector in memory is another")
@@ -190,7 +192,7 @@ extension Archive {
     private func checkGraphs(_ report: inout CheckReport) throws {
         guard let graphs, let dimension else { return }
         for kind in VectorKind.allCases {
-            let index = graphs[kind]
+            let index = graphs[kind].index
             for violation in index.validate() { report.find("\(kind.rawValue) graph: \(violation)") }
             let numbers = attributes.read { $0.with(kind) }
             if index.count != numbers.count {

@@ -18,8 +18,19 @@ private struct Batch {
     var changes: [Change] = []
     var nextNumber: UInt32
     var deletions: Int
+    /// Rows of the table `changes`.
+    var changeRowCount: Int
+    /// Cases below this number are in the checkpoint.
+    let watermark: UInt32
     /// Kept images that no case uses any more.
     var unusedImages: [[UInt8]] = []
+
+    init(_ counters: Archive.Counters) {
+        nextNumber = counters.nextNumber
+        deletions = counters.deletions
+        changeRowCount = counters.changeRowCount
+        watermark = counters.watermark
+    }
 }
 
 extension Archive {
@@ -51,7 +62,7 @@ extension Archive {
             try keepImages(of: prepared)
             let state = progress.withLock { $0 }
             let batch = try store.environment.write { transaction in
-                var batch = Batch(nextNumber: state.nextNumber, deletions: state.deletions)
+                var batch = Batch(state)
                 for item in prepared { try store(transaction, item, into: &batch) }
                 if batch.nextNumber != state.nextNumber { try store.set(transaction, .next, Int(batch.nextNumber)) }
                 if batch.deletions != state.deletions { try store.set(transaction, .deletions, batch.deletions) }
@@ -89,7 +100,7 @@ extension Archive {
             defer { writing.unlock() }
             let state = progress.withLock { $0 }
             let batch = try store.environment.write { transaction in
-                var batch = Batch(nextNumber: state.nextNumber, deletions: state.deletions)
+                var batch = Batch(state)
                 guard let number = try store.number(transaction, of: id) else { return batch }
                 guard let entry = try store.entry(transaction, number) else {
                     throw store.damaged("the id of case \(number) leads nowhere")
@@ -139,8 +150,9 @@ extension Archive {
         if let report = item.input.report {
             try store.put(transaction, .reports, UInt64(number), Array(report.utf8), rule: .appending)
         }
-        if let vector = item.imageVector { try store.putVector(transaction, .image, number, vector[...]) }
-        if let vector = item.reportVector { try store.putVector(transaction, .report, number, vector[...]) }
+        let key = VectorKey(generation: Opening.generation, item: number)
+        if let vector = item.imageVector { try store.putVector(transaction, .image, key, vector) }
+        if let vector = item.reportVector { try store.putVector(transaction, .report, key, vector) }
         if let image = entry.image, image.isKept { try countImage(transaction, image.digest, by: 1, into: &batch) }
         try writeJournal(transaction, item, number: number, reason: "")
         batch.outcomes.append(.stored(vectors: entry.vectorCount))
@@ -165,6 +177,7 @@ extension Archive {
     ) throws {
         guard old != new else { return batch.outcomes.append(.unchanged) }
         try store.put(transaction, .cases, UInt64(number), new.encoded())
+        try note(transaction, CaseChange(number: number, old: old, new: new), into: &batch)
         if let image = new.image, image.isKept { try countImage(transaction, image.digest, by: 1, into: &batch) }
         if let image = old.image, image.isKept { try countImage(transaction, image.digest, by: -1, into: &batch) }
         var moved = old
@@ -179,10 +192,22 @@ extension Archive {
         try transaction.delete(store.table(.cases), UInt64(number))
         if entry.hasReport { try transaction.delete(store.table(.reports), UInt64(number)) }
         for kind in VectorKind.allCases where entry.has(kind) {
-            try store.deleteVector(transaction, kind, number, dimension: dimension ?? 0)
+            let key = VectorKey(generation: Opening.generation, item: number)
+            try store.deleteVector(transaction, kind, key, dimension: dimension ?? 0)
         }
+        try note(transaction, CaseChange(number: number, old: entry), into: &batch)
         if let image = entry.image, image.isKept { try countImage(transaction, image.digest, by: -1, into: &batch) }
         batch.deletions += 1
+    }
+
+    /// Tells the next opening of a change that it would not see otherwise.
+    private func note(
+        _ transaction: borrowing WriteTransaction, _ change: CaseChange, into batch: inout Batch
+    ) throws {
+        guard change.number < batch.watermark else { return }
+        try store.put(
+            transaction, .changes, UInt64(batch.changeRowCount), change.encoded(), rule: .appending)
+        batch.changeRowCount += 1
     }
 
     /// Counts the cases that use a kept image.
@@ -219,7 +244,7 @@ extension Archive {
         guard !batch.changes.isEmpty else { return }
         if let graphs {
             let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
-                Self.apply(batch.changes, to: graphs[kind], kind)
+                Self.apply(batch.changes, to: graphs[kind].index, kind)
             }
             if let failure = failures.compactMap(\.self).first {
                 throw ArchiveError(.io, "\(path): stored, but not linked (\(failure)); open the archive again")
@@ -235,6 +260,7 @@ extension Archive {
         let isDue = progress.withLock { progress in
             progress.nextNumber = batch.nextNumber
             progress.deletions = batch.deletions
+            progress.changeRowCount = batch.changeRowCount
             progress.changesSinceCheckpoint += batch.changes.count
             return progress.changesSinceCheckpoint >= max(options.changesBetweenCheckpoints, cases / 20)
         }

@@ -29,7 +29,7 @@ extension Archive {
             let question = try question(request)
             let (request, ef, expected) = try choosingWidth(request)
             var response = SearchResponse(
-                hits: [], generation: 1, ef: ef, visited: 0, microseconds: 0, isExact: request.isExact,
+                hits: [], generation: Int(Opening.generation), ef: ef, visited: 0, microseconds: 0, isExact: request.isExact,
                 expectedRecall: expected, isShortOfFilter: false)
             var matching: ItemSet?
             if !request.filter.isEmpty || (!request.includesSelf && !question.selves.isEmpty) {
@@ -141,8 +141,9 @@ extension Archive {
                 guard let number = try store.number(transaction, of: id) else {
                     throw ArchiveError(.notFound, "there is no case \(id)")
                 }
-                let image = try store.vector(transaction, .image, number, dimension: dimension)
-                let report = try store.vector(transaction, .report, number, dimension: dimension)
+                let key = VectorKey(generation: Opening.generation, item: number)
+                let image = try store.vector(transaction, .image, key, dimension: dimension)
+                let report = try store.vector(transaction, .report, key, dimension: dimension)
                 guard let first = target == .report ? report ?? image : image ?? report else {
                     throw store.damaged("case \(number) has no vector")
                 }
@@ -172,7 +173,9 @@ extension Archive {
         var nearest: [Candidate] = []
         var count = 0
         try store.environment.read { transaction in
-            try store.forEachVector(transaction, kind, dimension: query.count) { number, vector in
+            try store.forEachVector(
+                transaction, kind, generation: Opening.generation, dimension: query.count
+            ) { number, vector in
                 if let matching, !matching.contains(number) { return true }
                 count += 1
                 let score = Self.cosine(query, vector)
@@ -201,12 +204,11 @@ extension Archive {
     ) throws -> [Candidate] {
         guard let graphs, let dimension else { return candidates }
         var exact = candidates
-        for index in exact.indices where graphs[exact[index].via].precision == .i8 {
+        for index in exact.indices where graphs[exact[index].via].index.precision == .i8 {
             let kind = exact[index].via
             // A case that was just deleted has no vector any more, and no record either.
-            guard let vector = try store.vector(transaction, kind, exact[index].number, dimension: dimension) else {
-                continue
-            }
+            let key = VectorKey(generation: Opening.generation, item: exact[index].number)
+            guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
             exact[index].score = Self.cosine(kind == .image ? question.image : question.report, vector)
         }
         return exact.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
@@ -228,7 +230,7 @@ extension Archive {
         let kinds = request.target.kinds
         var best: [UInt32: Candidate] = [:]
         for kind in kinds {
-            let index = graphs[kind]
+            let index = graphs[kind].index
             let set = matching.map { set in attributes.read { set.intersection($0.with(kind)) } }
             if set?.isEmpty == true { continue }
             if request.isExact && index.precision == .i8 {

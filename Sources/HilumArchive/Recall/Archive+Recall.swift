@@ -17,7 +17,7 @@ extension Archive {
             let end = monotonicSeconds() + seconds
             while let probe = recall.nextProbe() {
                 var probe = probe
-                let index = graphs[probe.kind]
+                let index = graphs[probe.kind].index
                 let isScanned = try probe.scanPiece(of: index, below: progress.withLock { $0.nextNumber })
                 if isScanned {
                     if let recalls = try probe.recalls(in: index) { recall.add(recalls, probe.kind) }
@@ -32,7 +32,7 @@ extension Archive {
 
     /// How to search `kinds` for `k` hits so that `recall` is reached in each.
     func choice(for wanted: Double, k: Int, _ kinds: [VectorKind]) -> RecallEstimator.Choice {
-        let kinds = kinds.filter { (graphs?[$0].count ?? 0) > 0 }
+        let kinds = kinds.filter { (graphs?[$0].index.count ?? 0) > 0 }
         let choices = kinds.map { recall.ef(for: wanted, k: k, $0) }
         guard let widest = choices.compactMap(\.ef).max(), choices.allSatisfy({ $0.ef != nil }) else {
             return RecallEstimator.Choice(ef: nil, expectedRecall: 1)
@@ -77,14 +77,14 @@ extension Archive {
         var checks: [RecallCheck] = []
         for (source, target, name) in Self.recallChecks {
             let numbers = recallSample(source, count, seed: seed)
-            if numbers.isEmpty || graphs[target].count == 0 { continue }
+            if numbers.isEmpty || graphs[target].index.count == 0 { continue }
             let results = parallelMap(numbers, threads: threads) { number -> Result<RecallTrial?, any Error> in
                 Result {
                     if interrupted.isRaised { return nil }
                     defer { advance(1) }
-                    guard let vector = graphs[source].vector(of: number) else { return nil }
+                    guard let vector = graphs[source].index.vector(of: number) else { return nil }
                     let own = source == target ? number : nil
-                    return try RecallTrial(vector, in: graphs[target], leavingOut: own, k: k, ef: ef)
+                    return try RecallTrial(vector, in: graphs[target].index, leavingOut: own, k: k, ef: ef)
                 }
             }
             let trials = try results.compactMap { try $0.get() }
@@ -105,7 +105,7 @@ extension Archive {
     public func recallCheckCount(_ count: Int) -> Int {
         guard let graphs else { return 0 }
         return Self.recallChecks.reduce(0) { sum, check in
-            sum + (graphs[check.target].count == 0 ? 0 : min(count, attributes.read { $0.with(check.source).count }))
+            sum + (graphs[check.target].index.count == 0 ? 0 : min(count, attributes.read { $0.with(check.source).count }))
         }
     }
 

@@ -1,46 +1,78 @@
+import HilumCore
 import HilumIndex
 
 /// The metadata of all cases in memory, turned round for filters: key → value → the numbers of the cases that have it.
 ///
+/// A case's number is also the item of its report and of its first image; further images have the numbers behind it.
+///
 /// A list of numbers takes four bytes a case and value, however many values there are; a bitmap a value would not.
 /// Thread rule: a value; `Archive` guards it.
-struct Attributes {
-    private var postings: [String: [String: [UInt32]]] = [:]
+struct Attributes: Sendable {
+    private(set) var keys: [String: Postings] = [:]
+    /// Numbers of the cases.
     private(set) var live = ItemSet()
+    /// Items of images.
     private(set) var withImage = ItemSet()
     private(set) var withReport = ItemSet()
+    /// Images that are not the first of their case.
+    private(set) var furtherImages = ItemSet()
 
+    /// The items that have a vector of `kind`.
     func with(_ kind: VectorKind) -> ItemSet { kind == .image ? withImage : withReport }
 
+    /// The case that an item belongs to.
+    func owner(of item: UInt32) -> UInt32 {
+        var number = item
+        while furtherImages.contains(number) { number -= 1 }
+        return number
+    }
+
+    /// The items of `kind` of some cases.
+    func items(of cases: ItemSet, _ kind: VectorKind) -> ItemSet {
+        var items = cases.intersection(with(kind))
+        if kind == .image {
+            furtherImages.forEach { item in if cases.contains(owner(of: item)) { items.insert(item) } }
+        }
+        return items
+    }
+
+    /// Adds a case, or puts one back that has a new entry.
     mutating func insert(_ number: UInt32, _ entry: CaseEntry) {
         live.insert(number)
-        if entry.image != nil { withImage.insert(number) }
-        if entry.hasReport { withReport.insert(number) }
-        Self.forEachPair(entry) { key, value in
-            var list = postings[key, default: [:]].removeValue(forKey: value) ?? []
-            if let last = list.last, last >= number {
-                let place = Self.place(of: number, in: list)
-                if place == list.count || list[place] != number { list.insert(number, at: place) }
-            } else {
-                list.append(number)
-            }
-            postings[key, default: [:]][value] = list
+        for place in 0..<UInt32(entry.imageCount) {
+            withImage.insert(number + place)
+            if place > 0 { furtherImages.insert(number + place) }
         }
+        if entry.hasReport { withReport.insert(number) }
+        Self.forEachPair(entry) { key, value in keys[key, default: Postings()].insert(number, value) }
     }
 
     mutating func remove(_ number: UInt32, _ entry: CaseEntry) {
         live.remove(number)
-        withImage.remove(number)
+        for place in 0..<UInt32(entry.imageCount) {
+            withImage.remove(number + place)
+            furtherImages.remove(number + place)
+        }
         withReport.remove(number)
-        Self.forEachPair(entry) { key, value in
-            guard var list = postings[key]?.removeValue(forKey: value) else { return }
-            let place = Self.place(of: number, in: list)
-            if place < list.count && list[place] == number { list.remove(at: place) }
-            if !list.isEmpty { postings[key]?[value] = list }
+        Self.forEachPair(entry) { key, value in keys[key]?.remove(number, value) }
+    }
+
+    // MARK: Filters
+
+    /// The tables that must be loaded before a filter with these keys can be evaluated.
+    func unloaded(_ names: some Sequence<String>) -> [(key: String, location: Postings.Location)] {
+        names.compactMap { name in
+            let key = Self.canonical(name)
+            guard case .stored(let location)? = keys[key]?.base else { return nil }
+            return (key, location)
         }
     }
 
-    /// The cases that match; `ids` answers for the key `id`, which is not kept here.
+    mutating func load(_ blob: PostingBlob, _ key: String, from location: Postings.Location) {
+        keys[key]?.load(blob, from: location)
+    }
+
+    /// The cases that match; `ids` answers for the key `id`, which is not kept here. The keys of the filter must be loaded.
     func evaluate(_ filter: Filter, ids: (Filter.Value) throws -> [UInt32]) rethrows -> ItemSet {
         var result = live
         for condition in filter.conditions {
@@ -50,12 +82,12 @@ struct Attributes {
                     for number in try ids(value) { matching.insert(number) }
                     continue
                 }
-                guard let values = postings[Self.canonical(condition.key)] else { continue }
+                guard let postings = keys[Self.canonical(condition.key)] else { continue }
                 if case .equal(let text) = value {
-                    for number in values[text] ?? [] { matching.insert(number) }
+                    for number in postings.numbers(of: text) { matching.insert(number) }
                 } else {
-                    for (text, list) in values where value.matches(text) {
-                        for number in list { matching.insert(number) }
+                    postings.forEachValue(where: { value.matches($0) }) { _, numbers in
+                        for number in numbers { matching.insert(number) }
                     }
                 }
             }
@@ -64,16 +96,20 @@ struct Attributes {
         return result
     }
 
-    /// How many of `matching` have each value of `key`, the most frequent first.
+    /// How many of `matching` have each value of `key`, the most frequent first. The key must be loaded.
     func facet(_ key: String, matching: ItemSet) -> [(value: String, count: Int)] {
-        (postings[Self.canonical(key)] ?? [:]).map { value, list in (value, list.count { matching.contains($0) }) }
-            .filter { $0.1 > 0 }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+        var counts: [(value: String, count: Int)] = []
+        keys[Self.canonical(key)]?.forEachValue { value, numbers in
+            let count = numbers.count { matching.contains($0) }
+            if count > 0 { counts.append((value, count)) }
+        }
+        return counts.sorted { ($1.count, $0.value) < ($0.count, $1.value) }
     }
 
     /// Findings are asked for as `finding` or `findings`.
     static func canonical(_ key: String) -> String { key == "findings" ? "finding" : key }
 
-    private static func forEachPair(_ entry: CaseEntry, _ body: (String, String) -> Void) {
+    static func forEachPair(_ entry: CaseEntry, _ body: (String, String) -> Void) {
         for (key, value) in entry.metadata { body(canonical(key), value) }
         if let patient = entry.patient { body("patient", patient) }
         if let modality = entry.modality { body("modality", modality) }
@@ -94,14 +130,65 @@ struct Attributes {
         return names
     }
 
-    /// The first place whose number is not below `number`.
-    private static func place(of number: UInt32, in list: [UInt32]) -> Int {
-        var low = 0
-        var high = list.count
-        while low < high {
-            let middle = (low + high) / 2
-            if list[middle] < number { low = middle + 1 } else { high = middle }
+    // MARK: Checkpoints
+
+    /// The four sets as bytes: for each the count of words (4) and the words (8 each), bit i of word w for item 64 w + i.
+    var encodedSets: [UInt8] {
+        var writer = ByteWriter()
+        for set in [live, withImage, withReport, furtherImages] {
+            writer.integer(UInt32(set.words.count))
+            for word in set.words { writer.integer(word) }
         }
-        return low
+        return writer.bytes
+    }
+
+    /// Which keys there are and where their tables lie: count, then name, epoch (4), first piece (4), bytes (8) for each.
+    var encodedDirectory: [UInt8] {
+        var writer = ByteWriter()
+        let stored = keys.compactMap { key, postings in postings.location.map { (key, $0) } }.sorted { $0.0 < $1.0 }
+        writer.length(stored.count)
+        for (key, location) in stored {
+            writer.text(key)
+            writer.integer(location.epoch)
+            writer.integer(UInt32(location.firstPiece))
+            writer.integer(UInt64(location.byteCount))
+        }
+        return writer.bytes
+    }
+
+    init() {}
+
+    /// - Throws: `ByteReader.Malformed`
+    init(sets: [UInt8], directory: [UInt8]) throws {
+        let decoded = try sets.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            let sets = try (0..<4).map { _ in
+                let raw = try reader.raw(8 * Int(try reader.integer(UInt32.self)))
+                // Safety: `raw` holds the words whole; no alignment is assumed.
+                return ItemSet(
+                    words: (0..<(raw.count / 8)).map {
+                        UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))
+                    })
+            }
+            guard reader.isAtEnd else { throw ByteReader.Malformed() }
+            return sets
+        }
+        (live, withImage, withReport, furtherImages) = (decoded[0], decoded[1], decoded[2], decoded[3])
+        try directory.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            for _ in 0..<(try reader.length()) {
+                let key = try reader.text()
+                let epoch = try reader.integer(UInt32.self)
+                let piece = Int(try reader.integer(UInt32.self))
+                let byteCount = Int(try reader.integer(UInt64.self) & 0xFFFF_FFFF)
+                keys[key] = Postings(
+                    stored: Postings.Location(epoch: epoch, firstPiece: piece, byteCount: byteCount))
+            }
+            guard reader.isAtEnd else { throw ByteReader.Malformed() }
+        }
+    }
+
+    mutating func noteStored(_ blob: PostingBlob, _ key: String, at location: Postings.Location) {
+        keys[key]?.noteStored(blob, at: location)
     }
 }

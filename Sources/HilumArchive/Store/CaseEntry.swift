@@ -43,6 +43,8 @@ struct CaseEntry: Equatable {
         metadata = input.metadata
     }
 
+    var imageCount: Int { image == nil ? 0 : 1 }
+
     var vectorCount: Int { (image == nil ? 0 : 1) + (hasReport ? 1 : 0) }
 
     func has(_ kind: VectorKind) -> Bool { kind == .image ? image != nil : hasReport }

@@ -5,37 +5,42 @@ import LMDB
 ///
 /// | table | key | value, after the checksum of `Seal` |
 /// | --- | --- | --- |
-/// | `meta` | name | text or integer: format, created, model, dimension, generation, next, deletions, checkpoints |
+/// | `meta` | name | text or integer: format, created, model, dimension, generation, next, deletions; `CheckpointHead` |
 /// | `cases` | number (8) | `CaseEntry` |
 /// | `ids` | id, UTF-8 | number (4) |
 /// | `reports` | number (8) | text, UTF-8 |
-/// | `image-vectors`, `report-vectors` | number · 2¹⁶ + part (8) | up to 128 floats |
-/// | `graphs` | graph and slot (1), part (7) | links, up to 64 KiB |
+/// | `image-vectors`, `report-vectors` | `VectorKey` (8) | up to 128 floats |
+/// | `graphs` | `PieceKey` (8) | a piece of a checkpoint, up to 256 KiB |
+/// | `changes` | order (8) | `CaseChange` since the checkpoint |
 /// | `journal` | first 16 bytes of SHA-256 of the source's name | `JournalEntry` |
 /// | `images` | SHA-256 | how many cases use the kept image (4) |
+/// | `words` | | empty in this release; room for the words of reports |
 ///
 /// A vector of 512 floats would fill an overflow page of 4 KiB by half; in parts of 512 bytes seven fill a leaf page.
-/// Numbers only rise and are never used again, so new entries are appended and pages are full.
-final class Store: Sendable {
+/// Numbers only rise and are never used again, so new entries are appended and pages are full. A case of several images takes several
+/// numbers, and the numbers behind its own are the items of its further images.
+package final class Store: Sendable {
     enum Name: String, CaseIterable {
         case meta, cases, ids, reports
         case imageVectors = "image-vectors"
         case reportVectors = "report-vectors"
-        case graphs, journal, images
+        case graphs, journal, images, changes, words
 
         static func vectors(_ kind: VectorKind) -> Name { kind == .image ? .imageVectors : .reportVectors }
     }
 
-    static let formatVersion = 1
+    static let formatVersion = 2
     static let floatsInPart = 128
 
-    let environment: Environment
+    package let environment: Environment
     let path: String
 
-    init(path: String, mode: Environment.Mode, mapSizeInBytes: Int) throws {
+    package init(path: String, mode: Environment.Mode, mapSizeInBytes: Int) throws {
         self.path = path
         var options = Environment.Options(mode: mode)
         options.mapSizeInBytes = mapSizeInBytes
+        // What is read in order comes by a fetcher; of the rest nobody wants the neighbours.
+        options.readsAround = false
         environment = try Environment(path: path, tables: Name.allCases.map(\.rawValue), options: options)
     }
 
@@ -48,14 +53,27 @@ final class Store: Sendable {
 
     // MARK: Sealed values
 
-    /// Calls `body` with the payload under `key`; nil when there is none. Throws `.damaged` when the checksum is wrong.
+    /// Calls `body` with the payload under `key`; nil when there is none.
+    ///
+    /// - Throws: `.damaged` when the checksum is wrong, also that of an entry that may be the missing one under a damaged key.
     func get<Result>(
         _ transaction: borrowing some (Transaction & ~Copyable), _ name: Name, _ key: some TableKey,
         _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
         try key.withKeyBytes { bytes in
-            try transaction.get(table(name), key) { try body(payload(name, bytes, $0)) }
+            if let value = try transaction.value(of: bytes, in: table(name)) {
+                return try body(payload(name, bytes, value))
+            }
+            try transaction.withNeighbours(table(name), of: bytes) { _ = try payload(name, $0, $1) }
+            return nil
         }
+    }
+
+    /// The payload of a value that was read in another way.
+    func checkedPayload(
+        _ name: Name, _ key: some TableKey, _ value: UnsafeRawBufferPointer
+    ) throws -> UnsafeRawBufferPointer {
+        try key.withKeyBytes { try payload(name, $0, value) }
     }
 
     /// Calls `body` with keys and payloads in order, beginning at `start`, until it returns false.
@@ -150,11 +168,12 @@ final class Store: Sendable {
         }
     }
 
-    /// Calls `body` with every case in the order of the numbers.
+    /// Calls `body` with every case from number `start` on, in the order of the numbers.
     func forEachCase(
-        _ transaction: borrowing some (Transaction & ~Copyable), _ body: (UInt32, CaseEntry) throws -> Void
+        _ transaction: borrowing some (Transaction & ~Copyable), from start: UInt32? = nil,
+        _ body: (UInt32, CaseEntry) throws -> Void
     ) throws {
-        try forEach(transaction, .cases) { key, payload in
+        try forEach(transaction, .cases, from: start.map { UInt64($0) }) { key, payload in
             guard let key = UInt64(keyBytes: key), let number = UInt32(exactly: key), number > 0 else {
                 throw damaged("a case has an impossible number")
             }
@@ -163,47 +182,59 @@ final class Store: Sendable {
         }
     }
 
+    // MARK: Changes
+
+    /// Calls `body` with the changes since the checkpoint, in their order.
+    func forEachChange(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ body: (CaseChange) throws -> Void
+    ) throws {
+        try forEach(transaction, .changes) { _, payload in
+            let change: CaseChange
+            do { change = try CaseChange(decoding: payload) } catch { throw damaged("a change is malformed") }
+            try body(change)
+            return true
+        }
+    }
+
     // MARK: Vectors
 
-    private static func key(_ number: UInt32, part: Int) -> UInt64 { UInt64(number) << 16 | UInt64(part) }
-
-    func putVector(
-        _ transaction: borrowing WriteTransaction, _ kind: VectorKind, _ number: UInt32, _ vector: ArraySlice<Float>
+    /// - Parameter rule: `.appending` for the newest generation, whose items come in order.
+    package func putVector(
+        _ transaction: borrowing WriteTransaction, _ kind: VectorKind, _ key: VectorKey, _ vector: some Collection<Float>,
+        rule: WriteTransaction.PutRule = .appending
     ) throws {
-        var part = 0
-        var start = vector.startIndex
-        while start < vector.endIndex {
-            let end = min(start + Self.floatsInPart, vector.endIndex)
-            try vector[start..<end].withUnsafeBytes {
-                try put(transaction, .vectors(kind), Self.key(number, part: part), $0, rule: .appending)
+        let vector = Array(vector)
+        for part in 0..<VectorKey.partCount(dimension: vector.count) {
+            let start = part * Self.floatsInPart
+            try vector[start..<min(start + Self.floatsInPart, vector.count)].withUnsafeBytes {
+                try put(transaction, .vectors(kind), key.number(part: part), $0, rule: rule)
             }
-            part += 1
-            start = end
         }
     }
 
-    func deleteVector(_ transaction: borrowing WriteTransaction, _ kind: VectorKind, _ number: UInt32, dimension: Int)
-        throws
-    {
-        for part in 0..<((dimension + Self.floatsInPart - 1) / Self.floatsInPart) {
-            try transaction.delete(table(.vectors(kind)), Self.key(number, part: part))
+    func deleteVector(
+        _ transaction: borrowing WriteTransaction, _ kind: VectorKind, _ key: VectorKey, dimension: Int
+    ) throws {
+        for part in 0..<VectorKey.partCount(dimension: dimension) {
+            try transaction.delete(table(.vectors(kind)), key.number(part: part))
         }
     }
 
-    func vector(
-        _ transaction: borrowing some (Transaction & ~Copyable), _ kind: VectorKind, _ number: UInt32, dimension: Int
+    package func vector(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ kind: VectorKind, _ key: VectorKey, dimension: Int
     ) throws -> [Float]? {
         var vector: [Float] = []
+        vector.reserveCapacity(dimension)
         while vector.count < dimension {
             let part = vector.count / Self.floatsInPart
-            let found = try get(transaction, .vectors(kind), Self.key(number, part: part)) { payload in
+            let found = try get(transaction, .vectors(kind), key.number(part: part)) { payload in
                 try Self.append(payload, to: &vector)
             }
             guard let isWhole = found else {
                 if vector.isEmpty { return nil }
-                throw damaged("a vector of case \(number) is incomplete")
+                throw damaged("a vector of case \(key.item) is incomplete")
             }
-            guard isWhole else { throw damaged("a vector of case \(number) is malformed") }
+            guard isWhole else { throw damaged("a vector of case \(key.item) is malformed") }
         }
         return vector
     }
@@ -218,24 +249,27 @@ final class Store: Sendable {
         return true
     }
 
-    /// Calls `body` with every vector of `kind` in the order of the numbers, until it returns false.
-    func forEachVector(
-        _ transaction: borrowing some (Transaction & ~Copyable), _ kind: VectorKind, dimension: Int,
-        _ body: (UInt32, [Float]) throws -> Bool
+    /// Calls `body` with every vector of `kind` and `generation` from item `start` on, in the order of the items, until it returns
+    /// false.
+    package func forEachVector(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ kind: VectorKind, generation: UInt32,
+        from start: UInt32 = 0, dimension: Int, _ body: (UInt32, [Float]) throws -> Bool
     ) throws {
         var vector: [Float] = []
         vector.reserveCapacity(dimension)
-        var current: UInt64 = 0
-        try forEach(transaction, .vectors(kind)) { key, payload in
-            guard let key = UInt64(keyBytes: key) else { throw damaged("a vector has an impossible key") }
-            let number = key >> 16
-            if vector.isEmpty { current = number }
-            guard number == current, Int(key & 0xFFFF) == vector.count / Self.floatsInPart,
-                let item = UInt32(exactly: number), try Self.append(payload, to: &vector), vector.count <= dimension
+        var current: UInt32 = 0
+        let first = VectorKey(generation: generation, item: start).number(part: 0)
+        try forEach(transaction, .vectors(kind), from: first) { key, payload in
+            guard let number = UInt64(keyBytes: key) else { throw damaged("a vector has an impossible key") }
+            let (key, part) = VectorKey.split(number)
+            guard key.generation == generation else { return false }
+            if vector.isEmpty { current = key.item }
+            guard key.item == current, part == vector.count / Self.floatsInPart,
+                try Self.append(payload, to: &vector), vector.count <= dimension
             else { throw damaged("a vector of case \(current) is incomplete or malformed") }
             guard vector.count == dimension else { return true }
             defer { vector.removeAll(keepingCapacity: true) }
-            return try body(item, vector)
+            return try body(key.item, vector)
         }
         guard vector.isEmpty else { throw damaged("a vector of case \(current) is incomplete") }
     }

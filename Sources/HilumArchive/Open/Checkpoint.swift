@@ -1,0 +1,139 @@
+import HilumCore
+import HilumIndex
+import LMDB
+
+/// Writing checkpoints: what searches need in memory, so that the next start reads it instead of making it again.
+///
+///     1  links, changed pieces of codes and residuals, changed postings, under a new epoch      several transactions
+///     2  the head that names them, and no changes since                                         one transaction
+///     3  pieces that the new head does not name go                                              several transactions
+///
+/// A stop before 2 leaves the old checkpoint valid, a stop before 3 some pieces that the next checkpoint removes.
+///
+/// Thread rule: the one writer.
+struct Checkpoint {
+    let store: Store
+    let generation: UInt32
+
+    /// The head in the store; nil when there is none.
+    func head(_ transaction: borrowing some (Transaction & ~Copyable)) throws -> CheckpointHead? {
+        try store.get(transaction, .meta, CheckpointHead.name(generation: generation)) {
+            try CheckpointHead(decoding: $0)
+        }
+    }
+
+    /// - Parameters:
+    ///   - watermark: cases below it are in graphs and attributes.
+    ///   - attributes: as they are; their tables are loaded.
+    ///   - alsoWrite: joins the transaction that makes the checkpoint valid.
+    /// - Returns: the head, and the postings that were written, to be noted in the attributes.
+    func write(
+        _ graphs: Graphs?, _ attributes: Attributes, watermark: UInt32, old: CheckpointHead?,
+        alsoWrite: (borrowing WriteTransaction) throws -> Void = { _ in }
+    ) throws -> (CheckpointHead, [StoredPostings]) {
+        var new = CheckpointHead()
+        new.epoch = try ((old?.epoch ?? lastEpoch()) + 1) % PieceKey.epochLimit
+        new.watermark = watermark
+        for kind in VectorKind.allCases { new.graphs[kind] = try graphs?[kind].save(epoch: new.epoch) }
+        let stored = try write(attributes, into: &new)
+        try store.environment.write { transaction in
+            try store.put(transaction, .meta, CheckpointHead.name(generation: generation), new.encoded())
+            try transaction.deleteAll(store.table(.changes))
+            try alsoWrite(transaction)
+        }
+        for kind in VectorKind.allCases { if let head = new.graphs[kind] { graphs?[kind].noteSaved(head) } }
+        var noted = attributes
+        for postings in stored { noted.noteStored(postings.blob, postings.key, at: postings.location) }
+        try removeOthers(than: new, noted)
+        return (new, stored)
+    }
+
+    /// The highest epoch of any piece, so that no piece of a lost checkpoint can pass for a new one.
+    private func lastEpoch() throws -> UInt32 {
+        try store.environment.read { transaction in
+            var last: UInt32 = 0
+            try transaction.forEach(store.table(.graphs)) { key, _ in
+                if let number = UInt64(keyBytes: key) {
+                    last = max(last, UInt32(truncatingIfNeeded: number) % PieceKey.epochLimit)
+                }
+                return true
+            }
+            return last
+        }
+    }
+
+    /// The table of one key as it was written.
+    struct StoredPostings {
+        let key: String
+        let blob: PostingBlob
+        let location: Postings.Location
+    }
+
+    private func write(_ attributes: Attributes, into head: inout CheckpointHead) throws -> [StoredPostings] {
+        let writer = PieceWriter(store, generation: generation, epoch: head.epoch)
+        var attributes = attributes
+        var stored: [StoredPostings] = []
+        var piece = 0
+        for (key, postings) in attributes.keys.sorted(by: { $0.key < $1.key }) where postings.isChanged {
+            let blob = postings.merged()
+            let location = Postings.Location(epoch: head.epoch, firstPiece: piece, byteCount: blob.bytes.count)
+            piece += try writer.write(.postings, from: piece, blob.bytes)
+            stored.append(StoredPostings(key: key, blob: blob, location: location))
+            attributes.noteStored(blob, key, at: location)
+        }
+        let sets = attributes.encodedSets
+        let directory = attributes.encodedDirectory
+        head.setByteCount = sets.count
+        head.directoryByteCount = directory.count
+        try writer.write(.sets, sets)
+        try writer.write(.directory, directory)
+        try writer.flush()
+        return stored
+    }
+
+    /// Removes the pieces that belong to no valid checkpoint.
+    private func removeOthers(than head: CheckpointHead, _ attributes: Attributes) throws {
+        let valid = validKeys(head, attributes)
+        let keys = try store.environment.read { transaction in
+            var keys: [UInt64] = []
+            // The values are not needed, so neither are their checksums.
+            try transaction.forEach(store.table(.graphs)) { key, _ in
+                if let number = UInt64(keyBytes: key), number >> 48 == UInt64(generation - 1), !valid.contains(number) {
+                    keys.append(number)
+                }
+                return true
+            }
+            return keys
+        }
+        for start in stride(from: 0, to: keys.count, by: 256) {
+            try store.environment.write { transaction in
+                for key in keys[start..<min(start + 256, keys.count)] {
+                    try transaction.delete(store.table(.graphs), key)
+                }
+            }
+        }
+    }
+
+    private func validKeys(_ head: CheckpointHead, _ attributes: Attributes) -> Set<UInt64> {
+        var keys: Set<UInt64> = []
+        func add(_ role: PieceRole, _ piece: Int, _ epoch: UInt32) {
+            keys.insert(PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number)
+        }
+        func add(_ role: PieceRole, from first: Int = 0, byteCount: Int, _ epoch: UInt32) {
+            let count = (byteCount + PieceKey.pieceByteCount - 1) / PieceKey.pieceByteCount
+            for piece in first..<(first + count) { add(role, piece, epoch) }
+        }
+        for (kind, graph) in head.graphs {
+            add(.links(kind), byteCount: graph.linkByteCount, head.epoch)
+            for (piece, epoch) in graph.codeEpochs.enumerated() { add(.codes(kind), piece, epoch) }
+            for (piece, epoch) in graph.residualEpochs.enumerated() { add(.residuals(kind), piece, epoch) }
+        }
+        add(.sets, byteCount: head.setByteCount, head.epoch)
+        add(.directory, byteCount: head.directoryByteCount, head.epoch)
+        for postings in attributes.keys.values {
+            guard let location = postings.location else { continue }
+            add(.postings, from: location.firstPiece, byteCount: location.byteCount, location.epoch)
+        }
+        return keys
+    }
+}

@@ -1,0 +1,289 @@
+import Foundation
+import HilumCore
+import HilumIndex
+import HilumMCR
+import LMDB
+
+/// What `Archive.init` found in the store.
+final class Opened {
+    let store: Store
+    let modelID: String?
+    let dimension: Int?
+    let graphs: Graphs?
+    let attributes: Attributes
+    let progress: Archive.Counters
+    private var lock: WriterLock?
+
+    init(
+        store: Store, modelID: String?, dimension: Int?, graphs: Graphs?, attributes: Attributes,
+        progress: Archive.Counters, lock: consuming WriterLock?
+    ) {
+        self.store = store
+        self.modelID = modelID
+        self.dimension = dimension
+        self.graphs = graphs
+        self.attributes = attributes
+        self.progress = progress
+        self.lock = lock
+    }
+
+    func takeLock() -> WriterLock? { lock.take() }
+}
+
+/// Reads into memory what searches need.
+///
+///     checkpoint ──► sets, codes and links ──► changes since: entries above the watermark, rows of `changes` ──► link what is new
+///         └─ none, or it cannot be used ──► every case and every vector, all links anew
+///
+/// What this costs depends on codes and links, and on the changes since the checkpoint; reports, words, images, vectors and the
+/// entries of older cases are not read.
+struct Opening {
+    let store: Store
+    let options: Archive.Options
+    let dimension: Int?
+    /// The generation that serves.
+    static let generation: UInt32 = 1
+
+    private var shape: StoredGraph.Shape { StoredGraph.Shape(dimension: dimension ?? 0, metric: .cosine) }
+
+    /// What stands in memory after reading, before the newest vectors are linked.
+    struct State {
+        var attributes = Attributes()
+        var graphs: [VectorKind: StoredGraph] = [:]
+        var progress = Archive.Counters(nextNumber: 1, deletions: 0)
+        /// Vectors that the graphs lack: `[numbers.count, dimension]`, row-major.
+        var fresh: [VectorKind: FreshVectors] = [:]
+    }
+
+    /// Reads the state of the archive; all of it from one snapshot.
+    func load() throws -> Loaded {
+        let state: State
+        do {
+            state = try store.environment.read { try fromCheckpoint($0) ?? rebuilt($0, [:]) }
+        } catch let error where Self.meansUnusable(error) {
+            Log.warning("the stored graphs cannot be used and are made again: \(error)")
+            state = try store.environment.read { try rebuilt($0, [:]) }
+        }
+        return try finish(state)
+    }
+
+    typealias Loaded = (graphs: Graphs?, attributes: Attributes, progress: Archive.Counters)
+
+    /// The state as it is made without a checkpoint.
+    ///
+    /// - Parameter links: of the graphs, as `HNSWIndex.serializeLinks`; what they lack is linked, and what is wrong is made again.
+    func rebuild(links: [VectorKind: [UInt8]]) throws -> Loaded {
+        try finish(store.environment.read { try rebuilt($0, links) })
+    }
+
+    private func finish(_ state: State) throws -> Loaded {
+        guard let dimension else { return (nil, state.attributes, state.progress) }
+        let graphs = try Graphs(
+            image: graph(.image, state, dimension), report: graph(.report, state, dimension))
+        let counts = try Self.link(state.fresh, into: graphs)
+        if counts > 0 { Log.debug("linked \(counts) vectors that the stored graphs lacked") }
+        return (graphs, state.attributes, state.progress)
+    }
+
+    /// Whether the checkpoint is at fault and not the cases: then everything can be made again.
+    private static func meansUnusable(_ error: any Error) -> Bool {
+        error is CheckpointGone || error is IndexError || error is ByteReader.Malformed || error is CheckpointFault
+    }
+
+    private func graph(_ kind: VectorKind, _ state: State, _ dimension: Int) throws -> StoredGraph {
+        if let graph = state.graphs[kind] { return graph }
+        let index = try HNSWIndex(dimension: dimension, metric: .cosine, parameters: options.graph)
+        return StoredGraph(index, kind, in: store, generation: Self.generation)
+    }
+
+    // MARK: From the checkpoint
+
+    /// Nil when there is no checkpoint.
+    private func fromCheckpoint(_ transaction: borrowing ReadTransaction) throws -> State? {
+        guard let head = try Checkpoint(store: store, generation: Self.generation).head(transaction) else { return nil }
+        var state = State()
+        try readCounters(transaction, &state)
+        state.progress.checkpoint = head
+        state.attributes = try CheckpointFault.rethrowing {
+            let reader = try PieceReader(store, generation: Self.generation)
+            return try Attributes(
+                sets: reader.whole(transaction, .sets, epoch: head.epoch, byteCount: head.setByteCount),
+                directory: reader.whole(
+                    transaction, .directory, epoch: head.epoch, byteCount: head.directoryByteCount))
+        }
+        try store.forEachChange(transaction) { change in
+            state.attributes.remove(change.number, change.old)
+            if let entry = change.new { state.attributes.insert(change.number, entry) }
+            state.progress.changesSinceCheckpoint += 1
+            state.progress.changeRowCount += 1
+        }
+        try store.forEachCase(transaction, from: head.watermark) { number, entry in
+            state.attributes.insert(number, entry)
+            state.progress.changesSinceCheckpoint += 1
+        }
+        guard let dimension else { return state }
+        for kind in VectorKind.allCases {
+            let items = state.attributes.with(kind)
+            state.graphs[kind] = try CheckpointFault.rethrowing {
+                try StoredGraph.open(
+                    store, transaction, head, kind, generation: Self.generation, shape, isThere: items.contains)
+            }
+            var fresh = FreshVectors(dimension: dimension)
+            try store.forEachVector(
+                transaction, kind, generation: Self.generation, from: head.watermark, dimension: dimension
+            ) { item, vector in
+                fresh.append(item, vector)
+                return true
+            }
+            state.fresh[kind] = fresh
+            let count = (state.graphs[kind]?.index.count ?? 0) + fresh.numbers.count
+            guard count == items.count else {
+                throw CheckpointFault("\(kind.rawValue) graph: \(count) vectors where \(items.count) should be")
+            }
+        }
+        return state
+    }
+
+    private func readCounters(_ transaction: borrowing ReadTransaction, _ state: inout State) throws {
+        guard let next = UInt32(exactly: try store.integer(transaction, .next) ?? 0), next > 0 else {
+            throw store.damaged("the next case number is missing")
+        }
+        state.progress.nextNumber = next
+        state.progress.deletions = try store.integer(transaction, .deletions) ?? 0
+    }
+
+    // MARK: Without a checkpoint
+
+    /// Everything from the cases and vectors themselves, graphs from `links` as far as these go.
+    private func rebuilt(
+        _ transaction: borrowing ReadTransaction, _ links: [VectorKind: [UInt8]]
+    ) throws -> State {
+        var state = State()
+        try readCounters(transaction, &state)
+        // Its epoch is not used again, so that no older piece can pass for a new one.
+        state.progress.checkpoint = try? Checkpoint(store: store, generation: Self.generation).head(transaction)
+        state.progress.checkpoint?.graphs = [:]
+        try store.forEachCase(transaction) { state.attributes.insert($0, $1) }
+        state.progress.changesSinceCheckpoint = state.attributes.live.count
+        guard let dimension else { return state }
+        for kind in VectorKind.allCases {
+            let items = state.attributes.with(kind)
+            var fresh = FreshVectors(dimension: dimension)
+            fresh.reserve(items.count)
+            try store.forEachVector(
+                transaction, kind, generation: Self.generation, dimension: dimension
+            ) { item, vector in
+                fresh.append(item, vector)
+                return true
+            }
+            guard fresh.numbers.count == items.count, fresh.numbers.allSatisfy({ items.contains($0) }) else {
+                throw store.damaged("cases and \(kind.rawValue) vectors do not belong together")
+            }
+            let quantizer = items.count >= options.vectorsForCodes ? fresh.quantizer : nil
+            let index =
+                try links[kind].flatMap { restored($0, fresh, quantizer, kind) }
+                ?? HNSWIndex(
+                    dimension: dimension, metric: .cosine, parameters: options.graph,
+                    precision: quantizer == nil ? .f32 : .i8, quantizer: quantizer)
+            state.graphs[kind] = StoredGraph(
+                index, kind, in: store, generation: Self.generation, fittedCount: quantizer == nil ? 0 : items.count)
+            state.fresh[kind] = fresh
+        }
+        return state
+    }
+
+    /// The graph of some links; nil when they cannot be used.
+    private func restored(
+        _ links: [UInt8], _ vectors: FreshVectors, _ quantizer: ScalarQuantizer?, _ kind: VectorKind
+    ) -> HNSWIndex? {
+        do {
+            return try HNSWIndex(
+                restoring: links, dimension: shape.dimension, metric: shape.metric,
+                precision: quantizer == nil ? .f32 : .i8, quantizer: quantizer
+            ) { item, buffer in vectors.copy(item, into: buffer) }
+        } catch {
+            Log.warning("the stored \(kind.rawValue) links cannot be used and are made again: \(error)")
+            return nil
+        }
+    }
+
+    /// Links the vectors that the graphs lack; returns how many there were.
+    private static func link(_ fresh: [VectorKind: FreshVectors], into graphs: Graphs) throws -> Int {
+        let threads = max(1, defaultThreadCount / 2)
+        let counts = parallelMap(VectorKind.allCases, threads: 2) { kind in
+            Result { try fresh[kind]?.insert(into: graphs[kind].index, threads: threads) ?? 0 }
+        }
+        return try counts.reduce(0) { try $0 + $1.get() }
+    }
+}
+
+/// A checkpoint that contradicts itself or the cases.
+struct CheckpointFault: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+
+    /// Damage inside of the checkpoint's own tables can be mended by making it again.
+    static func rethrowing<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as ArchiveError {
+            throw CheckpointFault(error.reason)
+        } catch let error as LMDBError {
+            throw CheckpointFault(error.description)
+        }
+    }
+}
+
+/// Vectors by item: `[numbers.count, dimension]`, row-major, in the order of the items.
+struct FreshVectors: Sendable {
+    private(set) var numbers: [UInt32] = []
+    private var values: [Float] = []
+    private let dimension: Int
+
+    init(dimension: Int) { self.dimension = dimension }
+
+    mutating func reserve(_ count: Int) {
+        numbers.reserveCapacity(count)
+        values.reserveCapacity(count * dimension)
+    }
+
+    mutating func append(_ number: UInt32, _ vector: [Float]) {
+        numbers.append(number)
+        values += vector
+    }
+
+    /// How these vectors become codes. Later ones may lie half as far out again.
+    var quantizer: ScalarQuantizer {
+        values.withUnsafeBufferPointer {
+            ScalarQuantizer(fitting: $0, dimension: dimension, reach: 1.5, allowsExact: false)
+        }
+    }
+
+    /// Writes the vector of an item into `buffer`; false when it is not here. Complexity: O(log n).
+    func copy(_ item: UInt32, into buffer: UnsafeMutableBufferPointer<Float>) -> Bool {
+        var low = 0
+        var high = numbers.count
+        while low < high {
+            let middle = (low + high) / 2
+            if numbers[middle] < item { low = middle + 1 } else { high = middle }
+        }
+        guard low < numbers.count && numbers[low] == item else { return false }
+        _ = buffer.update(fromContentsOf: values[(low * dimension)..<((low + 1) * dimension)])
+        return true
+    }
+
+    /// Puts the vectors that `index` lacks into it; returns how many there were.
+    func insert(into index: HNSWIndex, threads: Int) throws -> Int {
+        let missing = numbers.indices.filter { !index.contains(item: numbers[$0]) }
+        // In pieces, so that the copy stays small beside the vectors.
+        for start in stride(from: 0, to: missing.count, by: 4096) {
+            let rows = missing[start..<min(start + 4096, missing.count)]
+            var part: [Float] = []
+            part.reserveCapacity(rows.count * dimension)
+            for row in rows { part += values[(row * dimension)..<((row + 1) * dimension)] }
+            try part.withUnsafeBufferPointer {
+                try index.insertBatch($0, items: rows.map { numbers[$0] }, threads: threads)
+            }
+        }
+        return missing.count
+    }
+}

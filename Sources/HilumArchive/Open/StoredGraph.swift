@@ -1,0 +1,237 @@
+import HilumCore
+import HilumIndex
+import LMDB
+
+/// One graph of an archive and its place in the store: links, 8-bit codes, residuals and quantiser of the newest checkpoint.
+///
+///     open ──► codes and links, in order and without going through the map ──► the first answer
+///                  └─► residuals stay in the store until a search, or a change, wants them
+///     save ──► all links, and those pieces of codes and residuals that changed, under the epoch of the new checkpoint
+///
+/// A small graph has no codes; it is walked on the vectors themselves, which are read when it opens.
+///
+/// Thread rule: `save` by the one writer; the index has its own rule.
+package final class StoredGraph: @unchecked Sendable {
+    // Sendable: `head` is touched by the one writer alone; the rest is constant.
+
+    package let index: HNSWIndex
+    let kind: VectorKind
+    private let store: Store
+    private let generation: UInt32
+    /// What the newest checkpoint says of the graph; nil while it is in none.
+    private(set) var head: GraphHead?
+    /// Vectors that the quantiser was fitted to; 0 without codes.
+    private let fittedCount: Int
+
+    /// A graph that is in no checkpoint.
+    ///
+    /// - Parameter fittedCount: vectors that the quantiser of `index` was fitted to.
+    package init(_ index: HNSWIndex, _ kind: VectorKind, in store: Store, generation: UInt32, fittedCount: Int = 0) {
+        self.index = index
+        self.kind = kind
+        self.store = store
+        self.generation = generation
+        self.fittedCount = fittedCount
+    }
+
+    private init(
+        _ index: HNSWIndex, _ kind: VectorKind, in store: Store, generation: UInt32, restoredFrom head: GraphHead
+    ) {
+        self.index = index
+        self.kind = kind
+        self.store = store
+        self.generation = generation
+        self.head = head
+        fittedCount = head.fittedCount
+    }
+
+    // MARK: Opening
+
+    /// What opening needs to know of a graph beside its head.
+    package struct Shape: Sendable {
+        package var dimension: Int
+        package var metric: Metric
+        /// Without codes.
+        package var precision: Precision
+        /// Whether residuals are left out for good; hits are then ordered by codes, or by whoever has the vectors.
+        package var isLean: Bool
+
+        package init(dimension: Int, metric: Metric, precision: Precision = .f32, isLean: Bool = false) {
+            self.dimension = dimension
+            self.metric = metric
+            self.precision = precision
+            self.isLean = isLean
+        }
+    }
+
+    /// Opens the graph of a checkpoint.
+    ///
+    /// - Parameters:
+    ///   - vectors: calls its argument with the number and the vector of every item that the checkpoint may have; asked only where
+    ///     there are no codes.
+    ///   - isThere: whether an item is still to be found.
+    /// - Throws: `CheckpointGone`, `.damaged`, `IndexError`.
+    package static func open(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ kind: VectorKind,
+        generation: UInt32, _ shape: Shape, isThere: (UInt32) -> Bool
+    ) throws -> StoredGraph? {
+        guard let graph = head.graphs[kind] else { return nil }
+        let reader = try PieceReader(store, generation: generation)
+        let index: HNSWIndex
+        if graph.hasCodes {
+            index = try restored(store, transaction, head, graph, kind, reader, generation, shape, isThere)
+        } else {
+            let links = try reader.whole(
+                transaction, .links(kind), epoch: head.epoch, byteCount: graph.linkByteCount)
+            index = try restored(store, transaction, links, kind, generation: generation, shape, isThere: isThere)
+        }
+        return StoredGraph(index, kind, in: store, generation: generation, restoredFrom: graph)
+    }
+
+    private static func restored(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ graph: GraphHead,
+        _ kind: VectorKind, _ reader: PieceReader, _ generation: UInt32, _ shape: Shape, _ isThere: (UInt32) -> Bool
+    ) throws -> HNSWIndex {
+        // Safety: the index asks for one piece of the residuals at a time.
+        nonisolated(unsafe) let later = try PieceReader(store, generation: generation)
+        let epochs = graph.residualEpochs
+        let residuals: HNSWIndex.ResidualReader = { piece, use in
+            guard piece < epochs.count else { throw store.damaged("a piece of the residuals is missing") }
+            return try store.environment.read { transaction in
+                try later.piece(transaction, .residuals(kind), piece, epoch: epochs[piece], use)
+            }
+        }
+        return try HNSWIndex(
+            restoring: graph.linkByteCount,
+            links: { piece in
+                var bytes: [UInt8] = []
+                let next = piece + 1 < graph.linkPieceCount ? [(piece: piece + 1, epoch: head.epoch)] : []
+                let isThere = try reader.piece(transaction, .links(kind), piece, epoch: head.epoch, next: next) {
+                    bytes = [UInt8]($0)
+                }
+                guard isThere else { throw CheckpointGone() }
+                return bytes
+            },
+            dimension: shape.dimension, metric: shape.metric, quantizer: ScalarQuantizer(decoding: graph.quantizer),
+            codes: { piece, use in
+                guard piece < graph.codeEpochs.count else { throw store.damaged("a piece of the codes is missing") }
+                let next =
+                    piece + 1 < graph.codeEpochs.count ? [(piece: piece + 1, epoch: graph.codeEpochs[piece + 1])] : []
+                let isThere = try reader.piece(
+                    transaction, .codes(kind), piece, epoch: graph.codeEpochs[piece], next: next, use)
+                guard isThere else { throw CheckpointGone() }
+            },
+            residuals: shape.isLean ? nil : residuals, isThere: isThere)
+    }
+
+    /// The graph of some links on vectors from the store.
+    static func restored(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ links: [UInt8], _ kind: VectorKind,
+        generation: UInt32, _ shape: Shape, quantizer: ScalarQuantizer? = nil, isThere: (UInt32) -> Bool
+    ) throws -> HNSWIndex {
+        try HNSWIndex(
+            restoring: links, dimension: shape.dimension, metric: shape.metric,
+            precision: quantizer == nil ? shape.precision : .i8, quantizer: quantizer
+        ) { item, buffer in
+            guard isThere(item) else { return false }
+            let key = VectorKey(generation: generation, item: item)
+            guard let vector = try store.vector(transaction, kind, key, dimension: shape.dimension) else {
+                return false
+            }
+            _ = buffer.update(fromContentsOf: vector)
+            return true
+        }
+    }
+
+    // MARK: Saving
+
+    /// Writes what the store lacks of the graph under `epoch`, in transactions of about 16 MiB.
+    ///
+    /// - Returns: the head that the new checkpoint must bear; `noteSaved` once it does.
+    func save(epoch: UInt32) throws -> GraphHead {
+        var new = head ?? GraphHead()
+        let links = index.serializeLinks()
+        new.linkByteCount = links.count
+        new.hasCodes = index.precision == .i8
+        new.fittedCount = fittedCount
+        let writer = PieceWriter(store, generation: generation, epoch: epoch)
+        try writer.write(.links(kind), links)
+        if let quantizer = index.quantizer {
+            new.quantizer = quantizer.encoded
+            new.codeEpochs = try save(
+                .codes(kind), writer, index.changedCodePieces(), old: new.codeEpochs, count: index.codePieceCount
+            ) { piece, body in try index.withCodePiece(piece, body) }
+            new.residualEpochs = try save(
+                .residuals(kind), writer, index.changedResidualPieces(), old: new.residualEpochs,
+                count: index.residualPieceCount
+            ) { piece, body in try index.withResidualPiece(piece, body) }
+        }
+        try writer.flush()
+        return new
+    }
+
+    private func save(
+        _ role: PieceRole, _ writer: PieceWriter, _ changed: [Int], old: [UInt32], count: Int,
+        _ withPiece: (Int, (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    ) throws -> [UInt32] {
+        var epochs = Array(old.prefix(count))
+        // Pieces that no checkpoint has were changed, or the index would not know them.
+        epochs += [UInt32](repeating: writer.epoch, count: count - epochs.count)
+        for piece in Set(changed).union(old.count..<max(old.count, count)).sorted() where piece < count {
+            try withPiece(piece) { try writer.write(role, piece, $0) }
+            epochs[piece] = writer.epoch
+        }
+        return epochs
+    }
+
+    /// The checkpoint with `head` is valid.
+    func noteSaved(_ head: GraphHead) {
+        self.head = head
+        index.noteCheckpoint()
+    }
+
+    // MARK: Quantiser
+
+    /// Whether codes should be fitted anew: there are none and the graph has grown to `least` vectors, or it has grown to four times
+    /// what the quantiser has seen.
+    func needsFitting(least: Int) -> Bool {
+        index.precision == .i8 ? index.count >= 4 * max(fittedCount, 1) : index.count >= least
+    }
+
+    /// The same graph on codes that are fitted to the present vectors; in no checkpoint yet. As the writer.
+    func fitted() throws -> StoredGraph {
+        let links = index.serializeLinks()
+        let shape = Shape(dimension: index.dimension, metric: index.metric)
+        let graph = try store.environment.read { transaction in
+            let quantizer = try Self.quantizer(store, transaction, kind, generation: generation, shape, count: index.count)
+            return try Self.restored(
+                store, transaction, links, kind, generation: generation, shape, quantizer: quantizer
+            ) { index.contains(item: $0) }
+        }
+        return StoredGraph(graph, kind, in: store, generation: generation, fittedCount: index.count)
+    }
+
+    /// Vectors that a quantiser is fitted to at most.
+    private static let fittingLimit = 1 << 16
+
+    /// A quantiser for the vectors of one kind. Later ones may lie half as far out again.
+    ///
+    /// - Parameter count: how many vectors there are, about; of more than `fittingLimit` an even share is taken.
+    static func quantizer(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ kind: VectorKind, generation: UInt32,
+        _ shape: Shape, count: Int
+    ) throws -> ScalarQuantizer {
+        var values: [Float] = []
+        values.reserveCapacity(min(count, fittingLimit) * shape.dimension)
+        let stride = max(1, (count + fittingLimit - 1) / fittingLimit)
+        var place = 0
+        try store.forEachVector(transaction, kind, generation: generation, dimension: shape.dimension) { _, vector in
+            if place % stride == 0 { values += vector }
+            place += 1
+            return true
+        }
+        return values.withUnsafeBufferPointer {
+            ScalarQuantizer(fitting: $0, dimension: shape.dimension, reach: 1.5, allowsExact: false)
+        }
+    }
+}

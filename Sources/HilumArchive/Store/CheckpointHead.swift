@@ -1,0 +1,100 @@
+import HilumCore
+
+/// What a checkpoint says of one graph.
+///
+///     0 flags (1): 1 codes of 8 bits · vectors when the quantiser was fitted (4) · bytes of the links (8) · quantiser (count, bytes)
+///     epochs of the pieces of codes (count, 4 each) · epochs of the pieces of residuals (count, 4 each)
+package struct GraphHead: Sendable, Equatable {
+    /// Walked on 8-bit codes; false: on the vectors themselves, which are read when the archive opens.
+    var hasCodes = false
+    /// Vectors that the quantiser was fitted to.
+    var fittedCount = 0
+    var linkByteCount = 0
+    /// As `ScalarQuantizer.encoded`; empty without codes.
+    var quantizer: [UInt8] = []
+    /// The epoch that each piece was written in.
+    var codeEpochs: [UInt32] = []
+    var residualEpochs: [UInt32] = []
+
+    var linkPieceCount: Int { (linkByteCount + PieceKey.pieceByteCount - 1) / PieceKey.pieceByteCount }
+
+    init() {}
+
+    func write(to writer: inout ByteWriter) {
+        writer.byte(hasCodes ? 1 : 0)
+        writer.integer(UInt32(fittedCount))
+        writer.integer(UInt64(linkByteCount))
+        writer.length(quantizer.count)
+        writer.raw(quantizer)
+        for epochs in [codeEpochs, residualEpochs] {
+            writer.length(epochs.count)
+            for epoch in epochs { writer.integer(epoch) }
+        }
+    }
+
+    init(_ reader: inout ByteReader) throws {
+        hasCodes = try reader.byte() & 1 == 1
+        fittedCount = Int(try reader.integer(UInt32.self))
+        linkByteCount = Int(try reader.integer(UInt64.self) & 0xFF_FFFF_FFFF)
+        quantizer = [UInt8](try reader.raw(try reader.length()))
+        codeEpochs = try Self.epochs(&reader)
+        residualEpochs = try Self.epochs(&reader)
+    }
+
+    private static func epochs(_ reader: inout ByteReader) throws -> [UInt32] {
+        let count = try reader.length()
+        guard count <= PieceKey.pieceLimit else { throw ByteReader.Malformed() }
+        var epochs: [UInt32] = []
+        epochs.reserveCapacity(count)
+        for _ in 0..<count { epochs.append(try reader.integer()) }
+        return epochs
+    }
+}
+
+/// A checkpoint: what searches need in memory, as it was when all cases below the watermark were in it. Entry `checkpoint.G` of the
+/// table `meta`, where G is the generation.
+///
+///     0 layout (1), currently 1 · epoch (4) · watermark (4) · bytes of the sets (8) · bytes of the directory of postings (8)
+///     · count of graphs (1), each: 0 image, 1 report (1), `GraphHead`
+package struct CheckpointHead: Sendable, Equatable {
+    var epoch: UInt32 = 0
+    /// Cases below this number are in the checkpoint, but for the changes in the table `changes`.
+    package var watermark: UInt32 = 0
+    var setByteCount = 0
+    var directoryByteCount = 0
+    var graphs: [VectorKind: GraphHead] = [:]
+
+    static func name(generation: UInt32) -> String { "checkpoint.\(generation)" }
+
+    init() {}
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.byte(1)
+        writer.integer(epoch)
+        writer.integer(watermark)
+        writer.integer(UInt64(setByteCount))
+        writer.integer(UInt64(directoryByteCount))
+        writer.byte(UInt8(graphs.count))
+        for kind in VectorKind.allCases {
+            guard let graph = graphs[kind] else { continue }
+            writer.byte(kind == .image ? 0 : 1)
+            graph.write(to: &writer)
+        }
+        return writer.bytes
+    }
+
+    init(decoding bytes: UnsafeRawBufferPointer) throws {
+        var reader = ByteReader(bytes)
+        guard try reader.byte() == 1 else { throw ByteReader.Malformed() }
+        epoch = try reader.integer()
+        watermark = try reader.integer()
+        setByteCount = Int(try reader.integer(UInt64.self) & 0xFFFF_FFFF)
+        directoryByteCount = Int(try reader.integer(UInt64.self) & 0xFFFF_FFFF)
+        for _ in 0..<(try reader.byte()) {
+            let kind: VectorKind = try reader.byte() == 0 ? .image : .report
+            graphs[kind] = try GraphHead(&reader)
+        }
+        guard reader.isAtEnd else { throw ByteReader.Malformed() }
+    }
+}

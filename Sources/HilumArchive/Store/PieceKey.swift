@@ -1,0 +1,32 @@
+/// What a piece of a checkpoint belongs to; the number stands in its key.
+enum PieceRole: UInt8, CaseIterable {
+    case imageLinks = 1
+    case imageCodes, imageResiduals
+    case reportLinks, reportCodes, reportResiduals
+    case sets, directory, postings
+
+    static func links(_ kind: VectorKind) -> Self { kind == .image ? .imageLinks : .reportLinks }
+    static func codes(_ kind: VectorKind) -> Self { kind == .image ? .imageCodes : .reportCodes }
+    static func residuals(_ kind: VectorKind) -> Self { kind == .image ? .imageResiduals : .reportResiduals }
+}
+
+/// The key of a piece in the table `graphs`: generation − 1 (16 bits), role (4), number of the piece (20), epoch (24).
+///
+/// The epoch is that of the checkpoint which wrote the piece. A checkpoint writes what changed under its own epoch and leaves the pieces
+/// of the one before alone until it is valid itself; so a stop at any moment leaves one whole checkpoint, and a reader with an older one
+/// finds its pieces or none, never others.
+struct PieceKey: Hashable {
+    static let pieceLimit = 1 << 20
+    static let epochLimit: UInt32 = 1 << 24
+    /// With the header of a page (16) and the checksum (4) such a value fills whole pages of 4 KiB.
+    static let pieceByteCount = (256 << 10) - 20
+
+    let generation: UInt32
+    let role: PieceRole
+    let piece: Int
+    let epoch: UInt32
+
+    var number: UInt64 {
+        UInt64(generation - 1) << 48 | UInt64(role.rawValue) << 44 | UInt64(piece) << 24 | UInt64(epoch)
+    }
+}

@@ -1,0 +1,66 @@
+import HilumCore
+import LMDB
+
+/// Reads pieces of a checkpoint in order, several at a time and without going through the map.
+///
+/// Thread rule: one thread at a time.
+final class PieceReader {
+    private let store: Store
+    private let generation: UInt32
+    private let fetcher: PageFetcher
+    /// Keys of what the fetcher holds.
+    private var fetched: Set<UInt64> = []
+
+    init(_ store: Store, generation: UInt32) throws {
+        self.store = store
+        self.generation = generation
+        fetcher = try PageFetcher(store.environment)
+    }
+
+    /// Calls `body` with a piece; false when it is not there.
+    ///
+    /// - Parameter next: pieces that will be asked for right after this one.
+    /// - Throws: `.damaged` for a wrong checksum; what `body` throws.
+    func piece(
+        _ transaction: borrowing ReadTransaction, _ role: PieceRole, _ piece: Int, epoch: UInt32,
+        next: [(piece: Int, epoch: UInt32)] = [], _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Bool {
+        let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
+        if !fetched.contains(key) {
+            var values: [UnsafeRawBufferPointer] = []
+            fetched = []
+            for (piece, epoch) in [(piece, epoch)] + next {
+                let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
+                // Safety: the address of a value holds as long as the transaction, and is not read through here.
+                _ = try transaction.get(store.table(.graphs), key) { values.append($0) }
+                fetched.insert(key)
+            }
+            fetcher.fetch(values)
+        }
+        let found: Void? = try transaction.get(store.table(.graphs), key) { bytes in
+            try body(store.checkedPayload(.graphs, key, fetcher.copy(of: bytes) ?? bytes))
+        }
+        return found != nil
+    }
+
+    /// All pieces of one role and epoch together, `byteCount` bytes.
+    ///
+    /// - Throws: `.damaged` when one is missing or the size is another.
+    func whole(
+        _ transaction: borrowing ReadTransaction, _ role: PieceRole, from first: Int = 0, epoch: UInt32, byteCount: Int
+    ) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(byteCount)
+        var piece = first
+        while bytes.count < byteCount {
+            let isThere = try self.piece(transaction, role, piece, epoch: epoch) { bytes.append(contentsOf: $0) }
+            guard isThere else { throw CheckpointGone() }
+            piece += 1
+        }
+        guard bytes.count == byteCount else { throw store.damaged("a checkpoint has another size") }
+        return bytes
+    }
+}
+
+/// A piece of the checkpoint is not there (any more).
+struct CheckpointGone: Error {}
