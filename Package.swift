@@ -70,7 +70,9 @@ let package = Package(
         .testTarget(name: "HilumPhantomTests", dependencies: ["HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumArchiveTests",
-            dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
+            dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"],
+            // Archives of earlier releases, read from the source tree.
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "HilumServerTests",
             dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumImaging", "HilumCore"]),

@@ -120,7 +120,8 @@ struct AnnBench {
         let queries = try vectors("query")
         let residentBefore = Self.status("VmRSS")
         let isLean = options["lean"] == "yes"
-        let store = try BenchStore(required("index"), metric: metric(), precision: precision(), isLean: isLean)
+        let store = try BenchStore(
+            required("index"), dimension: queries.dimension, metric: metric(), precision: precision(), isLean: isLean)
         let index = store.index
         guard !isLean || options["filter"] == nil else { throw BenchError("--lean and --filter exclude each other") }
         let filter = try options["filter"].map { try Self.mask($0) }
@@ -205,7 +206,8 @@ struct AnnBench {
     private func open() throws {
         let queries = try vectors("query")
         let start = monotonicSeconds()
-        let store = try BenchStore(required("index"), metric: metric(), precision: precision())
+        let store = try BenchStore(
+            required("index"), dimension: queries.dimension, metric: metric(), precision: precision())
         let index = store.index
         let first = try queries.withRow(0) { try index.search($0, k: Self.k, ef: 100).hits.first }
         let took = monotonicSeconds() - start
@@ -220,7 +222,8 @@ struct AnnBench {
 
     private func insert() throws {
         let queries = try vectors("query")
-        let store = try BenchStore(required("index"), metric: metric(), precision: precision(), mode: .readWrite)
+        let store = try BenchStore(
+            required("index"), dimension: queries.dimension, metric: metric(), precision: precision(), mode: .readWrite)
         let half = queries.count / 2
         let start = monotonicSeconds()
         for row in 0..<half { try queries.withRow(row) { try store.insert($0) } }

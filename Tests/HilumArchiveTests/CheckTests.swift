@@ -121,7 +121,8 @@ import Testing
                                 try store.put(transaction, .reportVectors, UInt64(victim) << 16, $0)
                             }
                         } else {
-                            try store.deleteVector(transaction, .report, victim, dimension: 32)
+                            try store.deleteVector(
+                                transaction, .report, VectorKey(generation: 1, item: victim), dimension: 32)
                         }
                     }
                 },
@@ -137,8 +138,15 @@ import Testing
         // A vector without a case.
         #expect(
             try findings(
-                { store in try store.environment.write { try store.putVector($0, .image, 5000, vector[...]) } },
-                undo: { store in try store.environment.write { try store.deleteVector($0, .image, 5000, dimension: 32) }
+                { store in
+                    try store.environment.write {
+                        try store.putVector($0, .image, VectorKey(generation: 1, item: 5000), vector)
+                    }
+                },
+                undo: { store in
+                    try store.environment.write {
+                        try store.deleteVector($0, .image, VectorKey(generation: 1, item: 5000), dimension: 32)
+                    }
                 }
             ).contains("case 5000: an image vector without a case"))
     }
@@ -148,7 +156,7 @@ import Testing
         let archive = try scratch.makeArchive()
         try store(archive, 0..<30)
         let number = try #require(try archive.get(id: "case-12")).number
-        archive.graphs?.report.remove(item: number)
+        archive.graphs?.report.index.remove(item: number)
         let findings = try archive.check(deep: true).findings
         #expect(findings.contains("report graph: case \(number) is missing"))
     }

@@ -68,6 +68,7 @@ extension Archive {
                 guard pages.findings.isEmpty else { return report }
             }
             do {
+                try loadPostings(attributes.read { Set($0.keys.keys) })
                 try store.environment.read { transaction in
                     let numbers = try checkRecords(transaction, &report)
                     try checkVectors(transaction, numbers, deep: deep, &report)
@@ -89,9 +90,11 @@ extension Archive {
         var withReport = ItemSet()
         var keptCounts: [[UInt8]: UInt32] = [:]
         var movedCount = 0
+        var made = Attributes()
         let next = UInt32(clamping: try store.integer(transaction, .next) ?? 0)
         try store.forEachCase(transaction) { number, entry in
             report.cases += 1
+            made.insert(number, entry)
             if try store.number(transaction, of: entry.id) != number {
                 report.find("case \(number): its id does not lead to it")
             }
@@ -118,10 +121,21 @@ extension Archive {
         let reportCount = try transaction.count(store.table(.reports))
         if reportCount != withReport.count { report.find("\(reportCount) reports where \(withReport.count) should be") }
         try checkKeptImages(transaction, keptCounts, &report)
-        let memory = attributes.read { ($0.live.count, $0.withImage, $0.withReport) }
-        let isSame = memory.0 == caseCount && memory.1 == numbers[.image] && memory.2 == numbers[.report]
-        if mode == .readWrite && !isSame { report.find("the cases in memory are not those on disk") }
+        if !isInMemory(made) { report.find("cases and metadata in memory are not those on disk") }
         return numbers
+    }
+
+    /// Whether the attributes in memory, all of them loaded, say the same as some that were made from the cases.
+    private func isInMemory(_ made: Attributes) -> Bool {
+        attributes.read { memory in
+            guard memory.live == made.live, memory.withImage == made.withImage, memory.withReport == made.withReport,
+                memory.furtherImages == made.furtherImages
+            else { return false }
+            return Set(memory.keys.keys).union(made.keys.keys).allSatisfy { name in
+                let blobs = [memory, made].map { $0.keys[name]?.merged() ?? PostingBlob([:]) }
+                return blobs[0] == blobs[1] || blobs.allSatisfy { $0.count == 0 }
+            }
+        }
     }
 
     private func checkKeptImages(

@@ -163,7 +163,7 @@ extension Archive {
             let (watermark, old) = progress.withLock { ($0.nextNumber, $0.checkpoint) }
             let checkpoint = Checkpoint(store: store, generation: Opening.generation)
             let (head, stored) = try checkpoint.write(
-                graphs, attributes.read { $0 }, watermark: watermark, old: old)
+                graphs?.byKind ?? [:], attributes.read { $0 }, watermark: watermark, old: old)
             attributes.write { attributes in
                 for postings in stored { attributes.noteStored(postings.blob, postings.key, at: postings.location) }
             }

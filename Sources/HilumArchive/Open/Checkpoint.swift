@@ -11,12 +11,17 @@ import LMDB
 /// A stop before 2 leaves the old checkpoint valid, a stop before 3 some pieces that the next checkpoint removes.
 ///
 /// Thread rule: the one writer.
-struct Checkpoint {
+package struct Checkpoint {
     let store: Store
     let generation: UInt32
 
+    package init(store: Store, generation: UInt32) {
+        self.store = store
+        self.generation = generation
+    }
+
     /// The head in the store; nil when there is none.
-    func head(_ transaction: borrowing some (Transaction & ~Copyable)) throws -> CheckpointHead? {
+    package func head(_ transaction: borrowing some (Transaction & ~Copyable)) throws -> CheckpointHead? {
         try store.get(transaction, .meta, CheckpointHead.name(generation: generation)) {
             try CheckpointHead(decoding: $0)
         }
@@ -28,24 +33,29 @@ struct Checkpoint {
     ///   - alsoWrite: joins the transaction that makes the checkpoint valid.
     /// - Returns: the head, and the postings that were written, to be noted in the attributes.
     func write(
-        _ graphs: Graphs?, _ attributes: Attributes, watermark: UInt32, old: CheckpointHead?,
+        _ graphs: [VectorKind: StoredGraph], _ attributes: Attributes, watermark: UInt32, old: CheckpointHead?,
         alsoWrite: (borrowing WriteTransaction) throws -> Void = { _ in }
     ) throws -> (CheckpointHead, [StoredPostings]) {
         var new = CheckpointHead()
         new.epoch = try ((old?.epoch ?? lastEpoch()) + 1) % PieceKey.epochLimit
         new.watermark = watermark
-        for kind in VectorKind.allCases { new.graphs[kind] = try graphs?[kind].save(epoch: new.epoch) }
+        for kind in VectorKind.allCases { new.graphs[kind] = try graphs[kind]?.save(epoch: new.epoch) }
         let stored = try write(attributes, into: &new)
         try store.environment.write { transaction in
             try store.put(transaction, .meta, CheckpointHead.name(generation: generation), new.encoded())
             try transaction.deleteAll(store.table(.changes))
             try alsoWrite(transaction)
         }
-        for kind in VectorKind.allCases { if let head = new.graphs[kind] { graphs?[kind].noteSaved(head) } }
+        for kind in VectorKind.allCases { if let head = new.graphs[kind] { graphs[kind]?.noteSaved(head) } }
         var noted = attributes
         for postings in stored { noted.noteStored(postings.blob, postings.key, at: postings.location) }
         try removeOthers(than: new, noted)
         return (new, stored)
+    }
+
+    /// Writes a checkpoint of graphs alone, for a store without cases.
+    package func write(_ graphs: [VectorKind: StoredGraph], watermark: UInt32) throws {
+        _ = try write(graphs, Attributes(), watermark: watermark, old: store.environment.read { try head($0) })
     }
 
     /// The highest epoch of any piece, so that no piece of a lost checkpoint can pass for a new one.

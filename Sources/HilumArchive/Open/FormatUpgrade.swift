@@ -21,7 +21,7 @@ struct FormatUpgrade {
         }
         let (graphs, attributes, progress, keys) = try load(opening)
         _ = try Checkpoint(store: store, generation: Opening.generation).write(
-            graphs, attributes, watermark: progress.nextNumber, old: nil
+            graphs?.byKind ?? [:], attributes, watermark: progress.nextNumber, old: nil
         ) { transaction in
             for key in keys { try transaction.delete(store.table(.graphs), key) }
             for kind in VectorKind.allCases { try transaction.delete(store.table(.meta), OldHead.name(kind)) }

@@ -13,6 +13,8 @@ struct Graphs: Sendable {
         set { if kind == .image { image = newValue } else { report = newValue } }
     }
 
+    var byKind: [VectorKind: StoredGraph] { [.image: image, .report: report] }
+
     /// Bytes of vectors, codes and links in memory.
     var memoryInBytes: Int { image.index.graphByteCount + report.index.graphByteCount }
 }

@@ -1,0 +1,245 @@
+import Foundation
+import HilumCore
+import Testing
+
+@testable import HilumArchive
+
+/// What opening reads, and what checkpoints write.
+@Suite struct CheckpointTests {
+    private func options(vectorsForCodes: Int = 50) -> Archive.Options {
+        var options = Archive.Options()
+        options.vectorsForCodes = vectorsForCodes
+        return options
+    }
+
+    private func open(_ scratch: Scratch, _ mode: Archive.Mode = .readWrite) throws -> Archive {
+        try Archive(path: scratch.archive, mode: mode, embedder: FakeEmbedder(), options: options())
+    }
+
+    /// Ids and scores of some searches, and counts of some filters.
+    private func answers(_ archive: Archive) throws -> [String] {
+        var answers: [String] = []
+        for index in [1, 7, 44, 91] {
+            for filter in ["", "view=PA", "finding=nodule", "date=2020-03..2020-07", "patient=p3,p5", "site!=A"] {
+                var request = SearchRequest(.text(makeReport(index)))
+                request.filter = try Filter(parsing: filter)
+                let response = try archive.search(request)
+                answers += response.hits.map { "\($0.id) \($0.via) \(String(format: "%.4f", $0.score))" }
+                answers.append("\(filter): \(try archive.count(request.filter))")
+            }
+        }
+        answers += try archive.facet(by: "finding").map { "\($0.value) \($0.count)" }
+        return answers
+    }
+
+    @Test("Opening reads no vector, report or entry of a case that the checkpoint has")
+    func whatOpeningReads() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive(options: options())
+        try store(archive, 0..<200)
+        let expected = try answers(archive)
+        archive.close()
+        let file = scratch.archive + "/data.mdb"
+        let sound = try FileIO.read(file)
+        // Each page that holds reports, and no others: their words are nowhere else.
+        var damaged = sound
+        let word = Array("opacity".utf8)
+        var pageCount = 0
+        for page in 2..<(sound.count / 4096) {
+            let bytes = sound[(page * 4096)..<((page + 1) * 4096)]
+            guard bytes.indices.contains(where: { bytes[$0...].starts(with: word) }) else { continue }
+            for index in bytes.indices { damaged[index] = 0 }
+            pageCount += 1
+        }
+        #expect(pageCount > 3)
+        try Data(damaged).write(to: URL(fileURLWithPath: file))
+        for mode in [Archive.Mode.readOnly, .readWrite] {
+            let again = try open(scratch, mode)
+            #expect(try again.count() == 200)
+            #expect(try answers(again) == expected)
+            let error = #expect(throws: ArchiveError.self) { try again.get(id: "case-0") }
+            #expect(error?.code == .damaged)
+            if mode == .readWrite {
+                let refused = #expect(throws: ArchiveError.self) { try again.put([makeInput(300)]) }
+                #expect(refused?.code == .damaged)
+            }
+            again.close()
+        }
+        #expect(try !Archive.check(at: scratch.archive, deep: false).isClean)
+    }
+
+    @Test("Changes that no checkpoint has are there after a reopening", arguments: [0, 2000])
+    func changesAboveTheCheckpoint(changesBetweenCheckpoints: Int) throws {
+        let scratch = try Scratch()
+        var options = options()
+        // 0: a checkpoint after each commit.
+        options.changesBetweenCheckpoints = changesBetweenCheckpoints
+        let archive = try scratch.makeArchive(options: options)
+        try store(archive, 0..<120)
+        try archive.writeCheckpoint()
+        for index in stride(from: 0, to: 120, by: 9) { #expect(try archive.delete(id: "case-\(index)")) }
+        try store(archive, 120..<160)
+        // A new report, and other metadata alone, twice.
+        try archive.put([CaseInput(id: "case-7", report: "replaced by a rare finding")])
+        for view in ["LATERAL", "AP"] {
+            var input = try makeInput(8)
+            input.view = view
+            input.findings = ["edema \(view.lowercased())"]
+            try archive.put([input])
+        }
+        #expect(try archive.delete(id: "case-130"))
+        let expected = try answers(archive)
+        archive.progress.withLock { $0.changesSinceCheckpoint = 0 }
+        archive.close()
+        for mode in [Archive.Mode.readOnly, .readWrite] {
+            let again = try open(scratch, mode)
+            #expect(try answers(again) == expected)
+            #expect(try again.count(Filter(parsing: "view=LATERAL")) == 0)
+            #expect(try again.count(Filter(parsing: "finding=\"edema ap\"")) == 1)
+            #expect(try again.check(deep: true).findings == [])
+            again.close()
+        }
+    }
+
+    @Test("A reader goes on answering from its checkpoint while a writer replaces it")
+    func readerBesideWriter() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive(options: options())
+        try store(archive, 0..<200)
+        let expected = try answers(archive)
+        archive.close()
+        // The archive's own process cannot open it twice, so the reader's pieces are taken away under it.
+        let reader = try open(scratch, .readOnly)
+        reader.close()
+        let writer = try open(scratch)
+        #expect(try answers(writer) == expected)
+        let location = try #require(writer.attributes.read { $0.keys["age"]?.location })
+        let keys = try writer.store.environment.read { transaction in
+            var keys: [UInt64] = []
+            try transaction.forEach(writer.store.table(.graphs)) { key, _ in
+                keys.append(UInt64(keyBytes: key) ?? 0)
+                return true
+            }
+            return keys
+        }
+        try writer.store.environment.write { transaction in
+            for key in keys { try transaction.delete(writer.store.table(.graphs), key) }
+        }
+        // "age" was not asked for yet, and some residuals were not wanted yet.
+        #expect(!(writer.attributes.read { $0.keys["age"]?.isLoaded ?? true }) && location.byteCount > 0)
+        #expect(try writer.count(Filter(parsing: "age=21")) == makeInputs(0..<200).count { $0.metadata["age"] == "21" })
+        #expect(try answers(writer) == expected)
+    }
+
+    @Test("A checkpoint writes the pieces that changed and removes what no checkpoint names")
+    func onlyWhatChanged() throws {
+        let scratch = try Scratch()
+        var archive = try scratch.makeArchive(options: options())
+        // Several pieces of residuals need some thousand vectors of 32 numbers.
+        for start in stride(from: 0, to: 6000, by: 500) {
+            try archive.put(
+                (start..<(start + 500)).map { CaseInput(id: "r\($0)", report: "\(makeReport($0)) number \($0)") })
+        }
+        archive.close()
+        archive = try open(scratch)
+        let before = try #require(archive.progress.withLock { $0.checkpoint }?.graphs[.report])
+        #expect(before.hasCodes && before.residualEpochs.count > 2)
+        try archive.put([CaseInput(id: "one more", report: "effusion left number one million")])
+        try archive.writeCheckpoint()
+        let after = try #require(archive.progress.withLock { $0.checkpoint })
+        let graph = try #require(after.graphs[.report])
+        let changed = zip(before.residualEpochs, graph.residualEpochs).count { $0 != $1 }
+        #expect(changed <= 1 && graph.residualEpochs.last == after.epoch)
+        // A stop before the head was written leaves pieces that the next checkpoint removes.
+        let writer = PieceWriter(archive.store, generation: 1, epoch: after.epoch + 1)
+        try writer.write(.imageLinks, from: 77, [1, 2, 3])
+        try writer.flush()
+        try archive.put([CaseInput(id: "another", report: "effusion right number two million")])
+        archive.close()
+        archive = try open(scratch, .readOnly)
+        let head = try #require(archive.progress.withLock { $0.checkpoint })
+        let count = try archive.store.environment.read { try $0.count(archive.store.table(.graphs)) }
+        let wanted = head.graphs.values.reduce(0) { $0 + $1.linkPieceCount + $1.codeEpochs.count + $1.residualEpochs.count }
+        #expect(count == wanted + 2, "sets and directory are one piece each, and there is no metadata")
+        #expect(try archive.check(deep: true).findings == [])
+    }
+
+    @Test("A graph that grows fourfold gets a quantiser that has seen it")
+    func newQuantiser() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive(options: options())
+        try store(archive, 0..<90)
+        try archive.writeCheckpoint()
+        let first = archive.graphs?.report.index.quantizer
+        try store(archive, 90..<120)
+        try archive.writeCheckpoint()
+        #expect(archive.graphs?.report.index.quantizer == first && first != nil)
+        try store(archive, 120..<400)
+        try archive.writeCheckpoint()
+        #expect(archive.graphs?.report.index.quantizer != first)
+        #expect(try recall(archive, queries: 30) >= 0.95)
+        #expect(try archive.check(deep: true).findings == [])
+    }
+
+    @Test("An archive of format 1 opens with all its cases, and is of the present format afterwards", arguments: [true, false])
+    func formatOne(isReadOnly: Bool) throws {
+        let scratch = try Scratch()
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/format-1"
+        try FileManager.default.copyItem(atPath: fixture, toPath: scratch.archive)
+        for round in 0..<2 {
+            let archive = try Archive(path: scratch.archive, mode: isReadOnly ? .readOnly : .readWrite)
+            defer { archive.close() }
+            let stats = try archive.stats()
+            #expect(stats.cases == 23 && stats.images == 15 && stats.reports == 15 && stats.formatVersion == 2)
+            #expect(stats.changesSinceCheckpoint == 0, "round \(round)")
+            for id in ["case-4", "case-8"] {
+                var request = SearchRequest(.id(id))
+                request.k = 23
+                let hits = try archive.search(request).hits
+                let lines = try String(contentsOfFile: fixture + "/like-\(id).jsonl", encoding: .utf8)
+                    .split(separator: "\n")
+                #expect(hits.count == lines.count)
+                for (hit, line) in zip(hits, lines) {
+                    #expect(line.hasPrefix("{\"rank\":\(hit.rank),\"id\":\"\(hit.id)\",\"score\":"))
+                }
+            }
+            let fourth = try #require(try archive.get(id: "case-4"))
+            #expect(fourth.patient == "p2" && fourth.findings == ["effusion left"] && fourth.report?.isEmpty == false)
+            #expect(try archive.count(Filter(parsing: "scanner=s1 view=AP")) == 4)
+            #expect(try archive.get(id: "case-5") == nil)
+            #expect(try archive.check(deep: true).findings == [])
+        }
+    }
+
+    @Test("Postings with changes apart are those of a plain table", arguments: 1...3 as ClosedRange<UInt64>)
+    func postings(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        var postings = Postings()
+        var plain: [String: Set<UInt32>] = [:]
+        let values = ["", "a", "ab", "\u{e9}", "\u{10FFFF}", "b c", "z"]
+        for round in 0..<40 {
+            for _ in 0..<30 {
+                let value = values[generator.integer(below: values.count)]
+                let number = UInt32(1 + generator.integer(below: 60))
+                if generator.integer(below: 3) == 0 {
+                    postings.remove(number, value)
+                    plain[value]?.remove(number)
+                } else {
+                    postings.insert(number, value)
+                    plain[value, default: []].insert(number)
+                }
+            }
+            if round % 7 == 3 {
+                let blob = try PostingBlob(postings.merged().bytes)
+                let location = Postings.Location(epoch: UInt32(round), firstPiece: 0, byteCount: blob.bytes.count)
+                postings.noteStored(blob, at: location)
+                #expect(!postings.isChanged)
+            }
+            var found: [String: [UInt32]] = [:]
+            postings.forEachValue { found[$0] = $1 }
+            #expect(found == plain.filter { !$0.value.isEmpty }.mapValues { $0.sorted() })
+            for value in values + ["none"] { #expect(postings.numbers(of: value) == (plain[value] ?? []).sorted()) }
+        }
+        #expect(throws: (any Error).self) { try PostingBlob([1, 0, 0, 0]) }
+    }
+}
