@@ -1,5 +1,5 @@
 // swift-tools-version: 6.2
-// Hilum: similar-case search over medical images and reports. The floors and their imports stand in Sources/README.md.
+// Hilum: similar-case search over medical images and reports. Sources/README.md has the table of floors.
 import PackageDescription
 
 let package = Package(
@@ -9,7 +9,7 @@ let package = Package(
         .executable(name: "hilum-bench", targets: ["hilum-bench"]),
     ],
     targets: [
-        // Floor 0: C. Each is imported by one Swift module (kernels: two).
+        // Floor 0: C. One Swift module imports each of them; CHilumKernels serves three.
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CSHA2", providers: [.apt(["libssl-dev"])]),

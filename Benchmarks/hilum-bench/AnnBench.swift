@@ -7,7 +7,7 @@ struct BenchError: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// One phase of the nearest-neighbour benchmark: vectors in fvecs files, one JSON line a result.
+/// One phase of the nearest-neighbour benchmark: reads vectors from fvecs files and prints one JSON line per result.
 struct AnnBench {
     static let usage = """
         usage: hilum-bench ann --phase build|search|open|insert --base B.fvecs --query Q.fvecs --metric l2|cos --index PATH
@@ -164,7 +164,7 @@ struct AnnBench {
 
     private typealias Find = (UnsafeBufferPointer<Float>, Int) throws -> SearchResult
 
-    /// The items whose byte is 1.
+    /// The items whose byte in the filter file is 1.
     private static func mask(_ path: String) throws -> ItemSet {
         let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         return ItemSet(bytes.indices.filter { bytes[$0] == 1 }.map { UInt32($0) })
@@ -267,7 +267,7 @@ struct AnnBench {
         return "{" + names.map { "\"\($0)\":\(fields[$0]?.json ?? "null")" }.joined(separator: ",") + "}"
     }
 
-    /// A figure of /proc/self/status in KiB; 0 where there is none.
+    /// A value of /proc/self/status in KiB; 0 if it is missing.
     static func status(_ key: String) -> Int {
         guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return 0 }
         for line in text.split(separator: "\n") where line.hasPrefix("\(key):") {

@@ -9,7 +9,7 @@ struct FloatVectors {
     private(set) var values: [Float]
     var count: Int { values.count / dimension }
 
-    /// - Parameter unit: divides each row by its length.
+    /// - Parameter unit: whether to normalise each row to length 1.
     init(path: String, unit: Bool) throws {
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
             throw BenchError("\(path): no such file, or it cannot be read; give a file of vectors (fvecs)")
@@ -24,7 +24,7 @@ struct FloatVectors {
             data.withUnsafeBytes { raw in
                 let out = UnsafeMutableRawBufferPointer(buffer)
                 for row in 0..<count {
-                    // Safety: both ranges lie inside their buffers, as the size of the file was checked.
+                    // Safety: the size of the file was checked, so both ranges lie inside their buffers.
                     let from = UnsafeRawBufferPointer(
                         rebasing: raw[(row * rowByteCount + 4)..<((row + 1) * rowByteCount)])
                     let start = row * 4 * dimension

@@ -3,7 +3,8 @@ import HilumCore
 import HilumIndex
 import Synchronization
 
-/// What deletions and insertions do to an index: half of it goes and comes back, round by round; then searches beside a writer.
+/// Measures what deletions and insertions do to an index: each round deletes half of it and inserts it again. Then searches run
+/// beside a writer.
 struct ChurnBench {
     static let usage = """
         usage: hilum-bench churn --base B.fvecs --query Q.fvecs [--metric cos] [--rounds 5] [--threads 2] [--precision i8] [--seed 1]
@@ -32,7 +33,7 @@ struct ChurnBench {
             quantizer: base.values.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: base.dimension) })
         let items = (0..<UInt32(base.count)).map { $0 }
         try base.values.withUnsafeBufferPointer { try index.insertBatch($0, items: items, threads: threads) }
-        // The tenth nearest distance of each query; the same after each round, as the vectors are.
+        // The tenth nearest distance of each query. It is the same after each round, because the vectors are.
         let bounds = try (0..<queries.count).map { row in
             try queries.withRow(row) { try index.exactSearch($0, k: AnnBench.k).hits.last?.distance ?? 0 }
         }

@@ -5,7 +5,7 @@ import HilumMCR
 import HilumNN
 import HilumPhantom
 
-/// What the encoder and the training benchmark work on: phantoms at the model's size, and a vocabulary made from their reports.
+/// The input of the encoder and training benchmarks: phantoms at the model's size, and a vocabulary built from their reports.
 struct BenchInputs {
     let cases: [PhantomCase]
     let vocabulary: Vocabulary
@@ -18,7 +18,7 @@ struct BenchInputs {
         return found
     }
 
-    /// What `--precision` asks for where the processor has it, f32 otherwise; nil when it is not given.
+    /// The value of `--precision` if the processor supports it, otherwise f32; nil if it is not given.
     static func precision(_ options: BenchOptions) throws -> Precision? {
         guard let name = options.text("precision") else { return nil }
         guard let wanted = Precision(rawValue: name) else {
@@ -27,7 +27,7 @@ struct BenchInputs {
         return wanted.isNative ? wanted : .f32
     }
 
-    /// Seconds of the wall's clock or, with `--cpu-time`, of the process on all processors.
+    /// Seconds of wall-clock time or, with `--cpu-time`, of CPU time of the process.
     static func clock(_ options: BenchOptions) -> () -> Double {
         guard options.has("cpu-time") else { return monotonicSeconds }
         return {
@@ -48,10 +48,10 @@ struct BenchInputs {
     }
 }
 
-/// Images and reports embedded a second, on all cores.
+/// Measures images and reports embedded per second, on all cores.
 ///
-/// With `--write` the folder receives the model and, for whoever compares, the inputs and the embeddings as raw 32-bit floats:
-/// `pixels.f32` `[n, S, S]` in 0…1, `ids.txt` (the tokens of a report a line), `images.f32` and `reports.f32` `[n, D]`.
+/// `--write` saves the model and, for comparisons, the inputs and embeddings as raw 32-bit floats: `pixels.f32` `[n, S, S]` in
+/// 0…1, `ids.txt` (the tokens of one report per line), `images.f32` and `reports.f32` `[n, D]`.
 struct EncoderBench {
     static let usage = """
         usage: hilum-bench encode (--model M | --config NAME) [--images N] [--seconds S] [--threads T]
@@ -126,8 +126,8 @@ struct EncoderBench {
                 Double(tokens.reduce(0, +)) / Double(count)))
     }
 
-    /// Operations a second of the multipliers where no operand leaves the registers, on each thread, in the fastest of many
-    /// short passes: a bound of every rate.
+    /// Multiply-adds per second with all operands in registers, on every thread, in the fastest of many short passes. No kernel
+    /// can be faster.
     private static func peakRate(_ precision: Precision, threads: Int, _ seconds: Double, _ clock: () -> Double)
         -> Double
     {
@@ -139,7 +139,7 @@ struct EncoderBench {
         return loops * operations
     }
 
-    /// Items a second over passes of at least `seconds` together, after one pass to warm up.
+    /// Items per second over passes of at least `seconds` in total, after one warm-up pass.
     ///
     /// - Parameter takesFastest: whether the fastest pass counts; otherwise the median does.
     private static func rate(
@@ -173,7 +173,7 @@ struct EncoderBench {
     }
 }
 
-/// Pairs a second of training, masked phase, and the memory of its activations against what the shapes imply.
+/// Measures training pairs per second in the masked phase, and the memory of activations against what the shapes imply.
 struct TrainingBench {
     static let usage = """
         usage: hilum-bench train [--config NAME] [--batch N] [--steps N] [--threads T] [--cpu-time] [--json]
@@ -204,7 +204,7 @@ struct TrainingBench {
             images: inputs.cases.map(\.image), reports: inputs.cases.map(\.report), configuration: configuration,
             tokenizer: tokenizer)
         let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: training)
-        // The first half warms up.
+        // The first half is warm-up.
         let clock = BenchInputs.clock(options)
         var laps: [Double] = []
         try trainer.run(set, validation: nil) { _ in laps.append(clock()) }
@@ -237,7 +237,7 @@ struct TrainingBench {
         let kept = patches - options.imageMask.hidden(of: patches)
         let floats = inputs.cases.reduce(0) { sum, pair in
             let report = tokenizer.encode(pair.report, maxLength: network.configuration.maxTokens)
-            // A quarter of the words, at the mean number of pieces a word.
+            // A quarter of the words, with the mean number of pieces per word.
             let hidden = (report.ids.count - 2) / 4
             return sum + network.storedFloatsOfAPair(kept: kept, tokens: report.ids.count, hiddenTokens: hidden)
         }

@@ -5,11 +5,12 @@ import HilumMCR
 import HilumPhantom
 import Synchronization
 
-/// Pointing: does the hottest patch of an explanation lie on the lesion?
+/// Measures pointing: does the hottest patch of an explanation lie on the lesion?
 ///
-/// Cases with exactly one finding, a focal lesion (effusion, consolidation, nodule, pneumothorax), half of each site. A hit:
-/// the centre of the hottest patch lies in the true box enlarged by one patch on each side. Guesses are judged by the same
-/// rule. Cardiomegaly has a box too, but the heart stands where it always stands, so it has a row of its own and does not count.
+/// The cases have exactly one finding, a focal lesion (effusion, consolidation, nodule, pneumothorax); half are of each site. It
+/// is a hit if the centre of the hottest patch lies in the true box enlarged by one patch on each side. Guesses are judged by
+/// the same rule. Cardiomegaly has a box too, but the heart is always in the same place, so it has a row of its own that does
+/// not count.
 struct ExplainBench {
     static let usage = """
         usage: hilum-bench explain [--model DIR] [--count 300] [--seed 7001] [--plots DIR] [--json]
@@ -53,7 +54,7 @@ struct ExplainBench {
         model = try MCRModel(directory: try folder ?? MCRModel.builtInDirectory())
     }
 
-    /// One case and what was found out about it.
+    /// One case and its result.
     private struct Trial: Sendable {
         var drawn: PhantomCase
         var finding: PhantomFinding
@@ -92,7 +93,7 @@ struct ExplainBench {
         return share >= Self.target
     }
 
-    /// Numbers of cases with one finding: half of `count` focal ones a site, and the cases of cardiomegaly met on the way.
+    /// The numbers of cases with one finding: `count` / 2 focal ones per site, and the cases of cardiomegaly found on the way.
     private func oneLesionCases(_ site: PhantomSite) -> [(site: PhantomSite, number: Int)] {
         let generator = PhantomGenerator(seed: seed, site: site)
         let wanted = site == .a ? (count + 1) / 2 : count / 2
@@ -135,14 +136,14 @@ struct ExplainBench {
             && y <= Double(box.y + box.height) + slack
     }
 
-    /// Shares of hits: of an explanation, and of guesses that do not look at the image.
+    /// The share of hits of explanations, and of guesses that ignore the image.
     private struct Shares {
         var n: Int
         var phrase: Double
         var report: Double
         var centre: Double
         var random: Double
-        /// The one patch that hits most of these very cases: no guess without the image can do better.
+        /// The single patch that hits most of these cases. No guess without the image can do better.
         var prior: Double
 
         init(_ trials: [Trial]) {
@@ -154,13 +155,13 @@ struct ExplainBench {
             let byPatch = (0..<grid.count).map { patch in Double(trials.count { isHit(patch, $0) }) / total }
             random = byPatch.reduce(0, +) / Double(grid.count)
             prior = byPatch.max() ?? 0
-            // With an even side the centre is a corner of four patches.
+            // With an even side, the centre is the common corner of four patches.
             let middle = Set([(grid.side - 1) / 2, grid.side / 2])
             let centres = middle.flatMap { row in middle.map { row * grid.side + $0 } }
             centre = centres.reduce(0) { $0 + byPatch[$1] } / Double(centres.count)
         }
 
-        /// Wilson's interval of 95 % for the phrase's share.
+        /// The 95 % Wilson interval for the share of phrases.
         var interval: (low: Double, high: Double) {
             let (z, total) = (1.959964, Double(n))
             let middle = (phrase + z * z / (2 * total)) / (1 + z * z / total)
@@ -214,9 +215,9 @@ struct ExplainBench {
         return whole.phrase
     }
 
-    // MARK: Picture
+    // MARK: Contact sheet
 
-    /// Hits above, misses below, the true box in white; the first twelve of each.
+    /// Draws the first twelve hits above and the first twelve misses below, with the true box in white.
     private func writeSheet(_ trials: [Trial], to folder: String) throws {
         let side = 200
         let groups = [("hits", true), ("misses", false)].map { name, isWanted in

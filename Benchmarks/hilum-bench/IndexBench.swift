@@ -4,13 +4,13 @@ import HilumCore
 import HilumImaging
 import HilumMCR
 
-/// How near `hilum index` comes to the encoder's own rate: the same images, once decoded and fitted beforehand and once as
-/// files that are read, decoded, fitted, embedded and stored.
+/// Measures how close `hilum index` comes to the encoder's own rate, on the same images: once decoded and fitted beforehand, and
+/// once as files that are read, decoded, fitted, embedded and stored.
 ///
-/// Each round times three passes one after the other, so that a noisy machine disturbs all of them alike: the encoder alone,
-/// reading with decoding and fitting alone, and `BulkIndexer` into a new archive. The figure is the median over the rounds
-/// of index rate / encoder rate. Decoding has no cores of its own: where it takes `d` and encoding `e` of a core's time an
-/// image, no program can reach more than e / (e + d) on these cores, which is printed as the bound.
+/// Each round times three passes in turn, so that a noisy machine disturbs all of them alike: the encoder alone, reading with
+/// decoding and fitting alone, and `BulkIndexer` into a new archive. The result is the median over the rounds of index rate /
+/// encoder rate. Decoding has no cores of its own. If it takes `d` and encoding `e` of a core's time per image, no program can
+/// exceed e / (e + d) on these cores; that is printed as the bound.
 struct IndexBench {
     static let usage = """
         usage: hilum-bench index (--model M | --config NAME) --images DIR [--count N] [--rounds R] [--threads T]
@@ -83,7 +83,7 @@ struct IndexBench {
     private static func map<Value: Sendable>(
         _ files: [String], _ threads: Int, _ body: @Sendable (String) throws -> Value
     ) throws -> [Value] {
-        // Safety: each call writes its own slot; the buffer outlives the loop.
+        // Safety: each call writes its own slot, and the buffer outlives the loop.
         var results = [Swift.Result<Value, any Error>?](repeating: nil, count: files.count)
         results.withUnsafeMutableBufferPointer { buffer in
             nonisolated(unsafe) let slots = buffer
@@ -100,7 +100,7 @@ struct IndexBench {
         return monotonicSeconds() - start
     }
 
-    /// Cases a second of a run into a new archive, as `hilum index` prints it.
+    /// Cases per second of a run into a new archive, as `hilum index` prints it.
     private func indexRate(_ files: [String], _ model: MCRModel, _ threads: Int) throws -> Double {
         let folder = NSTemporaryDirectory() + "hilum-bench-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -2,7 +2,7 @@ import Foundation
 import HilumCore
 import HilumImaging
 
-/// `hilum-bench plot`: lines over two axes from figures in JSON, as PNG, for the scripts of this folder.
+/// `hilum-bench plot`: draws a line plot from JSON as PNG, for the scripts in `Benchmarks`.
 struct PlotCommand {
     static let usage = """
         usage: hilum-bench plot --in FILE.json --out FILE.png      ('-' as FILE.json is standard input)
@@ -12,7 +12,7 @@ struct PlotCommand {
 
         """
 
-    /// What the file says.
+    /// The contents of the JSON file.
     private struct Figure: Decodable {
         struct Line: Decodable {
             var name: String?

@@ -1,26 +1,26 @@
-/// One verb of the program: how it is called, what its help says and what runs.
+/// One verb of the program: its usage, its help and its implementation.
 ///
-/// Each verb stands in a file of its own, `Command+Verb.swift`.
+/// Each verb has a file of its own, `Verbs/Command+Verb.swift`.
 struct Command: Sendable {
     let name: String
-    /// One line for the list of verbs.
+    /// One line in the list of verbs.
     let summary: String
-    /// What follows the name in a call, one form a line.
+    /// What follows the name, one form per line.
     let usage: [String]
-    /// The operands a call must have, by the names in `usage`.
+    /// The required operands, by their names in `usage`.
     let operands: [String]
-    /// Whether more operands than those may follow.
+    /// Whether more operands may follow.
     var allowsMoreOperands = false
-    /// How many of `operands`, from the end, may be left out.
+    /// How many of the last `operands` are optional.
     var optionalOperandCount = 0
     let options: [Option]
-    /// Sentences below the usage: what it does, what it prints, how it exits.
+    /// The text below the usage: what it does, what it prints, how it exits.
     let details: String
-    /// Each a whole call that can be pasted, with a line on what it does.
+    /// Complete commands, each with a line on what it does.
     let examples: [(call: String, meaning: String)]
     let run: @Sendable (Arguments) throws -> ExitStatus
 
-    /// Every verb of this release, in the order of help.
+    /// Every verb of this release, in the order of the help.
     static let all: [Command] = [
         .phantom, .train, .model, .embed, .initialise, .index, .search, .serve, .query, .eval, .explain, .pilot, .get,
         .delete,
@@ -29,7 +29,7 @@ struct Command: Sendable {
         .demo, .help,
     ]
 
-    /// Verbs that the design names and this release does not have.
+    /// Verbs that are not built yet.
     static let unavailable = ["import", "export", "reembed", "compact", "snapshot", "restore"]
 
     static func named(_ name: String) -> Command? {
@@ -37,7 +37,7 @@ struct Command: Sendable {
     }
 }
 
-/// How the program ends; the numbers are part of the contract of the command line.
+/// The exit status of the program. Scripts rely on these numbers.
 enum ExitStatus: Int32, Sendable {
     case done = 0
     case failed = 1
@@ -48,7 +48,7 @@ enum ExitStatus: Int32, Sendable {
     case interrupted = 130
 }
 
-/// A sentence for standard error and the status the program ends with.
+/// A sentence for standard error and the exit status.
 struct CommandError: Error, CustomStringConvertible {
     let status: ExitStatus
     let description: String
@@ -58,7 +58,7 @@ struct CommandError: Error, CustomStringConvertible {
         self.description = description
     }
 
-    /// A call that is wrong by itself; the program adds where help stands.
+    /// A usage error; the program adds a hint to the help.
     static func usage(_ description: String) -> CommandError {
         CommandError(.usage, description)
     }

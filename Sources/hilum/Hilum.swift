@@ -2,33 +2,33 @@ import Foundation
 import HilumCore
 import HilumServer
 
-/// The program `hilum`: finds the verb, reads its options, runs it and turns what happened into a sentence and a status.
+/// The program `hilum`: finds the verb, parses its options, runs it, and reports the outcome as a sentence and an exit status.
 ///
 /// ```
 /// words → Command (Command+Verb.swift) → Arguments (OptionParser, getopt_long) → run → ExitStatus
 /// ```
-/// | file | what |
+/// | folder, file | contents |
 /// | --- | --- |
-/// | `Command.swift`, `Command+….swift` | the verbs, one a file |
-/// | `Option.swift`, `OptionParser.swift`, `Arguments.swift` | options, their parser, checked access to them |
-/// | `Help.swift` | overview and pages |
-/// | `Output.swift`, `JSON.swift` | standard output, tables, JSON |
+/// | `Command.swift` | what a verb is; exit statuses; the list of verbs |
 /// | `Interruption.swift` | Ctrl-C during long work |
-/// | `PilotInput.swift`, `PilotReport.swift`, `PilotVerdict.swift` | a trial: its cases, its figures, its sentences |
-/// | `PilotPage.swift`, `PilotChart.swift`, `HTML.swift` | the page of a trial |
+/// | `Verbs/` | the verbs, one per file |
+/// | `Options/` | options, their parser, validated access to them, help |
+/// | `Access/` | opening archives and loading models |
+/// | `Output/` | standard output, tables, JSON, HTML, NumPy files |
+/// | `Pilot/` | a pilot: its cases, results, conclusions and page |
 @main
 struct Hilum {
     static func main() {
-        // A parent may have blocked signals, and a child inherits that: a daemon would then not hear SIGTERM.
+        // A child inherits blocked signals from its parent. A daemon would then ignore SIGTERM.
         var none = sigset_t()
         sigemptyset(&none)
         pthread_sigmask(SIG_SETMASK, &none, nil)
-        // A peer or reader that goes away shows as an error of the write, never as a signal.
+        // A closed pipe or socket should be an error of the write, never a signal.
         signal(SIGPIPE, SIG_IGN)
         exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
     }
 
-    /// Runs one call; everything it has to say is written before it returns.
+    /// Runs one command. All output is written before it returns.
     static func run(_ words: [String]) -> ExitStatus {
         guard let verb = words.first else {
             standardError(Help.overview)
@@ -86,7 +86,7 @@ struct Hilum {
         return .usage
     }
 
-    /// What an error says; Foundation's own errors say it in `localizedDescription`.
+    /// The text of an error. Foundation's own errors keep it in `localizedDescription`.
     static func sentence(for error: any Error) -> String {
         switch error {
         case is CocoaError, is POSIXError, is URLError: error.localizedDescription

@@ -94,7 +94,9 @@ struct PNGReader: ~Copyable {
         let channels = [1, 0, 3, 1, 2, 0, 4][Int(min(bytes[25], 6))]
         // A file that cannot contain its rows is refused before they are allocated.
         let rowByteCount = (width * channels * Int(bytes[24]) + 7) / 8
-        guard rowByteCount * height <= bytes.count * maxDeflateRatio else { throw ImagingError(.truncated(format: .png)) }
+        guard rowByteCount * height <= bytes.count * maxDeflateRatio else {
+            throw ImagingError(.truncated(format: .png))
+        }
     }
 }
 

@@ -212,7 +212,8 @@ extension GrayImage {
     /// The image for display. If it uses less than a quarter of the range (10 or 12 bits stored in 16), it is stretched from
     /// its darkest to its brightest sample; otherwise it is unchanged.
     func levelledForDisplay() -> GrayImage {
-        guard let highest = samples.max(), let lowest = samples.min(), highest < Self.displayableFrom, highest > lowest else {
+        guard let highest = samples.max(), let lowest = samples.min(), highest < Self.displayableFrom, highest > lowest
+        else {
             return self
         }
         let span = UInt32(highest - lowest)

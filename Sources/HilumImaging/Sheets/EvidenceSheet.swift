@@ -60,7 +60,9 @@ public struct EvidenceSheet: Sendable {
     /// The words of at least three characters with the most evidence, best first, at most `mapCount`.
     var leadingWords: [Word] {
         var seen: Set<String> = []
-        let able = words.filter { $0.total > 0 && $0.text.count >= Self.shortestMappedWord && $0.text.contains(where: \.isLetter) }
+        let able = words.filter {
+            $0.total > 0 && $0.text.count >= Self.shortestMappedWord && $0.text.contains(where: \.isLetter)
+        }
         let sorted = able.enumerated().sorted { ($1.element.total, $0.offset) < ($0.element.total, $1.offset) }
         return Array(sorted.map(\.element).filter { seen.insert($0.text.lowercased()).inserted }.prefix(Self.mapCount))
     }

@@ -48,9 +48,9 @@ public struct LinePlot: Sendable {
     /// The range of the y axis; nil for the range of the points, extended to 0 on a linear axis if 0 is near.
     public var yRange: ClosedRange<Double>?
     /// Width of the image in pixels.
-    var width = 960
+    public var width = 960
     /// Height of the image in pixels.
-    var height = 600
+    public var height = 600
 
     /// A plot with linear axes that fit the points.
     public init(title: String, xLabel: String, yLabel: String, series: [Series]) {

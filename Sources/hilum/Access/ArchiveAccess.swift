@@ -3,10 +3,10 @@ import HilumArchive
 import HilumCore
 import HilumImaging
 
-/// Opens an archive for one call.
+/// Opens an archive for one command.
 ///
-/// - Parameter withModel: whether texts and images will be encoded; without, the model is not loaded.
-/// - Throws: `CommandError` with status 1 when there is no archive at `path`, so that a missing archive is told from a
+/// - Parameter withModel: whether texts or images will be encoded; otherwise the model is not loaded.
+/// - Throws: `CommandError` with status 1 if there is no archive at `path`, so that scripts can tell a missing archive from a
 ///   missing case (status 4).
 func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false) throws -> Archive {
     do {
@@ -16,7 +16,7 @@ func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false) 
     }
 }
 
-/// A hit as it is shown, whether an archive or a daemon found it.
+/// A hit to display, from an archive or from a daemon.
 struct FoundCase {
     let rank: Int
     let id: String
@@ -46,7 +46,7 @@ struct FoundCase {
         imagePath = hit.record.imagePath
     }
 
-    /// From one line of a daemon's reply.
+    /// Reads one line of a daemon's reply.
     init?(line: String) {
         guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
             let rank = object["rank"] as? Int, let id = object["id"] as? String,
@@ -66,7 +66,7 @@ struct FoundCase {
         imagePath = object["path"] as? String
     }
 
-    /// The keys of the protocol; what a case does not have is left out.
+    /// JSON with the keys of the protocol; fields that the case lacks are left out.
     func json(withReport: Bool) -> JSON {
         var members: [(key: String, value: JSON)] = [
             ("rank", .integer(rank)), ("id", .string(id)), ("score", .number(score, decimals: 6)),
@@ -82,7 +82,7 @@ struct FoundCase {
         return .object(members)
     }
 
-    /// Hits as a table for people.
+    /// Hits as a table for the terminal.
     static func table(_ hits: [FoundCase]) -> String {
         var table = TextTable([
             ("rank", .right), ("score", .right), ("id", .left), ("via", .left), ("patient", .left), ("view", .left),
@@ -98,12 +98,12 @@ struct FoundCase {
     }
 }
 
-/// `text` on one line, without control characters, so that stored text cannot steer a terminal.
+/// `text` on one line without control characters, so that stored text cannot control the terminal.
 func shown(_ text: String) -> String {
     String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
 }
 
-/// Draws queries with their hits and writes the picture; a hit whose image cannot be read shows as a report only.
+/// Writes a contact sheet of queries and their hits. A hit whose image cannot be read appears as a report only.
 func writeContactSheet(_ rows: [(query: ContactSheet.Query, hits: [FoundCase])], title: String, to path: String) throws
 {
     let drawn = rows.map { row in

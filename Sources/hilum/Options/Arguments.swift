@@ -1,10 +1,10 @@
 import Foundation
 import HilumCore
 
-/// The options and operands of one call, checked as they are asked for.
+/// The options and operands of one command, validated when they are read.
 struct Arguments: Sendable {
     private let options: [Option]
-    /// Options in the order in which they were written.
+    /// The options in the order of the command line.
     let given: [(name: String, value: String?)]
     let operands: [String]
     private let environment: [String: String]
@@ -23,7 +23,7 @@ struct Arguments: Sendable {
         return given.contains { $0.name == name }
     }
 
-    /// All values of an option, in order; the environment counts when the option was not given.
+    /// All values of an option, in order; the environment variable counts if the option was not given.
     func texts(_ name: String) -> [String] {
         guard let option = options.first(where: { $0.name == name }) else { preconditionFailure("no option --\(name)") }
         let values = given.filter { $0.name == name }.compactMap(\.value)
@@ -33,12 +33,12 @@ struct Arguments: Sendable {
         return values
     }
 
-    /// The value of an option; the last one counts when it was given more than once.
+    /// The value of an option; if it was given more than once, the last value counts.
     func text(_ name: String) -> String? {
         texts(name).last
     }
 
-    /// The value of an option that a call cannot do without.
+    /// The value of a required option.
     func required(_ name: String) throws -> String {
         guard let value = text(name) else { throw CommandError.usage("--\(name) is missing") }
         return value
@@ -65,7 +65,7 @@ struct Arguments: Sendable {
         return number
     }
 
-    /// One of a few words, compared without case.
+    /// One of several words, ignoring case.
     func choice(_ name: String, among words: [String]) throws -> String? {
         guard let value = text(name) else { return nil }
         guard let word = words.first(where: { $0.lowercased() == value.lowercased() }) else {
@@ -74,7 +74,7 @@ struct Arguments: Sendable {
         return word
     }
 
-    /// A 64-bit seed; 1 when none was given.
+    /// A 64-bit seed; 1 if none was given.
     func seed() throws -> UInt64 {
         guard let value = text("seed") else { return 1 }
         guard let seed = UInt64(value) else {

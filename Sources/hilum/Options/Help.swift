@@ -1,4 +1,4 @@
-/// The help texts: the list of verbs, and one page a verb.
+/// The help texts: the list of verbs, and one page per verb.
 enum Help {
     static let version = "0.1.0"
 
@@ -63,7 +63,7 @@ enum Help {
         return letter + "--\(option.name)" + (option.value.map { " \($0)" } ?? "")
     }
 
-    /// `text` cut at blanks into lines of at most `width` characters.
+    /// `text` wrapped at blanks to lines of at most `width` characters.
     static func wrapped(_ text: String, width: Int) -> [String] {
         var lines: [String] = []
         var line = ""

@@ -1,14 +1,14 @@
-/// An option of a verb as help shows it and `OptionParser` reads it.
+/// An option of a verb, for help and for `OptionParser`.
 struct Option: Sendable {
     /// Long name without the dashes.
     let name: String
     /// One letter, if the option has a short form.
     let letter: Character?
-    /// How help calls the value (`N`, `FILE`); nil for a switch.
+    /// The name of the value in help (`N`, `FILE`); nil for a switch.
     let value: String?
-    /// What it does, in one line or two.
+    /// What it does, in one or two lines.
     let help: String
-    /// The environment variable that is read when the option is not given.
+    /// The environment variable that is read if the option is not given.
     let environment: String?
 
     /// An option that takes a value.
@@ -18,7 +18,7 @@ struct Option: Sendable {
         Option(name: name, letter: letter, value: value, help: help, environment: environment)
     }
 
-    /// An option that is there or not.
+    /// A switch without a value.
     static func flag(_ name: String, _ help: String, letter: Character? = nil) -> Option {
         Option(name: name, letter: letter, value: nil, help: help, environment: nil)
     }

@@ -2,14 +2,14 @@ import CGetopt
 import Foundation
 import Synchronization
 
-/// Reads the words of a call with getopt_long(3): long options may be shortened while they stay unambiguous, options and
-/// operands may mix, `--` ends the options, and `-` alone is an operand.
+/// Parses a command line with getopt_long(3). Long options may be abbreviated if they stay unambiguous, options and operands
+/// may be mixed, `--` ends the options, and `-` alone is an operand.
 struct OptionParser {
     let options: [Option]
 
-    /// getopt_long keeps its place in C globals, so one call runs at a time.
+    /// getopt_long keeps its state in C globals, so only one call runs at a time.
     private static let turn = Mutex(())
-    /// Values above every character code, so that a long option is told from a short one.
+    /// Long options get values above every character code, so that they differ from short options.
     private static let firstCode: Int32 = 1000
 
     /// Splits `words` (without the program and the verb) into options and operands.
@@ -78,7 +78,7 @@ struct OptionParser {
 
     /// - Parameters:
     ///   - word: the word at which the parser stopped.
-    ///   - code: what getopt_long says was wrong: a short option's letter, a long option's number, 0 for one it does not know.
+    ///   - code: what getopt_long reports: the letter of a short option, the number of a long option, 0 for an unknown one.
     private func complaint(isMissingValue: Bool, word: String, code: Int32) -> CommandError {
         let known = try? option(for: code)
         if let known, isMissingValue { return .usage("--\(known.name) needs a value (\(known.value ?? "VALUE"))") }
@@ -96,7 +96,7 @@ struct OptionParser {
     }
 }
 
-/// The candidate that differs from `word` by the fewest insertions, deletions, exchanges and swaps; nil when none is close.
+/// The candidate with the smallest edit distance from `word`; nil if none is close.
 func nearest(to word: String, among candidates: [String]) -> String? {
     var best: (name: String, distance: Int)?
     for candidate in candidates {
@@ -107,7 +107,9 @@ func nearest(to word: String, among candidates: [String]) -> String? {
     return best.name
 }
 
-/// Optimal string alignment distance. Complexity: O(n·m).
+/// The optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
+///
+/// - Complexity: O(n·m).
 func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
     var rows = [[Int]](repeating: [Int](repeating: 0, count: right.count + 1), count: left.count + 1)
     for i in 0...left.count { rows[i][0] = i }

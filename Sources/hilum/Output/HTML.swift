@@ -1,7 +1,7 @@
 import Foundation
 
-/// A piece of HTML. Interpolated strings are escaped; interpolated pieces of HTML go in as they are, so that text from a
-/// manifest can never become markup.
+/// A fragment of HTML. Interpolated strings are escaped and interpolated fragments are not, so that text from a manifest can
+/// never become markup.
 struct HTML: ExpressibleByStringInterpolation, Sendable, CustomStringConvertible {
     private(set) var text: String
 
@@ -19,7 +19,7 @@ struct HTML: ExpressibleByStringInterpolation, Sendable, CustomStringConvertible
         return all
     }
 
-    /// `text` as it stands in the content of an element or in a quoted attribute; control characters become blanks.
+    /// `text` escaped for the content of an element or a quoted attribute; control characters become blanks.
     static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -30,7 +30,7 @@ struct HTML: ExpressibleByStringInterpolation, Sendable, CustomStringConvertible
             case "\"": result += "&quot;"
             case "'": result += "&#39;"
             case _ where scalar.properties.generalCategory == .control: result += " "
-            // Marks that turn the direction of the text could make one name look like another.
+            // Characters that change the text direction could make one name look like another.
             case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": result += " "
             default: result.unicodeScalars.append(scalar)
             }
@@ -38,7 +38,7 @@ struct HTML: ExpressibleByStringInterpolation, Sendable, CustomStringConvertible
         return result
     }
 
-    /// A picture inside of the page.
+    /// An image embedded in the page.
     static func image(png bytes: [UInt8], alternative: String) -> HTML {
         let data = Data(bytes).base64EncodedString()
         return "<img alt=\"\(alternative)\" src=\"data:image/png;base64,\(data)\">"

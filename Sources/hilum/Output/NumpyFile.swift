@@ -1,7 +1,7 @@
 import HilumCore
 
-/// Floats as a NumPy array file, format version 1.0 (numpy.lib.format): magic, header length, a Python dictionary padded so
-/// that the data begin at a multiple of 64 bytes, then the rows.
+/// Writes floats as a NumPy array file, format version 1.0 (numpy.lib.format): magic, header length, a Python dictionary padded
+/// to a multiple of 64 bytes, then the rows.
 enum NumpyFile {
     /// Writes `values` as `[rows, columns]`, float32, little endian, row-major.
     static func write(_ values: [Float], columns: Int, to path: String) throws {

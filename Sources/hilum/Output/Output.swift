@@ -1,10 +1,10 @@
 import Foundation
 import HilumCore
 
-/// Writes data to standard output, all of it.
+/// Writes all data to standard output.
 ///
-/// A reader that has gone away (`hilum … | head`) ends the program quietly with status 0; any other failure ends it with a
-/// sentence and status 1, so that a full disk is never taken for success.
+/// If the reader has closed the pipe (`hilum … | head`), the program ends silently with status 0. Any other failure ends it with
+/// a message and status 1, so that a full disk is never mistaken for success.
 func standardOutput(_ text: String) {
     var copy = text
     copy.withUTF8 { standardOutput(UnsafeRawBufferPointer($0)) }
@@ -18,7 +18,7 @@ func standardOutputLine(_ text: String) {
 func standardOutput(_ bytes: UnsafeRawBufferPointer) {
     var offset = 0
     while offset < bytes.count, let base = bytes.baseAddress {
-        // Safety: `offset` is below the byte count of a buffer that the caller keeps alive.
+        // Safety: the caller keeps the buffer alive, and `offset` is below its byte count.
         let wrote = write(STDOUT_FILENO, base + offset, bytes.count - offset)
         if wrote < 0 && errno == EINTR { continue }
         if wrote < 0 && errno == EPIPE { exit(ExitStatus.done.rawValue) }
@@ -30,14 +30,14 @@ func standardOutput(_ bytes: UnsafeRawBufferPointer) {
     }
 }
 
-/// Rows of text in columns, for people.
+/// Rows of text in aligned columns.
 struct TextTable {
     enum Alignment { case left, right }
 
     private let alignments: [Alignment]
     private var rows: [[String]] = []
 
-    /// - Parameter columns: the heading of each column and the side its cells lean to.
+    /// - Parameter columns: the heading of each column, and to which side its cells are aligned.
     init(_ columns: [(heading: String, alignment: Alignment)]) {
         alignments = columns.map(\.alignment)
         rows.append(columns.map(\.heading))
@@ -48,7 +48,7 @@ struct TextTable {
         rows.append(row)
     }
 
-    /// The table, one line a row, columns two blanks apart.
+    /// The table, one line per row, columns separated by two blanks.
     var text: String {
         let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         var text = ""
@@ -65,7 +65,7 @@ struct TextTable {
     }
 }
 
-/// A fraction as per cent with one decimal: `97.3 %`.
+/// A fraction as a percentage with one decimal: `97.3 %`.
 func percentText(_ fraction: Double) -> String {
     String(format: "%.1f %%", fraction * 100)
 }

@@ -1,13 +1,13 @@
 import Foundation
 import HilumMCR
 
-/// Bars with intervals as inline SVG.
+/// A bar chart with intervals, as inline SVG.
 struct PilotChart {
     struct Bar {
         let name: String
         let kind: PilotChart.Kind
         let value: Double
-        /// Nil where there is none, as for guessing.
+        /// nil if there is none, as for guessing.
         let interval: ClosedRange<Double>?
     }
 

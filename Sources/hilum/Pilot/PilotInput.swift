@@ -5,7 +5,7 @@ import HilumImaging
 import HilumMCR
 import Synchronization
 
-/// The pairs of a folder, read for a trial, and a small picture of each for the page.
+/// The pairs of a folder for a pilot, and a small image of each for the page.
 struct PilotInput {
     let pairs: [PilotStudy.Pair]
     /// `[pairs]`, at most `thumbnailSide` wide and high.
@@ -14,12 +14,12 @@ struct PilotInput {
     let seconds: Double
 
     static let thumbnailSide = 132
-    /// A pilot holds its pairs in memory; training on more is the matter of `hilum train`.
+    /// A pilot keeps its pairs in memory. `hilum train` trains on more.
     static let mostPairs = 5_000
 
     /// - Parameters:
-    ///   - side: of the model's input.
-    ///   - limit: only the first so many pairs.
+    ///   - side: the side of the model's input in pixels.
+    ///   - limit: how many pairs are used, from the first on.
     init(folder: String, side: Int, limit: Int?, threads: Int, isQuiet: Bool) throws {
         let started = monotonicSeconds()
         let read: CaseFiles
@@ -71,7 +71,7 @@ struct PilotInput {
         seconds = monotonicSeconds() - started
     }
 
-    /// A case with its image read.
+    /// A case with its decoded image.
     private struct Prepared: Sendable {
         let pair: PilotStudy.Pair
         let thumbnail: GrayImage
@@ -85,7 +85,7 @@ struct PilotInput {
             }
             var ties = ["image \(image.width) \(image.samples.withUnsafeBytes { SHA256.hex(Array($0)) })"]
             if let patient = item.patient { ties.append("patient \(patient)") }
-            // A manifest may know better than the patient's name what belongs together, such as one radiograph under two names.
+            // The manifest's `group` can join what the patient's name does not, such as one radiograph under two names.
             if let group = item.metadata["group"] { ties.append("group \(group)") }
             pair = PilotStudy.Pair(
                 id: item.id, image: image.resizedToFit(side: side), pixels: PlainPixels.vector(of: image),
@@ -98,10 +98,11 @@ struct PilotInput {
     }
 }
 
-/// What a trial keeps beside its report while it runs, so that the same call goes on where it was stopped: one file a fold.
+/// The files that a pilot keeps beside its report while it runs, one per fold, so that the same command continues a stopped
+/// pilot.
 struct PilotStore {
     let folder: String
-    /// Names data, model and options; a file with another key is not used.
+    /// Identifies data, model and options. Files with another key are ignored.
     let key: String
 
     private struct Entry<Value: Codable>: Codable {
@@ -109,7 +110,7 @@ struct PilotStore {
         let value: Value
     }
 
-    /// What was noted when the trial began.
+    /// What was recorded when the pilot began.
     struct Beginning: Codable {
         let date: String
         let readSeconds: Double
@@ -122,7 +123,7 @@ struct PilotStore {
 
     func save(_ fold: PilotFold) throws { try save(fold, "fold-\(fold.fold + 1).json") }
 
-    /// The beginning of this trial: the one that is kept, or now.
+    /// The start of this pilot: the recorded one, or now.
     func beginning(readSeconds: Double) throws -> Beginning {
         if let kept: Beginning = load("begun.json") { return kept }
         let date = Date.now.formatted(.iso8601.year().month().day())
@@ -131,7 +132,7 @@ struct PilotStore {
         return now
     }
 
-    /// Nil where there is none, or one of another trial, or a damaged one: it is made anew.
+    /// A finished fold; nil if there is none, or if the file is damaged or belongs to another pilot. The fold then runs again.
     private func load<Value: Codable>(_ name: String) -> Value? {
         guard let bytes = try? FileIO.read("\(folder)/\(name)", limitInBytes: 256 << 20),
             let entry = try? JSONDecoder().decode(Entry<Value>.self, from: Data(bytes)), entry.key == key

@@ -48,7 +48,7 @@ extension PilotPage {
 
     private static func place(_ rank: Double) -> String { String(format: "%g", rank) }
 
-    /// The beginning of a report on one line.
+    /// The beginning of a report, on one line.
     private static func excerpt(_ text: String) -> String {
         let line = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         return line.count > 240 ? line.prefix(240) + "…" : line

@@ -2,13 +2,13 @@ import Foundation
 import HilumImaging
 import HilumMCR
 
-/// The page of a trial: one HTML file with its pictures inside, for a reader who decides and does not program.
+/// The report of a pilot as one HTML file with embedded images, for readers who decide and do not program.
 struct PilotPage {
     let html: HTML
 
     /// - Parameters:
-    ///   - thumbnails: a small picture of each pair.
-    ///   - showsText: whether the beginnings of reports stand on the page.
+    ///   - thumbnails: a small image of each pair.
+    ///   - showsText: whether the page shows the beginnings of reports.
     init(_ report: PilotReport, study: PilotStudy, thumbnails: [GrayImage], showsText: Bool) throws {
         let verdict = PilotVerdict(report)
         let sections: [HTML] = [

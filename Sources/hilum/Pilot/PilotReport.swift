@@ -2,9 +2,9 @@ import Foundation
 import HilumCore
 import HilumMCR
 
-/// All that the page and the JSON of a trial say.
+/// All results of a pilot, for its page and its JSON.
 struct PilotReport: Encodable, Sendable {
-    /// Pairs that were used and what was left out.
+    /// The pairs that were used, and what was left out.
     struct Data: Encodable, Sendable {
         var pairs = 0
         /// Ids.
@@ -12,7 +12,7 @@ struct PilotReport: Encodable, Sendable {
         var withoutReport: [String] = []
         /// Rows and files that could not be read, with the reason.
         var refused: [Refusal] = []
-        /// Pairs of cases in different folds whose pictures look nearly alike.
+        /// Pairs of cases in different folds whose images are nearly identical.
         var lookalikes = 0
 
         struct Refusal: Encodable, Sendable {
@@ -22,19 +22,19 @@ struct PilotReport: Encodable, Sendable {
     }
 
     struct Cost: Encodable, Sendable {
-        /// Reading and decoding.
+        /// Seconds for reading and decoding.
         let readSeconds: Double
-        /// Of each fold: yardstick, fine-tuning and both evaluations (one was timed), and fine-tuning alone.
+        /// Seconds per fold for baselines, fine-tuning and both evaluations (one was timed), and for fine-tuning alone.
         let foldSeconds: [Double]
         let trainingSeconds: [Double]
-        /// Pairs seen in a second of fine-tuning.
+        /// Pairs per second of fine-tuning.
         let pairsPerSecond: Double
-        /// Fine-tuning on all pairs, from the rate of the folds.
+        /// Estimated seconds for fine-tuning on all pairs, from the rate of the folds.
         let allPairsSeconds: Double
         let processor: String
         let cores: Int
         let threads: Int
-        /// Reading and all folds.
+        /// Seconds for reading and all folds.
         let totalSeconds: Double
 
         init(_ study: PilotStudy, _ folds: [PilotFold], readSeconds: Double, steps: [Int]) {
@@ -53,7 +53,7 @@ struct PilotReport: Encodable, Sendable {
             totalSeconds = readSeconds + foldSeconds.reduce(0, +)
         }
 
-        /// As Linux calls it; empty where it does not say.
+        /// The name of the processor as Linux reports it; empty if it does not.
         private static func processorName() -> String {
             guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
                 let line = text.split(separator: "\n").first(where: { $0.hasPrefix("model name") }),
@@ -64,7 +64,7 @@ struct PilotReport: Encodable, Sendable {
 
     }
 
-    /// A case that was found late, by number of the pair.
+    /// A case that was found late, by the number of its pair.
     struct Miss: Encodable, Sendable {
         let id: String
         let gallery: Int
@@ -72,10 +72,10 @@ struct PilotReport: Encodable, Sendable {
         let imageToReportAfter: Double
         let reportToImageBefore: Double
         let reportToImageAfter: Double
-        /// Ids of what stood first instead.
+        /// Ids of the hits that ranked first instead.
         let imageFound: [String]
         let reportFound: [String]
-        /// For the pictures; not part of the JSON.
+        /// Used for the images; not part of the JSON.
         var number = 0
         var imageFoundNumbers: [Int] = []
         var reportFoundNumbers: [Int] = []
@@ -87,12 +87,12 @@ struct PilotReport: Encodable, Sendable {
     }
 
     var version = Help.version
-    /// The day the trial began.
+    /// The day on which the pilot began.
     var date: String
     var modelName: String
     var model: String
     var options: TrainingOptions
-    /// Steps of a fold.
+    /// Training steps per fold.
     var steps: [Int]
     var data: Data
     var cost: Cost
@@ -100,8 +100,8 @@ struct PilotReport: Encodable, Sendable {
     var misses: [Miss]
 
     /// - Parameters:
-    ///   - folds: all of the study's.
-    ///   - readSeconds: what reading the pairs took when the trial began.
+    ///   - folds: all folds of the study.
+    ///   - readSeconds: the seconds for reading the pairs when the pilot began.
     init(
         date: String, modelName: String, study: PilotStudy, folds: [PilotFold], data: Data, readSeconds: Double
     ) {
@@ -117,7 +117,7 @@ struct PilotReport: Encodable, Sendable {
         self.data.lookalikes = Self.lookalikes(study)
     }
 
-    /// Pairs of cases on two sides of a fold whose pictures have a correlation of 0.99 or more.
+    /// Pairs of cases in different folds whose images correlate by 0.99 or more.
     private static func lookalikes(_ study: PilotStudy) -> Int {
         var count = 0
         for first in study.pairs.indices {
@@ -130,7 +130,7 @@ struct PilotReport: Encodable, Sendable {
         return count
     }
 
-    /// One object, sorted keys.
+    /// One JSON object with sorted keys.
     func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -138,7 +138,7 @@ struct PilotReport: Encodable, Sendable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    /// The cases whose other half stood latest after fine-tuning, both directions together, worst first.
+    /// The cases whose match ranked lowest after fine-tuning, in both directions together, worst first.
     static func misses(_ folds: [PilotFold], _ study: PilotStudy, count: Int) -> [Miss] {
         var found: [(lateness: Double, miss: Miss)] = []
         for fold in folds.sorted(by: { $0.fold < $1.fold }) {

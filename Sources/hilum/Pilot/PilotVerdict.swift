@@ -1,12 +1,12 @@
 import Foundation
 import HilumMCR
 
-/// What the figures of a trial say, in sentences; nothing is said that the intervals do not bear.
+/// The conclusions of a pilot in sentences. It makes no claim that the intervals do not support.
 struct PilotVerdict {
     let headline: String
-    /// The summary, one paragraph.
+    /// The summary in one paragraph.
     let summary: String
-    /// What follows from it.
+    /// What to do next.
     let advice: String
 
     init(_ report: PilotReport) {
@@ -80,7 +80,7 @@ struct PilotVerdict {
         }
     }
 
-    /// What the order of all cases says, which shows smaller differences than the first five do.
+    /// What the ranks of all cases say; they show smaller differences than the first five hits.
     private static func order(_ summary: PilotSummary) -> String {
         let change = summary.change.both.wrongBefore
         let figures = { (method: PilotMethod) in summary.methods[method.rawValue]?.both.wrongBefore.value ?? 0 }

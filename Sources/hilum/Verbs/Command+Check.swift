@@ -34,7 +34,7 @@ extension Command {
         run: runCheck)
 }
 
-/// Set for the process that reads the store.
+/// Set in the environment of the child process, which reads the store.
 private let innerVariable = "HILUM_CHECK_INNER"
 
 private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
@@ -42,7 +42,7 @@ private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
     let path = arguments.operands[0]
     let recall = try RecallOptions(arguments)
     if ProcessInfo.processInfo.environment[innerVariable] == "1" {
-        // Only the exit by a signal matters here; what the archive has to say goes to the parent as JSON.
+        // This is the child. It reports its findings as JSON; if damage ends it by a signal, the parent says so.
         let report = try Archive.check(at: path, deep: isDeep)
         standardOutput(String(decoding: try JSONEncoder().encode(report), as: UTF8.self))
         return .done
@@ -75,14 +75,14 @@ private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
     return report.isClean ? .done : .failed
 }
 
-/// What `--recall` asks for.
+/// The options of `--recall`.
 private struct RecallOptions {
     let count: Int
     let k: Int
     let ef: Int
     let seed: UInt64
 
-    /// Nil without `--recall`.
+    /// nil without `--recall`.
     init?(_ arguments: Arguments) throws {
         let wanted = try arguments.integer("recall", in: 1...1_000_000)
         let k = try arguments.integer("k", in: 1...ArchiveLimits.hitCount)
@@ -99,7 +99,7 @@ private struct RecallOptions {
         self.ef = max(ef ?? max(64, 2 * self.k), self.k)
     }
 
-    /// Nil when it was interrupted.
+    /// nil if it was interrupted.
     func measure(_ path: String, isQuiet: Bool) throws -> [Archive.RecallCheck]? {
         let archive = try openArchive(path, .readOnly)
         defer { archive.close() }
@@ -147,16 +147,16 @@ private struct RecallOptions {
     }
 }
 
-/// Runs this program once more on the same archive and waits for its report.
+/// Runs this program again on the same archive, as a child process, and waits for its report.
 ///
-/// - Throws: `CommandError` when the child could not open the archive; it has said why itself.
+/// - Throws: `CommandError` if the child could not open the archive; the child has printed why.
 private func checkInChild(_ path: String, isDeep: Bool) throws -> CheckReport {
     let process = Process()
     let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = ["check"] + (isDeep ? ["--deep"] : []) + ["--", path]
     process.environment = ProcessInfo.processInfo.environment.merging([innerVariable: "1"]) { _, new in new }
-    // The runtime's own crash report would bury the sentence below.
+    // The Swift runtime's crash report would hide the message below.
     process.environment?["SWIFT_BACKTRACE"] = "enable=no"
     let output = Pipe()
     let errors = Pipe()
@@ -186,7 +186,7 @@ private func checkInChild(_ path: String, isDeep: Bool) throws -> CheckReport {
     return report
 }
 
-/// Both outputs to their ends; errors are read on a thread of their own, so that neither pipe can fill.
+/// Reads both outputs to the end. A second thread reads standard error, so that neither pipe can fill up.
 private func errorsAndOutput(of output: Pipe, _ errors: Pipe) throws -> (output: Data, errors: Data) {
     let said = Mutex(Data())
     let group = DispatchGroup()

@@ -36,7 +36,7 @@ private func runDemo(_ arguments: Arguments) throws -> ExitStatus {
     return .done
 }
 
-/// The steps of the demonstration, each told in a line.
+/// The steps of the demo; each prints a line.
 private struct Demo {
     let folder: String
     let count: Int
@@ -49,7 +49,7 @@ private struct Demo {
     private var sheet: String { folder + "/contact-sheet.png" }
     private var heatMap: String { folder + "/heat-map.png" }
 
-    /// Empties a folder that an earlier demo made, and refuses any other that holds something.
+    /// Empties the folder of an earlier demo, and refuses any other folder that is not empty.
     init(folder: String, count: Int, seed: UInt64) throws {
         let absolute = folder.hasPrefix("/") ? folder : FileManager.default.currentDirectoryPath + "/" + folder
         self.folder = absolute
@@ -107,11 +107,11 @@ private struct Demo {
         print("    hilum serve \(archive) --inbox \(inbox)")
     }
 
-    /// One more case goes through the inbox, as a modality would send it.
+    /// Drops one more case into the inbox, as an imaging device would.
     private func dropOneMore(_ daemon: DemoDaemon) throws {
         let drawn = PhantomGenerator(seed: seed, site: .a, side: 256).makeCase(count)
         let id = "dropped-1"
-        // The text comes first: a case counts when its files have been still for a moment.
+        // The text comes first: the daemon reads a case once its files have not changed for a moment.
         try FileIO.writeAtomically("\(inbox)/\(id).txt", Array(drawn.report.utf8))
         try FileIO.writeAtomically("\(inbox)/\(id).png", try PNGEncoder.encode(drawn.image))
         let dropped = monotonicSeconds()
@@ -126,7 +126,7 @@ private struct Demo {
     }
 
     private func searchByImage(_ daemon: DemoDaemon) throws -> (query: ContactSheet.Query, hits: [FoundCase]) {
-        // A case that the archive does not hold, with something to be found in it.
+        // A case with findings that is not in the archive.
         let generator = PhantomGenerator(seed: seed, site: .b, side: 256)
         var drawn = generator.makeCase(count + 1)
         for index in (count + 2)..<(count + 40) where drawn.findings.isEmpty { drawn = generator.makeCase(index) }
@@ -145,7 +145,7 @@ private struct Demo {
         return (ContactSheet.Query(title: "text", text: text), hits)
     }
 
-    /// Where a case that the archive does not hold answers to the words for its finding.
+    /// Draws the heat map of a case that is not in the archive, for the words of its finding.
     private func explain() throws {
         let generator = PhantomGenerator(seed: seed, site: .a, side: 256)
         let wanted = ["effusion", "consolidation", "nodule"]
@@ -168,13 +168,13 @@ private struct Demo {
     private func print(_ line: String) { standardOutputLine(line) }
 }
 
-/// `hilum serve` as a process of its own, as it would run in a clinic.
+/// `hilum serve` in a process of its own, as it would run in a hospital.
 private final class DemoDaemon {
     let socket: String
     private let process = Process()
 
     init(archive: String, inbox: String) throws {
-        // A path in the archive may be too long for a socket, so it lies in the folder for temporary files if need be.
+        // Socket paths have a length limit. If the archive's path is too long, the socket goes to the temporary folder.
         let near = archive + "/hilum.sock"
         socket =
             near.utf8.count < 100 ? near : FileManager.default.temporaryDirectory.path + "/hilum-demo-\(getpid()).sock"
@@ -212,7 +212,7 @@ private final class DemoDaemon {
         return hits
     }
 
-    /// Ends it as a service manager does; whether it ended cleanly.
+    /// Stops the daemon as a service manager does, and returns whether it exited cleanly.
     @discardableResult
     func stop() -> Bool {
         if process.isRunning { process.terminate() }

@@ -38,7 +38,7 @@ extension Command {
         run: runEmbed)
 }
 
-/// What becomes a row.
+/// An input that becomes one row.
 private struct Row {
     enum Content {
         case image(ImageSource)
@@ -56,7 +56,7 @@ private struct Row {
     }
 }
 
-/// What `--precision` asks for, as far as the processor has it; nil when it is not given.
+/// The value of `--precision` if the processor supports it, otherwise f32; nil if it is not given.
 private func nativePrecision(_ arguments: Arguments) throws -> MCRModel.Precision? {
     let wanted = try wantedPrecision(arguments)
     guard let wanted, !wanted.isNative else { return wanted }
@@ -102,7 +102,7 @@ private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
     return refused.isEmpty ? .done : .partlyDone
 }
 
-/// The rows a call asks for, in its order.
+/// The requested rows, in the order of the command line.
 private func wantedRows(_ arguments: Arguments, _ refused: inout [(path: String, reason: String)]) throws -> [Row] {
     let manifest = arguments.text("manifest")
     var rows: [Row] = []
@@ -140,7 +140,7 @@ private func shard(_ text: String) throws -> (part: Int, count: Int) {
     return (part, count)
 }
 
-/// The vectors of a batch in its order, without the rows that cannot be read.
+/// The vectors of a batch in order, without unreadable rows.
 private func embed(
     _ batch: [Row], _ model: MCRModel, _ refused: inout [(path: String, reason: String)]
 ) throws -> (vectors: [Float], rows: [Row]) {

@@ -77,11 +77,11 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
 /// The embeddings of a data set's pairs.
 struct EvaluationSet {
     let cases: RetrievalCases
-    /// By the percentage that is hidden, `[studies, dimension]`.
+    /// By the hidden percentage, `[studies, dimension]`.
     private(set) var maskedImages: [Int: [Float]] = [:]
     private(set) var maskedReports: [Int: [Float]] = [:]
     let texts: [String]
-    /// Cases that were left out because their image cannot be read.
+    /// Cases that were left out because their image could not be read.
     private(set) var refused: [(path: String, reason: String)] = []
 
     init(folder: String, limit: Int?, model: MCRModel, masks: MaskPlan, isQuiet: Bool) throws {
@@ -133,7 +133,7 @@ struct EvaluationSet {
             reportHashes: texts.map { normalisedReportHash($0) }, labels: kept.map { Set($0.findings) })
     }
 
-    /// The share of the true ten nearest reports of every image, and the other way round, that a graph index finds.
+    /// How many of the ten nearest reports of each image a graph index finds, as a share, and the other way round.
     func indexRecall() throws -> Double {
         let forward = try indexRecall(queries: cases.images, gallery: cases.reports)
         let backward = try indexRecall(queries: cases.reports, gallery: cases.images)
@@ -158,7 +158,7 @@ struct EvaluationSet {
         return try RetrievalEvaluation.indexRecall(queries: queries, gallery: gallery, dimension: dimension, hits: hits)
     }
 
-    /// Recall over the number of hits, both directions and chance.
+    /// Plots recall against the number of hits for both directions and chance.
     func writePlots(to folder: String, _ evaluation: RetrievalEvaluation) throws {
         try FileIO.makeFolder(folder)
         let last = min(50, cases.count)
@@ -191,7 +191,7 @@ struct EvaluationSet {
     }
 }
 
-/// The images of `batch`, read on all cores.
+/// The images of `batch`, decoded on all cores.
 private func decode(_ batch: [CaseInput]) -> [Result<GrayImage, any Error>] {
     let results = Mutex([Int: Result<GrayImage, any Error>]())
     parallelFor(batch.count) { index in
@@ -207,7 +207,7 @@ private func decode(_ batch: [CaseInput]) -> [Result<GrayImage, any Error>] {
     return results.withLock { found in batch.indices.compactMap { found[$0] } }
 }
 
-/// The figures as a table for people.
+/// The figures as a table.
 private func text(of evaluation: RetrievalEvaluation) -> String {
     var table = TextTable([
         ("", .left), ("R@1", .right), ("R@5", .right), ("R@10", .right), ("95 % of R@10", .right),

@@ -99,7 +99,7 @@ private func givenImage(_ arguments: Arguments, _ archive: Archive?) throws -> G
     do { return try ImageDecoder.decode(bytes) } catch { throw CommandError(.failed, "\(path): \(error)") }
 }
 
-/// The baseline of a folder's images, up to 200 spread evenly.
+/// The baseline of up to 200 images of a folder, evenly spread.
 private func reference(_ folder: String, _ model: MCRModel) throws -> ExplanationBaseline {
     let cases = try CaseFiles(source: folder).cases
     var images: [GrayImage] = []
@@ -114,7 +114,7 @@ private func reference(_ folder: String, _ model: MCRModel) throws -> Explanatio
     return try model.baseline(images: images)
 }
 
-/// The picture of an explanation: heat map, maps of the leading words, and the text.
+/// The evidence sheet of an explanation: heat map, maps of the leading words, and the text.
 func evidenceSheet(_ explanation: Explanation, of image: GrayImage) -> EvidenceSheet {
     let grid = explanation.grid
     let held = explanation.referenceCount > 0 ? "held against \(explanation.referenceCount) images" : "no reference"

@@ -36,7 +36,7 @@ private func runInit(_ arguments: Arguments) throws -> ExitStatus {
     let path = arguments.operands[0]
     let name = arguments.text("model") ?? builtinModelName
     let model = try loadModel(name, precision: try wantedPrecision(arguments))
-    // Always written, so that nothing which stood in the folder speaks in its place.
+    // Always written, so that a file left in the folder cannot decide instead.
     try Archive.create(
         at: path, modelDirectory: try modelFolder(name),
         modelFiles: [MCRModel.inferenceFile: try MCRModel.inferenceSettings(model.precision)])

@@ -79,7 +79,7 @@ private func runModel(_ arguments: Arguments) throws -> ExitStatus {
         return try inspectForeign(folder, asJSON: arguments.has("json"))
     }
     let (configuration, inventory) = try MCRModel.inspect(folder)
-    // A model that lacks a tensor cannot be loaded, but its inventory can still be shown.
+    // A model with a missing tensor cannot be loaded, but its inventory can still be shown.
     var model: MCRModel?
     do { model = try MCRModel(directory: folder) } catch { standardError("\(error)\n") }
     let parameterCount = MCRNetwork(configuration).layout.parameters.reduce(0) { $0 + $1.count }
@@ -118,7 +118,7 @@ private func runModelAverage(_ arguments: Arguments) throws -> ExitStatus {
         try loadModel(arguments.operands[1], precision: .f32), try loadModel(arguments.operands[2], precision: .f32)
     )
     try model.averaged(with: other, share: share).save(to: output)
-    // As it was saved: half-precision weights are another model than the ones in memory.
+    // Load the saved file: rounded to half precision, its weights are a different model from those in memory.
     let saved = try MCRModel(directory: output)
     if arguments.has("json") {
         standardOutputLine(

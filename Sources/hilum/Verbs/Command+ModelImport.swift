@@ -2,7 +2,7 @@ import Foundation
 import HilumCore
 import HilumMCR
 
-/// `hilum model import`: makes a model folder whose encoders hold weights published elsewhere.
+/// `hilum model import`: makes a model folder from published weights.
 func runModelImport(_ arguments: Arguments) throws -> ExitStatus {
     guard arguments.operands.count == 1 else {
         throw CommandError.usage(
@@ -26,7 +26,7 @@ func runModelImport(_ arguments: Arguments) throws -> ExitStatus {
     let model = try WeightImport.makeModel(image: image, report: report, vocabulary: vocabulary, options)
     let precision = try arguments.choice("precision", among: SafeTensors.Precision.allCases.map(\.rawValue))
     try model.save(to: output, precision: precision.flatMap(SafeTensors.Precision.init(rawValue:)) ?? .f16)
-    // As it was saved: half-precision weights are another model than the ones in memory.
+    // Load the saved file: rounded to half precision, its weights are a different model from those in memory.
     let saved = try MCRModel(directory: output)
     let parts = [image, report].compactMap { $0 }
     if arguments.has("json") {
@@ -66,7 +66,7 @@ private func importOptions(_ arguments: Arguments) throws -> WeightImport.Option
     return options
 }
 
-/// The encoder of the wanted kind in a file or folder.
+/// The image or report encoder in a file or folder.
 private func encoder(in path: String, isImage: Bool) throws -> WeightImport {
     let found = WeightImport.recognise(try ForeignWeights(path))
     guard let encoder = found.first(where: { $0.scheme.isImage == isImage }) else {
@@ -76,7 +76,7 @@ private func encoder(in path: String, isImage: Bool) throws -> WeightImport {
     return encoder
 }
 
-/// Reports are lower-cased, so the cased pieces of a vocabulary are never met.
+/// Warns about a cased vocabulary: reports are lower-cased, so its capitalised pieces are never used.
 private func noteCase(of vocabulary: Vocabulary) {
     let cased = vocabulary.pieces.count { piece in
         !piece.hasPrefix("[") && piece.unicodeScalars.contains { ("A"..."Z").contains($0) }
@@ -85,7 +85,7 @@ private func noteCase(of vocabulary: Vocabulary) {
     standardError("note: \(cased) pieces of the vocabulary are cased and never match: reports are read in lower case\n")
 }
 
-/// `hilum model inspect` of weights that are no model folder of Hilum.
+/// `hilum model inspect` for weights that are not a Hilum model folder.
 func inspectForeign(_ path: String, asJSON: Bool) throws -> ExitStatus {
     let weights = try ForeignWeights(path)
     let found = WeightImport.recognise(weights)

@@ -46,7 +46,7 @@ extension Command {
         run: runPilot)
 }
 
-/// What suits 50 to 200 pairs; `Benchmarks/pilot/README.md` holds the measurements.
+/// Defaults for 50 to 200 pairs. `Benchmarks/pilot/README.md` has the measurements.
 enum PilotDefaults {
     static let epochs = 20
     static let batch = 16
@@ -69,7 +69,7 @@ enum PilotDefaults {
     }
 }
 
-/// Where a trial writes.
+/// The output files of a pilot.
 private struct PilotPaths {
     let page: String
     let figures: String
@@ -110,7 +110,7 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
         throw CommandError(.failed, "\(keep): a model stands here already; choose another folder")
     }
     let isQuiet = arguments.has("quiet")
-    // As the fine-tuned models are: the figures before and after differ by nothing else.
+    // In the same precision as the fine-tuned models, so that nothing else differs between before and after.
     let start = try loadModel(modelName, precision: .f32)
     let input = try PilotInput(
         folder: arguments.operands[0], side: start.configuration.imageSide, limit: limit, threads: options.threads,
@@ -149,7 +149,7 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
     return input.data.refused.isEmpty ? .done : .partlyDone
 }
 
-/// What was left out, on standard error.
+/// Prints on standard error what was left out.
 private func say(_ data: PilotReport.Data) {
     for refusal in data.refused {
         standardError("refused: \(shown(refusal.source)): \(shown(refusal.reason))\n")
@@ -160,7 +160,7 @@ private func say(_ data: PilotReport.Data) {
     }
 }
 
-/// All folds, those that are kept from an earlier run among them; nil after an interrupt.
+/// All folds, including those kept from an earlier run; nil after an interrupt.
 private func runFolds(_ study: PilotStudy, _ store: PilotStore, isQuiet: Bool) throws -> [PilotFold]? {
     var folds: [PilotFold] = []
     let kept = (0..<study.folds.count).map { store.fold($0) }
@@ -203,7 +203,7 @@ private func keepModel(_ study: PilotStudy, _ folder: String, isQuiet: Bool) thr
     return true
 }
 
-/// Recall over the number of hits, both directions together.
+/// Plots recall against the number of hits, both directions together.
 private func writePlot(_ folds: [PilotFold], _ study: PilotStudy, to folder: String) throws {
     try FileIO.makeFolder(folder)
     let last = min(20, folds.map(\.test.count).max() ?? 1)
@@ -233,7 +233,7 @@ private func writePlot(_ folds: [PilotFold], _ study: PilotStudy, to folder: Str
     standardError("plot: \(path)\n")
 }
 
-/// The figures as a table for people.
+/// The figures as a table.
 private func text(of report: PilotReport, _ paths: PilotPaths) -> String {
     let summary = report.summary
     var table = TextTable([

@@ -37,7 +37,7 @@ private func runQuery(_ arguments: Arguments) throws -> ExitStatus {
     var status = ExitStatus.done
     var input = InputLines()
     while var line = try input.next() {
-        // A line that announces octets is followed by them, and by a line feed.
+        // A line that announces bytes is followed by those bytes and a line feed.
         let announced = line.firstMatch(of: /[ ]bytes=([0-9]{1,9})$/)
         let octets = try announced.map { try input.take(Int($0.output.1) ?? 0) }
         if let announced { line.removeSubrange(announced.range) }
@@ -49,7 +49,7 @@ private func runQuery(_ arguments: Arguments) throws -> ExitStatus {
     return status
 }
 
-/// Standard input as lines with octets between them.
+/// Standard input as lines, with binary data between them.
 private struct InputLines {
     private var held: [UInt8] = []
     private var head = 0
@@ -71,7 +71,7 @@ private struct InputLines {
         }
     }
 
-    /// The next `count` octets and the line feed behind them.
+    /// The next `count` bytes and the line feed after them.
     mutating func take(_ count: Int) throws -> [UInt8] {
         while held.count - head <= count && !isAtEnd { try fill() }
         let octets = Array(held[head..<min(head + count, held.count)])
@@ -96,7 +96,7 @@ private struct InputLines {
     }
 }
 
-/// Prints one reply as it comes, tags and all, and says what it means for the exit status.
+/// Prints one reply unchanged, including tags, and returns its exit status.
 private func printReply(_ client: Client) throws -> ExitStatus {
     while let line = try client.nextLine() {
         standardOutputLine(line)

@@ -53,9 +53,9 @@ extension Command {
         run: runSearch)
 }
 
-/// What is asked, before it is known who answers.
+/// The query, independent of whether an archive or a daemon answers.
 private struct Question {
-    /// Texts, images and ids in the order of the call.
+    /// Texts, images and ids in the order of the command line.
     var parts: [Query] = []
     /// The first of the images.
     private var image: GrayImage?
@@ -75,7 +75,7 @@ private struct Question {
             case ("text", let value?): parts.append(.text(try inputText(value)))
             case ("image", let value?):
                 let bytes = try readInput(value, limitInBytes: ImageLimits.standard.maxByteCount)
-                // Decoded here, so that a file that is no image is named, and for the contact sheet.
+                // Decoded here to name a file that is not an image, and for the contact sheet.
                 do {
                     let decoded = try ImageDecoder.decode(bytes)
                     image = image ?? decoded
@@ -118,7 +118,7 @@ private struct Question {
         request.target = target
         request.filter = filter
         request.minScore = minScore.map { Float($0) }
-        // One exact scan costs less than the dozens that would tell which ef reaches a recall.
+        // One exact scan costs less than the dozens that finding the right ef would take.
         request.isExact = isExact || recall != nil
         request.includesReports = wantsReports
         let response: SearchResponse
@@ -131,7 +131,7 @@ private struct Question {
         return response.hits.map { FoundCase($0) }
     }
 
-    /// Asks the daemon at `path`; the images go along as bytes.
+    /// Asks the daemon at `path`; images are sent as bytes.
     func ask(socket path: String) throws -> [FoundCase] {
         var line = "SEARCH"
         var literal: [UInt8]?

@@ -38,7 +38,7 @@ private func runStats(_ arguments: Arguments) throws -> ExitStatus {
     return .done
 }
 
-/// A value as one line of JSON with its keys in order.
+/// A value as one line of JSON with sorted keys.
 func encoded(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -108,7 +108,7 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     return refused.isEmpty ? .done : .partlyDone
 }
 
-/// Runs the training to its end or to an interrupt; false for the latter.
+/// Runs the training; false if it was interrupted.
 private func train(
     _ trainer: MCRTrainer, _ set: TrainingSet, _ validation: TrainingSet?, _ output: String, isQuiet: Bool
 ) throws -> Bool {
@@ -174,7 +174,7 @@ private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
     return configuration
 }
 
-/// The pairs of image and report in the folders.
+/// The pairs of images and reports in the folders.
 private func trainingSources(_ folders: [String]) throws -> [TrainingSet.Source] {
     var sources: [TrainingSet.Source] = []
     for folder in folders {
@@ -196,7 +196,7 @@ private func trainingSources(_ folders: [String]) throws -> [TrainingSet.Source]
     return sources
 }
 
-/// Keeps a model from being overwritten by mistake.
+/// Prevents overwriting a model by mistake.
 private func checkOutput(_ output: String, resumes: Bool) throws {
     let hasCheckpoint = MCRTrainer.hasCheckpoint(output)
     if resumes && !hasCheckpoint {
@@ -211,7 +211,7 @@ private func checkOutput(_ output: String, resumes: Bool) throws {
     try FileIO.makeFolder(output)
 }
 
-/// Losses and validation recall over the steps, as PNG beside the weights.
+/// Plots losses and validation recall over the steps, as PNG beside the weights.
 private func writeCurves(_ records: [TrainingRecord], to folder: String) throws {
     func series(_ name: String, _ value: (TrainingRecord) -> Double?) -> LinePlot.Series {
         LinePlot.Series(name, points: records.compactMap { record in value(record).map { (Double(record.step), $0) } })
@@ -238,7 +238,7 @@ private func writeCurves(_ records: [TrainingRecord], to folder: String) throws 
 }
 
 private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, asJSON: Bool) throws {
-    // As it was saved: half-precision weights are another model than the ones in memory.
+    // Load the saved file: rounded to half precision, its weights are a different model from those in memory.
     let model = try MCRModel(directory: output)
     let last = trainer.records.last
     var members: [(key: String, value: JSON)] = [

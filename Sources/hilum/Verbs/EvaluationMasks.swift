@@ -7,9 +7,9 @@ import HilumMCR
 struct MaskPlan {
     static let sweepPercents = [0, 25, 50, 75]
 
-    /// Per cent of the patches of image queries; nil when it was not asked for.
+    /// Percentage of patches hidden in image queries; nil if not requested.
     let image: Int?
-    /// Per cent of the words of report queries; nil when it was not asked for.
+    /// Percentage of words hidden in report queries; nil if not requested.
     let report: Int?
     let isSweep: Bool
     let seed: UInt64
@@ -21,7 +21,7 @@ struct MaskPlan {
         self.seed = seed
     }
 
-    /// The percentages above 0 that are needed of each side.
+    /// The percentages above 0 that each side needs.
     var imagePercents: [Int] { percents(image) }
     var reportPercents: [Int] { percents(report) }
 
@@ -29,7 +29,7 @@ struct MaskPlan {
         Set((isSweep ? Self.sweepPercents : []) + (asked.map { [$0] } ?? [])).filter { $0 > 0 }.sorted()
     }
 
-    /// As the figures state it; nil when nothing was asked to be hidden.
+    /// The masks for the output; nil if nothing is hidden.
     var stated: QueryMask? {
         if image == nil && report == nil { return nil }
         return QueryMask(image: Double(image ?? 0) / 100, report: Double(report ?? 0) / 100)
@@ -37,7 +37,7 @@ struct MaskPlan {
 }
 
 extension EvaluationSet {
-    /// Recall over the hidden share, and short queries.
+    /// Adds recall against the hidden share, and short queries.
     func addSweep(to evaluation: inout RetrievalEvaluation, _ model: MCRModel, _ masks: MaskPlan) throws {
         evaluation.missingInformation = try MaskPlan.sweepPercents.map { percent in
             try MissingInformation(
@@ -49,7 +49,7 @@ extension EvaluationSet {
         }
     }
 
-    /// R@10 over the hidden share, both directions and chance.
+    /// Plots R@10 against the hidden share for both directions and chance.
     func writeSweep(_ rows: [MissingInformation], to folder: String, _ evaluation: RetrievalEvaluation) throws {
         func series(_ name: String, _ value: (MissingInformation) -> Double) -> LinePlot.Series {
             LinePlot.Series(name, points: rows.map { (100 * $0.hidden, 100 * value($0)) })
@@ -67,7 +67,7 @@ extension EvaluationSet {
     }
 }
 
-/// The figures on missing information as tables for people; empty where none were measured.
+/// The figures on missing information as tables; empty if none were measured.
 func missingText(of evaluation: RetrievalEvaluation) -> String {
     var text = ""
     if let mask = evaluation.mask {
