@@ -16,13 +16,16 @@ struct TidyTests {
         "hilum": 6, "hilum-bench": 6,
     ]
 
-    /// Each C module is fenced by one Swift module; the kernels serve two.
+    /// One Swift module imports each C module; the kernels serve three.
     private static let fences: [String: Set<String>] = [
         "CLMDB": ["LMDB"], "CTurboJPEG": ["HilumImaging"], "CSHA2": ["HilumCore"], "CGetopt": ["hilum"],
         "CPNG": ["HilumImaging"],
         "COpenBLAS": ["HilumNN"], "CHilumKernels": ["HilumCore", "HilumIndex", "HilumNN"],
         "CHilumSystem": ["HilumServer"],
     ]
+
+    /// Modules of more than a dozen files that have no folders yet.
+    private static let unsorted: Set<String> = ["HilumArchive", "HilumIndex", "HilumMCR", "HilumServer"]
 
     @Test("A module imports from lower floors only")
     func importsGoDown() throws {
@@ -116,6 +119,65 @@ struct TidyTests {
         }
     }
 
+    @Test("A module has at most a dozen source files outside of folders")
+    func modulesAreSorted() throws {
+        let files = try SourceTree.files(in: ["Sources", "Benchmarks"], endingWith: [".swift"])
+        for (module, files) in Dictionary(grouping: files, by: \.module) where !Self.unsorted.contains(module) {
+            // Sources/Module/File.swift
+            let loose = files.count { $0.path.split(separator: "/").count == 3 }
+            #expect(loose <= 12, "\(module) has \(loose) files without a folder that says what they do")
+        }
+    }
+
+    @Test("The architecture page has at most 150 lines and names every module")
+    func architectureFitsOnAPage() throws {
+        let page = try #require(try SourceTree.pages().first { $0.path == "Sources/README.md" })
+        let lines = page.lines.last == "" ? page.lines.count - 1 : page.lines.count
+        #expect(lines <= 150, "Sources/README.md has \(lines) lines; reasons belong into DECISIONS.md")
+        let text = page.lines.joined(separator: "\n")
+        for module in Self.floors.keys {
+            #expect(text.contains("`\(module)`"), "Sources/README.md does not name \(module)")
+        }
+    }
+
+    @Test("No page refers to a plan that its reader does not have")
+    func pagesStandAlone() throws {
+        let pages = try SourceTree.pages()
+        #expect(pages.count > 8)
+        for page in pages {
+            for (number, line) in page.lines.enumerated() where line.lowercased().contains("the " + "plan") {
+                Issue.record("\(page.path):\(number + 1): \(line)")
+            }
+        }
+    }
+
+    @Test("Every source file that a page of Sources names is there")
+    func namedFilesExist() throws {
+        for page in try SourceTree.pages() where page.path.hasPrefix("Sources/") {
+            for match in page.lines.joined(separator: "\n").matches(of: /`([A-Za-z]+\/[A-Za-z+\/]+\.(swift|h|c))`/) {
+                let name = String(match.1)
+                if name.contains("VERB") { continue }
+                #expect(
+                    FileManager.default.fileExists(atPath: SourceTree.root + "/Sources/" + name)
+                        || FileManager.default.fileExists(atPath: SourceTree.root + "/" + name),
+                    "\(page.path) names \(name)")
+            }
+        }
+    }
+
+    @Test("Every page that a page links to is there")
+    func linksLeadSomewhere() throws {
+        for page in try SourceTree.pages() {
+            let folder = page.path.split(separator: "/").dropLast().joined(separator: "/")
+            for match in page.lines.joined(separator: "\n").matches(of: /\]\(([^)#\s]+)\)/) {
+                let target = String(match.1)
+                if target.contains("://") { continue }
+                let path = [SourceTree.root, folder, target].filter { !$0.isEmpty }.joined(separator: "/")
+                #expect(FileManager.default.fileExists(atPath: path), "\(page.path) links to \(target)")
+            }
+        }
+    }
+
     @Test("The top level holds Sources, Tests, Benchmarks, tools, the manifest and the README")
     func topLevelIsBare() throws {
         let allowed: Set<String> = ["Package.swift", "Sources", "Tests", "Benchmarks", "tools", "README.md", "LICENSE"]
@@ -182,6 +244,19 @@ enum SourceTree {
             }
         }
         return files.sorted { $0.path < $1.path }
+    }
+
+    /// The pages of the package: every Markdown file, relative to the root, with its lines.
+    static func pages() throws -> [(path: String, lines: [String])] {
+        var paths = ["README.md"]
+        for folder in ["Sources", "Tests", "Benchmarks", "tools"] {
+            guard let names = FileManager.default.enumerator(atPath: root + "/" + folder) else { continue }
+            for case let name as String in names where name.hasSuffix(".md") { paths.append("\(folder)/\(name)") }
+        }
+        return try paths.sorted().map { path in
+            let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: "\(root)/\(path)")), as: UTF8.self)
+            return (path, text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+        }
     }
 
     /// A line without its comment.
