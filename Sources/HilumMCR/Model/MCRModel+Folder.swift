@@ -2,18 +2,6 @@ import Foundation
 import HilumCore
 import HilumNN
 
-/// What a model folder holds, tensor by tensor, against what its configuration asks for.
-public struct TensorInventory: Codable, Sendable, Equatable {
-    /// Tensors that were found with the right shape.
-    public var mapped: [String] = []
-    /// Tensors that the configuration asks for and the file lacks.
-    public var missing: [String] = []
-    /// Tensors that the file holds and nothing asks for.
-    public var extra: [String] = []
-    /// Tensors whose shape is not the one that is asked for.
-    public var misshapen: [String] = []
-}
-
 extension MCRModel {
     static let weightsFile = "weights.safetensors"
     static let configurationFile = "config.json"
@@ -178,14 +166,5 @@ extension MCRModel {
         throw MCRError(
             .badModel(reason: "the built-in model is not beside the program; set HILUM_MODEL to a model folder"),
             path: places[0])
-    }
-}
-
-extension ParameterBuffer {
-    /// The tensors of the buffer where they lie, their names behind `prefix`.
-    func spans(_ layout: ParameterLayout, prefix: String = "") -> [TensorSpan] {
-        layout.parameters.map {
-            TensorSpan(name: prefix + $0.name, shape: $0.shape, floats: UnsafePointer(pointer + $0.offset))
-        }
     }
 }

@@ -75,29 +75,3 @@ public struct Tokenizer: Sendable {
     /// The share of pieces that are [UNK], from 0 to 1.
     public func unknownShare(_ texts: some Sequence<String>) -> Double { statistics(of: texts).unknownShare }
 }
-
-/// The ids of one report.
-public struct TokenizedReport: Sendable, Equatable {
-    /// `[pieces]`: [CLS] … [SEP], no padding.
-    public internal(set) var ids: [Int32] = []
-    /// `[pieces]`: which word of the report each piece belongs to, from 0; −1 for [CLS] and [SEP].
-    public internal(set) var wordIndex: [Int32] = []
-    /// `[words]`: the UTF-8 byte range of each word in the source text. The last word may be cut to its first pieces.
-    public internal(set) var wordRanges: [Range<Int>] = []
-    /// Whether text was left out because `maxLength` was reached.
-    public internal(set) var isTruncated = false
-
-    public var wordCount: Int { wordRanges.count }
-}
-
-/// How a vocabulary fits a set of texts.
-public struct TokenStatistics: Sendable, Equatable {
-    public var wordCount = 0
-    public var pieceCount = 0
-    public var unknownCount = 0
-
-    /// [UNK] pieces in all pieces, from 0 to 1; 0 without pieces.
-    public var unknownShare: Double { pieceCount == 0 ? 0 : Double(unknownCount) / Double(pieceCount) }
-    /// Mean pieces a word; 0 without words.
-    public var piecesPerWord: Double { wordCount == 0 ? 0 : Double(pieceCount) / Double(wordCount) }
-}

@@ -2,73 +2,6 @@ import Foundation
 import HilumCore
 import HilumNN
 
-/// How to train; every field has a default that suits a few thousand pairs.
-public struct TrainingOptions: Codable, Sendable, Equatable {
-    public var objective = Objective.mcr
-    public var epochCount = 10
-    /// Ends the training after so many steps; nil: `epochCount` decides.
-    public var stepCount: Int?
-    public var batchSize = 64
-    /// The most pairs whose activations are held at once, over all threads: larger batches are walked in such pieces, twice,
-    /// with the same gradient up to rounding (`StepRunner`); nil: the whole batch at once.
-    public var microBatchSize: Int?
-    public var peakRate = 1e-3
-    public var warmup = 0.05
-    public var decay: Float = 0.05
-    public var clip: Float = 1
-    /// Masks of the masked phase.
-    public var imageMask = MaskRatio(percent: 50)
-    public var reportMask = MaskRatio(percent: 25)
-    /// Share of the steps at the end that see unmasked input and contrast alone.
-    public var unmaskedShare = 0.5
-    /// Share of the pairs of a step that show only some sentences of their report, so that short queries are met in training.
-    public var partialReportShare = 0.0
-    /// Share of the contrast's targets that goes to pairs with findings in common, where findings are known; it also weighs
-    /// the contrast within each modality (`NeighbourLoss`).
-    public var labelShare: Float = 0
-    public var contrastWeight: Float = 1
-    public var imageWeight: Float = 1
-    public var reportWeight: Float = 1
-    public var seed: UInt64 = 1
-    public var threads = defaultThreadCount
-    /// Steps between checkpoints; each is also a validation.
-    public var checkpointInterval = 250
-
-    public init() {}
-
-    /// Steps of a whole run over `pairCount` pairs.
-    public func totalSteps(pairCount: Int) -> Int { stepCount ?? epochCount * stepsPerEpoch(pairCount) }
-
-    func stepsPerEpoch(_ pairCount: Int) -> Int { max(1, pairCount / min(batchSize, pairCount)) }
-}
-
-/// One line of the training log.
-public struct TrainingRecord: Codable, Sendable, Equatable {
-    public var step: Int
-    public var epoch: Double
-    public var phase: String
-    /// Means since the record before.
-    public var contrastLoss: Double
-    public var imageLoss: Double
-    public var reportLoss: Double
-    public var rate: Double
-    /// exp(τ)
-    public var inverseTemperature: Double
-    public var pairsPerSecond: Double
-    /// Seconds of training so far, over all runs.
-    public var seconds: Double
-    /// On the pairs held out, image→report and report→image; nil without any.
-    public var validation: Validation?
-
-    public struct Validation: Codable, Sendable, Equatable {
-        public var count: Int
-        public var imageToReportR1: Double
-        public var imageToReportR10: Double
-        public var reportToImageR1: Double
-        public var reportToImageR10: Double
-    }
-}
-
 /// Trains an MCR network: batches, masks, losses, AdamW, schedule, validation, checkpoints.
 ///
 /// The run is a function of the options (threads included), the training set, the start values and the kernel sets of the
@@ -282,44 +215,5 @@ public final class MCRTrainer {
         self.records = records
         optimiser.stepCount = optimiserSteps
         secondsBefore = records.last?.seconds ?? 0
-    }
-}
-
-/// Recall of a gallery by exact comparison, for validation while training.
-enum RetrievalRanks {
-    /// R@1 and R@10 by the rank rule of the evaluation contract: rank = 1 + #{strictly better} + ½·#{tied non-positives}; the
-    /// positives of a query are the rows with its hash.
-    static func recall(
-        queries: [Float], gallery: [Float], dimension: Int, hashes: [UInt64]
-    ) -> (r1: Double, r10: Double) {
-        let count = hashes.count
-        var scores = [Float](repeating: 0, count: count * count)
-        scores.withUnsafeMutableBufferPointer { scores in
-            queries.withUnsafeBufferPointer { queries in
-                gallery.withUnsafeBufferPointer { gallery in
-                    guard let q = queries.baseAddress, let g = gallery.baseAddress, let s = scores.baseAddress else {
-                        return
-                    }
-                    multiply(
-                        q, stride: dimension, g, secondTransposed: true, stride: dimension, into: s, stride: count,
-                        m: count,
-                        n: count, k: dimension)
-                }
-            }
-        }
-        var first = 0
-        var tenth = 0
-        for query in 0..<count {
-            let row = scores[(query * count)..<((query + 1) * count)]
-            var best = -Float.infinity
-            for (j, score) in row.enumerated() where hashes[j] == hashes[query] { best = max(best, score) }
-            var rank = 1.0
-            for (j, score) in row.enumerated() where hashes[j] != hashes[query] {
-                if score > best { rank += 1 } else if score == best { rank += 0.5 }
-            }
-            if rank <= 1 { first += 1 }
-            if rank <= 10 { tenth += 1 }
-        }
-        return (Double(first) / Double(max(count, 1)), Double(tenth) / Double(max(count, 1)))
     }
 }

@@ -1,25 +1,5 @@
 import HilumCore
 
-/// A share of things to hide, as a fraction of integers so that counts are exact.
-public struct MaskRatio: Sendable, Equatable, Codable {
-    public let numerator: Int
-    public let denominator: Int
-
-    public init(_ numerator: Int, _ denominator: Int) {
-        precondition(denominator > 0 && numerator >= 0 && numerator < denominator, "a mask ratio lies in 0..<1")
-        self.numerator = numerator
-        self.denominator = denominator
-    }
-
-    /// The nearest whole percentage.
-    public init(percent: Int) { self.init(percent, 100) }
-
-    public static let none = MaskRatio(0, 1)
-
-    /// How many of `count` are hidden: `count · numerator / denominator` in integers.
-    public func hidden(of count: Int) -> Int { count * numerator / denominator }
-}
-
 /// The masks of one training step, drawn by a counter-based generator: the mask of a sample is a function of
 /// (seed, step, sample) alone, so a step can be replayed without storing its masks.
 public enum Masking {

@@ -2,53 +2,6 @@ import Foundation
 import HilumCore
 import HilumNN
 
-/// What a training step optimises.
-public enum Objective: String, Codable, Sendable, CaseIterable {
-    /// Masked Contrastive Reconstruction: the masked input alone serves contrast and reconstruction (arXiv 2312.15840).
-    case mcr
-    /// Two streams: the unmasked input for contrast, a masked one for reconstruction (what the paper compares with).
-    case dual
-    /// Contrast on the unmasked input, no reconstruction.
-    case clip
-}
-
-/// The three losses of a step; a loss that the step did not compute is zero.
-public struct StepLosses: Sendable, Equatable {
-    public var contrast = 0.0
-    public var image = 0.0
-    public var report = 0.0
-
-    public init() {}
-}
-
-/// One batch: what a step reads. Pixels stay in the set as 16-bit numbers until a worker asks for them.
-struct TrainingBatch: Sendable {
-    let set: TrainingSet
-    /// Position of each pair in the training set; keys the masks.
-    let samples: [Int]
-    let reports: [TokenizedReport]
-    let hashes: [UInt64]
-    /// Labels that weigh in the targets of the contrast, if any.
-    let labels: SoftLabels?
-}
-
-/// How a step masks and weighs.
-struct StepPlan: Sendable {
-    var objective: Objective
-    /// Masks of this step; `.none` in the unmasked phase.
-    var imageMask: MaskRatio
-    var reportMask: MaskRatio
-    /// Whether the reconstruction losses are computed.
-    var reconstructs: Bool
-    var contrastWeight: Float = 1
-    var imageWeight: Float = 1
-    var reportWeight: Float = 1
-    var seed: UInt64
-    var step: Int
-    /// Masks to use instead of drawn ones.
-    var recorded: RecordedMasks?
-}
-
 /// Forward and backward passes of one batch, its pairs shared out to workers of one thread each.
 ///
 /// With micro-batches the memory for activations is that of a micro-batch, whatever the batch (cached gradients: Gao et al.

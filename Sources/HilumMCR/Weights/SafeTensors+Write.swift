@@ -1,16 +1,6 @@
 import Foundation
 import HilumCore
 
-/// A tensor whose floats stay where they are while a file is written.
-struct TensorSpan {
-    let name: String
-    let shape: [Int]
-    /// As many as the product of `shape`, kept alive by the caller.
-    let floats: UnsafePointer<Float>
-
-    var count: Int { shape.reduce(1, *) }
-}
-
 extension SafeTensors {
     /// How values are written.
     public enum Precision: String, Sendable, CaseIterable {

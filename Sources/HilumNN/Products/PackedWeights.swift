@@ -1,23 +1,5 @@
 import CHilumKernels
 
-/// The number format in which inference multiplies.
-public enum Precision: String, Sendable, CaseIterable {
-    case f32
-    /// Weights and the inputs of linear layers in bfloat16, everything else in f32, sums too.
-    case bf16
-
-    /// Whether the processor has an instruction for it (avx512bf16); bf16 without one is slower than f32.
-    public var isNative: Bool { self == .f32 || hilum_half_is_native() != 0 }
-
-    /// Runs the inner loop of a product `rounds` times with operands that never leave the registers, for benches: no product
-    /// of this precision is faster.
-    /// - Returns: floating-point operations, a multiply-add counted as two.
-    public func multiplyInRegisters(rounds: Int) -> Double {
-        var x: Float = 1
-        return hilum_multiply_in_registers(self == .bf16 ? 1 : 0, rounds, &x)
-    }
-}
-
 /// The weights of linear layers laid out for products, made once when a model is loaded.
 ///
 /// `values` stays the one copy of everything else (biases, norms, tables). Without packing, every product packs its weights as
@@ -112,60 +94,5 @@ extension Linear {
         product.gelu = gelu ? 1 : 0
         product.residual = residual
         hilum_multiply(&product)
-    }
-}
-
-extension TransformerBlock {
-    /// What is packed for inference.
-    var linears: [Linear] { [attentionIn, attentionOut, mlpIn, mlpOut] }
-
-    /// The forward pass with the same bits and nothing kept: reads x `[tokens, width]` and writes `output`, which is not x.
-    func infer(
-        _ weights: PackedWeights, _ x: UnsafePointer<Float>, _ sequences: Sequences, into output: FloatPointer,
-        _ workspace: Workspace
-    ) {
-        let mark = workspace.mark
-        defer { workspace.release(to: mark) }
-        let values = weights.values
-        let rows = sequences.tokenCount
-        let normed = workspace.take(rows * width)
-        let middle = workspace.take(rows * width)
-        let wide = workspace.take(rows * 4 * width)
-        let isPre = placement == .pre
-        if isPre { _ = norm1.forward(values, x, rows: rows, into: normed, workspace) }
-        attentionIn.infer(weights, isPre ? UnsafePointer(normed) : x, rows: rows, into: wide)
-        attend(wide, sequences, weights: nil, into: normed, workspace)
-        attentionOut.infer(weights, normed, rows: rows, into: middle, residual: x)
-        let norm = isPre ? norm2 : norm1
-        _ = norm.forward(values, middle, rows: rows, into: normed, workspace)
-        mlpIn.infer(weights, normed, rows: rows, into: wide, gelu: true)
-        if isPre {
-            mlpOut.infer(weights, wide, rows: rows, into: output, residual: middle)
-        } else {
-            mlpOut.infer(weights, wide, rows: rows, into: middle, residual: normed)
-            _ = norm2.forward(values, middle, rows: rows, into: output, workspace)
-        }
-    }
-}
-
-extension TransformerStack {
-    /// What is packed for inference.
-    public var linears: [Linear] { blocks.flatMap(\.linears) }
-
-    /// The forward pass with the same bits and nothing kept.
-    /// - Parameter x: `[tokens, width]`; overwritten.
-    /// - Returns: `[tokens, width]` in the workspace.
-    public func infer(
-        _ weights: PackedWeights, _ x: FloatPointer, _ sequences: Sequences, _ workspace: Workspace
-    ) -> FloatPointer {
-        var hidden = x
-        var other = workspace.take(sequences.tokenCount * width)
-        for block in blocks {
-            block.infer(weights, hidden, sequences, into: other, workspace)
-            swap(&hidden, &other)
-        }
-        guard let norm else { return hidden }
-        _ = norm.forward(weights.values, hidden, rows: sequences.tokenCount, into: other, workspace)
-        return other
     }
 }

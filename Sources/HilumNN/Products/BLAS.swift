@@ -4,19 +4,6 @@ import CHilumKernels
 /// A pointer to 32-bit floats that the caller keeps alive; the shape stands beside every use.
 public typealias FloatPointer = UnsafeMutablePointer<Float>
 
-/// A library that the numeric code needs is not there.
-public struct NumericError: Error, CustomStringConvertible, Sendable {
-    public enum Code: Sendable, Equatable { case blasUnavailable(reason: String) }
-
-    public let code: Code
-
-    public var description: String {
-        switch code {
-        case .blasUnavailable(let reason): reason
-        }
-    }
-}
-
 /// Matrix products by OpenBLAS, one thread a call (Hilum works on several samples at once instead).
 ///
 /// Thread rule: any thread, after `load()` has returned once.

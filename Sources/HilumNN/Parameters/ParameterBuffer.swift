@@ -1,46 +1,5 @@
 import HilumCore
 
-/// How a parameter is filled before training.
-public enum Initializer: Sendable, Equatable {
-    case zeros
-    case ones
-    /// Uniform in ±√(6 / (inputs + outputs)) of a `[outputs, inputs]` matrix (Glorot and Bengio 2010).
-    case xavierUniform
-    case normal(deviation: Float)
-    case constant(Float)
-}
-
-/// One named tensor inside the flat parameter buffer.
-public struct Parameter: Sendable, Equatable {
-    public let name: String
-    public let shape: [Int]
-    /// Index of its first float in the flat buffer.
-    public let offset: Int
-    public let initializer: Initializer
-    /// Whether weight decay applies.
-    public let decays: Bool
-
-    public var count: Int { shape.reduce(1, *) }
-}
-
-/// Where each tensor of a network lies in one flat buffer; values, gradients and moments share it.
-public struct ParameterLayout: Sendable {
-    public private(set) var parameters: [Parameter] = []
-    /// Floats in the flat buffer.
-    public private(set) var count = 0
-
-    public init() {}
-
-    /// Adds a tensor and returns its offset.
-    public mutating func add(_ name: String, _ shape: [Int], _ initializer: Initializer, decays: Bool) -> Int {
-        precondition(!parameters.contains { $0.name == name }, "two parameters of the same name")
-        let parameter = Parameter(name: name, shape: shape, offset: count, initializer: initializer, decays: decays)
-        parameters.append(parameter)
-        count += (parameter.count + 15) & ~15
-        return parameter.offset
-    }
-}
-
 /// A flat buffer of floats with the shape of a `ParameterLayout`: values, gradients or moments.
 ///
 /// Thread rule: any number of readers, or one writer.

@@ -1,0 +1,14 @@
+/// What evidence is held against: the mean local features of reference images, and what is said when nothing is found.
+public struct ExplanationBaseline: Sendable, Equatable {
+    /// What a text is held against unless said otherwise.
+    public static let neutralTexts = [
+        "No acute cardiopulmonary abnormality.", "normal chest", "The lungs are clear.",
+    ]
+
+    /// `[patches + 1, dimension]`: mean of α_i y_i / ‖v‖, row 0 for [CLS].
+    let rows: [Float]
+    /// `[dimension]`: mean of the neutral texts' unit vectors.
+    let neutral: [Float]
+    /// How many images the mean is of.
+    public let imageCount: Int
+}

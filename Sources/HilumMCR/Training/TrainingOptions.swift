@@ -1,0 +1,41 @@
+import HilumCore
+
+/// How to train; every field has a default that suits a few thousand pairs.
+public struct TrainingOptions: Codable, Sendable, Equatable {
+    public var objective = Objective.mcr
+    public var epochCount = 10
+    /// Ends the training after so many steps; nil: `epochCount` decides.
+    public var stepCount: Int?
+    public var batchSize = 64
+    /// The most pairs whose activations are held at once, over all threads: larger batches are walked in such pieces, twice,
+    /// with the same gradient up to rounding (`StepRunner`); nil: the whole batch at once.
+    public var microBatchSize: Int?
+    public var peakRate = 1e-3
+    public var warmup = 0.05
+    public var decay: Float = 0.05
+    public var clip: Float = 1
+    /// Masks of the masked phase.
+    public var imageMask = MaskRatio(percent: 50)
+    public var reportMask = MaskRatio(percent: 25)
+    /// Share of the steps at the end that see unmasked input and contrast alone.
+    public var unmaskedShare = 0.5
+    /// Share of the pairs of a step that show only some sentences of their report, so that short queries are met in training.
+    public var partialReportShare = 0.0
+    /// Share of the contrast's targets that goes to pairs with findings in common, where findings are known; it also weighs
+    /// the contrast within each modality (`NeighbourLoss`).
+    public var labelShare: Float = 0
+    public var contrastWeight: Float = 1
+    public var imageWeight: Float = 1
+    public var reportWeight: Float = 1
+    public var seed: UInt64 = 1
+    public var threads = defaultThreadCount
+    /// Steps between checkpoints; each is also a validation.
+    public var checkpointInterval = 250
+
+    public init() {}
+
+    /// Steps of a whole run over `pairCount` pairs.
+    public func totalSteps(pairCount: Int) -> Int { stepCount ?? epochCount * stepsPerEpoch(pairCount) }
+
+    func stepsPerEpoch(_ pairCount: Int) -> Int { max(1, pairCount / min(batchSize, pairCount)) }
+}
