@@ -29,31 +29,35 @@ let package = Package(
         .target(name: "HilumImaging", dependencies: ["HilumCore", "CPNG", "CTurboJPEG"]),
 
         // Floor 3
-        .target(
-            name: "HilumMCR", dependencies: ["HilumCore", "HilumNN", "HilumImaging"],
-            resources: [.copy("Resources/mcr-default")]),
+        .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
         .target(name: "HilumPhantom", dependencies: ["HilumCore", "HilumImaging"]),
 
-        // Floor 4
-        .target(name: "HilumArchive", dependencies: ["HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumMCR"]),
+        // Floor 4: the encoder and the archive do not know each other; HilumEmbedding stands between them.
+        .target(
+            name: "HilumMCR", dependencies: ["HilumCore", "HilumNN", "HilumImaging", "HilumEmbedding"],
+            resources: [.copy("Resources/mcr-default")]),
+        .target(
+            name: "HilumArchive",
+            dependencies: ["HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumEmbedding"]),
 
         // Floor 5
+        .target(name: "HilumEvaluation", dependencies: ["HilumCore", "HilumImaging", "HilumMCR"]),
         .target(
             name: "HilumServer",
-            dependencies: ["HilumCore", "HilumImaging", "HilumMCR", "HilumArchive", "CHilumSystem"]),
+            dependencies: ["HilumCore", "HilumImaging", "HilumEmbedding", "HilumArchive", "CHilumSystem"]),
 
         // Floor 6
         .executableTarget(
             name: "hilum",
             dependencies: [
-                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumMCR", "HilumPhantom", "HilumArchive",
-                "HilumServer",
+                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumEmbedding", "HilumMCR", "HilumPhantom",
+                "HilumArchive", "HilumEvaluation", "HilumServer",
             ]),
         .executableTarget(
             name: "hilum-bench",
             dependencies: [
-                "LMDB", "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumMCR", "HilumPhantom",
-                "HilumArchive",
+                "LMDB", "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumEmbedding", "HilumMCR",
+                "HilumPhantom", "HilumArchive",
             ],
             path: "Benchmarks/hilum-bench"),
 
@@ -64,20 +68,24 @@ let package = Package(
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumMCRTests",
-            dependencies: ["HilumMCR", "HilumNN", "HilumPhantom", "HilumImaging", "HilumCore"],
+            dependencies: ["HilumMCR", "HilumNN", "HilumEmbedding", "HilumPhantom", "HilumImaging", "HilumCore"],
             // Read from the source tree, so that a changed golden needs no build.
             exclude: ["Goldens"]),
         .testTarget(name: "HilumPhantomTests", dependencies: ["HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumArchiveTests",
-            dependencies: ["HilumArchive", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"],
+            dependencies: ["HilumArchive", "HilumEmbedding", "HilumPhantom", "HilumImaging", "HilumCore"],
             // Archives of earlier releases, read from the source tree.
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "HilumServerTests",
-            dependencies: ["HilumServer", "HilumArchive", "HilumMCR", "HilumImaging", "HilumCore"]),
+            name: "HilumEvaluationTests",
+            dependencies: ["HilumEvaluation", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(
-            name: "HilumTests", dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumPhantom"]),
+            name: "HilumServerTests",
+            dependencies: ["HilumServer", "HilumArchive", "HilumEmbedding", "HilumImaging", "HilumCore"]),
+        .testTarget(
+            name: "HilumTests",
+            dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation", "HilumPhantom"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

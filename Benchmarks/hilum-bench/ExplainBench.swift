@@ -1,6 +1,7 @@
 import Foundation
 import HilumCore
 import HilumImaging
+import HilumEmbedding
 import HilumMCR
 import HilumPhantom
 import Synchronization

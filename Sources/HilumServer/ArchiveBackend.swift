@@ -2,7 +2,7 @@ import Foundation
 import HilumArchive
 import HilumCore
 import HilumImaging
-import HilumMCR
+import HilumEmbedding
 
 extension Server {
     /// A daemon over an archive that is open for writing.

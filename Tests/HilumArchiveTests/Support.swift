@@ -1,7 +1,7 @@
 import Foundation
 import HilumCore
 import HilumImaging
-import HilumMCR
+import HilumEmbedding
 import Synchronization
 import Testing
 

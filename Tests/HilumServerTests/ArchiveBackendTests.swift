@@ -2,7 +2,7 @@ import Foundation
 import HilumArchive
 import HilumCore
 import HilumImaging
-import HilumMCR
+import HilumEmbedding
 import Testing
 
 @testable import HilumServer

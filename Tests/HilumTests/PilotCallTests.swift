@@ -1,6 +1,6 @@
 import Foundation
 import HilumCore
-import HilumMCR
+import HilumEvaluation
 import Testing
 
 @testable import hilum

@@ -10,9 +10,10 @@ struct TidyTests {
         "CHilumSystem": 0,
         "LMDB": 1, "HilumCore": 1,
         "HilumIndex": 2, "HilumNN": 2, "HilumImaging": 2,
-        "HilumMCR": 3, "HilumPhantom": 3,
-        "HilumArchive": 4,
-        "HilumServer": 5,
+        "HilumEmbedding": 3, "HilumPhantom": 3,
+        // The archive and the encoder do not know each other.
+        "HilumArchive": 4, "HilumMCR": 4,
+        "HilumEvaluation": 5, "HilumServer": 5,
         "hilum": 6, "hilum-bench": 6,
     ]
 

@@ -1,7 +1,7 @@
 import Foundation
 import HilumCore
 import HilumImaging
-import HilumMCR
+import HilumEmbedding
 
 /// Reads, decodes, fits and embeds cases on several threads, and hands them on in batches, in order.
 ///

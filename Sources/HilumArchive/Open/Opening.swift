@@ -1,7 +1,7 @@
 import Foundation
 import HilumCore
 import HilumIndex
-import HilumMCR
+import HilumEmbedding
 import LMDB
 
 /// What `Archive.init` found in the store.

@@ -203,7 +203,8 @@ package final class StoredGraph: @unchecked Sendable {
         let links = index.serializeLinks()
         let shape = Shape(dimension: index.dimension, metric: index.metric)
         let graph = try store.environment.read { transaction in
-            let quantizer = try Self.quantizer(store, transaction, kind, generation: generation, shape, count: index.count)
+            let quantizer = try Self.quantizer(
+                store, transaction, kind, generation: generation, shape, count: index.count)
             return try Self.restored(
                 store, transaction, links, kind, generation: generation, shape, quantizer: quantizer
             ) { index.contains(item: $0) }

@@ -1,7 +1,7 @@
 import Foundation
 import HilumCore
 import HilumImaging
-import HilumMCR
+import HilumEmbedding
 
 extension Archive {
     /// How many stored images the evidence of an explanation is held against, and with how few it is not.
@@ -24,19 +24,19 @@ extension Archive {
             guard text.utf8.count <= ArchiveLimits.reportByteCount else {
                 throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
             }
-            guard let model = embedder as? MCRModel else {
+            guard let model = embedder as? any ExplainingEmbedder else {
                 throw ArchiveError(
                     .notReady, "\(path): no model is loaded that can say where in an image its answer lies")
             }
             do {
                 return try model.explain(image: image, text: text, baseline: try explanationBaseline(model))
-            } catch let error as MCRError {
+            } catch let error as EmbeddingError {
                 throw ArchiveError(.notReady, error.description)
             }
         }
     }
 
-    private func explanationBaseline(_ model: MCRModel) throws -> ExplanationBaseline? {
+    private func explanationBaseline(_ model: any ExplainingEmbedder) throws -> ExplanationBaseline? {
         if let known = explanationBaseline.withLock({ $0 }) { return known }
         var ids: [String] = []
         try forEachCase { record in
@@ -48,13 +48,14 @@ extension Archive {
         for index in 0..<wanted {
             // A file that is gone or was changed is no reference; its case stays searchable.
             guard let bytes = try? imageBytes(of: ids[index * ids.count / wanted]),
-                let image = try? ImageDecoder.decode(bytes, fitting: model.configuration.imageSide)
+                let image = try? model.imageSide.map({ try ImageDecoder.decode(bytes, fitting: $0) })
+                    ?? ImageDecoder.decode(bytes)
             else { continue }
             images.append(image)
         }
         // Too few images are not remembered: an archive grows.
         guard images.count >= Self.leastReferenceCount else { return nil }
-        let baseline = try model.baseline(images: images)
+        let baseline = try model.baseline(images: images, threads: defaultThreadCount)
         // Made outside of the lock: two first calls at once do the same work and come to the same bits.
         explanationBaseline.withLock { $0 = baseline }
         return baseline

@@ -2,7 +2,7 @@ import Foundation
 import HilumCore
 import HilumImaging
 import HilumIndex
-import HilumMCR
+import HilumEmbedding
 import LMDB
 
 /// The question as vectors: one for each graph, the same unless a stored case is part of it.
@@ -29,7 +29,8 @@ extension Archive {
             let question = try question(request)
             let (request, ef, expected) = try choosingWidth(request)
             var response = SearchResponse(
-                hits: [], generation: Int(Opening.generation), ef: ef, visited: 0, microseconds: 0, isExact: request.isExact,
+                hits: [], generation: Int(Opening.generation), ef: ef, visited: 0, microseconds: 0,
+                isExact: request.isExact,
                 expectedRecall: expected, isShortOfFilter: false)
             var matching: ItemSet?
             if !request.filter.isEmpty || (!request.includesSelf && !question.selves.isEmpty) {

@@ -105,7 +105,9 @@ extension Archive {
     public func recallCheckCount(_ count: Int) -> Int {
         guard let graphs else { return 0 }
         return Self.recallChecks.reduce(0) { sum, check in
-            sum + (graphs[check.target].index.count == 0 ? 0 : min(count, attributes.read { $0.with(check.source).count }))
+            sum
+                + (graphs[check.target].index.count == 0
+                    ? 0 : min(count, attributes.read { $0.with(check.source).count }))
         }
     }
 

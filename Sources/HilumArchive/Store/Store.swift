@@ -200,7 +200,8 @@ package final class Store: Sendable {
 
     /// - Parameter rule: `.appending` for the newest generation, whose items come in order.
     package func putVector(
-        _ transaction: borrowing WriteTransaction, _ kind: VectorKind, _ key: VectorKey, _ vector: some Collection<Float>,
+        _ transaction: borrowing WriteTransaction, _ kind: VectorKind, _ key: VectorKey,
+        _ vector: some Collection<Float>,
         rule: WriteTransaction.PutRule = .appending
     ) throws {
         let vector = Array(vector)

@@ -9,8 +9,6 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         case badModel(reason: String)
         /// A training run that cannot go on: why.
         case badTraining(reason: String)
-        /// Embeddings or labels that cannot be evaluated: what is wrong.
-        case badEvaluation(reason: String)
     }
 
     public let code: Code
@@ -29,7 +27,6 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         case .badWeights(let reason): "\(place)these weights are refused: \(reason)"
         case .badModel(let reason): "\(place)this model cannot be used: \(reason)"
         case .badTraining(let reason): "\(place)the training cannot go on: \(reason)"
-        case .badEvaluation(let reason): "\(place)cannot be evaluated: \(reason)"
         }
     }
 

@@ -1,9 +1,10 @@
 import HilumCore
+import HilumEmbedding
 import HilumImaging
 import HilumNN
 import Synchronization
 
-extension MCRModel {
+extension MCRModel: ExplainingEmbedder {
     /// A text with more words than this is a report, which says itself what is normal: held against the neutral texts as
     /// well, it pointed worse in trials on drawn cases, where phrases pointed better.
     static let longestPhrase = 12
@@ -26,10 +27,10 @@ extension MCRModel {
         }
     }
 
-    private func checkLocalFeatures() throws(MCRError) {
+    private func checkLocalFeatures() throws(EmbeddingError) {
         guard configuration.alignment == .mba else {
-            throw MCRError(
-                .badModel(
+            throw EmbeddingError(
+                .noLocalFeatures(
                     reason:
                         "it pools before it maps (abm), so it has no local features in the common space to explain with"
                 ))
@@ -47,17 +48,24 @@ extension MCRModel {
         withWorkspace { LocalFeatures(mapped(report, $0), rowCount: report.ids.count, dimension: dimension) }
     }
 
-    /// The mean local features of `images`, and the direction of texts that say that nothing is found.
+    /// The mean local features of `images`, and the direction of `ExplanationBaseline.neutralTexts`.
     ///
+    /// The same images in the same order give the same bits on any number of threads.
+    /// - Throws: `.noLocalFeatures` for a model that pools before it maps (`abm`).
+    public func baseline(
+        images: [GrayImage], threads: Int = defaultThreadCount
+    ) throws(EmbeddingError) -> ExplanationBaseline {
+        try baseline(images: images, neutralTexts: ExplanationBaseline.neutralTexts, threads: threads)
+    }
+
     /// - Parameters:
     ///   - images: at least one; a few hundred of the same kind as those to be explained. The same images in the same order
     ///     give the same bits on any number of threads.
-    ///   - neutralTexts: at least one.
-    /// - Throws: `MCRError.badModel` when the model has no local features (`abm`).
-    public func baseline(
-        images: [GrayImage], neutralTexts: [String] = ExplanationBaseline.neutralTexts,
-        threads: Int = defaultThreadCount
-    ) throws(MCRError) -> ExplanationBaseline {
+    ///   - neutralTexts: at least one; texts that say that nothing is found.
+    /// - Throws: `.noLocalFeatures` for a model that pools before it maps (`abm`).
+    func baseline(
+        images: [GrayImage], neutralTexts: [String], threads: Int
+    ) throws(EmbeddingError) -> ExplanationBaseline {
         precondition(!images.isEmpty && !neutralTexts.isEmpty, "a baseline needs images and texts")
         try checkLocalFeatures()
         let count = (configuration.patchCount + 1) * dimension
@@ -88,10 +96,10 @@ extension MCRModel {
     /// Thread rule: any number of threads at once; the same call gives the same bits.
     /// - Parameter baseline: made by this model; nil takes the bare score apart. A text of at most twelve words is held
     ///   against the baseline's neutral texts too.
-    /// - Throws: `MCRError.badModel` when the model has no local features (`abm`).
+    /// - Throws: `.noLocalFeatures` for a model that pools before it maps (`abm`).
     public func explain(
         image: GrayImage, text: String, baseline: ExplanationBaseline? = nil
-    ) throws(MCRError) -> Explanation {
+    ) throws(EmbeddingError) -> Explanation {
         try checkLocalFeatures()
         let report = tokenizer.encode(text, maxLength: configuration.maxTokens)
         var left = localFeatures(of: image)

@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumEmbedding
 import HilumImaging
 import HilumNN
 import Synchronization

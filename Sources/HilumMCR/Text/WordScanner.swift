@@ -14,6 +14,17 @@ func scanWords(_ text: String, _ body: (UnsafeBufferPointer<UInt8>?, Range<Int>)
     }
 }
 
+/// The words of `text` in order, each as UTF-8 folded like the tokenizer folds (case, accents, widths); words of more than
+/// `Tokenizer.wordLimit` characters are left out.
+public func foldedWords(of text: String) -> [[UInt8]] {
+    var words: [[UInt8]] = []
+    scanWords(text) { word, _ in
+        if let word { words.append(Array(word)) }
+        return true
+    }
+    return words
+}
+
 /// Reads words from well-formed UTF-8. The byte buffer must outlive the scanner.
 struct WordScanner {
     private let source: UnsafeBufferPointer<UInt8>

@@ -1,4 +1,3 @@
-
 /// The checked header of a safetensors file. Offsets are within the data, after the header.
 struct SafeTensorsHeader {
     struct Entry {

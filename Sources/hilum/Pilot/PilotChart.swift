@@ -1,5 +1,5 @@
 import Foundation
-import HilumMCR
+import HilumEvaluation
 
 /// A bar chart with intervals, as inline SVG.
 struct PilotChart {

@@ -2,6 +2,7 @@ import Foundation
 import HilumArchive
 import HilumCore
 import HilumImaging
+import HilumEvaluation
 import HilumMCR
 import Synchronization
 

@@ -1,5 +1,6 @@
 import Foundation
 import HilumImaging
+import HilumEvaluation
 import HilumMCR
 
 extension PilotPage {

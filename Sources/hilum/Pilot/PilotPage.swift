@@ -1,6 +1,6 @@
 import Foundation
 import HilumImaging
-import HilumMCR
+import HilumEvaluation
 
 /// The report of a pilot as one HTML file with embedded images, for readers who decide and do not program.
 struct PilotPage {

@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumEvaluation
 import HilumMCR
 
 /// All results of a pilot, for its page and its JSON.

@@ -1,5 +1,5 @@
 import Foundation
-import HilumMCR
+import HilumEvaluation
 
 /// The conclusions of a pilot in sentences. It makes no claim that the intervals do not support.
 struct PilotVerdict {

@@ -3,6 +3,7 @@ import HilumArchive
 import HilumCore
 import HilumImaging
 import HilumIndex
+import HilumEvaluation
 import HilumMCR
 import Synchronization
 

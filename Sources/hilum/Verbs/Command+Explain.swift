@@ -2,6 +2,7 @@ import Foundation
 import HilumArchive
 import HilumCore
 import HilumImaging
+import HilumEmbedding
 import HilumMCR
 
 extension Command {

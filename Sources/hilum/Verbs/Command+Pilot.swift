@@ -1,6 +1,7 @@
 import Foundation
 import HilumCore
 import HilumImaging
+import HilumEvaluation
 import HilumMCR
 
 extension Command {

@@ -1,6 +1,7 @@
 import Foundation
 import HilumCore
 import HilumImaging
+import HilumEvaluation
 import HilumMCR
 
 /// What `hilum eval` hides of the queries.

@@ -16,12 +16,12 @@ public struct MissingInformation: Codable, Sendable, Equatable {
         case reportToImageR10 = "report_to_image_r10"
     }
 
-    /// - Throws: `MCRError.badEvaluation` when counts do not agree or a value is not finite.
+    /// - Throws: `EvaluationError` when counts do not agree or a value is not finite.
     public init(
         hidden: Double, imageQueries: [Float], reportQueries: [Float], cases: RetrievalCases,
         threads: Int = defaultThreadCount
-    ) throws(MCRError) {
-        func share(_ queries: [Float], _ gallery: [Float]) throws(MCRError) -> (r1: Double, r10: Double) {
+    ) throws(EvaluationError) {
+        func share(_ queries: [Float], _ gallery: [Float]) throws(EvaluationError) -> (r1: Double, r10: Double) {
             let ranks = try RetrievalEvaluation.ranks(
                 queries: queries, gallery: gallery, dimension: cases.dimension, reportHashes: cases.reportHashes,
                 threads: threads)

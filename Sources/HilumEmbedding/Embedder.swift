@@ -1,6 +1,6 @@
 import HilumImaging
 
-/// What turns images and reports into unit vectors of one common space; `MCRModel` is the built-in one.
+/// What turns images and reports into unit vectors of one common space; `MCRModel` of HilumMCR is the built-in one.
 ///
 /// Thread rule: any number of threads may embed at once.
 public protocol Embedder: Sendable {

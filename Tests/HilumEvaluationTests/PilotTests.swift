@@ -1,10 +1,11 @@
 import Foundation
 import HilumCore
 import HilumImaging
+import HilumMCR
 import HilumPhantom
 import Testing
 
-@testable import HilumMCR
+@testable import HilumEvaluation
 
 /// The parts of a trial: folds, yardsticks, one fold, the figures.
 @Suite("Pilot")
@@ -110,7 +111,7 @@ struct PilotTests {
 
     @Test("Fewer patients than folds are refused")
     func foldsNeedPatients() {
-        #expect(throws: MCRError.self) { try PatientFolds(ties: [["a"], ["a"], ["b"]], count: 3, seed: 1) }
+        #expect(throws: EvaluationError.self) { try PatientFolds(ties: [["a"], ["a"], ["b"]], count: 3, seed: 1) }
     }
 
     // MARK: Intervals
@@ -219,6 +220,6 @@ struct PilotTests {
 
     @Test("Nine pairs are too few")
     func tooFew() {
-        #expect(throws: MCRError.self) { try Self.study(9, patients: 9, steps: 1) }
+        #expect(throws: EvaluationError.self) { try Self.study(9, patients: 9, steps: 1) }
     }
 }

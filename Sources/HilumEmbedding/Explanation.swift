@@ -1,5 +1,3 @@
-import HilumImaging
-
 /// Which patches of an image answer to which words of a text.
 ///
 /// Every token is mapped to the common space before it is pooled (MbA), so the cosine of an image and a text is a sum over
@@ -26,6 +24,15 @@ public struct Explanation: Sendable, Equatable {
 
         /// All evidence of the word.
         public var total: Float { evidence.reduce(wholeImage, +) }
+
+        /// A word and its evidence.
+        public init(text: String, byteRange: Range<Int>, weight: Float, evidence: [Float], wholeImage: Float) {
+            self.text = text
+            self.byteRange = byteRange
+            self.weight = weight
+            self.evidence = evidence
+            self.wholeImage = wholeImage
+        }
     }
 
     /// The cosine of image and text.
@@ -44,6 +51,21 @@ public struct Explanation: Sendable, Equatable {
     public let referenceCount: Int
     /// Whether the text was held against what is said when nothing is found.
     public let isContrasted: Bool
+
+    /// An explanation of these parts.
+    public init(
+        score: Float, total: Float, heat: [Float], patchWeights: [Float], words: [Word], grid: PatchGrid,
+        referenceCount: Int, isContrasted: Bool
+    ) {
+        self.score = score
+        self.total = total
+        self.heat = heat
+        self.patchWeights = patchWeights
+        self.words = words
+        self.grid = grid
+        self.referenceCount = referenceCount
+        self.isContrasted = isContrasted
+    }
 
     /// The patch with the most evidence for the whole text; patches that show padding alone do not count.
     public var hottest: Int { grid.hottest(heat) }

@@ -6,9 +6,16 @@ public struct ExplanationBaseline: Sendable, Equatable {
     ]
 
     /// `[patches + 1, dimension]`: mean of α_i y_i / ‖v‖, row 0 for [CLS].
-    let rows: [Float]
+    public let rows: [Float]
     /// `[dimension]`: mean of the neutral texts' unit vectors.
-    let neutral: [Float]
+    public let neutral: [Float]
     /// How many images the mean is of.
     public let imageCount: Int
+
+    /// A baseline of these means.
+    public init(rows: [Float], neutral: [Float], imageCount: Int) {
+        self.rows = rows
+        self.neutral = neutral
+        self.imageCount = imageCount
+    }
 }

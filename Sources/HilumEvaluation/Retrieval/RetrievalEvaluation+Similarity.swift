@@ -11,13 +11,13 @@ struct EmbeddingRows: Sendable {
     let stride: Int
     let values: [SIMD4<Float>]
 
-    init(_ floats: [Float], dimension: Int) throws(MCRError) {
+    init(_ floats: [Float], dimension: Int) throws(EvaluationError) {
         guard dimension > 0, floats.count % dimension == 0 else {
-            throw MCRError(.badEvaluation(reason: "\(floats.count) floats are no rows of \(dimension)"))
+            throw EvaluationError(.badInput(reason: "\(floats.count) floats are no rows of \(dimension)"))
         }
         // A NaN is never better than the positive and would count as a perfect rank.
         guard floats.allSatisfy(\.isFinite) else {
-            throw MCRError(.badEvaluation(reason: "an embedding is not finite"))
+            throw EvaluationError(.badInput(reason: "an embedding is not finite"))
         }
         let count = floats.count / dimension
         let stride = (dimension + 3) / 4

@@ -1,6 +1,7 @@
 import Foundation
 import HilumCore
 import HilumImaging
+import HilumMCR
 
 /// A trial on a house's own pairs of image and report: what a model finds before and after fine-tuning on part of them,
 /// beside yardsticks that need no model.
@@ -48,18 +49,18 @@ public struct PilotStudy {
     /// - Parameters:
     ///   - start: the model before.
     ///   - options: of the fine-tuning; the seed also cuts the folds.
-    /// - Throws: `MCRError.badEvaluation` when there are too few pairs or patients.
-    public init(pairs: [Pair], foldCount: Int, start: MCRModel, options: TrainingOptions) throws(MCRError) {
+    /// - Throws: `EvaluationError` when there are too few pairs or patients.
+    public init(pairs: [Pair], foldCount: Int, start: MCRModel, options: TrainingOptions) throws(EvaluationError) {
         guard pairs.count >= Self.fewestPairs else {
-            throw MCRError(
-                .badEvaluation(
+            throw EvaluationError(
+                .badInput(
                     reason: "\(pairs.count) pairs of image and report are too few; a pilot needs \(Self.fewestPairs), "
                         + "and 50 to 200 to say something"))
         }
         let folds = try PatientFolds(ties: pairs.map(\.ties), count: foldCount, seed: options.seed)
         guard (0..<foldCount).allSatisfy({ folds.cases(outside: $0).count > 1 }) else {
-            throw MCRError(
-                .badEvaluation(reason: "one patient has nearly all pairs, so there is nothing to learn from"))
+            throw EvaluationError(
+                .badInput(reason: "one patient has nearly all pairs, so there is nothing to learn from"))
         }
         self.pairs = pairs
         self.folds = folds
@@ -160,7 +161,7 @@ public struct PilotStudy {
 
     private func rows(_ floats: [Float], _ dimension: Int) throws -> [[Float]] {
         guard floats.allSatisfy(\.isFinite) else {
-            throw MCRError(.badEvaluation(reason: "an embedding is not finite"))
+            throw EvaluationError(.badInput(reason: "an embedding is not finite"))
         }
         return stride(from: 0, to: floats.count, by: dimension).map { Array(floats[$0..<($0 + dimension)]) }
     }

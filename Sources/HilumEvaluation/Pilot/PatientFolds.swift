@@ -17,8 +17,8 @@ public struct PatientFolds: Sendable, Equatable {
     ///   - ties: for each case the names it shares with others; a case without one is its own group.
     ///   - count: folds, at least 2.
     ///   - seed: decides which groups go together.
-    /// - Throws: `MCRError.badEvaluation` when there are fewer groups than folds.
-    public init(ties: [[String]], count: Int, seed: UInt64) throws(MCRError) {
+    /// - Throws: `EvaluationError` when there are fewer groups than folds.
+    public init(ties: [[String]], count: Int, seed: UInt64) throws(EvaluationError) {
         precondition(count > 1, "cross-validation has at least two folds")
         var parent = Array(ties.indices)
         func root(_ start: Int) -> Int {
@@ -54,8 +54,8 @@ public struct PatientFolds: Sendable, Equatable {
             groupOf.append(group)
         }
         guard groups.count >= count else {
-            throw MCRError(
-                .badEvaluation(
+            throw EvaluationError(
+                .badInput(
                     reason: "\(ties.count) pairs of \(groups.count) patients cannot be cut into \(count) folds"))
         }
         // Large groups first, each to the fold that has the fewest cases, so that the folds come out even.

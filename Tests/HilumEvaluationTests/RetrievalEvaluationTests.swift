@@ -2,7 +2,7 @@ import Foundation
 import HilumCore
 import Testing
 
-@testable import HilumMCR
+@testable import HilumEvaluation
 
 private func unitRows(_ count: Int, _ dimension: Int, seed: UInt64) -> [Float] {
     var generator = SeededGenerator(seed: seed)
@@ -217,8 +217,8 @@ struct RetrievalEvaluationTests {
         #expect(try recall(exact.map { Array($0.prefix(7)) + Array($0.suffix(3)) }) == 0.7)
         #expect(try recall(exact.map { Array(repeating: $0[0], count: 10) }) == 0.1)
         #expect(try recall(exact.map { _ in [] }) == 0)
-        #expect(throws: MCRError.self) { try recall([[1]]) }
-        #expect(throws: MCRError.self) { try recall(exact.map { _ in [100] }) }
+        #expect(throws: EvaluationError.self) { try recall([[1]]) }
+        #expect(throws: EvaluationError.self) { try recall(exact.map { _ in [100] }) }
         let equal = [Float](repeating: 1, count: 30)
         #expect(
             try RetrievalEvaluation.indexRecall(queries: [1], gallery: equal, dimension: 1, hits: [Array(20..<30)]) == 1
@@ -235,7 +235,7 @@ struct RetrievalEvaluationTests {
             cases(images: rows, reports: rows, dimension: 2, hashes: [1]),
             cases(images: rows, reports: rows, dimension: 2, labels: [[]]),
         ] {
-            #expect(throws: MCRError.self) { try RetrievalEvaluation(of: input, model: "m") }
+            #expect(throws: EvaluationError.self) { try RetrievalEvaluation(of: input, model: "m") }
         }
     }
 

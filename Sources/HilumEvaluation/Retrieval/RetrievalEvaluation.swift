@@ -99,12 +99,12 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     ///   - text: the section of the reports that was embedded, as printed.
     ///   - index: what `indexRecall` measured, if an index was asked too.
     ///   - seed: of the bootstrap.
-    /// - Throws: `MCRError.badEvaluation` for no studies, counts that do not agree, or embeddings that are not finite.
+    /// - Throws: `EvaluationError` for no studies, counts that do not agree, or embeddings that are not finite.
     /// - Complexity: four products of `[n, dimension]` by `[dimension, n]`; memory O(n · 64 · threads).
     public init(
         of cases: RetrievalCases, model: String, text: String = "whole report", index: Index? = nil, seed: UInt64 = 1,
         resamples: Int = 1_000, threads: Int = defaultThreadCount
-    ) throws(MCRError) {
+    ) throws(EvaluationError) {
         try Self.check(cases)
         let images = try EmbeddingRows(cases.images, dimension: cases.dimension)
         let reports = try EmbeddingRows(cases.reports, dimension: cases.dimension)
@@ -133,14 +133,14 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     ///
     /// Row i of `queries` and row i of `gallery` belong to the same study, and so does `reportHashes[i]`.
     ///
-    /// - Throws: `MCRError.badEvaluation` as the initializer.
+    /// - Throws: `EvaluationError` as the initializer.
     public static func ranks(
         queries: [Float], gallery: [Float], dimension: Int, reportHashes: [UInt64], threads: Int = defaultThreadCount
-    ) throws(MCRError) -> [Double] {
+    ) throws(EvaluationError) -> [Double] {
         let queryRows = try EmbeddingRows(queries, dimension: dimension)
         let galleryRows = try EmbeddingRows(gallery, dimension: dimension)
         guard queryRows.count == reportHashes.count && galleryRows.count == reportHashes.count else {
-            throw MCRError(.badEvaluation(reason: "the counts of rows and of report hashes do not agree"))
+            throw EvaluationError(.badInput(reason: "the counts of rows and of report hashes do not agree"))
         }
         let positives = PositiveGroups(hashes: reportHashes)
         return ranks(queries: queryRows, gallery: galleryRows, positives: positives, threads: threads)
@@ -150,19 +150,19 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     ///
     /// - Parameter hits: for each query the row numbers of the gallery that the index gave; only the first `k` count. A hit
     ///   is right when it is as near as the k-th nearest row, so that ties cost nothing.
-    /// - Throws: `MCRError.badEvaluation` when the counts do not agree or a hit is no row of the gallery.
+    /// - Throws: `EvaluationError` when the counts do not agree or a hit is no row of the gallery.
     public static func indexRecall(
         queries: [Float], gallery: [Float], dimension: Int, hits: [[Int]], k: Int = 10,
         threads: Int = defaultThreadCount
-    ) throws(MCRError) -> Double {
+    ) throws(EvaluationError) -> Double {
         precondition(k > 0, "recall needs at least one hit")
         let queryRows = try EmbeddingRows(queries, dimension: dimension)
         let galleryRows = try EmbeddingRows(gallery, dimension: dimension)
         guard hits.count == queryRows.count, queryRows.count > 0, galleryRows.count > 0 else {
-            throw MCRError(.badEvaluation(reason: "there must be rows, and as many lists of hits as queries"))
+            throw EvaluationError(.badInput(reason: "there must be rows, and as many lists of hits as queries"))
         }
         guard hits.allSatisfy({ $0.allSatisfy { 0..<galleryRows.count ~= $0 } }) else {
-            throw MCRError(.badEvaluation(reason: "a hit of the index is no row of the gallery"))
+            throw EvaluationError(.badInput(reason: "a hit of the index is no row of the gallery"))
         }
         let depth = min(k, galleryRows.count)
         let found = mapSimilarities(queries: queryRows, gallery: galleryRows, threads: threads) { query, row in
@@ -197,16 +197,16 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
         try container.encodeIfPresent(shortQueries, forKey: .shortQueries)
     }
 
-    private static func rows(_ queries: [Float]?, _ cases: RetrievalCases) throws(MCRError) -> EmbeddingRows? {
+    private static func rows(_ queries: [Float]?, _ cases: RetrievalCases) throws(EvaluationError) -> EmbeddingRows? {
         guard let queries else { return nil }
         guard queries.count == cases.count * cases.dimension else {
-            throw MCRError(.badEvaluation(reason: "there must be one query a study in each direction"))
+            throw EvaluationError(.badInput(reason: "there must be one query a study in each direction"))
         }
         return try EmbeddingRows(queries, dimension: cases.dimension)
     }
 
-    private static func check(_ cases: RetrievalCases) throws(MCRError) {
-        func refuse(_ reason: String) -> MCRError { MCRError(.badEvaluation(reason: reason)) }
+    private static func check(_ cases: RetrievalCases) throws(EvaluationError) {
+        func refuse(_ reason: String) -> EvaluationError { EvaluationError(.badInput(reason: reason)) }
         guard cases.count > 0 else { throw refuse("there are no studies with an image and a report") }
         guard cases.dimension > 0 else { throw refuse("the dimension must be positive") }
         let expected = cases.count * cases.dimension

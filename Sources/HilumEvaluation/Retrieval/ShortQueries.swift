@@ -1,4 +1,5 @@
 import HilumCore
+import HilumMCR
 
 /// Short queries for images: what a person types who remembers one thing.
 ///
@@ -46,7 +47,7 @@ public struct ShortQueries: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - reports: `[studies]`, used where no study has a label.
     ///   - embed: texts to `[texts, dimension]`.
-    /// - Throws: what `embed` throws, `MCRError.badEvaluation`.
+    /// - Throws: what `embed` throws, `EvaluationError`.
     public static func measure(
         cases: RetrievalCases, reports: [String], seed: UInt64, threads: Int = defaultThreadCount,
         embed: ([String]) throws -> [Float]

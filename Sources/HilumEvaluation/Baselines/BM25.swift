@@ -1,4 +1,5 @@
 import Foundation
+import HilumMCR
 
 /// Word overlap between reports: the BM25 score with k₁ = 1.2 and b = 0.75.
 ///
@@ -57,15 +58,10 @@ public struct BM25: Sendable {
 
     /// The folded words of a text that hold a letter or a digit.
     private static func words(of text: String) -> [[UInt8]] {
-        var words: [[UInt8]] = []
-        scanWords(text) { word, _ in
-            if let word, holdsLetterOrDigit(word) { words.append(Array(word)) }
-            return true
-        }
-        return words
+        foldedWords(of: text).filter(holdsLetterOrDigit)
     }
 
-    private static func holdsLetterOrDigit(_ word: UnsafeBufferPointer<UInt8>) -> Bool {
+    private static func holdsLetterOrDigit(_ word: [UInt8]) -> Bool {
         if word.contains(where: { (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) }) { return true }
         guard word.contains(where: { $0 >= 0x80 }) else { return false }
         return String(decoding: word, as: UTF8.self).unicodeScalars.contains {
