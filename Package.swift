@@ -41,7 +41,7 @@ let package = Package(
             dependencies: ["HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumEmbedding"]),
 
         // Floor 5
-        .target(name: "HilumEvaluation", dependencies: ["HilumCore", "HilumImaging", "HilumMCR"]),
+        .target(name: "HilumEvaluation", dependencies: ["HilumCore", "HilumNN", "HilumImaging", "HilumMCR"]),
         .target(
             name: "HilumServer",
             dependencies: ["HilumCore", "HilumImaging", "HilumEmbedding", "HilumArchive", "CHilumSystem"]),

@@ -83,7 +83,7 @@ struct EncoderBench {
         } else {
             let configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
             inputs = try BenchInputs(count: count, side: configuration.imageSide)
-            model = try MCRModel(
+            model = MCRModel(
                 untrained: configuration, vocabulary: inputs.vocabulary, seed: 1, precision: precision ?? .f32)
         }
         let used = model.precision
@@ -106,7 +106,7 @@ struct EncoderBench {
                     "images_per_s": .number(imageRate), "reports_per_s": .number(reportRate),
                     "image_gflop_per_s": .number(imageRate * flops / 1e9),
                     "report_gflop_per_s": .number(reportRate * reportFlops / 1e9),
-                    "peak_gflop_per_s": .number(peak / 1e9), "kernels": .text(BLAS.description),
+                    "peak_gflop_per_s": .number(peak / 1e9), "kernels": .text(Kernels.set),
                     "precision": .text(used.rawValue),
                     "tokens": .number(Double(tokens.reduce(0, +)) / Double(count)),
                     "peak_rss_kb": .integer(AnnBench.status("VmHWM")),
@@ -114,7 +114,7 @@ struct EncoderBench {
             return
         }
         let note = options.text("precision") == "bf16" && used == .f32 ? " (this processor has no avx512bf16)" : ""
-        print("\(model.configuration.name), \(threads) threads, \(BLAS.description), \(used.rawValue)\(note)")
+        print("\(model.configuration.name), \(threads) threads, \(Kernels.set), \(used.rawValue)\(note)")
         print(
             String(
                 format: "images   %9.2f a second, %.1f GFLOP/s (the multipliers: %.1f)", imageRate,
@@ -211,6 +211,7 @@ struct TrainingBench {
         guard laps.count == 2 else { throw BenchError("two laps were to be run, not \(laps.count)") }
         let rate = Double(steps * batch) / (laps[1] - laps[0])
         let perPair = trainer.peakByteCount / batch
+        let kernels = "\(Kernels.set), contrast \(try OpenBLAS.load().kernelSet)"
         let implied = Self.impliedByteCount(trainer.network, inputs, tokenizer, training)
         if options.has("json") {
             print(
@@ -218,11 +219,11 @@ struct TrainingBench {
                     "event": .text("train"), "config": .text(configuration.name), "batch": .integer(batch),
                     "threads": .integer(training.threads), "pairs_per_s": .number(rate),
                     "activation_bytes_per_pair": .integer(perPair), "implied_bytes_per_pair": .integer(implied),
-                    "peak_rss_kb": .integer(AnnBench.status("VmHWM")), "kernels": .text(BLAS.description),
+                    "peak_rss_kb": .integer(AnnBench.status("VmHWM")), "kernels": .text(kernels),
                 ]))
             return
         }
-        print("\(configuration.name), batch \(batch), \(training.threads) threads, \(BLAS.description)")
+        print("\(configuration.name), batch \(batch), \(training.threads) threads, \(kernels)")
         print(String(format: "training  %9.2f pairs a second", rate))
         print(
             String(

@@ -17,14 +17,15 @@ struct HilumBench {
         if arguments.first == "plot" { plot(Array(arguments.dropFirst())) }
         let verb: String
         // The driver of the index benchmark calls a program with the options alone.
-        if let first = arguments.first, ["ann", "encode", "train", "index", "churn"].contains(first) {
+        if let first = arguments.first, ["ann", "encode", "train", "contrast", "index", "churn"].contains(first) {
             verb = first
             arguments.removeFirst()
         } else if arguments.first?.hasPrefix("--") == true && arguments.first != "--help" {
             verb = "ann"
         } else {
             let usages = [
-                AnnBench.usage, ChurnBench.usage, EncoderBench.usage, TrainingBench.usage, IndexBench.usage,
+                AnnBench.usage, ChurnBench.usage, EncoderBench.usage, TrainingBench.usage, ContrastBench.usage,
+                IndexBench.usage,
                 ExplainBench.usage,
                 PlotCommand.usage,
             ]
@@ -36,6 +37,7 @@ struct HilumBench {
             case "encode": try EncoderBench(arguments).run()
             case "index": try IndexBench(arguments).run()
             case "train": try TrainingBench(arguments).run()
+            case "contrast": try ContrastBench(arguments).run()
             case "churn": try ChurnBench(arguments).run()
             default: try AnnBench(arguments).run()
             }

@@ -2,13 +2,14 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef void (*sgemm_function)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
                                const float *b, int ldb, float beta, float *c, int ldc);
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static const char *failure = "OpenBLAS has not been loaded";
+static char failure[640] = "OpenBLAS has not been loaded";
 static const char *core_name = "";
 static sgemm_function sgemm;
 
@@ -28,26 +29,31 @@ static void load(void) {
     const char *core = core_for_this_processor();
     if (core) setenv("OPENBLAS_CORETYPE", core, 0);
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    const char *name = getenv("HILUM_OPENBLAS");
+    if (!name || !*name) name = "libopenblas.so.0";
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
-        failure = "libopenblas.so.0 cannot be loaded; install it: apt-get install libopenblas-dev";
+        snprintf(failure, sizeof failure,
+                 "training and evaluation need OpenBLAS, and %.400s cannot be loaded; install it: apt-get install libopenblas-dev",
+                 name);
         return;
     }
     sgemm = (sgemm_function)dlsym(library, "cblas_sgemm");
     if (!sgemm) {
-        failure = "libopenblas.so.0 has no cblas_sgemm; reinstall it: apt-get install --reinstall libopenblas-dev";
+        snprintf(failure, sizeof failure,
+                 "%.400s has no cblas_sgemm; reinstall it: apt-get install --reinstall libopenblas-dev", name);
         return;
     }
     void (*set_threads)(int) = (void (*)(int))dlsym(library, "openblas_set_num_threads");
     if (set_threads) set_threads(1);
-    const char *(*name)(void) = (const char *(*)(void))dlsym(library, "openblas_get_corename");
-    if (name) core_name = name();
-    failure = NULL;
+    const char *(*core_used)(void) = (const char *(*)(void))dlsym(library, "openblas_get_corename");
+    if (core_used) core_name = core_used();
+    failure[0] = 0;
 }
 
 const char *hilum_blas_load(void) {
     pthread_once(&once, load);
-    return failure;
+    return failure[0] ? failure : NULL;
 }
 
 const char *hilum_blas_core(void) { return core_name; }

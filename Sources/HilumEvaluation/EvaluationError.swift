@@ -4,6 +4,8 @@ public struct EvaluationError: Error, CustomStringConvertible, Sendable, Equatab
     public enum Code: Sendable, Equatable {
         /// Embeddings, labels or cases that cannot be evaluated: what is wrong.
         case badInput(reason: String)
+        /// A library that evaluation needs is missing: what to install.
+        case missingLibrary(reason: String)
     }
 
     /// What went wrong.
@@ -16,6 +18,7 @@ public struct EvaluationError: Error, CustomStringConvertible, Sendable, Equatab
     public var description: String {
         switch code {
         case .badInput(let reason): "cannot be evaluated: \(reason)"
+        case .missingLibrary(let reason): reason
         }
     }
 }

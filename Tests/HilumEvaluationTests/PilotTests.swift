@@ -138,7 +138,7 @@ struct PilotTests {
         let generator = PhantomGenerator(seed: 77, site: .b, side: 64)
         let cases = (0..<count).map { generator.makeCase($0) }
         let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 500)
-        let model = try MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 2)
+        let model = MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 2)
         var options = TrainingOptions()
         options.stepCount = steps
         options.batchSize = 8
@@ -196,8 +196,7 @@ struct PilotTests {
         let ranks = try RetrievalEvaluation.ranks(
             queries: images, gallery: reports, dimension: study.start.dimension, reportHashes: hashes, threads: 1)
         let own = try #require(fold.ranks["before"]?.imageToReport)
-        // An untrained model gives nearly equal similarities, whose last bits hang on the order of summation.
-        #expect(zip(ranks, own).count { abs($0 - $1) > 1 } == 0, "\(ranks) \(own)")
+        #expect(ranks == own)
     }
 
     @Test("The key of a trial changes with data, model options and folds")

@@ -188,7 +188,7 @@ struct RetrievalEvaluationTests {
         for (n, dimension) in [(1, 1), (3, 5), (64, 4), (65, 7), (131, 33)] {
             let a = unitRows(n, dimension, seed: UInt64(n))
             let b = unitRows(n, dimension, seed: UInt64(n) + 1)
-            let rows = RetrievalEvaluation.mapSimilarities(
+            let rows = try RetrievalEvaluation.mapSimilarities(
                 queries: try EmbeddingRows(a, dimension: dimension),
                 gallery: try EmbeddingRows(b, dimension: dimension), threads: 2
             ) { _, row in Array(row) }
@@ -205,7 +205,7 @@ struct RetrievalEvaluationTests {
     @Test func `the recall of an index is the share of the nearest that it found`() throws {
         let gallery = unitRows(100, 8, seed: 10)
         let queries = unitRows(7, 8, seed: 11)
-        let exact = RetrievalEvaluation.mapSimilarities(
+        let exact = try RetrievalEvaluation.mapSimilarities(
             queries: try EmbeddingRows(queries, dimension: 8), gallery: try EmbeddingRows(gallery, dimension: 8),
             threads: 1
         ) { _, row in RetrievalEvaluation.nearestRows(row, count: 100, leavingOut: nil) }

@@ -11,7 +11,6 @@ private let configuration = MCRConfiguration(
     decoder: .init(width: 8, layers: 1, heads: 2))
 
 private func randomNetwork(_ configuration: MCRConfiguration) throws -> (MCRNetwork, ParameterBuffer) {
-    try BLAS.load()
     let network = MCRNetwork(configuration)
     let values = ParameterBuffer(count: network.layout.count)
     var generator = SeededGenerator(seed: 31)
@@ -148,7 +147,7 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
 @Test(arguments: [Float(0), 0.4]) func theContrastiveLossMatchesTheDefinitionAndItsGradientFiniteDifferences(
     share: Float
 ) throws {
-    try BLAS.load()
+    let blas = try OpenBLAS.load()
     let soft = SoftLabels(labels: [[1, 2], [2], [], [1]], weight: share)
     var generator = SeededGenerator(seed: 35)
     let (batch, dimension) = (4, 5)
@@ -162,7 +161,7 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
         ContrastiveLoss(
             images: images, reports: reports, hashes: hashes, labels: share > 0 ? soft : nil, dimension: dimension,
             logitScale: scale, weight: 1,
-            dImages: &dImages, dReports: &dReports, workspace)
+            dImages: &dImages, dReports: &dReports, blas, workspace)
     }
     func defined(_ scale: Double) -> Double {
         let logits = (0..<batch).map { i in
@@ -213,7 +212,7 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
 }
 
 @Test func theNeighbourLossMatchesItsDefinitionAndItsGradientFiniteDifferences() throws {
-    try BLAS.load()
+    let blas = try OpenBLAS.load()
     var generator = SeededGenerator(seed: 36)
     let (batch, dimension) = (5, 4)
     var rows = (0..<batch * dimension).map { _ in Float(generator.normal() * 0.6) }
@@ -237,7 +236,8 @@ func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder
     }
     var gradient = [Float](repeating: 0, count: rows.count)
     let loss = NeighbourLoss(
-        rows, labels: soft, dimension: dimension, logitScale: 0.5, weight: 1, addingTo: &gradient, Workspace())
+        rows, labels: soft, dimension: dimension, logitScale: 0.5, weight: 1, addingTo: &gradient, blas,
+        Workspace())
     #expect(abs(loss.loss - defined(0.5)) < 1e-5)
     #expect(abs(Double(loss.dLogitScale) - (defined(0.501) - defined(0.499)) / 0.002) < 1e-3)
     for place in 0..<rows.count {

@@ -52,7 +52,7 @@ struct GoldenTests {
             try compare(pairs.flatMap { encoder.reports([$0], masks) }, "reports.\(label).alone")
         }
         // What inference gives.
-        let model = try trainer.model().embed(set, threads: 2)
+        let model = trainer.model().embed(set, threads: 2)
         try compare(model.images, "images.unmasked")
         try compare(model.reports, "reports.unmasked.alone")
         Attachment.record("embeddings: \(largest)\n", named: "golden-embeddings-\(golden.name).txt")

@@ -18,7 +18,7 @@ private let cases: [PhantomCase] = {
 
 private func makeModel() throws -> MCRModel {
     let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
-    return try MCRModel(untrained: configuration, vocabulary: vocabulary, seed: 3)
+    return MCRModel(untrained: configuration, vocabulary: vocabulary, seed: 3)
 }
 
 @Test func anEmbeddingHasTheSameBitsAloneAndAmongOthersOnAnyNumberOfThreads() throws {
@@ -61,7 +61,7 @@ private func makeModel() throws -> MCRModel {
 
 @Test func weightsThatArePackedAsTheyAreUsedGiveTheSameBits() throws {
     let model = try makeModel()
-    let changing = try MCRModel(
+    let changing = MCRModel(
         network: model.network, values: model.values, tokenizer: model.tokenizer, modelID: "in training")
     #expect(
         try model.embed(images: cases.map(\.image), threads: 2)
@@ -71,8 +71,8 @@ private func makeModel() throws -> MCRModel {
 @Test func bfloat16StaysCloseToF32AndHasAModelIDOfItsOwn() throws {
     // On any processor: without the instruction, the kernels' portable form runs.
     let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
-    let exact = try MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3)
-    let rounded = try MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3, precision: .bf16)
+    let exact = MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3)
+    let rounded = MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3, precision: .bf16)
     let generator = PhantomGenerator(seed: 7, site: .a, side: 128)
     let images = (0..<4).map { generator.makeCase($0).image }
     func leastCosine(_ x: [Float], _ y: [Float]) -> Float {

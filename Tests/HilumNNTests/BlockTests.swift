@@ -16,7 +16,6 @@ private struct Probe {
     let c: [Float]
 
     init(_ placement: NormPlacement = .pre) throws {
-        try BLAS.load()
         var layout = ParameterLayout()
         block = TransformerBlock("block", width: width, heads: 2, placement: placement, epsilon: 1e-5, in: &layout)
         self.layout = layout

@@ -9,14 +9,14 @@ private func random(_ count: Int, seed: UInt64) -> [Float] {
 
 @Test(arguments: [(false, false), (true, false), (false, true), (true, true)])
 func aProductMatchesItsDefinition(first: Bool, second: Bool) throws {
-    try BLAS.load()
+    let blas = try OpenBLAS.load()
     let (m, n, k) = (5, 7, 3)
     let (aStride, bStride, cStride) = ((first ? m : k) + 2, (second ? k : n) + 1, n + 3)
     let a = random((first ? k : m) * aStride, seed: 1)
     let b = random((second ? n : k) * bStride, seed: 2)
     let before = random(m * cStride, seed: 3)
     var c = before
-    multiply(
+    blas.multiply(
         a, transposed: first, stride: aStride, b, secondTransposed: second, stride: bStride, into: &c, stride: cStride,
         m: m,
         n: n, k: k, alpha: 0.5, beta: 2)
@@ -36,8 +36,23 @@ func aProductMatchesItsDefinition(first: Bool, second: Bool) throws {
     }
 }
 
+@Test(arguments: [(false, false), (true, false), (false, true), (true, true)])
+func theProductsOfTheLayersAgreeWithOpenBLAS(first: Bool, second: Bool) throws {
+    let blas = try OpenBLAS.load()
+    let (m, n, k) = (37, 65, 130)
+    let (a, b) = (random(m * k, seed: 8), random(n * k, seed: 9))
+    var (own, other) = ([Float](repeating: 0, count: m * n), [Float](repeating: 0, count: m * n))
+    let (aStride, bStride) = (first ? m : k, second ? k : n)
+    Kernels.multiply(
+        a, transposed: first, stride: aStride, b, secondTransposed: second, stride: bStride, into: &own, stride: n,
+        m: m, n: n, k: k)
+    blas.multiply(
+        a, transposed: first, stride: aStride, b, secondTransposed: second, stride: bStride, into: &other, stride: n,
+        m: m, n: n, k: k)
+    for (x, y) in zip(own, other) { #expect(abs(x - y) < 1e-4) }
+}
+
 @Test(arguments: [false, true]) func aLinearLayerAndItsGradientMatchTheirDefinitions(adding: Bool) throws {
-    try BLAS.load()
     var layout = ParameterLayout()
     let linear = Linear("linear", inputs: 3, outputs: 4, in: &layout)
     let values = ParameterBuffer(count: layout.count)

@@ -130,7 +130,7 @@ public struct PilotStudy {
             labels: cases.map { pairs[$0].labels }, configuration: start.configuration, tokenizer: start.tokenizer)
         let trainer = try MCRTrainer(start.configuration, tokenizer: start.tokenizer, options: options, start: start)
         let isComplete = try trainer.run(set, validation: nil, progress: progress, interrupted: interrupted)
-        return isComplete ? try trainer.model() : nil
+        return isComplete ? trainer.model() : nil
     }
 
     // MARK: Figures of one fold
@@ -140,30 +140,28 @@ public struct PilotStudy {
     ) throws {
         let order = test + training
         let threads = options.threads
-        let images = try rows(model.embed(images: order.map { pairs[$0].image }, threads: threads), model.dimension)
-        let reports = try rows(model.embed(reports: order.map { pairs[$0].report }, threads: threads), model.dimension)
-        let count = test.count
-        func similarities(_ a: [[Float]], _ b: [[Float]]) -> [[Float]] {
-            a.map { query in b.map { row in zip(query, row).reduce(0) { $0 + $1.0 * $1.1 } } }
+        let images = try EmbeddingRows(
+            model.embed(images: order.map { pairs[$0].image }, threads: threads), dimension: model.dimension)
+        let reports = try EmbeddingRows(
+            model.embed(reports: order.map { pairs[$0].report }, threads: threads), dimension: model.dimension)
+        let unseen = 0..<test.count
+        let others = test.count..<order.count
+        func similarities(_ queries: EmbeddingRows, _ gallery: EmbeddingRows) throws -> [[Float]] {
+            try RetrievalEvaluation.mapSimilarities(queries: queries, gallery: gallery, threads: threads) { _, row in
+                Array(row)
+            }
         }
-        let forward = similarities(Array(images[..<count]), Array(reports[..<count]))
-        let backward = similarities(Array(reports[..<count]), Array(images[..<count]))
+        let forward = try similarities(images[unseen], reports[unseen])
+        let backward = try similarities(reports[unseen], images[unseen])
         result.ranks[method.rawValue] = ranks(forward, backward, test)
         if method == .after {
             result.imageFinds = forward.map { nearest($0, 3).map { test[$0] } }
             result.reportFinds = backward.map { nearest($0, 3).map { test[$0] } }
         }
         result.precision["image \(method.rawValue)"] = precision(
-            similarities(Array(images[..<count]), Array(images[count...])), test, training)
+            try similarities(images[unseen], images[others]), test, training)
         result.precision["report \(method.rawValue)"] = precision(
-            similarities(Array(reports[..<count]), Array(reports[count...])), test, training)
-    }
-
-    private func rows(_ floats: [Float], _ dimension: Int) throws -> [[Float]] {
-        guard floats.allSatisfy(\.isFinite) else {
-            throw EvaluationError(.badInput(reason: "an embedding is not finite"))
-        }
-        return stride(from: 0, to: floats.count, by: dimension).map { Array(floats[$0..<($0 + dimension)]) }
+            try similarities(reports[unseen], reports[others]), test, training)
     }
 
     /// Word overlap and pixels, which no training changes.
@@ -189,7 +187,7 @@ public struct PilotStudy {
         let positives = PositiveGroups(hashes: test.map { hashes[$0] })
         func ranks(_ rows: [[Float]]) -> [Double] {
             rows.enumerated().map { query, row in
-                row.withUnsafeBufferPointer { RetrievalEvaluation.rank(of: positives.of(query), in: $0) }
+                row.withUnsafeBufferPointer { RetrievalRanks.rank(of: positives.of(query), in: $0) }
             }
         }
         return PilotFold.Ranks(imageToReport: ranks(forward), reportToImage: ranks(backward))

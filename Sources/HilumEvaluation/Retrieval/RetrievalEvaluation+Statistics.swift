@@ -72,10 +72,10 @@ extension RetrievalEvaluation.LabelPrecision {
     init?(
         images: (queries: EmbeddingRows, gallery: EmbeddingRows),
         reports: (queries: EmbeddingRows, gallery: EmbeddingRows), labels: LabelSets, threads: Int
-    ) {
+    ) throws(EvaluationError) {
         guard !labels.labelled.isEmpty, labels.count > 1 else { return nil }
-        image = Self.precision(images, labels, threads)
-        report = Self.precision(reports, labels, threads)
+        image = try Self.precision(images, labels, threads)
+        report = try Self.precision(reports, labels, threads)
         p1 = (image.p1 + report.p1) / 2
         p5 = (image.p5 + report.p5) / 2
         p10 = (image.p10 + report.p10) / 2
@@ -84,9 +84,9 @@ extension RetrievalEvaluation.LabelPrecision {
 
     private static func precision(
         _ rows: (queries: EmbeddingRows, gallery: EmbeddingRows), _ labels: LabelSets, _ threads: Int
-    ) -> RetrievalEvaluation.Precision {
+    ) throws(EvaluationError) -> RetrievalEvaluation.Precision {
         let depth = min(10, labels.count - 1)
-        let relevant = RetrievalEvaluation.mapSimilarities(
+        let relevant = try RetrievalEvaluation.mapSimilarities(
             queries: rows.queries, gallery: rows.gallery, threads: threads
         ) {
             query, row in

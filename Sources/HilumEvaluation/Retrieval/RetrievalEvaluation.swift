@@ -118,14 +118,14 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
         self.index = index
         dedup = positives.rule
         imageToReport = Direction(
-            ranks: Self.ranks(queries: imageQueries, gallery: reports, positives: positives, threads: threads),
+            ranks: try Self.ranks(queries: imageQueries, gallery: reports, positives: positives, threads: threads),
             generator: SeededGenerator(seed: seed, keys: 1), resamples: resamples)
         reportToImage = Direction(
-            ranks: Self.ranks(queries: reportQueries, gallery: images, positives: positives, threads: threads),
+            ranks: try Self.ranks(queries: reportQueries, gallery: images, positives: positives, threads: threads),
             generator: SeededGenerator(seed: seed, keys: 2), resamples: resamples)
         let labels = LabelSets(cases.labels)
         chance = Chance(positives: positives, labels: labels)
-        labelPrecision = LabelPrecision(
+        labelPrecision = try LabelPrecision(
             images: (imageQueries, images), reports: (reportQueries, reports), labels: labels, threads: threads)
     }
 
@@ -143,7 +143,7 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
             throw EvaluationError(.badInput(reason: "the counts of rows and of report hashes do not agree"))
         }
         let positives = PositiveGroups(hashes: reportHashes)
-        return ranks(queries: queryRows, gallery: galleryRows, positives: positives, threads: threads)
+        return try ranks(queries: queryRows, gallery: galleryRows, positives: positives, threads: threads)
     }
 
     /// The share of the true `k` nearest rows of `gallery` that an index found, from 0 to 1, over all queries.
@@ -165,7 +165,7 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
             throw EvaluationError(.badInput(reason: "a hit of the index is no row of the gallery"))
         }
         let depth = min(k, galleryRows.count)
-        let found = mapSimilarities(queries: queryRows, gallery: galleryRows, threads: threads) { query, row in
+        let found = try mapSimilarities(queries: queryRows, gallery: galleryRows, threads: threads) { query, row in
             let nearest = nearestRows(row, count: depth, leavingOut: nil)
             // Another order of summation in the index may move the last bits of a similarity.
             let bound = nearest.last.map { row[$0] - 1e-6 } ?? .infinity

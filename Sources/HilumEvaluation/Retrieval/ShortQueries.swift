@@ -56,7 +56,7 @@ public struct ShortQueries: Codable, Sendable, Equatable {
         let gallery = try EmbeddingRows(cases.images, dimension: cases.dimension)
         func figures(_ queries: [Query]) throws -> Figures {
             let rows = try EmbeddingRows(try embed(queries.map(\.text)), dimension: cases.dimension)
-            return figuresOf(queries, rows, gallery, threads)
+            return try figuresOf(queries, rows, gallery, threads)
         }
         if labels.isEmpty {
             let queries = wordQueries(reports, seed: seed)
@@ -73,9 +73,9 @@ public struct ShortQueries: Codable, Sendable, Equatable {
 
     private static func figuresOf(
         _ queries: [Query], _ rows: EmbeddingRows, _ gallery: EmbeddingRows, _ threads: Int
-    ) -> Figures {
+    ) throws(EvaluationError) -> Figures {
         let depth = min(10, gallery.count)
-        let right = RetrievalEvaluation.mapSimilarities(queries: rows, gallery: gallery, threads: threads) {
+        let right = try RetrievalEvaluation.mapSimilarities(queries: rows, gallery: gallery, threads: threads) {
             query, row in
             let positives = Set(queries[query].positives)
             return RetrievalEvaluation.nearestRows(row, count: depth, leavingOut: nil).count { positives.contains($0) }

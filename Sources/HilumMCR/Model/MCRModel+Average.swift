@@ -19,6 +19,6 @@ extension MCRModel {
         for i in 0..<values.count {
             mean.pointer[i] = (1 - share) * values.pointer[i] + share * other.values.pointer[i]
         }
-        return try MCRModel(network: network, values: mean, tokenizer: tokenizer)
+        return MCRModel(network: network, values: mean, tokenizer: tokenizer)
     }
 }

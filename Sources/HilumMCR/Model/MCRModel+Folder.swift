@@ -42,7 +42,7 @@ extension MCRModel {
     /// Tensors of the decoder may be missing: inference does not need them.
     /// - Parameter precision: what inference multiplies in, on any processor; ask `Precision.isNative` whether bf16 pays. nil:
     ///   as the folder says.
-    /// - Throws: `MCRError` or `FileError` naming the file and what is wrong; `NumericError` when OpenBLAS is missing.
+    /// - Throws: `MCRError` or `FileError` naming the file and what is wrong.
     public convenience init(directory: String, precision: Precision? = nil) throws {
         let precision = try precision ?? Self.precision(of: directory)
         let configuration = try Self.configuration(directory)
@@ -72,7 +72,7 @@ extension MCRModel {
             guard let entry = entries[parameter.name] else { continue }
             try file.read(entry, into: values.pointer + parameter.offset)
         }
-        try self.init(
+        self.init(
             network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary), precision: precision)
     }
 

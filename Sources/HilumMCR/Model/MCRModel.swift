@@ -34,15 +34,13 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     /// - Parameters:
     ///   - modelID: what stands for the id of weights that will still change; nil: the id is computed.
     ///   - precision: of a model whose weights do not change.
-    /// - Throws: `NumericError` when OpenBLAS is missing.
     init(
         network: MCRNetwork, values: ParameterBuffer, tokenizer: Tokenizer, modelID: String? = nil,
         precision: Precision = .f32
-    ) throws {
+    ) {
         precondition(modelID == nil || precision == .f32, "weights that change are not packed")
         precondition(values.count == network.layout.count, "the values must fill the layout")
         precondition(tokenizer.vocabulary.count <= network.configuration.vocabularySize, "the vocabulary must fit")
-        try BLAS.load()
         self.network = network
         self.values = values
         self.tokenizer = tokenizer
@@ -59,13 +57,13 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     /// A model with start values drawn from `seed`: for tests, and as the chance line of an evaluation.
     public convenience init(
         untrained configuration: MCRConfiguration, vocabulary: Vocabulary, seed: UInt64, precision: Precision = .f32
-    ) throws {
+    ) {
         var sized = configuration
         sized.vocabularySize = vocabulary.count
         let network = MCRNetwork(sized)
         let values = ParameterBuffer(count: network.layout.count)
         values.initialize(network.layout, seed: seed)
-        try self.init(
+        self.init(
             network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary), precision: precision)
     }
 

@@ -19,14 +19,14 @@ struct ContrastiveLoss {
     init(
         images: UnsafePointer<Float>, reports: UnsafePointer<Float>, hashes: [UInt64],
         labels: SoftLabels? = nil, dimension: Int, logitScale: Float, weight: Float, dImages: FloatPointer,
-        dReports: FloatPointer, _ workspace: Workspace
+        dReports: FloatPointer, _ blas: OpenBLAS, _ workspace: Workspace
     ) {
         let batch = hashes.count
         let mark = workspace.mark
         defer { workspace.release(to: mark) }
         let temperature = exp(logitScale)
         let logits = workspace.take(batch * batch)
-        multiply(
+        blas.multiply(
             images, stride: dimension, reports, secondTransposed: true, stride: dimension, into: logits, stride: batch,
             m: batch, n: batch, k: dimension, alpha: temperature)
         let rows = workspace.take(batch * batch)
@@ -68,10 +68,10 @@ struct ContrastiveLoss {
             along += Double(Kernels.dot(rows + i * batch, logits + i * batch, batch))
         }
         dLogitScale = Float(along)
-        multiply(
+        blas.multiply(
             rows, stride: batch, reports, stride: dimension, into: dImages, stride: dimension, m: batch, n: dimension,
             k: batch, alpha: temperature)
-        multiply(
+        blas.multiply(
             rows, transposed: true, stride: batch, images, stride: dimension, into: dReports, stride: dimension,
             m: batch,
             n: dimension, k: batch, alpha: temperature)

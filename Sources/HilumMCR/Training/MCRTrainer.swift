@@ -19,6 +19,7 @@ public final class MCRTrainer {
     let values: ParameterBuffer
     let optimiser: AdamW
     let tokenizer: Tokenizer
+    private let blas: OpenBLAS
     private let periodID: Int32?
     private let runner: StepRunner
     private var order: [Int] = []
@@ -31,7 +32,7 @@ public final class MCRTrainer {
     public init(
         _ configuration: MCRConfiguration, tokenizer: Tokenizer, options: TrainingOptions, start: MCRModel? = nil
     ) throws {
-        try BLAS.load()
+        blas = try OpenBLAS.load()
         self.options = options
         self.tokenizer = tokenizer
         var sized = start?.configuration ?? configuration
@@ -51,8 +52,13 @@ public final class MCRTrainer {
         periodID = tokenizer.vocabulary.id(of: ".")
         runner = StepRunner(
             network, threads: options.threads, maskID: tokenizer.vocabulary.maskID,
-            microBatchSize: options.microBatchSize)
+            microBatchSize: options.microBatchSize, blas: blas)
     }
+
+    /// Loads what training needs besides the model, for callers who would rather know before they read thousands of images.
+    ///
+    /// - Throws: `NumericError` when OpenBLAS is missing.
+    public static func checkLibraries() throws(NumericError) { _ = try OpenBLAS.load() }
 
     /// Steps of the whole run over `pairCount` pairs.
     public func totalSteps(pairCount: Int) -> Int { options.totalSteps(pairCount: pairCount) }
@@ -183,20 +189,22 @@ public final class MCRTrainer {
     }
 
     /// The model as it is now; it has its own copy of the weights.
-    public func model() throws -> MCRModel {
+    public func model() -> MCRModel {
         let copy = ParameterBuffer(count: values.count)
         copy.pointer.update(from: values.pointer, count: values.count)
-        return try MCRModel(network: network, values: copy, tokenizer: tokenizer)
+        return MCRModel(network: network, values: copy, tokenizer: tokenizer)
     }
 
     private func validate(_ set: TrainingSet) throws -> TrainingRecord.Validation {
         // The weights as they are, not a copy of them: at paper scale that would be 0.8 GiB.
-        let model = try MCRModel(network: network, values: values, tokenizer: tokenizer, modelID: "in training")
+        let model = MCRModel(network: network, values: values, tokenizer: tokenizer, modelID: "in training")
         let (images, reports) = model.embed(set, threads: options.threads)
-        let forward = RetrievalRanks.recall(
-            queries: images, gallery: reports, dimension: network.configuration.dimension, hashes: set.hashes)
-        let backward = RetrievalRanks.recall(
-            queries: reports, gallery: images, dimension: network.configuration.dimension, hashes: set.hashes)
+        let forward = try RetrievalRanks.recall(
+            queries: images, gallery: reports, dimension: model.dimension, hashes: set.hashes,
+            threads: options.threads)
+        let backward = try RetrievalRanks.recall(
+            queries: reports, gallery: images, dimension: model.dimension, hashes: set.hashes,
+            threads: options.threads)
         return TrainingRecord.Validation(
             count: set.count, imageToReportR1: forward.r1, imageToReportR10: forward.r10, reportToImageR1: backward.r1,
             reportToImageR10: backward.r10)

@@ -17,14 +17,14 @@ struct NeighbourLoss {
     ///   - weight: of the loss in the objective; it scales the gradients, not `loss`.
     init(
         _ embeddings: UnsafePointer<Float>, labels: SoftLabels, dimension: Int, logitScale: Float, weight: Float,
-        addingTo dEmbeddings: FloatPointer, _ workspace: Workspace
+        addingTo dEmbeddings: FloatPointer, _ blas: OpenBLAS, _ workspace: Workspace
     ) {
         let batch = labels.labels.count
         let mark = workspace.mark
         defer { workspace.release(to: mark) }
         let temperature = exp(logitScale)
         let logits = workspace.take(batch * batch)
-        multiply(
+        blas.multiply(
             embeddings, stride: dimension, embeddings, secondTransposed: true, stride: dimension, into: logits,
             stride: batch, m: batch, n: batch, k: dimension, alpha: temperature)
         let rows = workspace.take(batch * batch)
@@ -55,7 +55,7 @@ struct NeighbourLoss {
         loss = total / Double(batch)
         dLogitScale = Float(along)
         for isTransposed in [false, true] {
-            multiply(
+            blas.multiply(
                 rows, transposed: isTransposed, stride: batch, embeddings, stride: dimension, into: dEmbeddings,
                 stride: dimension, m: batch, n: dimension, k: batch, alpha: temperature, beta: 1)
         }

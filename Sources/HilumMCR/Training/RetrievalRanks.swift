@@ -1,40 +1,33 @@
 import HilumNN
 
-/// Recall of a gallery by exact comparison, for validation while training.
-enum RetrievalRanks {
-    /// R@1 and R@10 by the rank rule of the evaluation contract: rank = 1 + #{strictly better} + ½·#{tied non-positives}; the
-    /// positives of a query are the rows with its hash.
+/// The rank rule of the evaluation contract, for validation while training and for every figure of an evaluation.
+public enum RetrievalRanks {
+    /// The rank of the best of `positives` among all values of `row`, from 1: 1 + strictly better ones + half of those that are
+    /// tied with it and no positives.
+    public static func rank(of positives: [Int], in row: UnsafeBufferPointer<Float>) -> Double {
+        let best = positives.reduce(-Float.infinity) { max($0, row[$1]) }
+        var better = 0
+        var tied = 0
+        for value in row {
+            better += value > best ? 1 : 0
+            tied += value == best ? 1 : 0
+        }
+        // No positive is better than the best one, but those tied with it do not count against it.
+        tied -= positives.count { row[$0] == best }
+        return 1 + Double(better) + 0.5 * Double(tied)
+    }
+
+    /// R@1 and R@10 of `queries` against `gallery`, both `[pairs, dimension]`; the positives of a query are the rows with its hash.
     static func recall(
-        queries: [Float], gallery: [Float], dimension: Int, hashes: [UInt64]
-    ) -> (r1: Double, r10: Double) {
-        let count = hashes.count
-        var scores = [Float](repeating: 0, count: count * count)
-        scores.withUnsafeMutableBufferPointer { scores in
-            queries.withUnsafeBufferPointer { queries in
-                gallery.withUnsafeBufferPointer { gallery in
-                    guard let q = queries.baseAddress, let g = gallery.baseAddress, let s = scores.baseAddress else {
-                        return
-                    }
-                    multiply(
-                        q, stride: dimension, g, secondTransposed: true, stride: dimension, into: s, stride: count,
-                        m: count,
-                        n: count, k: dimension)
-                }
-            }
+        queries: [Float], gallery: [Float], dimension: Int, hashes: [UInt64], threads: Int
+    ) throws(NumericError) -> (r1: Double, r10: Double) {
+        var members: [UInt64: [Int]] = [:]
+        for (row, hash) in hashes.enumerated() { members[hash, default: []].append(row) }
+        let positives = members
+        let ranks = try Similarities(to: gallery, dimension: dimension).map(queries, threads: threads) { query, row in
+            rank(of: positives[hashes[query]] ?? [], in: row)
         }
-        var first = 0
-        var tenth = 0
-        for query in 0..<count {
-            let row = scores[(query * count)..<((query + 1) * count)]
-            var best = -Float.infinity
-            for (j, score) in row.enumerated() where hashes[j] == hashes[query] { best = max(best, score) }
-            var rank = 1.0
-            for (j, score) in row.enumerated() where hashes[j] != hashes[query] {
-                if score > best { rank += 1 } else if score == best { rank += 0.5 }
-            }
-            if rank <= 1 { first += 1 }
-            if rank <= 10 { tenth += 1 }
-        }
-        return (Double(first) / Double(max(count, 1)), Double(tenth) / Double(max(count, 1)))
+        let count = Double(max(ranks.count, 1))
+        return (Double(ranks.count { $0 <= 1 }) / count, Double(ranks.count { $0 <= 10 }) / count)
     }
 }

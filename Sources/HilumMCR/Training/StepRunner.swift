@@ -70,6 +70,7 @@ final class StepRunner: @unchecked Sendable {
     private let workers: [Worker]
     private let shared = Workspace()
     private let maskID: Int32
+    private let blas: OpenBLAS
     /// The most pairs whose activations are held at once, over all workers; nil: the whole batch.
     private let microBatchSize: Int?
 
@@ -79,9 +80,10 @@ final class StepRunner: @unchecked Sendable {
     /// Bytes of activations and scratch over all workers, at the most.
     var peakByteCount: Int { workers.reduce(shared.peakByteCount) { $0 + $1.workspace.peakByteCount } }
 
-    init(_ network: MCRNetwork, threads: Int, maskID: Int32, microBatchSize: Int? = nil) {
+    init(_ network: MCRNetwork, threads: Int, maskID: Int32, microBatchSize: Int? = nil, blas: OpenBLAS) {
         self.network = network
         self.maskID = maskID
+        self.blas = blas
         self.microBatchSize = microBatchSize
         workers = (0..<max(1, threads)).map { _ in Worker(count: network.layout.count) }
     }
@@ -152,13 +154,15 @@ final class StepRunner: @unchecked Sendable {
         let dReports = shared.take(count * dimension)
         let contrast = ContrastiveLoss(
             images: images, reports: reports, hashes: batch.hashes, labels: batch.labels, dimension: dimension,
-            logitScale: logitScale, weight: plan.contrastWeight, dImages: dImages, dReports: dReports, shared)
+            logitScale: logitScale, weight: plan.contrastWeight, dImages: dImages, dReports: dReports, blas,
+            shared)
         var neighbours = (loss: 0.0, dLogitScale: Float(0))
         if let labels = batch.labels {
             for (rows, gradient) in [(images, dImages), (reports, dReports)] {
                 let part = NeighbourLoss(
                     rows, labels: labels, dimension: dimension, logitScale: logitScale,
-                    weight: plan.contrastWeight * labels.weight / 2, addingTo: gradient, shared)
+                    weight: plan.contrastWeight * labels.weight / 2, addingTo: gradient, blas,
+                    shared)
                 neighbours.loss += Double(labels.weight / 2) * part.loss
                 neighbours.dLogitScale += part.dLogitScale
             }

@@ -188,7 +188,7 @@ public struct WeightImport: Sendable {
             try one.check()
             try one.fill(values, network, options)
         }
-        return try MCRModel(network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary))
+        return MCRModel(network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary))
     }
 
     /// What is mapped, missing, misshapen, foreign and extra.

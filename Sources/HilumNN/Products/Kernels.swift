@@ -4,6 +4,28 @@ import CHilumKernels
 ///
 /// Pointers need no alignment and must not overlap unless said. Thread rule: any thread.
 public enum Kernels {
+    /// The set in use: `scalar`, `avx2` or `avx512`.
+    public static var set: String { String(cString: hilum_network_kernels()) }
+
+    /// `c[m,n] = op(a) · b` or `op(a) · bᵀ`, row-major; a transposed operand is given by its stored row length.
+    ///
+    /// Each element is one sum in ascending order, so it has the same bits whatever the other sizes are. The layers multiply so;
+    /// this entrance serves benches that compare it with `OpenBLAS`.
+    public static func multiply(
+        _ a: UnsafePointer<Float>, transposed aTransposed: Bool = false, stride aStride: Int,
+        _ b: UnsafePointer<Float>, secondTransposed bTransposed: Bool = false, stride bStride: Int,
+        into c: FloatPointer, stride cStride: Int, m: Int, n: Int, k: Int
+    ) {
+        let operand = bTransposed ? hilum_transposed : hilum_plain
+        var product =
+            aTransposed
+            ? hilum_product(
+                columns: a, stride: aStride, b, operand, stride: bStride, into: c, stride: cStride, m: m, n: n, k: k)
+            : hilum_product(
+                rows: a, stride: aStride, b, operand, stride: bStride, into: c, stride: cStride, m: m, n: n, k: k)
+        hilum_multiply(&product)
+    }
+
     /// Σ a·b
     @inline(__always)
     public static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {

@@ -51,6 +51,7 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
     let data = try arguments.required("data")
     let limit = try arguments.integer("limit", in: 1...Int.max)
     let isQuiet = arguments.has("quiet")
+    try RetrievalEvaluation.checkLibraries()
     let model = try modelName.map { try loadModel($0) } ?? loadModel(ofArchive: archive ?? "")
     let seed = try arguments.seed()
     let masks = try MaskPlan(arguments, seed: seed)

@@ -111,6 +111,7 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
         throw CommandError(.failed, "\(keep): a model stands here already; choose another folder")
     }
     let isQuiet = arguments.has("quiet")
+    try RetrievalEvaluation.checkLibraries()
     // In the same precision as the fine-tuned models, so that nothing else differs between before and after.
     let start = try loadModel(modelName, precision: .f32)
     let input = try PilotInput(

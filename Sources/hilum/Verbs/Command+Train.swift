@@ -66,6 +66,7 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     let resumes = arguments.has("resume")
     let options = try trainingOptions(arguments)
     let configuration = try configuration(arguments)
+    try MCRTrainer.checkLibraries()
     let sources = try trainingSources(folders)
     try checkOutput(output, resumes: resumes)
     let start = try arguments.text("init").map { try loadModel($0, precision: .f32) }
