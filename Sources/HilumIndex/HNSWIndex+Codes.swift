@@ -271,16 +271,16 @@ extension ScalarQuantizer {
     /// Little-endian: dimension u32 | 1 if exact u32 | step f32 | offsets f32 each.
     public var encoded: [UInt8] {
         var writer = ByteWriter()
-        writer.append(UInt32(offset.count))
-        writer.append(isExact ? 1 : 0)
-        writer.append(step.bitPattern)
-        for value in offset { writer.append(value.bitPattern) }
+        writer.integer(UInt32(offset.count))
+        writer.integer(UInt32(isExact ? 1 : 0))
+        writer.integer(step.bitPattern)
+        for value in offset { writer.integer(value.bitPattern) }
         return writer.bytes
     }
 
     /// - Throws: `IndexError` `.damagedLinks` when the bytes are not those of a quantizer.
     public init(decoding bytes: [UInt8]) throws {
-        var reader = ByteReader(bytes)
+        var reader = ByteReader(byteCount: bytes.count) { bytes }
         let count = Int(try reader.number())
         let isExact = try reader.number() == 1
         let step = Float(bitPattern: try reader.number())

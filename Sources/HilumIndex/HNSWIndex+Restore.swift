@@ -19,7 +19,7 @@ struct LinkHeader {
     var root = absent
 
     init(_ reader: inout ByteReader, dimension: Int, metric: Metric) throws(IndexError) {
-        for byte in LinkFormat.magic where try reader.byte() != byte { throw .damaged("not a checkpoint of links") }
+        for byte in LinkFormat.magic where try reader.octet() != byte { throw .damaged("not a checkpoint of links") }
         let version = try reader.number()
         guard version == LinkFormat.version else { throw .damaged("version \(version) is unknown") }
         guard try reader.number() == UInt32(dimension) else { throw .damaged("made for another dimension") }
@@ -66,11 +66,13 @@ extension HNSWIndex {
         try self.init(
             dimension: dimension, metric: metric, parameters: header.parameters, precision: precision,
             quantizer: quantizer)
-        var reader = ByteReader(bytes)
         var loaded = LoadedSlots(header)
-        try load(header, &reader) { slot, reader, count throws(IndexError) in
-            for _ in 0..<count { loaded.items.append(try reader.number()) }
-            loaded.ends.append((slot, loaded.items.count))
+        try bytes.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            try load(header, &reader) { slot, reader, count throws(IndexError) in
+                for _ in 0..<count { loaded.items.append(try reader.number()) }
+                loaded.ends.append((slot, loaded.items.count))
+            }
         }
         try checkStructure(header)
         table.reserve(nodeCount)
@@ -85,7 +87,8 @@ extension HNSWIndex {
         guard bytes.withUnsafeBytes({ CRC32C.checksum($0) }) == LinkFormat.residue else {
             throw .damaged("the checksum does not match")
         }
-        var reader = ByteReader(bytes)
+        let head = Array(bytes.prefix(LinkFormat.headerByteCount))
+        var reader = ByteReader(byteCount: bytes.count) { head }
         return try LinkHeader(&reader, dimension: dimension, metric: metric)
     }
 
@@ -122,7 +125,7 @@ extension HNSWIndex {
             let slot = try addSlot()
             store.setParent(slot, absent)
             store.setChildren(slot, 0)
-            let kind = try reader.byte()
+            let kind = try reader.octet()
             guard kind <= 1 else { throw .damaged("slot \(slot) is of no known kind") }
             if kind == 0 {
                 freeSlots.append((0, slot))
@@ -139,7 +142,7 @@ extension HNSWIndex {
             try takeItems(slot, &reader, itemCount)
             for layer in 0...store.level(slot) {
                 let list = store.links(slot, layer: layer)
-                let linkCount = Int(try reader.byte())
+                let linkCount = Int(try reader.octet())
                 guard linkCount <= list.capacity else { throw .damaged("node \(slot) has too many links") }
                 listNumber += 1
                 let isRight = try reader.withNumbers(linkCount) { raw in

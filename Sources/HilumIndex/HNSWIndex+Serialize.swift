@@ -30,109 +30,59 @@ extension HNSWIndex {
         asWriter {
             var writer = ByteWriter()
             writer.reserve(LinkFormat.headerByteCount + nodeCount * (16 + 4 * parameters.m * 2) + 4 * count)
-            writer.append(LinkFormat.magic)
-            writer.append(LinkFormat.version)
-            writer.append(UInt32(dimension))
-            writer.append([LinkFormat.byte(of: metric), 0, 0, 0])
-            writer.append(UInt32(parameters.m))
-            writer.append(UInt32(parameters.efConstruction))
-            writer.append(UInt32(truncatingIfNeeded: parameters.seed))
-            writer.append(UInt32(truncatingIfNeeded: parameters.seed >> 32))
-            writer.append(UInt32(isLinked.count))
-            writer.append(UInt32(nodeCount))
-            writer.append(UInt32(count))
-            writer.append(entry?.node ?? absent)
-            writer.append(root)
+            writer.raw(LinkFormat.magic)
+            writer.integer(LinkFormat.version)
+            writer.integer(UInt32(dimension))
+            writer.raw([LinkFormat.byte(of: metric), 0, 0, 0])
+            writer.integer(UInt32(parameters.m))
+            writer.integer(UInt32(parameters.efConstruction))
+            writer.integer(UInt32(truncatingIfNeeded: parameters.seed))
+            writer.integer(UInt32(truncatingIfNeeded: parameters.seed >> 32))
+            writer.integer(UInt32(isLinked.count))
+            writer.integer(UInt32(nodeCount))
+            writer.integer(UInt32(count))
+            writer.integer(entry?.node ?? absent)
+            writer.integer(root)
             for slot in isLinked.indices { append(UInt32(slot), to: &writer) }
-            writer.append(writer.bytes.withUnsafeBytes { CRC32C.checksum($0) })
+            writer.integer(writer.bytes.withUnsafeBytes { CRC32C.checksum($0) })
             return writer.bytes
         }
     }
 
     private func append(_ node: UInt32, to writer: inout ByteWriter) {
         guard isLinked[Int(node)] else {
-            writer.append([0])
+            writer.byte(0)
             return
         }
-        writer.append([1])
-        writer.append(store.parent(node))
-        writer.append(store.hash(node))
+        writer.byte(1)
+        writer.integer(store.parent(node))
+        writer.integer(store.hash(node))
         var members: [UInt32] = []
         _ = PostingList.forEach(store.posting(node).pointee.load(ordering: .relaxed)) {
             members.append($0)
             return true
         }
-        writer.append(UInt32(members.count))
-        for item in members { writer.append(item) }
+        writer.integer(UInt32(members.count))
+        for item in members { writer.integer(item) }
         for layer in 0...store.level(node) {
             let links = store.links(node, layer: layer)
             let count = links.count
-            writer.append([UInt8(count)])
-            for index in 0..<count { writer.append(links[index]) }
+            writer.byte(UInt8(count))
+            for index in 0..<count { writer.integer(links[index]) }
         }
     }
 }
 
-/// Appends little-endian numbers to bytes.
-struct ByteWriter {
-    private(set) var bytes: [UInt8] = []
-
-    mutating func reserve(_ byteCount: Int) { bytes.reserveCapacity(byteCount) }
-
-    mutating func append(_ more: [UInt8]) { bytes.append(contentsOf: more) }
-
-    @inline(__always) mutating func append(_ value: UInt32) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-}
-
-/// Reads little-endian numbers; every read checks that the bytes are there.
-///
-/// The bytes come in pieces, so that not all of them are in memory at once.
-struct ByteReader {
-    private var bytes: [UInt8]
-    private var offset = 0
-    /// Bytes of the pieces that are still to come.
-    private var later = 0
-    private var next: () throws -> [UInt8] = { [] }
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    /// - Parameters:
-    ///   - byteCount: of all pieces.
-    ///   - next: gives the pieces in order.
-    init(byteCount: Int, next: @escaping () throws -> [UInt8]) {
-        bytes = []
-        later = byteCount
-        self.next = next
+/// Reads of 32-bit numbers with the error of this module.
+extension ByteReader {
+    /// The next byte.
+    @inline(__always) mutating func octet() throws(IndexError) -> UInt8 {
+        do { return try byte() } catch { throw .damaged(error.reason) }
     }
 
-    var remaining: Int { bytes.count - offset + later }
-
-    /// Makes sure that `count` bytes lie in `bytes` from `offset` on.
-    private mutating func fetch(_ count: Int) throws(IndexError) {
-        while bytes.count - offset < count {
-            guard later > 0 else { throw .damaged("cut off") }
-            let piece: [UInt8]
-            do { piece = try next() } catch { throw .damaged("\(error)") }
-            guard !piece.isEmpty && piece.count <= later else { throw .damaged("a piece has another length") }
-            bytes = offset == bytes.count ? piece : Array(bytes[offset...]) + piece
-            offset = 0
-            later -= piece.count
-        }
-    }
-
-    mutating func byte() throws(IndexError) -> UInt8 {
-        if offset >= bytes.count { try fetch(1) }
-        defer { offset += 1 }
-        return bytes[offset]
-    }
-
+    /// The next number.
     @inline(__always) mutating func number() throws(IndexError) -> UInt32 {
-        if bytes.count - offset < 4 { try fetch(4) }
-        defer { offset += 4 }
-        // Safety: four bytes from `offset` on are there.
-        return bytes.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+        do { return try integer(UInt32.self) } catch { throw .damaged(error.reason) }
     }
 
     /// Lends the bytes of the next `count` numbers, at any alignment.
@@ -140,13 +90,10 @@ struct ByteReader {
     mutating func withNumbers<Result>(
         _ count: Int, _ body: (UnsafeRawBufferPointer) -> Result
     ) throws(IndexError) -> Result {
-        if bytes.count - offset < 4 * count { try fetch(4 * count) }
-        let start = offset
-        offset += 4 * count
-        // Safety: the bytes are there. The pointer does not leave `body`.
-        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<(start + 4 * count)])) }
+        do { return try withBytes(4 * count, body) } catch { throw .damaged(error.reason) }
     }
 
+    /// The next `count` numbers.
     mutating func numbers(_ count: Int) throws(IndexError) -> [UInt32] {
         guard count <= remaining / 4 else { throw .damaged("cut off") }
         var result: [UInt32] = []

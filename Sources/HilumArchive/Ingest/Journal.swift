@@ -30,7 +30,7 @@ struct JournalEntry: Sendable {
         var reader = ByteReader(bytes)
         guard try reader.byte() == 1 else { throw ByteReader.Malformed() }
         number = try reader.integer()
-        fingerprint = [UInt8](try reader.raw(32))
+        fingerprint = try reader.raw(32)
         name = try reader.text()
         reason = try reader.text()
     }

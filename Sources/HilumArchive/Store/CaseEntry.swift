@@ -78,7 +78,7 @@ struct CaseEntry: Equatable {
         id = try reader.text()
         hasReport = flags & 2 != 0
         if flags & 1 != 0 {
-            let digest = [UInt8](try reader.raw(32))
+            let digest = try reader.raw(32)
             image = StoredImage(digest: digest, path: try reader.text())
             guard image?.isKept == (flags & 4 != 0) else { throw ByteReader.Malformed() }
         }
