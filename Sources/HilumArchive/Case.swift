@@ -1,3 +1,5 @@
+import Foundation
+
 /// Where the image of a case comes from.
 public enum ImageSource: Sendable, Equatable {
     /// A file that stays where it is; the archive keeps its absolute path and its SHA-256.
@@ -12,29 +14,36 @@ public struct CaseInput: Sendable, Equatable {
     public var id: String
     public var image: ImageSource?
     public var report: String?
-    public var patient: String?
-    public var modality: String?
-    public var view: String?
-    public var date: String?
-    public var site: String?
-    public var findings: [String]
-    public var metadata: [String: String]
+    public var fields: CaseFields
 
-    public init(
-        id: String, image: ImageSource? = nil, report: String? = nil, patient: String? = nil, modality: String? = nil,
-        view: String? = nil, date: String? = nil, site: String? = nil, findings: [String] = [],
-        metadata: [String: String] = [:]
-    ) {
+    public init(id: String, image: ImageSource? = nil, report: String? = nil, fields: CaseFields = CaseFields()) {
         self.id = id
         self.image = image
         self.report = report
-        self.patient = patient
-        self.modality = modality
-        self.view = view
-        self.date = date
-        self.site = site
-        self.findings = findings
-        self.metadata = metadata
+        self.fields = fields
+    }
+
+    /// How many vectors the case will have.
+    public var vectorCount: Int { (image == nil ? 0 : 1) + (report == nil ? 0 : 1) }
+
+    /// Brings the case into form (empty texts are none, paths absolute) and refuses what an archive does not take.
+    ///
+    /// - Throws: `.badRequest` or `.limit`, with the id of the case.
+    mutating func settle() throws(ArchiveError) {
+        try CaseID.check(id)
+        if report?.allSatisfy(\.isWhitespace) == true { report = nil }
+        guard vectorCount > 0 else { throw ArchiveError(.badRequest, "\(id): a case needs an image or a report") }
+        guard (report?.utf8.count ?? 0) <= ArchiveLimits.reportByteCount else {
+            throw ArchiveError(.limit, "\(id): the report is longer than \(ArchiveLimits.reportByteCount) bytes")
+        }
+        switch image {
+        case .bytes(let bytes) where bytes.count > ArchiveLimits.imageByteCount:
+            throw ArchiveError(.limit, "\(id): the image is larger than \(ArchiveLimits.imageByteCount) bytes")
+        case .file(let path) where !path.hasPrefix("/"):
+            image = .file(FileManager.default.currentDirectoryPath + "/" + path)
+        default: break
+        }
+        try fields.settle(for: id)
     }
 }
 
@@ -52,13 +61,7 @@ public struct CaseRecord: Sendable, Equatable {
     public var imageDigest: String?
     /// The report; nil when there is none and when the request did not ask for it.
     public var report: String?
-    public var patient: String?
-    public var modality: String?
-    public var view: String?
-    public var date: String?
-    public var site: String?
-    public var findings: [String]
-    public var metadata: [String: String]
+    public var fields: CaseFields
 }
 
 /// What became of a case that was put.

@@ -230,9 +230,7 @@ struct ArchiveBackend: ArchiveService {
             case .file(let path): .file(path)
             case .bytes(let bytes): .bytes(bytes)
             }
-        return CaseInput(
-            id: value.id, image: image, report: value.report, patient: value.patient, modality: value.modality,
-            view: value.view, date: value.date, site: value.site, findings: value.findings, metadata: value.metadata)
+        return CaseInput(id: value.id, image: image, report: value.report, fields: value.fields)
     }
 
     private static func record(_ record: CaseRecord) -> ServiceRecord {
@@ -241,13 +239,7 @@ struct ArchiveBackend: ArchiveService {
         result.hasImage = record.hasImage
         result.hasReport = record.hasReport
         result.report = record.report
-        result.patient = record.patient
-        result.modality = record.modality
-        result.view = record.view
-        result.date = record.date
-        result.site = record.site
-        result.findings = record.findings
-        result.metadata = record.metadata
+        result.fields = record.fields
         return result
     }
 }

@@ -1,3 +1,5 @@
+import HilumArchive
+
 /// What the daemon needs of an archive, and no more.
 ///
 /// `ArchiveBackend` makes one of an `Archive`; tests bring one that lives in memory.
@@ -61,14 +63,7 @@ public struct ServiceCase: Sendable, Equatable {
     public var id: String
     public var image: ServiceImage?
     public var report: String?
-    public var patient: String?
-    public var modality: String?
-    public var view: String?
-    public var date: String?
-    public var site: String?
-    public var findings: [String] = []
-    /// Free metadata.
-    public var metadata: [String: String] = [:]
+    public var fields = CaseFields()
 
     public init(id: String, image: ServiceImage? = nil, report: String? = nil) {
         self.id = id
@@ -154,13 +149,7 @@ public struct ServiceRecord: Sendable, Equatable {
     public var hasImage = false
     public var hasReport = false
     public var report: String?
-    public var patient: String?
-    public var modality: String?
-    public var view: String?
-    public var date: String?
-    public var site: String?
-    public var findings: [String] = []
-    public var metadata: [String: String] = [:]
+    public var fields = CaseFields()
 
     public init(id: String) { self.id = id }
 }

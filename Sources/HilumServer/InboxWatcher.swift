@@ -110,13 +110,7 @@ final class InboxWatcher: Sendable {
         if let path = arrival.image { result.image = .file(path: path) }
         if let path = arrival.report { result.report = try readReport(path) }
         guard let known = try service.get(id: arrival.id) else { return result }
-        result.patient = known.patient
-        result.modality = known.modality
-        result.view = known.view
-        result.date = known.date
-        result.site = known.site
-        result.findings = known.findings
-        result.metadata = known.metadata
+        result.fields = known.fields
         if result.report == nil { result.report = known.report }
         if result.image == nil && known.hasImage {
             // As bytes: the archive then keeps the image itself, wherever the file goes.

@@ -1,3 +1,5 @@
+import HilumArchive
+
 extension RequestHandler {
     static let largestK = 10_000
     static let largestEf = 100_000
@@ -26,11 +28,7 @@ extension RequestHandler {
     }
 
     static func checked(id: String) throws(ServerError) -> String {
-        guard !id.isEmpty, id.utf8.count <= 255,
-            !id.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 })
-        else {
-            throw .refused(.badRequest, "an id has 1 to 255 bytes and no control characters")
-        }
+        do { try CaseID.check(id) } catch { throw .refused(.badRequest, error.reason) }
         return id
     }
 

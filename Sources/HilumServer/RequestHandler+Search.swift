@@ -1,3 +1,5 @@
+import HilumArchive
+
 extension RequestHandler {
     /// Keys of SEARCH that are no filters.
     static let searchKeys: Set<String> = [
@@ -26,7 +28,7 @@ extension RequestHandler {
                 json.score(hit.score)
                 json.key("via")
                 json.string(hit.via)
-                Self.writeMetadata(of: hit.record, to: &json)
+                Self.writeMetadata(of: hit.record.fields, to: &json)
                 Self.writeExtras(of: hit.record, vectors, with, to: &json)
             }
             // No need to build a reply that will be refused.
@@ -134,14 +136,8 @@ extension RequestHandler {
             switch argument.key {
             case "id", "image", "deadline_ms": break
             case "report": result.report = value
-            case "patient": result.patient = value
-            case "modality": result.modality = value
-            case "view": result.view = value
-            case "date": result.date = value
-            case "site": result.site = value
-            case "findings":
-                result.findings = value.split(separator: ",").map(String.init)
-            default: result.metadata[argument.key] = value
+            case CaseFields.findingsKey: result.fields.findings = value.split(separator: ",").map(String.init)
+            default: result.fields.set(argument.key, to: value)
             }
         }
         if let bytes = try image(of: request) { result.image = .bytes(bytes) }

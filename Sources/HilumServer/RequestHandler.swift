@@ -1,4 +1,5 @@
 import Foundation
+import HilumArchive
 import HilumCore
 
 /// What each verb does: from a request to a reply, over an `ArchiveService`.
@@ -206,11 +207,11 @@ final class RequestHandler: Sendable {
             json.boolean(record.hasImage)
             json.key("has_report")
             json.boolean(record.hasReport)
-            Self.writeMetadata(of: record, to: &json)
-            if !record.metadata.isEmpty {
+            Self.writeMetadata(of: record.fields, to: &json)
+            if !record.fields.metadata.isEmpty {
                 json.key("metadata")
                 json.beginObject()
-                for (key, value) in record.metadata.sorted(by: { $0.key < $1.key }) {
+                for (key, value) in record.fields.metadata.sorted(by: { $0.key < $1.key }) {
                     json.key(key)
                     json.string(value)
                 }
@@ -224,21 +225,16 @@ final class RequestHandler: Sendable {
     // MARK: records
 
     /// The metadata that exist, in the order of the protocol.
-    static func writeMetadata(of record: ServiceRecord, to json: inout JSONWriter) {
-        func write(_ key: String, _ value: String?) {
-            guard let value, !value.isEmpty else { return }
-            json.key(key)
+    static func writeMetadata(of fields: CaseFields, to json: inout JSONWriter) {
+        for name in [CaseFields.Text.patient, .view, .date, .site, .modality] {
+            guard let value = fields[name], !value.isEmpty else { continue }
+            json.key(name.rawValue)
             json.string(value)
         }
-        write("patient", record.patient)
-        write("view", record.view)
-        write("date", record.date)
-        write("site", record.site)
-        write("modality", record.modality)
-        guard !record.findings.isEmpty else { return }
-        json.key("findings")
+        guard !fields.findings.isEmpty else { return }
+        json.key(CaseFields.findingsKey)
         json.beginArray()
-        for finding in record.findings { json.string(finding) }
+        for finding in fields.findings { json.string(finding) }
         json.endArray()
     }
 

@@ -156,25 +156,27 @@ import Testing
             #expect(Set(response.hits.map(\.id)) == wanted, "\(text)")
             #expect(response.isShortOfFilter)
         }
-        try expect("view=PA") { $0.view == "PA" }
-        try expect("view!=PA") { $0.view != "PA" }
+        try expect("view=PA") { $0.fields.view == "PA" }
+        try expect("view!=PA") { $0.fields.view != "PA" }
         try expect("view=PA,AP") { _ in true }
-        try expect("view=PA site=A") { $0.view == "PA" && $0.site == "A" }
-        try expect("finding=effusion") { $0.findings.contains("effusion") }
-        try expect("findings=edema,nodule") { $0.findings.contains("edema") || $0.findings.contains("nodule") }
-        try expect("finding!=effusion") { !$0.findings.contains("effusion") }
-        try expect("age=30..39") { (30...39).contains(Int($0.metadata["age"] ?? "") ?? 0) }
-        try expect("age=..25") { (Int($0.metadata["age"] ?? "") ?? 0) <= 25 }
+        try expect("view=PA site=A") { $0.fields.view == "PA" && $0.fields.site == "A" }
+        try expect("finding=effusion") { $0.fields.findings.contains("effusion") }
+        try expect("findings=edema,nodule") {
+            $0.fields.findings.contains("edema") || $0.fields.findings.contains("nodule")
+        }
+        try expect("finding!=effusion") { !$0.fields.findings.contains("effusion") }
+        try expect("age=30..39") { (30...39).contains(Int($0.fields.metadata["age"] ?? "") ?? 0) }
+        try expect("age=..25") { (Int($0.fields.metadata["age"] ?? "") ?? 0) <= 25 }
         try expect("age=9..100") { _ in true }
-        try expect("date=2020-03-01..2020-04-30") { ("2020-03-01"..."2020-04-30").contains($0.date ?? "") }
-        try expect("date=2020-11-01..") { ($0.date ?? "") >= "2020-11-01" }
+        try expect("date=2020-03-01..2020-04-30") { ("2020-03-01"..."2020-04-30").contains($0.fields.date ?? "") }
+        try expect("date=2020-11-01..") { ($0.fields.date ?? "") >= "2020-11-01" }
         try expect("id=case-7,case-8") { $0.id == "case-7" || $0.id == "case-8" }
         try expect("id!=case-7") { $0.id != "case-7" }
         try expect("id=case-10..case-12") { ("case-10"..."case-12").contains($0.id) }
-        try expect("patient=p3") { $0.patient == "p3" }
+        try expect("patient=p3") { $0.fields.patient == "p3" }
         try expect("nothing=here") { _ in false }
         try expect("nothing!=here") { _ in true }
-        try expect("view=\"PA\"") { $0.view == "PA" }
+        try expect("view=\"PA\"") { $0.fields.view == "PA" }
     }
 
     @Test(arguments: ["view", "=PA", "a b=c=", "view=\"PA", "!=x"])

@@ -17,8 +17,7 @@ import Testing
             let record = try #require(try again.get(id: input.id))
             #expect(record.report == input.report)
             #expect(record.hasImage == (input.image != nil))
-            #expect(record.patient == input.patient && record.view == input.view && record.date == input.date)
-            #expect(record.findings == input.findings && record.metadata == input.metadata && record.site == input.site)
+            #expect(record.fields == input.fields)
             let vectors = try #require(try again.vectors(id: input.id))
             #expect(vectors.count == (input.image == nil ? 0 : 1) + (input.report == nil ? 0 : 1))
         }
@@ -65,7 +64,7 @@ import Testing
         let before = try #require(try archive.get(id: "case-0"))
         let encoded = embedder.imageCount.current
         var input = try makeInput(0)
-        input.view = "lateral"
+        input.fields.view = "lateral"
         #expect(try archive.put([input]) == [.stored(vectors: 2)])
         #expect(try archive.get(id: "case-0")?.number == before.number)
         #expect(embedder.imageCount.current == encoded)
@@ -108,8 +107,8 @@ import Testing
         }
         #expect(
             codes == [
-                .badRequest, .badRequest, .badRequest, .badRequest, .limit, .badImage, .badImage, .badImage, .badImage,
-                .limit,
+                .badRequest, .badRequest, .badRequest, .badRequest, .badRequest, .badImage, .badImage, .badImage,
+                .badImage, .limit,
                 nil,
             ])
         #expect(outcomes.last == .stored(vectors: 1))

@@ -217,11 +217,11 @@ import Testing
                 #expect(exact.count == min(k, wanted.count), "\(text), k \(k)")
             }
         }
-        try expect("view=PA") { $0.view == "PA" }
-        try expect("site=A") { $0.site == "A" }
-        try expect("view=PA site=A") { $0.view == "PA" && $0.site == "A" }
-        try expect("finding=nodule") { $0.findings.contains("nodule") }
-        try expect("patient=p3") { $0.patient == "p3" }
+        try expect("view=PA") { $0.fields.view == "PA" }
+        try expect("site=A") { $0.fields.site == "A" }
+        try expect("view=PA site=A") { $0.fields.view == "PA" && $0.fields.site == "A" }
+        try expect("finding=nodule") { $0.fields.findings.contains("nodule") }
+        try expect("patient=p3") { $0.fields.patient == "p3" }
         try expect("id!=case-7") { $0.id != "case-7" }
         try expect("nothing=here") { _ in false }
     }

@@ -29,12 +29,13 @@ import Testing
         #expect(found.map(\.id) == ["a", "7", "b", "sub/c"])
         #expect(found[0].imagePaths == [scratch.path + "/images/a.png"])
         #expect(found[0].reportPath == scratch.path + "/r/a.txt")
-        #expect(found[0].patient == "p1" && found[0].view == "PA" && found[0].findings == ["x", "y"])
+        #expect(
+            found[0].fields.patient == "p1" && found[0].fields.view == "PA" && found[0].fields.findings == ["x", "y"])
         #expect(found[1].report == "café 😀\n\"q\"")
-        #expect(found[1].metadata == ["age": "50", "ratio": "1.50", "ok": "true"])
+        #expect(found[1].fields.metadata == ["age": "50", "ratio": "1.50", "ok": "true"])
         #expect(found[2].imagePaths == ["/abs/1.png", scratch.path + "/2.png"])
-        #expect(found[2].findings == ["l1", "l2"] && found[2].metadata == [:] && found[2].report == nil)
-        #expect(found[3].date == "2020-01-01" && found[3].modality == "CR" && found[3].site == "B")
+        #expect(found[2].fields.findings == ["l1", "l2"] && found[2].fields.metadata == [:] && found[2].report == nil)
+        #expect(found[3].fields.date == "2020-01-01" && found[3].fields.modality == "CR" && found[3].fields.site == "B")
         #expect(found[3].reportPath == nil)
         #expect(found[1].place == path + ":3")
     }
@@ -74,8 +75,8 @@ import Testing
         let found = cases(items)
         #expect(found.map(\.id) == ["a", "b", "c"])
         #expect(found[0].report == "two\r\nlines, \"quoted\"")
-        #expect(found[0].findings == ["x", "y"] && found[0].metadata == ["age": "50"])
-        #expect(found[1].imagePaths == [] && found[1].report == "plain" && found[1].metadata == [:])
+        #expect(found[0].fields.findings == ["x", "y"] && found[0].fields.metadata == ["age": "50"])
+        #expect(found[1].imagePaths == [] && found[1].report == "plain" && found[1].fields.metadata == [:])
         #expect(found[2].report == nil && found[2].imagePaths == [scratch.path + "/c.png"])
     }
 

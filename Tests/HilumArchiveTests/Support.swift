@@ -126,11 +126,13 @@ func makeReport(_ index: Int) -> String {
 func makeInput(_ index: Int) throws -> CaseInput {
     CaseInput(
         id: "case-\(index)", image: index % 3 == 2 ? nil : .bytes(try makePNG(index)),
-        report: index % 3 == 1 ? nil : makeReport(index), patient: "p\(index / 4)",
-        view: index % 2 == 0 ? "PA" : "AP", date: String(format: "2020-%02d-%02d", index % 12 + 1, index % 28 + 1),
-        site: index % 5 == 0 ? "A" : "B",
-        findings: index % 4 == 0 ? ["effusion", "edema"] : index % 4 == 1 ? ["nodule"] : [],
-        metadata: ["age": "\(20 + index % 70)"])
+        report: index % 3 == 1 ? nil : makeReport(index),
+        fields: CaseFields(
+            patient: "p\(index / 4)", view: index % 2 == 0 ? "PA" : "AP",
+            date: String(format: "2020-%02d-%02d", index % 12 + 1, index % 28 + 1),
+            site: index % 5 == 0 ? "A" : "B",
+            findings: index % 4 == 0 ? ["effusion", "edema"] : index % 4 == 1 ? ["nodule"] : [],
+            metadata: ["age": "\(20 + index % 70)"]))
 }
 
 func makeInputs(_ range: Range<Int>) throws -> [CaseInput] { try range.map(makeInput) }

@@ -1,4 +1,5 @@
 import Foundation
+import HilumArchive
 import HilumCore
 import Synchronization
 import Testing
@@ -60,7 +61,7 @@ final class FakeArchive: ArchiveService {
     init(caseCount: Int = 0) {
         for number in 0..<caseCount {
             var value = ServiceCase(id: "case\(number)", report: "effusion number \(number)")
-            value.view = number % 2 == 0 ? "PA" : "AP"
+            value.fields.view = number % 2 == 0 ? "PA" : "AP"
             state.withLock { $0.cases[value.id] = value }
         }
     }
@@ -170,7 +171,7 @@ final class FakeArchive: ArchiveService {
 
     private static func matches(_ value: ServiceCase, _ conditions: [ServiceCondition]) -> Bool {
         conditions.allSatisfy { condition in
-            let text = condition.key == "view" ? value.view : value.metadata[condition.key]
+            let text = condition.key == "view" ? value.fields.view : value.fields.metadata[condition.key]
             let isOne = condition.values.contains { $0 == .equal(text ?? "") }
             return isOne != condition.isNegated
         }
@@ -182,13 +183,7 @@ final class FakeArchive: ArchiveService {
         if case .file(let path) = value.image { record.imagePath = path }
         record.hasReport = value.report != nil
         record.report = value.report
-        record.patient = value.patient
-        record.modality = value.modality
-        record.view = value.view
-        record.date = value.date
-        record.site = value.site
-        record.findings = value.findings
-        record.metadata = value.metadata
+        record.fields = value.fields
         return record
     }
 }

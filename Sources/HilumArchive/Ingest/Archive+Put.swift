@@ -77,7 +77,7 @@ extension Archive {
         var prepared = given
         guard prepared.refusal == nil else { return (prepared, nil) }
         do {
-            try Self.validate(&prepared.input)
+            try prepared.input.settle()
             var bytes: [UInt8]?
             switch prepared.input.image {
             case .none: break
@@ -125,45 +125,6 @@ extension Archive {
             else { return nil }
             guard entry.hasReport else { return number }
             return try store.report(transaction, number) == prepared.input.report ? number : nil
-        }
-    }
-
-    /// Brings a case into form (empty texts are none, paths absolute) and refuses what an archive does not take.
-    private static func validate(_ input: inout CaseInput) throws(ArchiveError) {
-        let id = input.id
-        guard !id.isEmpty, id.utf8.count <= ArchiveLimits.idByteCount else {
-            throw ArchiveError(
-                id.isEmpty ? .badRequest : .limit,
-                "an id must have 1 to \(ArchiveLimits.idByteCount) bytes, this one has \(id.utf8.count)")
-        }
-        guard !id.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
-            throw ArchiveError(.badRequest, "an id must not contain control characters")
-        }
-        if input.report?.allSatisfy(\.isWhitespace) == true { input.report = nil }
-        guard input.image != nil || input.report != nil else {
-            throw ArchiveError(.badRequest, "\(id): a case needs an image or a report")
-        }
-        guard (input.report?.utf8.count ?? 0) <= ArchiveLimits.reportByteCount else {
-            throw ArchiveError(.limit, "\(id): the report is longer than \(ArchiveLimits.reportByteCount) bytes")
-        }
-        if case .bytes(let bytes) = input.image, bytes.count > ArchiveLimits.imageByteCount {
-            throw ArchiveError(.limit, "\(id): the image is larger than \(ArchiveLimits.imageByteCount) bytes")
-        }
-        if case .file(let file) = input.image, !file.hasPrefix("/") {
-            input.image = .file(FileManager.default.currentDirectoryPath + "/" + file)
-        }
-        for field in [\CaseInput.patient, \.modality, \.view, \.date, \.site] where input[keyPath: field] == "" {
-            input[keyPath: field] = nil
-        }
-        input.findings.removeAll { $0.isEmpty }
-        let fields =
-            [input.patient, input.modality, input.view, input.date, input.site].compactMap { $0 } + input.findings
-            + input.metadata.keys + input.metadata.values
-        guard fields.allSatisfy({ $0.utf8.count <= ArchiveLimits.fieldByteCount }) else {
-            throw ArchiveError(.limit, "\(id): a field is longer than \(ArchiveLimits.fieldByteCount) bytes")
-        }
-        guard input.findings.count + input.metadata.count <= ArchiveLimits.fieldCount else {
-            throw ArchiveError(.limit, "\(id): more than \(ArchiveLimits.fieldCount) findings and metadata keys")
         }
     }
 }

@@ -13,27 +13,16 @@ struct SourceCase: Sendable, Equatable {
     /// Absolute.
     var reportPath: String?
     var report: String?
-    var patient: String?
-    var modality: String?
-    var view: String?
-    var date: String?
-    var site: String?
-    var findings: [String] = []
-    var metadata: [String: String] = [:]
+    var fields = CaseFields()
 
     /// Changes when the row, its files' sizes or their times change, or when this program reads sources in a new way.
     var fingerprint: [UInt8] {
         var hash = SHA256()
         var writer = ByteWriter()
-        writer.text("hilum-source-1")
+        writer.text("hilum-source-2")
         for field in [id, name] { writer.text(field) }
-        for field in [report, patient, modality, view, date, site] { writer.optionalText(field) }
-        writer.length(findings.count)
-        for finding in findings { writer.text(finding) }
-        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
-            writer.text(key)
-            writer.text(value)
-        }
+        writer.optionalText(report)
+        fields.encode(to: &writer)
         for path in imagePaths + [reportPath].compactMap({ $0 }) {
             writer.text(path)
             var status = stat()
@@ -64,15 +53,10 @@ struct SourceCase: Sendable, Equatable {
         case "image": imagePaths = list().map(absolute)
         case "report": report = value
         case "report_file": reportPath = absolute(value)
-        case "patient": patient = value
-        case "modality": modality = value
-        case "view": view = value
-        case "date": date = value
-        case "site": site = value
-        case "findings": findings = list()
+        case CaseFields.findingsKey: fields.findings = list()
         // Lists of labels are findings by another name, where a data set has no findings.
-        case "labels" where isList: if findings.isEmpty { findings = list() }
-        default: if !isList { metadata[key] = value }
+        case "labels" where isList: if fields.findings.isEmpty { fields.findings = list() }
+        default: if !isList || CaseFields.Text(rawValue: key) != nil { fields.set(key, to: value) }
         }
     }
 
@@ -80,9 +64,7 @@ struct SourceCase: Sendable, Equatable {
     ///
     /// - Throws: `.badRequest` or `.io`, which refuse this case alone.
     func input() throws(ArchiveError) -> CaseInput {
-        var input = CaseInput(
-            id: id, report: report, patient: patient, modality: modality, view: view, date: date, site: site,
-            findings: findings, metadata: metadata)
+        var input = CaseInput(id: id, report: report, fields: fields)
         if report == nil, let reportPath {
             let bytes = try withArchiveErrors {
                 try FileIO.read(reportPath, limitInBytes: ArchiveLimits.reportByteCount)

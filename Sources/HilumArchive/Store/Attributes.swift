@@ -110,13 +110,8 @@ struct Attributes: Sendable {
     static func canonical(_ key: String) -> String { key == "findings" ? "finding" : key }
 
     static func forEachPair(_ entry: CaseEntry, _ body: (String, String) -> Void) {
-        for (key, value) in entry.metadata { body(canonical(key), value) }
-        if let patient = entry.patient { body("patient", patient) }
-        if let modality = entry.modality { body("modality", modality) }
-        if let view = entry.view { body("view", view) }
-        if let date = entry.date { body("date", date) }
-        if let site = entry.site { body("site", site) }
-        for name in names(of: entry.findings) { body("finding", name) }
+        entry.fields.forEachText { key, value in body(canonical(key), value) }
+        for name in names(of: entry.fields.findings) { body("finding", name) }
     }
 
     /// The findings and, where one ends with a side, its name without: `finding=effusion` also matches "effusion left".

@@ -5,20 +5,13 @@ import HilumCore
 ///     0  layout of this entry (1)          currently 1
 ///     1  flags (1)                         1 image · 2 report · 4 the archive keeps the image
 ///     2  generation (4)
-///     6  id, then with an image: SHA-256 (32) and path; patient, modality, view, date, site (each optional);
-///        findings (count, texts); metadata (count, key and value, by key)
+///     6  id, then with an image: SHA-256 (32) and path; then the fields (`CaseFields.encode(to:)`)
 struct CaseEntry: Equatable {
     var id = ""
     var generation: UInt32 = 1
     var hasReport = false
     var image: StoredImage?
-    var patient: String?
-    var modality: String?
-    var view: String?
-    var date: String?
-    var site: String?
-    var findings: [String] = []
-    var metadata: [String: String] = [:]
+    var fields = CaseFields()
 
     struct StoredImage: Equatable {
         /// 32 bytes.
@@ -34,13 +27,7 @@ struct CaseEntry: Equatable {
         id = input.id
         hasReport = input.report != nil
         self.image = image
-        patient = input.patient
-        modality = input.modality
-        view = input.view
-        date = input.date
-        site = input.site
-        findings = input.findings
-        metadata = input.metadata
+        fields = input.fields
     }
 
     var imageCount: Int { image == nil ? 0 : 1 }
@@ -59,14 +46,7 @@ struct CaseEntry: Equatable {
             writer.raw(image.digest)
             writer.text(image.path)
         }
-        for field in [patient, modality, view, date, site] { writer.optionalText(field) }
-        writer.length(findings.count)
-        for finding in findings { writer.text(finding) }
-        writer.length(metadata.count)
-        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
-            writer.text(key)
-            writer.text(value)
-        }
+        fields.encode(to: &writer)
         return writer.bytes
     }
 
@@ -82,16 +62,7 @@ struct CaseEntry: Equatable {
             image = StoredImage(digest: digest, path: try reader.text())
             guard image?.isKept == (flags & 4 != 0) else { throw ByteReader.Malformed() }
         }
-        patient = try reader.optionalText()
-        modality = try reader.optionalText()
-        view = try reader.optionalText()
-        date = try reader.optionalText()
-        site = try reader.optionalText()
-        for _ in 0..<(try reader.length()) { findings.append(try reader.text()) }
-        for _ in 0..<(try reader.length()) {
-            let key = try reader.text()
-            metadata[key] = try reader.text()
-        }
+        fields = try CaseFields(decoding: &reader)
         guard reader.isAtEnd else { throw ByteReader.Malformed() }
     }
 
@@ -99,7 +70,6 @@ struct CaseEntry: Equatable {
         CaseRecord(
             id: id, number: number, generation: generation, hasImage: image != nil, hasReport: hasReport,
             imagePath: image.map { $0.isKept ? ImageStore.path(of: $0.digest, in: archivePath) : $0.path },
-            imageDigest: image.map { hexadecimal($0.digest) }, report: report, patient: patient, modality: modality,
-            view: view, date: date, site: site, findings: findings, metadata: metadata)
+            imageDigest: image.map { hexadecimal($0.digest) }, report: report, fields: fields)
     }
 }

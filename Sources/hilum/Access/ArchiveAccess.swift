@@ -22,12 +22,7 @@ struct FoundCase {
     let id: String
     let score: Double
     let via: String
-    let patient: String?
-    let view: String?
-    let date: String?
-    let site: String?
-    let modality: String?
-    let findings: [String]
+    let fields: CaseFields
     let report: String?
     let imagePath: String?
 
@@ -36,12 +31,7 @@ struct FoundCase {
         id = hit.id
         score = Double(hit.score)
         via = hit.via.rawValue
-        patient = hit.record.patient
-        view = hit.record.view
-        date = hit.record.date
-        site = hit.record.site
-        modality = hit.record.modality
-        findings = hit.record.findings
+        fields = hit.record.fields
         report = hit.record.report
         imagePath = hit.record.imagePath
     }
@@ -56,12 +46,10 @@ struct FoundCase {
         self.id = id
         self.score = score
         via = object["via"] as? String ?? ""
-        patient = object["patient"] as? String
-        view = object["view"] as? String
-        date = object["date"] as? String
-        site = object["site"] as? String
-        modality = object["modality"] as? String
-        findings = object["findings"] as? [String] ?? []
+        var fields = CaseFields()
+        for name in CaseFields.Text.allCases { fields[name] = object[name.rawValue] as? String }
+        fields.findings = object[CaseFields.findingsKey] as? [String] ?? []
+        self.fields = fields
         report = object["report"] as? String
         imagePath = object["path"] as? String
     }
@@ -72,12 +60,10 @@ struct FoundCase {
             ("rank", .integer(rank)), ("id", .string(id)), ("score", .number(score, decimals: 6)),
             ("via", .string(via)),
         ]
-        for (key, value) in [
-            ("patient", patient), ("view", view), ("date", date), ("site", site), ("modality", modality),
-        ] {
-            if let value { members.append((key, .string(value))) }
+        for name in [CaseFields.Text.patient, .view, .date, .site, .modality] {
+            if let value = fields[name] { members.append((name.rawValue, .string(value))) }
         }
-        if !findings.isEmpty { members.append(("findings", .strings(findings))) }
+        if !fields.findings.isEmpty { members.append((CaseFields.findingsKey, .strings(fields.findings))) }
         if withReport, let report { members.append(("report", .string(report))) }
         return .object(members)
     }
@@ -90,8 +76,10 @@ struct FoundCase {
         ])
         for hit in hits {
             table.append([
-                String(hit.rank), String(format: "%.4f", hit.score), shown(hit.id), hit.via, shown(hit.patient ?? ""),
-                shown(hit.view ?? ""), shown(hit.date ?? ""), shown(hit.findings.joined(separator: ", ")),
+                String(hit.rank), String(format: "%.4f", hit.score), shown(hit.id), hit.via,
+                shown(hit.fields.patient ?? ""),
+                shown(hit.fields.view ?? ""), shown(hit.fields.date ?? ""),
+                shown(hit.fields.findings.joined(separator: ", ")),
             ])
         }
         return table.text
@@ -111,7 +99,7 @@ func writeContactSheet(_ rows: [(query: ContactSheet.Query, hits: [FoundCase])],
             query: row.query,
             hits: row.hits.map { hit in
                 ContactSheet.Hit(
-                    rank: hit.rank, score: hit.score, id: hit.id, via: hit.via, labels: hit.findings,
+                    rank: hit.rank, score: hit.score, id: hit.id, via: hit.via, labels: hit.fields.findings,
                     text: hit.report ?? "", image: hit.imagePath.flatMap { try? ImageDecoder.decode(path: $0) })
             })
     }

@@ -85,12 +85,12 @@ struct PilotInput {
             case nil: throw CommandError(.failed, "there is no image")
             }
             var ties = ["image \(image.width) \(image.samples.withUnsafeBytes { SHA256.hex(Array($0)) })"]
-            if let patient = item.patient { ties.append("patient \(patient)") }
+            if let patient = item.fields.patient { ties.append("patient \(patient)") }
             // The manifest's `group` can join what the patient's name does not, such as one radiograph under two names.
-            if let group = item.metadata["group"] { ties.append("group \(group)") }
+            if let group = item.fields.metadata["group"] { ties.append("group \(group)") }
             pair = PilotStudy.Pair(
                 id: item.id, image: image.resizedToFit(side: side), pixels: PlainPixels.vector(of: image),
-                report: item.report ?? "", labels: item.findings, ties: ties)
+                report: item.report ?? "", labels: item.fields.findings, ties: ties)
             let longer = max(image.width, image.height)
             let longest = min(longer, PilotInput.thumbnailSide)
             thumbnail = image.resized(

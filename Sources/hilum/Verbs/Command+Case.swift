@@ -34,16 +34,14 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
         throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])")
     }
     var members: [(key: String, value: JSON)] = [("id", .string(record.id))]
-    let fields = [
-        ("patient", record.patient), ("modality", record.modality), ("view", record.view), ("date", record.date),
-        ("site", record.site), ("image", record.imagePath), ("image_sha256", record.imageDigest),
-    ]
-    for (key, value) in fields {
+    let fields = record.fields
+    let texts = CaseFields.Text.allCases.map { ($0.rawValue, fields[$0]) }
+    for (key, value) in texts + [("image", record.imagePath), ("image_sha256", record.imageDigest)] {
         if let value { members.append((key, .string(value))) }
     }
-    members.append(("findings", .strings(record.findings)))
+    members.append((CaseFields.findingsKey, .strings(fields.findings)))
     if arguments.has("json") {
-        let metadata = record.metadata.sorted { $0.key < $1.key }
+        let metadata = fields.metadata.sorted { $0.key < $1.key }
         members.append(("metadata", .object(metadata.map { ($0.key, JSON.string($0.value)) })))
         members.append(("generation", .integer(Int(record.generation))))
         if let report = record.report { members.append(("report", .string(report))) }
@@ -51,11 +49,11 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
         return .done
     }
     var table = TextTable([("field", .left), ("value", .left)])
-    for (key, value) in members where key != "findings" {
+    for (key, value) in members where key != CaseFields.findingsKey {
         if case .string(let text) = value { table.append([key, shown(text)]) }
     }
-    table.append(["findings", shown(record.findings.joined(separator: ", "))])
-    for (key, value) in record.metadata.sorted(by: { $0.key < $1.key }) { table.append([shown(key), shown(value)]) }
+    table.append(["findings", shown(fields.findings.joined(separator: ", "))])
+    for (key, value) in fields.metadata.sorted(by: { $0.key < $1.key }) { table.append([shown(key), shown(value)]) }
     standardOutput(table.text)
     if let report = record.report { standardOutput("\n\(report)\n") }
     return .done

@@ -132,7 +132,7 @@ struct EvaluationSet {
         cases = RetrievalCases(
             images: images, reports: try model.embed(reports: texts, threads: defaultThreadCount),
             dimension: model.dimension,
-            reportHashes: texts.map { normalisedReportHash($0) }, labels: kept.map { Set($0.findings) })
+            reportHashes: texts.map { normalisedReportHash($0) }, labels: kept.map { Set($0.fields.findings) })
     }
 
     /// How many of the ten nearest reports of each image a graph index finds, as a share, and the other way round.

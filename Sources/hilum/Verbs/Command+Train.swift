@@ -186,8 +186,8 @@ private func trainingSources(_ folders: [String]) throws -> [TrainingSet.Source]
             guard case .file(let path)? = item.image, let report = item.report, !report.isEmpty else { continue }
             sources.append(
                 TrainingSet.Source(
-                    imagePath: path, report: report, patient: "\(folder) \(item.patient ?? item.id)",
-                    labels: item.findings))
+                    imagePath: path, report: report, patient: "\(folder) \(item.fields.patient ?? item.id)",
+                    labels: item.fields.findings))
         }
     }
     guard sources.count > 1 else {
