@@ -109,6 +109,32 @@ public struct CaseFields: Sendable, Equatable {
 
     private static func isShort(_ text: String) -> Bool { text.utf8.count <= ArchiveLimits.fieldByteCount }
 
+    // MARK: JSON
+
+    /// Writes the fields as members of an object, in the order of the protocol; what is not known is left out.
+    ///
+    /// - Parameters:
+    ///   - withMetadata: whether free metadata are written, as an object of their own.
+    ///   - isComplete: whether findings and metadata are also written where there are none.
+    public func write(to json: inout JSONWriter, withMetadata: Bool = false, isComplete: Bool = false) {
+        for name in [Text.patient, .view, .date, .site, .modality] {
+            if let value = self[name] { json.member(name.rawValue, value) }
+        }
+        if isComplete || !findings.isEmpty { json.member(Self.findingsKey, findings) }
+        guard withMetadata, isComplete || !metadata.isEmpty else { return }
+        json.key("metadata")
+        json.beginObject()
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { json.member(key, value) }
+        json.endObject()
+    }
+
+    /// The fields of an object that `write(to:)` wrote without free metadata, such as a hit.
+    public init(_ json: JSON) {
+        self.init()
+        for name in Text.allCases { self[name] = json[name.rawValue]?.string }
+        findings = json[Self.findingsKey]?.array?.compactMap(\.string) ?? []
+    }
+
     // MARK: Bytes
 
     /// Writes the fields: the texts of `Text` (each optional), findings (count, texts), metadata (count, key and value, by key).

@@ -152,13 +152,6 @@ public final class Client {
         return Reply(objects: objects, status: status)
     }
 
-    /// `text` as a value that the grammar takes: as it is, or as a JSON string.
-    public static func quoted(_ text: String) -> String {
-        var writer = JSONWriter()
-        writer.string(text)
-        return String(decoding: writer.bytes, as: UTF8.self)
-    }
-
     /// Sends bytes as they are, several requests or a part of one.
     ///
     /// - Throws: `.system`.

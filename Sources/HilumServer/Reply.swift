@@ -1,3 +1,5 @@
+import HilumCore
+
 /// The bytes of one reply: JSON objects, a line each, then the status line; with a tag, every line begins with `@tag `.
 public struct Reply: Sendable, Equatable {
     public var bytes: [UInt8]
@@ -61,9 +63,6 @@ struct ReplyBuilder {
     /// A value of a status line: as it is, or as a JSON string where the grammar asks for one.
     static func statusValue(_ text: String) -> String {
         let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 32 && $0 != 34 && $0 < 127 }
-        if isPlain { return text }
-        var writer = JSONWriter()
-        writer.string(text)
-        return String(decoding: writer.bytes, as: UTF8.self)
+        return isPlain ? text : Argument.quoted(text)
     }
 }

@@ -1,19 +1,7 @@
+import HilumCore
+
 /// One request as the grammar sees it; what the verb makes of its arguments is not decided here.
 public struct Request: Sendable, Equatable {
-    /// `key=value`, `key!=value` or a bare word.
-    public struct Argument: Sendable, Equatable {
-        /// Empty for a bare word.
-        public let key: String
-        public let value: String
-        public let isNegated: Bool
-
-        public init(key: String, value: String, isNegated: Bool = false) {
-            self.key = key
-            self.value = value
-            self.isNegated = isNegated
-        }
-    }
-
     public var tag: String?
     /// In upper case.
     public var verb: String

@@ -1,3 +1,5 @@
+import HilumCore
+
 /// Cuts a stream of bytes into requests; pure, and indifferent to how the bytes were chunked.
 ///
 /// ```
@@ -138,7 +140,7 @@ public struct RequestParser: Sendable {
                 text: "the connection ended after \(literal.count) of \(expected) octets", closes: true)
         case .line:
             let rest = buffer[head...]
-            if rest.first == UInt8(ascii: "#") || rest.allSatisfy({ $0 == Scanner.space || $0 == Self.carriageReturn })
+            if rest.first == UInt8(ascii: "#") || rest.allSatisfy({ $0 == LineScanner.space || $0 == Self.carriageReturn })
             {
                 return nil
             }
@@ -195,7 +197,7 @@ public struct RequestParser: Sendable {
             )
         case .text(let text): bytes = text
         }
-        if bytes.first == UInt8(ascii: "#") || bytes.allSatisfy({ $0 == Scanner.space }) { return nil }
+        if bytes.first == UInt8(ascii: "#") || bytes.allSatisfy({ $0 == LineScanner.space }) { return nil }
         let parsed = RequestLine(bytes)
         if let count = parsed.literalByteCount, count > limits.literalByteCount {
             return stop(parsed.tag, "bytes= may announce at most \(limits.literalByteCount) octets")

@@ -125,7 +125,7 @@ struct SafeTensorsTests {
             ("no JSON", file("hello"), "malformed"),
             ("deep nesting", file(deep), "malformed"),
             ("a header that is not UTF-8", file("{}", length: 4) + [0x22, 0xFF], "follows"),
-            ("a text that does not end", file("{\"a"), "does not end"),
+            ("a text that does not end", file("{\"a"), "closing quote"),
             ("half a surrogate", file("{\"\\ud800\":\(entry())}", data: 8), "surrogate"),
             ("no bytes", [], "too few"),
             ("seven bytes", [1, 0, 0, 0, 0, 0, 0], "too few"),

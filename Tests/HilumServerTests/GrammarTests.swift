@@ -25,8 +25,6 @@ private func request(_ text: String) -> Request? {
     return request
 }
 
-private typealias Argument = Request.Argument
-
 @Suite struct GrammarTests {
     @Test("a well-formed line is a request", arguments: wellFormed)
     func readsWellFormedLines(_ line: String, _ expected: Request) {

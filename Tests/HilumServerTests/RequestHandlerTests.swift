@@ -306,11 +306,11 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
             let parsed = try JSONSerialization.jsonObject(with: Data(json.bytes)) as? [String]
             #expect(parsed == [text])
             #expect(!json.bytes.contains(10))
-            #expect(items("SEARCH text=\(Client.quoted(text))\n").count == 1)
-            if case .request(let request) = items("SEARCH text=\(Client.quoted(text))\n").first {
+            #expect(items("SEARCH text=\(Argument.quoted(text))\n").count == 1)
+            if case .request(let request) = items("SEARCH text=\(Argument.quoted(text))\n").first {
                 #expect(request.value("text") == text)
             } else {
-                Issue.record("\(Client.quoted(text)) was refused")
+                Issue.record("\(Argument.quoted(text)) was refused")
             }
         }
     }

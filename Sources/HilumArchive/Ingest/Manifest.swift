@@ -45,19 +45,31 @@ enum Manifest {
         guard line.count <= rowByteCount else {
             return .refused(place: place, reason: "the row is longer than \(rowByteCount) bytes")
         }
-        let fields: [(String, JSONField)]
-        do { fields = try JSONRow.parse(line) } catch {
-            return .refused(place: place, reason: error.reason)
+        let row: JSON
+        do { row = try JSON(parsing: line) } catch {
+            return .refused(place: place, reason: "the row is not valid JSON: \(error)")
+        }
+        guard case .object(let members) = row else {
+            return .refused(place: place, reason: "the row is not a JSON object")
         }
         var found = SourceCase(place: place, name: "")
-        for (key, field) in fields {
-            switch field {
-            case .scalar(let value): found.set(key, [value], isList: false, folder: folder)
-            case .list(let values): found.set(key, values, isList: true, folder: folder)
-            case .ignored: break
+        for (key, value) in members {
+            if let text = text(of: value) {
+                found.set(key, [text], isList: false, folder: folder)
+            } else if case .array(let values) = value {
+                found.set(key, values.compactMap(text(of:)), isList: true, folder: folder)
             }
         }
         return finish(&found, path: path, folder: folder)
+    }
+
+    /// A string, or a number, true or false in its own spelling; nil for what a row may hold and a case does not keep.
+    private static func text(of value: JSON) -> String? {
+        switch value {
+        case .string(let text), .numeral(let text): text
+        case .bool(let value): value ? "true" : "false"
+        case .null, .array, .object: nil
+        }
     }
 
     /// A row without an id is named by its image, or its report's file.

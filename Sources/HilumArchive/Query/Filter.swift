@@ -1,3 +1,5 @@
+import HilumCore
+
 /// Conditions on metadata that must all hold.
 public struct Filter: Sendable, Equatable {
     /// What a value is compared with.
@@ -21,61 +23,65 @@ public struct Filter: Sendable, Equatable {
             self.isNegated = isNegated
         }
 
-        /// - Parameter text: `a,b` for one or the other, `a..b`, `a..` and `..b` for ranges.
-        public init(key: String, parsing text: String, isNegated: Bool = false) {
-            values = text.split(separator: ",", omittingEmptySubsequences: false).map { part in
-                guard let dots = part.firstRange(of: "..") else { return .equal(String(part)) }
-                let lower = part[..<dots.lowerBound]
-                let upper = part[dots.upperBound...]
-                return .range(
-                    lower: lower.isEmpty ? nil : String(lower), upper: upper.isEmpty ? nil : String(upper))
+        /// Reads the value of a condition: `a,b` for one or the other, `a..b`, `a..` and `..b` for ranges, both ends included.
+        ///
+        /// However the value was quoted, a comma and two points in it mean this.
+        /// - Throws: `.badRequest` for an empty value or a range without ends.
+        public init(_ argument: Argument) throws(ArchiveError) {
+            key = argument.key
+            isNegated = argument.isNegated
+            values = []
+            for part in argument.value.split(separator: ",", omittingEmptySubsequences: false) {
+                values.append(try Self.value(part, of: argument.key))
             }
-            self.key = key
-            self.isNegated = isNegated
+        }
+
+        private static func value(_ part: Substring, of key: String) throws(ArchiveError) -> Value {
+            guard let dots = part.firstRange(of: "..") else {
+                if part.isEmpty { throw ArchiveError(.badRequest, "\(key)=: an empty value cannot be searched for") }
+                return .equal(String(part))
+            }
+            let lower = String(part[..<dots.lowerBound])
+            let upper = String(part[dots.upperBound...])
+            guard !(lower.isEmpty && upper.isEmpty), upper.firstRange(of: "..") == nil else {
+                throw ArchiveError(.badRequest, "\(key)=: a range is a..b, a.. or ..b")
+            }
+            return .range(lower: lower.isEmpty ? nil : lower, upper: upper.isEmpty ? nil : upper)
         }
     }
 
+    /// All of them must hold.
     public var conditions: [Condition]
 
+    /// A filter of these conditions; by default everything matches.
     public init(_ conditions: [Condition] = []) { self.conditions = conditions }
 
-    /// Reads `view=PA finding=effusion,nodule date=2019-01-01.. site!=B note="two words"`.
+    /// Reads `view=PA finding=effusion,nodule date=2019-01-01.. site!=B note="two words"`, in the grammar of requests.
     ///
-    /// - Throws: `.badRequest`.
+    /// - Throws: `.badRequest`, which names keys and no values.
     public init(parsing text: String) throws(ArchiveError) {
-        conditions = []
-        var rest = text[...]
-        while true {
-            rest = rest.drop { $0.isWhitespace }
-            if rest.isEmpty { return }
-            guard let sign = rest.firstIndex(of: "="), sign > rest.startIndex else {
-                throw ArchiveError(
-                    .badRequest, "part \(conditions.count + 1) of the filter is not of the form key=value")
-            }
-            var key = rest[..<sign]
-            let isNegated = key.last == "!"
-            if isNegated { key = key.dropLast() }
-            guard !key.isEmpty, !key.contains(where: { $0.isWhitespace || $0 == "\"" }) else {
-                throw ArchiveError(
-                    .badRequest, "part \(conditions.count + 1) of the filter is not of the form key=value")
-            }
-            rest = rest[rest.index(after: sign)...]
-            if rest.first == "\"" {
-                let inner = rest.dropFirst()
-                guard let end = inner.firstIndex(of: "\"") else {
-                    throw ArchiveError(.badRequest, "the filter on \(key) has a quote that is not closed")
-                }
-                conditions.append(
-                    Condition(key: String(key), values: [.equal(String(inner[..<end]))], isNegated: isNegated))
-                rest = inner[inner.index(after: end)...]
-            } else {
-                let end = rest.firstIndex { $0.isWhitespace } ?? rest.endIndex
-                conditions.append(Condition(key: String(key), parsing: String(rest[..<end]), isNegated: isNegated))
-                rest = rest[end...]
+        var reader = ArgumentReader(Array(text.utf8)[...])
+        var arguments: [Argument] = []
+        while let item = reader.next() {
+            switch item {
+            case .fault(let text): throw ArchiveError(.badRequest, text)
+            case .argument(let argument) where argument.key.isEmpty:
+                throw ArchiveError(.badRequest, "part \(arguments.count + 1) of the filter is not of the form key=value")
+            case .argument(let argument): arguments.append(argument)
             }
         }
+        try self.init(arguments: arguments)
     }
 
+    /// A condition for each argument.
+    ///
+    /// - Throws: `.badRequest`, which names keys and no values.
+    public init(arguments: [Argument]) throws(ArchiveError) {
+        conditions = []
+        for argument in arguments { conditions.append(try Condition(argument)) }
+    }
+
+    /// Whether everything matches.
     public var isEmpty: Bool { conditions.isEmpty }
 }
 

@@ -68,10 +68,13 @@ extension SafeTensors {
     private static func header(
         _ tensors: [(name: String, shape: [Int])], metadata: [String: String], as precision: Precision
     ) throws(MCRError) -> [UInt8] {
-        var header = "{"
+        var json = JSONWriter()
+        json.beginObject()
         if !metadata.isEmpty {
-            let pairs = sorted(metadata.keys).map { "\(json($0)):\(json(metadata[$0] ?? ""))" }
-            header += "\"__metadata__\":{\(pairs.joined(separator: ","))}"
+            json.key("__metadata__")
+            json.beginObject()
+            for key in sorted(metadata.keys) { json.member(key, metadata[key] ?? "") }
+            json.endObject()
         }
         var offset = 0
         for (name, sizes) in tensors {
@@ -79,14 +82,16 @@ extension SafeTensors {
                 throw MCRError(.badWeights(reason: "a tensor cannot be called __metadata__"))
             }
             let end = offset + sizes.reduce(1, *) * precision.byteCount
-            let shape = sizes.map(String.init).joined(separator: ",")
-            if header.utf8.count > 1 { header += "," }
-            header += "\(json(name)):{\"dtype\":\"\(precision.typeName)\",\"shape\":[\(shape)],"
-            header += "\"data_offsets\":[\(offset),\(end)]}"
+            json.key(name)
+            json.beginObject()
+            json.member("dtype", precision.typeName)
+            json.member("shape", sizes)
+            json.member("data_offsets", [offset, end])
+            json.endObject()
             offset = end
         }
-        header += "}"
-        var bytes = Array(header.utf8)
+        json.endObject()
+        var bytes = json.bytes
         while bytes.count % 8 != 0 { bytes.append(0x20) }
         return (0..<8).map { UInt8(truncatingIfNeeded: bytes.count >> (8 * $0)) } + bytes
     }
@@ -115,22 +120,5 @@ extension SafeTensors {
             words.withUnsafeBytes { data.append(contentsOf: $0) }
         }
         return isFinite
-    }
-
-    /// A JSON string; everything but the characters that must be escaped stays as it is.
-    private static func json(_ text: String) -> String {
-        var output = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": output += "\\\""
-            case "\\": output += "\\\\"
-            case "\n": output += "\\n"
-            case ..<" ":
-                let digits = String(scalar.value, radix: 16)
-                output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: output.unicodeScalars.append(scalar)
-            }
-        }
-        return output + "\""
     }
 }

@@ -1,3 +1,5 @@
+import HilumCore
+
 /// The checked header of a safetensors file. Offsets are within the data, after the header.
 struct SafeTensorsHeader {
     struct Entry {
@@ -11,42 +13,53 @@ struct SafeTensorsHeader {
     private(set) var metadata: [String: String] = [:]
 
     init(json: [UInt8], dataByteCount: Int, limits: SafeTensors.Limits, skipsIntegers: Bool) throws(MCRError) {
-        var reader = HeaderReader(json)
-        var names: Set<String> = []
-        try reader.object { name, reader throws(MCRError) in
-            guard names.insert(name).inserted else {
-                throw Self.refuse("the name \(SafeTensors.quoted(name)) is there twice")
-            }
-            guard entries.count < limits.tensorCount || name == "__metadata__" else {
-                throw Self.refuse("it has more than \(limits.tensorCount) tensors")
-            }
-            if name == "__metadata__" {
-                try reader.object { key, reader throws(MCRError) in metadata[key] = try reader.string() }
-            } else {
+        var reader = JSONReader(json[...])
+        do {
+            try reader.beginObject()
+            while let name = try reader.nextKey() {
+                guard name != "__metadata__" else {
+                    try reader.beginObject()
+                    while let key = try reader.nextKey() { metadata[key] = try reader.string() }
+                    continue
+                }
+                guard entries.count < limits.tensorCount else {
+                    throw Self.refuse("it has more than \(limits.tensorCount) tensors")
+                }
                 entries.append(
                     try Self.entry(name, &reader, dataByteCount: dataByteCount, skipsIntegers: skipsIntegers))
             }
+            try reader.finish()
+        } catch let error as MCRError {
+            throw error
+        } catch {
+            throw Self.malformed(error)
         }
-        try reader.end()
         try Self.checkCover(entries, dataByteCount: dataByteCount)
+    }
+
+    /// The error of a header that is not the JSON that it has to be; its first byte is the ninth of the file.
+    private static func malformed(_ error: any Error) -> MCRError {
+        guard let error = error as? JSONReader.Malformed else { return refuse("the header is malformed: \(error)") }
+        return refuse("the header is malformed at byte \(8 + error.byteOffset): \(error.reason)")
     }
 
     static func refuse(_ reason: String) -> MCRError { MCRError(.badWeights(reason: reason)) }
 
     private static func entry(
-        _ name: String, _ reader: inout HeaderReader, dataByteCount: Int, skipsIntegers: Bool
-    ) throws(MCRError) -> Entry {
+        _ name: String, _ reader: inout JSONReader, dataByteCount: Int, skipsIntegers: Bool
+    ) throws -> Entry {
         // Spelt out only where it is needed: a header may hold thousands of names.
         var label: String { SafeTensors.quoted(name) }
         var typeName: String?
         var shape: [Int]?
         var offsets: [Int]?
-        try reader.object { key, reader throws(MCRError) in
+        try reader.beginObject()
+        while let key = try reader.nextKey() {
             switch key {
-            case "dtype" where typeName == nil: typeName = try reader.string()
-            case "shape" where shape == nil: shape = try reader.integers(limit: 8)
-            case "data_offsets" where offsets == nil: offsets = try reader.integers(limit: 2)
-            default: throw refuse("tensor \(label) has the key \(SafeTensors.quoted(key)) twice or without need")
+            case "dtype": typeName = try reader.string()
+            case "shape": shape = try counts(&reader, limit: 8)
+            case "data_offsets": offsets = try counts(&reader, limit: 2)
+            default: throw refuse("tensor \(label) has the key \(SafeTensors.quoted(key)) without need")
             }
         }
         guard let typeName, let shape, let offsets, offsets.count == 2 else {
@@ -68,6 +81,17 @@ struct SafeTensorsHeader {
             throw refuse("tensor \(label) needs \(byteCount) bytes and has \(offsets[1] - offsets[0])")
         }
         return Entry(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
+    }
+
+    /// A list of whole numbers from 0 on.
+    private static func counts(_ reader: inout JSONReader, limit: Int) throws -> [Int] {
+        var values: [Int] = []
+        try reader.beginArray()
+        while try reader.nextElement() {
+            guard values.count < limit else { throw refuse("the header is malformed: a list is longer than \(limit)") }
+            values.append(try reader.count())
+        }
+        return values
     }
 
     /// Every byte of the data belongs to exactly one tensor.

@@ -53,7 +53,7 @@ public enum PhantomDataset {
             do throws(PhantomError) {
                 let files = try writeCase(phantom, folder, encodePNG)
                 written.increment(by: files)
-                let row = try manifestRow(phantom)
+                let row = manifestRow(phantom)
                 rows.withLock { $0[index] = row }
             } catch {
                 failure.withLock { $0 = $0 ?? error }
@@ -152,53 +152,39 @@ public enum PhantomDataset {
 
     // MARK: The manifest
 
-    private struct Row: Encodable {
-        struct LesionRow: Encodable {
-            var name: String
-            var laterality: String?
-            var zone: String?
-            var size: String?
-            var degree: String?
-            var detail: String?
-            var box: [Int]?
-        }
-
-        var id: String
-        var image: String
-        var reportFile: String
-        var patient: String
-        var modality = "CR"
-        var view: String
-        var date: String
-        var site: String
-        var findings: [String]
-        var facts: [String]
-        var lesions: [LesionRow]
-
-        enum CodingKeys: String, CodingKey {
-            case id, image, patient, modality, view, date, site, findings, facts, lesions
-            case reportFile = "report_file"
-        }
+    /// A row of `cases.jsonl`, keys in order.
+    static func manifestRow(_ phantom: PhantomCase) -> String {
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("date", phantom.date)
+        json.member("facts", phantom.facts)
+        json.member("findings", phantom.labels)
+        json.member("id", phantom.id)
+        json.member("image", "images/\(phantom.id).png")
+        json.key("lesions")
+        json.beginArray()
+        for finding in phantom.findings { write(finding, to: &json) }
+        json.endArray()
+        json.member("modality", "CR")
+        json.member("patient", phantom.patient)
+        json.member("report_file", "reports/\(phantom.id).txt")
+        json.member("site", phantom.site.rawValue)
+        json.member("view", phantom.view)
+        json.endObject()
+        return String(decoding: json.bytes, as: UTF8.self)
     }
 
-    static func manifestRow(_ phantom: PhantomCase) throws(PhantomError) -> String {
-        let lesions = phantom.findings.map { finding in
-            Row.LesionRow(
-                name: finding.name, laterality: finding.laterality?.rawValue, zone: finding.zone?.name,
-                size: finding.size,
-                degree: finding.degree, detail: finding.detail,
-                box: finding.box.map { [$0.x, $0.y, $0.width, $0.height] })
+    /// A lesion; what it does not have is left out.
+    private static func write(_ finding: Finding, to json: inout JSONWriter) {
+        json.beginObject()
+        if let box = finding.box { json.member("box", [box.x, box.y, box.width, box.height]) }
+        let texts = [
+            ("degree", finding.degree), ("detail", finding.detail), ("laterality", finding.laterality?.rawValue),
+            ("name", finding.name), ("size", finding.size), ("zone", finding.zone?.name),
+        ]
+        for (key, text) in texts {
+            if let text { json.member(key, text) }
         }
-        let row = Row(
-            id: phantom.id, image: "images/\(phantom.id).png", reportFile: "reports/\(phantom.id).txt",
-            patient: phantom.patient, view: phantom.view, date: phantom.date, site: phantom.site.rawValue,
-            findings: phantom.labels, facts: phantom.facts, lesions: lesions)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do {
-            return String(decoding: try encoder.encode(row), as: UTF8.self)
-        } catch {
-            throw PhantomError(.encoding("\(error)"), path: phantom.id)
-        }
+        json.endObject()
     }
 }

@@ -38,34 +38,31 @@ struct FoundCase {
 
     /// Reads one line of a daemon's reply.
     init?(line: String) {
-        guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
-            let rank = object["rank"] as? Int, let id = object["id"] as? String,
-            let score = (object["score"] as? NSNumber)?.doubleValue
+        guard let object = try? JSON(parsing: line), let rank = object["rank"]?.integer, let id = object["id"]?.string,
+            let score = object["score"]?.double
         else { return nil }
         self.rank = rank
         self.id = id
         self.score = score
-        via = object["via"] as? String ?? ""
-        var fields = CaseFields()
-        for name in CaseFields.Text.allCases { fields[name] = object[name.rawValue] as? String }
-        fields.findings = object[CaseFields.findingsKey] as? [String] ?? []
-        self.fields = fields
-        report = object["report"] as? String
-        imagePath = object["path"] as? String
+        via = object["via"]?.string ?? ""
+        fields = CaseFields(object)
+        report = object["report"]?.string
+        imagePath = object["path"]?.string
     }
 
-    /// JSON with the keys of the protocol; fields that the case lacks are left out.
-    func json(withReport: Bool) -> JSON {
-        var members: [(key: String, value: JSON)] = [
-            ("rank", .integer(rank)), ("id", .string(id)), ("score", .number(score, decimals: 6)),
-            ("via", .string(via)),
-        ]
-        for name in [CaseFields.Text.patient, .view, .date, .site, .modality] {
-            if let value = fields[name] { members.append((name.rawValue, .string(value))) }
-        }
-        if !fields.findings.isEmpty { members.append((CaseFields.findingsKey, .strings(fields.findings))) }
-        if withReport, let report { members.append(("report", .string(report))) }
-        return .object(members)
+    /// The hit as one line of JSON with the keys of the protocol; what a case does not have is left out.
+    func json(withReport: Bool) -> String {
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("rank", rank)
+        json.member("id", id)
+        json.key("score")
+        JSON.number(score, decimals: 6).write(to: &json)
+        json.member("via", via)
+        fields.write(to: &json)
+        if withReport, let report { json.member("report", report) }
+        json.endObject()
+        return String(decoding: json.bytes, as: UTF8.self)
     }
 
     /// Hits as a table for the terminal.

@@ -33,26 +33,28 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
     guard let record = try archive.get(id: id) else {
         throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])")
     }
-    var members: [(key: String, value: JSON)] = [("id", .string(record.id))]
     let fields = record.fields
-    let texts = CaseFields.Text.allCases.map { ($0.rawValue, fields[$0]) }
-    for (key, value) in texts + [("image", record.imagePath), ("image_sha256", record.imageDigest)] {
-        if let value { members.append((key, .string(value))) }
-    }
-    members.append((CaseFields.findingsKey, .strings(fields.findings)))
+    let image = [("image", record.imagePath), ("image_sha256", record.imageDigest)]
     if arguments.has("json") {
-        let metadata = fields.metadata.sorted { $0.key < $1.key }
-        members.append(("metadata", .object(metadata.map { ($0.key, JSON.string($0.value)) })))
-        members.append(("generation", .integer(Int(record.generation))))
-        if let report = record.report { members.append(("report", .string(report))) }
-        standardOutputLine(JSON.object(members).text)
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("id", record.id)
+        fields.write(to: &json, withMetadata: true, isComplete: true)
+        for (key, value) in image {
+            if let value { json.member(key, value) }
+        }
+        json.member("generation", Int(record.generation))
+        if let report = record.report { json.member("report", report) }
+        json.endObject()
+        standardOutputLine(String(decoding: json.bytes, as: UTF8.self))
         return .done
     }
     var table = TextTable([("field", .left), ("value", .left)])
-    for (key, value) in members where key != CaseFields.findingsKey {
-        if case .string(let text) = value { table.append([key, shown(text)]) }
+    table.append(["id", shown(record.id)])
+    for (key, value) in CaseFields.Text.allCases.map({ ($0.rawValue, fields[$0]) }) + image {
+        if let value { table.append([key, shown(value)]) }
     }
-    table.append(["findings", shown(fields.findings.joined(separator: ", "))])
+    table.append([CaseFields.findingsKey, shown(fields.findings.joined(separator: ", "))])
     for (key, value) in fields.metadata.sorted(by: { $0.key < $1.key }) { table.append([shown(key), shown(value)]) }
     standardOutput(table.text)
     if let report = record.report { standardOutput("\n\(report)\n") }

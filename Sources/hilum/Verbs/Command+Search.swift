@@ -141,13 +141,13 @@ private struct Question {
             switch part {
             case .text(let text):
                 kind = "text"
-                line += " text=\(Client.quoted(text))"
+                line += " text=\(Argument.quoted(text))"
             case .image(let bytes):
                 kind = "image"
                 literal = bytes
             case .id(let id):
                 kind = "id"
-                line += " id=\(Client.quoted(id))"
+                line += " id=\(Argument.quoted(id))"
             case .vector: continue
             }
             guard kinds.insert(kind).inserted else { throw CommandError.usage("--socket takes --\(kind) once") }
@@ -204,7 +204,7 @@ private func runSearch(_ arguments: Arguments) throws -> ExitStatus {
     }
     let withReport = arguments.has("report")
     if arguments.has("json") {
-        for hit in hits { standardOutputLine(hit.json(withReport: withReport).text) }
+        for hit in hits { standardOutputLine(hit.json(withReport: withReport)) }
     } else if !hits.isEmpty {
         standardOutput(FoundCase.table(hits))
         guard withReport else { return .done }

@@ -1,53 +1,90 @@
-/// Appends JSON to a byte array, for the reply path: no intermediate tree, one line, keys in the order written.
+/// Appends JSON to a byte array: no tree in between, one line, keys in the order written. `JSON` is the tree.
 ///
 /// Commas are set by the writer. Thread rule: a value type; one owner at a time.
-struct JSONWriter {
-    private(set) var bytes: [UInt8] = []
+public struct JSONWriter {
+    /// What was written so far.
+    public private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
-    init() { bytes.reserveCapacity(256) }
+    /// An empty writer.
+    public init() { bytes.reserveCapacity(256) }
 
     /// Continues `bytes`; take them back from `bytes`.
-    init(continuing bytes: consuming [UInt8]) { self.bytes = bytes }
+    public init(continuing bytes: consuming [UInt8]) { self.bytes = bytes }
 
-    mutating func beginObject() { open(UInt8(ascii: "{")) }
-    mutating func endObject() { close(UInt8(ascii: "}")) }
-    mutating func beginArray() { open(UInt8(ascii: "[")) }
-    mutating func endArray() { close(UInt8(ascii: "]")) }
+    /// Opens an object; its members follow, each a key and a value.
+    public mutating func beginObject() { open(UInt8(ascii: "{")) }
+    /// Closes the object that was opened last.
+    public mutating func endObject() { close(UInt8(ascii: "}")) }
+    /// Opens an array.
+    public mutating func beginArray() { open(UInt8(ascii: "[")) }
+    /// Closes the array that was opened last.
+    public mutating func endArray() { close(UInt8(ascii: "]")) }
 
-    mutating func key(_ name: String) {
+    /// Writes the key of a member; its value comes next.
+    public mutating func key(_ name: String) {
         separate()
         quoted(name)
         bytes.append(UInt8(ascii: ":"))
         needsComma = false
     }
 
-    mutating func string(_ value: String) {
+    /// Writes a string.
+    public mutating func string(_ value: String) {
         separate()
         quoted(value)
         needsComma = true
     }
 
-    mutating func integer(_ value: Int) {
+    /// Writes a whole number.
+    public mutating func integer(_ value: Int) {
         separate()
         appendDecimal(value)
         needsComma = true
     }
 
-    mutating func boolean(_ value: Bool) {
-        separate()
-        bytes.append(contentsOf: (value ? "true" : "false").utf8)
-        needsComma = true
+    /// Writes `true` or `false`.
+    public mutating func boolean(_ value: Bool) { literal(value ? "true" : "false") }
+
+    /// Writes `null`.
+    public mutating func null() { literal("null") }
+
+    /// Writes a number in its own spelling.
+    public mutating func number(spelled text: String) { literal(text) }
+
+    /// Writes a string as a member.
+    public mutating func member(_ name: String, _ value: String) {
+        key(name)
+        string(value)
+    }
+
+    /// Writes a whole number as a member.
+    public mutating func member(_ name: String, _ value: Int) {
+        key(name)
+        integer(value)
+    }
+
+    /// Writes an array of whole numbers as a member.
+    public mutating func member(_ name: String, _ values: [Int]) {
+        key(name)
+        beginArray()
+        for value in values { integer(value) }
+        endArray()
+    }
+
+    /// Writes an array of strings as a member.
+    public mutating func member(_ name: String, _ values: [String]) {
+        key(name)
+        beginArray()
+        for value in values { string(value) }
+        endArray()
     }
 
     /// A score: four decimals, up to six where they are not zero; null if it is not finite.
-    mutating func score(_ value: Float) {
+    public mutating func score(_ value: Float) {
+        guard value.isFinite, abs(value) < 1e9 else { return null() }
         separate()
         needsComma = true
-        guard value.isFinite, abs(value) < 1e9 else {
-            bytes.append(contentsOf: "null".utf8)
-            return
-        }
         let millionths = Int((Double(value) * 1e6).rounded())
         if millionths < 0 { bytes.append(UInt8(ascii: "-")) }
         let magnitude = millionths.magnitude
@@ -63,10 +100,9 @@ struct JSONWriter {
         }
     }
 
-    /// JSON that was made elsewhere.
-    mutating func raw(_ json: [UInt8]) {
+    private mutating func literal(_ text: String) {
         separate()
-        bytes.append(contentsOf: json)
+        bytes.append(contentsOf: text.utf8)
         needsComma = true
     }
 

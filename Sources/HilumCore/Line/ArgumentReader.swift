@@ -1,0 +1,104 @@
+/// Reads the arguments of a line of the protocol, one after the other; a pure function of its bytes.
+///
+/// ```
+/// arg   = key "=" value | key "!=" value | bare          key = [a-z_][a-z0-9_.]*
+/// value = 1*(printable, no space, no quote) | JSON string
+/// ```
+/// An argument that breaks the grammar is a fault in words, and reading goes on behind it where that is possible. A key may stand
+/// once with `=` and once with `!=`. The words name keys, never values.
+///
+/// Thread rule: a value type; one owner at a time.
+public struct ArgumentReader {
+    /// What comes next.
+    public enum Item: Sendable, Equatable {
+        /// A well-formed argument.
+        case argument(Argument)
+        /// A sentence about one that is not.
+        case fault(String)
+    }
+
+    private enum Value {
+        case text(String)
+        case fault(String)
+    }
+
+    private var scanner: LineScanner
+    private var seen: [Argument] = []
+    /// Whether a quote that is not closed makes the rest of the line a guess.
+    private var isLost = false
+
+    /// A reader of the bytes of one line, UTF-8 without a line feed.
+    public init(_ line: ArraySlice<UInt8>) { scanner = LineScanner(line) }
+
+    /// A reader that goes on where `scanner` stands.
+    public init(_ scanner: LineScanner) { self.scanner = scanner }
+
+    /// The next argument, or what is wrong with it; nil at the end of the line, and where what follows cannot be told apart.
+    public mutating func next() -> Item? {
+        scanner.skipSpaces()
+        guard !scanner.isAtEnd, !isLost else { return nil }
+        let head = scanner.takeKey()
+        switch scanner.peek {
+        case LineScanner.equals?, LineScanner.bang?: return argument(head)
+        case LineScanner.quote?:
+            skipBrokenWord()
+            return .fault("a quote may only stand after key= (write text=\"…\")")
+        default:
+            guard LineScanner.isPrintable(head), let word = String(validating: head, as: UTF8.self) else {
+                return .fault("control characters are refused")
+            }
+            return .argument(Argument(key: "", value: word))
+        }
+    }
+
+    /// - Precondition: the scanner stands on the sign.
+    private mutating func argument(_ head: ArraySlice<UInt8>) -> Item {
+        let isNegated = scanner.peek == LineScanner.bang
+        if isNegated { scanner.advance() }
+        scanner.advance()
+        guard LineScanner.isKey(head) else {
+            _ = value(of: "key")
+            return .fault("a key is a-z or _ first, then a-z, 0-9, _ or a point")
+        }
+        let key = String(decoding: head, as: UTF8.self)
+        switch value(of: key) {
+        case .fault(let text): return .fault(text)
+        case .text(let text):
+            let argument = Argument(key: key, value: text, isNegated: isNegated)
+            if seen.contains(where: { $0.key == key && $0.isNegated == isNegated }) {
+                let sign = isNegated ? "!=" : "="
+                return .fault("\(key)\(sign) stands twice in the line; join several values with commas")
+            }
+            seen.append(argument)
+            return .argument(argument)
+        }
+    }
+
+    private mutating func value(of name: String) -> Value {
+        if scanner.peek == LineScanner.quote {
+            switch scanner.takeString() {
+            case .failure(let failure):
+                isLost = !failure.isTerminated
+                return .fault("\(name)=: \(failure.reason)")
+            case .success(let text):
+                guard let next = scanner.peek, next != LineScanner.space else { return .text(text) }
+                skipBrokenWord()
+                return .fault("\(name)=: a space is expected after the closing quote")
+            }
+        }
+        let word = scanner.takeWord()
+        if word.isEmpty { return .fault("\(name)= has no value (write \(name)=\"\" for an empty one)") }
+        if word.contains(LineScanner.quote) {
+            return .fault("\(name)=: a value with a quote in it is written as a JSON string")
+        }
+        guard LineScanner.isPrintable(word), let text = String(validating: word, as: UTF8.self) else {
+            return .fault("\(name)=: control characters are refused; write them as escapes in a JSON string")
+        }
+        return .text(text)
+    }
+
+    /// Goes to the end of a malformed word; a quote in it makes the rest of the line a guess.
+    private mutating func skipBrokenWord() {
+        if scanner.takeWord().contains(LineScanner.quote) { isLost = true }
+    }
+}
