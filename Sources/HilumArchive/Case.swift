@@ -12,10 +12,14 @@ public enum ImageSource: Sendable, Equatable {
 public struct CaseInput: Sendable, Equatable {
     /// Names the case in the archive: 1 to 255 bytes of UTF-8 without control characters.
     public var id: String
+    /// Nil for a case without an image.
     public var image: ImageSource?
+    /// Nil for a case without a report.
     public var report: String?
+    /// What else is known.
     public var fields: CaseFields
 
+    /// A case; it needs an image or a report to be stored.
     public init(id: String, image: ImageSource? = nil, report: String? = nil, fields: CaseFields = CaseFields()) {
         self.id = id
         self.image = image
@@ -49,11 +53,15 @@ public struct CaseInput: Sendable, Equatable {
 
 /// A stored case.
 public struct CaseRecord: Sendable, Equatable {
+    /// Names the case in the archive.
     public var id: String
     /// Names this version of the case: never used again, and its vectors never change.
     public var number: UInt32
+    /// Of the vectors; a change of model begins a new one.
     public var generation: UInt32
+    /// Whether it has an image.
     public var hasImage: Bool
+    /// Whether it has a report.
     public var hasReport: Bool
     /// Where the image lies: as given for a file, inside of the archive for bytes.
     public var imagePath: String?
@@ -61,6 +69,7 @@ public struct CaseRecord: Sendable, Equatable {
     public var imageDigest: String?
     /// The report; nil when there is none and when the request did not ask for it.
     public var report: String?
+    /// What else is known.
     public var fields: CaseFields
 }
 
@@ -81,14 +90,20 @@ public enum VectorKind: String, Sendable, CaseIterable, Codable {
 
 /// What an archive takes.
 public enum ArchiveLimits {
+    /// UTF-8 bytes of an id.
     public static let idByteCount = 255
+    /// UTF-8 bytes of a report.
     public static let reportByteCount = 1 << 20
     /// A metadata key or value, a patient, a finding ….
     public static let fieldByteCount = 4096
+    /// Findings and keys of free metadata together.
     public static let fieldCount = 256
+    /// Bytes of an image file.
     public static let imageByteCount = 64 << 20
     /// Hits of one search.
     public static let hitCount = 10_000
+    /// The breadth of a graph search.
+    public static let ef = 100_000
     /// Cases of one transaction.
     public static let batchCount = 64
 }

@@ -4,6 +4,7 @@ import Synchronization
 public final class AtomicCounter: Sendable {
     private let value = Atomic<Int>(0)
 
+    /// A counter at 0.
     public init() {}
 
     /// Adds `amount` and returns the value from before.
@@ -12,6 +13,7 @@ public final class AtomicCounter: Sendable {
         value.add(amount, ordering: .relaxed).oldValue
     }
 
+    /// The value now.
     public var current: Int { value.load(ordering: .relaxed) }
 }
 
@@ -19,9 +21,12 @@ public final class AtomicCounter: Sendable {
 public final class AtomicFlag: Sendable {
     private let value = Atomic<Bool>(false)
 
+    /// A flag that is not raised.
     public init() {}
 
+    /// Raises the flag; it stays so.
     public func raise() { value.store(true, ordering: .releasing) }
 
+    /// Whether the flag was raised.
     public var isRaised: Bool { value.load(ordering: .acquiring) }
 }

@@ -2,20 +2,26 @@ import Foundation
 
 /// A file could not be read or written.
 public struct FileError: Error, CustomStringConvertible, Sendable {
+    /// What kind of fault it is.
     public enum Code: Sendable, Equatable {
         case notFound, notRegular, tooLarge(limitInBytes: Int), system(errno: Int32)
     }
 
+    /// What kind of fault it is.
     public let code: Code
+    /// The file or folder.
     public let path: String
+    /// The system call that failed.
     public let call: String
 
+    /// An error of a call on a path.
     public init(_ code: Code, path: String, call: String) {
         self.code = code
         self.path = path
         self.call = call
     }
 
+    /// The path and what is wrong with it, in words.
     public var description: String {
         switch code {
         case .notFound: "\(path): no such file"
@@ -31,6 +37,7 @@ public struct FileError: Error, CustomStringConvertible, Sendable {
     }
 }
 
+/// Reading and writing whole files.
 public enum FileIO {
     /// The bytes of a regular file; its size is checked against `limitInBytes` before anything is allocated.
     public static func read(_ path: String, limitInBytes: Int = Int.max) throws(FileError) -> [UInt8] {
@@ -116,6 +123,7 @@ public struct FilePieces {
         guard descriptor >= 0 else { throw .last(path: temporary, call: "open") }
     }
 
+    /// Writes the next piece.
     public func append(_ bytes: some ContiguousBytes) throws(FileError) {
         var failure: FileError?
         bytes.withUnsafeBytes { buffer in

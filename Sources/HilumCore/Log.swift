@@ -4,9 +4,11 @@ import Foundation
 ///
 /// Messages never hold report text, pixels or patient identifiers. Thread rule: any thread.
 public enum Log {
+    /// How much a message matters.
     public enum Level: Int, Comparable, Sendable {
         case debug, info, warning, error
 
+        /// Whether `left` matters less.
         public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 
@@ -20,9 +22,13 @@ public enum Log {
         }
     }()
 
+    /// Writes a message that only a developer wants.
     public static func debug(_ message: @autoclosure () -> String) { write(.debug, message) }
+    /// Writes a message about ordinary work.
     public static func info(_ message: @autoclosure () -> String) { write(.info, message) }
+    /// Writes a message about something that may need a look.
     public static func warning(_ message: @autoclosure () -> String) { write(.warning, message) }
+    /// Writes a message about something that failed.
     public static func error(_ message: @autoclosure () -> String) { write(.error, message) }
 
     private static func write(_ level: Level, _ message: () -> String) {

@@ -7,15 +7,20 @@ import Foundation
 public struct SHA256 {
     private var context = SHA256_CTX()
 
-    // The calls below return 1 always.
-    public init() { SHA256_Init(&context) }
+    /// The hash of no bytes.
+    public init() {
+        // This call and those below always return 1.
+        SHA256_Init(&context)
+    }
 
+    /// Adds bytes.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }
         // Safety: `base` is valid for `bytes.count` bytes for the length of this call; libcrypto only reads.
         SHA256_Update(&context, base, bytes.count)
     }
 
+    /// Adds the UTF-8 bytes of a text.
     public mutating func update(_ text: String) {
         var copy = text
         copy.withUTF8 { update(UnsafeRawBufferPointer($0)) }

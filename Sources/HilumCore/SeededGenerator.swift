@@ -12,6 +12,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
     private var spareNormal: Double?
 
+    /// The stream that belongs to `seed`.
     public init(seed: UInt64) {
         state = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15)
     }
@@ -25,6 +26,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         state = mixed
     }
 
+    /// The next 64 random bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         return Self.mix(state)

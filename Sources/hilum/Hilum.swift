@@ -39,7 +39,7 @@ struct Hilum {
             standardOutput(Help.overview)
             return .done
         case "--version", "-V":
-            standardOutputLine("hilum \(Help.version)")
+            standardOutputLine("hilum \(Release.version)")
             return .done
         default: break
         }

@@ -251,7 +251,7 @@ import Testing
                     do {
                         var request = SearchRequest(.text(makeReport(count % 100)))
                         request.target = thread == 0 ? .report : .case
-                        if thread == 2 { request.filter = Filter([.init(key: "view", parsing: "PA")]) }
+                        if thread == 2 { request.filter = Filter([.init(key: "view", values: [.equal("PA")])]) }
                         let response = try archive.search(request)
                         if response.hits.count != 10 { failures.withLock { $0.append("\(response.hits.count) hits") } }
                     } catch { failures.withLock { $0.append("\(error)") } }

@@ -15,7 +15,7 @@ struct Machine {
         var limits = Connection.Limits()
         change(&limits)
         connection = Connection(limits: limits, now: 0)
-        handler = RequestHandler(service: FakeArchive(caseCount: 5), configuration: ServerConfiguration())
+        handler = RequestHandler(archive: FakeArchive(caseCount: 5), configuration: ServerConfiguration())
     }
 
     /// What the daemon does with a request, in one go.
@@ -27,10 +27,11 @@ struct Machine {
             do {
                 let outcome: WriterQueue.Outcome
                 switch handler.change(work.request) {
-                case .delete(let id): outcome = .deleted(try handler.service.delete(id: id))
+                case .delete(let id): outcome = .deleted(try handler.archive.delete(id: id))
                 case .put(let make):
                     let value = try make()
-                    outcome = .put(id: value.id, try handler.service.put([value])[0])
+                    outcome = .put(
+                        id: value.id, vectorCount: value.vectorCount, try handler.archive.put([value])[0])
                 }
                 return RequestHandler.reply(to: work.request, outcome: .success(outcome))
             } catch {
@@ -232,7 +233,7 @@ struct Machine {
         }
         #expect(output == [49, 50])
         let third = connection.nextWork(now: 0)
-        #expect(third?.request.verb == "COUNT")
+        #expect(third?.request.verb == .count)
         #expect(connection.nextWork(now: 0) == nil)
     }
 
@@ -253,7 +254,7 @@ struct Machine {
         #expect(lines(output).first?.hasPrefix("@s ERR DEADLINE ") == true)
         connection.complete(ticket: work?.ticket ?? -1, Reply(bytes: [88], closes: false), now: 0.07)
         #expect(connection.pendingOutputByteCount == 0)
-        #expect(connection.nextWork(now: 0.07)?.request.verb == "PING")
+        #expect(connection.nextWork(now: 0.07)?.request.verb == .ping)
     }
 
     @Test func aDeadlineOfZeroIsAlwaysOverAndABadOneIsRefused() {

@@ -103,7 +103,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
         var ledger = InboxLedger(stillInSeconds: 1)
         ledger.see("/in/a.png", stamp(1), now: 0)
         ledger.lose("/in/a.png")
-        #expect(ledger.nextDue == nil && ledger.fileCount == 0)
+        #expect(ledger.nextDue == nil && ledger.paths.isEmpty)
         #expect(ledger.due(now: 5, limit: 64).arrivals.isEmpty)
     }
 

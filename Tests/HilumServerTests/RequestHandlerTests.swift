@@ -1,4 +1,5 @@
 import Foundation
+import HilumArchive
 import HilumCore
 import Testing
 
@@ -11,11 +12,11 @@ private func ask(_ text: String) -> [String] {
     return machine.lines
 }
 
-private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> ServiceSearch {
+private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> SearchRequest {
     guard case .request(var request) = items(line + "\n").first else { throw FakeArchive.FakeFailure() }
     request.literal = literal
-    let handler = RequestHandler(service: FakeArchive(), configuration: ServerConfiguration())
-    return try handler.makeSearch(request)
+    let handler = RequestHandler(archive: FakeArchive(), configuration: ServerConfiguration())
+    return try SearchVerb(request, handler).search
 }
 
 @Suite struct RequestHandlerTests {
@@ -45,25 +46,25 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
         let search = try makeSearch(
             "SEARCH text=a w.text=0.25 id=b vec=f32:AACAPwAAAAAAAAAAAAAAAA== k=7 ef=99 exact=1 target=image min_score=-0.5 self=0"
                 + " view=PA,AP date=2019..2020 date!=2019-06..  site!=B")
-        #expect(search.queries.count == 3)
-        #expect(search.queries[0] == (.text("a"), 0.25))
-        #expect(search.queries[1] == (.id("b"), 1))
-        #expect(search.queries[2] == (.vector([1, 0, 0, 0]), 1))
+        #expect(search.parts.count == 3)
+        #expect(search.parts[0] == SearchRequest.Part(.text("a"), weight: 0.25))
+        #expect(search.parts[1] == SearchRequest.Part(.id("b"), weight: 1))
+        #expect(search.parts[2] == SearchRequest.Part(.vector([1, 0, 0, 0]), weight: 1))
         #expect(search.k == 7 && search.ef == 99 && search.isExact && search.target == .image)
-        #expect(search.minimumScore == -0.5 && !search.includesSelf)
+        #expect(search.minScore == -0.5 && !search.includesSelf)
         #expect(
-            search.conditions == [
-                ServiceCondition(key: "view", values: [.equal("PA"), .equal("AP")]),
-                ServiceCondition(key: "date", values: [.range(from: "2019", to: "2020")]),
-                ServiceCondition(key: "date", values: [.range(from: "2019-06", to: nil)], isNegated: true),
-                ServiceCondition(key: "site", values: [.equal("B")], isNegated: true),
+            search.filter.conditions == [
+                Filter.Condition(key: "view", values: [.equal("PA"), .equal("AP")]),
+                Filter.Condition(key: "date", values: [.range(lower: "2019", upper: "2020")]),
+                Filter.Condition(key: "date", values: [.range(lower: "2019-06", upper: nil)], isNegated: true),
+                Filter.Condition(key: "site", values: [.equal("B")], isNegated: true),
             ])
     }
 
     @Test func aRecallTakesThePlaceOfEf() throws {
         for (text, recall) in [("0.95", 0.95), ("1", 1), ("0.001", 0.001), ("9e-1", 0.9)] {
             let search = try makeSearch("SEARCH text=a recall=\(text)")
-            #expect(search.recall == recall && search.ef == nil && search.conditions.isEmpty)
+            #expect(search.recall == recall && search.ef == nil && search.filter.isEmpty)
         }
         #expect(try makeSearch("SEARCH text=a recall=0.9 exact=1").isExact)
         #expect(try makeSearch("SEARCH text=a").recall == nil)
@@ -78,7 +79,7 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
 
     @Test func metricsAreFamiliesThatPrometheusReads() throws {
         let lines = ask("PING\nNOSUCH\nNONSENSE\nCOUNT\n@m METRICS")
-        #expect(lines.last == "@m OK families=6")
+        #expect(lines.last == "@m OK families=13")
         var text = ""
         for line in lines.dropFirst(4).dropLast() {
             #expect(line.hasPrefix("@m {"))
@@ -91,7 +92,7 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
             "# HELP hilum_requests_total Requests by verb.", "# TYPE hilum_requests_total counter",
             "hilum_requests_total{verb=\"PING\"} 1", "hilum_requests_total{verb=\"METRICS\"} 1",
             "hilum_requests_total{verb=\"other\"} 2", "hilum_request_seconds_count{verb=\"COUNT\"} 1",
-            "hilum_requests_running 1", "fake_cases 5", "# TYPE fake_idle_total counter",
+            "hilum_requests_running 1", "hilum_cases 5", "# TYPE hilum_deletions_total counter",
         ] {
             #expect(text.split(separator: "\n").contains { $0 == line }, "\(line) is missing")
         }
@@ -108,8 +109,8 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
 
     @Test func octetsAreAnImage() throws {
         let search = try makeSearch("SEARCH w.image=2 text=a", literal: [0x89, 1])
-        #expect(search.queries.count == 2)
-        #expect(search.queries[1] == (.image([0x89, 1]), 2))
+        #expect(search.parts.count == 2)
+        #expect(search.parts[1] == SearchRequest.Part(.image([0x89, 1]), weight: 2))
     }
 
     @Test(
@@ -201,17 +202,17 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
     }
 
     @Test("EXPLAIN answers with one object for the text and one a word") func explains() {
-        let place = #""hottest":{"row":0,"column":1,"x":8,"y":0,"width":8,"height":16}"#
+        let place = #""hottest":{"row":0,"column":1,"x":8,"y":0,"width":8,"height":8}"#
         let lines = ask("@t EXPLAIN id=case1 text=\"left effusion\"")
         #expect(
             lines == [
-                #"@t {"score":0.2500,"rows":1,"columns":2,"reference_images":3,"evidence":1.0000,"# + place
-                    + #","heat":[0.0000,1.0000]}"#,
+                #"@t {"score":0.2500,"rows":2,"columns":2,"reference_images":3,"evidence":1.0000,"# + place
+                    + #","heat":[0.0000,1.0000,0.0000,0.0000]}"#,
                 #"@t {"word":"left","start":0,"end":1,"weight":0.5000,"evidence":0.0000,"# + place
-                    + #","heat":[0.0000,0.0000]}"#,
+                    + #","heat":[0.0000,0.0000,0.0000,0.0000]}"#,
                 #"@t {"word":"effusion","start":1,"end":2,"weight":0.5000,"evidence":1.0000,"# + place
-                    + #","heat":[0.0000,1.0000]}"#,
-                "@t OK words=2 patches=2",
+                    + #","heat":[0.0000,1.0000,0.0000,0.0000]}"#,
+                "@t OK words=2 patches=4",
             ])
     }
 
@@ -228,7 +229,7 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Servi
     }
 
     @Test func whoMayNotWriteIsToldSo() {
-        let handler = RequestHandler(service: FakeArchive(), configuration: ServerConfiguration())
+        let handler = RequestHandler(archive: FakeArchive(), configuration: ServerConfiguration())
         guard case .reply(let reply) = handler.route(Request(verb: "PUT"), mayWrite: false) else {
             Issue.record("not refused")
             return

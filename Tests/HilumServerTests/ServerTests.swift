@@ -1,4 +1,5 @@
 import Foundation
+import HilumArchive
 import HilumCore
 import Synchronization
 import Testing
@@ -303,10 +304,10 @@ import Testing
     @Test func oneBadCaseDoesNotTakeItsNeighboursWithIt() throws {
         let archive = FakeArchive()
         archive.state.withLock { $0.isPutBroken = true }
-        let writer = WriterQueue(service: archive)
+        let writer = WriterQueue(archive: archive)
         let outcomes = Mutex<[Int: String]>([:])
         for number in 0..<20 {
-            let isQueued = writer.submit(.put { ServiceCase(id: "c\(number)", report: "x") }) { outcome in
+            let isQueued = writer.submit(.put { CaseInput(id: "c\(number)", report: "x") }) { outcome in
                 outcomes.withLock { $0[number] = "\(outcome)" }
             }
             #expect(isQueued)
@@ -314,14 +315,14 @@ import Testing
         writer.start()
         writer.stop()
         #expect(outcomes.withLock { $0.count } == 20)
-        #expect(archive.count([]) == 20)
+        #expect(archive.count(Filter()) == 20)
     }
 
     /// A search that ends after the loop has been released must not write into whatever has the number of its eventfd by then.
     @Test func aReplyThatComesAfterTheLoopHasGoneWakesNobodyElse() throws {
         let folder = try TemporaryFolder()
         let archive = FakeArchive()
-        let handler = RequestHandler(service: archive, configuration: ServerConfiguration(), roots: ImageRoots())
+        let handler = RequestHandler(archive: archive, configuration: ServerConfiguration(), roots: ImageRoots())
         let pool = WorkerPool(threadCount: 1)
         var stop: [Int32] = [-1, -1]
         #expect(pipe(&stop) == 0)
@@ -332,7 +333,7 @@ import Testing
         do {
             let made = try EventLoop(
                 listener: listener.descriptor, stop: stop[0], handler: handler, pool: pool,
-                writer: WriterQueue(service: archive))
+                writer: WriterQueue(archive: archive))
             loop = made
             mailbox = made.mailbox
         }
@@ -347,13 +348,13 @@ import Testing
 
     @Test func idleTimeIsUsedOnlyWhileNoRequestRuns() throws {
         let archive = FakeArchive()
-        for _ in 0..<3 { _ = try archive.search(ServiceSearch(queries: [(.text("a"), 1)])) }
+        for _ in 0..<3 { _ = try archive.search(SearchRequest(.text("a"))) }
         let isFree = AtomicFlag()
         let looks = AtomicCounter()
         var limits = WriterQueue.Limits()
         limits.idlePauseInSeconds = 0.001
         limits.idleLookInSeconds = 0.001
-        let writer = WriterQueue(service: archive, limits: limits) {
+        let writer = WriterQueue(archive: archive, limits: limits) {
             looks.increment()
             return isFree.isRaised
         }
@@ -366,19 +367,19 @@ import Testing
         let seen = looks.current
         // A change is done as ever, and idle time goes on after it.
         let isStored = AtomicFlag()
-        #expect(writer.submit(.put { ServiceCase(id: "a", report: "x") }) { _ in isStored.raise() })
+        #expect(writer.submit(.put { CaseInput(id: "a", report: "x") }) { _ in isStored.raise() })
         #expect(eventually { isStored.isRaised && looks.current > seen + 3 })
-        _ = try archive.search(ServiceSearch(queries: [(.text("a"), 1)]))
+        _ = try archive.search(SearchRequest(.text("a")))
         #expect(eventually { archive.state.withLock { $0.idleCount } == 4 })
     }
 
     @Test func changesOfOneCaseKeepTheirOrder() throws {
         let archive = FakeArchive()
-        let writer = WriterQueue(service: archive)
-        for number in 0..<10 { #expect(writer.submit(.put { ServiceCase(id: "a", report: "\(number)") }) { _ in }) }
+        let writer = WriterQueue(archive: archive)
+        for number in 0..<10 { #expect(writer.submit(.put { CaseInput(id: "a", report: "\(number)") }) { _ in }) }
         #expect(writer.submit(.delete(id: "a")) { _ in })
-        #expect(writer.submit(.put { ServiceCase(id: "a", report: "last") }) { _ in })
-        #expect(writer.submit(.put { ServiceCase(id: "b", report: "given up") }, isCancelled: { true }) { _ in })
+        #expect(writer.submit(.put { CaseInput(id: "a", report: "last") }) { _ in })
+        #expect(writer.submit(.put { CaseInput(id: "b", report: "given up") }, isCancelled: { true }) { _ in })
         writer.start()
         writer.stop()
         #expect(archive.get(id: "a")?.report == "last")

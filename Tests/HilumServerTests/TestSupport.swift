@@ -1,9 +1,11 @@
 import Foundation
-import HilumArchive
 import HilumCore
+import HilumImaging
 import Synchronization
 import Testing
 
+@testable import HilumArchive
+@testable import HilumMCR
 @testable import HilumServer
 
 /// A folder of its own that goes away with its owner.
@@ -39,12 +41,12 @@ func eventually(within seconds: Double = 20, _ condition: () throws -> Bool) ret
     }
 }
 
-/// An archive in memory. Its "vectors" have four dimensions; a text is found when a case's report contains it.
-final class FakeArchive: ArchiveService {
+/// An archive in memory. Its "vectors" have four dimensions; every search finds all cases that its filter lets through.
+final class FakeArchive: ServedArchive {
     struct State {
-        var cases: [String: ServiceCase] = [:]
+        var cases: [String: CaseInput] = [:]
         var batches: [Int] = []
-        var searches: [ServiceSearch] = []
+        var searches: [SearchRequest] = []
         var runningSearches = 0
         var mostRunningSearches = 0
         var isClosed = false
@@ -54,109 +56,112 @@ final class FakeArchive: ArchiveService {
         var idleCount = 0
     }
 
+    let modelID: String? = "fake-model"
+    let dimension: Int? = 4
+    let recall = RecallEstimator()
     let state = Mutex(State())
     /// Searches for "wait" and puts of "wait…" stand still until this is raised.
     let gate = AtomicFlag()
 
     init(caseCount: Int = 0) {
         for number in 0..<caseCount {
-            var value = ServiceCase(id: "case\(number)", report: "effusion number \(number)")
-            value.fields.view = number % 2 == 0 ? "PA" : "AP"
+            let fields = CaseFields(view: number % 2 == 0 ? "PA" : "AP")
+            let value = CaseInput(id: "case\(number)", report: "effusion number \(number)", fields: fields)
             state.withLock { $0.cases[value.id] = value }
         }
     }
 
-    func facts() -> ServiceFacts {
-        ServiceFacts(modelID: "fake-model", dimension: 4, generation: 1, caseCount: state.withLock { $0.cases.count })
+    func stats() -> ArchiveStats {
+        let count = state.withLock { $0.cases.count }
+        return ArchiveStats(
+            cases: count, images: 0, reports: count, imageNodes: 0, reportNodes: count, dimension: 4,
+            model: "fake-model", generation: 1, mapBytes: 0, fileBytes: 0, graphBytes: 0, checkpoint: 0,
+            changesSinceCheckpoint: 0, deletions: 0, formatVersion: 1)
     }
 
-    func search(_ search: ServiceSearch) throws -> ServiceAnswer {
+    func search(_ request: SearchRequest) throws -> SearchResponse {
         state.withLock {
-            $0.searches.append(search)
+            $0.searches.append(request)
             $0.runningSearches += 1
             $0.mostRunningSearches = max($0.mostRunningSearches, $0.runningSearches)
         }
         defer { state.withLock { $0.runningSearches -= 1 } }
         var words = ""
-        for (query, _) in search.queries {
-            switch query {
+        for part in request.parts {
+            switch part.query {
             case .text(let text): words = text
             case .id(let id):
-                guard get(id: id) != nil else { throw ServerError.refused(.notFound, "no case has this id") }
+                guard get(id: id) != nil else { throw ArchiveError(.notFound, "no case has this id") }
             case .vector(let vector):
-                guard vector.count == 4 else { throw ServerError.refused(.badVector, "4 floats are needed") }
+                guard vector.count == 4 else { throw ArchiveError(.badVector, "4 floats are needed") }
             case .image(let bytes):
-                guard bytes.first == 0x89 else { throw ServerError.refused(.badImage, "not a PNG") }
+                guard bytes.first == 0x89 else { throw ArchiveError(.badImage, "not a PNG") }
             }
         }
         if words == "wait" { _ = eventually { gate.isRaised } }
         if words == "crash" { throw FakeFailure() }
         let all = state.withLock { $0.cases.values.sorted { $0.id < $1.id } }
-        let matching = all.filter { Self.matches($0, search.conditions) }
-        let hits = matching.prefix(search.k).enumerated().map { index, value in
-            ServiceHit(score: 0.9 - Float(index) * 0.01, via: "report", record: Self.record(value))
+        let matching = all.filter { Self.matches($0, request.filter) }
+        let hits = matching.prefix(request.k).enumerated().map { index, value in
+            Hit(
+                rank: index + 1, id: value.id, score: 0.9 - Float(index) * 0.01, via: .report,
+                record: Self.record(value))
         }
-        return ServiceAnswer(
-            hits: Array(hits), generation: 1, ef: search.ef ?? 64, visited: all.count, microseconds: 7,
-            isShortOfFilter: !search.conditions.isEmpty && matching.count < search.k,
-            expectedRecall: search.recall.map { min(1, $0 + 0.01) })
+        return SearchResponse(
+            hits: Array(hits), generation: 1, ef: request.ef ?? 64, visited: all.count, microseconds: 7,
+            isExact: false, expectedRecall: request.recall.map { min(1, $0 + 0.01) },
+            isShortOfFilter: !request.filter.isEmpty && matching.count < request.k)
     }
 
-    /// Two patches; each word's evidence is its number.
-    func explain(_ image: ServiceExplainedImage, text: String) throws -> ServiceExplanation {
-        switch image {
-        case .id(let id): if get(id: id) == nil { throw ServerError.refused(.notFound, "no case has this id") }
-        case .image(let bytes): if bytes.first != 0x89 { throw ServerError.refused(.badImage, "not a PNG") }
-        }
-        let place = ServiceExplanation.Place(row: 0, column: 1, x: 8, y: 0, width: 8, height: 16)
+    /// Four patches of 8 by 8 pixels, the second the hottest; each word's evidence is its number.
+    func explain(_ image: GrayImage, text: String) -> Explanation {
         let words = text.split(separator: " ").enumerated().map { index, word in
-            ServiceExplanation.Word(
-                text: String(word), range: index..<(index + 1), weight: 0.5,
-                map: ServiceExplanation.Map(total: Float(index), heat: [0, Float(index)], hottest: place))
+            Explanation.Word(
+                text: String(word), byteRange: index..<(index + 1), weight: 0.5,
+                evidence: [0, Float(index), 0, 0], wholeImage: 0)
         }
-        return ServiceExplanation(
-            score: 0.25, rows: 1, columns: 2, referenceCount: 3,
-            whole: ServiceExplanation.Map(total: 1, heat: [0, 1], hottest: place), words: words)
+        return Explanation(
+            score: 0.25, total: 1, heat: [0, 1, 0, 0], patchWeights: [0.25, 0.25, 0.25, 0.25], words: words,
+            grid: PatchGrid(side: 2, patchSide: 8, imageWidth: image.width, imageHeight: image.height),
+            referenceCount: 3, isContrasted: true)
     }
 
-    func put(_ cases: [ServiceCase]) throws -> [ServicePutOutcome] {
-        if cases.contains(where: { $0.id.hasPrefix("wait") }) { _ = eventually { gate.isRaised } }
+    /// Every case has the same image of 16 by 16 pixels.
+    func imageBytes(of id: String) throws -> [UInt8] {
+        guard get(id: id) != nil else { throw ArchiveError(.notFound, "no case has this id") }
+        return try PNGEncoder.encode(
+            GrayImage(width: 16, height: 16, samples: [UInt16](repeating: 0, count: 256)), bitDepth: 8)
+    }
+
+    func put(_ inputs: [CaseInput]) throws -> [PutOutcome] {
+        if inputs.contains(where: { $0.id.hasPrefix("wait") }) { _ = eventually { gate.isRaised } }
         return try state.withLock { state in
-            if state.isDiskFull { throw ServerError.refused(.io, "the disk is full") }
-            if state.isPutBroken && cases.count > 1 { throw ServerError.refused(.badImage, "one of them is bad") }
-            state.batches.append(cases.count)
-            return cases.map { value in
+            if state.isDiskFull { throw ArchiveError(.io, "the disk is full") }
+            if state.isPutBroken && inputs.count > 1 { throw ArchiveError(.badImage, "one of them is bad") }
+            state.batches.append(inputs.count)
+            return inputs.map { value in
                 if case .bytes(let bytes) = value.image, bytes.first != 0x89 {
-                    return .refused(.badImage, reason: "not a PNG")
+                    return .refused(ArchiveError(.badImage, "not a PNG"))
                 }
                 if case .file(let path) = value.image, let bytes = try? FileIO.read(path), bytes.first != 0x89 {
-                    return .refused(.badImage, reason: "not a PNG")
+                    return .refused(ArchiveError(.badImage, "not a PNG"))
                 }
-                let vectors = (value.image == nil ? 0 : 1) + (value.report == nil ? 0 : 1)
-                if state.cases[value.id] == value { return .unchanged(vectors: vectors) }
+                if state.cases[value.id] == value { return .unchanged }
                 state.cases[value.id] = value
-                return .stored(vectors: vectors)
+                return .stored(vectors: value.vectorCount)
             }
         }
     }
 
     func delete(id: String) -> Bool { state.withLock { $0.cases.removeValue(forKey: id) != nil } }
-    func get(id: String) -> ServiceRecord? { state.withLock { $0.cases[id] }.map(Self.record) }
-    func vectors(id: String) -> ServiceVectors? { ServiceVectors(image: nil, report: [1, 0, 0, 0]) }
-    func count(_ conditions: [ServiceCondition]) -> Int {
-        state.withLock { $0.cases.values.filter { Self.matches($0, conditions) }.count }
-    }
-    func statisticsAsJSON() -> [UInt8] { Array("{\"cases\":\(state.withLock { $0.cases.count })}".utf8) }
-    func metrics() -> [MetricFamily] {
-        return [
-            MetricFamily("fake_cases", .gauge, "Cases.", [.init(Double(state.withLock { $0.cases.count }))]),
-            MetricFamily(
-                "fake_idle_total", .counter, "Moments of idle time.", [.init(Double(state.withLock { $0.idleCount }))]),
-        ]
+    func get(id: String) -> CaseRecord? { state.withLock { $0.cases[id] }.map(Self.record) }
+    func vectors(id: String) -> [VectorKind: [Float]]? { [.report: [1, 0, 0, 0]] }
+    func count(_ filter: Filter) -> Int {
+        state.withLock { $0.cases.values.filter { Self.matches($0, filter) }.count }
     }
 
     /// Every search leaves one piece of work for idle time.
-    func useIdleTime(seconds: Double, isInterrupted: () -> Bool) -> Bool {
+    func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) -> Bool {
         state.withLock { state in
             guard state.idleCount < state.searches.count else { return false }
             state.idleCount += 1
@@ -164,27 +169,25 @@ final class FakeArchive: ArchiveService {
         }
     }
 
-    func maintain() {}
+    func clearDeadReaders() {}
     func close() { state.withLock { $0.isClosed = true } }
 
     struct FakeFailure: Error {}
 
-    private static func matches(_ value: ServiceCase, _ conditions: [ServiceCondition]) -> Bool {
-        conditions.allSatisfy { condition in
+    private static func matches(_ value: CaseInput, _ filter: Filter) -> Bool {
+        filter.conditions.allSatisfy { condition in
             let text = condition.key == "view" ? value.fields.view : value.fields.metadata[condition.key]
             let isOne = condition.values.contains { $0 == .equal(text ?? "") }
             return isOne != condition.isNegated
         }
     }
 
-    private static func record(_ value: ServiceCase) -> ServiceRecord {
-        var record = ServiceRecord(id: value.id)
-        record.hasImage = value.image != nil
-        if case .file(let path) = value.image { record.imagePath = path }
-        record.hasReport = value.report != nil
-        record.report = value.report
-        record.fields = value.fields
-        return record
+    private static func record(_ value: CaseInput) -> CaseRecord {
+        var path: String?
+        if case .file(let file) = value.image { path = file }
+        return CaseRecord(
+            id: value.id, number: 1, generation: 1, hasImage: value.image != nil, hasReport: value.report != nil,
+            imagePath: path, imageDigest: nil, report: value.report, fields: value.fields)
     }
 }
 
@@ -205,7 +208,7 @@ final class RunningServer: Sendable {
         configuration.handlesSignals = false
         change(&configuration)
         socketPath = "\(folder.path)/s"
-        let server = Server(archive: archive, socketPath: socketPath, inbox: inbox, configuration: configuration)
+        let server = Server(serving: archive, socketPath: socketPath, inbox: inbox, configuration: configuration)
         self.server = server
         self.archive = archive
         self.folder = folder

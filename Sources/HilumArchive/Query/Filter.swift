@@ -14,9 +14,12 @@ public struct Filter: Sendable, Equatable {
     public struct Condition: Sendable, Equatable {
         /// `id`, `patient`, `modality`, `view`, `date`, `site`, `finding` (or `findings`) or any key of the metadata.
         public var key: String
+        /// One of them has to match.
         public var values: [Value]
+        /// Whether none of them may match.
         public var isNegated: Bool
 
+        /// A condition.
         public init(key: String, values: [Value], isNegated: Bool = false) {
             self.key = key
             self.values = values
@@ -66,7 +69,8 @@ public struct Filter: Sendable, Equatable {
             switch item {
             case .fault(let text): throw ArchiveError(.badRequest, text)
             case .argument(let argument) where argument.key.isEmpty:
-                throw ArchiveError(.badRequest, "part \(arguments.count + 1) of the filter is not of the form key=value")
+                throw ArchiveError(
+                    .badRequest, "part \(arguments.count + 1) of the filter is not of the form key=value")
             case .argument(let argument): arguments.append(argument)
             }
         }

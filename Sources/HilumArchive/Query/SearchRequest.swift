@@ -28,12 +28,15 @@ public enum SearchTarget: String, Sendable, CaseIterable, Codable {
 }
 
 /// A question to an archive.
-public struct SearchRequest: Sendable {
-    public struct Part: Sendable {
+public struct SearchRequest: Sendable, Equatable {
+    /// One part of the question.
+    public struct Part: Sendable, Equatable {
+        /// What is asked.
         public var query: Query
         /// How much it counts; below 0 it pushes away.
         public var weight: Float
 
+        /// A part; it counts once unless said otherwise.
         public init(_ query: Query, weight: Float = 1) {
             self.query = query
             self.weight = weight
@@ -51,7 +54,9 @@ public struct SearchRequest: Sendable {
     public var recall: Double?
     /// Compares with every vector instead of walking the graph.
     public var isExact = false
+    /// What is searched.
     public var target = SearchTarget.case
+    /// Which cases may be hits.
     public var filter = Filter()
     /// Leaves out hits below this cosine.
     public var minScore: Float?
@@ -60,8 +65,10 @@ public struct SearchRequest: Sendable {
     /// Whether the hits' records bring their reports.
     public var includesReports = false
 
+    /// A question of several parts.
     public init(_ parts: [Part]) { self.parts = parts }
 
+    /// A question of one part.
     public init(_ query: Query) { parts = [Part(query)] }
 }
 
@@ -69,11 +76,13 @@ public struct SearchRequest: Sendable {
 public struct Hit: Sendable {
     /// From 1.
     public var rank: Int
+    /// Of the case.
     public var id: String
     /// The cosine, in [-1, 1].
     public var score: Float
     /// The kind of vector that was near.
     public var via: VectorKind
+    /// What is stored of the case.
     public var record: CaseRecord
 }
 
@@ -81,11 +90,15 @@ public struct Hit: Sendable {
 public struct SearchResponse: Sendable {
     /// The best first; equal scores in the order in which the cases were stored.
     public var hits: [Hit]
+    /// Of the vectors that were searched.
     public var generation: Int
+    /// The breadth of the graph search.
     public var ef: Int
     /// Nodes that the search looked at.
     public var visited: Int
+    /// How long the search took.
     public var microseconds: Int
+    /// Whether every vector was compared.
     public var isExact: Bool
     /// The recall that is known of searches like this one, for a request that asked for one; nil while too little is known.
     public var expectedRecall: Double?

@@ -118,7 +118,7 @@ public struct JSONReader {
         case UInt8(ascii: "\""): return .string
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .boolean
         case UInt8(ascii: "n"): return .null
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+        case .some(let byte) where byte == UInt8(ascii: "-") || 48...57 ~= byte: return .number
         default: throw malformed("a value is missing")
         }
     }

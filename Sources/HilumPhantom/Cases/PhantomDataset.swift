@@ -175,7 +175,7 @@ public enum PhantomDataset {
     }
 
     /// A lesion; what it does not have is left out.
-    private static func write(_ finding: Finding, to json: inout JSONWriter) {
+    private static func write(_ finding: PhantomFinding, to json: inout JSONWriter) {
         json.beginObject()
         if let box = finding.box { json.member("box", [box.x, box.y, box.width, box.height]) }
         let texts = [

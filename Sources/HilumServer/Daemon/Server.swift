@@ -1,5 +1,6 @@
 import CHilumSystem
 import Foundation
+import HilumArchive
 import HilumCore
 import Synchronization
 
@@ -7,25 +8,21 @@ import Synchronization
 ///
 /// ```
 ///  clients ═ epoll ═ EventLoop ─ one Connection each ─┬─ WorkerPool ── searches ──┐
-///                       ↑ eventfd                     └─ WriterQueue ─ changes ───┤── ArchiveService
+///                       ↑ eventfd                     └─ WriterQueue ─ changes ───┤── ServedArchive
 ///                       └──────────── replies ────────────────────────────────────┘
 ///  inbox ═ inotify ═ InboxWatcher ──────────────────────── WriterQueue ───────────┘
 /// ```
-/// | file | holds |
+/// | folder | holds |
 /// | --- | --- |
-/// | `RequestLine`, `RequestParser`, `Request` | the grammar; pure |
-/// | `Connection` | one client as a state machine; pure |
-/// | `RequestHandler` (+ `Arguments`, `Search`), `RequestMetrics` | what the verbs do; what is counted of them |
-/// | `Reply`, `JSONWriter`, `VectorText` | the bytes of replies |
-/// | `ArchiveService`, `ArchiveBackend` | what the daemon needs of an archive; an `Archive` as such |
-/// | `WriterQueue`, `BlockingQueue` | one writer with group commit, and idle time; worker threads |
-/// | `EventLoop`, `ListeningSocket`, `ImageRoots` | the socket shell |
-/// | `InboxLedger`, `InboxWatcher` | what lies in the inbox (pure); watching it |
-/// | `Client` | the other end of the socket |
+/// | `Protocol/` | the grammar of requests and the bytes of replies; pure |
+/// | `Verbs/` | what each verb makes of its arguments, and its reply; what is counted of requests |
+/// | `Socket/` | `Connection`, one client as a pure state machine; the event loop; `Client`, the other end |
+/// | `Inbox/` | what lies in the inbox (pure); watching it |
+/// | `Daemon/` | this type; what it needs of an archive; one writer with group commit and idle time; worker threads |
 ///
 /// Thread rule: `run` on one thread, `stop` from any.
 public final class Server: Sendable {
-    private let service: any ArchiveService
+    private let archive: any ServedArchive
     private let socketPath: String
     private let inbox: String?
     private let configuration: ServerConfiguration
@@ -33,15 +30,24 @@ public final class Server: Sendable {
     /// An eventfd, raised by `stop` and by signals; -1 when it could not be made.
     private let stopDescriptor: Int32
 
+    /// A daemon over an archive that is open for writing.
+    ///
     /// - Parameters:
     ///   - archive: closed by `run` when it returns.
     ///   - socketPath: at most 107 bytes.
     ///   - inbox: a folder to take cases from; nil for none.
-    public init(
-        archive: any ArchiveService, socketPath: String, inbox: String? = nil,
+    public convenience init(
+        archive: Archive, socketPath: String, inbox: String? = nil,
         configuration: ServerConfiguration = ServerConfiguration()
     ) {
-        service = archive
+        self.init(serving: archive, socketPath: socketPath, inbox: inbox, configuration: configuration)
+    }
+
+    init(
+        serving archive: any ServedArchive, socketPath: String, inbox: String? = nil,
+        configuration: ServerConfiguration = ServerConfiguration()
+    ) {
+        self.archive = archive
         self.socketPath = socketPath
         self.inbox = inbox
         self.configuration = configuration
@@ -68,10 +74,10 @@ public final class Server: Sendable {
             let listener = try ListeningSocket(path: socketPath)
             try serve(listener.descriptor)
             // The socket goes last: whoever waits for it to go may open the archive at once.
-            try service.close()
+            archive.close()
             listener.close()
         } catch {
-            try? service.close()
+            archive.close()
             throw error
         }
         Log.info("stopped: \(socketPath)")
@@ -88,7 +94,7 @@ public final class Server: Sendable {
             )
         }
         let roots = try ImageRoots(configuration.imageRoots)
-        let facts = try service.facts()
+        let caseCount = try archive.stats().cases
         if configuration.handlesSignals {
             guard hilum_signals_install(stopDescriptor) == 0 else {
                 throw ServerError(
@@ -96,14 +102,14 @@ public final class Server: Sendable {
             }
         }
         defer { if configuration.handlesSignals { hilum_signals_restore() } }
-        let handler = RequestHandler(service: service, configuration: configuration, roots: roots)
-        let writer = WriterQueue(service: service) { handler.metrics.runningCount == 0 }
+        let handler = RequestHandler(archive: archive, configuration: configuration, roots: roots)
+        let writer = WriterQueue(archive: archive) { handler.metrics.runningCount == 0 }
         writer.start()
         defer { writer.stop() }
         var watcher: InboxWatcher?
         if let inbox {
             let made = try InboxWatcher(
-                folder: inbox, service: service, writer: writer, configuration: configuration.inbox)
+                folder: inbox, archive: archive, writer: writer, configuration: configuration.inbox)
             made.start()
             watcher = made
         }
@@ -111,7 +117,7 @@ public final class Server: Sendable {
         let pool = WorkerPool(threadCount: configuration.workerCount)
         defer { pool.stop() }
         let loop = try EventLoop(listener: listener, stop: stopDescriptor, handler: handler, pool: pool, writer: writer)
-        Log.info("started: \(socketPath), \(facts.caseCount) cases, model \(facts.modelID.prefix(12))")
+        Log.info("started: \(socketPath), \(caseCount) cases, model \((archive.modelID ?? "none yet").prefix(12))")
         serving.raise()
         try loop.run()
         Log.info("stopping: \(socketPath)")

@@ -1,23 +1,25 @@
+import HilumArchive
 import HilumCore
 import Synchronization
 
 /// The one way into the archive for changes: a single thread that gathers what waits into one commit.
 ///
 /// ```
-/// submit ─→ queue ─→ up to 64 cases or 5 ms ─→ ArchiveService.put (one durable commit) ─→ each request's completion
+/// submit ─→ queue ─→ up to 64 cases or 5 ms ─→ ServedArchive.put (one durable commit) ─→ each request's completion
 /// ```
-/// While no change waits and no search runs, a tenth of the thread's time at most goes to `ArchiveService.useIdleTime`, a few
+/// While no change waits and no search runs, a tenth of the thread's time at most goes to `ServedArchive.estimateRecall`, a few
 /// milliseconds at once. A case that comes alone is not kept waiting longer than that. Changes take effect in the order in which they were submitted.
 /// Thread rule: any thread; completions run on the writer thread and must not block.
 final class WriterQueue: Sendable {
     enum Change: Sendable {
         /// Makes the case on the writer thread (it may read a file); throws what the client is told.
-        case put(@Sendable () throws -> ServiceCase)
+        case put(@Sendable () throws -> CaseInput)
         case delete(id: String)
     }
 
     enum Outcome: Sendable, Equatable {
-        case put(id: String, ServicePutOutcome)
+        /// With how many vectors the case has or would have.
+        case put(id: String, vectorCount: Int, PutOutcome)
         case deleted(Bool)
     }
 
@@ -31,7 +33,7 @@ final class WriterQueue: Sendable {
     }
 
     struct Limits: Sendable {
-        var batchCount = 64
+        var batchCount = ArchiveLimits.batchCount
         var gatherInSeconds = 0.005
         var maintenanceInSeconds = 60.0
         /// Idle time is used for so long at once,
@@ -45,16 +47,16 @@ final class WriterQueue: Sendable {
     }
 
     private let queue = BlockingQueue<Item>()
-    private let service: any ArchiveService
+    private let archive: any ServedArchive
     private let limits: Limits
     /// Whether no request runs on another thread.
     private let isIdle: @Sendable () -> Bool
     private let thread: Mutex<WorkerThread?> = Mutex(nil)
 
     init(
-        service: any ArchiveService, limits: Limits = Limits(), isIdle: @escaping @Sendable () -> Bool = { true }
+        archive: any ServedArchive, limits: Limits = Limits(), isIdle: @escaping @Sendable () -> Bool = { true }
     ) {
-        self.service = service
+        self.archive = archive
         self.limits = limits
         self.isIdle = isIdle
     }
@@ -93,7 +95,7 @@ final class WriterQueue: Sendable {
             perform(items)
             if monotonicSeconds() - lastMaintenance >= limits.maintenanceInSeconds {
                 lastMaintenance = monotonicSeconds()
-                do { try service.maintain() } catch { Log.warning("maintenance: \(type(of: error))") }
+                do { try archive.clearDeadReaders() } catch { Log.warning("maintenance: \(type(of: error))") }
             }
         }
     }
@@ -108,7 +110,7 @@ final class WriterQueue: Sendable {
             pause = limits.idlePauseInSeconds
             guard isIdle() else { continue }
             do {
-                let isMoreLeft = try service.useIdleTime(seconds: limits.idleWorkInSeconds) {
+                let isMoreLeft = try archive.estimateRecall(forSeconds: limits.idleWorkInSeconds) {
                     !isIdle() || !queue.isEmpty
                 }
                 if !isMoreLeft { pause = limits.idleLookInSeconds }
@@ -121,7 +123,7 @@ final class WriterQueue: Sendable {
 
     /// Runs of puts of different cases are one commit each; a delete, or a case that is in the run, ends a run.
     private func perform(_ items: [Item]) {
-        var cases: [ServiceCase] = []
+        var cases: [CaseInput] = []
         var completions: [Completion] = []
         var ids: Set<String> = []
         func flush() {
@@ -149,20 +151,23 @@ final class WriterQueue: Sendable {
                 }
             case .delete(let id):
                 flush()
-                item.completion(Result { .deleted(try service.delete(id: id)) }.mapError(Self.refusal))
+                item.completion(Result { .deleted(try archive.delete(id: id)) }.mapError(Self.refusal))
             }
         }
         flush()
     }
 
-    private func commit(_ cases: [ServiceCase], _ completions: [Completion]) {
+    private func commit(_ cases: [CaseInput], _ completions: [Completion]) {
         guard !cases.isEmpty else { return }
         do {
-            let outcomes = try service.put(cases)
+            let outcomes = try archive.put(cases)
             guard outcomes.count == cases.count else {
                 throw ServerError.refused(.internal, "the archive answered for another number of cases")
             }
-            for index in cases.indices { completions[index](.success(.put(id: cases[index].id, outcomes[index]))) }
+            for (index, input) in cases.enumerated() {
+                let outcome = Outcome.put(id: input.id, vectorCount: input.vectorCount, outcomes[index])
+                completions[index](.success(outcome))
+            }
         } catch {
             let refusal = Self.refusal(error)
             if cases.count > 1, case .refused(let code) = refusal.code, Self.isFaultOfOneCase(code) {
@@ -183,6 +188,7 @@ final class WriterQueue: Sendable {
 
     /// What a client is told about an error of the archive.
     static func refusal(_ error: any Error) -> ServerError {
+        if let error = error as? ArchiveError { return ServerError(error) }
         if let error = error as? ServerError {
             if case .refused = error.code { return error }
             return .refused(.io, error.text)

@@ -6,14 +6,14 @@
 /// ```
 /// Files of equal stem, wherever they lie, are one case: at most one image and one report; the stem is its id.
 /// Thread rule: a value type; one owner at a time.
-public struct InboxLedger: Sendable {
+struct InboxLedger: Sendable {
     /// Tells a file from what it was before.
-    public struct Stamp: Sendable, Equatable {
-        public var byteCount: Int
-        public var modifiedInNanoseconds: Int64
-        public var inode: UInt64
+    struct Stamp: Sendable, Equatable {
+        var byteCount: Int
+        var modifiedInNanoseconds: Int64
+        var inode: UInt64
 
-        public init(byteCount: Int, modifiedInNanoseconds: Int64, inode: UInt64) {
+        init(byteCount: Int, modifiedInNanoseconds: Int64, inode: UInt64) {
             self.byteCount = byteCount
             self.modifiedInNanoseconds = modifiedInNanoseconds
             self.inode = inode
@@ -21,14 +21,14 @@ public struct InboxLedger: Sendable {
     }
 
     /// A case that is ready: files of one stem, all of them still.
-    public struct Arrival: Sendable, Equatable {
-        public var id: String
-        public var image: String?
-        public var report: String?
-        public var stamps: [String: Stamp]
+    struct Arrival: Sendable, Equatable {
+        var id: String
+        var image: String?
+        var report: String?
+        var stamps: [String: Stamp]
     }
 
-    public enum Result: Sendable {
+    enum Verdict: Sendable {
         /// Stored or unchanged.
         case taken
         /// Not before the file changes.
@@ -37,7 +37,7 @@ public struct InboxLedger: Sendable {
         case failed(retryAt: Double)
     }
 
-    public enum Role: Sendable, Equatable { case image, report, foreign }
+    enum Role: Sendable, Equatable { case image, report, foreign }
 
     private enum State: Equatable {
         case settling
@@ -53,20 +53,19 @@ public struct InboxLedger: Sendable {
         var state: State
     }
 
-    public let stillInSeconds: Double
+    let stillInSeconds: Double
     private var entries: [String: Entry] = [:]
     /// Paths by stem, sorted.
     private var stems: [String: [String]] = [:]
     /// Stems with a file that settles.
     private var unsettled: Set<String> = []
 
-    public init(stillInSeconds: Double) { self.stillInSeconds = stillInSeconds }
+    init(stillInSeconds: Double) { self.stillInSeconds = stillInSeconds }
 
-    public var fileCount: Int { entries.count }
-    public var paths: [String] { Array(entries.keys) }
+    var paths: [String] { Array(entries.keys) }
 
     /// Whether a file or folder of this name is looked at: no dot files, nothing half-way (`.tmp`, `.part` …).
-    public static func isConsidered(_ name: String) -> Bool {
+    static func isConsidered(_ name: String) -> Bool {
         if name.isEmpty || name.hasPrefix(".") || name.hasSuffix("~") { return false }
         let lower = name.lowercased()
         return ![".tmp", ".part", ".partial", ".crdownload", ".swp"].contains { lower.hasSuffix($0) }
@@ -74,7 +73,7 @@ public struct InboxLedger: Sendable {
     }
 
     /// What a file is taken for, by its name; whether an image is one is decided by its content.
-    public static func role(of path: String) -> Role {
+    static func role(of path: String) -> Role {
         switch fileExtension(of: path).lowercased() {
         case "txt": .report
         case "png", "jpg", "jpeg", "dcm", "dicom", "": .image
@@ -83,7 +82,7 @@ public struct InboxLedger: Sendable {
     }
 
     /// The name without folder and extension.
-    public static func stem(of path: String) -> String {
+    static func stem(of path: String) -> String {
         let name = path.split(separator: "/").last.map(String.init) ?? path
         guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
         return String(name[..<dot])
@@ -96,7 +95,7 @@ public struct InboxLedger: Sendable {
     }
 
     /// A file is there, and looks so.
-    public mutating func see(_ path: String, _ stamp: Stamp, now: Double) {
+    mutating func see(_ path: String, _ stamp: Stamp, now: Double) {
         if let entry = entries[path], entry.stamp == stamp { return }
         let stem = Self.stem(of: path)
         if entries[path] == nil {
@@ -109,7 +108,7 @@ public struct InboxLedger: Sendable {
     }
 
     /// A file is gone; its case stays in the archive.
-    public mutating func lose(_ path: String) {
+    mutating func lose(_ path: String) {
         guard entries.removeValue(forKey: path) != nil else { return }
         let stem = Self.stem(of: path)
         let rest = (stems[stem] ?? []).filter { $0 != path }
@@ -118,7 +117,7 @@ public struct InboxLedger: Sendable {
     }
 
     /// When `due` may have something; nil if nothing settles.
-    public var nextDue: Double? {
+    var nextDue: Double? {
         unsettled.compactMap { stem in dueAt(stem) }.min()
     }
 
@@ -127,7 +126,7 @@ public struct InboxLedger: Sendable {
     }
 
     /// The cases that are ready, at most `limit`, and the files refused at once with the reason.
-    public mutating func due(now: Double, limit: Int) -> (
+    mutating func due(now: Double, limit: Int) -> (
         arrivals: [Arrival], refusals: [(path: String, reason: String)]
     ) {
         var arrivals: [Arrival] = []
@@ -181,10 +180,10 @@ public struct InboxLedger: Sendable {
     }
 
     /// What became of a case that `due` handed out. Files that changed meanwhile are not touched: they settle again.
-    public mutating func finish(_ arrival: Arrival, _ result: Result) {
+    mutating func finish(_ arrival: Arrival, _ verdict: Verdict) {
         for (path, stamp) in arrival.stamps {
             guard let entry = entries[path], entry.stamp == stamp, entry.state == .handedOut else { continue }
-            switch result {
+            switch verdict {
             case .taken: entries[path]?.state = .taken
             case .refused: entries[path]?.state = .refused
             case .failed(let retryAt):

@@ -1,5 +1,6 @@
 import CHilumSystem
 import Foundation
+import HilumArchive
 import HilumCore
 import Synchronization
 
@@ -13,7 +14,7 @@ import Synchronization
 final class InboxWatcher: Sendable {
     let folder: String
     let configuration: InboxConfiguration
-    private let service: any ArchiveService
+    private let archive: any ServedArchive
     private let writer: WriterQueue
     private let stopping = AtomicFlag()
     private let wake: Int32
@@ -21,10 +22,10 @@ final class InboxWatcher: Sendable {
 
     /// - Parameter folder: made if it is not there.
     /// - Throws: `FileError` when it cannot be made, `ServerError` without descriptors.
-    init(folder: String, service: any ArchiveService, writer: WriterQueue, configuration: InboxConfiguration) throws {
+    init(folder: String, archive: any ServedArchive, writer: WriterQueue, configuration: InboxConfiguration) throws {
         try FileIO.makeFolder(folder)
         self.folder = Self.absolute(folder)
-        self.service = service
+        self.archive = archive
         self.writer = writer
         self.configuration = configuration
         wake = hilum_eventfd_create()
@@ -57,7 +58,7 @@ final class InboxWatcher: Sendable {
     }
 
     /// Hands cases to the writer and waits for what becomes of them.
-    private func take(_ arrivals: [InboxLedger.Arrival]) -> [InboxLedger.Result] {
+    private func take(_ arrivals: [InboxLedger.Arrival]) -> [InboxLedger.Verdict] {
         let outcomes = Mutex([Result<WriterQueue.Outcome, ServerError>?](repeating: nil, count: arrivals.count))
         let done = DispatchSemaphore(value: 0)
         var submitted = 0
@@ -76,12 +77,13 @@ final class InboxWatcher: Sendable {
 
     private func judge(
         _ arrival: InboxLedger.Arrival, _ outcome: Result<WriterQueue.Outcome, ServerError>?
-    ) -> InboxLedger.Result {
+    ) -> InboxLedger.Verdict {
         let paths = [arrival.image, arrival.report].compactMap { $0 }.joined(separator: " and ")
         let later = monotonicSeconds() + configuration.retryInSeconds
         switch outcome {
         case .none: return .failed(retryAt: later)
-        case .success(.put(_, .refused(let code, let reason))): return refuse(paths, code, reason, retryAt: later)
+        case .success(.put(_, _, .refused(let error))):
+            return refuse(paths, ReplyCode(error.code), error.reason, retryAt: later)
         case .success:
             Log.debug("inbox: took \(paths)")
             return .taken
@@ -93,7 +95,7 @@ final class InboxWatcher: Sendable {
         }
     }
 
-    private func refuse(_ paths: String, _ code: ReplyCode, _ reason: String, retryAt: Double) -> InboxLedger.Result {
+    private func refuse(_ paths: String, _ code: ReplyCode, _ reason: String, retryAt: Double) -> InboxLedger.Verdict {
         switch code {
         case .io, .busy, .notReady, .internal, .deadline:
             Log.warning("inbox: could not take \(paths) (tried again later): \(reason)")
@@ -105,16 +107,19 @@ final class InboxWatcher: Sendable {
     }
 
     /// The case as it should be now: its files, and what the archive already knows. Runs on the writer's thread.
-    private func makeCase(_ arrival: InboxLedger.Arrival) throws -> ServiceCase {
-        var result = ServiceCase(id: try RequestHandler.checked(id: arrival.id))
-        if let path = arrival.image { result.image = .file(path: path) }
+    private func makeCase(_ arrival: InboxLedger.Arrival) throws -> CaseInput {
+        try CaseID.check(arrival.id)
+        var result = CaseInput(id: arrival.id)
+        if let path = arrival.image { result.image = .file(path) }
         if let path = arrival.report { result.report = try readReport(path) }
-        guard let known = try service.get(id: arrival.id) else { return result }
+        guard let known = try archive.get(id: arrival.id) else { return result }
         result.fields = known.fields
         if result.report == nil { result.report = known.report }
         if result.image == nil && known.hasImage {
             // As bytes: the archive then keeps the image itself, wherever the file goes.
-            guard let path = known.imagePath, let bytes = try? FileIO.read(path, limitInBytes: 64 << 20) else {
+            guard let path = known.imagePath,
+                let bytes = try? FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount)
+            else {
                 throw ServerError.refused(
                     .stale,
                     "the archive's image of this case cannot be read any more; put the image into the inbox as well")
@@ -168,7 +173,7 @@ private struct InboxRun {
     }
 
     mutating func work(
-        until stopping: AtomicFlag, _ take: ([InboxLedger.Arrival]) -> [InboxLedger.Result]
+        until stopping: AtomicFlag, _ take: ([InboxLedger.Arrival]) -> [InboxLedger.Verdict]
     ) {
         defer { if inotify >= 0 { close(inotify) } }
         var nextRescan = 0.0
@@ -195,7 +200,7 @@ private struct InboxRun {
     }
 
     /// Hands out what is due; true if there was something.
-    private mutating func hand(_ take: ([InboxLedger.Arrival]) -> [InboxLedger.Result]) -> Bool {
+    private mutating func hand(_ take: ([InboxLedger.Arrival]) -> [InboxLedger.Verdict]) -> Bool {
         // A write that inotify does not report is seen here.
         let now = monotonicSeconds()
         guard let due = ledger.nextDue, due <= now else { return false }

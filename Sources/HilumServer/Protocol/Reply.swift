@@ -1,12 +1,12 @@
 import HilumCore
 
 /// The bytes of one reply: JSON objects, a line each, then the status line; with a tag, every line begins with `@tag `.
-public struct Reply: Sendable, Equatable {
-    public var bytes: [UInt8]
+struct Reply: Sendable, Equatable {
+    var bytes: [UInt8]
     /// Whether the connection ends after this reply.
-    public var closes: Bool
+    var closes: Bool
     /// The code of an `ERR`, nil for `OK`.
-    public var code: ReplyCode?
+    var code: ReplyCode?
 
     /// `ERR CODE text`, in one line whatever the text holds.
     static func error(_ code: ReplyCode, _ text: String, tag: String?, closes: Bool = false) -> Reply {

@@ -1,53 +1,53 @@
+import HilumArchive
+
 /// The codes of an `ERR` line.
 public enum ReplyCode: String, Sendable, CaseIterable {
+    /// A request that breaks the grammar or makes no sense.
     case badRequest = "BADREQ"
+    /// No such verb, or one of a later release.
     case unknown = "UNKNOWN"
+    /// No such case or file.
     case notFound = "NOTFOUND"
+    /// Something is there already.
     case exists = "EXISTS"
+    /// An image that cannot be read.
     case badImage = "BADIMAGE"
+    /// A vector that cannot be read or does not fit.
     case badVector = "BADVEC"
+    /// What is asked for needs a model, and none is loaded.
     case notReady = "NOTREADY"
+    /// The archive takes no changes.
     case readOnly = "READONLY"
+    /// This client may not do that.
     case denied = "DENIED"
+    /// Something larger than the daemon takes.
     case limit = "LIMIT"
+    /// The daemon has no room at the moment.
     case busy = "BUSY"
+    /// The time of `deadline_ms=` is over.
     case deadline = "DEADLINE"
+    /// What is stored does not fit what is there now.
     case stale = "STALE"
+    /// The disk fails or is full.
     case io = "IO"
+    /// A fault of the daemon.
     case `internal` = "INTERNAL"
-}
 
-/// What went wrong in this module; the text says what to do and never holds report text, pixels or patient identifiers.
-public struct ServerError: Error, CustomStringConvertible, Sendable {
-    public enum Code: Sendable, Equatable {
-        /// One request is refused; goes to the client as `ERR CODE text`.
-        case refused(ReplyCode)
-        /// The socket's path does not fit into `sun_path`.
-        case pathTooLong(limitInBytes: Int)
-        /// Something that is not a socket stands at the socket's path; it is left alone.
-        case notASocket
-        /// Another daemon serves this socket; its process number when it is known.
-        case inUse(holder: Int32?)
-        /// Nobody listens at the socket (the client's case; exit code 5).
-        case unreachable
-        /// The daemon closed the connection before the reply was complete.
-        case closedEarly
-        /// No line came within the client's time limit.
-        case timedOut
-        /// A system call failed.
-        case system(call: String, errno: Int32)
+    /// The code that stands for an error of the archive.
+    init(_ code: ArchiveError.Code) {
+        self =
+            switch code {
+            case .notFound: .notFound
+            case .exists: .exists
+            case .badImage: .badImage
+            case .badVector: .badVector
+            case .badRequest: .badRequest
+            case .readOnly: .readOnly
+            case .limit: .limit
+            case .notReady: .notReady
+            case .stale: .stale
+            case .busy: .busy
+            case .damaged, .io: .io
+            }
     }
-
-    public let code: Code
-    public let text: String
-
-    public init(_ code: Code, _ text: String) {
-        self.code = code
-        self.text = text
-    }
-
-    public var description: String { text }
-
-    /// A refusal of one request.
-    public static func refused(_ code: ReplyCode, _ text: String) -> ServerError { ServerError(.refused(code), text) }
 }

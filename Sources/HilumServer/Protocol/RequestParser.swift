@@ -9,14 +9,14 @@ import HilumCore
 /// ```
 /// Memory: at most one line, one literal and what `append` brought since the last `next`.
 /// Thread rule: a value type; one owner at a time.
-public struct RequestParser: Sendable {
-    public struct Limits: Sendable {
+struct RequestParser: Sendable {
+    struct Limits: Sendable {
         /// Bytes of a line without its line feed.
-        public var lineByteCount = 64 << 10
+        var lineByteCount = 64 << 10
         /// Octets after `bytes=N`.
-        public var literalByteCount = 64 << 20
+        var literalByteCount = 64 << 20
 
-        public init() {}
+        init() {}
     }
 
     private enum State {
@@ -36,7 +36,7 @@ public struct RequestParser: Sendable {
     private static let lineFeed: UInt8 = 10
     private static let carriageReturn: UInt8 = 13
 
-    public let limits: Limits
+    let limits: Limits
     private var state = State.line
     private var buffer: [UInt8] = []
     /// What lies before is consumed.
@@ -45,13 +45,13 @@ public struct RequestParser: Sendable {
     private var scanned = 0
     private var literal: [UInt8] = []
 
-    public init(limits: Limits = Limits()) { self.limits = limits }
+    init(limits: Limits = Limits()) { self.limits = limits }
 
     /// Bytes held.
-    public var bufferedByteCount: Int { buffer.count - head + literal.count }
+    var bufferedByteCount: Int { buffer.count - head + literal.count }
 
     /// Whether a request was begun and is not complete (only meaningful once `next` has returned nil).
-    public var isInsideRequest: Bool {
+    var isInsideRequest: Bool {
         switch state {
         case .line: buffer.count > head
         case .literal, .skipping, .terminator, .resynchronising: true
@@ -60,7 +60,7 @@ public struct RequestParser: Sendable {
     }
 
     /// Octets that the request under way announced, 0 if none.
-    public var announcedByteCount: Int {
+    var announcedByteCount: Int {
         switch state {
         case .literal(_, let expected): expected
         case .skipping(let remaining): remaining
@@ -68,7 +68,7 @@ public struct RequestParser: Sendable {
         }
     }
 
-    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
         if case .stopped = state { return }
         if head > 0 && (head == buffer.count || head >= 64 << 10) {
             buffer.removeFirst(head)
@@ -78,12 +78,12 @@ public struct RequestParser: Sendable {
         buffer.append(contentsOf: bytes)
     }
 
-    public mutating func append(_ bytes: [UInt8]) {
+    mutating func append(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { append($0) }
     }
 
     /// The next item, nil when more bytes are needed.
-    public mutating func next() -> ParsedItem? {
+    mutating func next() -> ParsedItem? {
         while true {
             switch state {
             case .stopped: return nil
@@ -124,7 +124,7 @@ public struct RequestParser: Sendable {
     }
 
     /// The stream has ended: what that makes of a request that was begun.
-    public mutating func finish() -> ParsedItem? {
+    mutating func finish() -> ParsedItem? {
         defer {
             state = .stopped
             buffer = []
@@ -140,7 +140,8 @@ public struct RequestParser: Sendable {
                 text: "the connection ended after \(literal.count) of \(expected) octets", closes: true)
         case .line:
             let rest = buffer[head...]
-            if rest.first == UInt8(ascii: "#") || rest.allSatisfy({ $0 == LineScanner.space || $0 == Self.carriageReturn })
+            if rest.first == UInt8(ascii: "#")
+                || rest.allSatisfy({ $0 == LineScanner.space || $0 == Self.carriageReturn })
             {
                 return nil
             }

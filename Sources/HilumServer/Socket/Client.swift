@@ -8,12 +8,14 @@ import HilumCore
 public final class Client {
     /// The status line of a reply.
     public struct Status: Sendable, Equatable {
+        /// The tag of the request; nil if it had none.
         public let tag: String?
         /// Nil for `OK`.
         public let code: ReplyCode?
         /// What follows `OK` or the code.
         public let text: String
 
+        /// Whether the request was carried out.
         public var isOK: Bool { code == nil }
 
         /// `key=value` of an `OK` line, as they stand.
@@ -54,6 +56,7 @@ public final class Client {
     public struct Reply: Sendable {
         /// JSON, one a line, without the tag.
         public let objects: [String]
+        /// How the reply ends.
         public let status: Status
     }
 

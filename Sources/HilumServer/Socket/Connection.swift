@@ -9,38 +9,38 @@
 /// `outputHighWaterInBytes` plus one reply. `now` is in seconds of any clock that never goes back.
 ///
 /// Thread rule: a value type; one owner at a time.
-public struct Connection: Sendable {
-    public struct Limits: Sendable {
-        public var parser = RequestParser.Limits()
+struct Connection: Sendable {
+    struct Limits: Sendable {
+        var parser = RequestParser.Limits()
         /// Requests parsed and not yet answered.
-        public var pendingRequestCount = 64
+        var pendingRequestCount = 64
         /// Octets of the literals of those requests, beyond which no further request is parsed.
-        public var pendingLiteralByteCount = 8 << 20
+        var pendingLiteralByteCount = 8 << 20
         /// Unread output beyond which no further request starts.
-        public var outputHighWaterInBytes = 16 << 10
+        var outputHighWaterInBytes = 16 << 10
         /// To finish a line that was begun.
-        public var lineInSeconds = 10.0
+        var lineInSeconds = 10.0
         /// A literal has the time of a line and one second more for so many octets.
-        public var slowestLiteralInBytesPerSecond = 64 << 10
+        var slowestLiteralInBytesPerSecond = 64 << 10
         /// Without a request, before the connection is closed.
-        public var idleInSeconds = 300.0
+        var idleInSeconds = 300.0
         /// Without the client reading any of its output.
-        public var stalledOutputInSeconds = 30.0
+        var stalledOutputInSeconds = 30.0
         /// To read and drop what a client still sends after an error that closes.
-        public var lingerInSeconds = 2.0
+        var lingerInSeconds = 2.0
 
-        public init() {}
+        init() {}
     }
 
     /// A request to be answered with `complete(ticket:)`.
-    public struct Work: Sendable {
-        public let ticket: Int
-        public let request: Request
+    struct Work: Sendable {
+        let ticket: Int
+        let request: Request
         /// In the seconds of `now`.
-        public let deadline: Double?
+        let deadline: Double?
     }
 
-    private enum Progress {
+    private enum SlotState {
         case waiting(Request)
         case running
         case done(Reply)
@@ -52,10 +52,13 @@ public struct Connection: Sendable {
         let isWrite: Bool
         let deadline: Double?
         let literalByteCount: Int
-        var progress: Progress
+        var state: SlotState
     }
 
-    public let limits: Limits
+    /// A day.
+    private static let longestDeadlineInMilliseconds = 86_400_000
+
+    let limits: Limits
     private var parser: RequestParser
     private var slots: [Slot] = []
     private var pendingLiteralByteCount = 0
@@ -72,7 +75,7 @@ public struct Connection: Sendable {
     private var lastActivity: Double
     private var lastOutputProgress: Double
 
-    public init(limits: Limits = Limits(), now: Double) {
+    init(limits: Limits = Limits(), now: Double) {
         self.limits = limits
         parser = RequestParser(limits: limits.parser)
         lastActivity = now
@@ -82,49 +85,49 @@ public struct Connection: Sendable {
     // MARK: what the shell asks
 
     /// Bytes that wait to be written.
-    public var pendingOutputByteCount: Int { outputBytes.count - outputHead }
+    var pendingOutputByteCount: Int { outputBytes.count - outputHead }
 
     /// Whether bytes should be read from the client.
-    public var wantsInput: Bool {
+    var wantsInput: Bool {
         if isInputEnded || isDropped { return false }
         return isClosing || hasRoom
     }
 
     /// Whether the shell should tell the client that no more will come (shutdown of the writing side).
-    public var isOutputOver: Bool { isClosing && pendingOutputByteCount == 0 && slots.isEmpty }
+    var isOutputOver: Bool { isClosing && pendingOutputByteCount == 0 && slots.isEmpty }
 
     /// Nothing is left to do; the shell closes the socket.
-    public var isFinished: Bool {
+    var isFinished: Bool {
         if isDropped { return true }
         guard slots.isEmpty && pendingOutputByteCount == 0 else { return false }
         return isInputEnded && (isClosing || !parser.isInsideRequest && parser.bufferedByteCount == 0)
     }
 
     /// No request is pending and no output waits.
-    public var isQuiet: Bool { slots.isEmpty && pendingOutputByteCount == 0 }
+    var isQuiet: Bool { slots.isEmpty && pendingOutputByteCount == 0 }
 
     /// Bytes of memory that the client makes this connection hold.
-    public var heldByteCount: Int { parser.bufferedByteCount + pendingLiteralByteCount + pendingOutputByteCount }
+    var heldByteCount: Int { parser.bufferedByteCount + pendingLiteralByteCount + pendingOutputByteCount }
 
     /// The earliest `deadline_ms` among the pending requests.
-    public var nextRequestDeadline: Double? {
+    var nextRequestDeadline: Double? {
         var earliest: Double?
         for slot in slots {
-            if case .done = slot.progress { continue }
+            if case .done = slot.state { continue }
             if let deadline = slot.deadline { earliest = min(earliest ?? deadline, deadline) }
         }
         return earliest
     }
 
     /// The codes of the `ERR` replies since the last call, for the log; at most 64 of them.
-    public mutating func takeRefusedCodes() -> [ReplyCode] {
+    mutating func takeRefusedCodes() -> [ReplyCode] {
         if refusedCodes.isEmpty { return [] }
         defer { refusedCodes = [] }
         return refusedCodes
     }
 
     /// Gives the pending output to `body`, which returns how many bytes of it were written.
-    public mutating func writeOutput(now: Double, _ body: (UnsafeRawBufferPointer) -> Int) {
+    mutating func writeOutput(now: Double, _ body: (UnsafeRawBufferPointer) -> Int) {
         guard pendingOutputByteCount > 0 else { return }
         let count = outputBytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[outputHead...])) }
         precondition(count >= 0 && count <= pendingOutputByteCount, "more was written than was there")
@@ -141,7 +144,7 @@ public struct Connection: Sendable {
     // MARK: what the shell tells
 
     /// Bytes came from the client.
-    public mutating func receive(_ bytes: UnsafeRawBufferPointer, now: Double) {
+    mutating func receive(_ bytes: UnsafeRawBufferPointer, now: Double) {
         guard !isInputEnded, !isClosing, !isDropped else { return }
         lastActivity = now
         parser.append(bytes)
@@ -149,13 +152,13 @@ public struct Connection: Sendable {
     }
 
     /// The client will send no more; everything pending is still answered.
-    public mutating func receiveEnd(now: Double) {
+    mutating func receiveEnd(now: Double) {
         isInputEnded = true
         pump(now: now)
     }
 
     /// The socket is broken or the daemon gives up: nothing more is read or written.
-    public mutating func drop() {
+    mutating func drop() {
         isDropped = true
         slots = []
         outputBytes = []
@@ -165,43 +168,43 @@ public struct Connection: Sendable {
     }
 
     /// The next request that may start now; nil if there is none.
-    public mutating func nextWork(now: Double) -> Work? {
+    mutating func nextWork(now: Double) -> Work? {
         while true {
             flush(now: now)
             pump(now: now)
             guard !isDropped, pendingOutputByteCount < limits.outputHighWaterInBytes else { return nil }
             var index = 0
-            while index < slots.count, case .running = slots[index].progress { index += 1 }
-            guard index < slots.count, case .waiting(let request) = slots[index].progress else { return nil }
+            while index < slots.count, case .running = slots[index].state { index += 1 }
+            guard index < slots.count, case .waiting(let request) = slots[index].state else { return nil }
             let joinsWrites = slots[index].isWrite && slots[..<index].allSatisfy(\.isWrite)
             guard index == 0 || joinsWrites else { return nil }
             if let deadline = slots[index].deadline, deadline <= now {
-                slots[index].progress = .done(Self.late(slots[index].tag, hadBegun: false))
+                slots[index].state = .done(Self.late(slots[index].tag, hadBegun: false))
                 continue
             }
-            slots[index].progress = .running
+            slots[index].state = .running
             return Work(ticket: slots[index].ticket, request: request, deadline: slots[index].deadline)
         }
     }
 
     /// The reply to the work with this ticket; dropped when the request was answered already (its deadline passed).
-    public mutating func complete(ticket: Int, _ reply: Reply, now: Double) {
-        guard let index = slots.firstIndex(where: { $0.ticket == ticket }), case .running = slots[index].progress else {
+    mutating func complete(ticket: Int, _ reply: Reply, now: Double) {
+        guard let index = slots.firstIndex(where: { $0.ticket == ticket }), case .running = slots[index].state else {
             return
         }
-        slots[index].progress = .done(reply)
+        slots[index].state = .done(reply)
         lastActivity = now
         flush(now: now)
     }
 
     /// Time has passed: answers what is past its deadline, and closes what stands still.
-    public mutating func tick(now: Double) {
+    mutating func tick(now: Double) {
         guard !isDropped else { return }
         for index in slots.indices {
             guard let deadline = slots[index].deadline, deadline <= now else { continue }
-            switch slots[index].progress {
-            case .waiting: slots[index].progress = .done(Self.late(slots[index].tag, hadBegun: false))
-            case .running: slots[index].progress = .done(Self.late(slots[index].tag, hadBegun: slots[index].isWrite))
+            switch slots[index].state {
+            case .waiting: slots[index].state = .done(Self.late(slots[index].tag, hadBegun: false))
+            case .running: slots[index].state = .done(Self.late(slots[index].tag, hadBegun: slots[index].isWrite))
             case .done: break
             }
         }
@@ -223,7 +226,7 @@ public struct Connection: Sendable {
     }
 
     /// Ends the connection with one error line behind the replies that are pending.
-    public mutating func close(_ code: ReplyCode, _ text: String, now: Double) {
+    mutating func close(_ code: ReplyCode, _ text: String, now: Double) {
         guard !isClosing, !isDropped else { return }
         parser = RequestParser(limits: limits.parser)
         requestBegan = nil
@@ -240,16 +243,16 @@ public struct Connection: Sendable {
 
     /// A reply that closes is waiting its turn: nothing behind it counts.
     private var endsWithClosing: Bool {
-        guard let last = slots.last, case .done(let reply) = last.progress else { return false }
+        guard let last = slots.last, case .done(let reply) = last.state else { return false }
         return reply.closes
     }
 
-    private mutating func append(_ progress: Progress, request: Request?, tag: String?, deadline: Double?) {
+    private mutating func append(_ state: SlotState, request: Request?, tag: String?, deadline: Double?) {
         let literalByteCount = request?.literal?.count ?? 0
         slots.append(
             Slot(
                 ticket: nextTicket, tag: tag, isWrite: request?.isWrite ?? false, deadline: deadline,
-                literalByteCount: literalByteCount, progress: progress))
+                literalByteCount: literalByteCount, state: state))
         nextTicket += 1
         pendingLiteralByteCount += literalByteCount
     }
@@ -275,10 +278,12 @@ public struct Connection: Sendable {
 
     private mutating func accept(_ request: Request, now: Double) {
         var deadline: Double?
-        if let text = request.value("deadline_ms") {
-            guard let milliseconds = Int(text), milliseconds >= 0, milliseconds <= 86_400_000 else {
-                let reply = Reply.error(
-                    .badRequest, "deadline_ms= takes whole milliseconds from 0 to 86400000", tag: request.tag)
+        if let text = request.value(Request.deadlineKey) {
+            guard let milliseconds = Int(text), milliseconds >= 0, milliseconds <= Self.longestDeadlineInMilliseconds
+            else {
+                let text =
+                    "deadline_ms= takes whole milliseconds from 0 to \(Self.longestDeadlineInMilliseconds)"
+                let reply = Reply.error(.badRequest, text, tag: request.tag)
                 return append(.done(reply), request: nil, tag: request.tag, deadline: nil)
             }
             deadline = now + Double(milliseconds) / 1000
@@ -289,7 +294,7 @@ public struct Connection: Sendable {
     /// Moves the replies whose turn it is to the output.
     private mutating func flush(now: Double) {
         var count = 0
-        while count < slots.count, !isClosing, case .done(let reply) = slots[count].progress {
+        while count < slots.count, !isClosing, case .done(let reply) = slots[count].state {
             if pendingOutputByteCount == 0 { lastOutputProgress = now }
             outputBytes.append(contentsOf: reply.bytes)
             if let code = reply.code, refusedCodes.count < 64 { refusedCodes.append(code) }

@@ -7,31 +7,6 @@ import Synchronization
 ///
 /// Thread rule: everything on the thread of `run`, but for `Mailbox`, which any thread fills.
 final class EventLoop {
-    /// A client and its state machine.
-    final class Client {
-        let key: UInt64
-        let descriptor: Int32
-        let mayWrite: Bool
-        let peer: Peer
-        var connection: Connection
-        var interest: UInt32
-        /// Both ends are closed by the peer: out of epoll, nothing can be written.
-        var isGone = false
-        var isShutDown = false
-        var heldByteCount = 0
-        /// Raised to give up work that has not begun, by ticket.
-        var underWay: [Int: AtomicFlag] = [:]
-
-        init(key: UInt64, descriptor: Int32, peer: Peer, mayWrite: Bool, connection: Connection) {
-            self.key = key
-            self.descriptor = descriptor
-            self.peer = peer
-            self.mayWrite = mayWrite
-            self.connection = connection
-            interest = HILUM_READABLE
-        }
-    }
-
     /// Replies on their way from the threads to the loop.
     ///
     /// It owns the descriptor that wakes the loop, because a thread may post when the loop is gone: the number of a closed
@@ -82,7 +57,7 @@ final class EventLoop {
     let mailbox: Mailbox
     let daemonUser = geteuid()
     let stop: Int32
-    var clients: [UInt64: Client] = [:]
+    var clients: [UInt64: ServedClient] = [:]
     var nextKey: UInt64 = 3
     /// Clients with a request that has a deadline.
     var hurried: Set<UInt64> = []
@@ -197,7 +172,7 @@ final class EventLoop {
     }
 
     /// The peer has closed both ways, or the socket is broken: nothing can be written, but what came is still read and done.
-    private func markGone(_ client: Client) {
+    private func markGone(_ client: ServedClient) {
         if client.isGone { return }
         client.isGone = true
         _ = hilum_epoll_remove(epoll, client.descriptor)
@@ -206,7 +181,7 @@ final class EventLoop {
     // MARK: one client
 
     /// Reads, starts what may start, writes; until nothing moves.
-    func serve(_ client: Client, mayRead: Bool, now: Double) {
+    func serve(_ client: ServedClient, mayRead: Bool, now: Double) {
         var budget = !mayRead || isDraining ? 0 : client.isGone ? Int.max : Self.readBudgetInBytes
         var moved = true
         while moved {
@@ -223,7 +198,7 @@ final class EventLoop {
     }
 
     /// Bytes read, 0 when there are none now or no more to come.
-    private func read(_ client: Client, now: Double) -> Int {
+    private func read(_ client: ServedClient, now: Double) -> Int {
         while true {
             // Safety: `scratch` is allocated for the life of the loop and used by its thread alone.
             let count = Foundation.read(client.descriptor, scratch.baseAddress, scratch.count)
@@ -244,7 +219,7 @@ final class EventLoop {
     }
 
     /// True when a reply was made at once.
-    private func start(_ client: Client, now: Double) -> Bool {
+    private func start(_ client: ServedClient, now: Double) -> Bool {
         var replied = false
         while let work = client.connection.nextWork(now: now) {
             let key = client.key
@@ -286,7 +261,7 @@ final class EventLoop {
     }
 
     /// True when something was written.
-    private func write(_ client: Client, now: Double) -> Bool {
+    private func write(_ client: ServedClient, now: Double) -> Bool {
         guard client.connection.pendingOutputByteCount > 0 else { return false }
         if client.isGone {
             client.connection.writeOutput(now: now) { $0.count }
@@ -306,7 +281,7 @@ final class EventLoop {
     }
 
     /// Accounts for memory, ends what is finished and tells epoll what the client waits for.
-    private func settle(_ client: Client, now: Double) {
+    private func settle(_ client: ServedClient, now: Double) {
         if client.connection.nextRequestDeadline != nil { hurried.insert(client.key) }
         for code in client.connection.takeRefusedCodes() {
             refusals.note(code, client)
@@ -332,7 +307,7 @@ final class EventLoop {
         }
     }
 
-    func tick(_ client: Client, now: Double) {
+    func tick(_ client: ServedClient, now: Double) {
         client.connection.tick(now: now)
         serve(client, mayRead: false, now: now)
         if client.connection.nextRequestDeadline == nil { hurried.remove(client.key) }
@@ -343,7 +318,7 @@ final class EventLoop {
         refusals.flush()
     }
 
-    func remove(_ client: Client) {
+    func remove(_ client: ServedClient) {
         if clients.removeValue(forKey: client.key) == nil { return }
         for flag in client.underWay.values { flag.raise() }
         heldByteCount -= client.heldByteCount

@@ -1,64 +1,5 @@
 import Synchronization
 
-/// A family of figures as Prometheus knows it: one name, one meaning, a value for each set of labels.
-public struct MetricFamily: Sendable, Equatable {
-    public enum Kind: String, Sendable {
-        /// Only rises while the daemon runs.
-        case counter
-        case gauge
-        /// Sum and count of what was measured.
-        case summary
-    }
-
-    public struct Sample: Sendable, Equatable {
-        /// What follows the family's name: `_sum` and `_count` of a summary.
-        public var suffix = ""
-        public var labels: [(name: String, value: String)] = []
-        public var value: Double
-
-        /// - Parameter labels: fixed words, never anything of a case or a query.
-        public init(_ value: Double, _ labels: [(name: String, value: String)] = [], suffix: String = "") {
-            self.value = value
-            self.labels = labels
-            self.suffix = suffix
-        }
-
-        public static func == (left: Self, right: Self) -> Bool {
-            left.value == right.value && left.suffix == right.suffix
-                && left.labels.elementsEqual(right.labels, by: ==)
-        }
-    }
-
-    /// With the unit last: `hilum_request_seconds`.
-    public var name: String
-    public var kind: Kind
-    /// One sentence.
-    public var help: String
-    public var samples: [Sample]
-
-    public init(_ name: String, _ kind: Kind, _ help: String, _ samples: [Sample]) {
-        self.name = name
-        self.kind = kind
-        self.help = help
-        self.samples = samples
-    }
-
-    /// The family in Prometheus' text format, each line ended.
-    public var text: String {
-        var text = "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
-        for sample in samples {
-            let labels = sample.labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
-            let value = Int(exactly: sample.value).map(String.init) ?? String(sample.value)
-            text += "\(name)\(sample.suffix)\(labels.isEmpty ? "" : "{\(labels)}") \(value)\n"
-        }
-        return text
-    }
-
-    private static func escaped(_ value: String) -> String {
-        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-    }
-}
-
 /// What a daemon counts of its requests since it started.
 ///
 /// Thread rule: any thread.
@@ -77,14 +18,21 @@ final class RequestMetrics: Sendable {
     /// Reading requests that are carried out now.
     var runningCount: Int { running.load(ordering: .relaxed) }
 
-    func count(_ verb: String) { state.withLock { $0.requests[verb, default: 0] += 1 } }
+    /// Counts a request; nil, and a verb of a later release, are counted as `other`.
+    func count(_ verb: Verb?) { state.withLock { $0.requests[Self.label(verb), default: 0] += 1 } }
+
+    private static func label(_ verb: Verb?) -> String {
+        guard let verb, verb.isAvailable else { return "other" }
+        return verb.rawValue
+    }
 
     func begin() { running.add(1, ordering: .relaxed) }
 
     func end() { running.subtract(1, ordering: .relaxed) }
 
     /// Notes how long a request took, from when it was begun (a change: from when it was submitted) to its reply.
-    func note(_ verb: String, seconds: Double) {
+    func note(_ verb: Verb?, seconds: Double) {
+        let verb = Self.label(verb)
         state.withLock { state in
             let before = state.durations[verb] ?? (0, 0)
             state.durations[verb] = (before.count + 1, before.seconds + seconds)

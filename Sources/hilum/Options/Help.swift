@@ -1,6 +1,5 @@
 /// The help texts: the list of verbs, and one page per verb.
 enum Help {
-    static let version = "0.1.0"
 
     /// What `hilum help` prints.
     static var overview: String {

@@ -87,7 +87,7 @@ struct PilotReport: Encodable, Sendable {
         }
     }
 
-    var version = Help.version
+    var version = Release.version
     /// The day on which the pilot began.
     var date: String
     var modelName: String

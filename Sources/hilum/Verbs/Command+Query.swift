@@ -1,4 +1,5 @@
 import Foundation
+import HilumArchive
 import HilumCore
 import HilumServer
 
@@ -26,7 +27,7 @@ extension Command {
 
 private func runQuery(_ arguments: Arguments) throws -> ExitStatus {
     let socket = try arguments.required("socket")
-    let literal = try arguments.text("bytes").map { try readInput($0, limitInBytes: 64 << 20) }
+    let literal = try arguments.text("bytes").map { try readInput($0, limitInBytes: ArchiveLimits.imageByteCount) }
     let client = try Client(socketPath: socket)
     if let line = arguments.operands.first, line != "-" {
         try client.send(line, literal: literal)

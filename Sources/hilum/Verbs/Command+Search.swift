@@ -54,7 +54,7 @@ extension Command {
 }
 
 /// The query, independent of whether an archive or a daemon answers.
-private struct Question {
+private struct SearchCall {
     /// Texts, images and ids in the order of the command line.
     var parts: [Query] = []
     /// The first of the images.
@@ -89,7 +89,7 @@ private struct Question {
         }
         guard !parts.isEmpty else { throw CommandError.usage("--text, --image or --id is missing") }
         count = try arguments.integer("count", in: 1...ArchiveLimits.hitCount) ?? 10
-        ef = try arguments.integer("ef", in: 1...100_000)
+        ef = try arguments.integer("ef", in: 1...ArchiveLimits.ef)
         recall = try arguments.number("recall", in: 0...1)
         if recall == 0 { throw CommandError.usage("--recall needs a number above 0, up to 1") }
         if recall != nil && ef != nil { throw CommandError.usage("--ef and --recall exclude each other") }
@@ -196,10 +196,10 @@ private func runSearch(_ arguments: Arguments) throws -> ExitStatus {
     if let extra = arguments.operands.first, socket != nil {
         throw CommandError.usage("'\(extra)' and --socket exclude each other")
     }
-    let question = try Question(arguments)
-    let hits = try socket.map { try question.ask(socket: $0) } ?? question.ask(archive: arguments.operands[0])
+    let call = try SearchCall(arguments)
+    let hits = try socket.map { try call.ask(socket: $0) } ?? call.ask(archive: arguments.operands[0])
     if let sheet = arguments.text("sheet") {
-        try writeContactSheet([(question.drawn, hits)], title: "hilum search", to: sheet)
+        try writeContactSheet([(call.drawn, hits)], title: "hilum search", to: sheet)
         standardError("contact sheet: \(sheet)\n")
     }
     let withReport = arguments.has("report")

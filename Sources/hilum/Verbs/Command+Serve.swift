@@ -28,7 +28,6 @@ extension Command {
 private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     let path = arguments.operands[0]
     var configuration = ServerConfiguration()
-    configuration.version = Help.version
     configuration.imageRoots = arguments.texts("image-root")
     configuration.writerUsers = try identifiers(arguments, "writer-uid")
     configuration.writerGroups = try identifiers(arguments, "writer-gid")

@@ -1,0 +1,52 @@
+import HilumArchive
+import HilumCore
+import HilumImaging
+import HilumMCR
+
+/// What the daemon needs of an archive, and no more. `Archive` is one; tests bring one that lives in memory.
+///
+/// Thread rule: reading calls from any thread and at once; writing calls from one thread (the writer queue).
+/// Errors: an `ArchiveError` is answered with its code; any other error as `INTERNAL`.
+protocol ServedArchive: Sendable {
+    /// The model of the vectors; nil as long as none was chosen.
+    var modelID: String? { get }
+    /// Of the vectors; nil as long as no model was chosen.
+    var dimension: Int? { get }
+    /// What is known of the recall of searches.
+    var recall: RecallEstimator { get }
+
+    /// The figures of the archive.
+    func stats() throws -> ArchiveStats
+    /// The cases nearest to a question, best first.
+    func search(_ request: SearchRequest) throws -> SearchResponse
+    /// The record of a case with its report, nil if there is none.
+    func get(id: String) throws -> CaseRecord?
+    /// The unit vectors of a case, nil if there is none.
+    func vectors(id: String) throws -> [VectorKind: [Float]]?
+    /// The bytes of a stored case's image.
+    func imageBytes(of id: String) throws -> [UInt8]
+    /// Which patches of an image answer to which words of a text.
+    func explain(_ image: GrayImage, text: String) throws -> Explanation
+    /// How many cases match.
+    func count(_ filter: Filter) throws -> Int
+
+    /// Stores or replaces cases; what it says is durable when it returns. One outcome a case, in order.
+    func put(_ inputs: [CaseInput]) throws -> [PutOutcome]
+    /// Removes a case durably; false if there is none.
+    func delete(id: String) throws -> Bool
+    /// Uses a moment in which no request runs, for about `seconds`, to measure recall; returns soon after `isInterrupted` says so.
+    /// Called on the writer's thread.
+    ///
+    /// - Returns: whether more is left to do.
+    func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) throws -> Bool
+    /// Frees what readers that have died hold. Called on the writer's thread about once a minute while there are changes.
+    func clearDeadReaders() throws
+    /// Checkpoints and closes; nothing is called afterwards.
+    func close()
+}
+
+extension Archive: ServedArchive {
+    /// Stores or replaces cases, on as many threads as there are cores.
+    @discardableResult
+    func put(_ inputs: [CaseInput]) throws -> [PutOutcome] { try put(inputs, threads: defaultThreadCount) }
+}

@@ -1,0 +1,17 @@
+import HilumArchive
+
+/// How the inbox is watched.
+struct InboxConfiguration: Sendable {
+    /// A file counts when its size and time have been still for so long.
+    var stillInSeconds = 0.5
+    /// Between two looks at every folder, for what the kernel did not report.
+    var rescanInSeconds = 2.0
+    /// Whether inotify is used; without it, what is new is found by looking.
+    var usesKernelEvents = true
+    /// Before a case is tried again that could not be stored for a passing reason (disk full, not ready).
+    var retryInSeconds = 5.0
+    /// Largest report.
+    var reportByteCount = ArchiveLimits.reportByteCount
+    /// Cases handed to the writer at once.
+    var batchCount = ArchiveLimits.batchCount
+}

@@ -1,0 +1,45 @@
+/// The verbs of the protocol.
+enum Verb: String, Sendable, CaseIterable {
+    /// Whether the daemon is there.
+    case ping = "PING"
+    /// What the daemon is and what it takes.
+    case hello = "HELLO"
+    /// Cases like a text, an image, a case or a vector.
+    case search = "SEARCH"
+    /// Stores or replaces a case.
+    case put = "PUT"
+    /// A stored case.
+    case get = "GET"
+    /// Removes a case.
+    case delete = "DELETE"
+    /// How many cases match a filter.
+    case count = "COUNT"
+    /// Which patches of an image answer to which words.
+    case explain = "EXPLAIN"
+    /// The archive in figures.
+    case stats = "STATS"
+    /// The figures for Prometheus.
+    case metrics = "METRICS"
+    /// Ends the connection.
+    case quit = "QUIT"
+    /// Of the protocol, and not in this release.
+    case facet = "FACET"
+    /// Of the protocol, and not in this release.
+    case reembed = "REEMBED"
+    /// Of the protocol, and not in this release.
+    case snapshot = "SNAPSHOT"
+
+    /// Whether this release knows the verb.
+    var isAvailable: Bool {
+        switch self {
+        case .facet, .reembed, .snapshot: false
+        default: true
+        }
+    }
+
+    /// Whether it changes the archive.
+    var isWrite: Bool { self == .put || self == .delete }
+
+    /// The verbs of this release, in the order in which they are named.
+    static let available = allCases.filter(\.isAvailable)
+}

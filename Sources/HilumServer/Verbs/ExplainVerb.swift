@@ -1,0 +1,87 @@
+import HilumArchive
+import HilumCore
+import HilumImaging
+import HilumMCR
+
+/// `EXPLAIN (id=… | image=… | bytes=N) text="…"`: one object for the whole text, then one a word in the order of the text.
+struct ExplainVerb: ReadingVerb {
+    enum Source {
+        /// The image of a stored case.
+        case id(String)
+        /// The bytes of an image file.
+        case image([UInt8])
+    }
+
+    let source: Source
+    let text: String
+
+    init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
+        if let first = request.arguments.first, first.key.isEmpty, first.value.uppercased() == Verb.search.rawValue {
+            throw .refused(.unknown, "EXPLAIN SEARCH is not available in this release; EXPLAIN id=… text=\"…\" is")
+        }
+        try request.check(allowed: ["id", "image", "text"], takesLiteral: true)
+        guard let text = request.value("text"), text.hasWords else {
+            throw .refused(.badRequest, "EXPLAIN needs text= with the words to be explained")
+        }
+        self.text = text
+        switch (request.value("id"), try handler.image(of: request)) {
+        case (.some, nil): source = .id(try request.id())
+        case (nil, let bytes?): source = .image(bytes)
+        case (nil, nil): throw .refused(.badRequest, "EXPLAIN needs id=, bytes= with an image, or image=")
+        default: throw .refused(.badRequest, "id= and an image exclude each other")
+        }
+    }
+
+    func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
+        let bytes =
+            switch source {
+            case .id(let id): try handler.archive.imageBytes(of: id)
+            case .image(let bytes): bytes
+            }
+        let image: GrayImage
+        do { image = try ImageDecoder.decode(bytes) } catch { throw ServerError.refused(.badImage, "\(error)") }
+        let explanation = try handler.archive.explain(image, text: text)
+        let grid = explanation.grid
+        var builder = ReplyBuilder(tag: tag)
+        builder.object { json in
+            json.key("score")
+            json.score(explanation.score)
+            json.member("rows", grid.side)
+            json.member("columns", grid.side)
+            json.member("reference_images", explanation.referenceCount)
+            Self.write(explanation.total, explanation.heat, grid, to: &json)
+        }
+        for word in explanation.words {
+            builder.object { json in
+                json.member("word", word.text)
+                json.member("start", word.byteRange.lowerBound)
+                json.member("end", word.byteRange.upperBound)
+                json.key("weight")
+                json.score(word.weight)
+                Self.write(word.total, word.evidence, grid, to: &json)
+            }
+        }
+        return builder.ok("words=\(explanation.words.count) patches=\(grid.count)")
+    }
+
+    /// Evidence over the patches, row-major, and its hottest place in pixels of the image as it was given.
+    private static func write(_ total: Float, _ heat: [Float], _ grid: PatchGrid, to json: inout JSONWriter) {
+        let patch = grid.hottest(heat)
+        let place = grid.rectangle(of: patch)
+        json.key("evidence")
+        json.score(total)
+        json.key("hottest")
+        json.beginObject()
+        json.member("row", patch / grid.side)
+        json.member("column", patch % grid.side)
+        json.member("x", place.x)
+        json.member("y", place.y)
+        json.member("width", place.width)
+        json.member("height", place.height)
+        json.endObject()
+        json.key("heat")
+        json.beginArray()
+        for value in heat { json.score(value) }
+        json.endArray()
+    }
+}

@@ -1,0 +1,114 @@
+import HilumArchive
+import HilumCore
+
+/// `SEARCH`: one object a hit, best first.
+struct SearchVerb: ReadingVerb {
+    /// The kinds of question, which `w.…=` may weigh.
+    private static let questionKeys = ["text", "id", "image", "vec"]
+    /// Keys that are no filters.
+    private static let keys = Set(
+        questionKeys + questionKeys.map { "w.\($0)" }
+            + ["k", "ef", "recall", "exact", "target", "min_score", "self", "with"])
+    /// Of the protocol, and not in this release: never to be taken for filters.
+    private static let laterKeys: Set<String> = ["unlike", "group", "mmr", "dedup", "cursor"]
+    private static let largestWeight: Float = 1000
+
+    let search: SearchRequest
+    let extras: ReplyExtras
+
+    init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
+        for argument in request.arguments where Self.laterKeys.contains(argument.key) {
+            throw .refused(.unknown, "\(argument.key)= is not available in this release")
+        }
+        let filter = try request.filter(except: Self.keys)
+        var search = SearchRequest(try Self.parts(request, handler))
+        search.filter = filter
+        search.k = try request.integer("k", in: 1...ArchiveLimits.hitCount) ?? search.k
+        search.ef = try request.integer("ef", in: 1...ArchiveLimits.ef)
+        search.recall = try Self.recall(request)
+        search.isExact = try request.flag("exact") ?? false
+        search.includesSelf = try request.flag("self") ?? true
+        search.minScore = try request.number("min_score", in: -1...1)
+        if let text = request.value("target") {
+            guard let target = SearchTarget(rawValue: text) else {
+                throw .refused(.badRequest, "target= takes case, image or report")
+            }
+            search.target = target
+        }
+        extras = try ReplyExtras(request.value("with"), allowed: [.report, .path, .vector])
+        search.includesReports = extras.has(.report)
+        self.search = search
+    }
+
+    func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
+        let response = try handler.archive.search(search)
+        var builder = ReplyBuilder(tag: tag)
+        for hit in response.hits {
+            let vectors = extras.has(.vector) ? try handler.archive.vectors(id: hit.id) : nil
+            builder.object { json in
+                json.member("rank", hit.rank)
+                json.member("id", hit.id)
+                json.key("score")
+                json.score(hit.score)
+                json.member("via", hit.via.rawValue)
+                hit.record.fields.write(to: &json)
+                extras.write(hit.record, vectors, to: &json)
+            }
+            // No need to build a reply that will be refused.
+            if builder.bytes.count > handler.configuration.replyByteCount { break }
+        }
+        return builder.ok(status(of: response))
+    }
+
+    private func status(of response: SearchResponse) -> String {
+        var status = "hits=\(response.hits.count) gen=\(response.generation) ef=\(response.ef)"
+        status += " visited=\(response.visited) us=\(response.microseconds)"
+        if search.recall != nil, let recall = response.expectedRecall {
+            // Cut, not rounded: 1 is said of an exact scan only.
+            let cut = Int(recall * 10_000)
+            status += " recall=\(cut / 10_000).\(String(10_000 + cut % 10_000).dropFirst())"
+        }
+        if search.recall != nil, response.isExact { status += " exact=1" }
+        if response.isShortOfFilter { status += " short=filter" }
+        return status
+    }
+
+    private static func recall(_ request: Request) throws(ServerError) -> Double? {
+        guard let text = request.value("recall") else { return nil }
+        guard let value = Double(text), value > 0, value <= 1 else {
+            throw .refused(.badRequest, "recall= takes a number above 0, up to 1")
+        }
+        if request.value("ef") != nil {
+            throw .refused(.badRequest, "ef= and recall= exclude each other; give one of them")
+        }
+        return value
+    }
+
+    private static func parts(_ request: Request, _ handler: RequestHandler) throws(ServerError)
+        -> [SearchRequest.Part]
+    {
+        var parts: [SearchRequest.Part] = []
+        func weight(_ key: String) throws(ServerError) -> Float {
+            try request.number("w.\(key)", in: 0...largestWeight) ?? 1
+        }
+        if let text = try request.words("text") { parts.append(.init(.text(text), weight: try weight("text"))) }
+        if request.value("id") != nil { parts.append(.init(.id(try request.id()), weight: try weight("id"))) }
+        if let bytes = try handler.image(of: request) {
+            parts.append(.init(.image(bytes), weight: try weight("image")))
+        }
+        if let text = request.value("vec") {
+            parts.append(.init(.vector(try VectorText.decode(text)), weight: try weight("vec")))
+        }
+        guard !parts.isEmpty else {
+            throw .refused(.badRequest, "SEARCH needs text=, id=, bytes= with an image, image= or vec=")
+        }
+        for key in questionKeys where request.value("w.\(key)") != nil {
+            let isThere = request.value(key) != nil || (key == "image" && request.literal != nil)
+            guard isThere else { throw .refused(.badRequest, "w.\(key)= weighs \(key)=, which is not there") }
+        }
+        guard parts.contains(where: { $0.weight > 0 }) else {
+            throw .refused(.badRequest, "all weights are zero; give one of them a weight above")
+        }
+        return parts
+    }
+}
