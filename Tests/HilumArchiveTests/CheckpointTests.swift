@@ -159,7 +159,9 @@ import Testing
         archive = try open(scratch, .readOnly)
         let head = try #require(archive.progress.withLock { $0.checkpoint })
         let count = try archive.store.environment.read { try $0.count(archive.store.table(.graphs)) }
-        let wanted = head.graphs.values.reduce(0) { $0 + $1.linkPieceCount + $1.codeEpochs.count + $1.residualEpochs.count }
+        let wanted = head.graphs.values.reduce(0) {
+            $0 + $1.linkPieceCount + $1.codeEpochs.count + $1.residualEpochs.count
+        }
         #expect(count == wanted + 2, "sets and directory are one piece each, and there is no metadata")
         #expect(try archive.check(deep: true).findings == [])
     }
@@ -181,7 +183,9 @@ import Testing
         #expect(try archive.check(deep: true).findings == [])
     }
 
-    @Test("An archive of format 1 opens with all its cases, and is of the present format afterwards", arguments: [true, false])
+    @Test(
+        "An archive of format 1 opens with all its cases, and is of the present format afterwards",
+        arguments: [true, false])
     func formatOne(isReadOnly: Bool) throws {
         let scratch = try Scratch()
         let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/format-1"
