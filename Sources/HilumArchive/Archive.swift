@@ -228,7 +228,8 @@ public final class Archive: @unchecked Sendable {
         return entry.record(number: number, report: report, archivePath: path)
     }
 
-    /// The vectors of the case `id` by kind, each of `dimension` floats and length 1; nil when there is no such case.
+    /// The vectors of the case `id` by kind (of its first image), each of `dimension` floats and length 1; nil when there is no such
+    /// case.
     public func vectors(id: String) throws -> [VectorKind: [Float]]? {
         guard let dimension else { return nil }
         return try withArchiveErrors {
@@ -244,17 +245,18 @@ public final class Archive: @unchecked Sendable {
         }
     }
 
-    /// The bytes of the image of case `id`, which are still those that were stored.
+    /// The bytes of an image of case `id`, which are still those that were stored.
     ///
+    /// - Parameter place: of the image among those of the case, from 0.
     /// - Throws: `.notFound` for no such case, no image or no file; `.stale` when the file was changed.
-    public func imageBytes(of id: String) throws -> [UInt8] {
-        let image = try withArchiveErrors {
+    public func imageBytes(of id: String, image place: Int = 0) throws -> [UInt8] {
+        let images = try withArchiveErrors {
             try store.environment.read { transaction in
-                try store.number(transaction, of: id).flatMap { try store.entry(transaction, $0)?.image }
+                try store.number(transaction, of: id).flatMap { try store.entry(transaction, $0)?.images }
             }
         }
-        guard let image else { throw ArchiveError(.notFound, "there is no case \(id) with an image") }
-        return try ImageStore.read(image, in: path)
+        guard let images, images.indices.contains(place) else { throw ArchiveError(.notFound, "there is no case \(id) with an image") }
+        return try ImageStore.read(images[place], in: path)
     }
 
     /// How many cases match.
@@ -269,7 +271,7 @@ public final class Archive: @unchecked Sendable {
         return attributes.read { $0.facet(key, matching: matching) }
     }
 
-    /// Calls `body` with the id of every case and its vector of `kind`, in the order of storing, until it returns false.
+    /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
     public func forEachVector(_ kind: VectorKind, _ body: (String, [Float]) throws -> Bool) throws {
         guard let dimension else { return }
         try withArchiveErrors {
@@ -277,7 +279,8 @@ public final class Archive: @unchecked Sendable {
                 try store.forEachVector(
                     transaction, kind, generation: Opening.generation, dimension: dimension
                 ) { number, vector in
-                    guard let entry = try store.entry(transaction, number) else { return true }
+                    let owner = attributes.read { $0.owner(of: number) }
+                    guard let entry = try store.entry(transaction, owner) else { return true }
                     return try body(entry.id, vector)
                 }
             }

@@ -8,12 +8,26 @@ public enum ImageSource: Sendable, Equatable {
     case bytes([UInt8])
 }
 
-/// A case to be stored: an image, a report or both, and what is known about them.
+/// One image of a case to be stored.
+public struct CaseImage: Sendable, Equatable {
+    /// Where it comes from.
+    public var source: ImageSource
+    /// From where it was made, such as `LATERAL`; nil when only the case's own view is known.
+    public var view: String?
+
+    /// An image.
+    public init(_ source: ImageSource, view: String? = nil) {
+        self.source = source
+        self.view = view
+    }
+}
+
+/// A case to be stored: images, a report or both, and what is known about them.
 public struct CaseInput: Sendable, Equatable {
     /// Names the case in the archive: 1 to 255 bytes of UTF-8 without control characters.
     public var id: String
-    /// Nil for a case without an image.
-    public var image: ImageSource?
+    /// None for a case without an image; several views of one study have a vector each.
+    public var images: [CaseImage]
     /// Nil for a case without a report.
     public var report: String?
     /// What else is known.
@@ -22,13 +36,19 @@ public struct CaseInput: Sendable, Equatable {
     /// A case; it needs an image or a report to be stored.
     public init(id: String, image: ImageSource? = nil, report: String? = nil, fields: CaseFields = CaseFields()) {
         self.id = id
-        self.image = image
+        images = image.map { [CaseImage($0)] } ?? []
         self.report = report
         self.fields = fields
     }
 
+    /// The first image; setting it replaces all of them.
+    public var image: ImageSource? {
+        get { images.first?.source }
+        set { images = newValue.map { [CaseImage($0)] } ?? [] }
+    }
+
     /// How many vectors the case will have.
-    public var vectorCount: Int { (image == nil ? 0 : 1) + (report == nil ? 0 : 1) }
+    public var vectorCount: Int { images.count + (report == nil ? 0 : 1) }
 
     /// Brings the case into form (empty texts are none, paths absolute) and refuses what an archive does not take.
     ///
@@ -40,12 +60,21 @@ public struct CaseInput: Sendable, Equatable {
         guard (report?.utf8.count ?? 0) <= ArchiveLimits.reportByteCount else {
             throw ArchiveError(.limit, "\(id): the report is longer than \(ArchiveLimits.reportByteCount) bytes")
         }
-        switch image {
-        case .bytes(let bytes) where bytes.count > ArchiveLimits.imageByteCount:
-            throw ArchiveError(.limit, "\(id): the image is larger than \(ArchiveLimits.imageByteCount) bytes")
-        case .file(let path) where !path.hasPrefix("/"):
-            image = .file(FileManager.default.currentDirectoryPath + "/" + path)
-        default: break
+        guard images.count <= ArchiveLimits.imageCount else {
+            throw ArchiveError(.limit, "\(id): a case may have \(ArchiveLimits.imageCount) images")
+        }
+        for place in images.indices {
+            if images[place].view == "" { images[place].view = nil }
+            guard (images[place].view?.utf8.count ?? 0) <= ArchiveLimits.fieldByteCount else {
+                throw ArchiveError(.limit, "\(id): a field is longer than \(ArchiveLimits.fieldByteCount) bytes")
+            }
+            switch images[place].source {
+            case .bytes(let bytes) where bytes.count > ArchiveLimits.imageByteCount:
+                throw ArchiveError(.limit, "\(id): the image is larger than \(ArchiveLimits.imageByteCount) bytes")
+            case .file(let path) where !path.hasPrefix("/"):
+                images[place].source = .file(FileManager.default.currentDirectoryPath + "/" + path)
+            default: break
+            }
         }
         try fields.settle(for: id)
     }
@@ -59,23 +88,34 @@ public struct CaseRecord: Sendable, Equatable {
     public var number: UInt32
     /// Of the vectors; a change of model begins a new one.
     public var generation: UInt32
-    /// Whether it has an image.
-    public var hasImage: Bool
+    /// One image.
+    public struct Image: Sendable, Equatable {
+        /// Where it lies: as given for a file, inside of the archive for bytes.
+        public var path: String
+        /// SHA-256 of its bytes, 64 hexadecimal digits.
+        public var digest: String
+        /// From where it was made, if it is known of this image.
+        public var view: String?
+    }
+
+    /// Its images, in the order in which they were given.
+    public var images: [Image]
     /// Whether it has a report.
     public var hasReport: Bool
-    /// Where the image lies: as given for a file, inside of the archive for bytes.
-    public var imagePath: String?
-    /// SHA-256 of the image's bytes, 64 hexadecimal digits.
-    public var imageDigest: String?
     /// The report; nil when there is none and when the request did not ask for it.
     public var report: String?
     /// What else is known.
     public var fields: CaseFields
+
+    /// Whether it has an image.
+    public var hasImage: Bool { !images.isEmpty }
+    /// Where the first image lies.
+    public var imagePath: String? { images.first?.path }
 }
 
 /// What became of a case that was put.
 public enum PutOutcome: Sendable, Equatable {
-    /// On disk, with 1 or 2 vectors (image, report).
+    /// On disk, with a vector for each image and one for the report.
     case stored(vectors: Int)
     /// The same case was there already.
     case unchanged
@@ -98,6 +138,8 @@ public enum ArchiveLimits {
     public static let fieldByteCount = 4096
     /// Findings and keys of free metadata together.
     public static let fieldCount = 256
+    /// Images of a case.
+    public static let imageCount = 64
     /// Bytes of an image file.
     public static let imageByteCount = 64 << 20
     /// Hits of one search.

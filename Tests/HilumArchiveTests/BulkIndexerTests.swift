@@ -103,15 +103,19 @@ import Testing
         #expect(try archive.check(deep: true).findings == [])
     }
 
-    @Test func severalImagesOfACaseStoreTheFirstThatCanBeRead() throws {
+    @Test func ofSeveralImagesOfACaseThoseThatCanBeReadAreStored() throws {
         let scratch = try Scratch()
-        let good = try scratch.write("good.png", makePNG(1))
+        let good = [try scratch.write("good.png", makePNG(1)), try scratch.write("side.png", makePNG(2))]
         try scratch.write("bad.png", "text")
-        try scratch.write("cases.jsonl", #"{"id":"a","image":["none.png","bad.png","good.png"]}"#)
+        try scratch.write(
+            "cases.jsonl",
+            #"{"id":"a","image":["none.png","bad.png","good.png","side.png"],"view":["","","PA","LATERAL"]}"#)
         let archive = try scratch.makeArchive()
         let summary = try run(archive, scratch.path + "/cases.jsonl")
         #expect(summary.stored == 1 && summary.notes.count == 1)
-        #expect(try archive.get(id: "a")?.imagePath == good)
+        let images = try #require(try archive.get(id: "a")?.images)
+        #expect(images.map(\.path) == good && images.map(\.view) == ["PA", "LATERAL"])
+        #expect(try archive.get(id: "a")?.fields.view == "PA")
     }
 
     @Test(.enabled(if: SharedData.path != nil, "needs ../shared/data or $HILUM_SHARED/data"))

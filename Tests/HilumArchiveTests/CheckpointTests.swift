@@ -83,8 +83,8 @@ import Testing
         try archive.put([CaseInput(id: "case-7", report: "replaced by a rare finding")])
         for view in ["LATERAL", "AP"] {
             var input = try makeInput(8)
-            input.view = view
-            input.findings = ["edema \(view.lowercased())"]
+            input.fields.view = view
+            input.fields.findings = ["edema \(view.lowercased())"]
             try archive.put([input])
         }
         #expect(try archive.delete(id: "case-130"))
@@ -127,7 +127,7 @@ import Testing
         }
         // "age" was not asked for yet, and some residuals were not wanted yet.
         #expect(!(writer.attributes.read { $0.keys["age"]?.isLoaded ?? true }) && location.byteCount > 0)
-        #expect(try writer.count(Filter(parsing: "age=21")) == makeInputs(0..<200).count { $0.metadata["age"] == "21" })
+        #expect(try writer.count(Filter(parsing: "age=21")) == makeInputs(0..<200).count { $0.fields.metadata["age"] == "21" })
         #expect(try answers(writer) == expected)
     }
 
@@ -208,11 +208,62 @@ import Testing
                 }
             }
             let fourth = try #require(try archive.get(id: "case-4"))
-            #expect(fourth.patient == "p2" && fourth.findings == ["effusion left"] && fourth.report?.isEmpty == false)
+            #expect(fourth.fields.patient == "p2" && fourth.fields.findings == ["effusion left"] && fourth.report?.isEmpty == false)
             #expect(try archive.count(Filter(parsing: "scanner=s1 view=AP")) == 4)
             #expect(try archive.get(id: "case-5") == nil)
             #expect(try archive.check(deep: true).findings == [])
         }
+    }
+
+    @Test("A case of several images is found by each of them, once, and says by which")
+    func severalImages() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive(options: options())
+        try store(archive, 0..<60)
+        var input = CaseInput(id: "study", report: "two views of one chest", fields: CaseFields(view: "PA"))
+        input.images = try [
+            CaseImage(.bytes(makePNG(900)), view: "PA"), CaseImage(.bytes(makePNG(901)), view: "LATERAL"),
+            CaseImage(.bytes(makePNG(902))),
+        ]
+        #expect(try archive.put([input]) == [.stored(vectors: 4)])
+        try store(archive, 60..<120)
+        func expectFound(_ archive: Archive) throws {
+            for (place, seed) in [900, 901, 902].enumerated() {
+                for isExact in [false, true] {
+                    var request = SearchRequest(.image(try makePNG(seed)))
+                    request.isExact = isExact
+                    request.k = 121
+                    let hits = try archive.search(request).hits
+                    #expect(hits.count == 121 && Set(hits.map(\.id)).count == 121)
+                    #expect(hits[0].id == "study" && hits[0].via == .image && hits[0].image == place)
+                    #expect(hits[0].score > 0.9999)
+                    request.filter = try Filter(parsing: "view=PA")
+                    request.k = 1
+                    #expect(try archive.search(request).hits.map(\.id) == ["study"])
+                    request.filter = try Filter(parsing: "view=AP")
+                    #expect(try archive.search(request).hits.map(\.id) != ["study"])
+                }
+            }
+            let record = try #require(try archive.get(id: "study"))
+            #expect(record.images.map(\.view) == ["PA", "LATERAL", nil] && record.hasReport)
+            #expect(try archive.imageBytes(of: "study", image: 1) == makePNG(901))
+            #expect(try archive.check(deep: true).findings == [])
+        }
+        try expectFound(archive)
+        #expect(try archive.put([input]) == [.unchanged])
+        archive.close()
+        let again = try open(scratch)
+        try expectFound(again)
+        #expect(try again.stats().images == 80 + 3)
+        // The same without its second image is a new version.
+        input.images.remove(at: 1)
+        #expect(try again.put([input]) == [.stored(vectors: 3)])
+        var lateral = SearchRequest(.image(try makePNG(901)))
+        lateral.k = 1
+        #expect((try again.search(lateral).hits.first?.score ?? 1) < 0.9999)
+        #expect(try again.delete(id: "study"))
+        #expect(try again.stats().images == 80)
+        #expect(try again.check(deep: true).findings == [])
     }
 
     @Test("Postings with changes apart are those of a plain table", arguments: 1...3 as ClosedRange<UInt64>)

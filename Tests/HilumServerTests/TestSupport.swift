@@ -104,7 +104,7 @@ final class FakeArchive: ServedArchive {
         let matching = all.filter { Self.matches($0, request.filter) }
         let hits = matching.prefix(request.k).enumerated().map { index, value in
             Hit(
-                rank: index + 1, id: value.id, score: 0.9 - Float(index) * 0.01, via: .report,
+                rank: index + 1, id: value.id, score: 0.9 - Float(index) * 0.01, via: .report, image: nil,
                 record: Self.record(value))
         }
         return SearchResponse(
@@ -186,8 +186,9 @@ final class FakeArchive: ServedArchive {
         var path: String?
         if case .file(let file) = value.image { path = file }
         return CaseRecord(
-            id: value.id, number: 1, generation: 1, hasImage: value.image != nil, hasReport: value.report != nil,
-            imagePath: path, imageDigest: nil, report: value.report, fields: value.fields)
+            id: value.id, number: 1, generation: 1,
+            images: value.images.map { _ in CaseRecord.Image(path: path ?? "", digest: "") },
+            hasReport: value.report != nil, report: value.report, fields: value.fields)
     }
 }
 

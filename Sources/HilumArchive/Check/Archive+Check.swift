@@ -100,16 +100,19 @@ extension Archive {
             }
             if number >= next { report.find("case \(number): its number is above the counter") }
             if entry.vectorCount == 0 { report.find("case \(number): neither image nor report") }
-            for kind in VectorKind.allCases where entry.has(kind) { numbers[kind]?.insert(number) }
+            for kind in VectorKind.allCases {
+                for item in entry.items(kind, of: number) { numbers[kind]?.insert(item) }
+            }
             if entry.hasReport {
                 withReport.insert(number)
                 if try store.report(transaction, number) == nil { report.find("case \(number): its report is missing") }
             }
-            guard let image = entry.image else { return }
-            if image.isKept {
-                keptCounts[image.digest, default: 0] += 1
-            } else if access(image.path, R_OK) != 0 {
-                movedCount += 1
+            for image in entry.images {
+                if image.isKept {
+                    keptCounts[image.digest, default: 0] += 1
+                } else if access(image.path, R_OK) != 0 {
+                    movedCount += 1
+                }
             }
         }
         if movedCount > 0 {

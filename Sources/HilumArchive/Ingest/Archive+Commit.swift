@@ -8,8 +8,20 @@ private struct Change: Sendable {
     var oldEntry: CaseEntry?
     var newNumber: UInt32?
     var newEntry: CaseEntry?
-    var imageVector: [Float]?
+    /// By item.
+    var imageVectors: [[Float]] = []
     var reportVector: [Float]?
+
+    /// The items that `kind` has to do with, old and new.
+    func newItems(_ kind: VectorKind) -> Range<UInt32> {
+        guard let newNumber, newNumber != oldNumber, let newEntry else { return 0..<0 }
+        return newEntry.items(kind, of: newNumber)
+    }
+
+    func oldItems(_ kind: VectorKind) -> Range<UInt32> {
+        guard let oldNumber, newNumber != oldNumber, let oldEntry else { return 0..<0 }
+        return oldEntry.items(kind, of: oldNumber)
+    }
 }
 
 /// What a transaction came to. The closure of a write may run twice (the map was full), so it builds a new one each time.
@@ -41,11 +53,12 @@ extension Archive {
         var outcomes = try commitOnce(prepared)
         let open = outcomes.indices.filter { outcomes[$0] == nil }
         if !open.isEmpty {
-            // The image's source is gone from the input by now; it is read again by path or taken from the kept bytes.
+            // The images' sources are gone from the input by now; they are read again by path or taken from the kept bytes.
             let again = open.map { index in
                 var copy = PreparedCase(prepared[index].input)
-                copy.input.image =
-                    prepared[index].keptBytes.map { .bytes($0) } ?? prepared[index].image.map { .file($0.path) }
+                copy.input.images = zip(prepared[index].images, prepared[index].keptBytes).map { image, bytes in
+                    CaseImage(bytes.map { .bytes($0) } ?? .file(image.path), view: image.view)
+                }
                 copy.journal = prepared[index].journal
                 return copy
             }
@@ -79,7 +92,7 @@ extension Archive {
     private func keepImages(of prepared: [PreparedCase]) throws {
         var images: [[UInt8]: [UInt8]] = [:]
         for item in prepared where item.refusal == nil {
-            if let bytes = item.keptBytes, let digest = item.image?.digest { images[digest] = bytes }
+            for (image, bytes) in zip(item.images, item.keptBytes) { if let bytes { images[image.digest] = bytes } }
         }
         let failures = parallelMap(Array(images), threads: 8) { digest, bytes -> ArchiveError? in
             do throws(ArchiveError) {
@@ -125,7 +138,7 @@ extension Archive {
             try writeJournal(transaction, item, number: 0, reason: refusal.reason)
             return
         }
-        let entry = CaseEntry(item.input, image: item.image)
+        let entry = CaseEntry(item.input, images: item.images)
         let oldNumber = try store.number(transaction, of: entry.id)
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
         if let oldNumber, let oldEntry, try isSameContent(transaction, item, entry, oldNumber, oldEntry) {
@@ -133,40 +146,42 @@ extension Archive {
             try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
             return
         }
-        let lacksVector =
-            (item.image != nil && item.imageVector == nil) || (entry.hasReport && item.reportVector == nil)
-        guard !lacksVector else {
+        let imageVectors = item.imageVectors.compactMap(\.self)
+        guard imageVectors.count == entry.images.count, !entry.hasReport || item.reportVector != nil else {
             batch.outcomes.append(nil)
             return
         }
         if let oldNumber, let oldEntry { try remove(transaction, oldNumber, oldEntry, into: &batch) }
         let number = batch.nextNumber
-        guard number < UInt32.max else {
+        guard number < UInt32.max - UInt32(ArchiveLimits.imageCount) else {
             throw ArchiveError(.limit, "\(path): all case numbers are used; export and make anew")
         }
-        batch.nextNumber += 1
+        batch.nextNumber += entry.numberCount
         try store.put(transaction, .cases, UInt64(number), entry.encoded(), rule: .appending)
         try withUnsafeBytes(of: number.littleEndian) { try store.put(transaction, .ids, entry.id, $0) }
         if let report = item.input.report {
             try store.put(transaction, .reports, UInt64(number), Array(report.utf8), rule: .appending)
         }
-        let key = VectorKey(generation: Opening.generation, item: number)
-        if let vector = item.imageVector { try store.putVector(transaction, .image, key, vector) }
-        if let vector = item.reportVector { try store.putVector(transaction, .report, key, vector) }
-        if let image = entry.image, image.isKept { try countImage(transaction, image.digest, by: 1, into: &batch) }
+        for (kind, vectors) in [(VectorKind.image, imageVectors), (.report, item.reportVector.map { [$0] } ?? [])] {
+            for (item, vector) in zip(entry.items(kind, of: number), vectors) {
+                try store.putVector(transaction, kind, VectorKey(generation: Opening.generation, item: item), vector)
+            }
+        }
+        try countImages(transaction, of: entry, by: 1, into: &batch)
         try writeJournal(transaction, item, number: number, reason: "")
         batch.outcomes.append(.stored(vectors: entry.vectorCount))
         batch.changes.append(
             Change(
                 oldNumber: oldNumber, oldEntry: oldEntry, newNumber: number, newEntry: entry,
-                imageVector: item.imageVector, reportVector: item.reportVector))
+                imageVectors: imageVectors, reportVector: item.reportVector))
     }
 
     private func isSameContent(
         _ transaction: borrowing WriteTransaction, _ item: PreparedCase, _ entry: CaseEntry, _ oldNumber: UInt32,
         _ oldEntry: CaseEntry
     ) throws -> Bool {
-        guard oldEntry.image?.digest == entry.image?.digest, oldEntry.hasReport == entry.hasReport else { return false }
+        guard oldEntry.images.map(\.digest) == entry.images.map(\.digest), oldEntry.hasReport == entry.hasReport
+        else { return false }
         return try !entry.hasReport || store.report(transaction, oldNumber) == item.input.report
     }
 
@@ -178,10 +193,11 @@ extension Archive {
         guard old != new else { return batch.outcomes.append(.unchanged) }
         try store.put(transaction, .cases, UInt64(number), new.encoded())
         try note(transaction, CaseChange(number: number, old: old, new: new), into: &batch)
-        if let image = new.image, image.isKept { try countImage(transaction, image.digest, by: 1, into: &batch) }
-        if let image = old.image, image.isKept { try countImage(transaction, image.digest, by: -1, into: &batch) }
+        try countImages(transaction, of: new, by: 1, into: &batch)
+        try countImages(transaction, of: old, by: -1, into: &batch)
+        // Only where the files lie is no news.
         var moved = old
-        moved.image = new.image
+        for place in moved.images.indices { moved.images[place].path = new.images[place].path }
         batch.outcomes.append(moved == new ? .unchanged : .stored(vectors: new.vectorCount))
         batch.changes.append(Change(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
     }
@@ -191,12 +207,14 @@ extension Archive {
     ) throws {
         try transaction.delete(store.table(.cases), UInt64(number))
         if entry.hasReport { try transaction.delete(store.table(.reports), UInt64(number)) }
-        for kind in VectorKind.allCases where entry.has(kind) {
-            let key = VectorKey(generation: Opening.generation, item: number)
-            try store.deleteVector(transaction, kind, key, dimension: dimension ?? 0)
+        for kind in VectorKind.allCases {
+            for item in entry.items(kind, of: number) {
+                let key = VectorKey(generation: Opening.generation, item: item)
+                try store.deleteVector(transaction, kind, key, dimension: dimension ?? 0)
+            }
         }
         try note(transaction, CaseChange(number: number, old: entry), into: &batch)
-        if let image = entry.image, image.isKept { try countImage(transaction, image.digest, by: -1, into: &batch) }
+        try countImages(transaction, of: entry, by: -1, into: &batch)
         batch.deletions += 1
     }
 
@@ -210,7 +228,15 @@ extension Archive {
         batch.changeRowCount += 1
     }
 
-    /// Counts the cases that use a kept image.
+    /// Counts the uses of the kept images of a case.
+    private func countImages(
+        _ transaction: borrowing WriteTransaction, of entry: CaseEntry, by amount: Int, into batch: inout Batch
+    ) throws {
+        for image in entry.images where image.isKept {
+            try countImage(transaction, image.digest, by: amount, into: &batch)
+        }
+    }
+
     private func countImage(
         _ transaction: borrowing WriteTransaction, _ digest: [UInt8], by amount: Int, into batch: inout Batch
     ) throws {
@@ -271,19 +297,17 @@ extension Archive {
     private static func apply(_ changes: [Change], to index: HNSWIndex, _ kind: VectorKind) -> String? {
         var numbers: [UInt32] = []
         var vectors: [Float] = []
-        for change in changes where change.newNumber != change.oldNumber {
-            guard let number = change.newNumber, let vector = kind == .image ? change.imageVector : change.reportVector
-            else { continue }
-            numbers.append(number)
-            vectors += vector
+        for change in changes {
+            let made = kind == .image ? change.imageVectors : change.reportVector.map { [$0] } ?? []
+            for (item, vector) in zip(change.newItems(kind), made) {
+                numbers.append(item)
+                vectors += vector
+            }
         }
         do {
             try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: numbers, threads: 1) }
         } catch { return "\(error)" }
-        for change in changes where change.newNumber != change.oldNumber {
-            guard let number = change.oldNumber, change.oldEntry?.has(kind) == true else { continue }
-            index.remove(item: number)
-        }
+        for change in changes { for item in change.oldItems(kind) { index.remove(item: item) } }
         return nil
     }
 }

@@ -8,10 +8,11 @@ import Synchronization
 struct PreparedCase: Sendable {
     var input: CaseInput
     var refusal: ArchiveError?
-    var image: CaseEntry.StoredImage?
-    /// The bytes to keep, when the image came as bytes.
-    var keptBytes: [UInt8]?
-    var imageVector: [Float]?
+    var images: [CaseEntry.StoredImage] = []
+    /// By image: the bytes to keep, when it came as bytes.
+    var keptBytes: [[UInt8]?] = []
+    /// By image; nil while it was not made.
+    var imageVectors: [[Float]?] = []
     var reportVector: [Float]?
     /// The stored version with the same image and report: its vectors are good, so none were made.
     var sameAs: UInt32?
@@ -70,44 +71,48 @@ extension Archive {
         return vector.map { Float(Double($0) * scale) }
     }
 
-    /// Checks the case, reads its image, and decodes it unless the same is stored.
+    /// Checks the case, reads its images, and decodes them unless the same are stored.
     ///
-    /// - Parameter side: of the square that the image is fitted into; nil leaves it as large as it is.
-    func load(_ given: PreparedCase, side: Int?, isForced: Bool) -> (PreparedCase, GrayImage?) {
+    /// - Parameter side: of the square that an image is fitted into; nil leaves it as large as it is.
+    func load(_ given: PreparedCase, side: Int?, isForced: Bool) -> (PreparedCase, [GrayImage]) {
         var prepared = given
-        guard prepared.refusal == nil else { return (prepared, nil) }
+        guard prepared.refusal == nil else { return (prepared, []) }
         do {
             try prepared.input.settle()
-            var bytes: [UInt8]?
-            switch prepared.input.image {
-            case .none: break
-            case .bytes(let given):
-                bytes = given
-                prepared.keptBytes = given
-                prepared.image = CaseEntry.StoredImage(digest: ImageStore.digest(given), path: "")
-            case .file(let file):
-                let read = try Self.readImage(file)
-                bytes = read
-                prepared.image = CaseEntry.StoredImage(digest: ImageStore.digest(read), path: file)
-            }
-            prepared.input.image = nil
-            prepared.sameAs = isForced ? nil : try stored(like: prepared)
-            guard prepared.sameAs == nil, let bytes else { return (prepared, nil) }
-            let image: GrayImage
-            do {
-                if let side {
-                    image = try ImageDecoder.decode(bytes, fitting: side)
-                } else {
-                    image = try ImageDecoder.decode(bytes)
+            var files: [[UInt8]] = []
+            for image in prepared.input.images {
+                switch image.source {
+                case .bytes(let bytes):
+                    files.append(bytes)
+                    prepared.keptBytes.append(bytes)
+                    prepared.images.append(
+                        CaseEntry.StoredImage(digest: ImageStore.digest(bytes), path: "", view: image.view))
+                case .file(let path):
+                    let bytes = try Self.readImage(path)
+                    files.append(bytes)
+                    prepared.keptBytes.append(nil)
+                    prepared.images.append(
+                        CaseEntry.StoredImage(digest: ImageStore.digest(bytes), path: path, view: image.view))
                 }
+            }
+            prepared.input.images = []
+            prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
+            prepared.sameAs = isForced ? nil : try stored(like: prepared)
+            guard prepared.sameAs == nil else { return (prepared, []) }
+            do {
+                return (prepared, try files.map { try Self.decode($0, side: side) })
             } catch {
                 throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
             }
-            return (prepared, image)
         } catch {
             prepared.refusal = ArchiveError.wrapping(error)
-            return (prepared, nil)
+            return (prepared, [])
         }
+    }
+
+    private static func decode(_ bytes: [UInt8], side: Int?) throws -> GrayImage {
+        guard let side else { return try ImageDecoder.decode(bytes) }
+        return try ImageDecoder.decode(bytes, fitting: side)
     }
 
     private static func readImage(_ file: String) throws(ArchiveError) -> [UInt8] {
@@ -116,12 +121,12 @@ extension Archive {
         }
     }
 
-    /// The stored version of the case when image and report are the same.
+    /// The stored version of the case when images and report are the same.
     private func stored(like prepared: PreparedCase) throws -> UInt32? {
         try store.environment.read { transaction in
             guard let number = try store.number(transaction, of: prepared.input.id),
                 let entry = try store.entry(transaction, number),
-                entry.image?.digest == prepared.image?.digest, entry.hasReport == (prepared.input.report != nil)
+                entry.images.map(\.digest) == prepared.images.map(\.digest), entry.hasReport == (prepared.input.report != nil)
             else { return nil }
             guard entry.hasReport else { return number }
             return try store.report(transaction, number) == prepared.input.report ? number : nil

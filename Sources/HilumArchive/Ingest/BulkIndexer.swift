@@ -136,7 +136,7 @@ public struct BulkIndexer {
             }
         }
         if severalImages > 0 {
-            summary.notes.append("\(severalImages) cases name several images; the first readable one of each is stored")
+            summary.notes.append("\(severalImages) cases name several images; those that can be read are stored, each with a vector")
         }
         return open
     }

@@ -18,7 +18,7 @@ final class CasePreparer: @unchecked Sendable {
     // Sendable: constants, and `state`, which is read and written under `condition` alone.
     private enum Work {
         case load(Int)
-        case images([(index: Int, image: GrayImage)])
+        case images([(index: Int, place: Int, image: GrayImage)])
         case reports([(index: Int, report: String)])
     }
 
@@ -34,7 +34,7 @@ final class CasePreparer: @unchecked Sendable {
         var end: Int
         /// Cases that are being read, of which images and reports may come.
         var loading = 0
-        var images: [(index: Int, image: GrayImage)] = []
+        var images: [(index: Int, place: Int, image: GrayImage)] = []
         var reports: [(index: Int, report: String)] = []
         /// The batches that were begun and not handed on yet, by number.
         var batches: [Int: Batch] = [:]
@@ -96,11 +96,11 @@ final class CasePreparer: @unchecked Sendable {
                 switch work {
                 case .load(let index): load(index)
                 case .images(let items):
-                    embed(items.map(\.index), \.imageVector) {
+                    embed(items.map { ($0.index, \.imageVectors[$0.place]) }) {
                         try embedder.embed(images: items.map(\.image), threads: 1)
                     }
                 case .reports(let items):
-                    embed(items.map(\.index), \.reportVector) {
+                    embed(items.map { ($0.index, \.reportVector) }) {
                         try embedder.embed(reports: items.map(\.report), threads: 1)
                     }
                 }
@@ -183,25 +183,25 @@ final class CasePreparer: @unchecked Sendable {
     // MARK: What it comes to
 
     private func load(_ index: Int) {
-        let (prepared, image) = archive.load(open(index), side: embedder.imageSide, isForced: isForced)
+        let (prepared, images) = archive.load(open(index), side: embedder.imageSide, isForced: isForced)
         let report = prepared.refusal == nil && prepared.sameAs == nil ? prepared.input.report : nil
         locked { state in
             state.loading -= 1
             state.batches[index / batchCount]?.cases[index % batchCount] = prepared
-            if let image { state.images.append((index, image)) }
+            for (place, image) in images.enumerated() { state.images.append((index, place, image)) }
             if let report { state.reports.append((index, report)) }
-            state.batches[index / batchCount]?.left += (image == nil ? 0 : 1) + (report == nil ? 0 : 1)
+            state.batches[index / batchCount]?.left += images.count + (report == nil ? 0 : 1)
             complete(index, &state)
         }
     }
 
     private func embed(
-        _ indices: [Int], _ place: WritableKeyPath<PreparedCase, [Float]?>, _ body: () throws -> [Float]
+        _ targets: [(index: Int, place: WritableKeyPath<PreparedCase, [Float]?>)], _ body: () throws -> [Float]
     ) {
         let vectors: [Float]
         do { vectors = try body() } catch { return stop(error) }
         locked { state in
-            for (row, index) in indices.enumerated() {
+            for (row, (index, place)) in targets.enumerated() {
                 set(place, vectors, row: row, &state.batches[index / batchCount], index % batchCount)
                 complete(index, &state)
             }

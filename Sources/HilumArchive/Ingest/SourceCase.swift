@@ -8,8 +8,10 @@ struct SourceCase: Sendable, Equatable {
     /// Names the source in the journal: manifest and id, or the file.
     var name: String
     var id = ""
-    /// Absolute; the first that can be read is stored.
+    /// Absolute; those that can be read are stored, each with a vector of its own.
     var imagePaths: [String] = []
+    /// From where each image was made; empty, or as many as there are images.
+    var imageViews: [String] = []
     /// Absolute.
     var reportPath: String?
     var report: String?
@@ -19,10 +21,11 @@ struct SourceCase: Sendable, Equatable {
     var fingerprint: [UInt8] {
         var hash = SHA256()
         var writer = ByteWriter()
-        writer.text("hilum-source-2")
+        writer.text("hilum-source-3")
         for field in [id, name] { writer.text(field) }
         writer.optionalText(report)
         fields.encode(to: &writer)
+        for view in imageViews { writer.text(view) }
         for path in imagePaths + [reportPath].compactMap({ $0 }) {
             writer.text(path)
             var status = stat()
@@ -51,6 +54,9 @@ struct SourceCase: Sendable, Equatable {
         switch key {
         case "id": id = value
         case "image": imagePaths = list().map(absolute)
+        case CaseFields.Text.view.rawValue where isList:
+            fields.view = value
+            imageViews = values
         case "report": report = value
         case "report_file": reportPath = absolute(value)
         case CaseFields.findingsKey: fields.findings = list()
@@ -60,7 +66,7 @@ struct SourceCase: Sendable, Equatable {
         }
     }
 
-    /// The case with its report read and one image chosen.
+    /// The case with its report read and its images chosen: of several those that look readable, or else the first.
     ///
     /// - Throws: `.badRequest` or `.io`, which refuse this case alone.
     func input() throws(ArchiveError) -> CaseInput {
@@ -74,11 +80,13 @@ struct SourceCase: Sendable, Equatable {
             }
             input.report = text
         }
-        if let path = imagePaths.count > 1
-            ? imagePaths.first(where: Self.looksReadable) ?? imagePaths.first : imagePaths.first
-        {
-            input.image = .file(path)
+        let views = imageViews.count == imagePaths.count ? imageViews.map { Optional($0) } : []
+        var images = imagePaths.indices.map { CaseImage(.file(imagePaths[$0]), view: views.isEmpty ? nil : views[$0]) }
+        if images.count > 1 {
+            let readable = imagePaths.indices.filter { Self.looksReadable(imagePaths[$0]) }
+            images = readable.isEmpty ? [images[0]] : readable.map { images[$0] }
         }
+        input.images = images
         return input
     }
 

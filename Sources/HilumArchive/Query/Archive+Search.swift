@@ -176,14 +176,14 @@ extension Archive {
         try store.environment.read { transaction in
             try store.forEachVector(
                 transaction, kind, generation: Opening.generation, dimension: query.count
-            ) { number, vector in
-                if let matching, !matching.contains(number) { return true }
+            ) { item, vector in
+                if let matching, !matching.contains(item) { return true }
                 count += 1
                 let score = Self.cosine(query, vector)
                 if nearest.count == k, let last = nearest.last, score <= last.score { return true }
                 // Numbers rise, so a later one of equal score goes behind.
                 let place = nearest.lastIndex { $0.score >= score }.map { $0 + 1 } ?? 0
-                nearest.insert(Candidate(number: number, score: score, via: kind), at: place)
+                nearest.insert(Candidate(number: item, item: item, score: score, via: kind), at: place)
                 if nearest.count > k { nearest.removeLast() }
                 return true
             }
@@ -208,7 +208,7 @@ extension Archive {
         for index in exact.indices where graphs[exact[index].via].index.precision == .i8 {
             let kind = exact[index].via
             // A case that was just deleted has no vector any more, and no record either.
-            let key = VectorKey(generation: Opening.generation, item: exact[index].number)
+            let key = VectorKey(generation: Opening.generation, item: exact[index].item)
             guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
             exact[index].score = Self.cosine(kind == .image ? question.image : question.report, vector)
         }
@@ -218,44 +218,75 @@ extension Archive {
     // MARK: The graphs
 
     private struct Candidate {
+        /// Of the case.
         var number: UInt32
+        /// Of the vector: the case's number, or that of one of its further images.
+        var item: UInt32
         var score: Float
         var via: VectorKind
     }
 
-    /// The best `k` cases, each by its better vector, the best first.
+    /// The best `k` cases, each by its best vector, the best first.
     private func nearest(
         _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int, _ visited: inout Int
     ) throws -> [Candidate] {
-        guard let graphs else { return [] }
-        let kinds = request.target.kinds
         var best: [UInt32: Candidate] = [:]
-        for kind in kinds {
-            let index = graphs[kind].index
-            let set = matching.map { set in attributes.read { set.intersection($0.with(kind)) } }
+        for kind in request.target.kinds {
+            let set = matching.map { set in attributes.read { $0.items(of: set, kind) } }
             if set?.isEmpty == true { continue }
-            if request.isExact && index.precision == .i8 {
-                for found in try scanStored(question[kind], kind, set, k: k, &visited) {
-                    if let other = best[found.number], other.score >= found.score { continue }
-                    best[found.number] = found
-                }
-                continue
-            }
-            let result = try question[kind].withUnsafeBufferPointer { vector in
-                request.isExact
-                    ? try index.exactSearch(vector, k: k, filter: set)
-                    : try index.search(vector, k: k, ef: ef, filter: set)
-            }
-            // A scan visits no node of the graph, but compares.
-            visited += result.visited == 0 ? result.distanceCount : result.visited
-            for hit in result.hits {
-                let score = max(-1, min(1, 1 - hit.distance))
-                if let other = best[hit.item], other.score >= score { continue }
-                best[hit.item] = Candidate(number: hit.item, score: score, via: kind)
+            for found in try nearestCases(question[kind], kind, request, set, k: k, ef: ef, &visited) {
+                if let other = best[found.number], other.score >= found.score { continue }
+                best[found.number] = found
             }
         }
         let sorted = best.values.sorted { ($1.score, $0.number) < ($0.score, $1.number) }
         return Array(sorted.prefix(k))
+    }
+
+    /// The best `k` cases by vectors of one kind, or all that there are; any order.
+    private func nearestCases(
+        _ query: [Float], _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
+        _ visited: inout Int
+    ) throws -> [Candidate] {
+        var count = k
+        while true {
+            let items = try nearestItems(query, kind, request, matching, k: count, ef: max(ef, count), &visited)
+            let isShared = kind == .image && attributes.read { !$0.furtherImages.isEmpty }
+            guard isShared else { return items }
+            var best: [UInt32: Candidate] = [:]
+            for found in items {
+                var found = found
+                found.number = attributes.read { $0.owner(of: found.item) }
+                if let other = best[found.number], other.score >= found.score { continue }
+                best[found.number] = found
+            }
+            // Several images of one case took places that other cases should have.
+            if best.count >= k || items.count < count { return Array(best.values) }
+            count *= 4
+        }
+    }
+
+    /// The `k` nearest vectors of one kind; any order.
+    private func nearestItems(
+        _ query: [Float], _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
+        _ visited: inout Int
+    ) throws -> [Candidate] {
+        guard let index = graphs?[kind].index else { return [] }
+        if request.isExact && index.precision == .i8 {
+            return try scanStored(query, kind, matching, k: k, &visited)
+        }
+        // Where the lower half of codes is gone, a few more are looked at before the stored vectors decide.
+        let wanted = index.lacksResiduals ? 2 * k + 16 : k
+        let result = try query.withUnsafeBufferPointer { vector in
+            request.isExact
+                ? try index.exactSearch(vector, k: wanted, filter: matching)
+                : try index.search(vector, k: wanted, ef: max(ef, wanted), filter: matching)
+        }
+        // A scan visits no node of the graph, but compares.
+        visited += result.visited == 0 ? result.distanceCount : result.visited
+        return result.hits.map {
+            Candidate(number: $0.item, item: $0.item, score: max(-1, min(1, 1 - $0.distance)), via: kind)
+        }
     }
 
     /// The records of the candidates that are still stored, at most `request.k`.
@@ -272,7 +303,8 @@ extension Archive {
                 }
                 hits.append(
                     Hit(
-                        rank: hits.count + 1, id: record.id, score: candidate.score, via: candidate.via, record: record)
+                        rank: hits.count + 1, id: record.id, score: candidate.score, via: candidate.via,
+                        image: candidate.via == .image ? Int(candidate.item - candidate.number) : nil, record: record)
                 )
             }
             return hits

@@ -1,3 +1,5 @@
+import HilumCore
+
 /// One part of a question.
 public enum Query: Sendable, Equatable {
     /// Words, encoded as a report.
@@ -82,8 +84,19 @@ public struct Hit: Sendable {
     public var score: Float
     /// The kind of vector that was near.
     public var via: VectorKind
+    /// The image that was near, by its place among those of the case, from 0; nil for a report.
+    public var image: Int?
     /// What is stored of the case.
     public var record: CaseRecord
+}
+
+extension Hit {
+    /// Which image was near, for a case that has several: its number from 1, and its view if it is known.
+    public func writeImage(to json: inout JSONWriter) {
+        guard let image, record.images.count > 1 else { return }
+        json.member("image", image + 1)
+        if let view = record.images[image].view { json.member("image_view", view) }
+    }
 }
 
 /// An answer.

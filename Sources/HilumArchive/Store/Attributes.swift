@@ -39,9 +39,9 @@ struct Attributes: Sendable {
     /// Adds a case, or puts one back that has a new entry.
     mutating func insert(_ number: UInt32, _ entry: CaseEntry) {
         live.insert(number)
-        for place in 0..<UInt32(entry.imageCount) {
-            withImage.insert(number + place)
-            if place > 0 { furtherImages.insert(number + place) }
+        for item in entry.items(.image, of: number) {
+            withImage.insert(item)
+            if item > number { furtherImages.insert(item) }
         }
         if entry.hasReport { withReport.insert(number) }
         Self.forEachPair(entry) { key, value in keys[key, default: Postings()].insert(number, value) }
@@ -49,9 +49,9 @@ struct Attributes: Sendable {
 
     mutating func remove(_ number: UInt32, _ entry: CaseEntry) {
         live.remove(number)
-        for place in 0..<UInt32(entry.imageCount) {
-            withImage.remove(number + place)
-            furtherImages.remove(number + place)
+        for item in entry.items(.image, of: number) {
+            withImage.remove(item)
+            furtherImages.remove(item)
         }
         withReport.remove(number)
         Self.forEachPair(entry) { key, value in keys[key]?.remove(number, value) }
@@ -158,12 +158,9 @@ struct Attributes: Sendable {
         let decoded = try sets.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             let sets = try (0..<4).map { _ in
-                let raw = try reader.raw(8 * Int(try reader.integer(UInt32.self)))
-                // Safety: `raw` holds the words whole; no alignment is assumed.
-                return ItemSet(
-                    words: (0..<(raw.count / 8)).map {
-                        UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))
-                    })
+                let count = Int(try reader.integer(UInt32.self))
+                guard count <= reader.remaining / 8 else { throw ByteReader.Malformed.cutOff }
+                return ItemSet(words: try (0..<count).map { _ in try reader.integer(UInt64.self) })
             }
             guard reader.isAtEnd else { throw ByteReader.Malformed() }
             return sets

@@ -34,8 +34,12 @@ struct CaseChange: Equatable {
         var reader = ByteReader(bytes)
         number = try reader.integer()
         let isReplaced = try reader.byte() == 1
-        old = try CaseEntry(decoding: try reader.raw(try reader.length()))
-        if isReplaced { new = try CaseEntry(decoding: try reader.raw(try reader.length())) }
+        old = try Self.entry(&reader)
+        if isReplaced { new = try Self.entry(&reader) }
         guard reader.isAtEnd else { throw ByteReader.Malformed() }
+    }
+
+    private static func entry(_ reader: inout ByteReader) throws -> CaseEntry {
+        try reader.raw(try reader.length()).withUnsafeBytes { try CaseEntry(decoding: $0) }
     }
 }

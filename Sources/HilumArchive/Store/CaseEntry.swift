@@ -2,15 +2,18 @@ import HilumCore
 
 /// A case as it lies in the table `cases`, under its number:
 ///
-///     0  layout of this entry (1)          currently 1
-///     1  flags (1)                         1 image · 2 report · 4 the archive keeps the image
+///     0  layout of this entry (1)          currently 2
+///     1  flags (1)                         2 report
 ///     2  generation (4)
-///     6  id, then with an image: SHA-256 (32) and path; then the fields (`CaseFields.encode(to:)`)
+///     6  id, then the images (count, each: SHA-256 (32), path, empty when the archive keeps the image, and view if it is known),
+///        then the fields (`CaseFields.encode(to:)`)
+///
+/// Layout 1, of format 1: flags 1 image · 4 the archive keeps the image; with an image SHA-256 (32) and path in place of the images.
 struct CaseEntry: Equatable {
     var id = ""
     var generation: UInt32 = 1
     var hasReport = false
-    var image: StoredImage?
+    var images: [StoredImage] = []
     var fields = CaseFields()
 
     struct StoredImage: Equatable {
@@ -18,33 +21,40 @@ struct CaseEntry: Equatable {
         var digest: [UInt8]
         /// Absolute; empty when the archive keeps the bytes.
         var path: String
+        var view: String?
         var isKept: Bool { path.isEmpty }
     }
 
     init() {}
 
-    init(_ input: CaseInput, image: StoredImage?) {
+    init(_ input: CaseInput, images: [StoredImage]) {
         id = input.id
         hasReport = input.report != nil
-        self.image = image
+        self.images = images
         fields = input.fields
     }
 
-    var imageCount: Int { image == nil ? 0 : 1 }
+    var vectorCount: Int { images.count + (hasReport ? 1 : 0) }
 
-    var vectorCount: Int { (image == nil ? 0 : 1) + (hasReport ? 1 : 0) }
+    /// How many numbers a case takes: its own, and one more for each further image.
+    var numberCount: UInt32 { UInt32(max(1, images.count)) }
 
-    func has(_ kind: VectorKind) -> Bool { kind == .image ? image != nil : hasReport }
+    /// The items of the case `number`: its images have the numbers from its own on, its report has its own.
+    func items(_ kind: VectorKind, of number: UInt32) -> Range<UInt32> {
+        number..<(number + (kind == .image ? UInt32(images.count) : hasReport ? 1 : 0))
+    }
 
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.byte(1)
-        writer.byte((image == nil ? 0 : 1) | (hasReport ? 2 : 0) | (image?.isKept == true ? 4 : 0))
+        writer.byte(2)
+        writer.byte(hasReport ? 2 : 0)
         writer.integer(generation)
         writer.text(id)
-        if let image {
+        writer.length(images.count)
+        for image in images {
             writer.raw(image.digest)
             writer.text(image.path)
+            writer.optionalText(image.view)
         }
         fields.encode(to: &writer)
         return writer.bytes
@@ -52,15 +62,16 @@ struct CaseEntry: Equatable {
 
     init(decoding bytes: UnsafeRawBufferPointer) throws(ByteReader.Malformed) {
         var reader = ByteReader(bytes)
-        guard try reader.byte() == 1 else { throw ByteReader.Malformed() }
+        let layout = try reader.byte()
+        guard layout == 1 || layout == 2 else { throw ByteReader.Malformed("a layout that is not known") }
         let flags = try reader.byte()
         generation = try reader.integer()
         id = try reader.text()
         hasReport = flags & 2 != 0
-        if flags & 1 != 0 {
-            let digest = try reader.raw(32)
-            image = StoredImage(digest: digest, path: try reader.text())
-            guard image?.isKept == (flags & 4 != 0) else { throw ByteReader.Malformed() }
+        for _ in 0..<(layout == 1 ? Int(flags & 1) : try reader.length()) {
+            var image = StoredImage(digest: try reader.raw(32), path: try reader.text())
+            if layout == 2 { image.view = try reader.optionalText() }
+            images.append(image)
         }
         fields = try CaseFields(decoding: &reader)
         guard reader.isAtEnd else { throw ByteReader.Malformed() }
@@ -68,8 +79,11 @@ struct CaseEntry: Equatable {
 
     func record(number: UInt32, report: String?, archivePath: String) -> CaseRecord {
         CaseRecord(
-            id: id, number: number, generation: generation, hasImage: image != nil, hasReport: hasReport,
-            imagePath: image.map { $0.isKept ? ImageStore.path(of: $0.digest, in: archivePath) : $0.path },
-            imageDigest: image.map { hexadecimal($0.digest) }, report: report, fields: fields)
+            id: id, number: number, generation: generation,
+            images: images.map { image in
+                CaseRecord.Image(
+                    path: image.isKept ? ImageStore.path(of: image.digest, in: archivePath) : image.path,
+                    digest: hexadecimal(image.digest), view: image.view)
+            }, hasReport: hasReport, report: report, fields: fields)
     }
 }

@@ -116,15 +116,15 @@ final class InboxWatcher: Sendable {
         result.fields = known.fields
         if result.report == nil { result.report = known.report }
         if result.image == nil && known.hasImage {
-            // As bytes: the archive then keeps the image itself, wherever the file goes.
-            guard let path = known.imagePath,
-                let bytes = try? FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount)
-            else {
-                throw ServerError.refused(
-                    .stale,
-                    "the archive's image of this case cannot be read any more; put the image into the inbox as well")
+            // As bytes: the archive then keeps the images itself, wherever the files go.
+            result.images = try known.images.map { image in
+                guard let bytes = try? FileIO.read(image.path, limitInBytes: ArchiveLimits.imageByteCount) else {
+                    throw ServerError.refused(
+                        .stale,
+                        "the archive's image of this case cannot be read any more; put the image into the inbox as well")
+                }
+                return CaseImage(.bytes(bytes), view: image.view)
             }
-            result.image = .bytes(bytes)
         }
         return result
     }

@@ -25,8 +25,12 @@ struct ReplyExtras: Sendable, Equatable {
     func has(_ extra: Extra) -> Bool { extras.contains(extra) }
 
     /// Writes what was asked for and is there, as members of an object.
-    func write(_ record: CaseRecord, _ vectors: [VectorKind: [Float]]?, to json: inout JSONWriter) {
-        if has(.path), let path = record.imagePath { json.member("path", path) }
+    ///
+    /// - Parameter image: the place of the image whose path is wanted.
+    func write(
+        _ record: CaseRecord, image: Int = 0, _ vectors: [VectorKind: [Float]]?, to json: inout JSONWriter
+    ) {
+        if has(.path), record.images.indices.contains(image) { json.member("path", record.images[image].path) }
         if has(.report), let report = record.report { json.member("report", report) }
         guard let vectors else { return }
         json.key("vectors")

@@ -51,8 +51,9 @@ struct SearchVerb: ReadingVerb {
                 json.key("score")
                 json.score(hit.score)
                 json.member("via", hit.via.rawValue)
+                hit.writeImage(to: &json)
                 hit.record.fields.write(to: &json)
-                extras.write(hit.record, vectors, to: &json)
+                extras.write(hit.record, image: hit.image ?? 0, vectors, to: &json)
             }
             // No need to build a reply that will be refused.
             if builder.bytes.count > handler.configuration.replyByteCount { break }

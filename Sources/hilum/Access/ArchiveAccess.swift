@@ -25,6 +25,9 @@ struct FoundCase {
     let fields: CaseFields
     let report: String?
     let imagePath: String?
+    /// The image that was near, from 0, and its view; nil where the case has one image.
+    let image: Int?
+    let imageView: String?
 
     init(_ hit: Hit) {
         rank = hit.rank
@@ -33,7 +36,10 @@ struct FoundCase {
         via = hit.via.rawValue
         fields = hit.record.fields
         report = hit.record.report
-        imagePath = hit.record.imagePath
+        let place = hit.image ?? 0
+        imagePath = hit.record.images.indices.contains(place) ? hit.record.images[place].path : nil
+        image = hit.record.images.count > 1 ? hit.image : nil
+        imageView = image == nil ? nil : hit.record.images[place].view
     }
 
     /// Reads one line of a daemon's reply.
@@ -48,6 +54,8 @@ struct FoundCase {
         fields = CaseFields(object)
         report = object["report"]?.string
         imagePath = object["path"]?.string
+        image = object["image"]?.integer.map { $0 - 1 }
+        imageView = object["image_view"]?.string
     }
 
     /// The hit as one line of JSON with the keys of the protocol; what a case does not have is left out.
@@ -59,6 +67,8 @@ struct FoundCase {
         json.key("score")
         JSON.number(score, decimals: 6).write(to: &json)
         json.member("via", via)
+        if let image { json.member("image", image + 1) }
+        if let imageView { json.member("image_view", imageView) }
         fields.write(to: &json)
         if withReport, let report { json.member("report", report) }
         json.endObject()

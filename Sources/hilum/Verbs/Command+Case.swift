@@ -34,13 +34,20 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
         throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])")
     }
     let fields = record.fields
-    let image = [("image", record.imagePath), ("image_sha256", record.imageDigest)]
+    // The first image by the old names, further ones with their number.
+    let images = record.images.enumerated().flatMap { place, image in
+        let suffix = place == 0 ? "" : "_\(place + 1)"
+        return [
+            ("image\(suffix)", image.path), ("image\(suffix)_sha256", image.digest),
+            ("image\(suffix)_view", image.view),
+        ]
+    }
     if arguments.has("json") {
         var json = JSONWriter()
         json.beginObject()
         json.member("id", record.id)
         fields.write(to: &json, withMetadata: true, isComplete: true)
-        for (key, value) in image {
+        for (key, value) in images {
             if let value { json.member(key, value) }
         }
         json.member("generation", Int(record.generation))
@@ -51,7 +58,7 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
     }
     var table = TextTable([("field", .left), ("value", .left)])
     table.append(["id", shown(record.id)])
-    for (key, value) in CaseFields.Text.allCases.map({ ($0.rawValue, fields[$0]) }) + image {
+    for (key, value) in CaseFields.Text.allCases.map({ ($0.rawValue, fields[$0]) }) + images {
         if let value { table.append([key, shown(value)]) }
     }
     table.append([CaseFields.findingsKey, shown(fields.findings.joined(separator: ", "))])
