@@ -1,7 +1,7 @@
 import HilumArchive
 import HilumCore
 import HilumImaging
-import HilumMCR
+import HilumEmbedding
 
 /// What the daemon needs of an archive, and no more. `Archive` is one; tests bring one that lives in memory.
 ///

@@ -121,7 +121,8 @@ final class InboxWatcher: Sendable {
                 guard let bytes = try? FileIO.read(image.path, limitInBytes: ArchiveLimits.imageByteCount) else {
                     throw ServerError.refused(
                         .stale,
-                        "the archive's image of this case cannot be read any more; put the image into the inbox as well")
+                        "the archive's image of this case cannot be read any more; put the image into the inbox as well"
+                    )
                 }
                 return CaseImage(.bytes(bytes), view: image.view)
             }

@@ -1,7 +1,7 @@
 import HilumArchive
 import HilumCore
 import HilumImaging
-import HilumMCR
+import HilumEmbedding
 
 /// `EXPLAIN (id=… | image=… | bytes=N) text="…"`: one object for the whole text, then one a word in the order of the text.
 struct ExplainVerb: ReadingVerb {
