@@ -30,7 +30,9 @@ let package = Package(
 
         // Floor 3
         .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
-        .target(name: "HilumPhantom", dependencies: ["HilumCore", "HilumImaging"]),
+        .target(
+            name: "HilumPhantom", dependencies: ["HilumCore", "HilumImaging"],
+            resources: [.copy("Resources/radiology-wording.txt")]),
 
         // Floor 4: the encoder and the archive do not know each other; HilumEmbedding stands between them.
         .target(

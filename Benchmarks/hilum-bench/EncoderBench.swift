@@ -41,9 +41,9 @@ struct BenchInputs {
         // Cases are drawn at 64 pixels or more; the model fits them to its own side.
         let generator = PhantomGenerator(seed: 1, site: .a, side: max(64, side))
         cases = (0..<count).map { generator.makeCase($0) }
+        let wording = try RadiologyWording.shared()
         vocabulary = try VocabularyBuilder.build(
-            texts: cases.map(\.report) + RadiologyWording.sentences(count: 2000, seed: 1),
-            terms: RadiologyWording.terms,
+            texts: cases.map(\.report) + wording.sentences(count: 2000, seed: 1), terms: wording.terms,
             size: 2000)
     }
 }

@@ -136,12 +136,13 @@ struct CorpusCoverageTests {
             (try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["report"] as? String
         }
         #expect(corpus.count > 2_000)
-        var texts = RadiologyWording.sentences(count: 4_000, seed: 1)
+        let wording = try RadiologyWording.shared()
+        var texts = wording.sentences(count: 4_000, seed: 1)
         for site in PhantomSite.allCases {
             let generator = PhantomGenerator(seed: 1, site: site, side: 64)
             texts += (0..<200).map { generator.makeCase($0).report }
         }
-        let vocabulary = try VocabularyBuilder.build(texts: texts, terms: RadiologyWording.terms, size: 4_096)
+        let vocabulary = try VocabularyBuilder.build(texts: texts, terms: wording.terms, size: 4_096)
         let statistics = Tokenizer(vocabulary: vocabulary).statistics(of: corpus)
         #expect(statistics.unknownShare < 0.02, "\(statistics)")
         #expect(statistics.piecesPerWord < 1.2, "\(statistics)")

@@ -289,19 +289,21 @@ struct PhantomSiteTests {
     }
 
     @Test("The general sentences repeat with their seed, fill every slot and are mostly distinct")
-    func generalSentences() {
-        let some = RadiologyWording.sentences(count: 2000, seed: 3)
-        #expect(some == RadiologyWording.sentences(count: 2000, seed: 3))
-        #expect(Array(some.prefix(100)) == RadiologyWording.sentences(count: 100, seed: 3))
-        #expect(some != RadiologyWording.sentences(count: 2000, seed: 4))
+    func generalSentences() throws {
+        let wording = try RadiologyWording.shared()
+        let some = wording.sentences(count: 2000, seed: 3)
+        #expect(some == wording.sentences(count: 2000, seed: 3))
+        #expect(Array(some.prefix(100)) == wording.sentences(count: 100, seed: 3))
+        #expect(some != wording.sentences(count: 2000, seed: 4))
         #expect(some.allSatisfy { !$0.contains("{") && !$0.contains("}") && !$0.contains("  ") && $0.hasSuffix(".") })
         #expect(Set(some).count > 1200)
     }
 
     @Test("Every slot that a template names exists")
-    func slotsExist() {
-        let known = Set(RadiologyWording.slots.keys).union(["age", "mm", "n", "level"])
-        for text in RadiologyWording.templates + RadiologyWording.slots.values.flatMap({ $0 }) {
+    func slotsExist() throws {
+        let wording = try RadiologyWording.shared()
+        let known = Set(wording.slots.keys).union(["age", "mm", "n", "level"])
+        for text in wording.templates + wording.slots.values.flatMap({ $0 }) {
             for piece in text.split(separator: "{").dropFirst(text.hasPrefix("{") ? 0 : 1) {
                 let name = String(piece.prefix { $0 != "}" })
                 #expect(known.contains(name), "\(name)")
@@ -310,10 +312,36 @@ struct PhantomSiteTests {
     }
 
     @Test("There are at least 1,500 terms, each once and in lower case")
-    func terms() {
-        let terms = RadiologyWording.terms
+    func terms() throws {
+        let terms = try RadiologyWording.shared().terms
         #expect(terms.count >= 1500)
         #expect(Set(terms).count == terms.count)
         #expect(terms.allSatisfy { $0 == $0.lowercased() && !$0.isEmpty })
+    }
+
+    /// The digests are those of the release in which the wording was Swift code: the committed vocabulary came from it.
+    @Test("The wording is, word for word and in order, the one that the built-in vocabulary was made from")
+    func wordingStays() throws {
+        let wording = try RadiologyWording.shared()
+        var lines = wording.terms + wording.templates
+        for (name, fillings) in wording.slots.sorted(by: { $0.key < $1.key }) { lines += [name] + fillings }
+        #expect(
+            SHA256.hex(Array((lines.joined(separator: "\n") + "\n").utf8))
+                == "b69f98be26acf86259a83259fda255ee57158a5e8970cd1789761f6b39060c34")
+        let sentences = wording.sentences(count: 20_000, seed: 1).joined(separator: "\n") + "\n"
+        #expect(
+            SHA256.hex(Array(sentences.utf8)) == "26b51992f31883431ad59d19110fd02e5c060319e0e89b7e664994b994a7d92a")
+    }
+
+    @Test(
+        "A wording that is not as it should be is refused with its line",
+        arguments: [
+            ("word\n[words a]\nx\n[templates]\ny\n", "line 1"), ("[words a]\nx\n[verbs]\n", "line 3"),
+            ("[words a]\nx\n", "no templates"), ("[templates]\ny\n", "no words"), ("", "no words"),
+            ("[words a\nx\n", "line 1"),
+        ])
+    func badWording(text: String, reason: String) {
+        let error = #expect(throws: PhantomError.self) { try RadiologyWording(text: text) }
+        #expect(error?.description.contains(reason) == true)
     }
 }

@@ -41,10 +41,10 @@ enum Program {
     /// Starts the program; the caller waits for it.
     static func start(
         _ words: [String], input: FileHandle? = nil, output: Any, errors: Any, environment: [String: String] = [:],
-        folder: String? = nil
+        folder: String? = nil, program: String? = nil
     ) throws -> Process {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
+        process.executableURL = URL(fileURLWithPath: program ?? path)
         process.arguments = words
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("HILUM_") }
         variables.merge(environment) { _, new in new }
@@ -59,7 +59,8 @@ enum Program {
 
     /// Runs the program to its end. Both outputs go to files, so neither can fill a pipe.
     static func run(
-        _ words: [String], input: [UInt8]? = nil, environment: [String: String] = [:], folder: String? = nil
+        _ words: [String], input: [UInt8]? = nil, environment: [String: String] = [:], folder: String? = nil,
+        program: String? = nil
     ) throws -> Result {
         let scratch = try Scratch()
         let output = try scratch.handle("output")
@@ -70,7 +71,8 @@ enum Program {
             source = FileHandle(forReadingAtPath: scratch.path("input"))
         }
         let process = try start(
-            words, input: source, output: output, errors: errors, environment: environment, folder: folder)
+            words, input: source, output: output, errors: errors, environment: environment, folder: folder,
+            program: program)
         process.waitUntilExit()
         let isSignal = process.terminationReason == .uncaughtSignal
         return Result(

@@ -152,15 +152,8 @@ extension MCRModel {
     /// - Throws: `MCRError.badModel` saying where it was looked for.
     public static func builtInDirectory() throws(MCRError) -> String {
         if let path = ProcessInfo.processInfo.environment["HILUM_MODEL"], !path.isEmpty { return path }
-        let bundle = "Hilum_HilumMCR.resources/mcr-default"
-        var program = Bundle.main.bundlePath
-        if let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
-            program = (link as NSString).deletingLastPathComponent
-        }
-        let places = [program, Bundle.main.bundlePath, program + "/../share/hilum", program + "/.."].map {
-            $0 + "/" + bundle
-        }
-        for place in places where FileManager.default.fileExists(atPath: place + "/" + configurationFile) {
+        let places = ResourceBundle.places(of: "HilumMCR").map { $0 + "/mcr-default" }
+        for place in places where ResourceBundle.isThere(place + "/" + configurationFile) {
             return place
         }
         throw MCRError(

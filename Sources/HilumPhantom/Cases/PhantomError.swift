@@ -1,6 +1,6 @@
 import HilumCore
 
-/// A folder of phantoms could not be written.
+/// A folder of phantoms could not be written, or the general wording not be read.
 public struct PhantomError: Error, CustomStringConvertible, Sendable {
     /// What went wrong.
     public enum Code: Sendable, Equatable {
@@ -14,6 +14,8 @@ public struct PhantomError: Error, CustomStringConvertible, Sendable {
         case file(String)
         /// An image or a manifest row could not be encoded.
         case encoding(String)
+        /// The general wording cannot be used: why.
+        case badWording(String)
     }
 
     /// What went wrong.
@@ -36,6 +38,7 @@ public struct PhantomError: Error, CustomStringConvertible, Sendable {
         case .badParameter(let reason): reason
         case .file(let reason): reason
         case .encoding(let reason): "\(path): could not be encoded as PNG: \(reason)"
+        case .badWording(let reason): "\(path): the general wording of reports cannot be used: \(reason)"
         }
     }
 }

@@ -77,10 +77,11 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
         tokenizer = start.tokenizer
     } else {
         standardError("building a vocabulary of \(configuration.vocabularySize) pieces\n")
-        let wording = RadiologyWording.sentences(count: 20_000, seed: options.seed)
+        let wording = try RadiologyWording.shared()
+        let sentences = wording.sentences(count: 20_000, seed: options.seed)
         tokenizer = Tokenizer(
             vocabulary: try VocabularyBuilder.build(
-                texts: sources.map(\.report) + wording, terms: RadiologyWording.terms,
+                texts: sources.map(\.report) + sentences, terms: wording.terms,
                 size: configuration.vocabularySize))
     }
     let heldOut = try arguments.integer("hold-out", in: 0...sources.count) ?? min(500, sources.count / 10)

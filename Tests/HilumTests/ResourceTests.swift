@@ -1,0 +1,32 @@
+import Foundation
+import HilumCore
+import Testing
+
+/// What the program reads that lies beside it.
+@Suite("Resources")
+struct ResourceTests {
+    @Test("A program that was copied elsewhere finds its wording beside it, and says so when it is not there")
+    func copiedProgram() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let source = (Program.path as NSString).deletingLastPathComponent
+        try FileIO.makeFolder(scratch.path("bin"))
+        func copy(_ name: String) throws {
+            try FileManager.default.copyItem(atPath: source + "/" + name, toPath: scratch.path("bin/" + name))
+        }
+        try copy("hilum")
+        let program = scratch.path("bin/hilum")
+        let words = [
+            "train", "--data", world.phantoms, "--config", "mcr-micro", "--steps", "1", "--batch", "4", "--hold-out",
+            "0",
+            "--quiet", "--out",
+        ]
+        let without = try Program.run(words + [scratch.path("first")], folder: "/", program: program)
+        #expect(without.status == 1 && without.errors.contains("general wording"), "\(without.errors)")
+        try copy("Hilum_HilumPhantom.resources")
+        let with = try Program.run(words + [scratch.path("second")], folder: "/", program: program)
+        #expect(with.status == 0, "\(with.errors)")
+        let vocabulary = try FileIO.read(scratch.path("second/vocab.txt"))
+        #expect(vocabulary.count { $0 == UInt8(ascii: "\n") } == 2_048)
+    }
+}
