@@ -47,13 +47,13 @@ struct ContrastBench {
                 })
             times.own.append(
                 Self.threadSeconds {
-                    Kernels.multiply(
+                    NetworkKernels.multiply(
                         images, stride: dimension, reports, secondTransposed: true, stride: dimension, into: &logits,
                         stride: batch, m: batch, n: batch, k: dimension)
-                    Kernels.multiply(
+                    NetworkKernels.multiply(
                         gradient, stride: batch, reports, stride: dimension, into: &dImages, stride: dimension,
                         m: batch, n: dimension, k: batch)
-                    Kernels.multiply(
+                    NetworkKernels.multiply(
                         gradient, transposed: true, stride: batch, images, stride: dimension, into: &dReports,
                         stride: dimension, m: batch, n: dimension, k: batch)
                 })
@@ -67,7 +67,7 @@ struct ContrastBench {
                     "event": .text("contrast"), "batch": .integer(batch), "dimension": .integer(dimension),
                     "openblas_ms": .number(openBLAS[rounds / 2]), "openblas_fastest_ms": .number(openBLAS[0]),
                     "own_ms": .number(own[rounds / 2]), "own_fastest_ms": .number(own[0]),
-                    "openblas_kernels": .text(blas.kernelSet), "own_kernels": .text(Kernels.set),
+                    "openblas_kernels": .text(blas.kernelSet), "own_kernels": .text(NetworkKernels.set),
                 ]))
             return
         }
@@ -75,7 +75,8 @@ struct ContrastBench {
         print(
             String(
                 format: "OpenBLAS (%@)  %8.2f ms, fastest %8.2f ms", blas.kernelSet, openBLAS[rounds / 2], openBLAS[0]))
-        print(String(format: "own kernels (%@)  %8.2f ms, fastest %8.2f ms", Kernels.set, own[rounds / 2], own[0]))
+        print(
+            String(format: "own kernels (%@)  %8.2f ms, fastest %8.2f ms", NetworkKernels.set, own[rounds / 2], own[0]))
     }
 
     /// Seconds of processor time of this thread, whatever else the machine does.

@@ -106,7 +106,7 @@ struct EncoderBench {
                     "images_per_s": .number(imageRate), "reports_per_s": .number(reportRate),
                     "image_gflop_per_s": .number(imageRate * flops / 1e9),
                     "report_gflop_per_s": .number(reportRate * reportFlops / 1e9),
-                    "peak_gflop_per_s": .number(peak / 1e9), "kernels": .text(Kernels.set),
+                    "peak_gflop_per_s": .number(peak / 1e9), "kernels": .text(NetworkKernels.set),
                     "precision": .text(used.rawValue),
                     "tokens": .number(Double(tokens.reduce(0, +)) / Double(count)),
                     "peak_rss_kb": .integer(AnnBench.status("VmHWM")),
@@ -114,7 +114,7 @@ struct EncoderBench {
             return
         }
         let note = options.text("precision") == "bf16" && used == .f32 ? " (this processor has no avx512bf16)" : ""
-        print("\(model.configuration.name), \(threads) threads, \(Kernels.set), \(used.rawValue)\(note)")
+        print("\(model.configuration.name), \(threads) threads, \(NetworkKernels.set), \(used.rawValue)\(note)")
         print(
             String(
                 format: "images   %9.2f a second, %.1f GFLOP/s (the multipliers: %.1f)", imageRate,
@@ -158,7 +158,7 @@ struct EncoderBench {
     private func write(
         _ model: MCRModel, _ images: [GrayImage], _ reports: [String], _ threads: Int, to folder: String
     ) throws {
-        try model.save(to: folder, precision: .f32)
+        try model.save(to: folder, format: .f32)
         func put(_ name: String, _ floats: [Float]) throws {
             try FileIO.writeAtomically("\(folder)/\(name)", floats.withUnsafeBytes { Data($0) })
         }
@@ -211,7 +211,7 @@ struct TrainingBench {
         guard laps.count == 2 else { throw BenchError("two laps were to be run, not \(laps.count)") }
         let rate = Double(steps * batch) / (laps[1] - laps[0])
         let perPair = trainer.peakByteCount / batch
-        let kernels = "\(Kernels.set), contrast \(try OpenBLAS.load().kernelSet)"
+        let kernels = "\(NetworkKernels.set), contrast \(try OpenBLAS.load().kernelSet)"
         let implied = Self.impliedByteCount(trainer.network, inputs, tokenizer, training)
         if options.has("json") {
             print(

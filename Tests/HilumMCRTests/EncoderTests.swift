@@ -84,8 +84,8 @@ private func imageEmbedding(_ kept: [Int32]) throws -> [Float] {
     #expect(first == (0..<24).map { after.embedding[$0] })
 }
 
-@Test(arguments: [MCRConfiguration.Decoder.joint, .unimodal])
-func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.Decoder) throws {
+@Test(arguments: [MCRConfiguration.DecoderKind.joint, .unimodal])
+func whatTheDecoderGathersComesBackWhereItBelongs(kind: MCRConfiguration.DecoderKind) throws {
     var sized = configuration
     sized.decoderKind = kind
     let (network, values) = try randomNetwork(sized)

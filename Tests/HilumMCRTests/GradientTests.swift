@@ -11,7 +11,7 @@ private struct SmallProblem {
     let set: TrainingSet
 
     init(
-        _ objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.Decoder,
+        _ objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.DecoderKind,
         isPublished: Bool = false
     ) throws {
         let vocabulary = try Vocabulary(
@@ -63,12 +63,12 @@ private struct SmallProblem {
 @Test(
     "The gradient of every tensor agrees with finite differences along a random direction",
     arguments: [
-        (Objective.clip, MCRConfiguration.Alignment.mba, MCRConfiguration.Decoder.none),
+        (Objective.clip, MCRConfiguration.Alignment.mba, MCRConfiguration.DecoderKind.none),
         (.clip, .abm, .none), (.mcr, .mba, .joint), (.mcr, .mba, .unimodal), (.dual, .mba, .joint),
         (.mcr, .abm, .joint),
     ])
 func gradientsMatchFiniteDifferences(
-    objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.Decoder
+    objective: Objective, alignment: MCRConfiguration.Alignment, decoder: MCRConfiguration.DecoderKind
 ) throws {
     try checkGradients(SmallProblem(objective, alignment: alignment, decoder: decoder), objective)
 }

@@ -94,7 +94,7 @@ private func makeModel() throws -> MCRModel {
 @Test func aFolderSaysWhatItsModelMultipliesIn() throws {
     let folder = NSTemporaryDirectory() + "hilum-test-" + UUID().uuidString
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    try makeModel().save(to: folder, precision: .f32)
+    try makeModel().save(to: folder, format: .f32)
     let settings = folder + "/" + MCRModel.inferenceFile
     let exact = try MCRModel(directory: folder)
     #expect(exact.precision == .f32)

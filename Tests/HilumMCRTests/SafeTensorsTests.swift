@@ -189,7 +189,7 @@ struct SafeTensorsTests {
     }
 
     @Test func `values that are not finite as written are refused`() {
-        for (value, precision) in [(Float.nan, SafeTensors.Precision.f32), (.infinity, .f16), (65_520, .f16)] {
+        for (value, precision) in [(Float.nan, SafeTensors.Format.f32), (.infinity, .f16), (65_520, .f16)] {
             let tensors = SafeTensors(tensors: ["w": TensorView(shape: [1], floats: [value])])
             #expect(throws: MCRError.self) { try tensors.encoded(as: precision) }
         }

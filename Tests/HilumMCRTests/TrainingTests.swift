@@ -182,7 +182,7 @@ private func bits(_ trainer: MCRTrainer) -> [UInt32] {
     let folder = NSTemporaryDirectory() + "hilum-model-\(getpid())"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let model = try fixture.trainer().model()
-    try model.save(to: folder, precision: .f32)
+    try model.save(to: folder, format: .f32)
     let again = try MCRModel(directory: folder)
     #expect(again.modelID == model.modelID)
     #expect(try again.embed(reports: fixture.reports, threads: 1) == model.embed(reports: fixture.reports, threads: 1))

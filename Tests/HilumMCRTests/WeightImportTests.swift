@@ -329,7 +329,7 @@ struct WeightImportTests {
             image: onlyEncoder(goldens + "/imports-hf-vit.safetensors"),
             report: onlyEncoder(goldens + "/imports-hf-bert.safetensors"), vocabulary: words, options)
         #expect(model.configuration.maxTokens == 40 && model.configuration.dimension == 512)
-        try model.save(to: scratch.path, precision: .f32)
+        try model.save(to: scratch.path, format: .f32)
         let again = try MCRModel(directory: scratch.path)
         #expect(again.modelID == model.modelID && again.configuration == model.configuration)
         var training = TrainingOptions()

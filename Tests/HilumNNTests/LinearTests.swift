@@ -43,7 +43,7 @@ func theProductsOfTheLayersAgreeWithOpenBLAS(first: Bool, second: Bool) throws {
     let (a, b) = (random(m * k, seed: 8), random(n * k, seed: 9))
     var (own, other) = ([Float](repeating: 0, count: m * n), [Float](repeating: 0, count: m * n))
     let (aStride, bStride) = (first ? m : k, second ? k : n)
-    Kernels.multiply(
+    NetworkKernels.multiply(
         a, transposed: first, stride: aStride, b, secondTransposed: second, stride: bStride, into: &own, stride: n,
         m: m, n: n, k: k)
     blas.multiply(

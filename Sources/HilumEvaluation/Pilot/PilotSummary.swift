@@ -37,7 +37,7 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
         public let both: Figures
     }
 
-    public struct Precision: Encodable, Sendable, Equatable {
+    public struct PrecisionEstimates: Encodable, Sendable, Equatable {
         public let p1: Estimate
         public let p5: Estimate
         public let p10: Estimate
@@ -49,11 +49,11 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
         /// What a random order reaches at any depth.
         public let chance: Double
         /// By `PilotMethod`: image against images (yardstick: pixels).
-        public let image: [String: Precision]
+        public let image: [String: PrecisionEstimates]
         /// Report against reports (yardstick: word overlap).
-        public let report: [String: Precision]
-        public let imageChange: Precision
-        public let reportChange: Precision
+        public let report: [String: PrecisionEstimates]
+        public let imageChange: PrecisionEstimates
+        public let reportChange: PrecisionEstimates
     }
 
     public struct Gallery: Encodable, Sendable, Equatable {
@@ -133,16 +133,16 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
         func values(_ modality: String, _ method: PilotMethod) -> [[Double]] {
             results.flatMap { $0.precision["\(modality) \(method.rawValue)"] ?? [] }
         }
-        func precision(_ values: [[Double]]) -> Precision {
-            Precision(
+        func precision(_ values: [[Double]]) -> PrecisionEstimates {
+            PrecisionEstimates(
                 p1: draws.estimate(values.map { $0[0] }), p5: draws.estimate(values.map { $0[1] }),
                 p10: draws.estimate(values.map { $0[2] }))
         }
-        func all(_ modality: String) -> [String: Precision] {
+        func all(_ modality: String) -> [String: PrecisionEstimates] {
             Dictionary(
                 uniqueKeysWithValues: PilotMethod.allCases.map { ($0.rawValue, precision(values(modality, $0))) })
         }
-        func change(_ modality: String) -> Precision {
+        func change(_ modality: String) -> PrecisionEstimates {
             precision(zip(values(modality, .after), values(modality, .before)).map { zip($0, $1).map { $0 - $1 } })
         }
         return Labels(

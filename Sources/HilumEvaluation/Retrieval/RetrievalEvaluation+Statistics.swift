@@ -84,7 +84,7 @@ extension RetrievalEvaluation.LabelPrecision {
 
     private static func precision(
         _ rows: (queries: EmbeddingRows, gallery: EmbeddingRows), _ labels: LabelSets, _ threads: Int
-    ) throws(EvaluationError) -> RetrievalEvaluation.Precision {
+    ) throws(EvaluationError) -> RetrievalEvaluation.PrecisionAtDepths {
         let depth = min(10, labels.count - 1)
         let relevant = try RetrievalEvaluation.mapSimilarities(
             queries: rows.queries, gallery: rows.gallery, threads: threads
@@ -97,6 +97,6 @@ extension RetrievalEvaluation.LabelPrecision {
             let found = labels.labelled.reduce(0) { $0 + relevant[$1].prefix(depth).count { $0 } }
             return Double(found) / Double(depth * labels.labelled.count)
         }
-        return RetrievalEvaluation.Precision(p1: share(1), p5: share(5), p10: share(10))
+        return RetrievalEvaluation.PrecisionAtDepths(p1: share(1), p5: share(5), p10: share(10))
     }
 }

@@ -30,7 +30,7 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     }
 
     /// The share of relevant studies among the nearest 1, 5 and 10 other studies of the same modality.
-    public struct Precision: Codable, Sendable, Equatable {
+    public struct PrecisionAtDepths: Codable, Sendable, Equatable {
         public let p1: Double
         public let p5: Double
         public let p10: Double
@@ -41,8 +41,8 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
         public let p1: Double
         public let p5: Double
         public let p10: Double
-        public let image: Precision
-        public let report: Precision
+        public let image: PrecisionAtDepths
+        public let report: PrecisionAtDepths
         /// Queries that have a label.
         public let n: Int
     }

@@ -5,7 +5,7 @@ import HilumNN
 /// `mcr-tiny`, `mcr-small` and `mcr-base` are the rows of this project's table of shapes; the paper (arXiv 2312.15840)
 /// does not give sizes.
 public struct MCRConfiguration: Codable, Sendable, Equatable {
-    public struct Encoder: Codable, Sendable, Equatable {
+    public struct EncoderSizes: Codable, Sendable, Equatable {
         public var width: Int
         public var layers: Int
         public var heads: Int
@@ -25,7 +25,7 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
             self.epsilon = epsilon
         }
 
-        public init(from decoder: any Swift.Decoder) throws {
+        public init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: CodingKeys.self)
             self.init(
                 width: try values.decode(Int.self, forKey: .width),
@@ -43,15 +43,15 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     public enum Alignment: String, Codable, Sendable, CaseIterable { case mba, abm }
 
     /// What the reconstruction decoder sees: both modalities, each by itself, or there is none.
-    public enum Decoder: String, Codable, Sendable, CaseIterable { case joint, unimodal, none }
+    public enum DecoderKind: String, Codable, Sendable, CaseIterable { case joint, unimodal, none }
 
     public var name: String
     /// Side of the square model input in pixels.
     public var imageSide: Int
     /// Side of a patch in pixels.
     public var patchSide: Int
-    public var image: Encoder
-    public var report: Encoder
+    public var image: EncoderSizes
+    public var report: EncoderSizes
     /// Most tokens of a report, [CLS] and [SEP] included.
     public var maxTokens: Int
     public var vocabularySize: Int
@@ -59,17 +59,18 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     public var mapHidden: Int
     /// Floats of an embedding.
     public var dimension: Int
-    public var decoder: Encoder
-    public var decoderKind: Decoder
+    public var decoder: EncoderSizes
+    public var decoderKind: DecoderKind
     public var alignment: Alignment
     public var imagePositions: ImagePositions
     /// Whether the sum of token and position embedding is normalised before the first block, as in BERT.
     public var reportEmbeddingNorm: Bool
 
     public init(
-        name: String, imageSide: Int, patchSide: Int, image: Encoder, report: Encoder, maxTokens: Int,
+        name: String, imageSide: Int, patchSide: Int, image: EncoderSizes, report: EncoderSizes, maxTokens: Int,
         vocabularySize: Int,
-        mapHidden: Int, dimension: Int, decoder: Encoder, decoderKind: Decoder = .joint, alignment: Alignment = .mba,
+        mapHidden: Int, dimension: Int, decoder: EncoderSizes, decoderKind: DecoderKind = .joint,
+        alignment: Alignment = .mba,
         imagePositions: ImagePositions = .sinCos2D, reportEmbeddingNorm: Bool = false
     ) {
         self.name = name
@@ -89,20 +90,20 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     }
 
     /// A configuration written before a field was there gets the value that field had by its nature then.
-    public init(from decoder: any Swift.Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             name: try values.decode(String.self, forKey: .name),
             imageSide: try values.decode(Int.self, forKey: .imageSide),
             patchSide: try values.decode(Int.self, forKey: .patchSide),
-            image: try values.decode(Encoder.self, forKey: .image),
-            report: try values.decode(Encoder.self, forKey: .report),
+            image: try values.decode(EncoderSizes.self, forKey: .image),
+            report: try values.decode(EncoderSizes.self, forKey: .report),
             maxTokens: try values.decode(Int.self, forKey: .maxTokens),
             vocabularySize: try values.decode(Int.self, forKey: .vocabularySize),
             mapHidden: try values.decode(Int.self, forKey: .mapHidden),
             dimension: try values.decode(Int.self, forKey: .dimension),
-            decoder: try values.decode(Encoder.self, forKey: .decoder),
-            decoderKind: try values.decode(Decoder.self, forKey: .decoderKind),
+            decoder: try values.decode(EncoderSizes.self, forKey: .decoder),
+            decoderKind: try values.decode(DecoderKind.self, forKey: .decoderKind),
             alignment: try values.decode(Alignment.self, forKey: .alignment),
             imagePositions: try values.decodeIfPresent(ImagePositions.self, forKey: .imagePositions) ?? .sinCos2D,
             reportEmbeddingNorm: try values.decodeIfPresent(Bool.self, forKey: .reportEmbeddingNorm) ?? false)
@@ -128,30 +129,30 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     public var patchPixels: Int { patchSide * patchSide }
 
     public static let micro = MCRConfiguration(
-        name: "mcr-micro", imageSide: 48, patchSide: 8, image: Encoder(width: 64, layers: 3, heads: 2),
-        report: Encoder(width: 64, layers: 2, heads: 2), maxTokens: 96, vocabularySize: 2048, mapHidden: 128,
+        name: "mcr-micro", imageSide: 48, patchSide: 8, image: EncoderSizes(width: 64, layers: 3, heads: 2),
+        report: EncoderSizes(width: 64, layers: 2, heads: 2), maxTokens: 96, vocabularySize: 2048, mapHidden: 128,
         dimension: 64,
-        decoder: Encoder(width: 64, layers: 1, heads: 2))
+        decoder: EncoderSizes(width: 64, layers: 1, heads: 2))
     /// The sizes of the built-in model; mcr-small, counted from its shapes, has about 27 MB of f16 weights.
     public static let compact = MCRConfiguration(
-        name: "mcr-compact", imageSide: 96, patchSide: 12, image: Encoder(width: 128, layers: 4, heads: 4),
-        report: Encoder(width: 128, layers: 3, heads: 4), maxTokens: 128, vocabularySize: 4096, mapHidden: 256,
+        name: "mcr-compact", imageSide: 96, patchSide: 12, image: EncoderSizes(width: 128, layers: 4, heads: 4),
+        report: EncoderSizes(width: 128, layers: 3, heads: 4), maxTokens: 128, vocabularySize: 4096, mapHidden: 256,
         dimension: 128,
-        decoder: Encoder(width: 96, layers: 1, heads: 2))
+        decoder: EncoderSizes(width: 96, layers: 1, heads: 2))
     public static let tiny = MCRConfiguration(
-        name: "mcr-tiny", imageSide: 128, patchSide: 16, image: Encoder(width: 192, layers: 6, heads: 3),
-        report: Encoder(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384,
+        name: "mcr-tiny", imageSide: 128, patchSide: 16, image: EncoderSizes(width: 192, layers: 6, heads: 3),
+        report: EncoderSizes(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384,
         dimension: 128,
-        decoder: Encoder(width: 128, layers: 2, heads: 2))
+        decoder: EncoderSizes(width: 128, layers: 2, heads: 2))
     public static let small = MCRConfiguration(
-        name: "mcr-small", imageSide: 224, patchSide: 16, image: Encoder(width: 256, layers: 8, heads: 4),
-        report: Encoder(width: 256, layers: 6, heads: 4), maxTokens: 160, vocabularySize: 8192, mapHidden: 512,
+        name: "mcr-small", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 256, layers: 8, heads: 4),
+        report: EncoderSizes(width: 256, layers: 6, heads: 4), maxTokens: 160, vocabularySize: 8192, mapHidden: 512,
         dimension: 256,
-        decoder: Encoder(width: 192, layers: 2, heads: 3))
+        decoder: EncoderSizes(width: 192, layers: 2, heads: 3))
     public static let base = MCRConfiguration(
-        name: "mcr-base", imageSide: 224, patchSide: 16, image: Encoder(width: 768, layers: 12, heads: 12),
-        report: Encoder(width: 768, layers: 12, heads: 12), maxTokens: 256, vocabularySize: 30522, mapHidden: 2048,
-        dimension: 512, decoder: Encoder(width: 512, layers: 4, heads: 8))
+        name: "mcr-base", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 768, layers: 12, heads: 12),
+        report: EncoderSizes(width: 768, layers: 12, heads: 12), maxTokens: 256, vocabularySize: 30522, mapHidden: 2048,
+        dimension: 512, decoder: EncoderSizes(width: 512, layers: 4, heads: 8))
 
     /// The configurations that `--config` knows.
     public static let named: [MCRConfiguration] = [.micro, .compact, .tiny, .small, .base]

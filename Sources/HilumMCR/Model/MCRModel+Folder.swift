@@ -130,13 +130,13 @@ extension MCRModel {
     public var parameterCount: Int { network.layout.parameters.reduce(0) { $0 + $1.count } }
 
     /// Writes the model folder; each file is replaced in one step.
-    public func save(to directory: String, precision: SafeTensors.Precision = .f16) throws {
-        try Self.save(network, values, tokenizer, to: directory, precision: precision)
+    public func save(to directory: String, format: SafeTensors.Format = .f16) throws {
+        try Self.save(network, values, tokenizer, to: directory, format: format)
     }
 
     static func save(
         _ network: MCRNetwork, _ values: ParameterBuffer, _ tokenizer: Tokenizer, to directory: String,
-        precision: SafeTensors.Precision = .f16
+        format: SafeTensors.Format = .f16
     ) throws {
         try FileIO.makeFolder(directory)
         let encoder = JSONEncoder()
@@ -145,7 +145,7 @@ extension MCRModel {
         try tokenizer.vocabulary.write(to: directory + "/" + vocabularyFile)
         try SafeTensors.write(
             values.spans(network.layout), metadata: ["format": "hilum-mcr-1"], to: directory + "/" + weightsFile,
-            as: precision)
+            as: format)
     }
 
     /// Where the built-in model is: `HILUM_MODEL`, else beside the program.

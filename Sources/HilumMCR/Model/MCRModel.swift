@@ -85,7 +85,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         if ratio.numerator == 0 {
             return embed(images: images.count, threads: threads) { index, target in
                 let patches = Preprocessing.patches(of: images[index], self.configuration)
-                Kernels.floats(target, patches, scale: 1 / 65_535, patches.count)
+                NetworkKernels.floats(target, patches, scale: 1 / 65_535, patches.count)
             }
         }
         return embed(count: images.count, most: 1, threads: threads) { range, workspace in
@@ -190,7 +190,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         _ patches: [UInt16], kept: [Int32]? = nil, _ workspace: Workspace
     ) -> CommonSpaceHead.Activations {
         let pixels = workspace.take(patches.count)
-        Kernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
+        NetworkKernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
         let kept = [kept ?? (0..<Int32(configuration.patchCount)).map { $0 }]
         let activations = network.imageEncoder.forward(values.pointer, pixels: pixels, kept: kept, workspace)
         let pooled = [Bool](repeating: true, count: activations.sequences.tokenCount)

@@ -138,7 +138,7 @@ struct CommonSpaceHead: Sendable {
     ) {
         let wide = workspace.take(rows * first.outputs)
         second.backward(values, gradients, x: activations.mapPost, dy: dMapped, rows: rows, dx: wide)
-        Kernels.geluBackward(activations.mapPre, wide, rows * first.outputs)
+        NetworkKernels.geluBackward(activations.mapPre, wide, rows * first.outputs)
         first.backward(values, gradients, x: x, dy: wide, rows: rows, dx: dx, adding: adding)
     }
 
@@ -153,12 +153,12 @@ struct CommonSpaceHead: Sendable {
             let range = sequences.range(sequence)
             for token in range {
                 // A token that is left out scores so low that its weight is an exact zero after the check below.
-                alpha[token] = isPooled[token] ? Kernels.dot(x + token * width, values + query, width) : -1e30
+                alpha[token] = isPooled[token] ? NetworkKernels.dot(x + token * width, values + query, width) : -1e30
             }
-            Kernels.softmax(alpha + range.lowerBound, rows: 1, width: range.count, scale: scale)
+            NetworkKernels.softmax(alpha + range.lowerBound, rows: 1, width: range.count, scale: scale)
             for token in range {
                 if !isPooled[token] { alpha[token] = 0 }
-                Kernels.addScaled(rows + sequence * width, x + token * width, alpha[token], width)
+                NetworkKernels.addScaled(rows + sequence * width, x + token * width, alpha[token], width)
             }
         }
     }
@@ -176,14 +176,14 @@ struct CommonSpaceHead: Sendable {
             let dRow = dPooled + sequence * width
             var mean: Float = 0
             for token in range {
-                dAlpha[token] = Kernels.dot(x + token * width, dRow, width)
+                dAlpha[token] = NetworkKernels.dot(x + token * width, dRow, width)
                 mean += alpha[token] * dAlpha[token]
             }
             for token in range where alpha[token] > 0 {
                 let dScore = alpha[token] * (dAlpha[token] - mean) * scale
-                Kernels.addScaled(dx + token * width, dRow, alpha[token], width)
-                Kernels.addScaled(dx + token * width, values + query, dScore, width)
-                Kernels.addScaled(gradients + query, x + token * width, dScore, width)
+                NetworkKernels.addScaled(dx + token * width, dRow, alpha[token], width)
+                NetworkKernels.addScaled(dx + token * width, values + query, dScore, width)
+                NetworkKernels.addScaled(gradients + query, x + token * width, dScore, width)
             }
         }
     }
@@ -193,9 +193,9 @@ struct CommonSpaceHead: Sendable {
     ) {
         for row in 0..<count {
             let vector = x + row * dimension
-            let inverse = 1 / max(Float(Kernels.sumOfSquares(vector, dimension).squareRoot()), 1e-12)
+            let inverse = 1 / max(Float(NetworkKernels.sumOfSquares(vector, dimension).squareRoot()), 1e-12)
             inverseNorm[row] = inverse
-            Kernels.affine(embedding + row * dimension, vector, scale: inverse, shift: 0, dimension)
+            NetworkKernels.affine(embedding + row * dimension, vector, scale: inverse, shift: 0, dimension)
         }
     }
 
@@ -206,7 +206,7 @@ struct CommonSpaceHead: Sendable {
         for row in 0..<count {
             let e = activations.embedding + row * dimension
             let de = dEmbedding + row * dimension
-            let along = Kernels.dot(de, e, dimension)
+            let along = NetworkKernels.dot(de, e, dimension)
             let inverse = activations.inverseNorm[row]
             for j in 0..<dimension { dVector[row * dimension + j] = (de[j] - along * e[j]) * inverse }
         }

@@ -56,7 +56,7 @@ struct ImageEncoder: Sendable {
             for index in indices {
                 let source = pixels + (image * patchCount + Int(index)) * patchPixels
                 let target = patches + row * patchPixels
-                Kernels.affine(target, source, scale: 4, shift: -2, patchPixels)
+                NetworkKernels.affine(target, source, scale: 4, shift: -2, patchPixels)
                 row += 1
             }
         }
@@ -72,7 +72,7 @@ struct ImageEncoder: Sendable {
                 for index in indices {
                     target += width
                     target.update(from: embedded + row * width, count: width)
-                    Kernels.add(target, table + Int(index) * width, width)
+                    NetworkKernels.add(target, table + Int(index) * width, width)
                     row += 1
                 }
             }
@@ -94,12 +94,12 @@ struct ImageEncoder: Sendable {
         var row = 0
         for image in 0..<sequences.count {
             let range = sequences.range(image)
-            Kernels.add(gradients + cls, dx + range.lowerBound * width, width)
+            NetworkKernels.add(gradients + cls, dx + range.lowerBound * width, width)
             let length = range.count - 1
             (dEmbedded + row * width).update(from: dx + (range.lowerBound + 1) * width, count: length * width)
             if let learnedPositions {
                 for (place, patch) in activations.kept[image].enumerated() {
-                    Kernels.add(
+                    NetworkKernels.add(
                         gradients + learnedPositions + Int(patch) * width, dEmbedded + (row + place) * width, width)
                 }
             }

@@ -22,7 +22,7 @@ extension MCRNetwork {
         let perImage = patchCount * configuration.patchPixels
         let sequences = Sequences(lengths: [Int](repeating: patchCount + 1, count: count))
         let x = workspace.take(sequences.tokenCount * width)
-        Kernels.affine(pixels, pixels, scale: 4, shift: -2, count * perImage)
+        NetworkKernels.affine(pixels, pixels, scale: 4, shift: -2, count * perImage)
         imageEncoder.positions.withUnsafeBufferPointer { fixed in
             let table = imageEncoder.learnedPositions.map { values + $0 } ?? fixed.baseAddress
             for image in 0..<count {
@@ -69,7 +69,7 @@ extension MCRNetwork {
     public func reportOperations(tokens: Int) -> Double { 2 * multiplications(configuration.report, rows: tokens) }
 
     /// Of the blocks and of the map.
-    private func multiplications(_ encoder: MCRConfiguration.Encoder, rows: Int) -> Double {
+    private func multiplications(_ encoder: MCRConfiguration.EncoderSizes, rows: Int) -> Double {
         let (rows, width) = (Double(rows), Double(encoder.width))
         let block = rows * 12 * width * width + 2 * rows * rows * width
         let map = rows * Double(configuration.mapHidden) * (width + Double(configuration.dimension))

@@ -9,7 +9,7 @@ extension MCRNetwork {
     /// for each row; the decoder its input, its blocks, its output and their gradients, and the predictions of what was hidden.
     public func storedFloatsOfAPair(kept: Int, tokens: Int, hiddenTokens: Int) -> Int {
         let sizes = configuration
-        func stack(_ encoder: MCRConfiguration.Encoder, _ lengths: [Int]) -> Int {
+        func stack(_ encoder: MCRConfiguration.EncoderSizes, _ lengths: [Int]) -> Int {
             lengths.reduce(0) { sum, rows in
                 let block = 16 * encoder.width * rows + encoder.heads * rows * rows
                 return sum + encoder.layers * block + 2 * encoder.width * rows

@@ -7,7 +7,7 @@ import HilumNN
 /// with the help of the other. Unimodal: the same blocks over the two halves as separate sequences. Dropped patches enter as
 /// the learned mask token with their position. The word head is tied to the token embedding.
 struct ReconstructionDecoder: Sendable {
-    let kind: MCRConfiguration.Decoder
+    let kind: MCRConfiguration.DecoderKind
     let imageIn: Linear
     let reportIn: Linear
     let maskToken: Int
@@ -138,7 +138,7 @@ struct ReconstructionDecoder: Sendable {
             let source = projectedImage + image.sequences.offsets[pair] * width
             let target = x + plan.imageRow[pair] * width
             target.update(from: source, count: width)
-            Kernels.add(target, values + imageType, width)
+            NetworkKernels.add(target, values + imageType, width)
             for patch in 0..<patchCount {
                 (target + (1 + patch) * width).update(from: values + maskToken, count: width)
             }
@@ -148,18 +148,18 @@ struct ReconstructionDecoder: Sendable {
             for patch in 0..<patchCount {
                 let row = target + (1 + patch) * width
                 imagePositions.withUnsafeBufferPointer { table in
-                    if let base = table.baseAddress { Kernels.add(row, base + patch * width, width) }
+                    if let base = table.baseAddress { NetworkKernels.add(row, base + patch * width, width) }
                 }
-                Kernels.add(row, values + imageType, width)
+                NetworkKernels.add(row, values + imageType, width)
             }
             let range = report.sequences.range(pair)
             for place in 0..<range.count {
                 let row = x + (plan.reportRow[pair] + place) * width
                 row.update(from: projectedReport + (range.lowerBound + place) * width, count: width)
                 reportPositions.withUnsafeBufferPointer { table in
-                    if let base = table.baseAddress { Kernels.add(row, base + place * width, width) }
+                    if let base = table.baseAddress { NetworkKernels.add(row, base + place * width, width) }
                 }
-                Kernels.add(row, values + reportType, width)
+                NetworkKernels.add(row, values + reportType, width)
             }
         }
         return x
@@ -174,7 +174,7 @@ struct ReconstructionDecoder: Sendable {
             let source = dx + plan.imageRow[pair] * width
             let target = dImage + image.sequences.offsets[pair] * width
             target.update(from: source, count: width)
-            Kernels.addColumnSums(gradients + imageType, source, rows: 1 + patchCount, width: width)
+            NetworkKernels.addColumnSums(gradients + imageType, source, rows: 1 + patchCount, width: width)
             var next = 0
             let kept = targets.kept[pair]
             for patch in 0..<patchCount {
@@ -183,13 +183,13 @@ struct ReconstructionDecoder: Sendable {
                     (target + (1 + next) * width).update(from: row, count: width)
                     next += 1
                 } else {
-                    Kernels.add(gradients + maskToken, row, width)
+                    NetworkKernels.add(gradients + maskToken, row, width)
                 }
             }
             let range = report.sequences.range(pair)
             let reportSource = dx + plan.reportRow[pair] * width
             (dReport + range.lowerBound * width).update(from: reportSource, count: range.count * width)
-            Kernels.addColumnSums(gradients + reportType, reportSource, rows: range.count, width: width)
+            NetworkKernels.addColumnSums(gradients + reportType, reportSource, rows: range.count, width: width)
         }
     }
 
@@ -219,7 +219,7 @@ struct ReconstructionDecoder: Sendable {
         let gradientScale = Float(2 * scale) * targets.imageWeight
         var total = 0.0
         for (place, entry) in places.enumerated() {
-            let sum = Kernels.pixelLoss(
+            let sum = NetworkKernels.pixelLoss(
                 predicted + place * pixelCount, targets.pixels + entry.patch * pixelCount, pixelCount,
                 scale: gradientScale)
             total += Double(sum)
@@ -227,7 +227,7 @@ struct ReconstructionDecoder: Sendable {
         let dGathered = workspace.take(places.count * width)
         pixelHead.backward(values, gradients, x: gathered, dy: predicted, rows: places.count, dx: dGathered)
         for (place, entry) in places.enumerated() {
-            Kernels.add(dDecoded + entry.row * width, dGathered + place * width, width)
+            NetworkKernels.add(dDecoded + entry.row * width, dGathered + place * width, width)
         }
         return total * scale
     }
@@ -257,7 +257,7 @@ struct ReconstructionDecoder: Sendable {
         let logits = workspace.take(places.count * vocabularySize)
         let words = TiedWords(count: vocabularySize, width: reportWidth, embedding: tokenEmbedding, bias: wordBias)
         words.logits(values, projected, rows: places.count, into: logits)
-        Kernels.softmax(logits, rows: places.count, width: vocabularySize)
+        NetworkKernels.softmax(logits, rows: places.count, width: vocabularySize)
         let scale = 1 / Float(targets.hiddenTokenCount)
         var total = 0.0
         for (place, entry) in places.enumerated() {
@@ -265,14 +265,14 @@ struct ReconstructionDecoder: Sendable {
             total -= log(Double(max(row[entry.id], 1e-30)))
             row[entry.id] -= 1
         }
-        Kernels.affine(
+        NetworkKernels.affine(
             logits, logits, scale: scale * targets.reportWeight, shift: 0, places.count * vocabularySize)
         let dProjected = workspace.take(places.count * reportWidth)
         words.backward(values, gradients, x: projected, dLogits: logits, rows: places.count, dx: dProjected)
         let dGathered = workspace.take(places.count * width)
         wordHead.backward(values, gradients, x: gathered, dy: dProjected, rows: places.count, dx: dGathered)
         for (place, entry) in places.enumerated() {
-            Kernels.add(dDecoded + entry.row * width, dGathered + place * width, width)
+            NetworkKernels.add(dDecoded + entry.row * width, dGathered + place * width, width)
         }
         return total * Double(scale)
     }

@@ -44,7 +44,7 @@ struct ReportEncoder: Sendable {
             for token in range {
                 let target = embedded + token * width
                 target.update(from: values + tokens + Int(ids[token]) * width, count: width)
-                Kernels.add(target, values + positions + (token - range.lowerBound) * width, width)
+                NetworkKernels.add(target, values + positions + (token - range.lowerBound) * width, width)
             }
         }
     }
@@ -83,8 +83,9 @@ struct ReportEncoder: Sendable {
         for sequence in 0..<sequences.count {
             let range = sequences.range(sequence)
             for token in range {
-                Kernels.add(gradients + tokens + Int(activations.ids[token]) * width, dx + token * width, width)
-                Kernels.add(gradients + positions + (token - range.lowerBound) * width, dx + token * width, width)
+                NetworkKernels.add(gradients + tokens + Int(activations.ids[token]) * width, dx + token * width, width)
+                NetworkKernels.add(
+                    gradients + positions + (token - range.lowerBound) * width, dx + token * width, width)
             }
         }
     }

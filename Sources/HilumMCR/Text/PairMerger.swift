@@ -3,7 +3,7 @@
 /// Each word is a list of symbols. A merge touches only the words that hold the pair; the heap may hold outdated counts,
 /// which are recognised when they come up and put back with the count of now.
 struct PairMerger {
-    private struct Candidate {
+    private struct PairCount {
         let count: Int
         let pair: UInt64
     }
@@ -16,7 +16,7 @@ struct PairMerger {
     private var pairCounts: [UInt64: Int] = [:]
     /// The words in which a pair was seen; some may not hold it any more.
     private var pairWords: [UInt64: [Int32]] = [:]
-    private var heap: [Candidate] = []
+    private var heap: [PairCount] = []
 
     /// Whether no pair is left.
     private(set) var isExhausted = false
@@ -36,7 +36,7 @@ struct PairMerger {
                 add(list[position - 1], list[position], words[index].count, word: Int32(index))
             }
         }
-        for (pair, count) in pairCounts { push(Candidate(count: count, pair: pair)) }
+        for (pair, count) in pairCounts { push(PairCount(count: count, pair: pair)) }
     }
 
     /// Merges the most frequent pair and gives its piece; nil when no pair is left.
@@ -44,7 +44,7 @@ struct PairMerger {
         while let top = pop() {
             let now = pairCounts[top.pair] ?? 0
             if now != top.count {
-                if now > 0 { push(Candidate(count: now, pair: top.pair)) }
+                if now > 0 { push(PairCount(count: now, pair: top.pair)) }
                 continue
             }
             if now == 0 { continue }
@@ -108,13 +108,13 @@ struct PairMerger {
         }
         pairCounts[pair] = nil
         for key in changed {
-            if let count = pairCounts[key], count > 0 { push(Candidate(count: count, pair: key)) }
+            if let count = pairCounts[key], count > 0 { push(PairCount(count: count, pair: key)) }
         }
         return text
     }
 
     /// A total order, so that what comes up does not depend on what went in first.
-    private func isBefore(_ a: Candidate, _ b: Candidate) -> Bool {
+    private func isBefore(_ a: PairCount, _ b: PairCount) -> Bool {
         if a.count != b.count { return a.count > b.count }
         if a.pair == b.pair { return false }
         let (aLeft, aRight) = (symbols[Int(a.pair >> 32)], symbols[Int(a.pair & 0xFFFF_FFFF)])
@@ -123,8 +123,8 @@ struct PairMerger {
         return aLeft.utf8.lexicographicallyPrecedes(bLeft.utf8)
     }
 
-    private mutating func push(_ candidate: Candidate) {
-        heap.append(candidate)
+    private mutating func push(_ entry: PairCount) {
+        heap.append(entry)
         var child = heap.count - 1
         while child > 0 {
             let parent = (child - 1) / 2
@@ -134,7 +134,7 @@ struct PairMerger {
         }
     }
 
-    private mutating func pop() -> Candidate? {
+    private mutating func pop() -> PairCount? {
         guard let top = heap.first, let last = heap.popLast() else { return nil }
         guard !heap.isEmpty else { return top }
         heap[0] = last

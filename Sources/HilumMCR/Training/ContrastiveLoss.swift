@@ -37,8 +37,8 @@ struct ContrastiveLoss {
                 columns[j * batch + i] = logits[i * batch + j]
             }
         }
-        Kernels.softmax(rows, rows: batch, width: batch)
-        Kernels.softmax(columns, rows: batch, width: batch)
+        NetworkKernels.softmax(rows, rows: batch, width: batch)
+        NetworkKernels.softmax(columns, rows: batch, width: batch)
 
         let targets = labels.map { $0.targets(hashes) } ?? Self.targets(hashes)
         var total = 0.0
@@ -65,7 +65,7 @@ struct ContrastiveLoss {
         }
         var along = 0.0
         for i in 0..<batch {
-            along += Double(Kernels.dot(rows + i * batch, logits + i * batch, batch))
+            along += Double(NetworkKernels.dot(rows + i * batch, logits + i * batch, batch))
         }
         dLogitScale = Float(along)
         blas.multiply(

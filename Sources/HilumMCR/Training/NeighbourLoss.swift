@@ -31,7 +31,7 @@ struct NeighbourLoss {
         rows.update(from: logits, count: batch * batch)
         // A study is no neighbour of its own: its weight becomes an exact zero below.
         for i in 0..<batch { rows[i * batch + i] = -1e30 }
-        Kernels.softmax(rows, rows: batch, width: batch)
+        NetworkKernels.softmax(rows, rows: batch, width: batch)
         let scale = weight / Float(batch)
         var total = 0.0
         var along = 0.0
@@ -50,7 +50,7 @@ struct NeighbourLoss {
                 if target > 0 { total -= Double(target) * log(Double(max(row[j], 1e-30))) }
                 row[j] = (row[j] - target) * scale
             }
-            along += Double(Kernels.dot(row, logits + i * batch, batch))
+            along += Double(NetworkKernels.dot(row, logits + i * batch, batch))
         }
         loss = total / Double(batch)
         dLogitScale = Float(along)

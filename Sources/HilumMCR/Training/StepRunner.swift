@@ -133,7 +133,7 @@ final class StepRunner: @unchecked Sendable {
             }
         }
         for worker in workers[1..<max(1, active)] {
-            Kernels.add(workers[0].gradients.pointer, worker.gradients.pointer, network.layout.count)
+            NetworkKernels.add(workers[0].gradients.pointer, worker.gradients.pointer, network.layout.count)
         }
         workers[0].gradients.pointer[network.logitScale] += dLogitScale
         for worker in workers[..<active] {

@@ -55,7 +55,7 @@ public final class TrainingSet: Sendable {
     func copyPixels(of sample: Int, to target: FloatPointer) {
         pixels.withUnsafeBufferPointer { pixels in
             guard let base = pixels.baseAddress else { return }
-            Kernels.floats(target, base + sample * pixelsPerImage, scale: 1 / 65_535, pixelsPerImage)
+            NetworkKernels.floats(target, base + sample * pixelsPerImage, scale: 1 / 65_535, pixelsPerImage)
         }
     }
 

@@ -3,7 +3,7 @@ import HilumCore
 
 extension SafeTensors {
     /// How values are written.
-    public enum Precision: String, Sendable, CaseIterable {
+    public enum Format: String, Sendable, CaseIterable {
         case f32, f16
 
         var typeName: String { self == .f32 ? "F32" : "F16" }
@@ -13,13 +13,13 @@ extension SafeTensors {
     /// The bytes of the file: tensors in the order of their names' UTF-8 bytes, so the same tensors give the same bytes.
     ///
     /// - Throws: `MCRError.badWeights` for a value that is not finite, or not finite any more as f16 (from 65,520 on).
-    public func encoded(as precision: Precision) throws(MCRError) -> [UInt8] {
+    public func encoded(as format: Format) throws(MCRError) -> [UInt8] {
         let names = Self.sorted(tensors.keys)
-        var bytes = try Self.header(names.map { ($0, tensors[$0]?.shape ?? []) }, metadata: metadata, as: precision)
+        var bytes = try Self.header(names.map { ($0, tensors[$0]?.shape ?? []) }, metadata: metadata, as: format)
         for name in names {
             guard let tensor = tensors[name] else { continue }
-            let isFinite = tensor.floats.withUnsafeBufferPointer { Self.append($0, as: precision, to: &bytes) }
-            guard isFinite else { throw Self.notFinite(name, precision) }
+            let isFinite = tensor.floats.withUnsafeBufferPointer { Self.append($0, as: format, to: &bytes) }
+            guard isFinite else { throw Self.notFinite(name, format) }
         }
         return bytes
     }
@@ -27,20 +27,20 @@ extension SafeTensors {
     /// Writes the file in one step.
     ///
     /// - Throws: `MCRError.badWeights` as `encoded(as:)`, or `FileError`.
-    public func write(to path: String, as precision: Precision) throws {
+    public func write(to path: String, as format: Format) throws {
         let bytes: [UInt8]
-        do { bytes = try encoded(as: precision) } catch { throw error.at(path) }
+        do { bytes = try encoded(as: format) } catch { throw error.at(path) }
         try FileIO.writeAtomically(path, bytes)
     }
 
     /// Writes the same bytes as `write(to:as:)` for tensors that lie elsewhere, with a few MiB of memory of its own.
     static func write(
-        _ tensors: [TensorSpan], metadata: [String: String], to path: String, as precision: Precision
+        _ tensors: [TensorSpan], metadata: [String: String], to path: String, as format: Format
     ) throws {
         let ordered = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         try FileIO.writeAtomically(path) { file in
             do {
-                try file.append(header(ordered.map { ($0.name, $0.shape) }, metadata: metadata, as: precision))
+                try file.append(header(ordered.map { ($0.name, $0.shape) }, metadata: metadata, as: format))
                 for tensor in ordered {
                     var done = 0
                     while done < tensor.count {
@@ -48,7 +48,7 @@ extension SafeTensors {
                         let part = UnsafeBufferPointer(
                             start: tensor.floats + done, count: min(1 << 20, tensor.count - done))
                         var bytes: [UInt8] = []
-                        guard append(part, as: precision, to: &bytes) else { throw notFinite(tensor.name, precision) }
+                        guard append(part, as: format, to: &bytes) else { throw notFinite(tensor.name, format) }
                         try file.append(bytes)
                         done += part.count
                     }
@@ -59,14 +59,14 @@ extension SafeTensors {
         }
     }
 
-    private static func notFinite(_ name: String, _ precision: Precision) -> MCRError {
+    private static func notFinite(_ name: String, _ format: Format) -> MCRError {
         MCRError(
-            .badWeights(reason: "tensor \(quoted(name)) has a value that is not finite as \(precision.typeName)"))
+            .badWeights(reason: "tensor \(quoted(name)) has a value that is not finite as \(format.typeName)"))
     }
 
     /// The length and the header of a file with these tensors, in this order.
     private static func header(
-        _ tensors: [(name: String, shape: [Int])], metadata: [String: String], as precision: Precision
+        _ tensors: [(name: String, shape: [Int])], metadata: [String: String], as format: Format
     ) throws(MCRError) -> [UInt8] {
         var json = JSONWriter()
         json.beginObject()
@@ -81,10 +81,10 @@ extension SafeTensors {
             guard name != "__metadata__" else {
                 throw MCRError(.badWeights(reason: "a tensor cannot be called __metadata__"))
             }
-            let end = offset + sizes.reduce(1, *) * precision.byteCount
+            let end = offset + sizes.reduce(1, *) * format.byteCount
             json.key(name)
             json.beginObject()
-            json.member("dtype", precision.typeName)
+            json.member("dtype", format.typeName)
             json.member("shape", sizes)
             json.member("data_offsets", [offset, end])
             json.endObject()
@@ -101,10 +101,10 @@ extension SafeTensors {
     }
 
     private static func append(
-        _ values: UnsafeBufferPointer<Float>, as precision: Precision, to data: inout [UInt8]
+        _ values: UnsafeBufferPointer<Float>, as format: Format, to data: inout [UInt8]
     ) -> Bool {
         var isFinite = true
-        switch precision {
+        switch format {
         case .f32:
             let words = values.map { value in
                 isFinite = isFinite && value.isFinite

@@ -159,8 +159,8 @@ public struct WeightImport: Sendable {
         return configuration
     }
 
-    private func encoder(heads: Int?, placement: NormPlacement) -> MCRConfiguration.Encoder {
-        MCRConfiguration.Encoder(
+    private func encoder(heads: Int?, placement: NormPlacement) -> MCRConfiguration.EncoderSizes {
+        MCRConfiguration.EncoderSizes(
             width: sizes.width, layers: sizes.layers,
             heads: heads ?? weights.settings.heads ?? max(1, sizes.width / 64),
             norm: placement, epsilon: weights.settings.epsilon ?? (scheme == .timmViT ? 1e-6 : 1e-12))

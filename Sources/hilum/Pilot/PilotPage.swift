@@ -113,10 +113,11 @@ struct PilotPage {
                 """
         }
         func rows(
-            _ title: String, _ figures: [String: PilotSummary.Precision], _ change: PilotSummary.Precision,
+            _ title: String, _ figures: [String: PilotSummary.PrecisionEstimates],
+            _ change: PilotSummary.PrecisionEstimates,
             _ without: String
         ) -> HTML {
-            func row(_ name: String, _ figures: PilotSummary.Precision?, signed: Bool = false) -> HTML {
+            func row(_ name: String, _ figures: PilotSummary.PrecisionEstimates?, signed: Bool = false) -> HTML {
                 guard let figures else { return "" }
                 let cells = [figures.p1, figures.p5, figures.p10].map { cell($0, signed: signed) }
                 return "<tr><th>\(name)</th>\(HTML.joined(cells))</tr>\n"

@@ -133,7 +133,7 @@ private func text(
     _ configuration: MCRConfiguration, _ inventory: TensorInventory, folder: String, _ model: MCRModel?,
     parameterCount: Int
 ) -> String {
-    func sizes(_ encoder: MCRConfiguration.Encoder) -> String {
+    func sizes(_ encoder: MCRConfiguration.EncoderSizes) -> String {
         "\(encoder.layers) layers, \(encoder.heads) heads, width \(encoder.width), \(encoder.norm.rawValue)-norm"
     }
     var table = TextTable([("what", .left), ("value", .left)])

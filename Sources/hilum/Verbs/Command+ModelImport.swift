@@ -24,9 +24,9 @@ func runModelImport(_ arguments: Arguments) throws -> ExitStatus {
     let vocabulary = try Vocabulary(path: vocabularyPath)
     noteCase(of: vocabulary)
     let model = try WeightImport.makeModel(image: image, report: report, vocabulary: vocabulary, options)
-    let precision = try arguments.choice("precision", among: SafeTensors.Precision.allCases.map(\.rawValue))
-    try model.save(to: output, precision: precision.flatMap(SafeTensors.Precision.init(rawValue:)) ?? .f16)
-    // Load the saved file: rounded to half precision, its weights are a different model from those in memory.
+    let format = try arguments.choice("precision", among: SafeTensors.Format.allCases.map(\.rawValue))
+    try model.save(to: output, format: format.flatMap(SafeTensors.Format.init(rawValue:)) ?? .f16)
+    // As it was saved: half-precision weights are another model than the ones in memory.
     let saved = try MCRModel(directory: output)
     let parts = [image, report].compactMap { $0 }
     if arguments.has("json") {

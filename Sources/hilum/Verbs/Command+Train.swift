@@ -167,9 +167,9 @@ private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
     {
         configuration.alignment = alignment
     }
-    let decoders = MCRConfiguration.Decoder.allCases.map(\.rawValue)
+    let decoders = MCRConfiguration.DecoderKind.allCases.map(\.rawValue)
     if let word = try arguments.choice("decoder", among: decoders),
-        let decoder = MCRConfiguration.Decoder(rawValue: word)
+        let decoder = MCRConfiguration.DecoderKind(rawValue: word)
     {
         configuration.decoderKind = decoder
     }

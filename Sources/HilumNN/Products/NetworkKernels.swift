@@ -3,7 +3,7 @@ import CHilumKernels
 /// The element-wise kernels for the floor above, which does not import the C module itself.
 ///
 /// Pointers need no alignment and must not overlap unless said. Thread rule: any thread.
-public enum Kernels {
+public enum NetworkKernels {
     /// The set in use: `scalar`, `avx2` or `avx512`.
     public static var set: String { String(cString: hilum_network_kernels()) }
 
