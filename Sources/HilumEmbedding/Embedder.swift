@@ -24,6 +24,8 @@ public protocol Embedder: Sendable {
 }
 
 extension Embedder {
+    /// Not known.
     public var imageSide: Int? { nil }
+    /// One.
     public var imagesPerPass: Int { 1 }
 }

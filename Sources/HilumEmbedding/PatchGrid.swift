@@ -8,8 +8,10 @@ public struct PatchGrid: Sendable, Equatable {
     public let patchSide: Int
     /// Pixels of the original image.
     public let imageWidth: Int
+    /// Pixels of the original image.
     public let imageHeight: Int
 
+    /// A grid of `side · side` patches over an image of this size.
     public init(side: Int, patchSide: Int, imageWidth: Int, imageHeight: Int) {
         self.side = side
         self.patchSide = patchSide
@@ -17,6 +19,7 @@ public struct PatchGrid: Sendable, Equatable {
         self.imageHeight = imageHeight
     }
 
+    /// Patches.
     public var count: Int { side * side }
 
     /// The part of the original image that a patch covers, in its pixels; empty (no width or height) in the padding.

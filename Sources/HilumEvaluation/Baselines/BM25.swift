@@ -13,7 +13,9 @@ import HilumMCR
 /// count against a match.
 /// Thread rule: immutable; any number of threads.
 public struct BM25: Sendable {
+    /// How soon a repeated word counts no more.
     public static let k1 = 1.2
+    /// How much a long text is marked down, 0 … 1.
     public static let b = 0.75
 
     /// Texts that are searched.
@@ -24,7 +26,7 @@ public struct BM25: Sendable {
     private let lengthTerms: [Double]
 
     /// - Parameter texts: what is searched, in the order of the scores.
-    public init(_ texts: [String]) {
+    init(_ texts: [String]) {
         var postings: [[UInt8]: [(text: Int, frequency: Int)]] = [:]
         var lengths: [Int] = []
         for (number, text) in texts.enumerated() {
@@ -43,7 +45,7 @@ public struct BM25: Sendable {
     /// `[count]`: how much of `query` each text says; 0 where they share no word.
     ///
     /// - Complexity: O(texts that share a word, summed over the words of the query).
-    public func scores(of query: String) -> [Float] {
+    func scores(of query: String) -> [Float] {
         var sums = [Double](repeating: 0, count: count)
         for word in Self.words(of: query) {
             guard let list = postings[word] else { continue }

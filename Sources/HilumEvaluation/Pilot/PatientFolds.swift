@@ -10,8 +10,8 @@ public struct PatientFolds: Sendable, Equatable {
     /// For each case its fold, from 0.
     public let foldOf: [Int]
     /// For each case its group, from 0, numbered by first appearance.
-    public let groupOf: [Int]
-    public let groupCount: Int
+    let groupOf: [Int]
+    let groupCount: Int
 
     /// - Parameters:
     ///   - ties: for each case the names it shares with others; a case without one is its own group.

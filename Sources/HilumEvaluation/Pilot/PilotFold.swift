@@ -1,14 +1,18 @@
 /// What one fold gave; it is kept on disk, so that a trial that was interrupted goes on. Holds numbers of cases, no text.
 public struct PilotFold: Codable, Sendable, Equatable {
+    /// The ranks of both directions.
     public struct Ranks: Codable, Sendable, Equatable {
         /// For each case of the fold the rank of its report when its image asks, from 1.
         public var imageToReport: [Double]
+        /// For each case of the fold the rank of its image when its report asks.
         public var reportToImage: [Double]
     }
 
+    /// Its number, from 0.
     public let fold: Int
     /// The unseen cases, by number.
     public let test: [Int]
+    /// Pairs that were fine-tuned on.
     public let trainingCount: Int
     /// By `PilotMethod`.
     public internal(set) var ranks: [String: Ranks] = [:]
@@ -17,13 +21,16 @@ public struct PilotFold: Codable, Sendable, Equatable {
     /// For each case with labels: the share of related cases among the nearest 1, 5, 10; by modality and `PilotMethod`.
     public internal(set) var precision: [String: [[Double]]] = [:]
     /// For each case with labels the share of related cases in the archive.
-    public internal(set) var chanceOfLabels: [Double] = []
+    var chanceOfLabels: [Double] = []
     /// The cases whose reports the image of each case found first, after fine-tuning; and the other way round.
     public internal(set) var imageFinds: [[Int]] = []
+    /// The cases whose images the report of each case found first, after fine-tuning.
     public internal(set) var reportFinds: [[Int]] = []
+    /// Of the measurement without a model.
     public internal(set) var yardstickSeconds = 0.0
     /// Of one measurement of a model.
     public internal(set) var evaluationSeconds = 0.0
+    /// Of the fine-tuning.
     public internal(set) var trainingSeconds = 0.0
 
     init(fold: Int, test: [Int], trainingCount: Int) {

@@ -16,17 +16,20 @@ import HilumMCR
 public struct PilotStudy {
     /// A pair of image and report.
     public struct Pair: Sendable {
+        /// The name of the case, for the key of the trial and for the page.
         public let id: String
         /// At the size of the model, `resizedToFit(side:)`.
         public let image: GrayImage
         /// `PlainPixels.vector(of:)`
         public let pixels: [Float]
+        /// The text of the report.
         public let report: String
         /// Findings, a side being part of the name; empty where none are known.
         public let labels: [String]
         /// What keeps it in one fold with others: see `PatientFolds`.
         public let ties: [String]
 
+        /// A pair of image and report.
         public init(
             id: String, image: GrayImage, pixels: [Float], report: String, labels: [String], ties: [String]
         ) {
@@ -39,9 +42,13 @@ public struct PilotStudy {
         }
     }
 
+    /// The pairs of the trial.
     public let pairs: [Pair]
+    /// Which pairs are unseen together.
     public let folds: PatientFolds
+    /// The model before.
     public let start: MCRModel
+    /// How it is fine-tuned.
     public let options: TrainingOptions
     private let hashes: [UInt64]
     private let labels: LabelSets
@@ -71,7 +78,7 @@ public struct PilotStudy {
     }
 
     /// Fewer pairs than these are refused.
-    public static let fewestPairs = 10
+    static let fewestPairs = 10
 
     /// SHA-256 over all that the figures depend on: pairs, folds, model, options.
     public func fingerprint() throws -> String {

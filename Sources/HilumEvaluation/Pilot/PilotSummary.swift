@@ -8,21 +8,29 @@ import HilumCore
 public struct PilotSummary: Encodable, Sendable, Equatable {
     /// A mean and the interval that holds it in 95 of 100 draws.
     public struct Estimate: Encodable, Sendable, Equatable {
+        /// The mean.
         public let value: Double
+        /// Lower end of the interval.
         public let low: Double
+        /// Upper end of the interval.
         public let high: Double
 
+        /// No value and no width.
         public static let zero = Estimate(value: 0, low: 0, high: 0)
 
-        /// Whether a difference is told from zero, and on which side.
+        /// Whether a difference is told from zero, above it.
         public var isAboveZero: Bool { low > 0 }
+        /// Whether a difference is told from zero, below it.
         public var isBelowZero: Bool { high < 0 }
     }
 
     /// One direction of one method, or the difference of two methods.
     public struct Figures: Encodable, Sendable, Equatable {
+        /// Share of the queries with the right case first.
         public let r1: Estimate
+        /// Share with it among the first five.
         public let r5: Estimate
+        /// Share with it among the first ten.
         public let r10: Estimate
         /// The share of the wrong cases that stand before the right one: 0 is perfect, a half is chance.
         public let wrongBefore: Estimate
@@ -30,19 +38,27 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
         public let medianRank: Double?
     }
 
+    /// Both directions of a method, or of a difference.
     public struct Directions: Encodable, Sendable, Equatable {
+        /// Images that ask for their report.
         public let imageToReport: Figures
+        /// Reports that ask for their image.
         public let reportToImage: Figures
         /// The mean of the two for each case.
         public let both: Figures
     }
 
+    /// Label precision among the nearest 1, 5 and 10 cases of the same modality.
     public struct PrecisionEstimates: Encodable, Sendable, Equatable {
+        /// At depth 1.
         public let p1: Estimate
+        /// At depth 5.
         public let p5: Estimate
+        /// At depth 10.
         public let p10: Estimate
     }
 
+    /// Label precision of the cases whose findings are known.
     public struct Labels: Encodable, Sendable, Equatable {
         /// Cases with labels.
         public let count: Int
@@ -52,32 +68,49 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
         public let image: [String: PrecisionEstimates]
         /// Report against reports (yardstick: word overlap).
         public let report: [String: PrecisionEstimates]
+        /// Images: after minus before.
         public let imageChange: PrecisionEstimates
+        /// Reports: after minus before.
         public let reportChange: PrecisionEstimates
     }
 
+    /// How many cases a query is ranked among, and trained on.
     public struct Gallery: Encodable, Sendable, Equatable {
+        /// Cases of the smallest fold.
         public let smallest: Int
+        /// Cases of the largest fold.
         public let largest: Int
+        /// Cases of the fold of a query, mean over queries.
         public let mean: Double
+        /// Pairs that were fine-tuned on, mean over folds.
         public let trainingMean: Double
     }
 
+    /// Recall of a random order.
     public struct Chance: Encodable, Sendable, Equatable {
+        /// Share of the queries with the right case first.
         public let r1: Double
+        /// Share with it among the first five.
         public let r5: Double
+        /// Share with it among the first ten.
         public let r10: Double
     }
 
     /// Draws of patients behind an interval.
     public static let drawCount = 2_000
 
+    /// Whether fine-tuning made a difference that the trial can tell.
     public enum Gain: String, Encodable, Sendable { case better, worse, none }
 
+    /// Pairs of the trial.
     public let pairCount: Int
+    /// Groups of `PatientFolds`.
     public let patientCount: Int
+    /// Folds.
     public let foldCount: Int
+    /// How many cases a query is ranked among.
     public let gallery: Gallery
+    /// Recall of a random order.
     public let chance: Chance
     /// By `PilotMethod`.
     public let methods: [String: Directions]

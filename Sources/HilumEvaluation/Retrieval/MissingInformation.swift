@@ -2,10 +2,15 @@ import HilumCore
 
 /// Recall where a share of each query is hidden and the gallery is whole; shares from 0 to 1.
 public struct MissingInformation: Codable, Sendable, Equatable {
+    /// The share of each query that was hidden.
     public let hidden: Double
+    /// Images whose report is first.
     public let imageToReportR1: Double
+    /// Images whose report is among the first ten.
     public let imageToReportR10: Double
+    /// Reports whose image is first.
     public let reportToImageR1: Double
+    /// Reports whose image is among the first ten.
     public let reportToImageR10: Double
 
     enum CodingKeys: String, CodingKey {

@@ -5,6 +5,7 @@ public struct QueryMask: Codable, Sendable, Equatable {
     /// Share of the words of a report query, 0 … 1.
     public let report: Double
 
+    /// These shares of image and report queries.
     public init(image: Double, report: Double) {
         self.image = image
         self.report = report

@@ -16,6 +16,7 @@ public struct RetrievalCases: Sendable {
     /// `[studies, dimension]`: the reports as queries where they differ from those in the gallery; nil: they are the same.
     public var reportQueries: [Float]?
 
+    /// Studies whose queries are the gallery itself.
     public init(images: [Float], reports: [Float], dimension: Int, reportHashes: [UInt64], labels: [Set<String>]) {
         self.images = images
         self.reports = reports
@@ -24,5 +25,6 @@ public struct RetrievalCases: Sendable {
         self.labels = labels
     }
 
+    /// Studies.
     public var count: Int { reportHashes.count }
 }

@@ -1,6 +1,10 @@
 import Foundation
 import HilumCore
 
+// HilumEvaluation says how good a model is. Retrieval: recall, label precision, missing information, short queries of one
+// split (`hilum eval`). Pilot: a trial on a house's own pairs, before and after fine-tuning (`hilum pilot`). Baselines: what
+// needs no model (word overlap, plain pixels).
+
 /// The retrieval figures of one split, by brute force: every study's image against all reports and the other way round, and
 /// each modality against itself by labels.
 ///
@@ -13,12 +17,17 @@ import HilumCore
 public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     /// Retrieval in one direction; shares from 0 to 1.
     public struct Direction: Codable, Sendable, Equatable {
+        /// Share of the queries with a positive first.
         public let r1: Double
+        /// Share with one among the first five.
         public let r5: Double
+        /// Share with one among the first ten.
         public let r10: Double
+        /// The rank that half of the queries reach.
         public let medianRank: Double
-        /// Lower and upper end of the bootstrap interval of 95 % over queries.
+        /// Lower and upper end of the bootstrap interval of 95 % of `r1`, over queries.
         public let ci95R1: [Double]
+        /// The same for `r10`.
         public let ci95R10: [Double]
 
         enum CodingKeys: String, CodingKey {
@@ -31,17 +40,25 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
 
     /// The share of relevant studies among the nearest 1, 5 and 10 other studies of the same modality.
     public struct PrecisionAtDepths: Codable, Sendable, Equatable {
+        /// At depth 1.
         public let p1: Double
+        /// At depth 5.
         public let p5: Double
+        /// At depth 10.
         public let p10: Double
     }
 
     /// Label precision of both modalities; the combined figure is their mean.
     public struct LabelPrecision: Codable, Sendable, Equatable {
+        /// At depth 1.
         public let p1: Double
+        /// At depth 5.
         public let p5: Double
+        /// At depth 10.
         public let p10: Double
+        /// Images against images.
         public let image: PrecisionAtDepths
+        /// Reports against reports.
         public let report: PrecisionAtDepths
         /// Queries that have a label.
         public let n: Int
@@ -49,8 +66,11 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
 
     /// What a random order reaches.
     public struct Chance: Codable, Sendable, Equatable {
+        /// Share of the queries with a positive first.
         public let r1: Double
+        /// Share with one among the first five.
         public let r5: Double
+        /// Share with one among the first ten.
         public let r10: Double
         /// Label precision at any depth; nil without labels.
         public let p: Double?
@@ -58,19 +78,26 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
 
     /// What the index loses against brute force.
     public struct Index: Codable, Sendable, Equatable {
+        /// Share of the exact ten nearest that the index found, 0 … 1.
         public let recall10: Double
 
+        /// This share.
         public init(recall10: Double) { self.recall10 = recall10 }
     }
 
+    /// Studies.
     public let n: Int
+    /// The id of the model.
     public let model: String
     /// The section of the reports that was used, in words.
     public let text: String
+    /// Images that ask for their report.
     public let imageToReport: Direction
+    /// Reports that ask for their image.
     public let reportToImage: Direction
     /// Nil when no study has a label.
     public let labelPrecision: LabelPrecision?
+    /// What a random order reaches.
     public let chance: Chance
     /// Nil when no index was asked.
     public let index: Index?
@@ -181,6 +208,7 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
+    /// Writes every key of the contract; a figure that was not measured is null.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(n, forKey: .n)

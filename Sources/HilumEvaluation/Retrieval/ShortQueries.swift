@@ -6,6 +6,7 @@ import HilumMCR
 /// With labels, each label that occurs is asked for twice, as a phrase of one finding and as three words, and every image
 /// with that label is right. Without, three words in a row of each report are asked for, and only its own image is right.
 public struct ShortQueries: Codable, Sendable, Equatable {
+    /// What the queries of one kind found.
     public struct Figures: Codable, Sendable, Equatable {
         /// Share of the queries with a right image among the first ten.
         public let r10: Double
@@ -13,6 +14,7 @@ public struct ShortQueries: Codable, Sendable, Equatable {
         public let p10: Double
         /// What a random order reaches.
         public let chanceR10: Double
+        /// The mean share of right images among the first ten of a random order.
         public let chanceP10: Double
 
         enum CodingKeys: String, CodingKey {
@@ -23,9 +25,9 @@ public struct ShortQueries: Codable, Sendable, Equatable {
     }
 
     /// A text and the rows of the images that are right for it.
-    public struct Query: Sendable, Equatable {
-        public let text: String
-        public let positives: [Int]
+    struct Query: Sendable, Equatable {
+        let text: String
+        let positives: [Int]
     }
 
     /// Queries of each kind.
@@ -34,6 +36,7 @@ public struct ShortQueries: Codable, Sendable, Equatable {
     public let source: String
     /// Nil without labels.
     public let oneFinding: Figures?
+    /// Queries of three words.
     public let threeWords: Figures
 
     enum CodingKeys: String, CodingKey {

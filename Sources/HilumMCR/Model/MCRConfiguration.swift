@@ -5,16 +5,20 @@ import HilumNN
 /// `mcr-tiny`, `mcr-small` and `mcr-base` are the rows of this project's table of shapes; the paper (arXiv 2312.15840)
 /// does not give sizes.
 public struct MCRConfiguration: Codable, Sendable, Equatable {
+    /// The sizes of a stack of transformer blocks.
     public struct EncoderSizes: Codable, Sendable, Equatable {
+        /// Floats of a row.
         public var width: Int
+        /// Blocks.
         public var layers: Int
+        /// Attention heads; they divide the width.
         public var heads: Int
         /// Where the norms of its blocks stand; post-norm blocks have no final norm.
         public var norm: NormPlacement
         /// What its norms add to a variance.
         public var epsilon: Float
 
-        public init(
+        init(
             width: Int, layers: Int, heads: Int, norm: NormPlacement = .pre,
             epsilon: Float = LayerNorm.standardEpsilon
         ) {
@@ -25,6 +29,7 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
             self.epsilon = epsilon
         }
 
+        /// Sizes written before norms could be chosen get pre-norm blocks.
         public init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: CodingKeys.self)
             self.init(
@@ -45,28 +50,36 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     /// What the reconstruction decoder sees: both modalities, each by itself, or there is none.
     public enum DecoderKind: String, Codable, Sendable, CaseIterable { case joint, unimodal, none }
 
+    /// What `--config` calls it.
     public var name: String
     /// Side of the square model input in pixels.
     public var imageSide: Int
     /// Side of a patch in pixels.
     public var patchSide: Int
+    /// The image encoder.
     public var image: EncoderSizes
+    /// The report encoder.
     public var report: EncoderSizes
     /// Most tokens of a report, [CLS] and [SEP] included.
     public var maxTokens: Int
+    /// Pieces of the vocabulary.
     public var vocabularySize: Int
     /// Hidden width of the map g.
-    public var mapHidden: Int
+    var mapHidden: Int
     /// Floats of an embedding.
     public var dimension: Int
+    /// The reconstruction decoder.
     public var decoder: EncoderSizes
+    /// What the decoder sees.
     public var decoderKind: DecoderKind
+    /// Where the map to the common space stands.
     public var alignment: Alignment
+    /// Where the positions of the patches come from.
     public var imagePositions: ImagePositions
     /// Whether the sum of token and position embedding is normalised before the first block, as in BERT.
-    public var reportEmbeddingNorm: Bool
+    var reportEmbeddingNorm: Bool
 
-    public init(
+    init(
         name: String, imageSide: Int, patchSide: Int, image: EncoderSizes, report: EncoderSizes, maxTokens: Int,
         vocabularySize: Int,
         mapHidden: Int, dimension: Int, decoder: EncoderSizes, decoderKind: DecoderKind = .joint,
@@ -124,10 +137,11 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     /// Patches of an image, N.
     public var patchCount: Int { (imageSide / patchSide) * (imageSide / patchSide) }
     /// Patches of a row of the grid.
-    public var gridSide: Int { imageSide / patchSide }
+    var gridSide: Int { imageSide / patchSide }
     /// Pixels of a patch.
-    public var patchPixels: Int { patchSide * patchSide }
+    var patchPixels: Int { patchSide * patchSide }
 
+    /// For tests and trials of the recipe.
     public static let micro = MCRConfiguration(
         name: "mcr-micro", imageSide: 48, patchSide: 8, image: EncoderSizes(width: 64, layers: 3, heads: 2),
         report: EncoderSizes(width: 64, layers: 2, heads: 2), maxTokens: 96, vocabularySize: 2048, mapHidden: 128,
@@ -139,16 +153,19 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
         report: EncoderSizes(width: 128, layers: 3, heads: 4), maxTokens: 128, vocabularySize: 4096, mapHidden: 256,
         dimension: 128,
         decoder: EncoderSizes(width: 96, layers: 1, heads: 2))
+    /// The smallest row of the table of shapes.
     public static let tiny = MCRConfiguration(
         name: "mcr-tiny", imageSide: 128, patchSide: 16, image: EncoderSizes(width: 192, layers: 6, heads: 3),
         report: EncoderSizes(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384,
         dimension: 128,
         decoder: EncoderSizes(width: 128, layers: 2, heads: 2))
+    /// The middle row, what `hilum train` takes unless told otherwise.
     public static let small = MCRConfiguration(
         name: "mcr-small", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 256, layers: 8, heads: 4),
         report: EncoderSizes(width: 256, layers: 6, heads: 4), maxTokens: 160, vocabularySize: 8192, mapHidden: 512,
         dimension: 256,
         decoder: EncoderSizes(width: 192, layers: 2, heads: 3))
+    /// The sizes of ViT-B/16 and BERT-base, for imported weights.
     public static let base = MCRConfiguration(
         name: "mcr-base", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 768, layers: 12, heads: 12),
         report: EncoderSizes(width: 768, layers: 12, heads: 12), maxTokens: 256, vocabularySize: 30522, mapHidden: 2048,
@@ -158,7 +175,7 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
     public static let named: [MCRConfiguration] = [.micro, .compact, .tiny, .small, .base]
 
     /// What makes these sizes unusable, in words; empty if they are fine. Weights from elsewhere are checked with it.
-    public var problems: [String] {
+    var problems: [String] {
         var found: [String] = []
         let positive = [imageSide, patchSide, maxTokens, vocabularySize, mapHidden, dimension]
         if positive.contains(where: { $0 <= 0 || $0 > 1 << 20 }) { return ["a size is not in 1…1048576"] }

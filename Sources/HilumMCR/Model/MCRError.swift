@@ -1,5 +1,6 @@
 /// What can go wrong in HilumMCR. Holds names of tensors, files and rows, never report text.
 public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
+    /// What went wrong.
     public enum Code: Sendable, Equatable {
         /// A vocabulary that cannot be used: what is wrong and at which line (from 1).
         case badVocabulary(reason: String)
@@ -11,15 +12,18 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         case badTraining(reason: String)
     }
 
+    /// What went wrong.
     public let code: Code
     /// The file concerned, if any.
     public let path: String?
 
+    /// An error with this code, about this file.
     public init(_ code: Code, path: String? = nil) {
         self.code = code
         self.path = path
     }
 
+    /// A sentence for people.
     public var description: String {
         let place = path.map { "\($0): " } ?? ""
         return switch code {

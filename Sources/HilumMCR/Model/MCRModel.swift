@@ -5,6 +5,21 @@ import HilumImaging
 import HilumNN
 import Synchronization
 
+// HilumMCR turns images and reports into unit vectors of one common space, and trains the network that does so.
+//
+//     report ─ Text ─► pieces ─┐                       ┌─► Model (embed, explain, average, save)
+//                              ├─► Network ─► vectors ─┤
+//     image ─ Preprocessing ───┘      ▲                └─► Training (losses, gradients, steps, checkpoints)
+//                                     └─ Weights (safetensors files, imports of published encoders)
+//
+// | room     | what it holds                                                                        |
+// | -------- | ------------------------------------------------------------------------------------ |
+// | Model    | `MCRModel`, its configuration and folder, what happens to an image before the network |
+// | Network  | where the tensors lie, the encoders, the map to the common space, the decoder         |
+// | Text     | vocabulary, tokenizer, normalised reports, and how a vocabulary is built              |
+// | Training | `MCRTrainer`, what a step does (`StepRunner`), masks, losses, the training set        |
+// | Weights  | reading and writing safetensors, and importing weights published elsewhere            |
+
 /// A trained (or freshly initialised) MCR model: weights, vocabulary and sizes, ready to embed.
 ///
 /// Images and reports share passes, but no sum runs over more than one of them: a vector has the same bits whatever else is
@@ -15,7 +30,9 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public typealias Precision = HilumNN.Precision
 
     // Sendable: the parameters are never written after init; the pool of workspaces is behind a mutex.
+    /// The network that the weights fill.
     public let network: MCRNetwork
+    /// Turns reports into the pieces that the weights know.
     public let tokenizer: Tokenizer
     /// SHA-256 over weights, vocabulary, preprocessing and dimension; in bf16 `bf16-` stands before it, so that no archive
     /// takes such vectors for those of f32.
@@ -26,9 +43,13 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     private let weights: PackedWeights
     private let workspaces = Mutex<[Workspace]>([])
 
+    /// The sizes.
     public var configuration: MCRConfiguration { network.configuration }
+    /// Floats of a vector.
     public var dimension: Int { network.configuration.dimension }
+    /// Side of the model input in pixels.
     public var imageSide: Int? { network.configuration.imageSide }
+    /// Images that share a pass of one thread.
     public var imagesPerPass: Int { max(1, Self.rowsOfAPass / (configuration.patchCount + 1)) }
 
     /// - Parameters:
@@ -67,10 +88,12 @@ public final class MCRModel: Embedder, @unchecked Sendable {
             network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary), precision: precision)
     }
 
+    /// Unit vectors `[images.count, dimension]`; the same bits for an image alone and among others.
     public func embed(images: [GrayImage], threads: Int) throws -> [Float] {
         embed(images: images, hiding: .none, seed: 0, threads: threads)
     }
 
+    /// Unit vectors `[reports.count, dimension]`; the same bits for a report alone and among others.
     public func embed(reports: [String], threads: Int) throws -> [Float] {
         embed(reports: reports, hiding: .none, seed: 0, threads: threads)
     }

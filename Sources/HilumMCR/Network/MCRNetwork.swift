@@ -11,7 +11,9 @@ import HilumNN
 /// Source of the objective: arXiv 2312.15840; the sizes are this project's own.
 /// Thread rule: immutable; any number of threads, each with its own workspace.
 public struct MCRNetwork: Sendable {
+    /// The sizes.
     public let configuration: MCRConfiguration
+    /// Where each tensor lies.
     public let layout: ParameterLayout
     let imageEncoder: ImageEncoder
     let reportEncoder: ReportEncoder
@@ -21,6 +23,7 @@ public struct MCRNetwork: Sendable {
     /// The logarithm of the inverse temperature, one float.
     let logitScale: Int
 
+    /// A network of these sizes.
     public init(_ configuration: MCRConfiguration) {
         self.configuration = configuration
         var layout = ParameterLayout()

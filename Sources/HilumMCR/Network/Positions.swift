@@ -1,12 +1,12 @@
 import Foundation
 
 /// Fixed sinusoidal positions.
-public enum Positions {
+enum Positions {
     /// 2-D positions of a square grid, `[side · side, width]` row-major.
     ///
     /// The first half of the width comes from the column index, the second from the row; within each half
     /// `[sin(p·ω₀) … sin(p·ωₖ), cos(p·ω₀) … cos(p·ωₖ)]` with ωₖ = 10000^(−k / (width/4)).
-    public static func grid(side: Int, width: Int) -> [Float] {
+    static func grid(side: Int, width: Int) -> [Float] {
         precondition(width % 4 == 0, "2-D positions need a width that is a multiple of 4")
         let quarter = width / 4
         var table = [Float](repeating: 0, count: side * side * width)
@@ -26,7 +26,7 @@ public enum Positions {
     }
 
     /// 1-D positions, `[count, width]`: `[sin …, cos …]` with ωₖ = 10000^(−k / (width/2)).
-    public static func line(count: Int, width: Int) -> [Float] {
+    static func line(count: Int, width: Int) -> [Float] {
         precondition(width % 2 == 0, "1-D positions need an even width")
         let half = width / 2
         var table = [Float](repeating: 0, count: count * width)

@@ -3,11 +3,11 @@ public struct TokenizedReport: Sendable, Equatable {
     /// `[pieces]`: [CLS] … [SEP], no padding.
     public internal(set) var ids: [Int32] = []
     /// `[pieces]`: which word of the report each piece belongs to, from 0; −1 for [CLS] and [SEP].
-    public internal(set) var wordIndex: [Int32] = []
+    var wordIndex: [Int32] = []
     /// `[words]`: the UTF-8 byte range of each word in the source text. The last word may be cut to its first pieces.
-    public internal(set) var wordRanges: [Range<Int>] = []
+    var wordRanges: [Range<Int>] = []
     /// Whether text was left out because `maxLength` was reached.
-    public internal(set) var isTruncated = false
+    var isTruncated = false
 
-    public var wordCount: Int { wordRanges.count }
+    var wordCount: Int { wordRanges.count }
 }

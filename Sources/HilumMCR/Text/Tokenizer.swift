@@ -14,10 +14,12 @@ import HilumCore
 /// Thread rule: an immutable value; any number of threads may encode at once. The result is a pure function of the text.
 public struct Tokenizer: Sendable {
     /// The most characters in a word that is looked up.
-    public static let wordLimit = 100
+    static let wordLimit = 100
 
+    /// The pieces and their ids.
     public let vocabulary: Vocabulary
 
+    /// A tokenizer for these pieces.
     public init(vocabulary: Vocabulary) { self.vocabulary = vocabulary }
 
     /// [CLS], the pieces of `text`, [SEP]; pieces beyond `maxLength − 2` are left out. `maxLength` is at least 2.
@@ -61,7 +63,7 @@ public struct Tokenizer: Sendable {
     }
 
     /// Words, pieces and unknown pieces over all texts, without [CLS] and [SEP].
-    public func statistics(of texts: some Sequence<String>) -> TokenStatistics {
+    func statistics(of texts: some Sequence<String>) -> TokenStatistics {
         var statistics = TokenStatistics()
         for text in texts {
             let report = encode(text, maxLength: .max)
@@ -73,5 +75,5 @@ public struct Tokenizer: Sendable {
     }
 
     /// The share of pieces that are [UNK], from 0 to 1.
-    public func unknownShare(_ texts: some Sequence<String>) -> Double { statistics(of: texts).unknownShare }
+    func unknownShare(_ texts: some Sequence<String>) -> Double { statistics(of: texts).unknownShare }
 }

@@ -10,19 +10,21 @@ import HilumCore
 /// Thread rule: an immutable value; any number of threads may read it.
 public struct Vocabulary: Sendable, Equatable {
     /// The special pieces in the order in which `VocabularyBuilder` numbers them.
-    public static let specialPieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    static let specialPieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     /// The largest `vocab.txt` that is read. BERT's largest public vocabularies stay below 2 MiB.
     public static let limitInBytes = 4 << 20
 
+    /// The pieces in the order of their ids.
     public let pieces: [String]
-    public let padID: Int32
-    public let unknownID: Int32
-    public let classID: Int32
-    public let separatorID: Int32
-    public let maskID: Int32
+    let padID: Int32
+    let unknownID: Int32
+    let classID: Int32
+    let separatorID: Int32
+    let maskID: Int32
 
     private let trie: PieceTrie
 
+    /// Pieces.
     public var count: Int { pieces.count }
 
     /// - Throws: `MCRError.badVocabulary` for an empty or double piece, a missing special piece, or too many bytes.
@@ -127,6 +129,7 @@ public struct Vocabulary: Sendable, Equatable {
         return ids.count - first
     }
 
+    /// Whether two vocabularies have the same bytes.
     public static func == (left: Vocabulary, right: Vocabulary) -> Bool {
         left.count == right.count && zip(left.pieces, right.pieces).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
     }

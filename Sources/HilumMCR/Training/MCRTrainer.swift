@@ -8,8 +8,11 @@ import HilumNN
 /// processor: a run that was interrupted and resumed ends with the same bits as one that was not.
 /// Thread rule: one thread calls `run`; it uses `options.threads` inside.
 public final class MCRTrainer {
+    /// How it trains.
     public let options: TrainingOptions
+    /// The network that is trained.
     public let network: MCRNetwork
+    /// The log so far, one record a validation.
     public private(set) var records: [TrainingRecord] = []
     /// Steps done so far.
     public private(set) var step = 0

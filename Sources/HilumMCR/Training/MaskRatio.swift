@@ -1,8 +1,11 @@
 /// A share of things to hide, as a fraction of integers so that counts are exact.
 public struct MaskRatio: Sendable, Equatable, Codable {
+    /// Below the denominator; 0 hides nothing.
     public let numerator: Int
+    /// Above zero.
     public let denominator: Int
 
+    /// The share `numerator / denominator`, in 0..<1.
     public init(_ numerator: Int, _ denominator: Int) {
         precondition(denominator > 0 && numerator >= 0 && numerator < denominator, "a mask ratio lies in 0..<1")
         self.numerator = numerator
@@ -12,6 +15,7 @@ public struct MaskRatio: Sendable, Equatable, Codable {
     /// The nearest whole percentage.
     public init(percent: Int) { self.init(percent, 100) }
 
+    /// Nothing is hidden.
     public static let none = MaskRatio(0, 1)
 
     /// How many of `count` are hidden: `count · numerator / denominator` in integers.

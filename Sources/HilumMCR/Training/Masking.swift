@@ -2,11 +2,11 @@ import HilumCore
 
 /// The masks of one training step, drawn by a counter-based generator: the mask of a sample is a function of
 /// (seed, step, sample) alone, so a step can be replayed without storing its masks.
-public enum Masking {
+enum Masking {
     /// The patches that stay, K = N − N·num/den of them, in ascending order.
     ///
     /// N uniform numbers, argsort, the first K (He et al. 2022, "Masked autoencoders", section 3).
-    public static func keptPatches(_ patchCount: Int, _ ratio: MaskRatio, seed: UInt64, step: Int, sample: Int)
+    static func keptPatches(_ patchCount: Int, _ ratio: MaskRatio, seed: UInt64, step: Int, sample: Int)
         -> [Int32]
     {
         let kept = patchCount - ratio.hidden(of: patchCount)
@@ -19,7 +19,7 @@ public enum Masking {
 
     /// Which tokens of a report are hidden: max(1, round(ratio·W)) whole words of W, every piece of each.
     /// - Parameter wordIndices: the word each token belongs to, −1 for special tokens, which are never hidden.
-    public static func hiddenTokens(
+    static func hiddenTokens(
         wordIndices: ArraySlice<Int32>, _ ratio: MaskRatio, seed: UInt64, step: Int, sample: Int
     ) -> [Bool] {
         let wordCount = Int((wordIndices.max() ?? -1) + 1)

@@ -2,20 +2,28 @@ import HilumCore
 
 /// How to train; every field has a default that suits a few thousand pairs.
 public struct TrainingOptions: Codable, Sendable, Equatable {
+    /// What a step optimises.
     public var objective = Objective.mcr
+    /// How often each pair is seen, unless `stepCount` says otherwise.
     public var epochCount = 10
     /// Ends the training after so many steps; nil: `epochCount` decides.
     public var stepCount: Int?
+    /// Pairs of a step; a smaller set is one batch.
     public var batchSize = 64
     /// The most pairs whose activations are held at once, over all threads: larger batches are walked in such pieces, twice,
     /// with the same gradient up to rounding (`StepRunner`); nil: the whole batch at once.
     public var microBatchSize: Int?
+    /// The highest learning rate.
     public var peakRate = 1e-3
+    /// Share of the steps in which the rate rises, 0 … 1.
     public var warmup = 0.05
+    /// Weight decay of AdamW.
     public var decay: Float = 0.05
+    /// The largest norm of a gradient; longer ones are scaled down to it.
     public var clip: Float = 1
     /// Masks of the masked phase.
     public var imageMask = MaskRatio(percent: 50)
+    /// Share of the words that is hidden in the masked phase.
     public var reportMask = MaskRatio(percent: 25)
     /// Share of the steps at the end that see unmasked input and contrast alone.
     public var unmaskedShare = 0.5
@@ -24,14 +32,20 @@ public struct TrainingOptions: Codable, Sendable, Equatable {
     /// Share of the contrast's targets that goes to pairs with findings in common, where findings are known; it also weighs
     /// the contrast within each modality (`NeighbourLoss`).
     public var labelShare: Float = 0
+    /// Weight of the contrast in the objective.
     public var contrastWeight: Float = 1
+    /// Weight of the reconstruction of patches.
     public var imageWeight: Float = 1
+    /// Weight of the reconstruction of words.
     public var reportWeight: Float = 1
+    /// Of start values, order, masks and partial reports.
     public var seed: UInt64 = 1
+    /// Threads inside; another number gives other bits.
     public var threads = defaultThreadCount
     /// Steps between checkpoints; each is also a validation.
     public var checkpointInterval = 250
 
+    /// The defaults.
     public init() {}
 
     /// Steps of a whole run over `pairCount` pairs.

@@ -10,13 +10,16 @@ import Synchronization
 public final class TrainingSet: Sendable {
     /// Where a pair comes from.
     public struct Source: Sendable {
+        /// The file of the image.
         public let imagePath: String
+        /// The text of the report.
         public let report: String
         /// Pairs of one patient never stand on both sides of the validation split.
         public let patient: String
         /// Findings, a side being part of the name; empty where none are known.
         public let labels: [String]
 
+        /// A pair of an image file and a report.
         public init(imagePath: String, report: String, patient: String, labels: [String] = []) {
             self.imagePath = imagePath
             self.report = report
@@ -25,6 +28,7 @@ public final class TrainingSet: Sendable {
         }
     }
 
+    /// Pairs.
     public let count: Int
     /// 16-bit pixels in patch order, `[count, N, patchPixels]`.
     let pixels: [UInt16]

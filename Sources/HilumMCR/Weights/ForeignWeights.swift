@@ -10,7 +10,7 @@ public final class ForeignWeights: Sendable {
     /// The file, or the index of its shards.
     public let path: String
     /// Names of tensors that hold no floats.
-    public let skipped: [String]
+    let skipped: [String]
     let settings: Settings
     /// How images were normalised, if a file beside the weights says so.
     let normalisation: ImageNormalisation?

@@ -1,9 +1,9 @@
 /// Conversion between f32 and the 16-bit formats of weight files, in plain integer and float steps: the same bits on every
 /// machine, and vectorised by the compiler.
-public enum HalfPrecision {
+enum HalfPrecision {
     /// Round to nearest, ties to even; beyond 65,504 (from 65,520 on) infinity; subnormals kept; NaN stays NaN.
     @inline(__always)
-    public static func half(_ value: Float) -> UInt16 {
+    static func half(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         let sign = UInt16(truncatingIfNeeded: bits >> 16) & 0x8000
         let magnitude = bits & 0x7FFF_FFFF
@@ -21,7 +21,7 @@ public enum HalfPrecision {
 
     /// Exact.
     @inline(__always)
-    public static func float(half: UInt16) -> Float {
+    static func float(half: UInt16) -> Float {
         let magnitude = UInt32(half & 0x7FFF) << 13
         let sign = UInt32(half & 0x8000) << 16
         if half & 0x7C00 == 0x7C00 { return Float(bitPattern: sign | magnitude | 0x7F80_0000) }
@@ -31,9 +31,9 @@ public enum HalfPrecision {
 
     /// Exact: a bfloat16 is the upper half of an f32.
     @inline(__always)
-    public static func float(brain: UInt16) -> Float { Float(bitPattern: UInt32(brain) << 16) }
+    static func float(brain: UInt16) -> Float { Float(bitPattern: UInt32(brain) << 16) }
 
-    public static func halves(_ values: [Float]) -> [UInt16] { values.map { half($0) } }
+    static func halves(_ values: [Float]) -> [UInt16] { values.map { half($0) } }
 
-    public static func floats(halves: [UInt16]) -> [Float] { halves.map { float(half: $0) } }
+    static func floats(halves: [UInt16]) -> [Float] { halves.map { float(half: $0) } }
 }

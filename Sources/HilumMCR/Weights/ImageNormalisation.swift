@@ -2,9 +2,12 @@ import Foundation
 
 /// What was taken off the red, green and blue values (0…1) before a published encoder saw them, and by what they were divided.
 public struct ImageNormalisation: Sendable, Equatable {
+    /// Of the three channels.
     public let mean: [Double]
+    /// Of the three channels, above zero.
     public let deviation: [Double]
 
+    /// Three means and three deviations.
     public init(mean: [Double], deviation: [Double]) {
         precondition(mean.count == 3 && deviation.count == 3 && deviation.allSatisfy { $0 > 0 }, "three channels")
         self.mean = mean
@@ -15,6 +18,7 @@ public struct ImageNormalisation: Sendable, Equatable {
     public static let imageNet = ImageNormalisation(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
     /// The ViTs of Google (`google/vit-…`, timm's `augreg` weights).
     public static let half = ImageNormalisation(mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])
+    /// Values as they are.
     public static let none = ImageNormalisation(mean: [0, 0, 0], deviation: [1, 1, 1])
 
     /// The normalisations that have a name.
@@ -22,6 +26,7 @@ public struct ImageNormalisation: Sendable, Equatable {
         ("imagenet", .imageNet), ("half", .half), ("none", .none),
     ]
 
+    /// Its name, or its numbers.
     public var description: String {
         Self.named.first { $0.value == self }?.name ?? "mean \(mean), deviation \(deviation)"
     }

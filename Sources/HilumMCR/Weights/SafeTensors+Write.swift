@@ -13,7 +13,7 @@ extension SafeTensors {
     /// The bytes of the file: tensors in the order of their names' UTF-8 bytes, so the same tensors give the same bytes.
     ///
     /// - Throws: `MCRError.badWeights` for a value that is not finite, or not finite any more as f16 (from 65,520 on).
-    public func encoded(as format: Format) throws(MCRError) -> [UInt8] {
+    func encoded(as format: Format) throws(MCRError) -> [UInt8] {
         let names = Self.sorted(tensors.keys)
         var bytes = try Self.header(names.map { ($0, tensors[$0]?.shape ?? []) }, metadata: metadata, as: format)
         for name in names {
@@ -27,7 +27,7 @@ extension SafeTensors {
     /// Writes the file in one step.
     ///
     /// - Throws: `MCRError.badWeights` as `encoded(as:)`, or `FileError`.
-    public func write(to path: String, as format: Format) throws {
+    func write(to path: String, as format: Format) throws {
         let bytes: [UInt8]
         do { bytes = try encoded(as: format) } catch { throw error.at(path) }
         try FileIO.writeAtomically(path, bytes)

@@ -13,23 +13,23 @@ import HilumCore
 ///
 /// Thread rule: an immutable value.
 public struct SafeTensors: Sendable, Equatable {
-    public struct Limits: Sendable {
+    struct Limits: Sendable {
         /// Bytes of JSON. A thousand tensors need about 100 KiB.
-        public var headerInBytes = 1 << 20
-        public var tensorCount = 4_096
-        public var fileInBytes = 8 << 30
+        var headerInBytes = 1 << 20
+        var tensorCount = 4_096
+        var fileInBytes = 8 << 30
 
-        public init() {}
+        init() {}
 
-        public static let standard = Limits()
+        static let standard = Limits()
     }
 
-    public let tensors: [String: TensorView]
-    public let metadata: [String: String]
+    let tensors: [String: TensorView]
+    let metadata: [String: String]
     /// Names of tensors with a type that is not a float one, left out because the caller said so.
-    public let skipped: [String]
+    let skipped: [String]
 
-    public init(tensors: [String: TensorView], metadata: [String: String] = [:]) {
+    init(tensors: [String: TensorView], metadata: [String: String] = [:]) {
         self.tensors = tensors
         self.metadata = metadata
         skipped = []
@@ -46,7 +46,7 @@ public struct SafeTensors: Sendable, Equatable {
     /// - Parameter skipsIntegers: leave out tensors of integer type (published BERT files hold position ids) instead of
     ///   refusing the file.
     /// - Throws: `MCRError.badWeights` saying what is wrong, or `FileError`.
-    public static func read(
+    static func read(
         _ path: String, limits: Limits = .standard, skipsIntegers: Bool = false
     ) throws -> SafeTensors {
         let reader = try WeightReader(path, limits: limits, skipsIntegers: skipsIntegers)
@@ -58,7 +58,7 @@ public struct SafeTensors: Sendable, Equatable {
     }
 
     /// The tensors in the bytes of a file.
-    public init(bytes: [UInt8], limits: Limits = .standard, skipsIntegers: Bool = false) throws {
+    init(bytes: [UInt8], limits: Limits = .standard, skipsIntegers: Bool = false) throws {
         let (header, start) = try Self.header(
             byteCount: bytes.count, limits: limits, skipsIntegers: skipsIntegers
         ) { Array(bytes[$0]) }

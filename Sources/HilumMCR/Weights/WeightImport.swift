@@ -23,6 +23,7 @@ public struct WeightImport: Sendable {
         case hfViT = "HF ViT"
         case hfBERT = "HF BERT"
 
+        /// Whether it is an encoder of images; the others encode reports.
         public var isImage: Bool { self != .hfBERT }
 
         /// The name by which it is known that an encoder of the scheme is there.
@@ -48,6 +49,7 @@ public struct WeightImport: Sendable {
         /// Tensors that nothing asks for: heads, decoders, poolers.
         public var extra: [String] = []
 
+        /// Whether two inventories list the same, in the same order.
         public static func == (left: Inventory, right: Inventory) -> Bool {
             left.mapped.elementsEqual(right.mapped) { $0 == $1 } && left.missing == right.missing
                 && left.misshapen == right.misshapen && left.foreign == right.foreign && left.extra == right.extra
@@ -56,21 +58,28 @@ public struct WeightImport: Sendable {
 
     /// Choices of the caller; nil leaves a choice to the files.
     public struct Options: Sendable {
+        /// How images were normalised where the encoder was trained.
         public var imageNormalisation: ImageNormalisation?
         /// Side of the model input in pixels; positions of another grid are resampled.
         public var imageSide: Int?
+        /// Attention heads of the image encoder.
         public var imageHeads: Int?
+        /// Attention heads of the report encoder.
         public var reportHeads: Int?
+        /// Most tokens of a report.
         public var maxTokens: Int?
         /// Of the start values of what is not imported.
         public var seed: UInt64 = 1
 
+        /// Nothing is chosen.
         public init() {}
     }
 
+    /// Whose names the tensors have.
     public let scheme: Scheme
     /// What stands before the scheme's names: `vit.`, `bert.`, `module.` or nothing.
     public let prefix: String
+    /// The file.
     public let weights: ForeignWeights
     let sizes: Sizes
 

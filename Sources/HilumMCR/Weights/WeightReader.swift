@@ -4,7 +4,7 @@ import HilumCore
 /// Reads a safetensors file tensor by tensor: its header is checked when it is opened, values are fetched when asked for.
 ///
 /// Thread rule: any number of threads; reads are positioned.
-public final class WeightReader: Sendable {
+final class WeightReader: Sendable {
     let path: String
     let header: SafeTensorsHeader
     private let file: WeightFile
@@ -12,7 +12,7 @@ public final class WeightReader: Sendable {
     private let start: Int
 
     /// - Throws: `MCRError.badWeights` saying what is wrong, or `FileError`.
-    public init(_ path: String, limits: SafeTensors.Limits = .standard, skipsIntegers: Bool = false) throws {
+    init(_ path: String, limits: SafeTensors.Limits = .standard, skipsIntegers: Bool = false) throws {
         self.path = path
         let file = try WeightFile(path)
         do {
@@ -26,13 +26,13 @@ public final class WeightReader: Sendable {
     }
 
     /// Shapes of the float tensors by name.
-    public var shapes: [String: [Int]] {
+    var shapes: [String: [Int]] {
         Dictionary(
             header.entries.filter(\.type.isFloat).map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Names of the tensors that hold no floats.
-    public var skipped: [String] { header.entries.filter { !$0.type.isFloat }.map(\.name).sorted() }
+    var skipped: [String] { header.entries.filter { !$0.type.isFloat }.map(\.name).sorted() }
 
     /// The float tensors by name.
     var entries: [String: SafeTensorsHeader.Entry] {

@@ -5,11 +5,16 @@ public struct LayerNorm: Sendable {
     /// What is added to the variance unless said otherwise.
     public static let standardEpsilon: Float = 1e-6
 
+    /// Floats of a row.
     public let width: Int
+    /// Offset of the gain `[width]` in the parameters.
     public let gain: Int
+    /// Offset of the bias `[width]`.
     public let bias: Int
+    /// What is added to the variance.
     public let epsilon: Float
 
+    /// Adds the parameters of a norm, `name.weight` and `name.bias`, to the layout.
     public init(
         _ name: String, width: Int, epsilon: Float = LayerNorm.standardEpsilon, in layout: inout ParameterLayout
     ) {
@@ -25,6 +30,7 @@ public struct LayerNorm: Sendable {
         let rstd: FloatPointer
     }
 
+    /// Norms each row of x `[rows, width]`; what it returns lives in the workspace.
     public func forward(
         _ values: UnsafePointer<Float>, _ x: UnsafePointer<Float>, rows: Int, into y: FloatPointer,
         _ workspace: Workspace

@@ -2,11 +2,16 @@ import CHilumKernels
 
 /// `y[rows, outputs] = x[rows, inputs] · Wᵀ + b`, with W stored `[outputs, inputs]`.
 public struct Linear: Sendable {
+    /// Floats of an input row.
     public let inputs: Int
+    /// Floats of an output row.
     public let outputs: Int
+    /// Offset of W `[outputs, inputs]` in the parameters.
     public let weight: Int
+    /// Offset of b `[outputs]`.
     public let bias: Int
 
+    /// Adds the parameters of a layer, `name.weight` and `name.bias`, to the layout.
     public init(_ name: String, inputs: Int, outputs: Int, in layout: inout ParameterLayout) {
         self.inputs = inputs
         self.outputs = outputs

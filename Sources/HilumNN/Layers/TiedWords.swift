@@ -9,6 +9,7 @@ public struct TiedWords: Sendable {
         linear = Linear(inputs: width, outputs: count, weight: embedding, bias: bias)
     }
 
+    /// Writes the logits `[rows, count]` of x `[rows, width]`.
     public func logits(_ values: UnsafePointer<Float>, _ x: UnsafePointer<Float>, rows: Int, into y: FloatPointer) {
         linear.forward(values, x, rows: rows, into: y)
     }

@@ -1,17 +1,14 @@
 import CHilumKernels
 
-/// Where a block's norms stand: before attention and MLP (ViT), or after their sums with what came in (BERT).
-public enum NormPlacement: String, Codable, Sendable, CaseIterable { case pre, post }
-
 /// A transformer block with an MLP four times as wide and the exact (erf) GELU. Attention is over the whole sequence that a
 /// row belongs to.
 ///
 /// Pre-norm: `x + Attention(LN(x))`, then `x + MLP(LN(x))`. Post-norm: `LN(x + Attention(x))`, then `LN(x + MLP(x))`.
 /// Sources: Vaswani et al. 2017, "Attention is all you need"; Xiong et al. 2020 for the place of the norms.
-public struct TransformerBlock: Sendable {
-    public let width: Int
-    public let heads: Int
-    public let placement: NormPlacement
+struct TransformerBlock: Sendable {
+    let width: Int
+    let heads: Int
+    let placement: NormPlacement
     let norm1: LayerNorm
     let attentionIn: Linear
     let attentionOut: Linear
@@ -19,7 +16,7 @@ public struct TransformerBlock: Sendable {
     let mlpIn: Linear
     let mlpOut: Linear
 
-    public init(
+    init(
         _ name: String, width: Int, heads: Int, placement: NormPlacement = .pre,
         epsilon: Float = LayerNorm.standardEpsilon, in layout: inout ParameterLayout
     ) {
@@ -36,7 +33,7 @@ public struct TransformerBlock: Sendable {
     }
 
     /// What the backward pass needs; all `[tokens, …]`, owned by the workspace.
-    public struct Activations {
+    struct Activations {
         let x: FloatPointer
         let norm1: LayerNorm.Statistics
         /// What norm1 gave: pre-norm the input of the attention, post-norm that of the MLP.
@@ -56,7 +53,7 @@ public struct TransformerBlock: Sendable {
 
     /// - Parameter x: `[tokens, width]`, kept alive by the caller until the backward pass.
     /// - Returns: `[tokens, width]` in the workspace, and what the backward pass needs.
-    public func forward(
+    func forward(
         _ values: UnsafePointer<Float>, _ x: FloatPointer, _ sequences: Sequences, _ workspace: Workspace
     ) -> (output: FloatPointer, activations: Activations) {
         if placement == .post { return forwardPostNorm(values, x, sequences, workspace) }
@@ -85,7 +82,7 @@ public struct TransformerBlock: Sendable {
     }
 
     /// Turns `gradient` from that of the output into that of x, in place, `[tokens, width]`.
-    public func backward(
+    func backward(
         _ values: UnsafePointer<Float>, _ gradients: FloatPointer, _ activations: Activations, _ sequences: Sequences,
         gradient: FloatPointer, _ workspace: Workspace
     ) {

@@ -2,10 +2,12 @@ import CHilumKernels
 
 /// A stack of blocks; pre-norm blocks are followed by a final LayerNorm, post-norm blocks end with one of their own.
 public struct TransformerStack: Sendable {
+    /// Floats of a row.
     public let width: Int
     let blocks: [TransformerBlock]
     let norm: LayerNorm?
 
+    /// Adds the parameters of `layers` blocks, `name.blocks.0` and so on, to the layout.
     public init(
         _ name: String, width: Int, layers: Int, heads: Int, placement: NormPlacement = .pre,
         epsilon: Float = LayerNorm.standardEpsilon, in layout: inout ParameterLayout
@@ -18,6 +20,7 @@ public struct TransformerStack: Sendable {
         norm = placement == .pre ? LayerNorm("\(name).norm", width: width, epsilon: epsilon, in: &layout) : nil
     }
 
+    /// What the backward pass needs of every block, owned by the workspace.
     public struct Activations {
         let blocks: [TransformerBlock.Activations]
         let last: FloatPointer

@@ -9,6 +9,7 @@ public final class Workspace: @unchecked Sendable {
         let count: Int
     }
 
+    /// A state of the stack to go back to.
     public struct Mark: Sendable {
         fileprivate let block: Int
         fileprivate let used: Int
@@ -26,10 +27,11 @@ public final class Workspace: @unchecked Sendable {
     /// The most bytes that were ever taken at once.
     public var peakByteCount: Int { mostTaken * 4 }
     /// Bytes of the blocks behind it, taken or not.
-    public var heldByteCount: Int { blocks.reduce(0) { $0 + $1.count } * 4 }
+    var heldByteCount: Int { blocks.reduce(0) { $0 + $1.count } * 4 }
     /// How often memory was asked of the system so far; steps of one kind leave it as it is after the first two.
-    public private(set) var allocationCount = 0
+    private(set) var allocationCount = 0
 
+    /// An empty workspace; memory is asked for when it is taken.
     public init() {}
 
     deinit {
@@ -71,6 +73,7 @@ public final class Workspace: @unchecked Sendable {
         return pointer
     }
 
+    /// The state of now.
     public var mark: Mark { Mark(block: current, used: used, taken: taken) }
 
     /// Gives back everything that was taken since `mark`.

@@ -7,16 +7,20 @@ import HilumCore
 /// Thread rule: one thread calls `step`; it uses `threads` threads inside, with results that do not depend on their number.
 public final class AdamW: @unchecked Sendable {
     // Sendable: moments are touched only inside `step`, which one thread calls.
-    public var beta1: Float = 0.9
-    public var beta2: Float = 0.98
-    public var epsilon: Float = 1e-8
+    var beta1: Float = 0.9
+    var beta2: Float = 0.98
+    var epsilon: Float = 1e-8
+    /// How strongly weights are drawn to zero; parameters whose layout says so are left out.
     public var decay: Float = 0.05
+    /// Running mean of the gradient, in the layout of the parameters.
     public let moment1: ParameterBuffer
+    /// Running mean of the squared gradient.
     public let moment2: ParameterBuffer
     /// Steps taken so far.
     public var stepCount = 0
     private let layout: ParameterLayout
 
+    /// An optimiser whose moments are zero.
     public init(_ layout: ParameterLayout) {
         self.layout = layout
         moment1 = ParameterBuffer(count: layout.count)

@@ -2,10 +2,14 @@ import Foundation
 
 /// Linear warm-up to `peak` over the first `warmup` share of the steps, then a cosine to zero.
 public struct CosineSchedule: Sendable {
+    /// The highest rate.
     public let peak: Double
+    /// Steps of the whole run.
     public let stepCount: Int
+    /// Share of the steps in which the rate rises, 0 … 1.
     public let warmup: Double
 
+    /// A schedule over `stepCount` steps.
     public init(peak: Double, stepCount: Int, warmup: Double = 0.05) {
         self.peak = peak
         self.stepCount = stepCount

@@ -5,7 +5,9 @@ import HilumCore
 /// Thread rule: any number of readers, or one writer.
 public final class ParameterBuffer: @unchecked Sendable {
     // Sendable: the class only owns the memory; who may write when is the thread rule above.
+    /// The first float; valid while the buffer lives, aligned to a cache line.
     public let pointer: FloatPointer
+    /// Floats in the buffer.
     public let count: Int
 
     /// Zeros.
@@ -18,6 +20,7 @@ public final class ParameterBuffer: @unchecked Sendable {
 
     deinit { pointer.deallocate() }
 
+    /// Sets every float to zero.
     public func fillZero() { pointer.update(repeating: 0, count: count) }
 
     /// Fills every tensor from a stream of its own, so that a tensor's start values do not depend on the others.

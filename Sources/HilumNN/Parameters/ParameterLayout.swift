@@ -1,9 +1,11 @@
 /// Where each tensor of a network lies in one flat buffer; values, gradients and moments share it.
 public struct ParameterLayout: Sendable {
+    /// The tensors in the order in which they were added.
     public private(set) var parameters: [Parameter] = []
     /// Floats in the flat buffer.
     public private(set) var count = 0
 
+    /// An empty layout.
     public init() {}
 
     /// Adds a tensor and returns its offset.
