@@ -90,10 +90,13 @@ struct SourceCase: Sendable, Equatable {
         return input
     }
 
+    /// Enough to tell an image by its first bytes.
+    private static let headByteCount = 256
+
     private static func looksReadable(_ path: String) -> Bool {
         guard let file = FileHandle(forReadingAtPath: path) else { return false }
         defer { try? file.close() }
-        guard let head = try? file.read(upToCount: 256) else { return false }
+        guard let head = try? file.read(upToCount: headByteCount) else { return false }
         return ImageKind.isImage([UInt8](head))
     }
 }

@@ -3,6 +3,9 @@ import HilumCore
 
 /// Finds the cases of a SOURCE: a manifest, a folder with one, a folder of images and texts, or one file.
 enum SourceScanner {
+    /// Folders within each other that are looked into.
+    private static let depthLimit = 64
+
     /// - Throws: `.notFound` for a path that is not there or a folder without cases, `.badRequest` for another kind of file.
     static func scan(_ source: String) throws(ArchiveError) -> [SourceItem] {
         var path = source.hasPrefix("/") ? source : FileManager.default.currentDirectoryPath + "/" + source
@@ -90,7 +93,7 @@ enum SourceScanner {
     private static func walk(
         _ root: String, _ below: String, depth: Int, _ body: (String) -> Void
     ) throws(ArchiveError) {
-        guard depth < 64 else { return }
+        guard depth < depthLimit else { return }
         let folder = below.isEmpty ? root : "\(root)/\(below)"
         let names: [String]
         do { names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } catch {

@@ -1,6 +1,4 @@
 import Dispatch
-import Foundation
-import HilumCore
 import Synchronization
 
 /// A first-in-first-out queue between threads.
@@ -12,6 +10,9 @@ final class BlockingQueue<Element: Sendable>: Sendable {
         var head = 0
         var isClosed = false
     }
+
+    /// Items taken are dropped from the array together, so that taking one costs no shifting.
+    private static var takenLimit: Int { 256 }
 
     private let state = Mutex(State())
     /// One signal an item, and one more that goes round when the queue is closed.
@@ -35,7 +36,7 @@ final class BlockingQueue<Element: Sendable>: Sendable {
             guard state.head < state.items.count else { return nil }
             let item = state.items[state.head]
             state.head += 1
-            if state.head == state.items.count || state.head >= 256 {
+            if state.head == state.items.count || state.head >= Self.takenLimit {
                 state.items.removeFirst(state.head)
                 state.head = 0
             }
@@ -58,49 +59,4 @@ final class BlockingQueue<Element: Sendable>: Sendable {
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
     var isEmpty: Bool { state.withLock { $0.head == $0.items.count } }
-}
-
-/// A thread that can be waited for.
-final class WorkerThread: Sendable {
-    private let group = DispatchGroup()
-
-    /// Starts a thread with a stack of 8 MiB.
-    init(_ name: String, _ body: @escaping @Sendable () -> Void) {
-        let group = group
-        group.enter()
-        let thread = Thread {
-            body()
-            group.leave()
-        }
-        thread.name = name
-        thread.stackSize = 8 << 20
-        thread.start()
-    }
-
-    func join() { group.wait() }
-}
-
-/// A few threads that run what is submitted, oldest first.
-///
-/// Thread rule: any thread.
-final class WorkerPool: Sendable {
-    private let queue = BlockingQueue<@Sendable () -> Void>()
-    private let threads: [WorkerThread]
-
-    init(threadCount: Int) {
-        let queue = queue
-        threads = (0..<max(1, threadCount)).map { number in
-            WorkerThread("hilum-work-\(number)") {
-                while let task = queue.take() { task() }
-            }
-        }
-    }
-
-    func submit(_ task: @escaping @Sendable () -> Void) -> Bool { queue.push(task) }
-
-    /// Runs what is queued, then ends the threads.
-    func stop() {
-        queue.close()
-        for thread in threads { thread.join() }
-    }
 }

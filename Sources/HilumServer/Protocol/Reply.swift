@@ -8,11 +8,13 @@ struct Reply: Sendable, Equatable {
     /// The code of an `ERR`, nil for `OK`.
     var code: ReplyCode?
 
+    private static let longestErrorInCharacters = 1000
+
     /// `ERR CODE text`, in one line whatever the text holds.
     static func error(_ code: ReplyCode, _ text: String, tag: String?, closes: Bool = false) -> Reply {
         var builder = ReplyBuilder(tag: tag)
         var line = "ERR \(code.rawValue) "
-        for scalar in text.unicodeScalars.prefix(1000) {
+        for scalar in text.unicodeScalars.prefix(longestErrorInCharacters) {
             line.unicodeScalars.append(scalar.value < 32 || (scalar.value >= 127 && scalar.value < 160) ? " " : scalar)
         }
         builder.status(line)

@@ -53,12 +53,15 @@ public final class Client {
     }
 
     /// A whole reply.
-    public struct Reply: Sendable {
+    public struct Answer: Sendable {
         /// JSON, one a line, without the tag.
         public let objects: [String]
         /// How the reply ends.
         public let status: Status
     }
+
+    /// Bytes of one read.
+    private static let readByteCount = 64 << 10
 
     private let path: String
     private let descriptor: Int32
@@ -148,11 +151,11 @@ public final class Client {
     }
 
     /// Sends a request and reads its reply.
-    public func request(_ line: String, literal: [UInt8]? = nil) throws -> Reply {
+    public func request(_ line: String, literal: [UInt8]? = nil) throws -> Answer {
         try send(line, literal: literal)
         var objects: [String] = []
         let status = try readReply { objects.append($0) }
-        return Reply(objects: objects, status: status)
+        return Answer(objects: objects, status: status)
     }
 
     /// Sends bytes as they are, several requests or a part of one.
@@ -187,7 +190,7 @@ public final class Client {
                 throw ServerError(.timedOut, "\(path): the daemon did not answer within \(Int(timeoutInSeconds)) s")
             }
         }
-        let chunk = 64 << 10
+        let chunk = Self.readByteCount
         let old = buffer.count
         buffer.append(contentsOf: repeatElement(0, count: chunk))
         // Safety: `buffer` has `chunk` bytes behind `old` and lives through the closure.

@@ -3,10 +3,14 @@ import Foundation
 import HilumCore
 
 extension EventLoop {
+    /// Clients taken in at once, so that a flood of connections leaves time for those that are there.
+    private static let acceptCount = 64
+    /// Before accepting is tried again when no descriptor is left.
+    private static let acceptPauseInSeconds = 0.2
+
     /// Takes in the clients that wait.
     func accept(now: Double) {
-        // A bound, so that a flood of connections leaves time for those that are there.
-        for _ in 0..<64 {
+        for _ in 0..<Self.acceptCount {
             let descriptor = hilum_unix_accept(listener)
             if descriptor < 0 {
                 switch errno {
@@ -69,7 +73,7 @@ extension EventLoop {
         guard isListening else { return }
         _ = hilum_epoll_remove(epoll, listener)
         isListening = false
-        acceptAgain = now + 0.2
+        acceptAgain = now + Self.acceptPauseInSeconds
     }
 
     func resumeAccepting() {

@@ -46,6 +46,14 @@ final class EventLoop {
     static let stopKey: UInt64 = 2
     /// So much is read of one client before the next has its turn.
     static let readBudgetInBytes = 256 << 10
+    /// Bytes of one read.
+    private static let readByteCount = 16 << 10
+    /// Events taken from epoll at once.
+    private static let eventCount = 256
+    /// Requests of a client that holds less are never given up for want of memory.
+    private static let smallHeldByteCount = 1 << 20
+    /// epoll waits no longer than this.
+    private static let longestWaitInMilliseconds = 60_000.0
 
     let listener: Int32
     let epoll: Int32
@@ -90,9 +98,9 @@ final class EventLoop {
         wake = mailbox.wake
         epoll = hilum_epoll_create()
         reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        events = .allocate(capacity: 256)
+        events = .allocate(capacity: Self.eventCount)
         events.initialize(repeating: hilum_event())
-        scratch = .allocate(byteCount: 16 << 10, alignment: 16)
+        scratch = .allocate(byteCount: Self.readByteCount, alignment: 16)
         guard epoll >= 0, hilum_epoll_add(epoll, listener, HILUM_READABLE, Self.listenerKey) == 0,
             hilum_epoll_add(epoll, wake, HILUM_READABLE, Self.wakeKey) == 0,
             hilum_epoll_add(epoll, stop, HILUM_READABLE, Self.stopKey) == 0
@@ -136,7 +144,8 @@ final class EventLoop {
         for key in hurried { until = min(until, clients[key]?.connection.nextRequestDeadline ?? until) }
         if let drainEnd { until = min(until, drainEnd) }
         if let acceptAgain { until = min(until, acceptAgain) }
-        let milliseconds: Int32 = until.isFinite ? Int32(max(0, min(60_000, ((until - now) * 1000).rounded(.up)))) : -1
+        let wait = max(0, min(Self.longestWaitInMilliseconds, ((until - now) * 1000).rounded(.up)))
+        let milliseconds: Int32 = until.isFinite ? Int32(wait) : -1
         // Safety: `events` is allocated for the life of the loop and used by its thread alone.
         let count = hilum_epoll_wait(epoll, events.baseAddress, Int32(events.count), milliseconds)
         guard count >= 0 else {
@@ -290,7 +299,7 @@ final class EventLoop {
         let held = client.connection.heldByteCount
         heldByteCount += held - client.heldByteCount
         client.heldByteCount = held
-        if heldByteCount > configuration.heldByteCount && held > 1 << 20 {
+        if heldByteCount > configuration.heldByteCount && held > Self.smallHeldByteCount {
             client.connection.close(.busy, "the daemon holds too many requests in memory; try again later", now: now)
         }
         if client.connection.isFinished { return remove(client) }

@@ -13,6 +13,11 @@ struct ListeningSocket: ~Copyable {
     /// `sun_path` has 108 bytes, the last of them NUL.
     static let longestPathInBytes = 107
 
+    /// Clients that may wait to be accepted; the kernel may allow fewer.
+    private static let backlog: Int32 = 4096
+    /// Another daemon may remove the lock file between our open and our lock so many times.
+    private static let lockTryCount = 100
+
     let path: String
     let descriptor: Int32
     private let lockDescriptor: Int32
@@ -80,7 +85,7 @@ struct ListeningSocket: ~Copyable {
 
     private static func takeLock(_ path: String) throws(ServerError) -> Int32 {
         let lockPath = path + ".lock"
-        for _ in 0..<100 {
+        for _ in 0..<lockTryCount {
             let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
             guard lock >= 0 else { throw failure("open", lockPath) }
             guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
@@ -153,7 +158,7 @@ struct ListeningSocket: ~Copyable {
             Foundation.close(descriptor)
             throw failure("bind", path, number)
         }
-        guard chmod(path, 0o660) == 0, listen(descriptor, 4096) == 0 else {
+        guard chmod(path, 0o660) == 0, listen(descriptor, backlog) == 0 else {
             let number = errno
             unlink(path)
             Foundation.close(descriptor)

@@ -197,7 +197,7 @@ private final class DemoDaemon {
     }
 
     /// Sends one request and reads its reply.
-    func ask(_ line: String, literal: [UInt8]? = nil) throws -> Client.Reply {
+    func ask(_ line: String, literal: [UInt8]? = nil) throws -> Client.Answer {
         try Client(socketPath: socket).request(line, literal: literal)
     }
 
