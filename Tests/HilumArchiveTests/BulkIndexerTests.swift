@@ -59,6 +59,20 @@ import Testing
         #expect(try run(archive, source).stored == 1)
     }
 
+    @Test func anIDIsRefusedWithTheRuleOfTheDaemon() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        let manifest = try scratch.write(
+            "ids.jsonl",
+            #"{"id":"a\nb","report":"x"}"# + "\n" + #"{"id":"\#(String(repeating: "x", count: 256))","report":"x"}"#
+                + "\n"
+                + #"{"id":"good","report":"x"}"#)
+        let summary = try run(archive, manifest)
+        #expect(summary.stored == 1)
+        let rule = "an id has 1 to 255 bytes and no control characters"
+        #expect(summary.refused.map(\.reason) == [rule, rule])
+    }
+
     @Test func badFilesAreRefusedEachWithItsReasonAndAgainWithoutReading() throws {
         let scratch = try Scratch()
         let source = try makeSource(scratch, 10)

@@ -52,6 +52,7 @@ import Testing
             Array((String(repeating: "[", count: 100_000)).utf8),
             Array((#"{"id":"a","x":"# + String(repeating: "[", count: 1000)).utf8),
             Array(#"{"id":"a","report":"\#(String(repeating: "x", count: Manifest.rowByteCount))"}"#.utf8),
+            Array(#"{"id":"a","report":"x","id":"b"}"#.utf8), Array(#"{"id":"a","report":"\u0000"}"#.utf8),
             Array(#"{"id":"a",}"#.utf8), Array(#"{"id" "a"}"#.utf8), Array(#"{"id":tru}"#.utf8),
         ]
         var bytes = Array(#"{"id":"first","report":"ok"}"#.utf8)

@@ -113,12 +113,12 @@ final class FakeArchive: ServedArchive {
             isShortOfFilter: !request.filter.isEmpty && matching.count < request.k)
     }
 
-    /// Four patches of 8 by 8 pixels, the second the hottest; each word's evidence is its number.
+    /// Four patches of 8 by 8 pixels, the second the hottest; each word's evidence is its number and a half.
     func explain(_ image: GrayImage, text: String) -> Explanation {
         let words = text.split(separator: " ").enumerated().map { index, word in
             Explanation.Word(
                 text: String(word), byteRange: index..<(index + 1), weight: 0.5,
-                evidence: [0, Float(index), 0, 0], wholeImage: 0)
+                evidence: [0, Float(index) + 0.5, 0, 0], wholeImage: 0)
         }
         return Explanation(
             score: 0.25, total: 1, heat: [0, 1, 0, 0], patchWeights: [0.25, 0.25, 0.25, 0.25], words: words,

@@ -1,4 +1,5 @@
 import Foundation
+import HilumCore
 import Testing
 
 @testable import hilum
