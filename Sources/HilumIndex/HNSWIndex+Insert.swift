@@ -3,6 +3,8 @@ import HilumCore
 /// Where a new node goes: its diverse neighbours on each layer, nearest first.
 private struct NodePlan {
     var layers: [[Candidate]] = []
+    /// Those on layer 0 whose links the node's own search reads.
+    var read: [UInt32] = []
 }
 
 extension HNSWIndex {
@@ -45,6 +47,7 @@ extension HNSWIndex {
             while row < newItems.count {
                 row = try insertGroup(base, newItems, from: row, threads: threads)
             }
+            sweepIfDue(threads: threads)
         }
     }
 
@@ -133,10 +136,12 @@ extension HNSWIndex {
         let backLinks = writeForward(nodes, plans)
         let changes = backLinkLists(backLinks, threads: threads)
         for change in changes { setLinks(change.target, layer: change.layer, change.links) }
+        changesSinceSweep += nodes.count
         for node in nodes where store.level(node) > (self.entry?.level ?? -1) {
             setEntry(node)
             linkEntryToRoot()
         }
+        mendSuspects(threads: threads)
     }
 
     /// The plans of all nodes, side by side; reads the graph only.
@@ -175,11 +180,18 @@ extension HNSWIndex {
             let marks = scratch.beginVisit(slotCount: slotCount)
             var pool = scratch.makePool(limit: max(parameters.efConstruction, parameters.m))
             enter(start, query: query, marks, &pool, scratch, &cost)
+            var read: [UInt32] = []
+            if layer == 0 {
+                // The own search keeps fewer candidates: it reads the same lists in the same order, only that it ends earlier.
+                walk(layer: 0, query: query, rankLimit: Self.lookEf, marks, &pool, scratch, &cost)
+                read = pool.readNodes
+            }
             walk(layer: layer, query: query, marks, &pool, scratch, &cost)
             start = pool[0].node
             for other in earlier where store.level(other.node) >= layer { pool.insert(other) }
             let sorted = (0..<pool.count).map { Candidate(key: pool.keys[$0] & ~1) }
             plan.layers[layer] = selectDiverse(sorted, limit: parameters.m, owner: absent, scratch)
+            if layer == 0 { plan.read = plan.layers[0].map(\.node).filter(read.contains) }
         }
         return plan
     }
@@ -189,7 +201,8 @@ extension HNSWIndex {
         var backLinks: [BackLink] = []
         for (node, plan) in zip(nodes, plans) {
             let nearest = plan.layers[0].map(\.node)
-            let parent = chooseParent(among: nearest)
+            let parent = chooseParent(among: nearest, read: plan.read)
+            if !plan.read.contains(parent) { suspects.append(node) }
             store.setParent(node, parent)
             store.setChildren(node, 0)
             store.setChildren(parent, store.children(parent) + 1)

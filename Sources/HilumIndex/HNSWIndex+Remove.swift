@@ -1,3 +1,5 @@
+import HilumCore
+
 extension HNSWIndex {
     /// Takes an item out; false if it is not there. The last item of a vector takes the node out of the graph.
     ///
@@ -16,6 +18,7 @@ extension HNSWIndex {
             addToItemCount(-1)
             if PostingList.remove(place: place, word: store.posting(node), retire: { retireList($0) }) {
                 removeNode(node)
+                sweepIfDue(threads: defaultThreadCount)
             }
             return true
         }
@@ -50,6 +53,8 @@ extension HNSWIndex {
         for target in store.links(node, layer: 0).array { inLinks?.remove(from: node, to: target) }
         inLinks?.clear(node)
         retireSlot(node)
+        changesSinceSweep += 1
+        mendSuspects(threads: 1)
     }
 
     /// The nodes that link to `node` on a layer. Upper layers are small enough to look through.

@@ -295,6 +295,7 @@ extension HNSWIndex {
         }
         try fetchResiduals()
         for slot in dead { removeNode(UInt32(slot)) }
+        sweepIfDue(threads: defaultThreadCount)
     }
 
     /// Whether a vector is the one that `node` was linked by; the first one that is becomes the node's.

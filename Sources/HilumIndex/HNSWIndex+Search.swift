@@ -184,17 +184,18 @@ extension HNSWIndex {
         return nearest
     }
 
-    /// Algorithm 2 on one layer: reads the links of the nearest unread candidate until none is left in the pool.
+    /// Algorithm 2 on one layer: reads the links of the nearest unread candidate until none is left in the pool, or none of the
+    /// `rankLimit` nearest, which is where a walk with a pool of that size ends.
     func walk(
-        layer: Int, query: Target, _ marks: VisitedMarks, _ pool: inout SortedPool, _ scratch: Scratch,
-        _ cost: inout SearchCost
+        layer: Int, query: Target, rankLimit: Int = Int.max, _ marks: VisitedMarks, _ pool: inout SortedPool,
+        _ scratch: Scratch, _ cost: inout SearchCost
     ) {
         let store = self.store
         let gather = kernels.gather
         let dimension = self.dimension
         let (links, nodes, codes, distances) = (scratch.links, scratch.nodes, scratch.codes, scratch.distances)
         var local = pool
-        while let candidate = local.next() {
+        while let candidate = local.next(before: rankLimit) {
             let count = store.links(candidate.node, layer: layer).read(into: links)
             var fresh = 0
             for index in 0..<count where marks.visit(links[index]) {

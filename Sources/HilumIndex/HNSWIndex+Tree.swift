@@ -16,7 +16,11 @@ extension HNSWIndex {
     }
 
     /// A parent for a new node: the nearest of its neighbours that has few children, else any that has room.
-    func chooseParent(among neighbours: [UInt32]) -> UInt32 {
+    ///
+    /// - Parameters:
+    ///   - read: those of the neighbours whose links the new node's own search reads; they come first.
+    func chooseParent(among neighbours: [UInt32], read: [UInt32]) -> UInt32 {
+        for node in read where store.children(node) < softChildLimit { return node }
         for node in neighbours where store.children(node) < softChildLimit { return node }
         for node in neighbours where store.children(node) < hardChildLimit { return node }
         return anyParent { _ in true }
@@ -77,6 +81,31 @@ extension HNSWIndex {
         store.setParent(child, chosen)
         store.setChildren(chosen, store.children(chosen) + 1)
         bind(chosen, child)
+        suspects.append(child)
+    }
+
+    /// A parent for `node` among nodes that its own search reads: the first with few children and room in its list, else the first
+    /// that can take it.
+    func newParent(of node: UInt32, among read: [UInt32]) -> UInt32? {
+        func isFit(_ other: UInt32, _ limit: Int) -> Bool {
+            other != node && store.children(other) < limit && (node == root || !isUnder(node, other))
+        }
+        for other in read where store.links(other, layer: 0).count < store.mMax0 && isFit(other, softChildLimit) {
+            return other
+        }
+        for other in read where isFit(other, softChildLimit) { return other }
+        return read.first { isFit($0, hardChildLimit) }
+    }
+
+    /// Moves `node` in the tree, to where `parent` links to it. The root stays the root, and is only linked.
+    func hang(_ node: UInt32, under parent: UInt32) {
+        if node != root {
+            let old = store.parent(node)
+            store.setChildren(old, store.children(old) - 1)
+            store.setParent(node, parent)
+            store.setChildren(parent, store.children(parent) + 1)
+        }
+        bind(parent, node)
     }
 
     /// Makes the entry point link to the root.

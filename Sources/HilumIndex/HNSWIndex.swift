@@ -19,6 +19,7 @@ import Synchronization
 /// | `HNSWIndex+Search`, `+FilteredSearch` | the walks, exact scans, the way from nodes to items |
 /// | `HNSWIndex+Insert`, `+Select` | planning, diverse selection, the deterministic parallel build |
 /// | `HNSWIndex+Tree` | the tree that keeps every node reachable |
+/// | `HNSWIndex+Findability` | what makes every vector found by its own search |
 /// | `HNSWIndex+Remove`, `InLinks` | deletion with repair |
 /// | `HNSWIndex+Serialize`, `+Restore`, `+Codes`, `ResidualSource` | checkpoints of the links, and of codes |
 /// | `HNSWIndex+Validate` | the proof that a graph is sound |
@@ -29,7 +30,7 @@ import Synchronization
 /// graphs", TPAMI 2020, algorithms 1–5. Departures: equal vectors share one node; a tree of pinned links keeps layer 0 connected
 /// from the entry point; the pool is one sorted array instead of two heaps; nodes are added in batches that see the graph from before.
 ///
-/// Thread rule: one writer at a time (insert, insertBatch, remove, serializeLinks, validate; the caller sees to that, two at once
+/// Thread rule: one writer at a time (insert, insertBatch, remove, mendUnfound, serializeLinks, validate; the caller sees to that, two at once
 /// end the process), and beside it any number of threads that search, locate and count. A search waits for nobody, but for a piece of
 /// residuals that was left where it is kept.
 public final class HNSWIndex: @unchecked Sendable {
@@ -63,6 +64,10 @@ public final class HNSWIndex: @unchecked Sendable {
 
     // The writer's own.
     var table: VectorTable
+    /// Nodes that their own search may not find, to be looked for at the end of a change.
+    var suspects: [UInt32] = []
+    /// Nodes that came or went since all were looked for.
+    var changesSinceSweep = 0
     /// What the next checkpoint of the codes has to write.
     var changedPieces = ChangedPieces()
     /// False after `restoring` from codes, until the writer is first at work: only it needs the table.

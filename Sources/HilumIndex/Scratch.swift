@@ -131,6 +131,9 @@ struct SortedPool {
 
     @inline(__always) subscript(index: Int) -> Candidate { Candidate(key: keys[index]) }
 
+    /// The nodes in the pool whose links were read, nearest first.
+    var readNodes: [UInt32] { (0..<count).filter { keys[$0] & 1 == 1 }.map { self[$0].node } }
+
     @inline(__always) var isFull: Bool { count == limit }
 
     /// The farthest candidate's key; all ones while there is room.
@@ -160,8 +163,11 @@ struct SortedPool {
     }
 
     /// The nearest candidate whose links were not read yet, marked as read.
-    @inline(__always) mutating func next() -> Candidate? {
-        while cursor < count {
+    @inline(__always) mutating func next() -> Candidate? { next(before: count) }
+
+    /// The same among the first `end` candidates only.
+    @inline(__always) mutating func next(before end: Int) -> Candidate? {
+        while cursor < end && cursor < count {
             let key = keys[cursor]
             cursor += 1
             if key & 1 == 0 {

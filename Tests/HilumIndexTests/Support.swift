@@ -32,6 +32,38 @@ struct VectorSet {
         }
     }
 
+    /// Unit vectors like those of templated reports beside a few drawn cases: 19 of 20 are one of 5 templates with 8 choices filled in,
+    /// most of them alike and all of them crowded together, and the rest lie in 50 small clusters far away.
+    static func templated(count: Int, dimension: Int, seed: UInt64) -> VectorSet {
+        var set = VectorSet(.uniform, count: 0, dimension: dimension, seed: seed)
+        var generator = SeededGenerator(seed: seed)
+        func vector(_ length: Double) -> [Double] {
+            (0..<dimension).map { _ in length * generator.normal() / Double(dimension).squareRoot() }
+        }
+        let centres = (0..<50).map { _ in vector(1) }
+        let away = vector(3)
+        let templates = (0..<5).map { _ in zip(away, vector(0.3)).map { $0 + $1 } }
+        let choices = (0..<(5 * 8 * 12)).map { _ in vector(0.15) }
+        for _ in 0..<count {
+            var row: [Double]
+            if generator.chance(0.05) {
+                row = zip(centres[generator.integer(below: 50)], vector(0.5)).map { $0 + $1 }
+            } else {
+                let template = generator.integer(below: 5)
+                row = zip(templates[template], vector(0.01)).map { $0 + $1 }
+                for place in 0..<8 {
+                    // The first choices are the most frequent.
+                    let share = generator.uniform()
+                    let choice = choices[(template * 8 + place) * 12 + Int(share * share * share * 12)]
+                    for index in 0..<dimension { row[index] += choice[index] }
+                }
+            }
+            let length = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            set.values += row.map { Float($0 / length) }
+        }
+        return set
+    }
+
     var quantizer: ScalarQuantizer {
         values.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: dimension) }
     }
@@ -55,6 +87,14 @@ extension HNSWIndex {
 
     func findExactly(_ query: [Float], k: Int, filter: ItemSet? = nil) throws -> SearchResult {
         try query.withUnsafeBufferPointer { try exactSearch($0, k: k, filter: filter) }
+    }
+
+    /// Items that a search for their own vector with the default `ef` does not find.
+    func missed(_ vectors: (UInt32) -> [Float], among items: some Sequence<UInt32>) throws -> [UInt32] {
+        try items.filter { item in
+            guard contains(item: item) else { return false }
+            return try !find(vectors(item), k: 10, ef: 64).hits.contains { $0.item == item }
+        }
     }
 
     /// The share of the exact answers' distances that the walk reaches. By distance, for copies are equally right.
