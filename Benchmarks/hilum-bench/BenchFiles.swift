@@ -36,6 +36,19 @@ struct FloatVectors {
         if unit { normalize() }
     }
 
+    /// - Parameter values: `[count, dimension]`, row-major.
+    init(values: [Float], dimension: Int) {
+        self.values = values
+        self.dimension = dimension
+    }
+
+    /// Some of the rows.
+    func rows(_ range: Range<Int>) -> FloatVectors {
+        FloatVectors(
+            values: Array(values[(range.lowerBound * dimension)..<(range.upperBound * dimension)]), dimension: dimension
+        )
+    }
+
     private mutating func normalize() {
         for row in 0..<count {
             let range = (row * dimension)..<((row + 1) * dimension)

@@ -7,9 +7,12 @@ import Synchronization
 /// beside a writer.
 struct ChurnBench {
     static let usage = """
-        usage: hilum-bench churn --base B.fvecs --query Q.fvecs [--metric cos] [--rounds 5] [--threads 2] [--precision i8] [--seed 1]
-        Lines: fresh and one a round (recall@10 at ef 64 against an exact scan, violations of soundness, bytes), then the rate of
-        searches alone and beside a writer.
+        usage: hilum-bench churn (--base B.fvecs --query Q.fvecs | --templated N [--dimension 128]) [--metric cos] [--rounds 5]
+                 [--operations N] [--threads 2] [--precision i8] [--seed 1]
+        Lines: fresh and one a round (recall@10 at ef 64 against an exact scan, violations of soundness, bytes, and missed: vectors
+        that their own search at ef 64 does not find), then the rate of searches alone and beside a writer.
+        --templated   N made vectors instead of files: crowds like those of templated reports beside small clusters far from them
+        --operations  that many single changes after the rounds, 41 in 100 of them deletions; missed before and after mendUnfound
 
         """
 
@@ -17,7 +20,11 @@ struct ChurnBench {
 
     init(_ arguments: [String]) throws {
         options = try BenchOptions(
-            arguments, values: ["base", "query", "metric", "rounds", "threads", "precision", "seed"], flags: [])
+            arguments,
+            values: [
+                "base", "query", "metric", "rounds", "threads", "precision", "seed", "templated", "dimension",
+                "operations",
+            ], flags: [])
     }
 
     func run() throws {
@@ -26,18 +33,19 @@ struct ChurnBench {
             throw BenchError("unknown precision; use f32, bf16 or i8")
         }
         let threads = try options.count("threads", 2)
-        let base = try FloatVectors(path: path("base"), unit: metric == .cosine)
-        let queries = try FloatVectors(path: path("query"), unit: metric == .cosine)
+        let (base, queries) = try vectors(metric)
         let index = try HNSWIndex(
             dimension: base.dimension, metric: metric, precision: precision,
             quantizer: base.values.withUnsafeBufferPointer { ScalarQuantizer(fitting: $0, dimension: base.dimension) })
         let items = (0..<UInt32(base.count)).map { $0 }
+        let start = monotonicSeconds()
         try base.values.withUnsafeBufferPointer { try index.insertBatch($0, items: items, threads: threads) }
+        print(AnnBench.line(["event": .text("build"), "build_s": .number(monotonicSeconds() - start)]))
         // The tenth nearest distance of each query. It is the same after each round, because the vectors are.
         let bounds = try (0..<queries.count).map { row in
             try queries.withRow(row) { try index.exactSearch($0, k: AnnBench.k).hits.last?.distance ?? 0 }
         }
-        try report("fresh", 0, index, queries, bounds)
+        try report("fresh", 0, index, base, queries, bounds)
         var generator = SeededGenerator(seed: UInt64(try options.count("seed", 1)))
         for round in 1...(try options.count("rounds", 5)) {
             var order = items
@@ -53,8 +61,9 @@ struct ChurnBench {
                 for item in part { base.withRow(Int(item)) { rows.append(contentsOf: $0) } }
                 try rows.withUnsafeBufferPointer { try index.insertBatch($0, items: Array(part), threads: threads) }
             }
-            try report("round", round, index, queries, bounds)
+            try report("round", round, index, base, queries, bounds)
         }
+        try operate(index, base, threads)
         try searchBesideAWriter(index, base, queries)
     }
 
@@ -63,8 +72,64 @@ struct ChurnBench {
         return value
     }
 
+    private func vectors(_ metric: Metric) throws -> (base: FloatVectors, queries: FloatVectors) {
+        guard options.text("templated") != nil else {
+            return try (
+                FloatVectors(path: path("base"), unit: metric == .cosine),
+                FloatVectors(path: path("query"), unit: metric == .cosine)
+            )
+        }
+        let count = try options.count("templated", 0)
+        let all = TemplatedVectors.make(
+            count: count + 500, dimension: try options.count("dimension", 128),
+            seed: UInt64(try options.count("seed", 1)))
+        return (all.rows(0..<count), all.rows(count..<(count + 500)))
+    }
+
+    /// Changes one by one, and what they leave unfound.
+    private func operate(_ index: HNSWIndex, _ base: FloatVectors, _ threads: Int) throws {
+        let count = try options.count("operations", 0)
+        guard count > 0 else { return }
+        var generator = SeededGenerator(seed: 41)
+        let start = monotonicSeconds()
+        for _ in 0..<count {
+            let item = UInt32(generator.integer(below: base.count))
+            if generator.chance(0.41) {
+                index.remove(item: item)
+            } else {
+                let row = generator.chance(0.8) ? Int(item) : generator.integer(below: base.count)
+                try base.withRow(row) { try index.insert($0, item: item) }
+            }
+        }
+        let changed = monotonicSeconds()
+        let before = try missedCount(index, base.count)
+        let mending = monotonicSeconds()
+        let mended = index.mendUnfound(threads: threads)
+        let took = monotonicSeconds() - mending
+        print(
+            AnnBench.line([
+                "event": .text("operations"), "count": .integer(count), "items": .integer(index.count),
+                "per_s": .number(Double(count) / (changed - start)), "missed_before": .integer(before),
+                "mended": .integer(mended), "mend_s": .number(took),
+                "missed": .integer(try missedCount(index, base.count)),
+                "violations": .integer(index.validate().count),
+            ]))
+    }
+
+    /// Items whose vector a search at ef 64 does not find, nor one as near.
+    private func missedCount(_ index: HNSWIndex, _ itemCount: Int) throws -> Int {
+        var missed = 0
+        for item in 0..<UInt32(itemCount) {
+            guard let vector = index.vector(of: item) else { continue }
+            let hits = try vector.withUnsafeBufferPointer { try index.search($0, k: AnnBench.k, ef: 64).hits }
+            if (hits.first?.distance ?? 1) >= 1e-4 { missed += 1 }
+        }
+        return missed
+    }
+
     private func report(
-        _ event: String, _ round: Int, _ index: HNSWIndex, _ queries: FloatVectors, _ bounds: [Float]
+        _ event: String, _ round: Int, _ index: HNSWIndex, _ base: FloatVectors, _ queries: FloatVectors,
+        _ bounds: [Float]
     ) throws {
         var found = 0
         for row in 0..<queries.count {
@@ -77,6 +142,7 @@ struct ChurnBench {
             AnnBench.line([
                 "event": .text(event), "round": .integer(round), "violations": .integer(index.validate().count),
                 "recall10": .number(Double(found) / Double(queries.count * AnnBench.k)),
+                "missed": .integer(try missedCount(index, base.count)),
                 "graph_bytes": .integer(index.graphByteCount), "rss_kb": .integer(AnnBench.status("RssAnon")),
             ]))
     }
