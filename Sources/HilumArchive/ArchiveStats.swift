@@ -34,6 +34,8 @@ public struct CheckReport: Sendable, Codable, Equatable {
     public var vectors = 0
     public var pages = 0
     public var isDeep = false
+    /// What the graphs find of what they hold; only after a deep check. Not finding is no damage, so these are figures, not findings.
+    public var graphs: [GraphFigures] = []
 
     public init() {}
 
@@ -44,4 +46,24 @@ public struct CheckReport: Sendable, Codable, Equatable {
     mutating func find(_ finding: @autoclosure () -> String) {
         if findings.count < Self.findingLimit { findings.append(finding()) }
     }
+}
+
+/// How well the searches of one graph do, on the vectors that it holds.
+public struct GraphFigures: Sendable, Codable, Equatable {
+    /// The kind of its vectors: `image` or `report`.
+    public var kind: String
+    /// Vectors that were searched for, each by itself, with the width that a search takes by default.
+    public var vectors = 0
+    /// Those of them that were found, or an equal one.
+    public var found = 0
+    /// Neighbours that the exact scan gives for a sample of the vectors, ten for each.
+    public var neighbours = 0
+    /// Those of them that the search gave too.
+    public var foundNeighbours = 0
+
+    /// The share of the vectors that their own search finds, 0...1; 1 when there are none.
+    public var foundShare: Double { vectors == 0 ? 1 : Double(found) / Double(vectors) }
+
+    /// recall@10 on the sample, 0...1; 1 when there are no vectors.
+    public var recall: Double { neighbours == 0 ? 1 : Double(foundNeighbours) / Double(neighbours) }
 }

@@ -77,6 +77,8 @@ extension HNSWIndex {
         try checkStructure(header)
         table.reserve(nodeCount)
         noteChangeOfAll()
+        // Nobody knows whether the links were looked through, nor by the same distances.
+        changesSinceSweep = nodeCount
         try resolve(loaded, vectors: vectors)
     }
 

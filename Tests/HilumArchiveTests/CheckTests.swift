@@ -161,6 +161,27 @@ import Testing
         #expect(findings.contains("report graph: case \(number) is missing"))
     }
 
+    @Test("What searches find is a figure: a deep check counts the vectors that their own search finds")
+    func whatSearchesFindIsAFigure() throws {
+        let scratch = try Scratch()
+        try makeClosed(scratch)
+        #expect(try Archive.check(at: scratch.archive, deep: false).graphs == [])
+        let report = try Archive.check(at: scratch.archive, deep: true)
+        #expect(report.isClean && report.graphs.map(\.kind) == ["image", "report"])
+        #expect(report.graphs.reduce(0) { $0 + $1.vectors } == report.vectors)
+        for graph in report.graphs {
+            #expect(graph.vectors > 0 && graph.found == graph.vectors && graph.foundShare == 1)
+            #expect(graph.neighbours > 0 && graph.recall >= 0.9 && graph.recall <= 1)
+        }
+        var missing = GraphFigures(kind: "image")
+        #expect(missing.foundShare == 1 && missing.recall == 1)
+        missing.vectors = 200
+        missing.found = 183
+        var other = report
+        other.graphs[0] = missing
+        #expect(other.isClean && missing.foundShare == 0.915)
+    }
+
     @Test func aKeptImageThatIsGoneOrChangedIsFound() throws {
         let scratch = try Scratch()
         let archive = try scratch.makeArchive()

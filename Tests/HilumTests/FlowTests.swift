@@ -132,6 +132,12 @@ struct FlowTests {
         #expect(check.status == 0, "\(check.text)")
         #expect(try check.object()["clean"] as? Bool == true)
         #expect(try check.object()["cases"] as? Int == World.caseCount - 1)
+        let graphs = try #require(try check.object()["graphs"] as? [String: [String: Any]])
+        for kind in ["image", "report"] {
+            let figures = try #require(graphs[kind])
+            #expect(figures["vectors"] as? Int == World.caseCount - 1 && figures["found_share"] as? Double == 1)
+            #expect(figures["found"] as? Int == World.caseCount - 1)
+        }
     }
 
     @Test("An image finds the case it belongs to, and the contact sheet is a picture")

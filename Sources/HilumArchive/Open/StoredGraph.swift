@@ -150,6 +150,8 @@ package final class StoredGraph: @unchecked Sendable {
     /// - Returns: the head that the new checkpoint must bear; `noteSaved` once it does.
     func save(epoch: UInt32) throws -> GraphHead {
         var new = head ?? GraphHead()
+        // Worth its time in a small graph, and where it is little beside the changes.
+        if index.nodeCount <= 4096 || index.changesSinceMending * 64 >= index.nodeCount { index.mendUnfound() }
         let links = index.serializeLinks()
         new.linkByteCount = links.count
         new.hasCodes = index.precision == .i8
@@ -209,6 +211,8 @@ package final class StoredGraph: @unchecked Sendable {
                 store, transaction, links, kind, generation: generation, shape, quantizer: quantizer
             ) { index.contains(item: $0) }
         }
+        // Distances are others now, and so are the ways of searches.
+        graph.mendUnfound()
         return StoredGraph(graph, kind, in: store, generation: generation, fittedCount: index.count)
     }
 
