@@ -12,19 +12,16 @@ import Synchronization
 /// remove: item ─→ posting empty? ─→ children get new parents, in-neighbours are linked past the node, the record waits for readers
 /// ```
 ///
-/// | File | What it holds |
+/// | Folder | What it holds |
 /// | --- | --- |
-/// | `ScalarQuantizer`, `Kernels` | codes of 8 bits, and the distance functions |
-/// | `NodeStore`, `LinkList` | the arena, the layout of a record, link lists that are read while they change |
-/// | `HNSWIndex+Search`, `+FilteredSearch` | the walks, exact scans, the way from nodes to items |
-/// | `HNSWIndex+Insert`, `+Select` | planning, diverse selection, the deterministic parallel build |
-/// | `HNSWIndex+Tree` | the tree that keeps every node reachable |
-/// | `HNSWIndex+Findability` | what makes every vector found by its own search |
-/// | `HNSWIndex+Remove`, `InLinks` | deletion with repair |
-/// | `HNSWIndex+Serialize`, `+Restore`, `+Codes`, `ResidualSource` | checkpoints of the links, and of codes |
-/// | `HNSWIndex+Validate` | the proof that a graph is sound |
-/// | `PostingList`, `ItemTable`, `VectorTable` | items of a node, node of an item, node of a vector |
-/// | `ReaderPool`, `Scratch` | what a search borrows; when a record may be used again |
+/// | `Graph` | the arena and the layout of a record, link lists that are read while they change, items of a node and node of an item |
+/// | `Codes` | codes of 8 bits, the distance functions, residuals that are read when they are needed |
+/// | `Search` | the walks, filters and exact scans, what a search borrows, when a record may be used again |
+/// | `Write` | planning and selection, the deterministic parallel build, the tree that keeps nodes reachable, what makes every vector |
+/// | | found, deletion with repair, node of a vector |
+/// | `Persist` | checkpoints of the links, and of codes |
+///
+/// `HNSWIndex+Validate` proves that a graph is sound.
 ///
 /// Source: Malkov, Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small world
 /// graphs", TPAMI 2020, algorithms 1–5. Departures: equal vectors share one node; a tree of pinned links keeps layer 0 connected

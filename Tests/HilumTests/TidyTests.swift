@@ -26,7 +26,7 @@ struct TidyTests {
     ]
 
     /// Modules of more than a dozen files that have no folders yet.
-    private static let unsorted: Set<String> = ["HilumIndex"]
+    private static let unsorted: Set<String> = []
 
     @Test("A module imports from lower floors only")
     func importsGoDown() throws {
