@@ -255,7 +255,9 @@ public final class Archive: @unchecked Sendable {
                 try store.number(transaction, of: id).flatMap { try store.entry(transaction, $0)?.images }
             }
         }
-        guard let images, images.indices.contains(place) else { throw ArchiveError(.notFound, "there is no case \(id) with an image") }
+        guard let images, images.indices.contains(place) else {
+            throw ArchiveError(.notFound, "there is no case \(id) with an image")
+        }
         return try ImageStore.read(images[place], in: path)
     }
 

@@ -127,7 +127,9 @@ import Testing
         }
         // "age" was not asked for yet, and some residuals were not wanted yet.
         #expect(!(writer.attributes.read { $0.keys["age"]?.isLoaded ?? true }) && location.byteCount > 0)
-        #expect(try writer.count(Filter(parsing: "age=21")) == makeInputs(0..<200).count { $0.fields.metadata["age"] == "21" })
+        #expect(
+            try writer.count(Filter(parsing: "age=21"))
+                == makeInputs(0..<200).count { $0.fields.metadata["age"] == "21" })
         #expect(try answers(writer) == expected)
     }
 
@@ -208,7 +210,9 @@ import Testing
                 }
             }
             let fourth = try #require(try archive.get(id: "case-4"))
-            #expect(fourth.fields.patient == "p2" && fourth.fields.findings == ["effusion left"] && fourth.report?.isEmpty == false)
+            #expect(
+                fourth.fields.patient == "p2" && fourth.fields.findings == ["effusion left"]
+                    && fourth.report?.isEmpty == false)
             #expect(try archive.count(Filter(parsing: "scanner=s1 view=AP")) == 4)
             #expect(try archive.get(id: "case-5") == nil)
             #expect(try archive.check(deep: true).findings == [])

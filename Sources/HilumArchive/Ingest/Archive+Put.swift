@@ -126,7 +126,8 @@ extension Archive {
         try store.environment.read { transaction in
             guard let number = try store.number(transaction, of: prepared.input.id),
                 let entry = try store.entry(transaction, number),
-                entry.images.map(\.digest) == prepared.images.map(\.digest), entry.hasReport == (prepared.input.report != nil)
+                entry.images.map(\.digest) == prepared.images.map(\.digest),
+                entry.hasReport == (prepared.input.report != nil)
             else { return nil }
             guard entry.hasReport else { return number }
             return try store.report(transaction, number) == prepared.input.report ? number : nil

@@ -136,7 +136,8 @@ public struct BulkIndexer {
             }
         }
         if severalImages > 0 {
-            summary.notes.append("\(severalImages) cases name several images; those that can be read are stored, each with a vector")
+            summary.notes.append(
+                "\(severalImages) cases name several images; those that can be read are stored, each with a vector")
         }
         return open
     }
