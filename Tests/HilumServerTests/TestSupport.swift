@@ -127,7 +127,7 @@ final class FakeArchive: ServedArchive {
     }
 
     /// Every case has the same image of 16 by 16 pixels.
-    func imageBytes(of id: String) throws -> [UInt8] {
+    func imageBytes(of id: String, image place: Int) throws -> [UInt8] {
         guard get(id: id) != nil else { throw ArchiveError(.notFound, "no case has this id") }
         return try PNGEncoder.encode(
             GrayImage(width: 16, height: 16, samples: [UInt16](repeating: 0, count: 256)), bitDepth: 8)

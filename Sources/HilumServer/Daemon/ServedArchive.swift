@@ -23,8 +23,8 @@ protocol ServedArchive: Sendable {
     func get(id: String) throws -> CaseRecord?
     /// The unit vectors of a case, nil if there is none.
     func vectors(id: String) throws -> [VectorKind: [Float]]?
-    /// The bytes of a stored case's image.
-    func imageBytes(of id: String) throws -> [UInt8]
+    /// The bytes of an image of a stored case, by its place among them from 0.
+    func imageBytes(of id: String, image place: Int) throws -> [UInt8]
     /// Which patches of an image answer to which words of a text.
     func explain(_ image: GrayImage, text: String) throws -> Explanation
     /// How many cases match.

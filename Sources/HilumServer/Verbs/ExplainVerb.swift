@@ -35,7 +35,7 @@ struct ExplainVerb: ReadingVerb {
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
         let bytes =
             switch source {
-            case .id(let id): try handler.archive.imageBytes(of: id)
+            case .id(let id): try handler.archive.imageBytes(of: id, image: 0)
             case .image(let bytes): bytes
             }
         let image: GrayImage
