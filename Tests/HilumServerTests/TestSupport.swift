@@ -1,11 +1,11 @@
 import Foundation
 import HilumCore
+import HilumEmbedding
 import HilumImaging
 import Synchronization
 import Testing
 
 @testable import HilumArchive
-@testable import HilumMCR
 @testable import HilumServer
 
 /// A folder of its own that goes away with its owner.
