@@ -74,9 +74,9 @@ struct AnnBench {
         }
     }
 
-    private func precision() throws -> Precision {
+    private func precision() throws -> CodePrecision {
         let text = options["precision"] ?? "i8"
-        guard let precision = Precision(rawValue: text) else {
+        guard let precision = CodePrecision(rawValue: text) else {
             throw BenchError("unknown precision \(text); use f32, bf16 or i8")
         }
         return precision

@@ -46,7 +46,7 @@ final class BenchStore {
     ///   - mode: `.readWrite` for `insert`.
     ///   - isLean: holds codes and links alone; `search` then orders hits by the vectors in the store.
     init(
-        _ path: String, dimension: Int, metric: Metric, precision: Precision, mode: Environment.Mode = .readOnly,
+        _ path: String, dimension: Int, metric: Metric, precision: CodePrecision, mode: Environment.Mode = .readOnly,
         isLean: Bool = false
     ) throws {
         store = try Store(path: path, mode: mode, mapSizeInBytes: 64 << 20)

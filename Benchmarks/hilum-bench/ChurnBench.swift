@@ -29,7 +29,7 @@ struct ChurnBench {
 
     func run() throws {
         let metric: Metric = options.text("metric") == "l2" ? .squaredEuclidean : .cosine
-        guard let precision = Precision(rawValue: options.text("precision") ?? "i8") else {
+        guard let precision = CodePrecision(rawValue: options.text("precision") ?? "i8") else {
             throw BenchError("unknown precision; use f32, bf16 or i8")
         }
         let threads = try options.count("threads", 2)

@@ -48,7 +48,7 @@ extension HNSWIndex {
             check(found == node, "the hash of node \(node) does not lead to it")
             return
         }
-        let hash = VectorTable.hash(store.vector(node), dimension: dimension)
+        let hash = NodeTable.hash(store.vector(node), dimension: dimension)
         check(hash == store.hash(node), "node \(node) has the hash of another vector")
         check(find(store.vector(node), hash: hash) == node, "the vector of node \(node) leads to another node")
     }

@@ -34,12 +34,16 @@ public final class HNSWIndex: @unchecked Sendable {
     // Sendable: readers touch atomics and records that are published through them (see NodeStore, ReaderPool); every `var` below is
     // the writer's own.
 
+    /// Floats a vector.
     public let dimension: Int
+    /// How distances are measured.
     public let metric: Metric
+    /// How the graph is built.
     public let parameters: HNSWParameters
-    public let precision: Precision
+    /// What the graph is walked on.
+    public let precision: CodePrecision
 
-    let kernels: Kernels
+    let kernels: DistanceKernels
     let store: NodeStore
     let readers: ReaderPool
     let items: ItemTable
@@ -60,7 +64,7 @@ public final class HNSWIndex: @unchecked Sendable {
     private let fetchesResiduals: Bool
 
     // The writer's own.
-    var table: VectorTable
+    var table: NodeTable
     /// Nodes that their own search may not find, to be looked for at the end of a change.
     var suspects: [UInt32] = []
     /// Nodes that came or went since all were looked for.
@@ -93,7 +97,7 @@ public final class HNSWIndex: @unchecked Sendable {
     ///   - quantizer: how vectors become codes; for `i8`, which needs one.
     /// - Throws: `.noQuantizer`, `.kernelsUnavailable`
     public convenience init(
-        dimension: Int, metric: Metric, parameters: HNSWParameters = HNSWParameters(), precision: Precision = .f32,
+        dimension: Int, metric: Metric, parameters: HNSWParameters = HNSWParameters(), precision: CodePrecision = .f32,
         quantizer: ScalarQuantizer? = nil
     ) throws(IndexError) {
         try self.init(
@@ -102,13 +106,13 @@ public final class HNSWIndex: @unchecked Sendable {
     }
 
     init(
-        dimension: Int, metric: Metric, parameters: HNSWParameters, precision: Precision,
+        dimension: Int, metric: Metric, parameters: HNSWParameters, precision: CodePrecision,
         quantizer: ScalarQuantizer? = nil, keepsResiduals: Bool = true, fetchesResiduals: Bool = false,
         kernelSet: String?
     ) throws(IndexError) {
         precondition((1...65_536).contains(dimension), "the dimension must be in 1...65,536")
         precondition(quantizer == nil || quantizer?.offset.count == dimension, "the quantizer has another dimension")
-        kernels = try Kernels(metric: metric, precision: precision, quantizer: quantizer, name: kernelSet)
+        kernels = try DistanceKernels(metric: metric, precision: precision, quantizer: quantizer, name: kernelSet)
         self.dimension = dimension
         self.metric = metric
         self.parameters = parameters
@@ -119,7 +123,7 @@ public final class HNSWIndex: @unchecked Sendable {
         self.fetchesResiduals = fetchesResiduals
         readers = ReaderPool(dimension: dimension)
         items = ItemTable()
-        table = VectorTable(store: store)
+        table = NodeTable(store: store)
     }
 
     deinit {
@@ -145,6 +149,7 @@ public final class HNSWIndex: @unchecked Sendable {
     /// Bytes of vectors, codes and links that are in use (not counting tables and scratch).
     public var graphByteCount: Int { slots.load(ordering: .relaxed) * store.bytesPerNode }
 
+    /// Whether an item is there. Any thread.
     public func contains(item: UInt32) -> Bool { items.locate(item) != nil }
 
     /// The stored vector of an item, `dimension` floats, with `i8` as its codes have it; nil if there is no such item, or if its

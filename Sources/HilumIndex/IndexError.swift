@@ -1,5 +1,6 @@
 /// A vector, a request or a checkpoint that the index refuses.
 public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
+    /// What is refused, with its data.
     public enum Code: Sendable, Equatable {
         /// A vector has `got` elements where the index holds vectors of `expected`.
         case wrongDimension(expected: Int, got: Int)
@@ -19,12 +20,15 @@ public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
         case damagedLinks(reason: String)
     }
 
+    /// What is refused.
     public let code: Code
 
+    /// The error of a code.
     public init(_ code: Code) { self.code = code }
 
     static func damaged(_ reason: String) -> IndexError { IndexError(.damagedLinks(reason: reason)) }
 
+    /// What is wrong and what to do about it, in a sentence.
     public var description: String {
         switch code {
         case .wrongDimension(let expected, let got):

@@ -8,8 +8,10 @@ public struct ItemSet: Sendable, Equatable {
     /// The number of items in the set.
     public private(set) var count = 0
 
+    /// The empty set.
     public init() {}
 
+    /// The set of these items.
     public init(_ items: some Sequence<UInt32>) {
         for item in items { insert(item) }
     }
@@ -20,8 +22,10 @@ public struct ItemSet: Sendable, Equatable {
         count = words.reduce(0) { $0 + $1.nonzeroBitCount }
     }
 
+    /// Whether there is no item in the set.
     public var isEmpty: Bool { count == 0 }
 
+    /// Whether `item` is in the set.
     public func contains(_ item: UInt32) -> Bool {
         let word = Int(item >> 6)
         return word < words.count && words[word] >> UInt64(item & 63) & 1 == 1
@@ -50,14 +54,17 @@ public struct ItemSet: Sendable, Equatable {
         return true
     }
 
+    /// The items of either set.
     public func union(_ other: ItemSet) -> ItemSet {
         combined(with: other, count: max(words.count, other.words.count), |)
     }
 
+    /// The items of both sets.
     public func intersection(_ other: ItemSet) -> ItemSet {
         combined(with: other, count: min(words.count, other.words.count), &)
     }
 
+    /// The items that are not in the other set.
     public func subtracting(_ other: ItemSet) -> ItemSet { combined(with: other, count: words.count) { $0 & ~$1 } }
 
     private func combined(with other: ItemSet, count wordCount: Int, _ body: (UInt64, UInt64) -> UInt64) -> ItemSet {
@@ -91,6 +98,7 @@ public struct ItemSet: Sendable, Equatable {
         return result
     }
 
+    /// Whether both hold the same items.
     public static func == (left: ItemSet, right: ItemSet) -> Bool {
         guard left.count == right.count else { return false }
         let shared = min(left.words.count, right.words.count)

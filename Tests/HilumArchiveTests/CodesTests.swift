@@ -23,7 +23,7 @@ import Testing
         archive.close()
     }
 
-    private func precisions(_ archive: Archive) -> [Precision?] {
+    private func precisions(_ archive: Archive) -> [CodePrecision?] {
         VectorKind.allCases.map { archive.graphs?[$0].index.precision }
     }
 

@@ -31,8 +31,8 @@ private final class BesideThread: @unchecked Sendable {
 @Suite struct ConcurrencyTests {
     @Test(
         "Searches beside a writer only ever see whole vectors and items of their own", arguments: [UInt64(1), 2],
-        [Precision.f32, .i8])
-    func readersBesideAWriter(seed: UInt64, precision: Precision) throws {
+        [CodePrecision.f32, .i8])
+    func readersBesideAWriter(seed: UInt64, precision: CodePrecision) throws {
         let dimension = 16
         let stable = 400
         let all = VectorSet(.clusters, count: 1_800, dimension: dimension, seed: seed)
@@ -103,7 +103,7 @@ private final class BesideThread: @unchecked Sendable {
 
     /// Whether `distance` is that of two vectors, as near as the precision can tell.
     private static func isDistance(
-        _ distance: Float, _ left: [Float], _ right: [Float], _ precision: Precision = .f32
+        _ distance: Float, _ left: [Float], _ right: [Float], _ precision: CodePrecision = .f32
     ) -> Bool {
         var sum: Float = 0
         for (a, b) in zip(left, right) { sum += (a - b) * (a - b) }

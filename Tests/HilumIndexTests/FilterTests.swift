@@ -4,7 +4,7 @@ import Testing
 @testable import HilumIndex
 
 @Suite struct FilterTests {
-    private func makeIndex(_ precision: Precision) throws -> (HNSWIndex, base: VectorSet, queries: VectorSet) {
+    private func makeIndex(_ precision: CodePrecision) throws -> (HNSWIndex, base: VectorSet, queries: VectorSet) {
         let all = VectorSet(.clusters, count: 6_040, dimension: 16, seed: 31)
         var base = all
         base.values = Array(all.values[..<(6_000 * 16)])
@@ -18,8 +18,8 @@ import Testing
     }
 
     @Test(
-        "Every selectivity gives k hits that match, with recall of at least 0.95", arguments: Precision.allCases)
-    func selectivities(precision: Precision) throws {
+        "Every selectivity gives k hits that match, with recall of at least 0.95", arguments: CodePrecision.allCases)
+    func selectivities(precision: CodePrecision) throws {
         let (index, _, queries) = try makeIndex(precision)
         for share in [0.9, 0.5, 0.25, 0.1, 0.03, 0.01, 0.002, 0.001] {
             var generator = SeededGenerator(seed: UInt64(share * 10_000))
@@ -34,8 +34,8 @@ import Testing
         }
     }
 
-    @Test("A filter that holds only what is far away still gives k hits", arguments: Precision.allCases)
-    func farAway(precision: Precision) throws {
+    @Test("A filter that holds only what is far away still gives k hits", arguments: CodePrecision.allCases)
+    func farAway(precision: CodePrecision) throws {
         let (index, base, queries) = try makeIndex(precision)
         for row in 0..<10 {
             let query = queries.row(row)
@@ -49,8 +49,8 @@ import Testing
         #expect(try index.recall(queries, ef: 40, filter: ItemSet(0..<3_000)) >= 0.95)
     }
 
-    @Test(arguments: Precision.allCases)
-    func filtersOnCopiesAndOnItemsThatAreNotThere(precision: Precision) throws {
+    @Test(arguments: CodePrecision.allCases)
+    func filtersOnCopiesAndOnItemsThatAreNotThere(precision: CodePrecision) throws {
         let base = VectorSet(.uniform, count: 3, dimension: 4, seed: 3)
         let index = try HNSWIndex(
             dimension: 4, metric: .squaredEuclidean, precision: precision, quantizer: base.quantizer)

@@ -8,7 +8,7 @@ import Testing
     private static let templated = VectorSet.templated(count: 8_000, dimension: 64, seed: 71)
 
     private func makeIndex(
-        _ base: VectorSet, _ precision: Precision, metric: Metric = .cosine, batch: Int = Int.max, threads: Int = 2
+        _ base: VectorSet, _ precision: CodePrecision, metric: Metric = .cosine, batch: Int = Int.max, threads: Int = 2
     ) throws -> HNSWIndex {
         let index = try HNSWIndex(
             dimension: base.dimension, metric: metric, parameters: .init(efConstruction: 100), precision: precision,
@@ -27,8 +27,9 @@ import Testing
     }
 
     @Test(
-        "After a build every vector is found, of crowds and of clusters far from them", arguments: [Precision.f32, .i8])
-    func build(precision: Precision) throws {
+        "After a build every vector is found, of crowds and of clusters far from them",
+        arguments: [CodePrecision.f32, .i8])
+    func build(precision: CodePrecision) throws {
         let index = try makeIndex(Self.templated, precision)
         #expect(try missed(index, Self.templated) == [])
         #expect(index.validate() == [] && index.changesSinceMending == 0 && index.mendUnfound() == 0)
@@ -38,8 +39,8 @@ import Testing
         #expect(try missed(batches, Self.templated) == [] && batches.validate() == [])
     }
 
-    @Test("Where all vectors are about equally far every one is found", arguments: [Precision.f32, .i8])
-    func uniform(precision: Precision) throws {
+    @Test("Where all vectors are about equally far every one is found", arguments: [CodePrecision.f32, .i8])
+    func uniform(precision: CodePrecision) throws {
         let base = VectorSet(.uniform, count: 6_000, dimension: 96, seed: 72)
         let index = try makeIndex(base, precision, metric: .squaredEuclidean)
         #expect(try missed(index, base) == [] && index.validate() == [])
@@ -47,7 +48,7 @@ import Testing
 
     @Test("After thousands of changes, four in ten of them deletions, every vector is found and comes back so")
     func churn() throws {
-        for (precision, seed) in [(Precision.f32, UInt64(1)), (.i8, 2)] {
+        for (precision, seed) in [(CodePrecision.f32, UInt64(1)), (.i8, 2)] {
             let index = try makeIndex(Self.templated, precision)
             var generator = SeededGenerator(seed: seed)
             var rows = Dictionary(uniqueKeysWithValues: (0..<UInt32(8_000)).map { ($0, Int($0)) })

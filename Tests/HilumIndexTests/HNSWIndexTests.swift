@@ -8,7 +8,7 @@ import Testing
     private static let dimension = 24
 
     private func build(
-        _ base: VectorSet, metric: Metric = .squaredEuclidean, precision: Precision = .f32, seed: UInt64 = 1
+        _ base: VectorSet, metric: Metric = .squaredEuclidean, precision: CodePrecision = .f32, seed: UInt64 = 1
     ) throws -> HNSWIndex {
         let parameters = HNSWParameters(m: 16, efConstruction: 120, seed: seed)
         let index = try HNSWIndex(
@@ -90,8 +90,8 @@ import Testing
     }
 
     @Test(
-        "Codes of every precision and metric find the neighbours", arguments: Precision.allCases, Metric.allCases)
-    func precisions(precision: Precision, metric: Metric) throws {
+        "Codes of every precision and metric find the neighbours", arguments: CodePrecision.allCases, Metric.allCases)
+    func precisions(precision: CodePrecision, metric: Metric) throws {
         let all = VectorSet(.clusters, count: 2_050, dimension: 40, seed: 5, unit: metric == .cosine)
         var base = all
         base.values = Array(all.values[..<(2_000 * 40)])

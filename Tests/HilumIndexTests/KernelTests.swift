@@ -138,8 +138,8 @@ import Testing
         #expect(IndexError(.kernelsUnavailable(name: "mmx")).description.contains("scalar, avx2, avx512 or avx512vnni"))
     }
 
-    @Test("Each set of kernels builds a graph that finds the neighbours", arguments: names, Precision.allCases)
-    func everySetSearches(name: String, precision: Precision) throws {
+    @Test("Each set of kernels builds a graph that finds the neighbours", arguments: names, CodePrecision.allCases)
+    func everySetSearches(name: String, precision: CodePrecision) throws {
         let base = VectorSet(.clusters, count: 1_500, dimension: 33, seed: 21)
         let index = try HNSWIndex(
             dimension: 33, metric: .squaredEuclidean, parameters: .init(), precision: precision,

@@ -52,11 +52,11 @@ package final class StoredGraph: @unchecked Sendable {
         package var dimension: Int
         package var metric: Metric
         /// Without codes.
-        package var precision: Precision
+        package var precision: CodePrecision
         /// Whether residuals are left out for good; hits are then ordered by codes, or by whoever has the vectors.
         package var isLean: Bool
 
-        package init(dimension: Int, metric: Metric, precision: Precision = .f32, isLean: Bool = false) {
+        package init(dimension: Int, metric: Metric, precision: CodePrecision = .f32, isLean: Bool = false) {
             self.dimension = dimension
             self.metric = metric
             self.precision = precision

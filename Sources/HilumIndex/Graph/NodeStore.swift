@@ -1,6 +1,9 @@
 import CHilumKernels
 import Synchronization
 
+/// No node, no item.
+let absent = UInt32.max
+
 /// The arena: one record of fixed stride a node, in chunks that never move, so that pointers stay valid while it grows.
 ///
 /// ```
@@ -24,7 +27,7 @@ struct NodeStore {
     static let largestChunkShift: UInt32 = 15
 
     let dimension: Int
-    let precision: Precision
+    let precision: CodePrecision
     let m: Int
     /// The most links of a node on layer 0.
     let mMax0: Int
@@ -42,7 +45,7 @@ struct NodeStore {
     private let exactChunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
 
     /// - Parameter hasResiduals: for `i8`, whether codes have a second level.
-    init(dimension: Int, precision: Precision, m: Int, hasResiduals: Bool = true) {
+    init(dimension: Int, precision: CodePrecision, m: Int, hasResiduals: Bool = true) {
         self.dimension = dimension
         self.precision = precision
         self.m = m

@@ -278,6 +278,8 @@ extension ScalarQuantizer {
         return writer.bytes
     }
 
+    /// The quantizer of `encoded` bytes.
+    ///
     /// - Throws: `IndexError` `.damagedLinks` when the bytes are not those of a quantizer.
     public init(decoding bytes: [UInt8]) throws {
         var reader = ByteReader(byteCount: bytes.count) { bytes }

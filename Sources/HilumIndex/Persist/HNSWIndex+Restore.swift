@@ -58,7 +58,7 @@ extension HNSWIndex {
     ///   - vectors: writes the vector of an item, `dimension` floats, into the buffer; false if there is none any more.
     /// - Throws: `IndexError` `.damagedLinks`; `.notFinite`, `.zeroLength`, `.notUnitLength` for a vector; what `vectors` throws.
     public convenience init(
-        restoring bytes: [UInt8], dimension: Int, metric: Metric, precision: Precision = .f32,
+        restoring bytes: [UInt8], dimension: Int, metric: Metric, precision: CodePrecision = .f32,
         quantizer: ScalarQuantizer? = nil,
         vectors: (_ item: UInt32, _ into: UnsafeMutableBufferPointer<Float>) throws -> Bool
     ) throws {
@@ -302,7 +302,7 @@ extension HNSWIndex {
 
     /// Whether a vector is the one that `node` was linked by; the first one that is becomes the node's.
     private func isVector(_ vector: UnsafePointer<Float>, of node: UInt32, hash expected: UInt32) -> Bool {
-        let hash = VectorTable.hash(vector, dimension: dimension)
+        let hash = NodeTable.hash(vector, dimension: dimension)
         guard hash == expected else { return false }
         let known = find(vector, hash: hash)
         guard !store.isLive(node) else { return known == node }

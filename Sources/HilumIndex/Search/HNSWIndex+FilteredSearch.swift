@@ -44,7 +44,7 @@ extension HNSWIndex {
         var heap = CandidateHeap(reusing: scratch)
         defer { heap.giveBack(to: scratch) }
         guard marks.visit(start) else { return false }
-        let first = Candidate(distance: distance(query, start, scratch), node: start)
+        let first = NodeCandidate(distance: distance(query, start, scratch), node: start)
         cost.distanceCount += 1
         heap.push(first.key)
         if matches(start, filter) { pool.insert(first) }
@@ -62,7 +62,7 @@ extension HNSWIndex {
             cost.visited += 1
             cost.distanceCount += fresh
             for index in 0..<fresh {
-                let next = Candidate(distance: scratch.distances[index], node: scratch.nodes[index])
+                let next = NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index])
                 if next.key >= pool.bound { continue }
                 heap.push(next.key)
                 if matches(next.node, filter) { pool.insert(next) }
@@ -109,9 +109,9 @@ struct CandidateHeap {
         keys[child] = key
     }
 
-    mutating func popNearest() -> Candidate? {
+    mutating func popNearest() -> NodeCandidate? {
         guard let top = keys.first, let last = keys.popLast() else { return nil }
-        if keys.isEmpty { return Candidate(key: top) }
+        if keys.isEmpty { return NodeCandidate(key: top) }
         var parent = 0
         while true {
             var child = 2 * parent + 1
@@ -122,6 +122,6 @@ struct CandidateHeap {
             parent = child
         }
         keys[parent] = last
-        return Candidate(key: top)
+        return NodeCandidate(key: top)
     }
 }

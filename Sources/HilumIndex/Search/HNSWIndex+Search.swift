@@ -146,7 +146,7 @@ extension HNSWIndex {
     ) {
         guard marks.visit(node) else { return }
         cost.distanceCount += 1
-        pool.insert(Candidate(distance: distance(query, node, scratch), node: node))
+        pool.insert(NodeCandidate(distance: distance(query, node, scratch), node: node))
     }
 
     /// The distance of a query and the code of one node.
@@ -208,7 +208,7 @@ extension HNSWIndex {
             gather(query, codes, fresh, dimension, distances)
             cost.visited += 1
             cost.distanceCount += fresh
-            for index in 0..<fresh { local.insert(Candidate(distance: distances[index], node: nodes[index])) }
+            for index in 0..<fresh { local.insert(NodeCandidate(distance: distances[index], node: nodes[index])) }
         }
         pool = local
     }
@@ -235,18 +235,18 @@ extension HNSWIndex {
             }
             measureFinely(query, count: width, scratch)
             for index in 0..<width {
-                exact.append(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]).key)
+                exact.append(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index]).key)
             }
         }
         cost.distanceCount += count
         exact.sort()
-        for key in exact where !gather(Candidate(key: key), k: k, filter: filter, into: &result) { break }
+        for key in exact where !gather(NodeCandidate(key: key), k: k, filter: filter, into: &result) { break }
         order(&result, k: k)
     }
 
     /// Adds the items of one node; candidates come in order of distance. False once no further candidate can matter.
     private func gather(
-        _ candidate: Candidate, k: Int, filter: ItemFilter, into result: inout SearchResult
+        _ candidate: NodeCandidate, k: Int, filter: ItemFilter, into result: inout SearchResult
     ) -> Bool {
         let distance = candidate.distance
         if result.hits.count >= k, let last = result.hits.last, distance > last.distance { return false }
@@ -300,7 +300,7 @@ extension HNSWIndex {
         func flush() {
             kernels.gather(query, scratch.codes, waiting, dimension, scratch.distances)
             for index in 0..<waiting {
-                pool.insert(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]))
+                pool.insert(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index]))
             }
             cost.distanceCount += waiting
             waiting = 0
@@ -360,7 +360,7 @@ extension HNSWIndex {
     private func flush(_ query: Target, _ scratch: Scratch, _ scan: inout ExactScan) {
         measureFinely(query, count: scan.waiting, scratch)
         for index in 0..<scan.waiting {
-            scan.pool.insert(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]))
+            scan.pool.insert(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index]))
         }
         scan.distanceCount += scan.waiting
         scan.waiting = 0

@@ -129,7 +129,7 @@ struct SortedPool {
         self.limit = limit
     }
 
-    @inline(__always) subscript(index: Int) -> Candidate { Candidate(key: keys[index]) }
+    @inline(__always) subscript(index: Int) -> NodeCandidate { NodeCandidate(key: keys[index]) }
 
     /// The nodes in the pool whose links were read, nearest first.
     var readNodes: [UInt32] { (0..<count).filter { keys[$0] & 1 == 1 }.map { self[$0].node } }
@@ -140,7 +140,7 @@ struct SortedPool {
     @inline(__always) var bound: UInt64 { count == limit ? keys[count - 1] : .max }
 
     /// Puts a candidate in its place; drops the farthest when the pool overflows.
-    @inline(__always) mutating func insert(_ candidate: Candidate) {
+    @inline(__always) mutating func insert(_ candidate: NodeCandidate) {
         let key = candidate.key
         if count == limit {
             if limit == 0 || key >= keys[count - 1] { return }
@@ -163,16 +163,16 @@ struct SortedPool {
     }
 
     /// The nearest candidate whose links were not read yet, marked as read.
-    @inline(__always) mutating func next() -> Candidate? { next(before: count) }
+    @inline(__always) mutating func next() -> NodeCandidate? { next(before: count) }
 
     /// The same among the first `end` candidates only.
-    @inline(__always) mutating func next(before end: Int) -> Candidate? {
+    @inline(__always) mutating func next(before end: Int) -> NodeCandidate? {
         while cursor < end && cursor < count {
             let key = keys[cursor]
             cursor += 1
             if key & 1 == 0 {
                 keys[cursor - 1] = key | 1
-                return Candidate(key: key)
+                return NodeCandidate(key: key)
             }
         }
         return nil

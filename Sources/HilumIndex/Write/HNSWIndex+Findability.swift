@@ -143,7 +143,7 @@ extension HNSWIndex {
                 fresh += 1
             }
             gather(query, codes, fresh, dimension, distances)
-            for index in 0..<fresh { local.insert(Candidate(distance: distances[index], node: nodes[index])) }
+            for index in 0..<fresh { local.insert(NodeCandidate(distance: distances[index], node: nodes[index])) }
         }
         return false
     }

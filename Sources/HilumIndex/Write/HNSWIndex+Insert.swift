@@ -2,7 +2,7 @@ import HilumCore
 
 /// Where a new node goes: its diverse neighbours on each layer, nearest first.
 private struct NodePlan {
-    var layers: [[Candidate]] = []
+    var layers: [[NodeCandidate]] = []
     /// Those on layer 0 whose links the node's own search reads.
     var read: [UInt32] = []
 }
@@ -63,7 +63,7 @@ extension HNSWIndex {
         defer { finishGroup(group, emptied: emptied, threads: threads) }
         while row < newItems.count && group.count < groupLimit {
             let vector = base + row * dimension
-            let hash = VectorTable.hash(vector, dimension: dimension)
+            let hash = NodeTable.hash(vector, dimension: dimension)
             if let node = find(vector, hash: hash) {
                 attach(newItems[row], to: node, emptied: &emptied)
                 row += 1
@@ -173,7 +173,7 @@ extension HNSWIndex {
         let query = target(of: node, isFine: true, scratch.query)
         let slotCount = slots.load(ordering: .relaxed)
         var cost = SearchCost()
-        var plan = NodePlan(layers: [[Candidate]](repeating: [], count: level + 1))
+        var plan = NodePlan(layers: [[NodeCandidate]](repeating: [], count: level + 1))
         let earlier = candidates(from: query, to: nodes[..<index], scratch)
         var start = descend(from: entry, to: level, query: query, scratch, &cost)
         for layer in stride(from: level, through: 0, by: -1) {
@@ -189,7 +189,7 @@ extension HNSWIndex {
             walk(layer: layer, query: query, marks, &pool, scratch, &cost)
             start = pool[0].node
             for other in earlier where store.level(other.node) >= layer { pool.insert(other) }
-            let sorted = (0..<pool.count).map { Candidate(key: pool.keys[$0] & ~1) }
+            let sorted = (0..<pool.count).map { NodeCandidate(key: pool.keys[$0] & ~1) }
             plan.layers[layer] = selectDiverse(sorted, limit: parameters.m, owner: absent, scratch)
             if layer == 0 { plan.read = plan.layers[0].map(\.node).filter(read.contains) }
         }

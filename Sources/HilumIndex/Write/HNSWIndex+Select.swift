@@ -2,14 +2,14 @@ extension HNSWIndex {
     /// The distances from a vector to nodes, as unsorted candidates.
     func candidates(
         from query: Target, to nodes: some Collection<UInt32>, _ scratch: Scratch
-    ) -> [Candidate] {
-        var result: [Candidate] = []
+    ) -> [NodeCandidate] {
+        var result: [NodeCandidate] = []
         result.reserveCapacity(nodes.count)
         var waiting = 0
         func flush() {
             kernels.gather(query, scratch.codes, waiting, dimension, scratch.distances)
             for index in 0..<waiting {
-                result.append(Candidate(distance: scratch.distances[index], node: scratch.nodes[index]))
+                result.append(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index]))
             }
             waiting = 0
         }
@@ -30,12 +30,12 @@ extension HNSWIndex {
     /// - Parameters:
     ///   - sorted: candidates in order of their distance to the owner.
     ///   - owner: the node whose list this becomes; `absent` for a new node, which has no links that are needed.
-    func selectDiverse(_ sorted: [Candidate], limit: Int, owner: UInt32, _ scratch: Scratch) -> [Candidate] {
+    func selectDiverse(_ sorted: [NodeCandidate], limit: Int, owner: UInt32, _ scratch: Scratch) -> [NodeCandidate] {
         var room = limit
         if owner != absent {
             for candidate in sorted where isPinned(owner, candidate.node) { room -= 1 }
         }
-        var taken: [Candidate] = []
+        var taken: [NodeCandidate] = []
         taken.reserveCapacity(limit)
         for candidate in sorted {
             if owner != absent && isPinned(owner, candidate.node) {
@@ -53,7 +53,7 @@ extension HNSWIndex {
     }
 
     /// Whether a candidate is nearer to one of the `count` codes in `scratch.codes` than to the node it is a candidate for.
-    func isShadowed(_ candidate: Candidate, by count: Int, _ scratch: Scratch) -> Bool {
+    func isShadowed(_ candidate: NodeCandidate, by count: Int, _ scratch: Scratch) -> Bool {
         guard count > 0 else { return false }
         let query = target(of: candidate.node, isFine: false, scratch.member)
         for first in stride(from: 0, to: count, by: 4) {

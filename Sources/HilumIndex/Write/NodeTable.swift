@@ -1,7 +1,7 @@
 /// Finds the node that holds a given vector, bit for bit: open addressing over node numbers.
 ///
 /// Thread rule: the one writer's own.
-struct VectorTable {
+struct NodeTable {
     private var nodes: [UInt32] = [UInt32](repeating: absent, count: 16)
     private var count = 0
     private let store: NodeStore

@@ -5,7 +5,7 @@ import Foundation
 typealias Target = UnsafeRawPointer
 
 /// The distance functions that one index uses, picked once for its metric, its codes and the CPU.
-struct Kernels: Sendable {
+struct DistanceKernels: Sendable {
     typealias Gather =
         @convention(c) (
             UnsafeRawPointer?, UnsafePointer<UnsafeRawPointer?>?, Int, Int, UnsafeMutablePointer<Float>?
@@ -25,7 +25,7 @@ struct Kernels: Sendable {
     ///   - name: a set by name; nil takes `HILUM_KERNELS`, else the best that this CPU runs.
     /// - Throws: `.kernelsUnavailable`, `.noQuantizer`
     init(
-        metric: Metric, precision: Precision, quantizer: ScalarQuantizer? = nil, name requested: String? = nil
+        metric: Metric, precision: CodePrecision, quantizer: ScalarQuantizer? = nil, name requested: String? = nil
     ) throws(IndexError) {
         let wanted = requested ?? ProcessInfo.processInfo.environment["HILUM_KERNELS"] ?? ""
         // VNNI has instructions for 8 bits only; floats take what it implies.
