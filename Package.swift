@@ -59,7 +59,7 @@ let package = Package(
             name: "hilum-bench",
             dependencies: [
                 "LMDB", "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumEmbedding", "HilumMCR",
-                "HilumPhantom", "HilumArchive",
+                "HilumPhantom", "HilumArchive", "HilumServer",
             ],
             path: "Benchmarks/hilum-bench"),
 

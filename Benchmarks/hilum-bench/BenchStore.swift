@@ -76,6 +76,21 @@ final class BenchStore {
         }
     }
 
+    /// Bytes of codes and of links as they lie in the store.
+    var codeAndLinkByteCounts: (codes: Int, links: Int) { graph.codeAndLinkByteCounts }
+
+    /// Calls `body` with every vector in the order of the items.
+    func forEachVector(_ body: ([Float]) -> Void) throws {
+        try store.environment.read { transaction in
+            try store.forEachVector(
+                transaction, Self.kind, generation: Self.generation, dimension: index.dimension
+            ) { _, vector in
+                body(vector)
+                return true
+            }
+        }
+    }
+
     // MARK: Searching
 
     /// The `k` nearest by the vectors in the store, of those that codes say are near.

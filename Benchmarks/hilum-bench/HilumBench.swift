@@ -1,7 +1,7 @@
 import Foundation
 
 /// Benchmarks: `ann` speaks the contract of the side-by-side driver for nearest-neighbour indexes, `churn` changes one, `encode` and `train` that of
-/// `tools/bench-encoders`; `index` measures what reading and storing cost beside encoding, `explain` measures where heat maps point, and `plot` draws figures in JSON.
+/// `tools/bench-encoders`; `archive` measures what opening costs, `index` what reading and storing cost beside encoding, `explain` measures where heat maps point, and `plot` draws figures in JSON.
 @main
 struct HilumBench {
     static func main() {
@@ -11,6 +11,15 @@ struct HilumBench {
                 exit(try ExplainBench(Array(arguments.dropFirst())).run() ? 0 : 1)
             } catch {
                 FileHandle.standardError.write(Data("hilum-bench: \(error)\n\(ExplainBench.usage)".utf8))
+                exit(2)
+            }
+        }
+        if arguments.first == "archive" {
+            do {
+                var bench = try ArchiveBench(Array(arguments.dropFirst()))
+                exit(try bench.run() ? 0 : 1)
+            } catch {
+                FileHandle.standardError.write(Data("hilum-bench: \(error)\n\(ArchiveBench.usage)".utf8))
                 exit(2)
             }
         }
@@ -25,8 +34,7 @@ struct HilumBench {
         } else {
             let usages = [
                 AnnBench.usage, ChurnBench.usage, EncoderBench.usage, TrainingBench.usage, ContrastBench.usage,
-                IndexBench.usage,
-                ExplainBench.usage,
+                IndexBench.usage, ArchiveBench.usage, ExplainBench.usage,
                 PlotCommand.usage,
             ]
             FileHandle.standardError.write(Data(usages.joined().utf8))

@@ -80,9 +80,9 @@ struct IndexBench {
         try ImageDecoder.decode(FileIO.read(path), fitting: side)
     }
 
-    private static func map<Value: Sendable>(
-        _ files: [String], _ threads: Int, _ body: @Sendable (String) throws -> Value
-    ) throws -> [Value] {
+    static func map<Input: Sendable, Value: Sendable>(
+        _ files: [Input], _ threads: Int, _ body: @Sendable (Input) throws -> Value
+    ) rethrows -> [Value] {
         // Safety: each call writes its own slot, and the buffer outlives the loop.
         var results = [Swift.Result<Value, any Error>?](repeating: nil, count: files.count)
         results.withUnsafeMutableBufferPointer { buffer in

@@ -93,6 +93,9 @@ public final class Archive: @unchecked Sendable {
 
     static let ownProcess: Int32 = getpid()
 
+    /// Bytes of codes and of links in the newest checkpoint.
+    package var codeAndLinkByteCounts: (codes: Int, links: Int) { graphs?.codeAndLinkByteCounts ?? (0, 0) }
+
     /// The graphs as they are; nil as long as there is no model.
     var graphs: Graphs? { graphState.withLock { $0 } }
 

@@ -118,40 +118,59 @@ public final class Environment: @unchecked Sendable {
     /// - Throws: `.damaged` for a page that is not what it should be; what `body` throws.
     public func read<Result>(_ body: (borrowing ReadTransaction) throws -> Result) throws -> Result {
         while true {
+            var isOvertaken = false
             let result = try inTransaction(flags: MDB_RDONLY) { raw -> Result? in
-                guard let reader = try snapshot(raw) else {
+                switch snapshot(raw) {
+                case .success(let reader): return try body(ReadTransaction(raw: raw, reader: reader))
+                case .failure(let failure):
                     mdb_txn_abort(raw)
+                    switch failure {
+                    case .overtaken: isOvertaken = true
+                    case .tooLong: break
+                    case .failed(let error): throw error
+                    }
                     return nil
                 }
-                return try body(ReadTransaction(raw: raw, reader: reader))
             }
             if let result { return result }
+            if isOvertaken { continue }
             // The file has outgrown the map, which may move only while nobody reads.
             try gate.exclusively { try map.cover(map.fileByteCount()) }
         }
     }
 
-    /// The trees of the commit that `transaction` pins; nil while the map is too short for them.
-    private func snapshot(_ transaction: OpaquePointer) throws -> TreeReader? {
-        do {
-            let number = UInt64(mdb_txn_id(transaction))
-            let fileByteCount = try map.fileByteCount()
-            // LMDB writes commit n to meta page n mod 2, so that it is there until commit n + 2.
-            let place = Int(number & 1) * pageSizeInBytes
-            guard place + PageMeta.byteCount <= fileByteCount else {
-                throw LMDBError(.damaged("the file is truncated"), call: "read", path: path)
-            }
-            guard let meta = PageMeta(readingTwice: map.base + place, number: number) else {
-                throw LMDBError(.damaged("no meta page belongs to the newest snapshot"), call: "read", path: path)
-            }
-            guard fileByteCount <= map.byteCount else { return nil }
-            return TreeReader(
-                base: map.base, pageSize: pageSizeInBytes, pageCount: UInt64(fileByteCount / pageSizeInBytes),
-                meta: meta, path: path)
-        } catch {
-            mdb_txn_abort(transaction)
-            throw error
+    private enum SnapshotFailure: Error {
+        /// Two commits have come since the transaction began, and the second has written over the meta page of this snapshot.
+        case overtaken
+        /// The file is longer than the map.
+        case tooLong
+        case failed(any Error)
+    }
+
+    /// The trees of the commit that `transaction` pins.
+    private func snapshot(_ transaction: OpaquePointer) -> Result<TreeReader, SnapshotFailure> {
+        let number = UInt64(mdb_txn_id(transaction))
+        let fileByteCount: Int
+        do { fileByteCount = try map.fileByteCount() } catch { return .failure(.failed(error)) }
+        guard fileByteCount <= map.byteCount else { return .failure(.tooLong) }
+        // LMDB writes commit n to meta page n mod 2, so that it is there until commit n + 2.
+        let place = Int(number & 1) * pageSizeInBytes
+        guard place + PageMeta.byteCount <= fileByteCount else {
+            return .failure(.failed(LMDBError(.damaged("the file is truncated"), call: "read", path: path)))
         }
+        guard let meta = PageMeta(readingTwice: map.base + place, number: number) else {
+            // Not even LMDB knows a newer commit, so the page is damaged.
+            var information = MDB_envinfo()
+            if let raw, mdb_env_info(raw, &information) == 0, UInt64(information.me_last_txnid) >= number + 2 {
+                return .failure(.overtaken)
+            }
+            let what = "no meta page belongs to the newest snapshot"
+            return .failure(.failed(LMDBError(.damaged(what), call: "read", path: path)))
+        }
+        return .success(
+            TreeReader(
+                base: map.base, pageSize: pageSizeInBytes, pageCount: UInt64(fileByteCount / pageSizeInBytes),
+                meta: meta, path: path))
     }
 
     /// Runs `body` in the writing transaction and commits; what it returns is on disk when this returns.

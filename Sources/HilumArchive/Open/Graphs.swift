@@ -15,6 +15,11 @@ struct Graphs: Sendable {
 
     var byKind: [VectorKind: StoredGraph] { [.image: image, .report: report] }
 
+    package var codeAndLinkByteCounts: (codes: Int, links: Int) {
+        let (images, reports) = (image.codeAndLinkByteCounts, report.codeAndLinkByteCounts)
+        return (images.codes + reports.codes, images.links + reports.links)
+    }
+
     /// Bytes of vectors, codes and links in memory.
     var memoryInBytes: Int { image.index.graphByteCount + report.index.graphByteCount }
 }

@@ -45,6 +45,13 @@ package final class StoredGraph: @unchecked Sendable {
         fittedCount = head.fittedCount
     }
 
+    /// Bytes of codes and of links; as the newest checkpoint has them.
+    package var codeAndLinkByteCounts: (codes: Int, links: Int) {
+        let codes =
+            index.precision == .i8 ? (0..<index.codePieceCount).reduce(0) { $0 + index.codePieceByteCount($1) } : 0
+        return (codes, head?.linkByteCount ?? 0)
+    }
+
     // MARK: Opening
 
     /// What opening needs to know of a graph beside its head.
