@@ -4,7 +4,8 @@ import HilumCore
 ///
 /// This is the one list of these names: manifests, PUT, the inbox, the store, filters and replies all go through it.
 public struct CaseFields: Sendable, Equatable {
-    /// The fields that hold one text, in the order in which they are stored; the raw value is the key in manifests, requests and JSON.
+    /// The fields that hold one text, in the order in which they are stored; the raw value is the key in manifests,
+    /// requests and JSON.
     public enum Text: String, Sendable, CaseIterable {
         /// Whose case it is.
         case patient
@@ -137,7 +138,8 @@ public struct CaseFields: Sendable, Equatable {
 
     // MARK: Bytes
 
-    /// Writes the fields: the texts of `Text` (each optional), findings (count, texts), metadata (count, key and value, by key).
+    /// Writes the fields: the texts of `Text` (each optional), findings (count, texts), metadata (count, key and value,
+    /// by key).
     func encode(to writer: inout ByteWriter) {
         for name in Text.allCases { writer.optionalText(self[name]) }
         writer.length(findings.count)

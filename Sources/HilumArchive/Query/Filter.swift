@@ -26,7 +26,8 @@ public struct Filter: Sendable, Equatable {
             self.isNegated = isNegated
         }
 
-        /// Reads the value of a condition: `a,b` for one or the other, `a..b`, `a..` and `..b` for ranges, both ends included.
+        /// Reads the value of a condition: `a,b` for one or the other, `a..b`, `a..` and `..b` for ranges, both ends
+        /// included.
         ///
         /// However the value was quoted, a comma and two points in it mean this.
         /// - Throws: `.badRequest` for an empty value or a range without ends.

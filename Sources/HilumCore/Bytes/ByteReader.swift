@@ -1,4 +1,5 @@
-/// Reads what `ByteWriter` wrote. Every read checks that the bytes are there, so that damaged bytes are an error and never a crash.
+/// Reads what `ByteWriter` wrote. Every read checks that the bytes are there, so that damaged bytes are an error and
+/// never a crash.
 ///
 /// The bytes lie in memory (`init(_:)`), or they come in pieces, so that not all of them are in memory at once
 /// (`init(byteCount:next:)`).
@@ -7,7 +8,8 @@
 ///            └ window ┘
 ///              ↑ offset
 ///
-/// The fast reads are inlined into other modules: an index of 200,000 nodes has about 7 million links to read when it opens.
+/// The fast reads are inlined into other modules: an index of 200,000 nodes has about 7 million links to read when it
+/// opens.
 /// Thread rule: a value type; one owner at a time. The bytes given to `init(_:)` must outlive the reader.
 public struct ByteReader {
     /// The bytes end early or cannot be what was written.

@@ -1,4 +1,5 @@
-/// Builds bytes to be stored: integers little-endian, lengths with 7 bits a byte, low bits first, and text as length and UTF-8.
+/// Builds bytes to be stored: integers little-endian, lengths with 7 bits a byte, low bits first, and text as length
+/// and UTF-8.
 ///
 /// `ByteReader` reads them back. Thread rule: a value type; one owner at a time.
 public struct ByteWriter {

@@ -1,8 +1,8 @@
 /// Reads JSON (RFC 8259) piece by piece and strictly, in the order of the text.
 ///
-/// A key that stands twice in an object, text after the value, half a surrogate pair, U+0000, a control character in a string,
-/// a number with a leading zero and nesting beyond 64 levels are errors. It stops at the first thing that should not be there, so
-/// hostile bytes cost no more than what lies before that. `JSON` reads a whole value into memory.
+/// A key that stands twice in an object, text after the value, half a surrogate pair, U+0000, a control character in a
+/// string, a number with a leading zero and nesting beyond 64 levels are errors. It stops at the first thing that should
+/// not be there, so hostile bytes cost no more than what lies before that. `JSON` reads a whole value into memory.
 ///
 ///     try reader.beginObject()
 ///     while let key = try reader.nextKey() { … read or skip one value … }
@@ -62,7 +62,8 @@ public struct JSONReader {
     /// Enters an object.
     public mutating func beginObject() throws(Malformed) { try begin("{", isObject: true) }
 
-    /// The next key of the object that was entered last, whose value must be read before the next call; nil once it is over.
+    /// The next key of the object that was entered last, whose value must be read before the next call; nil once it is
+    /// over.
     public mutating func nextKey() throws(Malformed) -> String? {
         guard try advance(to: "}") else { return nil }
         skipSpace()

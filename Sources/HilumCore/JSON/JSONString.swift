@@ -12,7 +12,8 @@ enum JSONString {
     private static let quote = UInt8(ascii: "\"")
     private static let backslash = UInt8(ascii: "\\")
 
-    /// Reads the string at `place`, which ends up behind the closing quote, or at the end of the bytes where that is missing.
+    /// Reads the string at `place`, which ends up behind the closing quote, or at the end of the bytes where that is
+    /// missing.
     ///
     /// A string with a fault is read to its end all the same; the first fault is the failure.
     /// - Precondition: `place` is that of the opening quote.

@@ -4,8 +4,8 @@
 /// arg   = key "=" value | key "!=" value | bare          key = [a-z_][a-z0-9_.]*
 /// value = 1*(printable, no space, no quote) | JSON string
 /// ```
-/// An argument that breaks the grammar is a fault in words, and reading goes on behind it where that is possible. A key may stand
-/// once with `=` and once with `!=`. The words name keys, never values.
+/// An argument that breaks the grammar is a fault in words, and reading goes on behind it where that is possible. A key
+/// may stand once with `=` and once with `!=`. The words name keys, never values.
 ///
 /// Thread rule: a value type; one owner at a time.
 public struct ArgumentReader {
@@ -33,7 +33,8 @@ public struct ArgumentReader {
     /// A reader that goes on where `scanner` stands.
     public init(_ scanner: LineScanner) { self.scanner = scanner }
 
-    /// The next argument, or what is wrong with it; nil at the end of the line, and where what follows cannot be told apart.
+    /// The next argument, or what is wrong with it; nil at the end of the line, and where what follows cannot be told
+    /// apart.
     public mutating func next() -> Item? {
         scanner.skipSpaces()
         guard !scanner.isAtEnd, !isLost else { return nil }

@@ -34,12 +34,14 @@ protocol ServedArchive: Sendable {
     func put(_ inputs: [CaseInput]) throws -> [PutOutcome]
     /// Removes a case durably; false if there is none.
     func delete(id: String) throws -> Bool
-    /// Uses a moment in which no request runs, for about `seconds`, to measure recall; returns soon after `isInterrupted` says so.
+    /// Uses a moment in which no request runs, for about `seconds`, to measure recall; returns soon after
+    /// `isInterrupted` says so.
     /// Called on the writer's thread.
     ///
     /// - Returns: whether more is left to do.
     func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) throws -> Bool
-    /// Frees what readers that have died hold. Called on the writer's thread about once a minute while there are changes.
+    /// Frees what readers that have died hold. Called on the writer's thread about once a minute while there are
+    /// changes.
     func clearDeadReaders() throws
     /// Checkpoints and closes; nothing is called afterwards.
     func close()

@@ -7,8 +7,9 @@ import Synchronization
 /// ```
 /// submit ─→ queue ─→ up to 64 cases or 5 ms ─→ ServedArchive.put (one durable commit) ─→ each request's completion
 /// ```
-/// While no change waits and no search runs, a tenth of the thread's time at most goes to `ServedArchive.estimateRecall`, a few
-/// milliseconds at once. A case that comes alone is not kept waiting longer than that. Changes take effect in the order in which they were submitted.
+/// While no change waits and no search runs, a tenth of the thread's time at most goes to
+/// `ServedArchive.estimateRecall`, a few milliseconds at once. A case that comes alone is not kept waiting longer than
+/// that. Changes take effect in the order in which they were submitted.
 /// Thread rule: any thread; completions run on the writer thread and must not block.
 final class WriterQueue: Sendable {
     enum Change: Sendable {
