@@ -33,6 +33,7 @@ import Testing
         let index = try makeIndex(Self.templated, precision)
         #expect(try missed(index, Self.templated) == [])
         #expect(index.validate() == [] && index.changesSinceMending == 0 && index.mendUnfound() == 0)
+        #expect(try index.missed({ index.vector(of: $0) ?? [] }, among: 0..<UInt32(8_000)) == [], "as they are stored")
         // Batch by batch the graph is looked through now and then, and at the end when asked to.
         let batches = try makeIndex(Self.templated, precision, batch: 700)
         batches.mendUnfound()

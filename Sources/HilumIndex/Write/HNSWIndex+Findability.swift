@@ -106,7 +106,7 @@ extension HNSWIndex {
     /// - Returns: nil if the node is met; else nodes whose links were read, first the one that the walk began at, then the nearest.
     private func nodesReadInVain(for node: UInt32, _ scratch: Scratch) -> [UInt32]? {
         guard let entry else { return nil }
-        let query = target(of: node, isFine: true, scratch.query)
+        let query = ownQuery(of: node, scratch)
         let slotCount = slots.load(ordering: .relaxed)
         var cost = SearchCost()
         let start = descend(from: entry, to: 0, query: query, scratch, &cost)
@@ -121,6 +121,19 @@ extension HNSWIndex {
             if walk(to: node, query: query, marks, &pool, scratch) { return nil }
         }
         return [start] + pool.readNodes
+    }
+
+    /// A stored vector as the query that `search` makes of what `vector(of:)` gives, to the last bit: the walk of a look is then the
+    /// beginning of the walk of that search.
+    private func ownQuery(of node: UInt32, _ scratch: Scratch) -> Target {
+        guard let codeBook = kernels.codeBook else { return target(of: node, isFine: true, scratch.query) }
+        codeBook.decode(store.code(node), residual: store.residual(node), into: scratch.floats)
+        // Safety: the room of `scratch.floats` is `dimension` floats.
+        let vector = UnsafeBufferPointer(start: scratch.floats, count: dimension)
+        guard let squareLength = try? checkedSquareLength(vector),
+            let query = try? prepared(vector, squareLength: squareLength, scratch)
+        else { return target(of: node, isFine: true, scratch.query) }
+        return query
     }
 
     /// A walk on layer 0 until a list names `node`; false if it ends before.
