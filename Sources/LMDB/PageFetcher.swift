@@ -7,12 +7,14 @@ import Foundation
 ///
 /// Thread rule: one thread at a time.
 public final class PageFetcher {
+    /// Values that lie no farther apart are read together with what lies between.
+    private static let longestGap = 32 << 10
     /// The longest range of the file that is read as one.
-    private static let longestRange = 64 << 20
+    private static let longestRange = 4 << 20
     private let map: PageMap
     private var fetchCount = 0
-    /// The addresses of what lies in `copy`.
-    private var range = 0..<0
+    /// The addresses of what was copied, and where it lies in `copy`.
+    private var ranges: [(addresses: Range<Int>, place: Int)] = []
     private var copy = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
     /// - Throws: `.closed`.
@@ -20,38 +22,65 @@ public final class PageFetcher {
 
     deinit { copy.deallocate() }
 
-    /// Copies the bytes from the first to the last of some values that the present read transaction lent, and what lies between, in
-    /// place of what was copied before. Where the values lie far apart, or a read fails, nothing is.
+    /// Copies some values that the present read transaction lent, in place of what was copied before. A value that is longer than a
+    /// few MiB or cannot be read is left out.
     public func fetch(_ values: [UnsafeRawBufferPointer]) {
-        range = 0..<0
-        let starts = values.compactMap { $0.baseAddress.map { Int(bitPattern: $0) } }
-        guard let start = starts.min(), let end = zip(starts, values).map({ $0 + $1.count }).max() else { return }
-        // The map cannot move meanwhile: the transaction that lent the values still lives.
-        let first = Int(bitPattern: map.base)
-        guard start >= first, end <= first + map.byteCount, end - start <= Self.longestRange else { return }
-        if copy.count < end - start {
+        ranges = Self.ranges(values)
+        let wanted = ranges.last.map { $0.place + $0.addresses.count } ?? 0
+        if copy.count < wanted {
             copy.deallocate()
-            copy = .allocate(byteCount: end - start, alignment: 64)
+            copy = .allocate(byteCount: wanted, alignment: 64)
         }
-        var done = 0
-        while done < end - start {
-            // Safety: the copy has the room.
-            let count = pread(
-                map.descriptor, copy.baseAddress.map { $0 + done }, end - start - done, off_t(start - first + done))
-            guard count > 0 else { return }
-            done += count
-        }
-        range = start..<end
+        ranges.removeAll { !read($0.addresses, at: $0.place) }
         // A page of a tree that was touched on the way to a value may have brought 2 MiB of the system's cache into this process.
         fetchCount += 1
-        if fetchCount % 4 == 0 { map.release() }
+        if fetchCount % 32 == 0 { map.release() }
+    }
+
+    /// The addresses of values, neighbours joined, and a place for each range.
+    private static func ranges(_ values: [UnsafeRawBufferPointer]) -> [(addresses: Range<Int>, place: Int)] {
+        var ranges: [(addresses: Range<Int>, place: Int)] = []
+        let starts = values.compactMap { value in
+            value.baseAddress.map { Int(bitPattern: $0)..<(Int(bitPattern: $0) + value.count) }
+        }
+        for addresses in starts.sorted(by: { $0.lowerBound < $1.lowerBound }) where addresses.count <= longestRange {
+            if let last = ranges.last, addresses.lowerBound - last.addresses.upperBound <= longestGap,
+                addresses.upperBound - last.addresses.lowerBound <= longestRange
+            {
+                let end = max(last.addresses.upperBound, addresses.upperBound)
+                ranges[ranges.count - 1].addresses = last.addresses.lowerBound..<end
+            } else {
+                ranges.append((addresses, ranges.last.map { $0.place + $0.addresses.count } ?? 0))
+            }
+        }
+        return ranges
+    }
+
+    private func read(_ addresses: Range<Int>, at place: Int) -> Bool {
+        // The map cannot move meanwhile: the transaction that lent the values still lives.
+        let first = Int(bitPattern: map.base)
+        guard addresses.lowerBound >= first, addresses.upperBound <= first + map.byteCount else { return false }
+        var done = 0
+        while done < addresses.count {
+            // Safety: the copy has the room.
+            let count = pread(
+                map.descriptor, copy.baseAddress.map { $0 + place + done }, addresses.count - done,
+                off_t(addresses.lowerBound - first + done))
+            guard count > 0 else { return false }
+            done += count
+        }
+        return true
     }
 
     /// The copy of a value, valid until the next `fetch` or the end of the transaction; nil when it is not among what was copied.
     public func copy(of value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let start = value.baseAddress.map { Int(bitPattern: $0) } ?? 0
-        guard !value.isEmpty, range.contains(start), start + value.count <= range.upperBound else { return nil }
-        let first = start - range.lowerBound
-        return UnsafeRawBufferPointer(rebasing: copy[first..<(first + value.count)])
+        guard !value.isEmpty else { return nil }
+        for (addresses, place) in ranges
+        where addresses.contains(start) && start + value.count <= addresses.upperBound {
+            let first = place + start - addresses.lowerBound
+            return UnsafeRawBufferPointer(rebasing: copy[first..<(first + value.count)])
+        }
+        return nil
     }
 }

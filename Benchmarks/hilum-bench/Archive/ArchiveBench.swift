@@ -125,8 +125,9 @@ struct ArchiveBench {
         figure("\(name): warm open to first answer, ms", median.milliseconds, atMost: Self.warmTarget)
         let codes = Double(median.codeBytes) / 1e6
         let links = Double(median.linkBytes) / 1e6
+        let base = Double(median.baseBytes) / 1e6
         figure(
-            "\(name): peak memory, MB (codes \(Self.text(codes)), links \(Self.text(links)) MB)",
+            "\(name): peak memory, MB (codes \(Self.text(codes)), links \(Self.text(links)), program alone \(Self.text(base)) MB)",
             Double(warm.map(\.peakBytes).max() ?? 0) / 1e6, atMost: 1.3 * codes + links + 20)
         let cold = try (0..<rounds).map { _ in try opened(isCold: true).milliseconds }.sorted()
         if let python = options.text("python") {
@@ -153,13 +154,16 @@ struct ArchiveBench {
     /// What the process of one opening prints.
     private struct Opened: Codable {
         var milliseconds: Double
+        /// Of the process, and of it before it opened anything.
         var peakBytes: Int
+        var baseBytes = 0
         var codeBytes: Int
         var linkBytes: Int
     }
 
     private func open(_ path: String) throws {
         let query = TemplatedVectors.make(count: 1, dimension: Self.dimension, seed: 403).values
+        let base = 1024 * AnnBench.status("VmHWM")
         let start = monotonicSeconds()
         var opened: Opened
         if options.text("cases") == "yes" {
@@ -177,6 +181,7 @@ struct ArchiveBench {
             (opened.codeBytes, opened.linkBytes) = store.codeAndLinkByteCounts
         }
         opened.peakBytes = 1024 * AnnBench.status("VmHWM")
+        opened.baseBytes = base
         print(String(decoding: try JSONEncoder().encode(opened), as: UTF8.self))
     }
 
