@@ -31,6 +31,7 @@ import Synchronization
 /// Thread rule: any thread may call anything; writes take turns, searches do not wait for them.
 public final class Archive: @unchecked Sendable {
     // Sendable: constants, locks and thread-safe parts; `writerLock` is touched in init and, under `writing`, in `close`.
+    /// What an archive is opened for.
     public enum Mode: Sendable, Equatable {
         /// Reads what is there when it opens, also beside a process that writes. Cases stored later are not found.
         case readOnly
@@ -38,15 +39,18 @@ public final class Archive: @unchecked Sendable {
         case readWrite
     }
 
+    /// Settings of an open archive; none of them is stored.
     public struct Options: Sendable {
-        /// The store's map to begin with; it grows by itself.
+        /// The size of the store's memory map at the start; it grows by itself.
         public var mapSizeInBytes = 64 << 20
-        /// Links are written after this many changes, or after a twentieth of the cases if that is more.
+        /// A checkpoint is written after this many changes, or after a twentieth of the cases if that is more.
         public var changesBetweenCheckpoints = 2000
+        /// How graphs are built; a graph that is opened from a checkpoint keeps its own.
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
 
+        /// The defaults.
         public init() {}
     }
 
@@ -70,8 +74,11 @@ public final class Archive: @unchecked Sendable {
         }
     }
 
+    /// The archive's folder, absolute.
     public let path: String
+    /// What it was opened for.
     public let mode: Mode
+    /// Encodes texts and images; nil: only searches by id and by vector are possible.
     public let embedder: (any Embedder)?
     /// Set by the first explanation.
     let explanationBaseline = Mutex<ExplanationBaseline?>(nil)
@@ -81,6 +88,7 @@ public final class Archive: @unchecked Sendable {
     public let modelID: String?
     /// Floats a vector; nil as long as there is no model.
     public let dimension: Int?
+    /// The settings that it was opened with.
     public let options: Options
     let store: Store
     /// Changes only when codes are fitted anew, by the writer.

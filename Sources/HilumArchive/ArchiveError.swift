@@ -5,6 +5,7 @@ import LMDB
 ///
 /// It may name case identifiers and paths, never report text, pixels or patients.
 public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable {
+    /// What went wrong, for code.
     public enum Code: Sendable, Equatable {
         /// No such archive or case.
         case notFound
@@ -32,14 +33,18 @@ public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable 
         case io
     }
 
+    /// What went wrong, for code.
     public let code: Code
+    /// What went wrong and what to do about it, for people.
     public let reason: String
 
+    /// An error with its sentence.
     public init(_ code: Code, _ reason: String) {
         self.code = code
         self.reason = reason
     }
 
+    /// The reason.
     public var description: String { reason }
 
     /// The same fault in this floor's terms; an `ArchiveError` stays as it is.

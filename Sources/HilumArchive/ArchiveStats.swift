@@ -1,26 +1,34 @@
 /// Figures of an archive.
 public struct ArchiveStats: Sendable, Codable, Equatable {
+    /// Cases stored.
     public var cases: Int
+    /// Images stored; a case may have several.
     public var images: Int
+    /// Reports stored.
     public var reports: Int
-    /// Distinct vectors: equal ones share a node.
+    /// Distinct vectors of images: equal ones share a node.
     public var imageNodes: Int
+    /// Distinct vectors of reports.
     public var reportNodes: Int
+    /// Floats a vector; 0 as long as there is no model.
     public var dimension: Int
     /// The model of the vectors; empty as long as none was chosen.
     public var model: String
+    /// The generation of the vectors that are searched.
     public var generation: Int
+    /// Address space of the store's memory map.
     public var mapBytes: Int
     /// What the store takes on disk, without images.
     public var fileBytes: Int
-    /// Memory of the vectors and links.
+    /// Memory of the vectors or codes, and of the links.
     public var graphBytes: Int
-    /// Cases below this number are in the stored links; the others are linked again when the archive opens.
+    /// Cases below this number are in the checkpoint; the others are linked again when the archive opens.
     public var checkpoint: Int
-    /// Cases stored or removed since.
+    /// Cases stored, removed or changed since the checkpoint.
     public var changesSinceCheckpoint: Int
     /// Cases replaced or deleted since the archive was made.
     public var deletions: Int
+    /// The format of the store.
     public var formatVersion: Int
 }
 
@@ -30,15 +38,21 @@ public struct CheckReport: Sendable, Codable, Equatable {
     public var findings: [String] = []
     /// What is worth knowing and not wrong.
     public var notes: [String] = []
+    /// Cases that were read.
     public var cases = 0
+    /// Vectors that were read.
     public var vectors = 0
+    /// Pages of the store that were read.
     public var pages = 0
+    /// Whether graphs and images were checked too.
     public var isDeep = false
     /// What the graphs find of what they hold; only after a deep check. Not finding is no damage, so these are figures, not findings.
     public var graphs: [GraphFigures] = []
 
+    /// A report without findings.
     public init() {}
 
+    /// Whether nothing is wrong.
     public var isClean: Bool { findings.isEmpty }
 
     static let findingLimit = 200

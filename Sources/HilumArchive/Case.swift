@@ -146,6 +146,8 @@ public enum ArchiveLimits {
     public static let hitCount = 10_000
     /// The breadth of a graph search.
     public static let ef = 100_000
+    /// Floats a vector.
+    static let dimension = 65_536
     /// Cases of one transaction.
     public static let batchCount = 64
 }

@@ -10,44 +10,54 @@ import Synchronization
 /// Commits are in full-sync mode and nothing else is offered: without the syncs a power cut destroys the file.
 /// The map grows by itself: it doubles when 80 % are in use, or when a write finds it full (the closure then runs again).
 ///
-/// LMDB trusts its pages, and a damaged one ends the process by a signal or gives a wrong answer. So reading does not go through LMDB:
-/// `TreeReader` checks each page as it reads it. Writing does, and therefore waits for a walk over all pages by plain reads
-/// (`PageVerifier`), once a process; `startVerification` begins it in the background. Either way damage is an error in words.
+/// LMDB trusts its pages: a damaged page ends the process with a signal or gives a wrong answer. So reads bypass LMDB, and `TreeReader`
+/// checks each page when it reads it. Writes go through LMDB. The first write of a process therefore waits until `PageVerifier` has walked
+/// over all pages with plain reads; `startVerification` begins that walk in the background. Either way damage becomes an error message.
 ///
 /// | file | what |
 /// | --- | --- |
 /// | `Environment.swift` | open, close, read, write, growth |
-/// | `Transaction.swift`, `TableKey.swift` | what one does inside of a transaction |
+/// | `Transaction.swift`, `TableKey.swift` | getting, putting and walking entries inside a transaction |
 /// | `Gate.swift` | stops all transactions while a map moves |
-/// | `PageMap.swift`, `TreeReader.swift` | the file as memory, and the checked way through its trees |
-/// | `PageFile.swift`, `PageVerifier.swift`, `Verification.swift` | the file's own layout, the walk over it, and that in the background |
+/// | `PageMap.swift`, `TreeReader.swift` | the file as memory, and checked reading of its trees |
+/// | `PageFile.swift`, `PageVerifier.swift`, `Verification.swift` | the layout of the file, the walk over all pages, the same in the background |
 /// | `PageFetcher.swift` | reading many values in order |
 ///
 /// Thread rule: any thread. A thread inside `read` or `write` must not begin another transaction.
 public final class Environment: @unchecked Sendable {
     // Sendable: an MDB_env may be used by any thread; `raw` changes only under the closed gate, the rest is constant or atomic.
+    /// What an environment is opened for.
     public enum Mode: Sendable, Equatable {
         /// Makes the folder and an empty environment; refuses one that exists.
         case create
+        /// Reads and writes one that exists.
         case readWrite
+        /// Reads one that exists.
         case readOnly
     }
 
+    /// How an environment is opened.
     public struct Options: Sendable {
+        /// What it is opened for.
         public var mode: Mode
         /// The size of the map to begin with; a larger one found in the file wins.
         public var mapSizeInBytes = 64 << 20
+        /// Read transactions at once, of all processes together.
         public var maxReaders = 512
         /// Whether a page that is touched through the map brings others with it. Off, nothing is read that was not asked for; what is
         /// read in order should then come by a `PageFetcher`.
         public var readsAround = true
 
+        /// The defaults for `mode`.
         public init(mode: Mode) { self.mode = mode }
     }
 
+    /// The folder of the environment.
     public let path: String
+    /// What it was opened for.
     public let mode: Mode
-    public let pageSizeInBytes: Int
+    /// Bytes of a page of the file.
+    let pageSizeInBytes: Int
     private var raw: OpaquePointer?
     private let tables: [String: Table]
     private let map: PageMap
@@ -235,7 +245,7 @@ public final class Environment: @unchecked Sendable {
     }
 
     /// How often the map grew since it was opened.
-    public var growthCount: Int { growths.load(ordering: .relaxed) }
+    package var growthCount: Int { growths.load(ordering: .relaxed) }
 
     /// The file as memory.
     ///
@@ -304,7 +314,7 @@ public final class Environment: @unchecked Sendable {
     /// Waits for the walk over all pages, and begins it if nobody did.
     ///
     /// - Throws: `.damaged` with what it found first, then and at each later call.
-    public func awaitVerification() throws {
+    func awaitVerification() throws {
         startVerification()
         try verification.await(path)
     }

@@ -3,6 +3,7 @@ import Foundation
 
 /// A call of LMDB, or a check around it, that did not succeed.
 public struct LMDBError: Error, CustomStringConvertible, Sendable {
+    /// What went wrong, for code.
     public enum Code: Sendable, Equatable {
         /// There is no environment at the path.
         case notFound
@@ -32,18 +33,21 @@ public struct LMDBError: Error, CustomStringConvertible, Sendable {
         case other(Int32)
     }
 
+    /// What went wrong, for code.
     public let code: Code
     /// The C function that failed, or the check.
     public let call: String
     /// The environment's folder.
     public let path: String
 
+    /// An error of `call` on the environment at `path`.
     public init(_ code: Code, call: String, path: String) {
         self.code = code
         self.call = call
         self.path = path
     }
 
+    /// What went wrong and what to do about it, for people.
     public var description: String {
         switch code {
         case .notFound: "\(path): there is no store here"

@@ -7,6 +7,7 @@ import Foundation
 /// look for at all (two pages swapped). What it cannot see is a wrong byte inside of a key or a value: that is for checksums in the
 /// values (over the key too), which `visit` can test.
 public struct PageVerifier {
+    /// What a walk found.
     public struct Report: Sendable {
         /// What is wrong, at most 100 of them; empty for a sound file.
         public var findings: [String] = []

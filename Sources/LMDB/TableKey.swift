@@ -6,6 +6,7 @@ public protocol TableKey {
 
 /// Eight bytes, most significant first, so that the order of the bytes is the order of the numbers.
 extension UInt64: TableKey {
+    /// Calls `body` with the eight bytes.
     public func withKeyBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withUnsafeBytes(of: bigEndian, body)
     }
@@ -19,6 +20,7 @@ extension UInt64: TableKey {
 }
 
 extension [UInt8]: TableKey {
+    /// Calls `body` with the bytes themselves.
     public func withKeyBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withUnsafeBytes(body)
     }
@@ -26,6 +28,7 @@ extension [UInt8]: TableKey {
 
 /// The UTF-8 bytes of the text.
 extension String: TableKey {
+    /// Calls `body` with the UTF-8 bytes.
     public func withKeyBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         var copy = self
         return try copy.withUTF8 { try body(UnsafeRawBufferPointer($0)) }

@@ -2,6 +2,7 @@ import CLMDB
 
 /// A named table of an environment; valid as long as the environment is open.
 public struct Table: Sendable {
+    /// Its name in the environment.
     public let name: String
     /// Its place among the tables of the environment.
     let place: Int
@@ -91,11 +92,13 @@ public struct ReadTransaction: ~Copyable, Transaction {
     /// The number of the commit that this snapshot shows.
     public var number: UInt64 { reader.meta.transaction }
 
+    /// The value of the key with these bytes; nil when there is none. Complexity: O(log n).
     public func value(of key: UnsafeRawBufferPointer, in table: Table) throws -> UnsafeRawBufferPointer? {
         guard let root = try reader.root(of: table.name) else { return nil }
         return try reader.find(key, in: root)?.bytes
     }
 
+    /// Calls `body` with keys and values in the order of the keys, from the first at or after `start`, until it returns false.
     public func forEach(
         _ table: Table, fromKey start: UnsafeRawBufferPointer?,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
@@ -113,8 +116,10 @@ public struct ReadTransaction: ~Copyable, Transaction {
         }
     }
 
+    /// The number of entries.
     public func count(_ table: Table) throws -> Int { Int(clamping: try reader.root(of: table.name)?.entryCount ?? 0) }
 
+    /// Calls `body` with the two entries between which a missing key would stand, as far as they are there.
     public func withNeighbours(
         _ table: Table, of key: UnsafeRawBufferPointer,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
@@ -153,6 +158,7 @@ public struct WriteTransaction: ~Copyable, Transaction {
         return mdb_txn_commit(raw)
     }
 
+    /// The value of the key with these bytes; nil when there is none. Complexity: O(log n).
     public func value(of key: UnsafeRawBufferPointer, in table: Table) throws -> UnsafeRawBufferPointer? {
         // Safety: LMDB only reads the key, which lives through the call.
         var keyValue = MDB_val(borrowing: key)
@@ -163,6 +169,7 @@ public struct WriteTransaction: ~Copyable, Transaction {
         return value.bytes
     }
 
+    /// Calls `body` with keys and values in the order of the keys, from the first at or after `start`, until it returns false.
     public func forEach(
         _ table: Table, fromKey start: UnsafeRawBufferPointer?,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
@@ -185,12 +192,14 @@ public struct WriteTransaction: ~Copyable, Transaction {
         }
     }
 
+    /// The number of entries.
     public func count(_ table: Table) throws -> Int {
         var statistics = MDB_stat()
         try LMDBError.check(mdb_stat(raw, handles[table.place], &statistics), "mdb_stat", path: table.path)
         return statistics.ms_entries
     }
 
+    /// Does nothing: everything was verified before this transaction began.
     public func withNeighbours(
         _ table: Table, of key: UnsafeRawBufferPointer,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void

@@ -151,8 +151,11 @@ func recall(_ archive: Archive, queries count: Int = 100) throws -> Double {
         var generator = SeededGenerator(seed: 99, keys: UInt64(seed))
         let vector = (0..<(archive.dimension ?? 0)).map { _ in Float(generator.normal()) }
         for kind in VectorKind.allCases {
-            let exact = try archive.searchVectors(vector, kind: kind, k: 10, isExact: true)
-            let approximate = try archive.searchVectors(vector, kind: kind, k: 10)
+            var request = SearchRequest(.vector(vector))
+            request.target = kind == .image ? .image : .report
+            let approximate = try archive.search(request).hits
+            request.isExact = true
+            let exact = try archive.search(request).hits
             let worst = exact.last?.score ?? 1
             wanted += exact.count
             // Ties at the end are in no order.

@@ -8,7 +8,7 @@ extension Archive {
     /// memory map, so that damage is found in words and cannot end the process. The archive must not be open in this process.
     ///
     /// - Returns: the findings; empty `findings` mean that the archive can be opened.
-    public static func verifyPages(_ path: String) throws -> CheckReport {
+    static func verifyPages(_ path: String) throws -> CheckReport {
         try withArchiveErrors {
             var report = CheckReport()
             guard access(path + "/data.mdb", F_OK) == 0 else {
@@ -236,7 +236,7 @@ extension Archive {
                 return Outcome(finding: "\(kind.rawValue) graph: case \(item) is missing")
             }
             return vector.withUnsafeBufferPointer { vector in
-                guard let found = try? index.search(vector, k: 10, ef: 64) else {
+                guard let found = try? index.search(vector, k: 10, ef: Self.standardEf(k: 10)) else {
                     return Outcome(finding: "\(kind.rawValue) graph: case \(item) cannot be searched for")
                 }
                 var outcome = Outcome(isFound: (found.hits.first?.distance ?? 1) < 1e-4)

@@ -5,9 +5,11 @@ import Synchronization
 
 /// What a bulk run did.
 public struct IndexSummary: Sendable, Codable, Equatable {
+    /// A case that was not stored, and why.
     public struct Refusal: Sendable, Codable, Equatable {
         /// `manifest:line`, or the file.
         public var source: String
+        /// What is wrong, in words.
         public var reason: String
     }
 
@@ -15,14 +17,18 @@ public struct IndexSummary: Sendable, Codable, Equatable {
     public var stored = 0
     /// Cases that were there already.
     public var unchanged = 0
+    /// Cases that were not stored.
     public var refused: [Refusal] = []
+    /// What is worth knowing of the sources, a sentence each.
     public var notes: [String] = []
+    /// How long the run took.
     public var seconds = 0.0
     /// Cases stored a second.
     public var casesPerSecond = 0.0
     /// Whether the run was told to stop; the next one goes on where it stopped.
     public var isInterrupted = false
 
+    /// A run that did nothing yet.
     public init() {}
 }
 
@@ -37,6 +43,7 @@ public struct IndexSummary: Sendable, Codable, Equatable {
 public struct BulkIndexer {
     private let archive: Archive
 
+    /// Stores into `archive`, which is open for writing and has an embedder.
     public init(archive: Archive) { self.archive = archive }
 
     /// - Parameters:

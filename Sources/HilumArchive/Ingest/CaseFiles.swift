@@ -3,14 +3,19 @@
 public struct CaseFiles: Sendable {
     /// A row or file that is no case, and why.
     public struct Refusal: Sendable, Equatable {
+        /// `manifest:line`, or the file.
         public let source: String
+        /// What is wrong, in words.
         public let reason: String
     }
 
     /// In the order of the source.
     public private(set) var cases: [CaseInput] = []
+    /// The rows and files that are no case.
     public private(set) var refused: [Refusal] = []
 
+    /// Reads the cases of a folder or manifest.
+    ///
     /// - Parameter source: a folder or a manifest.
     /// - Throws: `ArchiveError` with `.notFound`, `.badRequest` or `.io` when the source as a whole cannot be read.
     public init(source: String) throws {

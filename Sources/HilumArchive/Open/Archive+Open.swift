@@ -75,7 +75,9 @@ extension Archive {
             (try store.text(transaction, .model), try store.integer(transaction, .dimension))
         }
         if let model, let dimension {
-            guard (1...65_536).contains(dimension) else { throw store.damaged("the dimension is \(dimension)") }
+            guard (1...ArchiveLimits.dimension).contains(dimension) else {
+                throw store.damaged("the dimension is \(dimension)")
+            }
             guard let embedder, embedder.modelID != model || embedder.dimension != dimension else {
                 return (model, dimension)
             }

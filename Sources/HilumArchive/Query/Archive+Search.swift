@@ -53,23 +53,14 @@ extension Archive {
         }
     }
 
-    /// The ids nearest to a vector among the vectors of one kind, the best first.
-    public func searchVectors(
-        _ vector: [Float], kind: VectorKind, k: Int, ef: Int? = nil, isExact: Bool = false
-    ) throws -> [(id: String, score: Float)] {
-        var request = SearchRequest(.vector(vector))
-        request.k = k
-        request.ef = ef
-        request.isExact = isExact
-        request.target = kind == .image ? .image : .report
-        return try search(request).hits.map { ($0.id, $0.score) }
-    }
+    /// The breadth of a graph search for `k` hits that asks for none.
+    static func standardEf(k: Int) -> Int { max(64, 2 * k) }
 
     /// The request with ef, or the exact scan, as its recall asks for; and the recall to be expected.
     private func choosingWidth(
         _ request: SearchRequest
     ) throws(ArchiveError) -> (request: SearchRequest, ef: Int, expectedRecall: Double?) {
-        let standard = max(request.ef ?? max(64, 2 * request.k), request.k)
+        let standard = max(request.ef ?? Self.standardEf(k: request.k), request.k)
         guard let wanted = request.recall else { return (request, standard, nil) }
         guard wanted > 0, wanted <= 1 else { throw ArchiveError(.badRequest, "recall must be above 0, up to 1") }
         guard request.ef == nil else {
@@ -77,7 +68,7 @@ extension Archive {
         }
         if request.isExact { return (request, standard, 1) }
         let choice = choice(for: wanted, k: request.k, request.target.kinds)
-        if let ef = choice.ef, ef <= 10 * ArchiveLimits.hitCount {
+        if let ef = choice.ef, ef <= ArchiveLimits.ef {
             return (request, max(ef, request.k), choice.expectedRecall)
         }
         var exact = request

@@ -49,10 +49,13 @@ extension Archive {
         /// `image` or `report`: vectors of a graph as its own queries, each one's own case left out. `report_to_image`: reports
         /// as queries for images.
         public var name: String
+        /// Vectors that were searched for.
         public var queries: Int
+        /// The share of the exact hits that the graph found.
         public var recall: Proportion
-        /// Mean of one search in the graph and of one exact scan, with as many at once as there are threads.
+        /// Mean of one search in the graph, with as many at once as there are threads.
         public var milliseconds: Double
+        /// Mean of one exact scan, in the same way.
         public var exactMilliseconds: Double
     }
 
@@ -73,7 +76,7 @@ extension Archive {
     ) throws -> [RecallCheck]? {
         try checkWidth(k: k, ef: ef)
         guard let graphs else { return [] }
-        let ef = max(ef ?? max(64, 2 * k), k)
+        let ef = max(ef ?? Self.standardEf(k: k), k)
         var checks: [RecallCheck] = []
         for (source, target, name) in Self.recallChecks {
             let numbers = recallSample(source, count, seed: seed)
@@ -128,8 +131,8 @@ extension Archive {
         guard k >= 1, k <= ArchiveLimits.hitCount else {
             throw ArchiveError(.limit, "k must be from 1 to \(ArchiveLimits.hitCount)")
         }
-        if let ef, ef < 1 || ef > 10 * ArchiveLimits.hitCount {
-            throw ArchiveError(.limit, "ef must be from 1 to \(10 * ArchiveLimits.hitCount)")
+        if let ef, ef < 1 || ef > ArchiveLimits.ef {
+            throw ArchiveError(.limit, "ef must be from 1 to \(ArchiveLimits.ef)")
         }
     }
 }

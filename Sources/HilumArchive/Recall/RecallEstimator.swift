@@ -19,7 +19,7 @@ public final class RecallEstimator: Sendable {
     /// The values of ef at which recall is measured, ascending.
     public static let measuredEfs = [16, 32, 64, 128, 256, 512]
     /// Nothing is concluded from fewer queries of a graph.
-    public static let leastSampleCount = 32
+    static let leastSampleCount = 32
     /// As many queries count as the mean holds at most.
     static let window = 512.0
     /// Vectors of each kind that wait to be measured.
@@ -124,6 +124,7 @@ public final class RecallEstimator: Sendable {
 
     // MARK: What is known
 
+    /// What is known about the graph of `kind`.
     public func estimate(_ kind: VectorKind) -> Estimate {
         shared.withLock { shared in
             guard let state = shared.states[kind] else { return Estimate() }
@@ -188,8 +189,11 @@ public final class RecallEstimator: Sendable {
 
 /// A mean of numbers from 0 to 1 with its interval of 95 %.
 public struct Proportion: Sendable, Codable, Equatable {
+    /// The mean.
     public var value: Double
+    /// The lower end of the interval.
     public var low: Double
+    /// The upper end of the interval.
     public var high: Double
 
     /// Wilson's interval over `count` numbers. It is meant for yes and no, which vary most, so for shares it is on the wide side.
