@@ -1,7 +1,17 @@
 import Foundation
 
-/// Benchmarks: `ann` speaks the contract of the side-by-side driver for nearest-neighbour indexes, `churn` changes one, `encode` and `train` that of
-/// `tools/bench-encoders`; `archive` measures what opening costs, `index` what reading and storing cost beside encoding, `explain` measures where heat maps point, and `plot` draws figures in JSON.
+/// The benchmarks. `--help` prints the usage of each.
+///
+/// | verb | what it measures or does |
+/// | --- | --- |
+/// | `ann` | one index, as `tools/bench-index` calls it |
+/// | `churn` | an index while vectors come and go |
+/// | `archive` | opening an archive: time to the first answer, and memory |
+/// | `index` | `hilum index` beside the encoder alone |
+/// | `encode`, `train` | the encoders and their training, as `tools/bench-encoders` calls them |
+/// | `contrast` | the products of a contrast, by OpenBLAS and by Hilum's kernels |
+/// | `explain` | where heat maps point |
+/// | `plot` | draws figures in JSON as line plots |
 @main
 struct HilumBench {
     static func main() {

@@ -8,25 +8,25 @@ import Synchronization
 /// One archive: a folder of cases with their vectors, which can be searched.
 ///
 ///     put ──► read, decode, embed (all cores) ──► one transaction ──► graphs and attributes in memory ──► return
-///     search ──► embed or fetch ──► filter to a set ──► image graph, report graph ──► best per case ──► records
+///     search ──► embed or fetch ──► filter to a set ──► image graph, report graph ──► best vector per case ──► records
 ///     open ──► checkpoint: sets, codes, links ──► changes since ──► the first answer; residuals and postings when wanted
 ///
-/// The truth is in LMDB (`Store`): cases, reports and vectors. Graphs and attributes are memory, which a checkpoint in the same store
-/// brings back; without one they are made again.
+/// The truth is in LMDB (`Store`): cases, reports and vectors. Graphs and attributes are in memory. A checkpoint in the same store brings
+/// them back when the archive opens; without one they are made again from the truth.
 ///
 ///     ARCHIVE/data.mdb, lock.mdb   the store
 ///     ARCHIVE/writer.lock          held by the one process that writes
-///     ARCHIVE/model/               the model's files, so that an archive is whole by itself
+///     ARCHIVE/model/               a copy of the model, so that an archive is complete
 ///     ARCHIVE/images/<aa>/<hash>   images that came as bytes
 ///
 /// | folder | what |
 /// | --- | --- |
-/// | `Store/` | tables, keys and bytes on disk; metadata turned round for filters |
+/// | `Store/` | tables, keys and bytes on disk; the cases by metadata value, for filters |
 /// | `Open/` | opening, checkpoints, the upgrade of older formats |
 /// | `Ingest/` | sources and manifests, reading and embedding cases, put and delete |
 /// | `Query/` | search, filters, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
-/// | `Check/` | the proof that all of it agrees |
+/// | `Check/` | the check that store, vectors and graphs agree |
 ///
 /// Thread rule: any thread may call anything; writes take turns, searches do not wait for them.
 public final class Archive: @unchecked Sendable {
@@ -170,8 +170,9 @@ public final class Archive: @unchecked Sendable {
 
     /// Opens the archive at `path`: reads codes and links of the checkpoint and links what is newer.
     ///
-    /// Every page and every value is checked when it is first read, not before; `check` reads all of them. An archive of an older format
-    /// is brought to the present one first, which takes the rights of a writer.
+    /// Every page and every value is checked when it is read; `check` reads all of them. An archive of an older format is upgraded first,
+    /// also when it is opened for reading, which needs the right to write. The first change waits for a walk over all pages, which begins
+    /// here in the background.
     ///
     /// - Parameter embedder: encodes texts and images. Without one, only searches by id and by vector are possible, and
     ///   nothing can be put.

@@ -15,7 +15,7 @@ public enum Query: Sendable, Equatable {
 
 /// What a search is to find.
 public enum SearchTarget: String, Sendable, CaseIterable, Codable {
-    /// Cases, by the better of image and report.
+    /// Cases, by the best of their images and their report.
     case `case`
     case image, report
 

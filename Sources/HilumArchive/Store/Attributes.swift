@@ -1,7 +1,7 @@
 import HilumCore
 import HilumIndex
 
-/// The metadata of all cases in memory, turned round for filters: key → value → the numbers of the cases that have it.
+/// The metadata of all cases in memory, as an inverted index for filters: key → value → the numbers of the cases that have it.
 ///
 /// A case's number is also the item of its report and of its first image; further images have the numbers behind it.
 ///

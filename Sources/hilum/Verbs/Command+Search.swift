@@ -19,7 +19,9 @@ extension Command {
             .value("image", "FILE", "an image, PNG or JPEG ('-' reads standard input)", letter: "i"),
             .value("id", "ID", "a stored case"),
             .value("count", "K", "how many hits (default 10)", letter: "k"),
-            .value("target", "WHAT", "case, image or report: what is compared (default case, the better of both)"),
+            .value(
+                "target", "WHAT",
+                "case, image or report: what is compared (default case, the best of its images and report)"),
             .value(
                 "where", "FILTERS",
                 "only cases that match all of these: view=PA finding=effusion,normal date=2019-01..2019-06 site!=B"),
