@@ -116,8 +116,11 @@ struct ArchiveBench {
         let program = CommandLine.arguments[0]
         func opened(isCold: Bool) throws -> Opened {
             if isCold { try Self.evict(path) }
-            let line = try Self.output(of: program, arguments)
-            return try JSONDecoder().decode(Opened.self, from: Data(line.utf8))
+            var line = ""
+            let wall = try Self.milliseconds { line = try Self.output(of: program, arguments) }
+            var opened = try JSONDecoder().decode(Opened.self, from: Data(line.utf8))
+            opened.processMilliseconds = wall
+            return opened
         }
         _ = try opened(isCold: false)
         let warm = try (0..<rounds).map { _ in try opened(isCold: false) }.sorted { $0.milliseconds < $1.milliseconds }
@@ -141,7 +144,10 @@ struct ArchiveBench {
         let stats = try (0..<rounds).map { _ in
             try Self.milliseconds { _ = try Self.output(of: hilum, ["stats", path]) }
         }
-        figure("\(name): hilum stats, ms", stats.sorted()[rounds / 2], atMost: median.milliseconds + Self.statsTarget)
+        // Both are processes from their start to their end.
+        let process = warm.map(\.processMilliseconds).sorted()[rounds / 2]
+        figure("\(name): a process that opens and answers, ms", process, atMost: nil)
+        figure("\(name): hilum stats, ms", stats.sorted()[rounds / 2], atMost: process + Self.statsTarget)
         let search = try (0..<rounds).map { _ in
             try Self.milliseconds {
                 _ = try Self.output(of: hilum, ["search", path, "--text", "left pleural effusion", "--json"])
@@ -157,6 +163,8 @@ struct ArchiveBench {
         /// Of the process, and of it before it opened anything.
         var peakBytes: Int
         var baseBytes = 0
+        /// From start to end of the process; set by whoever started it.
+        var processMilliseconds = 0.0
         var codeBytes: Int
         var linkBytes: Int
     }

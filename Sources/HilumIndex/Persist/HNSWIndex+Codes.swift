@@ -149,6 +149,8 @@ extension HNSWIndex {
             dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer,
             keepsResiduals: residuals != nil, fetchesResiduals: true, kernelSet: nil)
         isTableFilled = false
+        let preparation = prepareSlots(header.slotCount)
+        defer { preparation.wait() }
         try withoutActuallyEscaping(links) { links in
             var piece = 0
             var checksum: UInt32 = 0
