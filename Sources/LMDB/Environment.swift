@@ -44,8 +44,8 @@ public final class Environment: @unchecked Sendable {
         public var mapSizeInBytes = 64 << 20
         /// Read transactions at once, of all processes together.
         public var maxReaders = 512
-        /// Whether a page that is touched through the map brings others with it. Off, nothing is read that was not asked for; what is
-        /// read in order should then come by a `PageFetcher`.
+        /// Whether the system may read ahead when a page of the map is touched. Without it, only touched pages are read; use a
+        /// `PageFetcher` for what is read in order.
         public var readsAround = true
 
         /// The defaults for `mode`.
@@ -73,7 +73,7 @@ public final class Environment: @unchecked Sendable {
 
     /// Opens the environment in the folder `path` with `tables`; a writing mode makes the tables that are missing, at the first write.
     ///
-    /// No page but the two first ones is read.
+    /// Only the first two pages are read.
     ///
     /// - Throws: `LMDBError`: `.notFound`, `.exists`, `.alreadyOpen`, `.damaged`, or what the system says.
     public init(path: String, tables names: [String], options: Options) throws {
@@ -296,8 +296,8 @@ public final class Environment: @unchecked Sendable {
 
     // MARK: Verification
 
-    /// Begins the walk over all pages that the first write waits for, on a thread of its own. Does nothing when it was begun before, or
-    /// when nothing will be written.
+    /// Begins the walk over all pages that the first write waits for, on a thread of its own. Does nothing if the walk was begun before,
+    /// or if the environment is open for reading only.
     public func startVerification() {
         gate.enter()
         defer { gate.leave() }

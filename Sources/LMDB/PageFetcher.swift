@@ -2,8 +2,8 @@ import Foundation
 
 /// Copies of values, read from the file in large pieces instead of through the map; for values with checksums of their own.
 ///
-/// A page that is touched through the map is fetched alone, or with neighbours that nobody may want, and entered into the map; plain
-/// reads of the same bytes come several times faster, for the system takes large pages for them and reads on by itself.
+/// A page fault in the map fetches one page, or megabytes that nobody asked for, and the kernel must enter each page into the map. Plain
+/// reads of the same bytes are several times as fast, because the system uses large pages for them and reads ahead.
 ///
 /// Thread rule: one thread at a time.
 public final class PageFetcher {
@@ -17,6 +17,8 @@ public final class PageFetcher {
     private var ranges: [(addresses: Range<Int>, place: Int)] = []
     private var copy = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
+    /// A fetcher for the values of `environment`.
+    ///
     /// - Throws: `.closed`.
     public init(_ environment: Environment) throws { map = try environment.pageMap() }
 

@@ -2,8 +2,8 @@ import Foundation
 
 /// The file of an environment as memory, for reading; apart from LMDB's own map.
 ///
-/// The map is longer than the file, so that it need not move when the file grows. What lies beyond the end of the file must not be
-/// touched: `TreeReader` compares every page number with the file's size first.
+/// The map is longer than the file, so it need not move when the file grows. Nothing beyond the end of the file may be touched:
+/// `TreeReader` compares every page number with the file's size first.
 ///
 /// Thread rule: reading from any thread; `cover` while nobody reads (the environment's gate sees to that).
 final class PageMap: @unchecked Sendable {
@@ -49,7 +49,7 @@ final class PageMap: @unchecked Sendable {
         (base, byteCount) = mapped
     }
 
-    /// Gives the pages back that were read through the map; they come again when they are touched.
+    /// Releases the pages that were read through the map; they are read again when they are touched.
     func release() {
         // Safety: nothing is ever written through the map, so nothing is lost.
         _ = madvise(UnsafeMutableRawPointer(mutating: base), byteCount, MADV_DONTNEED)
@@ -61,7 +61,7 @@ final class PageMap: @unchecked Sendable {
         return Int(status.st_size)
     }
 
-    /// Maps `wanted` bytes, or `least` where a limit on address space forbids so many.
+    /// Maps `wanted` bytes, or only `least` where a limit on address space forbids that.
     private static func map(
         _ descriptor: Int32, _ wanted: Int, _ least: Int, _ readsAround: Bool, _ path: String
     ) throws -> (UnsafeRawPointer, Int) {

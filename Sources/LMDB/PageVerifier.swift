@@ -1,11 +1,10 @@
 import Foundation
 
 /// A walk over all trees of one snapshot that trusts nothing: every page number, offset, length, order and count is
-/// checked before it is used, and pages are read with `pread` alone.
+/// checked before it is used, and pages are read with `pread` only.
 ///
-/// It finds what ends a process inside of LMDB (a truncated file: SIGBUS; a zeroed page: SIGABRT) and what LMDB does not
-/// look for at all (two pages swapped). What it cannot see is a wrong byte inside of a key or a value: that is for checksums in the
-/// values (over the key too), which `visit` can test.
+/// It finds what would end a process inside LMDB (a truncated file: SIGBUS; a zeroed page: SIGABRT) and what LMDB does not look for
+/// (two swapped pages). It cannot see a wrong byte inside a key or a value; `visit` can test checksums that cover both.
 public struct PageVerifier {
     /// What a walk found.
     public struct Report: Sendable {

@@ -26,10 +26,10 @@ public protocol Transaction: ~Copyable {
     /// The number of entries.
     func count(_ table: Table) throws -> Int
 
-    /// Calls `body` with the two entries between which a missing key would stand, as far as they are there; not in a writing transaction,
-    /// before which everything was verified.
+    /// Calls `body` with the two entries between which a missing key would stand, if they exist. Does nothing in a writing transaction,
+    /// because everything was verified before it.
     ///
-    /// A checksum over key and value tells there whether one of them is the key that is looked for, with a bit flipped.
+    /// A checksum over key and value tells whether one of them is the wanted key with a flipped bit.
     /// - Throws: `.damaged` when the order of the keys leaves open whether the key is missing; what `body` throws.
     func withNeighbours(
         _ table: Table, of key: UnsafeRawBufferPointer,

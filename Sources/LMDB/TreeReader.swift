@@ -2,13 +2,13 @@ import Foundation
 
 /// The trees of one snapshot, read through `PageMap`; every page is checked each time it is read.
 ///
-/// LMDB trusts its pages: a page that is missing, zeroed or swapped ends the process by a signal, or hides entries without a word. Here a
-/// page number is compared with the file's size before it is touched, a page must bear its own number and kind, its nodes must lie
-/// inside of it, and keys must rise. So damage is `LMDBError.damaged`.
+/// LMDB trusts its pages: a page that is missing, zeroed or swapped ends the process with a signal, or silently hides entries. Here a page
+/// number is compared with the file's size before the page is touched. A page must carry its own number and kind, its nodes must lie
+/// inside it, and its keys must rise. So damage becomes `LMDBError.damaged`.
 ///
-/// "There is no such key" is only said when the neighbours say so too: keys of the leaf rise, the last key before it and the first key
-/// behind it enclose the wanted one. What values hold is not checked; that is for checksums of the caller, and `neighbours` lets him
-/// test those of the two entries between which a missing key would stand.
+/// A key counts as missing only if its neighbours confirm it: the keys of the leaf rise, and the last key before it and the first key
+/// after it enclose it. The content of values is not checked here; callers use checksums for that. `neighbours` lets them test the
+/// checksums of the two entries between which a missing key would stand.
 ///
 /// Thread rule: a value; good as long as the read transaction that pins the snapshot.
 struct TreeReader {

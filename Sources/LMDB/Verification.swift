@@ -1,6 +1,6 @@
 import Foundation
 
-/// A walk over all pages on a thread of its own, and what came of it.
+/// A walk over all pages on a thread of its own, and its result.
 ///
 /// Thread rule: any thread.
 final class Verification: @unchecked Sendable {

@@ -4,8 +4,8 @@ import HilumIndex
 import LMDB
 
 extension Archive {
-    /// Walks every page of the store at `path` and checks every checksum, without trusting any of it: plain reads only, no
-    /// memory map, so that damage is found in words and cannot end the process. The archive must not be open in this process.
+    /// Walks every page of the store at `path` and checks every checksum. It uses plain reads only and no memory map, so damage gives
+    /// findings and cannot end the process. The archive must not be open in this process.
     ///
     /// - Returns: the findings; empty `findings` mean that the archive can be opened.
     static func verifyPages(_ path: String) throws -> CheckReport {
@@ -49,7 +49,7 @@ extension Archive {
         Seal.isIntact(table, key, value) ? nil : "an entry has a wrong checksum"
     }
 
-    /// Proves that records, ids, vectors, images and graphs agree; lists what does not, and changes nothing.
+    /// Checks that records, ids, vectors, images and graphs agree; lists what does not, and changes nothing.
     ///
     /// Without `deep`: records, ids, reports, vectors (present exactly where the case says, unit length, dimension) and journal.
     /// Deep: also every page of the store, the graphs against themselves and against the vectors, and the bytes of kept images; and, as

@@ -12,7 +12,7 @@ private struct Change: Sendable {
     var imageVectors: [[Float]] = []
     var reportVector: [Float]?
 
-    /// The items that `kind` has to do with, old and new.
+    /// The new items of `kind`.
     func newItems(_ kind: VectorKind) -> Range<UInt32> {
         guard let newNumber, newNumber != oldNumber, let newEntry else { return 0..<0 }
         return newEntry.items(kind, of: newNumber)
@@ -24,7 +24,7 @@ private struct Change: Sendable {
     }
 }
 
-/// What a transaction came to. The closure of a write may run twice (the map was full), so it builds a new one each time.
+/// The result of a transaction. The closure of a write may run twice (if the map was full), so it builds a new one each time.
 private struct Batch {
     var outcomes: [PutOutcome?] = []
     var changes: [Change] = []
@@ -48,7 +48,7 @@ private struct Batch {
 extension Archive {
     /// Stores prepared cases in one transaction, then makes them findable.
     ///
-    /// A case that was equal to a stored one when it was prepared, and is not now, is embedded and stored in a second round.
+    /// A case that equalled the stored one when it was prepared, and no longer does, is embedded and stored in a second round.
     func commit(_ prepared: [PreparedCase], threads: Int = 1) throws -> [PutOutcome] {
         var outcomes = try commitOnce(prepared)
         let open = outcomes.indices.filter { outcomes[$0] == nil }
@@ -103,7 +103,7 @@ extension Archive {
         if let failure = failures.compactMap(\.self).first { throw failure }
     }
 
-    /// Removes the case `id` with its vectors; false when there is none. It is gone from disk's tables when this returns.
+    /// Removes the case `id` with its vectors; false when there is none. The removal is on disk when this returns.
     ///
     /// - Throws: `.readOnly`, `.io`.
     public func delete(id: String) throws -> Bool {
@@ -218,7 +218,7 @@ extension Archive {
         batch.deletions += 1
     }
 
-    /// Tells the next opening of a change that it would not see otherwise.
+    /// Records a change of a case in the checkpoint for the next opening, which reads newer cases only.
     private func note(
         _ transaction: borrowing WriteTransaction, _ change: CaseChange, into batch: inout Batch
     ) throws {

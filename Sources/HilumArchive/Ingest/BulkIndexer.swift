@@ -9,7 +9,7 @@ public struct IndexSummary: Sendable, Codable, Equatable {
     public struct Refusal: Sendable, Codable, Equatable {
         /// `manifest:line`, or the file.
         public var source: String
-        /// What is wrong, in words.
+        /// What is wrong.
         public var reason: String
     }
 
@@ -37,8 +37,8 @@ public struct IndexSummary: Sendable, Codable, Equatable {
 ///     scan ──► journal: done already? ──► CasePreparer: read, decode, embed (all threads) ──► 64 cases: one transaction ──► links
 ///                                         goes on while the last batch is written
 ///
-/// What the journal knows and whose files have their old size and time is neither read nor decoded. A run that is killed is
-/// taken up by calling it again: a case and its journal entry are one transaction.
+/// A source that is in the journal and whose files have the same size and time is neither read nor decoded. A run that was killed is
+/// continued by calling it again, because a case and its journal entry are one transaction.
 /// Thread rule: one run at a time.
 public struct BulkIndexer {
     private let archive: Archive
@@ -46,6 +46,8 @@ public struct BulkIndexer {
     /// Stores into `archive`, which is open for writing and has an embedder.
     public init(archive: Archive) { self.archive = archive }
 
+    /// Stores what the sources hold and the archive lacks, then writes a checkpoint.
+    ///
     /// - Parameters:
     ///   - sources: folders, manifests or single files.
     ///   - manifest: one more manifest.

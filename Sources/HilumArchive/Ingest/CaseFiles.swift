@@ -1,11 +1,11 @@
-/// The cases of a folder or manifest, read the way `BulkIndexer` reads them, for who needs them without an archive
-/// (evaluation, training, embedding). Images are named, not read.
+/// The cases of a folder or manifest, read as `BulkIndexer` reads them, for evaluation, training and embedding without an archive.
+/// Images are named, not read.
 public struct CaseFiles: Sendable {
     /// A row or file that is no case, and why.
     public struct Refusal: Sendable, Equatable {
         /// `manifest:line`, or the file.
         public let source: String
-        /// What is wrong, in words.
+        /// What is wrong.
         public let reason: String
     }
 

@@ -7,7 +7,7 @@ import LMDB
 extension Archive {
     // MARK: Opening
 
-    /// Opens the store at `path`, brings an older format to the present one, and reads what searches need.
+    /// Opens the store at `path`, upgrades an older format, and reads what searches need.
     static func open(
         _ path: String, shownAs name: String, mode: Mode, embedder: (any Embedder)?, options: Options
     ) throws -> Opened {
@@ -98,7 +98,7 @@ extension Archive {
 
     // MARK: Postings
 
-    /// Reads the tables of postings that a filter with these keys needs, unless they are in memory.
+    /// Reads the metadata tables that a filter with these keys needs, unless they are in memory.
     func loadPostings(_ names: some Collection<String>) throws {
         // A checkpoint that is written meanwhile takes the table's place; then it is in memory.
         for _ in 0..<4 {
@@ -112,7 +112,7 @@ extension Archive {
         throw ArchiveError(.io, "\(path): the filters could not be read; try again")
     }
 
-    /// Nil when the table is not there any more, because another process wrote a newer checkpoint, or cannot be used.
+    /// A table of the checkpoint; nil when it is gone because another process wrote a newer checkpoint, or when it cannot be used.
     private func storedPostings(_ location: Postings.Location) throws -> PostingBlob? {
         do {
             return try store.environment.read { transaction in
@@ -173,7 +173,7 @@ extension Archive {
         }
     }
 
-    /// Gives graphs that have grown large enough codes, and codes that have seen a quarter of the vectors a new quantiser.
+    /// Gives codes to graphs that have grown large enough, and a new quantiser to those that have grown fourfold since the last one.
     private func fitCodes() throws {
         for kind in VectorKind.allCases {
             guard let graph = graphs?[kind], graph.needsFitting(least: options.vectorsForCodes) else { continue }

@@ -2,13 +2,13 @@ import HilumCore
 import HilumIndex
 import LMDB
 
-/// Writing checkpoints: what searches need in memory, so that the next start reads it instead of making it again.
+/// Writes checkpoints: what searches need in memory, so that the next start reads it instead of making it again.
 ///
 ///     1  links, changed pieces of codes and residuals, changed postings, under a new epoch      several transactions
 ///     2  the head that names them, and no changes since                                         one transaction
-///     3  pieces that the new head does not name go                                              several transactions
+///     3  the removal of pieces that the new head does not name                                  several transactions
 ///
-/// A stop before 2 leaves the old checkpoint valid, a stop before 3 some pieces that the next checkpoint removes.
+/// A crash before 2 leaves the old checkpoint valid. A crash before 3 leaves pieces that the next checkpoint removes.
 ///
 /// Thread rule: the one writer.
 package struct Checkpoint {
@@ -29,9 +29,9 @@ package struct Checkpoint {
 
     /// - Parameters:
     ///   - watermark: cases below it are in graphs and attributes.
-    ///   - attributes: as they are; their tables are loaded.
-    ///   - alsoWrite: joins the transaction that makes the checkpoint valid.
-    /// - Returns: the head, and the postings that were written, to be noted in the attributes.
+    ///   - attributes: the present ones, with the tables that changed loaded.
+    ///   - alsoWrite: runs in the transaction that makes the checkpoint valid.
+    /// - Returns: the head, and the tables that were written, which the caller notes in the attributes.
     func write(
         _ graphs: [VectorKind: StoredGraph], _ attributes: Attributes, watermark: UInt32, old: CheckpointHead?,
         alsoWrite: (borrowing WriteTransaction) throws -> Void = { _ in }
@@ -58,7 +58,7 @@ package struct Checkpoint {
         _ = try write(graphs, Attributes(), watermark: watermark, old: store.environment.read { try head($0) })
     }
 
-    /// The highest epoch of any piece, so that no piece of a lost checkpoint can pass for a new one.
+    /// The highest epoch of any piece, so that a piece of a lost checkpoint is never taken for a new one.
     private func lastEpoch() throws -> UInt32 {
         try store.environment.read { transaction in
             var last: UInt32 = 0

@@ -4,16 +4,18 @@ import LMDB
 
 /// Brings an archive of format 1 to the present one, in place.
 ///
-/// Format 1 kept links alone, in two slots a graph, and read all vectors and all cases at each start. What changes is the checkpoint and
-/// the number of the format, in one transaction: a stop before it leaves format 1, and nothing has to be done after it. Entries of cases
-/// keep their layout until they are written again.
+/// Format 1 stored links only, in two slots per graph, and read all vectors and all cases at each start. The upgrade writes a checkpoint,
+/// and one transaction makes it valid together with the new number of the format. A crash before that leaves format 1; nothing is left
+/// to do after it. Entries of cases keep their layout until they are written again.
 ///
 /// Thread rule: the one writer.
 struct FormatUpgrade {
     let store: Store
     let options: Archive.Options
 
-    /// - Throws: `.damaged`, `.io`; the archive is as before then.
+    /// Upgrades the archive.
+    ///
+    /// - Throws: `.damaged`, `.io`; the archive is then as it was before.
     func run() throws {
         Log.info("upgrading the archive to format \(Store.formatVersion)")
         let opening = try store.environment.read { transaction in
@@ -57,8 +59,7 @@ struct FormatUpgrade {
 
     private typealias State = (graphs: Graphs?, attributes: Attributes, progress: Archive.Counters, keys: [UInt64])
 
-    /// Graphs and attributes as they are made without a checkpoint of this format, the graphs from the old links where these are sound;
-    /// and the keys of all pieces of the old format.
+    /// Graphs, from the old links where those are sound, and attributes; and the keys of all pieces of the old format.
     private func load(_ opening: Opening) throws -> State {
         var keys: [UInt64] = []
         var links: [VectorKind: [UInt8]] = [:]

@@ -32,21 +32,21 @@ final class Opened {
 
 /// Reads into memory what searches need.
 ///
-///     checkpoint ──► sets, codes and links ──► changes since: entries above the watermark, rows of `changes` ──► link what is new
-///         └─ none, or it cannot be used ──► every case and every vector, all links anew
+///     checkpoint ──► sets, codes and links ──► changes since: cases above the watermark, rows of `changes` ──► link new vectors
+///         └─ none, or unusable ──► every case and every vector, all links made again
 ///
-/// What this costs depends on codes and links, and on the changes since the checkpoint; reports, words, images, vectors and the
-/// entries of older cases are not read.
+/// The cost depends on codes and links, and on the changes since the checkpoint. Reports, words, images, vectors and the entries of
+/// older cases are not read.
 struct Opening {
     let store: Store
     let options: Archive.Options
     let dimension: Int?
-    /// The generation that serves.
+    /// The generation that is searched.
     static let generation: UInt32 = 1
 
     private var shape: StoredGraph.Shape { StoredGraph.Shape(dimension: dimension ?? 0, metric: .cosine) }
 
-    /// What stands in memory after reading, before the newest vectors are linked.
+    /// What is in memory after reading, before the newest vectors are linked.
     struct State {
         var attributes = Attributes()
         var graphs: [VectorKind: StoredGraph] = [:]
@@ -55,7 +55,7 @@ struct Opening {
         var fresh: [VectorKind: FreshVectors] = [:]
     }
 
-    /// Reads the state of the archive; all of it from one snapshot.
+    /// Reads the state of the archive from one snapshot, and links the newest vectors.
     func load() throws -> Loaded {
         let state: State
         do {
@@ -69,9 +69,10 @@ struct Opening {
 
     typealias Loaded = (graphs: Graphs?, attributes: Attributes, progress: Archive.Counters)
 
-    /// The state as it is made without a checkpoint.
+    /// Makes the state without a checkpoint.
     ///
-    /// - Parameter links: of the graphs, as `HNSWIndex.serializeLinks`; what they lack is linked, and what is wrong is made again.
+    /// - Parameter links: of the graphs, as `HNSWIndex.serializeLinks` wrote them. Vectors that they lack are linked; unusable links are
+    ///   made again.
     func rebuild(links: [VectorKind: [UInt8]]) throws -> Loaded {
         try finish(store.environment.read { try rebuilt($0, links) })
     }
@@ -85,7 +86,7 @@ struct Opening {
         return (graphs, state.attributes, state.progress)
     }
 
-    /// Whether the checkpoint is at fault and not the cases: then everything can be made again.
+    /// Whether the fault is in the checkpoint and not in the cases, so that everything can be made again.
     private static func meansUnusable(_ error: any Error) -> Bool {
         error is CheckpointGone || error is IndexError || error is ByteReader.Malformed || error is CheckpointFault
     }
@@ -154,7 +155,7 @@ struct Opening {
 
     // MARK: Without a checkpoint
 
-    /// Everything from the cases and vectors themselves, graphs from `links` as far as these go.
+    /// Everything from cases and vectors, and graphs from `links` where these can be used.
     private func rebuilt(
         _ transaction: borrowing ReadTransaction, _ links: [VectorKind: [UInt8]]
     ) throws -> State {
@@ -192,7 +193,7 @@ struct Opening {
         return state
     }
 
-    /// The graph of some links; nil when they cannot be used.
+    /// A graph from its links; nil when they cannot be used.
     private func restored(
         _ links: [UInt8], _ vectors: FreshVectors, _ quantizer: ScalarQuantizer?, _ kind: VectorKind
     ) -> HNSWIndex? {
@@ -223,7 +224,7 @@ struct CheckpointFault: Error, CustomStringConvertible {
 
     init(_ description: String) { self.description = description }
 
-    /// Damage inside of the checkpoint's own tables can be mended by making it again.
+    /// Turns damage in the checkpoint's own tables into a fault of the checkpoint, which can be made again.
     static func rethrowing<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as ArchiveError {
             throw CheckpointFault(error.reason)
@@ -251,7 +252,7 @@ struct FreshVectors: Sendable {
         values += vector
     }
 
-    /// How these vectors become codes. Later ones may lie half as far out again.
+    /// A quantiser for these vectors, with room for later ones that lie half as far out again.
     var quantizer: ScalarQuantizer {
         values.withUnsafeBufferPointer {
             ScalarQuantizer(fitting: $0, dimension: dimension, reach: 1.5, allowsExact: false)

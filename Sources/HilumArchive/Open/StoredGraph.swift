@@ -4,11 +4,11 @@ import LMDB
 
 /// One graph of an archive and its place in the store: links, 8-bit codes, residuals and quantiser of the newest checkpoint.
 ///
-///     open ──► codes and links, in order and without going through the map ──► the first answer
-///                  └─► residuals stay in the store until a search, or a change, wants them
-///     save ──► all links, and those pieces of codes and residuals that changed, under the epoch of the new checkpoint
+///     open ──► codes and links, with plain reads in order ──► the first answer
+///                  └─► residuals stay in the store until a search or a change needs them
+///     save ──► all links, and the pieces of codes and residuals that changed, under the epoch of the new checkpoint
 ///
-/// A small graph has no codes; it is walked on the vectors themselves, which are read when it opens.
+/// A small graph has no codes. It is walked on the vectors, which are read when it opens.
 ///
 /// Thread rule: `save` by the one writer; the index has its own rule.
 package final class StoredGraph: @unchecked Sendable {
@@ -45,7 +45,7 @@ package final class StoredGraph: @unchecked Sendable {
         fittedCount = head.fittedCount
     }
 
-    /// Bytes of codes and of links; as the newest checkpoint has them.
+    /// Bytes of codes and of links in the newest checkpoint.
     package var codeAndLinkByteCounts: (codes: Int, links: Int) {
         let codes =
             index.precision == .i8 ? (0..<index.codePieceCount).reduce(0) { $0 + index.codePieceByteCount($1) } : 0
@@ -54,13 +54,13 @@ package final class StoredGraph: @unchecked Sendable {
 
     // MARK: Opening
 
-    /// What opening needs to know of a graph beside its head.
+    /// What opening needs to know of a graph besides its head.
     package struct Shape: Sendable {
         package var dimension: Int
         package var metric: Metric
-        /// Without codes.
+        /// The number format of the vectors in memory, for a graph without codes.
         package var precision: CodePrecision
-        /// Whether residuals are left out for good; hits are then ordered by codes, or by whoever has the vectors.
+        /// Whether residuals are never read; hits are then ordered by codes, or by a caller that has the vectors.
         package var isLean: Bool
 
         package init(dimension: Int, metric: Metric, precision: CodePrecision = .f32, isLean: Bool = false) {
@@ -73,10 +73,8 @@ package final class StoredGraph: @unchecked Sendable {
 
     /// Opens the graph of a checkpoint.
     ///
-    /// - Parameters:
-    ///   - vectors: calls its argument with the number and the vector of every item that the checkpoint may have; asked only where
-    ///     there are no codes.
-    ///   - isThere: whether an item is still to be found.
+    /// - Parameter isThere: whether an item of the checkpoint still exists; others are left out.
+    /// - Returns: nil when the checkpoint has no graph of this kind.
     /// - Throws: `CheckpointGone`, `.damaged`, `IndexError`.
     package static func open(
         _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ kind: VectorKind,
@@ -131,7 +129,7 @@ package final class StoredGraph: @unchecked Sendable {
             residuals: shape.isLean ? nil : residuals, isThere: isThere)
     }
 
-    /// The graph of some links on vectors from the store.
+    /// A graph from its links and the vectors in the store.
     static func restored(
         _ store: Store, _ transaction: borrowing ReadTransaction, _ links: [UInt8], _ kind: VectorKind,
         generation: UInt32, _ shape: Shape, quantizer: ScalarQuantizer? = nil, isThere: (UInt32) -> Bool
@@ -154,7 +152,7 @@ package final class StoredGraph: @unchecked Sendable {
 
     /// Writes what the store lacks of the graph under `epoch`, in transactions of about 16 MiB.
     ///
-    /// - Returns: the head that the new checkpoint must bear; `noteSaved` once it does.
+    /// - Returns: the head for the new checkpoint; call `noteSaved` once that is valid.
     func save(epoch: UInt32) throws -> GraphHead {
         var new = head ?? GraphHead()
         // Worth its time in a small graph, and where it is little beside the changes.
@@ -201,13 +199,13 @@ package final class StoredGraph: @unchecked Sendable {
 
     // MARK: Quantiser
 
-    /// Whether codes should be fitted anew: there are none and the graph has grown to `least` vectors, or it has grown to four times
-    /// what the quantiser has seen.
+    /// Whether the graph needs a new quantiser: it has none and at least `least` vectors, or four times as many vectors as its
+    /// quantiser was fitted to.
     func needsFitting(least: Int) -> Bool {
         index.precision == .i8 ? index.count >= 4 * max(fittedCount, 1) : index.count >= least
     }
 
-    /// The same graph on codes that are fitted to the present vectors; in no checkpoint yet. As the writer.
+    /// The same graph with codes from a quantiser that is fitted to the present vectors; in no checkpoint yet. As the writer.
     func fitted() throws -> StoredGraph {
         let links = index.serializeLinks()
         let shape = Shape(dimension: index.dimension, metric: index.metric)
@@ -223,12 +221,12 @@ package final class StoredGraph: @unchecked Sendable {
         return StoredGraph(graph, kind, in: store, generation: generation, fittedCount: index.count)
     }
 
-    /// Vectors that a quantiser is fitted to at most.
+    /// A quantiser is fitted to at most this many vectors.
     private static let fittingLimit = 1 << 16
 
-    /// A quantiser for the vectors of one kind. Later ones may lie half as far out again.
+    /// A quantiser for the vectors of one kind, with room for later vectors that lie half as far out again.
     ///
-    /// - Parameter count: how many vectors there are, about; of more than `fittingLimit` an even share is taken.
+    /// - Parameter count: about how many vectors there are; from more than `fittingLimit`, every nth is taken.
     static func quantizer(
         _ store: Store, _ transaction: borrowing ReadTransaction, _ kind: VectorKind, generation: UInt32,
         _ shape: Shape, count: Int

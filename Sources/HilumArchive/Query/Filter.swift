@@ -10,7 +10,7 @@ public struct Filter: Sendable, Equatable {
         case range(lower: String?, upper: String?)
     }
 
-    /// One condition: the case has a value under `key` that is one of `values`; negated: it has none such.
+    /// One condition: the case has one of `values` under `key`; negated: it has none of them.
     public struct Condition: Sendable, Equatable {
         /// `id`, `patient`, `modality`, `view`, `date`, `site`, `finding` (or `findings`) or any key of the metadata.
         public var key: String

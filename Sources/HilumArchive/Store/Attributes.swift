@@ -3,9 +3,9 @@ import HilumIndex
 
 /// The metadata of all cases in memory, as an inverted index for filters: key → value → the numbers of the cases that have it.
 ///
-/// A case's number is also the item of its report and of its first image; further images have the numbers behind it.
+/// A case's number is also the item of its report and of its first image; further images have the numbers after it.
 ///
-/// A list of numbers takes four bytes a case and value, however many values there are; a bitmap a value would not.
+/// Lists of numbers take four bytes per case and value, however many values there are; a bitmap per value would take far more.
 /// Thread rule: a value; `Archive` guards it.
 struct Attributes: Sendable {
     private(set) var keys: [String: Postings] = [:]
@@ -27,7 +27,7 @@ struct Attributes: Sendable {
         return number
     }
 
-    /// The items of `kind` of some cases.
+    /// The items of `kind` that belong to `cases`.
     func items(of cases: ItemSet, _ kind: VectorKind) -> ItemSet {
         var items = cases.intersection(with(kind))
         if kind == .image {

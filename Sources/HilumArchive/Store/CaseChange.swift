@@ -1,11 +1,11 @@
 import HilumCore
 
-/// A case of the checkpoint that was removed or got another entry since.
+/// A case of the checkpoint that was removed, or whose entry changed, since the checkpoint.
 ///
 ///     0 number (4) · 4 whether there is a new entry (1) · old entry (count, bytes) · new entry (count, bytes)
 ///
-/// It is written in the transaction of the change. Together with the cases above the watermark these rows are all that happened since
-/// the checkpoint, so opening need not look at any other case.
+/// It is written in the transaction of the change. These rows and the cases above the watermark are all that happened since the
+/// checkpoint, so opening reads no other case.
 struct CaseChange: Equatable {
     var number: UInt32
     var old: CaseEntry

@@ -1,6 +1,6 @@
 import HilumCore
 
-/// A case as it lies in the table `cases`, under its number:
+/// A case as the table `cases` stores it under its number:
 ///
 ///     0  layout of this entry (1)          currently 2
 ///     1  flags (1)                         2 report

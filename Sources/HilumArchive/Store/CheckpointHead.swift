@@ -1,18 +1,18 @@
 import HilumCore
 
-/// What a checkpoint says of one graph.
+/// What the head of a checkpoint says about one graph.
 ///
 ///     0 flags (1): 1 codes of 8 bits · vectors when the quantiser was fitted (4) · bytes of the links (8) · quantiser (count, bytes)
 ///     epochs of the pieces of codes (count, 4 each) · epochs of the pieces of residuals (count, 4 each)
 package struct GraphHead: Sendable, Equatable {
-    /// Walked on 8-bit codes; false: on the vectors themselves, which are read when the archive opens.
+    /// Whether the graph is walked on 8-bit codes; otherwise on the vectors, which are read when the archive opens.
     var hasCodes = false
     /// Vectors that the quantiser was fitted to.
     var fittedCount = 0
     var linkByteCount = 0
     /// As `ScalarQuantizer.encoded`; empty without codes.
     var quantizer: [UInt8] = []
-    /// The epoch that each piece was written in.
+    /// The epoch in which each piece was written.
     var codeEpochs: [UInt32] = []
     var residualEpochs: [UInt32] = []
 
@@ -51,8 +51,7 @@ package struct GraphHead: Sendable, Equatable {
     }
 }
 
-/// A checkpoint: what searches need in memory, as it was when all cases below the watermark were in it. Entry `checkpoint.G` of the
-/// table `meta`, where G is the generation.
+/// The head of a checkpoint, which makes it valid: entry `checkpoint.G` of the table `meta`, where G is the generation.
 ///
 ///     0 layout (1), currently 1 · epoch (4) · watermark (4) · bytes of the sets (8) · bytes of the directory of postings (8)
 ///     · count of graphs (1), each: 0 image, 1 report (1), `GraphHead`

@@ -1,4 +1,4 @@
-/// What a piece of a checkpoint belongs to; the number stands in its key.
+/// What a piece of a checkpoint belongs to; the raw value is part of its key.
 enum PieceRole: UInt8, CaseIterable {
     case imageLinks = 1
     case imageCodes, imageResiduals
@@ -12,9 +12,9 @@ enum PieceRole: UInt8, CaseIterable {
 
 /// The key of a piece in the table `graphs`: generation − 1 (16 bits), role (4), number of the piece (20), epoch (24).
 ///
-/// The epoch is that of the checkpoint which wrote the piece. A checkpoint writes what changed under its own epoch and leaves the pieces
-/// of the one before alone until it is valid itself; so a stop at any moment leaves one whole checkpoint, and a reader with an older one
-/// finds its pieces or none, never others.
+/// The epoch is that of the checkpoint that wrote the piece. A checkpoint writes what changed under its own epoch, and removes pieces of
+/// the one before only after it has become valid. So a crash at any moment leaves one whole checkpoint, and a reader that opened an older
+/// one finds its own pieces or none.
 struct PieceKey: Hashable {
     static let pieceLimit = 1 << 20
     static let epochLimit: UInt32 = 1 << 24

@@ -1,7 +1,7 @@
 import HilumCore
 import LMDB
 
-/// Reads pieces of a checkpoint in order, several at a time and without going through the map.
+/// Reads pieces of a checkpoint in order, several at a time, with plain reads.
 ///
 /// Thread rule: one thread at a time.
 final class PieceReader {
@@ -62,5 +62,5 @@ final class PieceReader {
     }
 }
 
-/// A piece of the checkpoint is not there (any more).
+/// A piece of the checkpoint is missing; a newer checkpoint may have replaced it.
 struct CheckpointGone: Error {}

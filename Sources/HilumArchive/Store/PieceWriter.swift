@@ -41,7 +41,7 @@ final class PieceWriter {
         }
     }
 
-    /// Writes what waits.
+    /// Writes the pieces that were collected.
     func flush() throws {
         guard !waiting.isEmpty else { return }
         try store.environment.write { transaction in

@@ -1,6 +1,6 @@
 import HilumCore
 
-/// The cases by their values of one metadata key, as bytes that are searched without being taken apart.
+/// The cases by their values of one metadata key, in the bytes of the store, which are searched without decoding.
 ///
 ///     count of values (4) · count + 1 × { end of the text before (4), postings before (4) } · texts, ascending by their bytes
 ///     · postings: numbers of cases (4 each), ascending within a value
@@ -87,7 +87,7 @@ struct PostingBlob: Sendable, Equatable {
         return (start..<(start + numberCount(index))).map { Self.word(bytes, postingStart + 4 * $0) }
     }
 
-    /// The place of a value; nil when it is not there. Complexity: O(log n).
+    /// The index of a value; nil when no case has it. Complexity: O(log n).
     func index(of value: String) -> Int? {
         let wanted = Array(value.utf8)
         var low = 0

@@ -1,7 +1,7 @@
 /// The cases by their values of one metadata key: what the checkpoint has, and what changed since.
 ///
-/// The table of the checkpoint is read when a filter first asks for the key; changes are kept apart until the next checkpoint merges
-/// them, so that nobody has to read it for a change.
+/// The table of the checkpoint is read when a filter first asks for the key. Changes are kept apart until the next checkpoint merges
+/// them, so a change does not read the table.
 ///
 /// Thread rule: a value; `Attributes` owns it.
 struct Postings: Sendable {
@@ -32,7 +32,7 @@ struct Postings: Sendable {
 
     var isLoaded: Bool { if case .loaded = base { true } else { false } }
 
-    /// Whether the newest checkpoint lacks something of it.
+    /// Whether anything changed since the newest checkpoint.
     var isChanged: Bool { location == nil || !added.isEmpty || !removed.isEmpty }
 
     private var blob: PostingBlob {
@@ -121,7 +121,7 @@ struct Postings: Sendable {
 
     // MARK: Base
 
-    /// Takes the table that was read from `location`; not if another checkpoint has come meanwhile.
+    /// Takes the table that was read from `location`, unless a newer checkpoint has replaced it meanwhile.
     mutating func load(_ blob: PostingBlob, from location: Location) {
         guard case .stored(location) = base else { return }
         base = .loaded(blob)

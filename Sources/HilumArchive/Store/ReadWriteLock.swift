@@ -1,6 +1,6 @@
 import Foundation
 
-/// Many readers or one writer, for state that is short to read.
+/// Many readers or one writer, for state that is read quickly.
 ///
 /// Thread rule: any thread; not recursive.
 final class ReadWriteLock<State>: @unchecked Sendable {

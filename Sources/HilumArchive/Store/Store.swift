@@ -1,7 +1,7 @@
 import HilumCore
 import LMDB
 
-/// The tables of an archive in its LMDB environment, and what stands in them.
+/// The tables of an archive in its LMDB environment, and what they hold.
 ///
 /// | table | key | value, after the checksum of `Seal` |
 /// | --- | --- | --- |
@@ -16,9 +16,9 @@ import LMDB
 /// | `images` | SHA-256 | how many cases use the kept image (4) |
 /// | `words` | | empty in this release; room for the words of reports |
 ///
-/// A vector of 512 floats would fill an overflow page of 4 KiB by half; in parts of 512 bytes seven fill a leaf page.
-/// Numbers only rise and are never used again, so new entries are appended and pages are full. A case of several images takes several
-/// numbers, and the numbers behind its own are the items of its further images.
+/// Vectors are stored in parts of 512 bytes, of which seven fill a leaf page; a whole vector of 512 floats would leave half of an
+/// overflow page of 4 KiB empty. Numbers only grow and are never used again, so new entries are appended and pages are full. A case of
+/// several images takes several numbers: those after its own are the items of its further images.
 package final class Store: Sendable {
     enum Name: String, CaseIterable {
         case meta, cases, ids, reports
@@ -55,7 +55,8 @@ package final class Store: Sendable {
 
     /// Calls `body` with the payload under `key`; nil when there is none.
     ///
-    /// - Throws: `.damaged` when the checksum is wrong, also that of an entry that may be the missing one under a damaged key.
+    /// - Throws: `.damaged` for a wrong checksum. When there is no such key, the entries before and after are tested too: one of them
+    ///   may be the wanted one with a damaged key.
     func get<Result>(
         _ transaction: borrowing some (Transaction & ~Copyable), _ name: Name, _ key: some TableKey,
         _ body: (UnsafeRawBufferPointer) throws -> Result
@@ -69,7 +70,7 @@ package final class Store: Sendable {
         }
     }
 
-    /// The payload of a value that was read in another way.
+    /// The payload of a value that the caller has read.
     func checkedPayload(
         _ name: Name, _ key: some TableKey, _ value: UnsafeRawBufferPointer
     ) throws -> UnsafeRawBufferPointer {

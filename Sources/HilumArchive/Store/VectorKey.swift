@@ -1,6 +1,6 @@
 /// The key of a vector: generation − 1 (16 bits), item (32), part (16).
 ///
-/// So a re-embedding writes its vectors behind those that serve, and the keys of generation 1 are those of format 1.
+/// So the vectors of another model can be written after those that are searched, and keys of generation 1 equal those of format 1.
 package struct VectorKey: Sendable, Equatable {
     package let generation: UInt32
     package let item: UInt32

@@ -2,11 +2,11 @@ import Foundation
 
 /// The right to write to an archive: a lock on `ARCHIVE/writer.lock`, which also names the process that holds it.
 ///
-/// The kernel lets go of it when the process ends, however that happens. Thread rule: one owner.
+/// The kernel releases it when the process ends, however that happens. Thread rule: one owner.
 struct WriterLock: ~Copyable {
     private let descriptor: Int32
 
-    /// - Throws: `.busy` with the holder's process, in words.
+    /// - Throws: `.busy` with the holder's process id.
     init(archive: String) throws(ArchiveError) {
         let path = archive + "/writer.lock"
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
