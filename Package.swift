@@ -7,6 +7,10 @@ let package = Package(
     products: [
         .executable(name: "hilum", targets: ["hilum"]),
         .executable(name: "hilum-bench", targets: ["hilum-bench"]),
+        .library(name: "HilumIndex", targets: ["HilumIndex"]),
+        // With what an embedder of one's own needs: the protocol, and the image that it gets.
+        .library(name: "HilumArchive", targets: ["HilumArchive", "HilumEmbedding", "HilumImaging"]),
+        .library(name: "HilumMCR", targets: ["HilumMCR"]),
     ],
     targets: [
         // Floor 0: C. One Swift module imports each of them; CHilumKernels serves three.
@@ -62,6 +66,14 @@ let package = Package(
                 "HilumPhantom", "HilumArchive", "HilumServer",
             ],
             path: "Benchmarks/hilum-bench"),
+
+        // The examples of the README, run by HilumTests. They get no more access than another package would have.
+        .executableTarget(
+            name: "index-example", dependencies: ["HilumIndex"], path: "Tests/Examples/index-example",
+            packageAccess: false),
+        .executableTarget(
+            name: "archive-example", dependencies: ["HilumArchive", "HilumMCR"],
+            path: "Tests/Examples/archive-example", packageAccess: false),
 
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"]),
         .testTarget(name: "HilumCoreTests", dependencies: ["HilumCore"]),
