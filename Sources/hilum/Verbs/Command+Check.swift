@@ -105,7 +105,7 @@ private struct RecallOptions {
     init?(_ arguments: Arguments) throws {
         let wanted = try arguments.integer("recall", in: 1...1_000_000)
         let k = try arguments.integer("k", in: 1...ArchiveLimits.hitCount)
-        let ef = try arguments.integer("ef", in: 1...100_000)
+        let ef = try arguments.integer("ef", in: 1...ArchiveLimits.ef)
         seed = try arguments.seed()
         guard let wanted else {
             for name in ["k", "ef", "seed"] where arguments.text(name) != nil {
