@@ -1,5 +1,4 @@
 import CHilumKernels
-import Dispatch
 import Foundation
 import HilumCore
 import Synchronization
@@ -313,23 +312,13 @@ public final class HNSWIndex: @unchecked Sendable {
         return slot
     }
 
-    /// Makes the chunks for `count` slots, and lets another thread have their pages cleared meanwhile; `wait` on the result before the
-    /// index may go.
-    func prepareSlots(_ count: Int) -> DispatchGroup {
-        let group = DispatchGroup()
+    /// Makes the chunks for `count` slots.
+    func prepareSlots(_ count: Int) {
         while chunkCount << store.chunkNodeCount.trailingZeroBitCount < count {
             store.grow(chunk: chunkCount, fillsResidualsAtOnce: !fetchesResiduals || residuals?.isComplete == true)
             chunkCount += 1
         }
-        guard count >= Self.leastPreparedCount, defaultThreadCount > 1 else { return group }
-        // Safety: whoever prepares waits for the group before the arena can go.
-        nonisolated(unsafe) let arena = store
-        DispatchQueue.global(qos: .userInitiated).async(group: group) { arena.populate(nodeCount: count) }
-        return group
     }
-
-    /// Fewer slots are not worth a thread.
-    private static let leastPreparedCount = 1 << 14
 
     /// Puts a node that is out of reach on the list of slots to reuse.
     func retireSlot(_ slot: UInt32) { freeSlots.append((readers.retire(), slot)) }

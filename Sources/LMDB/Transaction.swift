@@ -76,7 +76,7 @@ extension Transaction where Self: ~Copyable {
 
 /// A snapshot for reading; `Environment.read` owns it. Every page is checked as it is read (`TreeReader`).
 ///
-/// Thread rule: one thread at a time.
+/// Thread rule: any thread; nothing changes while it lives.
 public struct ReadTransaction: ~Copyable, Transaction {
     /// Pins the snapshot: no writer uses its pages again until this ends.
     private let raw: OpaquePointer

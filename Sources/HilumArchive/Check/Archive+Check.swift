@@ -69,6 +69,8 @@ extension Archive {
             }
             do {
                 try loadPostings(attributes.read { Set($0.keys.keys) })
+                // Now, because they cannot be read inside of the transaction below.
+                if deep { for kind in VectorKind.allCases { try graphs?[kind].index.fetchResiduals() } }
                 try store.environment.read { transaction in
                     let numbers = try checkRecords(transaction, &report)
                     try checkVectors(transaction, numbers, deep: deep, &report)

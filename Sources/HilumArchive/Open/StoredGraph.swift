@@ -97,6 +97,8 @@ package final class StoredGraph: @unchecked Sendable {
         _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ graph: GraphHead,
         _ kind: VectorKind, _ reader: PieceReader, _ generation: UInt32, _ shape: Shape, _ isThere: (UInt32) -> Bool
     ) throws -> HNSWIndex {
+        // Codes may be read on another thread than links.
+        let codeReader = try PieceReader(store, generation: generation)
         // Safety: the index asks for one piece of the residuals at a time.
         nonisolated(unsafe) let later = try PieceReader(store, generation: generation)
         let epochs = graph.residualEpochs
@@ -122,7 +124,7 @@ package final class StoredGraph: @unchecked Sendable {
                 guard piece < graph.codeEpochs.count else { throw store.damaged("a piece of the codes is missing") }
                 let next =
                     piece + 1 < graph.codeEpochs.count ? [(piece: piece + 1, epoch: graph.codeEpochs[piece + 1])] : []
-                let isThere = try reader.piece(
+                let isThere = try codeReader.piece(
                     transaction, .codes(kind), piece, epoch: graph.codeEpochs[piece], next: next, use)
                 guard isThere else { throw CheckpointGone() }
             },

@@ -93,13 +93,6 @@ struct NodeStore {
         }
     }
 
-    /// Has the kernel clear the pages of the first `nodeCount` records now. Any thread; the chunks were made by `grow`.
-    func populate(nodeCount: Int) {
-        for chunk in 0..<((nodeCount + chunkNodeCount - 1) / chunkNodeCount) {
-            populatePages(chunks[chunk], stride * min(chunkNodeCount, nodeCount - chunk * chunkNodeCount))
-        }
-    }
-
     /// Residuals that came a few at a time have all come. Any thread.
     func gatherResiduals(nodeCount: Int) {
         guard exactStride > 0 else { return }

@@ -19,13 +19,6 @@ func returnPages(_ pages: UnsafeMutableRawPointer, _ byteCount: Int) {
     munmap(pages, byteCount)
 }
 
-/// Has the kernel clear pages of `zeroedPages` now, so that nobody waits for that when they are first written.
-func populatePages(_ pages: UnsafeMutableRawPointer, _ byteCount: Int) {
-    // MADV_POPULATE_WRITE, of Linux 5.14, which the headers may not know; a kernel without it refuses, and pages come when written.
-    let populate: Int32 = 23
-    _ = madvise(pages, byteCount, populate)
-}
-
 /// Asks for huge pages under memory that came into use a few pages at a time. Other threads may read it meanwhile.
 func gatherPages(_ pages: UnsafeMutableRawPointer, _ byteCount: Int) {
     // MADV_COLLAPSE, of Linux 6.1, which the headers may not know; a kernel without it refuses, and small pages do.

@@ -1,6 +1,8 @@
 import CHilumKernels
+import Dispatch
 import Foundation
 import HilumCore
+import Synchronization
 
 /// Codes as bytes, so that an index opens without its vectors.
 ///
@@ -121,7 +123,7 @@ extension HNSWIndex {
     /// - Parameters:
     ///   - linkByteCount: of what `serializeLinks` gave.
     ///   - links: gives its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
-    ///   - codes: reads a piece of codes.
+    ///   - codes: reads a piece of codes. In a large index it is called on another thread while `links` is called on this one.
     ///   - residuals: reads a piece of residuals of this same checkpoint, when it is first needed: by a search, a change, `vector` or
     ///     `holds` (and the last quarter of them at once), from whatever thread that runs on, but one at a time. So none of these
     ///     may be called where the closure cannot work (inside of a transaction, say), and the closure must not call the index.
@@ -149,8 +151,63 @@ extension HNSWIndex {
             dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer,
             keepsResiduals: residuals != nil, fetchesResiduals: true, kernelSet: nil)
         isTableFilled = false
-        let preparation = prepareSlots(header.slotCount)
-        defer { preparation.wait() }
+        prepareSlots(header.slotCount)
+        try withoutActuallyEscaping(codes) { codes in
+            // Safety: nobody else calls it, and `load` returns when it has ended.
+            nonisolated(unsafe) let codes = codes
+            try Self.sideBySide(isWorthIt: header.slotCount >= Self.leastParallelCount) {
+                try self.setCodes(header.slotCount, codes)
+            } and: {
+                try self.load(linkByteCount, links, header, isThere)
+            }
+        }
+        try checkStructure(header)
+        if let residuals, store.hasResiduals {
+            self.residuals = ResidualSource(
+                rowCount: residualPieceRowCount, pieceCount: residualPieceCount, read: residuals)
+        }
+        if restoration.goneItemCount > 0 { try removeDeadNodes() }
+    }
+
+    /// With fewer slots a second thread gains nothing.
+    private static let leastParallelCount = 1 << 14
+
+    /// Runs `first` on another thread and `second` on this one; returns when both have ended.
+    ///
+    /// - Throws: what `second` throws, else what `first` throws.
+    private static func sideBySide(
+        isWorthIt: Bool, _ first: @Sendable () throws -> Void, and second: () throws -> Void
+    ) throws {
+        guard isWorthIt, defaultThreadCount > 1 else {
+            try second()
+            return try first()
+        }
+        let failure = Mutex<(any Error)?>(nil)
+        try withoutActuallyEscaping(first) { first in
+            let group = DispatchGroup()
+            DispatchQueue.global(qos: .userInitiated).async(group: group) {
+                do { try first() } catch { failure.withLock { $0 = error } }
+            }
+            defer { group.wait() }
+            try second()
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    /// Reads all codes into the arena; the chunks of all slots are there.
+    private func setCodes(_ slotCount: Int, _ codes: PieceReader) throws {
+        for piece in 0..<((slotCount + codePieceRowCount - 1) / codePieceRowCount) {
+            try codes(piece) { bytes in
+                try setRows(of: piece, codePieceRowCount, codeByteCount, slotCount, bytes) { store.code($0) }
+            }
+        }
+    }
+
+    /// Reads links and items into the arena.
+    private func load(
+        _ linkByteCount: Int, _ links: (_ piece: Int) throws -> [UInt8], _ header: LinkHeader,
+        _ isThere: (_ item: UInt32) -> Bool
+    ) throws {
         try withoutActuallyEscaping(links) { links in
             var piece = 0
             var checksum: UInt32 = 0
@@ -176,25 +233,14 @@ extension HNSWIndex {
             _ = try reader.number()
             guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
         }
-        try checkStructure(header)
-        for piece in 0..<codePieceCount {
-            try codes(piece) { bytes in
-                try setRows(of: piece, codePieceRowCount, codeByteCount, bytes) { store.code($0) }
-            }
-        }
-        if let residuals, store.hasResiduals {
-            self.residuals = ResidualSource(
-                rowCount: residualPieceRowCount, pieceCount: residualPieceCount, read: residuals)
-        }
-        if restoration.goneItemCount > 0 { try removeDeadNodes() }
     }
 
     private func setRows(
-        of piece: Int, _ rowCount: Int, _ byteCount: Int, _ bytes: UnsafeRawBufferPointer,
+        of piece: Int, _ rowCount: Int, _ byteCount: Int, _ slotCount: Int, _ bytes: UnsafeRawBufferPointer,
         _ row: (UInt32) -> UnsafeMutableRawPointer?
     ) throws(IndexError) {
         let first = piece * rowCount
-        let last = min(first + rowCount, slots.load(ordering: .acquiring))
+        let last = min(first + rowCount, slotCount)
         guard let base = bytes.baseAddress, bytes.count == (last - first) * byteCount else {
             throw .damaged("a piece of the codes has another length")
         }
@@ -242,7 +288,9 @@ extension HNSWIndex {
 
     private func fetchPiece(of slot: Int, _ residuals: ResidualSource) throws(IndexError) {
         let isLast = try residuals.fetch(slot) { piece, bytes in
-            try setRows(of: piece, residuals.rowCount, residualByteCount, bytes) { store.residual($0) }
+            try setRows(
+                of: piece, residuals.rowCount, residualByteCount, slots.load(ordering: .acquiring), bytes
+            ) { store.residual($0) }
         } fill: { piece in
             let first = piece * residuals.rowCount
             for slot in first..<min(first + residuals.rowCount, slots.load(ordering: .acquiring)) {
