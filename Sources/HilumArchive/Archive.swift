@@ -63,6 +63,8 @@ public final class Archive: @unchecked Sendable {
         /// Rows in the table `changes`.
         var changeRowCount = 0
         var isClosed = false
+        /// A commit is on disk that memory lacks: nothing may be written until the archive is opened again.
+        var mustReopen = false
 
         /// Cases below this number are in the checkpoint; a change of one of them is a row of `changes`.
         var watermark: UInt32 { checkpoint?.watermark ?? 0 }
@@ -95,6 +97,8 @@ public final class Archive: @unchecked Sendable {
     let graphState: Mutex<Graphs?>
     let attributes: ReadWriteLock<Attributes>
     let progress: Mutex<Counters>
+    /// The commit that graphs and attributes were read from.
+    let openedSnapshot: UInt64
     /// Held through every write, its transaction and its change of the graphs.
     let writing = NSLock()
     private var writerLock: WriterLock?
@@ -196,6 +200,7 @@ public final class Archive: @unchecked Sendable {
         graphState = Mutex(state.graphs)
         attributes = ReadWriteLock(state.attributes)
         progress = Mutex(state.progress)
+        openedSnapshot = state.snapshot
         writerLock = state.takeLock()
     }
 
@@ -317,27 +322,25 @@ public final class Archive: @unchecked Sendable {
 
     func matching(_ filter: Filter) throws -> ItemSet {
         try withArchiveErrors {
-            let ids = filter.conditions.contains { $0.key == "id" }
             try loadPostings(filter.conditions.map(\.key))
-            guard ids else { return attributes.read { $0.evaluate(filter) { _ in [] } } }
-            return try store.environment.read { transaction in
-                try attributes.read { attributes in
-                    try attributes.evaluate(filter) { value in
-                        if case .equal(let id) = value {
-                            return try store.number(transaction, of: id).map { [$0] } ?? []
-                        }
-                        var numbers: [UInt32] = []
-                        try store.forEach(transaction, .ids) { key, payload in
-                            if value.matches(String(decoding: key, as: UTF8.self)) {
-                                numbers.append(try store.number(payload))
-                            }
-                            return true
-                        }
-                        return numbers
-                    }
-                }
+            // Before the attributes are locked: a range of ids reads the whole table.
+            let named = try filter.conditions.filter { $0.key == "id" }.flatMap(\.values).map { value in
+                (value, try store.environment.read { try numbers($0, ofIDs: value) })
+            }
+            return attributes.read { attributes in
+                attributes.evaluate(filter) { value in named.first { $0.0 == value }?.1 ?? [] }
             }
         }
+    }
+
+    private func numbers(_ transaction: borrowing ReadTransaction, ofIDs value: Filter.Value) throws -> [UInt32] {
+        if case .equal(let id) = value { return try store.number(transaction, of: id).map { [$0] } ?? [] }
+        var numbers: [UInt32] = []
+        try store.forEach(transaction, .ids) { key, payload in
+            if value.matches(String(decoding: key, as: UTF8.self)) { numbers.append(try store.number(payload)) }
+            return true
+        }
+        return numbers
     }
 
     /// Figures of the archive.

@@ -1,4 +1,5 @@
 import HilumCore
+import HilumIndex
 import LMDB
 
 /// What an archive refuses or could not do; the text says what to do about it.
@@ -64,6 +65,9 @@ public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable 
                 default: .io
                 }
             return ArchiveError(code, error.description)
+        case let error as IndexError:
+            if case .damagedLinks = error.code { return ArchiveError(.damaged, error.description) }
+            return ArchiveError(.io, error.description)
         case let error as FileError:
             return ArchiveError(error.code == .notFound ? .notFound : .io, error.description)
         default:

@@ -26,8 +26,7 @@ public protocol Transaction: ~Copyable {
     /// The number of entries.
     func count(_ table: Table) throws -> Int
 
-    /// Calls `body` with the two entries between which a missing key would stand, if they exist. Does nothing in a writing transaction,
-    /// because everything was verified before it.
+    /// Calls `body` with the two entries between which a missing key would stand, if they exist.
     ///
     /// A checksum over key and value tells whether one of them is the wanted key with a flipped bit.
     /// - Throws: `.damaged` when the order of the keys leaves open whether the key is missing; what `body` throws.
@@ -203,7 +202,23 @@ public struct WriteTransaction: ~Copyable, Transaction {
     public func withNeighbours(
         _ table: Table, of key: UnsafeRawBufferPointer,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
-    ) throws {}
+    ) throws {
+        var opened: OpaquePointer?
+        try LMDBError.check(mdb_cursor_open(raw, handles[table.place], &opened), "mdb_cursor_open", path: table.path)
+        guard let cursor = opened else { throw LMDBError(.other(0), call: "mdb_cursor_open", path: table.path) }
+        defer { mdb_cursor_close(cursor) }
+        // Safety: as in `forEach`.
+        var found = MDB_val(borrowing: key)
+        var value = MDB_val()
+        var status = mdb_cursor_get(cursor, &found, &value, MDB_SET_RANGE)
+        if status == 0 { try body(found.bytes, value.bytes) }
+        let isBehindAll = status == MDB_NOTFOUND
+        if !isBehindAll { try LMDBError.check(status, "mdb_cursor_get", path: table.path) }
+        status = mdb_cursor_get(cursor, &found, &value, isBehindAll ? MDB_LAST : MDB_PREV)
+        if status == MDB_NOTFOUND { return }
+        try LMDBError.check(status, "mdb_cursor_get", path: table.path)
+        try body(found.bytes, value.bytes)
+    }
 
     /// What `put` does about a key that is there.
     public enum PutRule: Sendable {

@@ -144,6 +144,13 @@ struct TreeReader {
         }
     }
 
+    /// Whether a tree has no page, and by its count no entry.
+    func isEmpty(_ root: TableRoot) throws(LMDBError) -> Bool {
+        guard root.isEmpty else { return false }
+        guard root.entryCount == 0 else { throw damaged("\(root.entryCount) entries without a page") }
+        return true
+    }
+
     private func checkedDepth(_ root: TableRoot) throws(LMDBError) -> Int {
         guard (1...Self.depthLimit).contains(root.depth) else { throw damaged("a tree of depth \(root.depth)") }
         return root.depth
@@ -153,7 +160,7 @@ struct TreeReader {
     func find(
         _ wanted: UnsafeRawBufferPointer, in root: TableRoot
     ) throws -> (bytes: UnsafeRawBufferPointer, flags: UInt16)? {
-        guard !root.isEmpty else { return nil }
+        guard try !isEmpty(root) else { return nil }
         var depth = try checkedDepth(root)
         var number = root.page
         while depth > 1 {
@@ -174,7 +181,7 @@ struct TreeReader {
     func neighbours(
         of wanted: UnsafeRawBufferPointer, in root: TableRoot
     ) throws -> (before: TreeCursor.Entry?, after: TreeCursor.Entry?) {
-        guard !root.isEmpty else { return (nil, nil) }
+        guard try !isEmpty(root) else { return (nil, nil) }
         var cursor = try TreeCursor(self, root, from: wanted)
         let after = try cursor.entry
         if let after, Self.compare(after.key, wanted) < 0 { throw damaged("keys are out of order") }
@@ -197,7 +204,7 @@ struct TreeCursor {
     /// Stands on the first entry at or after `start` (the first of all without), or behind the last.
     init(_ reader: TreeReader, _ root: TableRoot, from start: UnsafeRawBufferPointer?) throws {
         self.reader = reader
-        guard !root.isEmpty else { return }
+        guard try !reader.isEmpty(root) else { return }
         guard (1...TreeReader.depthLimit).contains(root.depth) else {
             throw reader.damaged("a tree of depth \(root.depth)")
         }

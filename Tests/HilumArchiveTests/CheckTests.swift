@@ -7,7 +7,10 @@ import Testing
 @Suite struct CheckTests {
     /// A closed archive of 120 cases, with deletions and links on disk.
     private func makeClosed(_ scratch: Scratch) throws {
-        let archive = try scratch.makeArchive()
+        var options = Archive.Options()
+        // On codes, with everything that a large archive keeps in its checkpoint.
+        options.vectorsForCodes = 50
+        let archive = try scratch.makeArchive(options: options)
         try store(archive, 0..<120)
         for index in 0..<20 { _ = try archive.delete(id: "case-\(index * 5)") }
         archive.close()
@@ -28,6 +31,20 @@ import Testing
         #expect(missing?.code == .notFound)
     }
 
+    /// Hits of some searches and the counts of some filters.
+    private func answers(_ archive: Archive) throws -> [String] {
+        var answers: [String] = []
+        for seed in 0..<4 {
+            var generator = SeededGenerator(seed: 17, keys: UInt64(seed))
+            var request = SearchRequest(.vector((0..<32).map { _ in Float(generator.normal()) }))
+            request.filter = try Filter(parsing: ["", "view=PA", "site=B", "finding=edema"][seed])
+            request.k = 5
+            answers += try archive.search(request).hits.map(\.id)
+            answers.append("\(try archive.count(request.filter))")
+        }
+        return answers
+    }
+
     @Test(arguments: 1...4)
     func damageIsFoundOrHarmlessAndNeverAWrongAnswer(seed: UInt64) throws {
         let scratch = try Scratch()
@@ -39,6 +56,7 @@ import Testing
             records[record.id] = record
             return true
         }
+        let sound10 = try answers(archive)
         archive.close()
         var generator = SeededGenerator(seed: seed)
         var found = 0
@@ -59,6 +77,9 @@ import Testing
             do {
                 let damaged = try Archive(path: scratch.archive, mode: .readOnly)
                 defer { damaged.close() }
+                do { #expect(try answers(damaged) == sound10) } catch let error as ArchiveError {
+                    #expect(error.code == .damaged && !report.isClean)
+                }
                 for (id, record) in records {
                     do { #expect(try damaged.get(id: id) == record) } catch let error as ArchiveError {
                         #expect(error.code == .damaged && !report.isClean)

@@ -177,6 +177,110 @@ import Testing
         #expect(try archive.check(deep: true).findings == [])
     }
 
+    @Test("Where residuals are gone the stored vectors decide")
+    func goneResiduals() throws {
+        let scratch = try Scratch()
+        var archive = try scratch.makeArchive(options: options())
+        for start in stride(from: 0, to: 6000, by: 500) {
+            try archive.put(
+                (start..<(start + 500)).map { CaseInput(id: "r\($0)", report: "\(makeReport($0)) number \($0)") })
+        }
+        archive.close()
+        archive = try open(scratch)
+        try removePieces(archive) { $0 == .reportResiduals }
+        for index in stride(from: 3, to: 6000, by: 211) {
+            let hits = try archive.search(SearchRequest(.text("\(makeReport(index)) number \(index)"))).hits
+            #expect(hits.first?.id == "r\(index)" && (hits.first?.score ?? 0) > 0.99999)
+            #expect(zip(hits, hits.dropFirst()).allSatisfy { $0.score >= $1.score })
+        }
+        #expect(archive.graphs?.report.index.lacksResiduals == true)
+    }
+
+    /// Takes pieces away, as a newer checkpoint of another process does.
+    private func removePieces(_ archive: Archive, where isGone: (PieceRole?) -> Bool) throws {
+        let store = archive.store
+        let keys = try store.environment.read { transaction in
+            var keys: [UInt64] = []
+            try transaction.forEach(store.table(.graphs)) { key, _ in
+                if let number = UInt64(keyBytes: key), isGone(PieceRole(rawValue: UInt8(number >> 44 & 15))) {
+                    keys.append(number)
+                }
+                return true
+            }
+            return keys
+        }
+        #expect(!keys.isEmpty)
+        try store.environment.write { transaction in
+            for key in keys { try transaction.delete(store.table(.graphs), key) }
+        }
+    }
+
+    @Test("A damaged piece of residuals costs a reopening and no case")
+    func damagedResiduals() throws {
+        let scratch = try Scratch()
+        var archive = try scratch.makeArchive(options: options())
+        try store(archive, 0..<200)
+        archive.close()
+        archive = try open(scratch)
+        let store = archive.store
+        let head = try #require(archive.progress.withLock { $0.checkpoint }?.graphs[.report])
+        let key = PieceKey(generation: 1, role: .reportResiduals, piece: 0, epoch: head.residualEpochs[0]).number
+        try store.environment.write { transaction in
+            var bytes = try transaction.get(store.table(.graphs), key) ?? []
+            bytes[100] ^= 4
+            try transaction.put(store.table(.graphs), key, bytes)
+        }
+        let error = #expect(throws: ArchiveError.self) { try archive.put([CaseInput(id: "new", report: "stored")]) }
+        #expect(error?.reason.contains("open the archive again") == true)
+        #expect(throws: ArchiveError.self) { try archive.put([CaseInput(id: "newer", report: "not stored")]) }
+        #expect(throws: ArchiveError.self) { try archive.delete(id: "case-0") }
+        archive.close()
+        for round in 0..<2 {
+            archive = try open(scratch)
+            #expect(try archive.count() == 201 && archive.get(id: "newer") == nil, "round \(round)")
+            #expect(try archive.search(SearchRequest(.text("stored"))).hits.first?.id == "new")
+            archive.close()
+        }
+        #expect(try Archive.check(at: scratch.archive, deep: true).findings == [])
+    }
+
+    @Test("After a lost checkpoint changes go on where the last ones ended")
+    func changesAfterALostCheckpoint() throws {
+        let scratch = try Scratch()
+        var archive = try scratch.makeArchive(options: options())
+        try store(archive, 0..<120)
+        try archive.writeCheckpoint()
+        for index in 0..<3 { #expect(try archive.delete(id: "case-\(index)")) }
+        try removePieces(archive) { _ in true }
+        archive.progress.withLock { $0.changesSinceCheckpoint = 0 }
+        archive.close()
+        archive = try open(scratch)
+        #expect(try archive.delete(id: "case-3"))
+        #expect(try archive.put([CaseInput(id: "case-4", report: "another")]) == [.stored(vectors: 1)])
+        #expect(try archive.count() == 116)
+        #expect(try archive.check(deep: true).findings == [])
+    }
+
+    @Test("Metadata that Unicode can spell in two ways is one value")
+    func spellings() throws {
+        let scratch = try Scratch()
+        let spellings = ["Z\u{fc}rich", "Zu\u{308}rich"]
+        var archive = try scratch.makeArchive(options: options())
+        for (index, spelling) in spellings.enumerated() {
+            for round in 0..<2 {
+                try archive.put([
+                    CaseInput(
+                        id: "\(index) \(round)", report: "number \(index) \(round)", fields: CaseFields(site: spelling))
+                ])
+                archive.close()
+                archive = try open(scratch)
+            }
+        }
+        for spelling in spellings { #expect(try archive.count(Filter(parsing: "site=\(spelling)")) == 4) }
+        #expect(try archive.facet(by: "site").map(\.count) == [4])
+        #expect(try archive.check(deep: true).findings == [])
+    }
+
     @Test("A graph that grows fourfold gets a quantiser that has seen it")
     func newQuantiser() throws {
         let scratch = try Scratch()

@@ -176,7 +176,7 @@ import Testing
         archive = try open(scratch, vectorsForCodes: 50)
         #expect(precisions(archive) == [.i8, .i8])
         #expect(try archive.count() == 130)
-        #expect((archive.graphs?.image.index.restoration.goneItemCount ?? 0) > 0)
+        #expect(try archive.graphs?.image.index.count == archive.stats().images)
         #expect(try archive.check(deep: true).findings == [])
         try expectPlainAnswers(archive)
     }

@@ -73,7 +73,7 @@ extension Archive {
             writing.lock()
             defer { writing.unlock() }
             try keepImages(of: prepared)
-            let state = progress.withLock { $0 }
+            let state = try writableCounters()
             let batch = try store.environment.write { transaction in
                 var batch = Batch(state)
                 for item in prepared { try store(transaction, item, into: &batch) }
@@ -84,6 +84,15 @@ extension Archive {
             try finish(batch)
             return batch.outcomes
         }
+    }
+
+    /// The counters, if something may be written.
+    private func writableCounters() throws -> Counters {
+        let state = progress.withLock { $0 }
+        guard !state.mustReopen else {
+            throw ArchiveError(.io, "\(path): an earlier change is stored but not linked; open the archive again")
+        }
+        return state
     }
 
     /// Keeps the images that came as bytes, each once; the caller holds `writing`, so nobody else writes the same file.
@@ -111,7 +120,7 @@ extension Archive {
         return try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
-            let state = progress.withLock { $0 }
+            let state = try writableCounters()
             let batch = try store.environment.write { transaction in
                 var batch = Batch(state)
                 guard let number = try store.number(transaction, of: id) else { return batch }
@@ -268,17 +277,25 @@ extension Archive {
     private func finish(_ batch: Batch) throws {
         for digest in batch.unusedImages { ImageStore.remove(digest, in: path) }
         guard !batch.changes.isEmpty else { return }
+        // New cases first, so that a search which meets one of their vectors knows whose it is; old ones go when their vectors have.
+        attributes.write { attributes in
+            for change in batch.changes where change.newNumber != change.oldNumber {
+                if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
+            }
+        }
         if let graphs {
             let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
                 Self.apply(batch.changes, to: graphs[kind].index, kind)
             }
             if let failure = failures.compactMap(\.self).first {
+                progress.withLock { $0.mustReopen = true }
                 throw ArchiveError(.io, "\(path): stored, but not linked (\(failure)); open the archive again")
             }
         }
         attributes.write { attributes in
             for change in batch.changes {
                 if let number = change.oldNumber, let entry = change.oldEntry { attributes.remove(number, entry) }
+                guard change.newNumber == change.oldNumber else { continue }
                 if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
             }
         }
@@ -290,7 +307,9 @@ extension Archive {
             progress.changesSinceCheckpoint += batch.changes.count
             return progress.changesSinceCheckpoint >= max(options.changesBetweenCheckpoints, cases / 20)
         }
-        if isDue { try writeCheckpointWhileWriting() }
+        guard isDue else { return }
+        // The cases are stored and can be found; the next commit tries again.
+        do { try writeCheckpointWhileWriting() } catch { Log.warning("no checkpoint was written: \(error)") }
     }
 
     /// - Returns: what went wrong.

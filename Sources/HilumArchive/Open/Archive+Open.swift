@@ -30,12 +30,12 @@ extension Archive {
             }
             let (modelID, dimension) = try settleModel(store, mode: mode, embedder: embedder)
             let opening = Opening(store: store, options: options, dimension: dimension)
-            let (graphs, attributes, progress) = try opening.load()
+            let (graphs, attributes, progress, snapshot) = try opening.load()
             // Writing waits for it; searches need not.
             store.environment.startVerification()
             return Opened(
                 store: store, modelID: modelID, dimension: dimension, graphs: graphs, attributes: attributes,
-                progress: progress, lock: lock)
+                progress: progress, snapshot: snapshot, lock: lock)
         } catch {
             store.environment.close()
             throw error
@@ -157,7 +157,7 @@ extension Archive {
 
     /// The caller holds `writing`, so graphs and attributes do not change.
     func writeCheckpointWhileWriting() throws {
-        guard progress.withLock({ $0.changesSinceCheckpoint > 0 && !$0.isClosed }) else { return }
+        guard progress.withLock({ $0.changesSinceCheckpoint > 0 && !$0.isClosed && !$0.mustReopen }) else { return }
         try withArchiveErrors {
             try fitCodes()
             let changed = attributes.read { $0.keys.filter { $0.value.isChanged }.map(\.key) }

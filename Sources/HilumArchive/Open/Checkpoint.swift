@@ -49,7 +49,10 @@ package struct Checkpoint {
         for kind in VectorKind.allCases { if let head = new.graphs[kind] { graphs[kind]?.noteSaved(head) } }
         var noted = attributes
         for postings in stored { noted.noteStored(postings.blob, postings.key, at: postings.location) }
-        try removeOthers(than: new, noted)
+        // The new checkpoint is valid, so nothing that goes wrong now may look as if it were not.
+        do { try removeOthers(than: new, noted) } catch {
+            Log.warning("old pieces of a checkpoint stay in the store until the next one: \(error)")
+        }
         return (new, stored)
     }
 

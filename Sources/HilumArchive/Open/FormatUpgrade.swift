@@ -74,7 +74,7 @@ struct FormatUpgrade {
                 }
             }
         }
-        let (graphs, attributes, progress) = try opening.rebuild(links: links)
+        let (graphs, attributes, progress, _) = try opening.rebuild(links: links)
         return (graphs, attributes, progress, keys)
     }
 

@@ -12,11 +12,13 @@ final class Opened {
     let graphs: Graphs?
     let attributes: Attributes
     let progress: Archive.Counters
+    /// The commit that all of this was read from.
+    let snapshot: UInt64
     private var lock: WriterLock?
 
     init(
         store: Store, modelID: String?, dimension: Int?, graphs: Graphs?, attributes: Attributes,
-        progress: Archive.Counters, lock: consuming WriterLock?
+        progress: Archive.Counters, snapshot: UInt64, lock: consuming WriterLock?
     ) {
         self.store = store
         self.modelID = modelID
@@ -24,6 +26,7 @@ final class Opened {
         self.graphs = graphs
         self.attributes = attributes
         self.progress = progress
+        self.snapshot = snapshot
         self.lock = lock
     }
 
@@ -53,21 +56,33 @@ struct Opening {
         var progress = Archive.Counters(nextNumber: 1, deletions: 0)
         /// Vectors that the graphs lack: `[numbers.count, dimension]`, row-major.
         var fresh: [VectorKind: FreshVectors] = [:]
+        /// The commit that all of this was read from.
+        var snapshot: UInt64 = 0
+        /// Items of the graphs whose cases are gone.
+        var gone: [VectorKind: [UInt32]] = [:]
     }
 
     /// Reads the state of the archive from one snapshot, and links the newest vectors.
     func load() throws -> Loaded {
-        let state: State
+        try checkTables()
         do {
-            state = try store.environment.read { try fromCheckpoint($0) ?? rebuilt($0, [:]) }
+            return try finish(store.environment.read { try fromCheckpoint($0) ?? rebuilt($0, [:]) })
         } catch let error where Self.meansUnusable(error) {
             Log.warning("the stored graphs cannot be used and are made again: \(error)")
-            state = try store.environment.read { try rebuilt($0, [:]) }
+            return try finish(store.environment.read { try rebuilt($0, [:]) })
         }
-        return try finish(state)
     }
 
-    typealias Loaded = (graphs: Graphs?, attributes: Attributes, progress: Archive.Counters)
+    /// A table that is not there would be read as an empty one.
+    private func checkTables() throws {
+        try store.environment.read { transaction in
+            for name in Store.Name.allCases where try !transaction.has(store.table(name)) {
+                throw store.damaged("the table \(name.rawValue) is missing")
+            }
+        }
+    }
+
+    typealias Loaded = (graphs: Graphs?, attributes: Attributes, progress: Archive.Counters, snapshot: UInt64)
 
     /// Makes the state without a checkpoint.
     ///
@@ -78,12 +93,13 @@ struct Opening {
     }
 
     private func finish(_ state: State) throws -> Loaded {
-        guard let dimension else { return (nil, state.attributes, state.progress) }
+        guard let dimension else { return (nil, state.attributes, state.progress, state.snapshot) }
         let graphs = try Graphs(
             image: graph(.image, state, dimension), report: graph(.report, state, dimension))
         let counts = try Self.link(state.fresh, into: graphs)
+        for (kind, items) in state.gone { for item in items { graphs[kind].index.remove(item: item) } }
         if counts > 0 { Log.debug("linked \(counts) vectors that the stored graphs lacked") }
-        return (graphs, state.attributes, state.progress)
+        return (graphs, state.attributes, state.progress, state.snapshot)
     }
 
     /// Whether the fault is in the checkpoint and not in the cases, so that everything can be made again.
@@ -101,7 +117,10 @@ struct Opening {
 
     /// Nil when there is no checkpoint.
     private func fromCheckpoint(_ transaction: borrowing ReadTransaction) throws -> State? {
-        guard let head = try Checkpoint(store: store, generation: Self.generation).head(transaction) else { return nil }
+        let found = try CheckpointFault.rethrowing {
+            try Checkpoint(store: store, generation: Self.generation).head(transaction)
+        }
+        guard let head = found else { return nil }
         var state = State()
         try readCounters(transaction, &state)
         state.progress.checkpoint = head
@@ -112,7 +131,9 @@ struct Opening {
                 directory: reader.whole(
                     transaction, .directory, epoch: head.epoch, byteCount: head.directoryByteCount))
         }
+        var former: [VectorKind: [UInt32]] = [:]
         try store.forEachChange(transaction) { change in
+            for kind in VectorKind.allCases { former[kind, default: []] += change.old.items(kind, of: change.number) }
             state.attributes.remove(change.number, change.old)
             if let entry = change.new { state.attributes.insert(change.number, entry) }
             state.progress.changesSinceCheckpoint += 1
@@ -126,9 +147,13 @@ struct Opening {
         for kind in VectorKind.allCases {
             let items = state.attributes.with(kind)
             state.graphs[kind] = try CheckpointFault.rethrowing {
+                // What is gone is removed in `finish`: that may read residuals, in a transaction of its own.
                 try StoredGraph.open(
-                    store, transaction, head, kind, generation: Self.generation, shape, isThere: items.contains)
+                    store, transaction, head, kind, generation: Self.generation, shape, isThere: { _ in true })
             }
+            let index = state.graphs[kind]?.index
+            let gone = Set(former[kind] ?? []).filter { !items.contains($0) && index?.contains(item: $0) == true }
+            state.gone[kind] = gone.sorted()
             var fresh = FreshVectors(dimension: dimension)
             try store.forEachVector(
                 transaction, kind, generation: Self.generation, from: head.watermark, dimension: dimension
@@ -137,7 +162,7 @@ struct Opening {
                 return true
             }
             state.fresh[kind] = fresh
-            let count = (state.graphs[kind]?.index.count ?? 0) + fresh.numbers.count
+            let count = (index?.count ?? 0) - gone.count + fresh.numbers.count
             guard count == items.count else {
                 throw CheckpointFault("\(kind.rawValue) graph: \(count) vectors where \(items.count) should be")
             }
@@ -146,6 +171,7 @@ struct Opening {
     }
 
     private func readCounters(_ transaction: borrowing ReadTransaction, _ state: inout State) throws {
+        state.snapshot = transaction.number
         guard let next = UInt32(exactly: try store.integer(transaction, .next) ?? 0), next > 0 else {
             throw store.damaged("the next case number is missing")
         }
@@ -164,6 +190,7 @@ struct Opening {
         // Its epoch is not used again, so that no older piece can pass for a new one.
         state.progress.checkpoint = try? Checkpoint(store: store, generation: Self.generation).head(transaction)
         state.progress.checkpoint?.graphs = [:]
+        state.progress.changeRowCount = try transaction.count(store.table(.changes))
         try store.forEachCase(transaction) { state.attributes.insert($0, $1) }
         state.progress.changesSinceCheckpoint = state.attributes.live.count
         guard let dimension else { return state }

@@ -1,3 +1,4 @@
+import Foundation
 import HilumCore
 import HilumIndex
 
@@ -84,7 +85,7 @@ struct Attributes: Sendable {
                 }
                 guard let postings = keys[Self.canonical(condition.key)] else { continue }
                 if case .equal(let text) = value {
-                    for number in postings.numbers(of: text) { matching.insert(number) }
+                    for number in postings.numbers(of: Self.spelled(text)) { matching.insert(number) }
                 } else {
                     postings.forEachValue(where: { value.matches($0) }) { _, numbers in
                         for number in numbers { matching.insert(number) }
@@ -110,8 +111,13 @@ struct Attributes: Sendable {
     static func canonical(_ key: String) -> String { key == "findings" ? "finding" : key }
 
     static func forEachPair(_ entry: CaseEntry, _ body: (String, String) -> Void) {
-        entry.fields.forEachText { key, value in body(canonical(key), value) }
-        for name in names(of: entry.fields.findings) { body("finding", name) }
+        entry.fields.forEachText { key, value in body(canonical(key), spelled(value)) }
+        for name in names(of: entry.fields.findings.map(spelled)) { body("finding", name) }
+    }
+
+    /// One spelling for what Unicode can write in several ways: tables compare bytes.
+    static func spelled(_ value: String) -> String {
+        value.utf8.allSatisfy { $0 < 128 } ? value : value.precomposedStringWithCanonicalMapping
     }
 
     /// The findings and, where one ends with a side, its name without: `finding=effusion` also matches "effusion left".
