@@ -36,10 +36,11 @@ public struct ByteReader {
         let bytes: UnsafeMutableRawBufferPointer
 
         init(_ left: UnsafeRawBufferPointer, _ more: [UInt8]) {
-            bytes = .allocate(byteCount: left.count + more.count, alignment: 16)
+            // A little longer, for what is left of the next one.
+            bytes = .allocate(byteCount: left.count + more.count + 4096, alignment: 16)
             // Safety: `bytes` has room for both, one after the other.
             UnsafeMutableRawBufferPointer(rebasing: bytes[..<left.count]).copyMemory(from: left)
-            UnsafeMutableRawBufferPointer(rebasing: bytes[left.count...]).copyBytes(from: more)
+            UnsafeMutableRawBufferPointer(rebasing: bytes[left.count..<(left.count + more.count)]).copyBytes(from: more)
         }
 
         deinit { bytes.deallocate() }
@@ -81,12 +82,27 @@ public struct ByteReader {
             let more: [UInt8]
             do { more = try next() } catch { throw Malformed("\(error)") }
             guard !more.isEmpty && more.count <= laterByteCount else { throw Malformed("a piece has another length") }
-            let joined = Piece(UnsafeRawBufferPointer(rebasing: window[offset...]), more)
-            window = UnsafeRawBufferPointer(joined.bytes)
-            piece = joined
-            offset = 0
+            join(more)
             laterByteCount -= more.count
         }
+    }
+
+    /// Puts a piece behind what is left of the window, into the same memory where it has the room: a piece of its own for each would
+    /// cost a page fault for every page.
+    private mutating func join(_ more: [UInt8]) {
+        let left = UnsafeRawBufferPointer(rebasing: window[offset...])
+        let byteCount = left.count + more.count
+        if isKnownUniquelyReferenced(&piece), let room = piece?.bytes, room.count >= byteCount {
+            // Safety: both parts lie inside of `room`; the first may overlap itself, which `copyMemory` allows.
+            UnsafeMutableRawBufferPointer(rebasing: room[..<left.count]).copyMemory(from: left)
+            UnsafeMutableRawBufferPointer(rebasing: room[left.count..<byteCount]).copyBytes(from: more)
+            window = UnsafeRawBufferPointer(rebasing: room[..<byteCount])
+        } else {
+            let joined = Piece(left, more)
+            window = UnsafeRawBufferPointer(rebasing: joined.bytes[..<byteCount])
+            piece = joined
+        }
+        offset = 0
     }
 
     /// The next byte.
