@@ -28,7 +28,8 @@ extension Archive {
     }
 
     /// Checks the archive at `path` from the outside in: pages and checksums first, then, if those are sound, opens it for
-    /// reading and checks that records, vectors and links agree. Changes nothing.
+    /// reading and checks that records, vectors and links agree. Changes nothing, except
+    /// that an archive of an older format is brought to the present one.
     public static func check(at path: String, deep: Bool) throws -> CheckReport {
         let pages = try verifyPages(path)
         guard pages.isClean else { return pages }
