@@ -45,6 +45,8 @@ public final class Archive: @unchecked Sendable {
         public var mapSizeInBytes = 64 << 20
         /// A checkpoint is written after this many changes, or after a twentieth of the cases if that is more.
         public var changesBetweenCheckpoints = 2000
+        /// About how many bytes of a checkpoint one transaction writes.
+        public var checkpointGroupByteCount = 16 << 20
         /// How graphs are built; a graph that is opened from a checkpoint keeps its own.
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.

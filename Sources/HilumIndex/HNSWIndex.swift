@@ -73,6 +73,8 @@ public final class HNSWIndex: @unchecked Sendable {
     var changedPieces = ChangedPieces()
     /// False after `restoring` from codes, until the writer is first at work: only it needs the table.
     var isTableFilled = true
+    /// The same for the counts of children.
+    var areChildrenCounted = true
     var inLinks: InLinks?
     /// The root of the tree that keeps layer 0 connected; `absent` while the graph is empty.
     var root: UInt32 = absent
@@ -243,6 +245,7 @@ public final class HNSWIndex: @unchecked Sendable {
     private func fillTable() {
         table.reserve(nodeCount)
         for slot in isLinked.indices where isLinked[slot] { table.insert(UInt32(slot)) }
+        countChildren()
         isTableFilled = true
     }
 
@@ -256,7 +259,7 @@ public final class HNSWIndex: @unchecked Sendable {
 
     /// The level of a slot, a pure function of seed and slot: floor(-ln(u) / ln(m)), as in section 4.1 of the paper.
     func level(ofSlot slot: UInt32) -> Int {
-        var generator = SeededGenerator(seed: parameters.seed, keys: UInt64(slot))
+        var generator = SeededGenerator(seed: parameters.seed, key: UInt64(slot))
         let share = 1 - generator.uniform()
         // Most slots have level 0, which is told without a logarithm; what is close is left to it.
         if share * Double(parameters.m) > 1.000001 { return 0 }
@@ -294,22 +297,31 @@ public final class HNSWIndex: @unchecked Sendable {
         }
         let level = level(ofSlot: slot)
         store.setLevel(slot, level)
-        if level > 0 {
-            let byteCount = 4 * (1 + parameters.m) * level
-            if upperOffset + byteCount > Self.upperBlockByteCount {
-                let block = UnsafeMutableRawPointer.allocate(byteCount: Self.upperBlockByteCount, alignment: 64)
-                block.initializeMemory(as: UInt8.self, repeating: 0, count: Self.upperBlockByteCount)
-                upperBlocks.append(block)
-                upperOffset = 0
-            }
-            // Safety: the block was just made if it lacked room, so `byteCount` zeroed bytes lie at the offset.
-            if let block = upperBlocks.last { store.setUpper(slot, block + upperOffset) }
-            upperOffset += byteCount
-            upperSlots.append(slot)
-        }
+        if level > 0 { addUpperLists(slot, level: level) }
         isLinked.append(false)
         slots.store(count + 1, ordering: .releasing)
         return slot
+    }
+
+    /// Gives a new slot its lists above layer 0.
+    func addUpperLists(_ slot: UInt32, level: Int) {
+        let byteCount = 4 * (1 + parameters.m) * level
+        if upperOffset + byteCount > Self.upperBlockByteCount {
+            let block = UnsafeMutableRawPointer.allocate(byteCount: Self.upperBlockByteCount, alignment: 64)
+            block.initializeMemory(as: UInt8.self, repeating: 0, count: Self.upperBlockByteCount)
+            upperBlocks.append(block)
+            upperOffset = 0
+        }
+        // Safety: the block was just made if it lacked room, so `byteCount` zeroed bytes lie at the offset.
+        if let block = upperBlocks.last { store.setUpper(slot, block + upperOffset) }
+        upperOffset += byteCount
+        upperSlots.append(slot)
+    }
+
+    /// Makes `count` records of a new index at once, zeroed, without level. Writer only.
+    func makeSlots(_ count: Int) {
+        prepareSlots(count)
+        slots.store(count, ordering: .releasing)
     }
 
     /// Makes the chunks for `count` slots.

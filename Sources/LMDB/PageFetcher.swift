@@ -39,6 +39,17 @@ public final class PageFetcher {
         if fetchCount % 32 == 0 { map.release() }
     }
 
+    /// Asks the system to read some values that the present read transaction lent, and does not wait: a `fetch` a little later finds them
+    /// in memory.
+    public func announce(_ values: [UnsafeRawBufferPointer]) {
+        let first = Int(bitPattern: map.base)
+        for (addresses, _) in Self.ranges(values) where addresses.lowerBound >= first {
+            // What comes of it does not matter: it is advice.
+            _ = posix_fadvise(
+                map.descriptor, off_t(addresses.lowerBound - first), off_t(addresses.count), Int32(POSIX_FADV_WILLNEED))
+        }
+    }
+
     /// The addresses of values, neighbours joined, and a place for each range.
     private static func ranges(_ values: [UnsafeRawBufferPointer]) -> [(addresses: Range<Int>, place: Int)] {
         var ranges: [(addresses: Range<Int>, place: Int)] = []

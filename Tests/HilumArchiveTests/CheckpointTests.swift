@@ -162,7 +162,7 @@ import Testing
         let changed = zip(before.residualEpochs, graph.residualEpochs).count { $0 != $1 }
         #expect(changed <= 1 && graph.residualEpochs.last == after.epoch)
         // A stop before the head was written leaves pieces that the next checkpoint removes.
-        let writer = PieceWriter(archive.store, generation: 1, epoch: after.epoch + 1)
+        let writer = PieceWriter(archive.store, generation: 1, epoch: after.epoch + 1, groupByteCount: 16 << 20)
         try writer.write(.imageLinks, from: 77, [1, 2, 3])
         try writer.flush()
         try archive.put([CaseInput(id: "another", report: "effusion right number two million")])

@@ -64,4 +64,95 @@ import Testing
         #expect(try archive.check(deep: true).findings == [])
         #expect(try recall(archive, queries: 20) >= 0.95)
     }
+
+    /// A checkpoint takes several transactions: here about ten, of 32 KiB. The process is killed after the nth of them.
+    @Test("a kill between two transactions of a checkpoint loses nothing", arguments: [1, 2, 3, 5, 7, 9, 11, 13])
+    func killInsideACheckpoint(after transactions: Int) async throws {
+        let scratch = try Scratch()
+        let first = try scratch.makeArchive()
+        try store(first, 0..<2_100)
+        try first.writeCheckpoint()
+        first.close()
+        setenv("HILUM_TEST_KILLED", scratch.archive, 1)
+        setenv("HILUM_TEST_TRANSACTIONS", "\(transactions)", 1)
+        defer {
+            unsetenv("HILUM_TEST_KILLED")
+            unsetenv("HILUM_TEST_TRANSACTIONS")
+        }
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            let environment = ProcessInfo.processInfo.environment
+            let path = try #require(environment["HILUM_TEST_KILLED"])
+            let count = try #require(environment["HILUM_TEST_TRANSACTIONS"].flatMap { UInt64($0) })
+            var options = Archive.Options()
+            options.checkpointGroupByteCount = 32 << 10
+            let archive = try Archive(path: path, mode: .readWrite, embedder: FakeEmbedder(), options: options)
+            try archive.put(makeInputs(2_100..<2_130))
+            _ = try archive.delete(id: "case-7")
+            let start = try lastTransaction(of: path)
+            Thread.detachNewThread {
+                while true {
+                    if let now = try? lastTransaction(of: path), now >= start + count { kill(getpid(), SIGKILL) }
+                }
+            }
+            try archive.writeCheckpoint()
+            // The checkpoint was shorter than that.
+            kill(getpid(), SIGKILL)
+        }
+        let archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        #expect(try archive.count() == 2_129)
+        #expect(try archive.get(id: "case-7") == nil)
+        #expect(try archive.search(SearchRequest(.text(makeReport(2_110)))).hits.first?.id == "case-2110")
+        #expect(try archive.check(deep: true).findings == [])
+        // What the killed one left is removed by the next checkpoint.
+        try archive.writeCheckpoint()
+        #expect(try archive.check(deep: true).findings == [])
+    }
+
+    /// An upgrade that stops before its last transaction leaves format 1; the next opening upgrades it.
+    @Test("a kill inside of an upgrade leaves the older format or the newer one", arguments: [1, 2, 3, 4])
+    func killInsideAnUpgrade(after transactions: Int) async throws {
+        let scratch = try Scratch()
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/format-1"
+        try FileManager.default.copyItem(atPath: fixture, toPath: scratch.archive)
+        setenv("HILUM_TEST_KILLED", scratch.archive, 1)
+        setenv("HILUM_TEST_TRANSACTIONS", "\(transactions)", 1)
+        defer {
+            unsetenv("HILUM_TEST_KILLED")
+            unsetenv("HILUM_TEST_TRANSACTIONS")
+        }
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            let environment = ProcessInfo.processInfo.environment
+            let path = try #require(environment["HILUM_TEST_KILLED"])
+            let count = try #require(environment["HILUM_TEST_TRANSACTIONS"].flatMap { UInt64($0) })
+            var options = Archive.Options()
+            options.checkpointGroupByteCount = 4 << 10
+            let start = try lastTransaction(of: path)
+            Thread.detachNewThread {
+                while true {
+                    if let now = try? lastTransaction(of: path), now >= start + count { kill(getpid(), SIGKILL) }
+                }
+            }
+            _ = try Archive(path: path, mode: .readWrite, options: options)
+            kill(getpid(), SIGKILL)
+        }
+        let archive = try Archive(path: scratch.archive, mode: .readWrite)
+        #expect(try archive.count() == 23)
+        #expect(try archive.stats().formatVersion == 2)
+        #expect(try archive.check(deep: true).findings == [])
+    }
+}
+
+/// The number of the newest commit, as the two meta pages of the store say.
+private func lastTransaction(of archive: String) throws -> UInt64 {
+    let file = open(archive + "/data.mdb", O_RDONLY)
+    guard file >= 0 else { throw ArchiveError(.io, "the store cannot be read") }
+    defer { close(file) }
+    var newest: UInt64 = 0
+    for page in 0..<2 {
+        var bytes = [UInt8](repeating: 0, count: 8)
+        // 16 bytes of the page's head, then magic, version, address, size of the map, two tables of 48 bytes, the last page.
+        guard pread(file, &bytes, 8, off_t(4096 * page + 16 + 24 + 96 + 8)) == 8 else { continue }
+        newest = max(newest, bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
+    }
+    return newest
 }

@@ -42,9 +42,9 @@ private func expectWritten(_ reader: inout ByteReader) throws {
     func piecesAreJoined(_ size: Int) throws {
         let bytes = written()
         var start = 0
-        var reader = ByteReader(byteCount: bytes.count) {
-            defer { start += size }
-            return Array(bytes[start..<min(start + size, bytes.count)])
+        var reader = ByteReader(byteCount: bytes.count) { use in
+            Array(bytes[start..<min(start + size, bytes.count)]).withUnsafeBytes(use)
+            start += size
         }
         try expectWritten(&reader)
     }
@@ -65,7 +65,7 @@ private func expectWritten(_ reader: inout ByteReader) throws {
                 var reader = ByteReader(raw)
                 #expect(throws: ByteReader.Malformed.self) { try expectOnlyReads(&reader) }
             }
-            var reader = ByteReader(byteCount: count) { Array(bytes[..<count]) }
+            var reader = ByteReader(byteCount: count) { use in Array(bytes[..<count]).withUnsafeBytes(use) }
             #expect(throws: ByteReader.Malformed.self) { try expectOnlyReads(&reader) }
         }
     }
@@ -91,11 +91,11 @@ private func expectWritten(_ reader: inout ByteReader) throws {
             }
         }
         struct Broken: Error, CustomStringConvertible { let description = "the page is broken" }
-        var broken = ByteReader(byteCount: 8) { throw Broken() }
+        var broken = ByteReader(byteCount: 8) { _ in throw Broken() }
         let error = #expect(throws: ByteReader.Malformed.self) { try broken.byte() }
         #expect(error?.reason == "the page is broken")
         for piece in [[], [UInt8](repeating: 0, count: 9)] {
-            var wrong = ByteReader(byteCount: 8) { piece }
+            var wrong = ByteReader(byteCount: 8) { use in piece.withUnsafeBytes(use) }
             #expect(throws: ByteReader.Malformed.self) { try wrong.byte() }
         }
     }

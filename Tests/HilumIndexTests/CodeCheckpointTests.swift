@@ -46,9 +46,9 @@ private struct CodeCheckpoint {
         let size = pieceByteCount ?? max(links.count, 1)
         return try HNSWIndex(
             restoring: linkByteCount,
-            links: { piece in
+            links: { piece, use in
                 let start = min(piece * size, links.count)
-                return Array(links[start..<min(start + size, links.count)])
+                try Array(links[start..<min(start + size, links.count)]).withUnsafeBytes { try use($0) }
             },
             dimension: dimension, metric: .squaredEuclidean, quantizer: quantizer,
             codes: { piece, use in
@@ -481,7 +481,7 @@ private struct CodeCheckpoint {
         let checkpoint = try CodeCheckpoint(try makeIndex(Self.small))
         #expect(throws: Lost.self) {
             try HNSWIndex(
-                restoring: checkpoint.linkByteCount, links: { _ in checkpoint.links }, dimension: 10,
+                restoring: checkpoint.linkByteCount, links: { _, use in try checkpoint.links.withUnsafeBytes { try use($0) } }, dimension: 10,
                 metric: .squaredEuclidean, quantizer: checkpoint.quantizer, codes: { _, _ in throw Lost() },
                 isThere: { _ in true })
         }

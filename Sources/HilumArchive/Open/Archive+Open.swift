@@ -163,7 +163,8 @@ extension Archive {
             let changed = attributes.read { $0.keys.filter { $0.value.isChanged }.map(\.key) }
             try loadPostings(changed)
             let (watermark, old) = progress.withLock { ($0.nextNumber, $0.checkpoint) }
-            let checkpoint = Checkpoint(store: store, generation: Opening.generation)
+            let checkpoint = Checkpoint(
+                store: store, generation: Opening.generation, groupByteCount: options.checkpointGroupByteCount)
             let (head, stored) = try checkpoint.write(
                 graphs?.byKind ?? [:], attributes.read { $0 }, watermark: watermark, old: old)
             attributes.write { attributes in

@@ -14,10 +14,15 @@ import LMDB
 package struct Checkpoint {
     let store: Store
     let generation: UInt32
+    private let groupByteCount: Int
 
-    package init(store: Store, generation: UInt32) {
+    /// - Parameter groupByteCount: about how many bytes of pieces one transaction writes.
+    package init(
+        store: Store, generation: UInt32, groupByteCount: Int = Archive.Options().checkpointGroupByteCount
+    ) {
         self.store = store
         self.generation = generation
+        self.groupByteCount = groupByteCount
     }
 
     /// The head in the store; nil when there is none.
@@ -39,7 +44,9 @@ package struct Checkpoint {
         var new = CheckpointHead()
         new.epoch = try ((old?.epoch ?? lastEpoch()) + 1) % PieceKey.epochLimit
         new.watermark = watermark
-        for kind in VectorKind.allCases { new.graphs[kind] = try graphs[kind]?.save(epoch: new.epoch) }
+        for kind in VectorKind.allCases {
+            new.graphs[kind] = try graphs[kind]?.save(epoch: new.epoch, groupByteCount: groupByteCount)
+        }
         let stored = try write(attributes, into: &new)
         try store.environment.write { transaction in
             try store.put(transaction, .meta, CheckpointHead.name(generation: generation), new.encoded())
@@ -83,7 +90,7 @@ package struct Checkpoint {
     }
 
     private func write(_ attributes: Attributes, into head: inout CheckpointHead) throws -> [StoredPostings] {
-        let writer = PieceWriter(store, generation: generation, epoch: head.epoch)
+        let writer = PieceWriter(store, generation: generation, epoch: head.epoch, groupByteCount: groupByteCount)
         var attributes = attributes
         var stored: [StoredPostings] = []
         var piece = 0

@@ -22,7 +22,9 @@ struct FormatUpgrade {
             Opening(store: store, options: options, dimension: try store.integer(transaction, .dimension))
         }
         let (graphs, attributes, progress, keys) = try load(opening)
-        _ = try Checkpoint(store: store, generation: Opening.generation).write(
+        let checkpoint = Checkpoint(
+            store: store, generation: Opening.generation, groupByteCount: options.checkpointGroupByteCount)
+        _ = try checkpoint.write(
             graphs?.byKind ?? [:], attributes, watermark: progress.nextNumber, old: nil
         ) { transaction in
             for key in keys { try transaction.delete(store.table(.graphs), key) }

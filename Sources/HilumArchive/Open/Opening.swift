@@ -237,6 +237,7 @@ struct Opening {
 
     /// Links the vectors that the graphs lack; returns how many there were.
     private static func link(_ fresh: [VectorKind: FreshVectors], into graphs: Graphs) throws -> Int {
+        guard fresh.values.contains(where: { !$0.numbers.isEmpty }) else { return 0 }
         let threads = max(1, defaultThreadCount / 2)
         let counts = parallelMap(VectorKind.allCases, threads: 2) { kind in
             Result { try fresh[kind]?.insert(into: graphs[kind].index, threads: threads) ?? 0 }

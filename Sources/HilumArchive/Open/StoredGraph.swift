@@ -110,22 +110,18 @@ package final class StoredGraph: @unchecked Sendable {
         }
         return try HNSWIndex(
             restoring: graph.linkByteCount,
-            links: { piece in
-                var bytes: [UInt8] = []
-                let next = piece + 1 < graph.linkPieceCount ? [(piece: piece + 1, epoch: head.epoch)] : []
-                let isThere = try reader.piece(transaction, .links(kind), piece, epoch: head.epoch, next: next) {
-                    bytes = [UInt8]($0)
-                }
+            links: { piece, use in
+                let isThere = try reader.piece(
+                    transaction, .links(kind), piece, epoch: head.epoch,
+                    later: { $0 < graph.linkPieceCount ? head.epoch : nil }, use)
                 guard isThere else { throw CheckpointGone() }
-                return bytes
             },
             dimension: shape.dimension, metric: shape.metric, quantizer: ScalarQuantizer(decoding: graph.quantizer),
             codes: { piece, use in
                 guard piece < graph.codeEpochs.count else { throw store.damaged("a piece of the codes is missing") }
-                let next =
-                    piece + 1 < graph.codeEpochs.count ? [(piece: piece + 1, epoch: graph.codeEpochs[piece + 1])] : []
                 let isThere = try codeReader.piece(
-                    transaction, .codes(kind), piece, epoch: graph.codeEpochs[piece], next: next, use)
+                    transaction, .codes(kind), piece, epoch: graph.codeEpochs[piece],
+                    later: { $0 < graph.codeEpochs.count ? graph.codeEpochs[$0] : nil }, use)
                 guard isThere else { throw CheckpointGone() }
             },
             residuals: shape.isLean ? nil : residuals, isThere: isThere)
@@ -152,10 +148,10 @@ package final class StoredGraph: @unchecked Sendable {
 
     // MARK: Saving
 
-    /// Writes what the store lacks of the graph under `epoch`, in transactions of about 16 MiB.
+    /// Writes what the store lacks of the graph under `epoch`, in transactions of about `groupByteCount`.
     ///
     /// - Returns: the head for the new checkpoint; call `noteSaved` once that is valid.
-    func save(epoch: UInt32) throws -> GraphHead {
+    func save(epoch: UInt32, groupByteCount: Int) throws -> GraphHead {
         var new = head ?? GraphHead()
         // Worth its time in a small graph, and where it is little beside the changes.
         if index.nodeCount <= 4096 || index.changesSinceMending * 64 >= index.nodeCount { index.mendUnfound() }
@@ -163,7 +159,7 @@ package final class StoredGraph: @unchecked Sendable {
         new.linkByteCount = links.count
         new.hasCodes = index.precision == .i8
         new.fittedCount = fittedCount
-        let writer = PieceWriter(store, generation: generation, epoch: epoch)
+        let writer = PieceWriter(store, generation: generation, epoch: epoch, groupByteCount: groupByteCount)
         try writer.write(.links(kind), links)
         if let quantizer = index.quantizer {
             new.quantizer = quantizer.encoded

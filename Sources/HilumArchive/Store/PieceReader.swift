@@ -10,6 +10,10 @@ final class PieceReader {
     private let fetcher: PageFetcher
     /// Keys of what the fetcher holds.
     private var fetched: Set<UInt64> = []
+    /// Later pieces below this number were announced to the system.
+    private var announcedEnd = 0
+    /// So many pieces are announced at once: 4 MiB, what a disk delivers while one of them is decoded.
+    private static let announcedCount = 16
 
     init(_ store: Store, generation: UInt32) throws {
         self.store = store
@@ -19,22 +23,33 @@ final class PieceReader {
 
     /// Calls `body` with a piece; false when it is not there.
     ///
-    /// - Parameter next: pieces that will be asked for right after this one.
+    /// - Parameter later: the epoch of a piece that will be asked for after this one, in order, by the same reader; nil beyond the last.
     /// - Throws: `.damaged` for a wrong checksum; what `body` throws.
     func piece(
         _ transaction: borrowing ReadTransaction, _ role: PieceRole, _ piece: Int, epoch: UInt32,
-        next: [(piece: Int, epoch: UInt32)] = [], _ body: (UnsafeRawBufferPointer) throws -> Void
+        later: (Int) -> UInt32? = { _ in nil }, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> Bool {
         let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
         if !fetched.contains(key) {
             var values: [UnsafeRawBufferPointer] = []
             fetched = []
-            for (piece, epoch) in [(piece, epoch)] + next {
+            func look(_ piece: Int, _ epoch: UInt32, _ transaction: borrowing ReadTransaction) throws -> UInt64 {
                 let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
                 // Safety: the address of a value holds as long as the transaction, and is not read through here.
                 _ = try transaction.get(store.table(.graphs), key) { values.append($0) }
-                fetched.insert(key)
+                return key
             }
+            if announcedEnd < piece + 2 + Self.announcedCount / 2 {
+                for number in max(announcedEnd, piece)..<(piece + 2 + Self.announcedCount) {
+                    guard let epoch = number == piece ? epoch : later(number) else { break }
+                    _ = try look(number, epoch, transaction)
+                }
+                announcedEnd = piece + 2 + Self.announcedCount
+                if values.count > 1 { fetcher.announce(values) }
+                values = []
+            }
+            fetched.insert(try look(piece, epoch, transaction))
+            if let epoch = later(piece + 1) { fetched.insert(try look(piece + 1, epoch, transaction)) }
             fetcher.fetch(values)
         }
         let found: Void? = try transaction.get(store.table(.graphs), key) { bytes in

@@ -1,20 +1,21 @@
 import HilumCore
 import LMDB
 
-/// Writes pieces of one checkpoint, about 16 MiB a transaction.
+/// Writes pieces of one checkpoint, several MiB a transaction.
 final class PieceWriter {
-    private static let groupByteCount = 16 << 20
-
     private let store: Store
     private let generation: UInt32
     let epoch: UInt32
+    /// A transaction is written once so many bytes wait.
+    private let groupByteCount: Int
     private var waiting: [(key: UInt64, bytes: [UInt8])] = []
     private var waitingByteCount = 0
 
-    init(_ store: Store, generation: UInt32, epoch: UInt32) {
+    init(_ store: Store, generation: UInt32, epoch: UInt32, groupByteCount: Int) {
         self.store = store
         self.generation = generation
         self.epoch = epoch
+        self.groupByteCount = groupByteCount
     }
 
     func write(_ role: PieceRole, _ piece: Int, _ bytes: UnsafeRawBufferPointer) throws {
@@ -24,7 +25,7 @@ final class PieceWriter {
         let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
         waiting.append((key, [UInt8](bytes)))
         waitingByteCount += bytes.count
-        if waitingByteCount >= Self.groupByteCount { try flush() }
+        if waitingByteCount >= groupByteCount { try flush() }
     }
 
     /// Cuts bytes into pieces from number `first` on; returns how many.

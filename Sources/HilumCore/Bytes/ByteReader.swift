@@ -35,12 +35,13 @@ public struct ByteReader {
     final class Piece {
         let bytes: UnsafeMutableRawBufferPointer
 
-        init(_ left: UnsafeRawBufferPointer, _ more: [UInt8]) {
+        init(_ left: UnsafeRawBufferPointer, _ more: UnsafeRawBufferPointer) {
             // A little longer, for what is left of the next one.
             bytes = .allocate(byteCount: left.count + more.count + 4096, alignment: 16)
             // Safety: `bytes` has room for both, one after the other.
             UnsafeMutableRawBufferPointer(rebasing: bytes[..<left.count]).copyMemory(from: left)
-            UnsafeMutableRawBufferPointer(rebasing: bytes[left.count..<(left.count + more.count)]).copyBytes(from: more)
+            UnsafeMutableRawBufferPointer(rebasing: bytes[left.count..<(left.count + more.count)]).copyMemory(
+                from: more)
         }
 
         deinit { bytes.deallocate() }
@@ -52,7 +53,10 @@ public struct ByteReader {
     private var piece: Piece?
     /// Bytes of the pieces that are still to come.
     @usableFromInline var laterByteCount = 0
-    private var next: () throws -> [UInt8] = { [] }
+    private var next: PieceSource = { $0(UnsafeRawBufferPointer(start: nil, count: 0)) }
+
+    /// Lends the next piece to its argument, once.
+    public typealias PieceSource = (_ use: (UnsafeRawBufferPointer) -> Void) throws -> Void
 
     /// A reader of bytes that outlive it.
     public init(_ bytes: UnsafeRawBufferPointer) { window = bytes }
@@ -61,8 +65,8 @@ public struct ByteReader {
     ///
     /// - Parameters:
     ///   - byteCount: of all pieces.
-    ///   - next: gives the pieces in order; what it throws is thrown as `Malformed` with its description.
-    public init(byteCount: Int, next: @escaping () throws -> [UInt8]) {
+    ///   - next: lends the pieces in order; what it throws is thrown as `Malformed` with its description.
+    public init(byteCount: Int, next: @escaping PieceSource) {
         window = UnsafeRawBufferPointer(start: nil, count: 0)
         laterByteCount = byteCount
         self.next = next
@@ -79,23 +83,28 @@ public struct ByteReader {
     mutating func fetch(_ count: Int) throws(Malformed) {
         while window.count - offset < count {
             guard laterByteCount > 0 else { throw .cutOff }
-            let more: [UInt8]
-            do { more = try next() } catch { throw Malformed("\(error)") }
-            guard !more.isEmpty && more.count <= laterByteCount else { throw Malformed("a piece has another length") }
-            join(more)
-            laterByteCount -= more.count
+            let next = self.next
+            var byteCount = 0
+            do {
+                try next { more in
+                    byteCount = more.count
+                    if byteCount <= laterByteCount { join(more) }
+                }
+            } catch { throw Malformed("\(error)") }
+            guard byteCount > 0 && byteCount <= laterByteCount else { throw Malformed("a piece has another length") }
+            laterByteCount -= byteCount
         }
     }
 
     /// Puts a piece behind what is left of the window, into the same memory where it has the room: a piece of its own for each would
     /// cost a page fault for every page.
-    private mutating func join(_ more: [UInt8]) {
+    private mutating func join(_ more: UnsafeRawBufferPointer) {
         let left = UnsafeRawBufferPointer(rebasing: window[offset...])
         let byteCount = left.count + more.count
         if isKnownUniquelyReferenced(&piece), let room = piece?.bytes, room.count >= byteCount {
             // Safety: both parts lie inside of `room`; the first may overlap itself, which `copyMemory` allows.
             UnsafeMutableRawBufferPointer(rebasing: room[..<left.count]).copyMemory(from: left)
-            UnsafeMutableRawBufferPointer(rebasing: room[left.count..<byteCount]).copyBytes(from: more)
+            UnsafeMutableRawBufferPointer(rebasing: room[left.count..<byteCount]).copyMemory(from: more)
             window = UnsafeRawBufferPointer(rebasing: room[..<byteCount])
         } else {
             let joined = Piece(left, more)
@@ -129,11 +138,17 @@ public struct ByteReader {
     public mutating func withBytes<Result>(
         _ count: Int, _ body: (UnsafeRawBufferPointer) -> Result
     ) throws(Malformed) -> Result {
+        body(try lend(count))
+    }
+
+    /// The next `count` bytes, at any alignment, as they lie in the reader: they hold until its next read.
+    @inlinable
+    public mutating func lend(_ count: Int) throws(Malformed) -> UnsafeRawBufferPointer {
         guard count >= 0 else { throw .cutOff }
         if window.count - offset < count { try fetch(count) }
         let start = offset
         offset += count
-        return body(UnsafeRawBufferPointer(rebasing: window[start..<(start + count)]))
+        return UnsafeRawBufferPointer(rebasing: window[start..<(start + count)])
     }
 
     /// The next `count` bytes.

@@ -122,7 +122,7 @@ extension HNSWIndex {
     ///
     /// - Parameters:
     ///   - linkByteCount: of what `serializeLinks` gave.
-    ///   - links: gives its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
+    ///   - links: lends its pieces from number 0 on, in order, the first of 56 bytes at least; of any size beyond.
     ///   - codes: reads a piece of codes. In a large index it is called on another thread while `links` is called on this one.
     ///   - residuals: reads a piece of residuals of this same checkpoint, when it is first needed: by a search, a change, `vector` or
     ///     `holds` (and the last quarter of them at once), from whatever thread that runs on, but one at a time. So none of these
@@ -135,7 +135,7 @@ extension HNSWIndex {
     /// - Throws: `IndexError` `.damagedLinks`, also in place of what `residuals` throws, or `links` after the first piece; what
     ///   `codes` throws.
     public convenience init(
-        restoring linkByteCount: Int, links: (_ piece: Int) throws -> [UInt8], dimension: Int, metric: Metric,
+        restoring linkByteCount: Int, links: PieceReader, dimension: Int, metric: Metric,
         quantizer: ScalarQuantizer, codes: PieceReader,
         residuals: ResidualReader? = nil,
         isThere: (_ item: UInt32) -> Bool
@@ -143,25 +143,27 @@ extension HNSWIndex {
         guard quantizer.offset.count == dimension else {
             throw IndexError.damaged("the quantizer has another dimension")
         }
-        let head = try links(0)
-        guard head.count >= LinkFormat.headerByteCount else { throw IndexError.damaged("cut off") }
-        var headReader = ByteReader(byteCount: linkByteCount) { head }
-        let header = try LinkHeader(&headReader, dimension: dimension, metric: metric)
+        var head: [UInt8] = []
+        try links(0) { head = Array($0.prefix(LinkFormat.headerByteCount)) }
+        let header = try LinkHeader(head, of: linkByteCount, dimension: dimension, metric: metric)
         try self.init(
             dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer,
             keepsResiduals: residuals != nil, fetchesResiduals: true, kernelSet: nil)
         isTableFilled = false
+        areChildrenCounted = false
+        // Both threads write into the arena.
         prepareSlots(header.slotCount)
+        var loaded = LoadedLinks(0)
         try withoutActuallyEscaping(codes) { codes in
             // Safety: nobody else calls it, and `load` returns when it has ended.
             nonisolated(unsafe) let codes = codes
             try Self.sideBySide(isWorthIt: header.slotCount >= Self.leastParallelCount) {
                 try self.setCodes(header.slotCount, codes)
             } and: {
-                try self.load(linkByteCount, links, header, isThere)
+                loaded = try self.load(linkByteCount, links, header, isThere)
             }
         }
-        try checkStructure(header)
+        try checkStructure(header, loaded)
         if let residuals, store.hasResiduals {
             self.residuals = ResidualSource(
                 rowCount: residualPieceRowCount, pieceCount: residualPieceCount, read: residuals)
@@ -170,7 +172,7 @@ extension HNSWIndex {
     }
 
     /// With fewer slots a second thread gains nothing.
-    private static let leastParallelCount = 1 << 14
+    static let leastParallelCount = 1 << 14
 
     /// Runs `first` on another thread and `second` on this one; returns when both have ended.
     ///
@@ -203,35 +205,42 @@ extension HNSWIndex {
         }
     }
 
-    /// Reads links and items into the arena.
+    /// Reads links and items into the arena; returns what `checkStructure` asks for.
     private func load(
-        _ linkByteCount: Int, _ links: (_ piece: Int) throws -> [UInt8], _ header: LinkHeader,
+        _ linkByteCount: Int, _ links: PieceReader, _ header: LinkHeader,
         _ isThere: (_ item: UInt32) -> Bool
-    ) throws {
+    ) throws -> LoadedLinks {
         try withoutActuallyEscaping(links) { links in
             var piece = 0
             var checksum: UInt32 = 0
-            var reader = ByteReader(byteCount: linkByteCount) {
-                let bytes = try links(piece)
+            var reader = ByteReader(byteCount: linkByteCount) { use in
+                try links(piece) { bytes in
+                    checksum = CRC32C.checksum(bytes, continuing: checksum)
+                    use(bytes)
+                }
                 piece += 1
-                checksum = bytes.withUnsafeBytes { CRC32C.checksum($0, continuing: checksum) }
-                return bytes
             }
-            try load(header, &reader) { slot, reader, count throws(IndexError) in
-                for _ in 0..<count {
-                    let item = try reader.number()
+            let (store, items) = (store, items)
+            var goneCount = 0
+            var itemCount = 0
+            let loaded = try load(header, &reader) { slot, members throws(IndexError) in
+                for index in 0..<(members.count / 4) {
+                    let item = UInt32(littleEndian: members.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
                     guard item != absent, items.locate(item) == nil else { throw .damaged("item \(item) comes twice") }
                     guard isThere(item) else {
-                        restoration.goneItemCount += 1
+                        goneCount += 1
                         continue
                     }
                     PostingList.add(item, node: slot, word: store.posting(slot), table: items) { retireList($0) }
-                    addToItemCount(1)
+                    itemCount += 1
                 }
             }
+            restoration.goneItemCount = goneCount
+            addToItemCount(itemCount)
             // The checksum itself is the rest.
             _ = try reader.number()
             guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
+            return loaded
         }
     }
 
@@ -332,14 +341,16 @@ extension ScalarQuantizer {
     ///
     /// - Throws: `IndexError` `.damagedLinks` when the bytes are not those of a quantizer.
     public init(decoding bytes: [UInt8]) throws {
-        var reader = ByteReader(byteCount: bytes.count) { bytes }
-        let count = Int(try reader.number())
-        let isExact = try reader.number() == 1
-        let step = Float(bitPattern: try reader.number())
-        let offset = try reader.numbers(count).map { Float(bitPattern: $0) }
-        guard reader.remaining == 0, step > 0, step.isFinite, offset.allSatisfy(\.isFinite) else {
-            throw IndexError.damaged("not a quantizer")
+        self = try bytes.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            let count = Int(try reader.number())
+            let isExact = try reader.number() == 1
+            let step = Float(bitPattern: try reader.number())
+            let offset = try reader.numbers(count).map { Float(bitPattern: $0) }
+            guard reader.remaining == 0, step > 0, step.isFinite, offset.allSatisfy(\.isFinite) else {
+                throw IndexError.damaged("not a quantizer")
+            }
+            return ScalarQuantizer(offset: offset, step: step, isExact: isExact)
         }
-        self.init(offset: offset, step: step, isExact: isExact)
     }
 }

@@ -18,6 +18,15 @@ struct LinkHeader {
     var entry = absent
     var root = absent
 
+    /// - Parameters:
+    ///   - head: the first bytes of a checkpoint.
+    ///   - byteCount: of all of it.
+    init(_ head: [UInt8], of byteCount: Int, dimension: Int, metric: Metric) throws(IndexError) {
+        guard head.count >= LinkFormat.headerByteCount else { throw .damaged("cut off") }
+        var reader = ByteReader(byteCount: byteCount) { use in head.withUnsafeBytes(use) }
+        try self.init(&reader, dimension: dimension, metric: metric)
+    }
+
     init(_ reader: inout ByteReader, dimension: Int, metric: Metric) throws(IndexError) {
         for byte in LinkFormat.magic where try reader.octet() != byte { throw .damaged("not a checkpoint of links") }
         let version = try reader.number()
@@ -45,6 +54,56 @@ struct LinkHeader {
     }
 }
 
+/// What the check of the structure asks of every slot, close together.
+struct LoadedLinks {
+    /// `absent` for the root and for free slots.
+    var parents: [UInt32]
+    var levels: [UInt8]
+
+    init(_ slotCount: Int) {
+        parents = [UInt32](repeating: absent, count: slotCount)
+        levels = [UInt8](repeating: 0, count: slotCount)
+    }
+}
+
+/// Tells lists that surely have no link twice: one bit a link, found by its hash.
+///
+/// A table with a place for every node would say it exactly, but costs a cache miss for every link.
+private struct LinkFilter {
+    // 2,048 bits: a list of 15 links meets a bit that is set in one case of twenty.
+    private var words = InlineArray<32, UInt64>(repeating: 0)
+    private var mayHaveCopies = false
+
+    @inline(__always)
+    mutating func note(_ link: UInt32) {
+        let hash = (link &* 0x9E37_79B1) >> 21
+        let bit: UInt64 = 1 << UInt64(hash & 63)
+        let word = Int(hash >> 6)
+        if words[word] & bit != 0 { mayHaveCopies = true }
+        words[word] |= bit
+    }
+
+    /// Begins the next list; returns whether this one may have a link twice.
+    @inline(__always)
+    mutating func clear() -> Bool {
+        defer {
+            words = InlineArray<32, UInt64>(repeating: 0)
+            mayHaveCopies = false
+        }
+        return mayHaveCopies
+    }
+}
+
+extension LinkList {
+    /// Whether a link comes twice. Writer only.
+    fileprivate var hasCopies: Bool {
+        for index in 0..<count {
+            for other in 0..<index where self[index] == self[other] { return true }
+        }
+        return false
+    }
+}
+
 extension HNSWIndex {
     /// The index of a checkpoint, with the vectors from where they are kept.
     ///
@@ -69,12 +128,17 @@ extension HNSWIndex {
         var loaded = LoadedSlots(header)
         try bytes.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
-            try load(header, &reader) { slot, reader, count throws(IndexError) in
-                for _ in 0..<count { loaded.items.append(try reader.number()) }
+            let loadedLinks = try load(header, &reader) { slot, members throws(IndexError) in
+                for index in 0..<(members.count / 4) {
+                    loaded.items.append(
+                        UInt32(littleEndian: members.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
+                }
                 loaded.ends.append((slot, loaded.items.count))
             }
+            try checkStructure(header, loadedLinks)
         }
-        try checkStructure(header)
+        areChildrenCounted = false
+        countChildren()
         table.reserve(nodeCount)
         noteChangeOfAll()
         // Nobody knows whether the links were looked through, nor by the same distances.
@@ -89,9 +153,8 @@ extension HNSWIndex {
         guard bytes.withUnsafeBytes({ CRC32C.checksum($0) }) == LinkFormat.residue else {
             throw .damaged("the checksum does not match")
         }
-        let head = Array(bytes.prefix(LinkFormat.headerByteCount))
-        var reader = ByteReader(byteCount: bytes.count) { head }
-        return try LinkHeader(&reader, dimension: dimension, metric: metric)
+        return try LinkHeader(
+            Array(bytes.prefix(LinkFormat.headerByteCount)), of: bytes.count, dimension: dimension, metric: metric)
     }
 
     /// Items of the nodes as the checkpoint has them, one after the other.
@@ -106,72 +169,77 @@ extension HNSWIndex {
         }
     }
 
-    /// Reads all slots into the arena. Links stay inside the slots, none comes twice in a list; what else can be wrong is checked
-    /// afterwards.
+    /// Reads all slots into the arena of a new index. Links stay inside the slots, none comes twice in a list; what else can be wrong is
+    /// checked afterwards.
     ///
-    /// - Parameter takeItems: reads the items of a slot, as many as its last argument says.
+    /// An index of 200,000 nodes has three million links, so the fields of the class are read once and not once a link.
+    ///
+    /// - Parameter takeItems: takes the items of a slot: 4 bytes each, little-endian, at any alignment.
+    /// - Returns: what `checkStructure` asks for.
     func load(
         _ header: LinkHeader, _ reader: inout ByteReader,
-        takeItems: (_ slot: UInt32, _ reader: inout ByteReader, _ count: Int) throws(IndexError) -> Void
-    ) throws(IndexError) {
-        isLinked.reserveCapacity(header.slotCount)
+        takeItems: (_ slot: UInt32, _ members: UnsafeRawBufferPointer) throws(IndexError) -> Void
+    ) throws(IndexError) -> LoadedLinks {
         _ = try LinkHeader(&reader, dimension: dimension, metric: metric)
-        // By slot: the number of the last list that linked to it, which tells a second link in one list.
-        let lastList = UnsafeMutablePointer<UInt32>.allocate(capacity: max(header.slotCount, 1))
-        lastList.initialize(repeating: 0, count: header.slotCount)
-        defer { lastList.deallocate() }
-        var listNumber: UInt32 = 0
+        let slotCount = header.slotCount
+        makeSlots(slotCount)
+        let store = store
+        var isLinked = [Bool](repeating: true, count: slotCount)
+        var loaded = LoadedLinks(slotCount)
+        var seen = LinkFilter()
         var nodes = 0
         var itemTotal = 0
-        for _ in 0..<header.slotCount {
-            let slot = try addSlot()
-            store.setParent(slot, absent)
-            store.setChildren(slot, 0)
+        for slot in 0..<UInt32(slotCount) {
+            let level = level(ofSlot: slot)
+            store.setLevel(slot, level)
+            loaded.levels[Int(slot)] = UInt8(level)
+            if level > 0 { addUpperLists(slot, level: level) }
             let kind = try reader.octet()
             guard kind <= 1 else { throw .damaged("slot \(slot) is of no known kind") }
             if kind == 0 {
+                isLinked[Int(slot)] = false
+                store.setParent(slot, absent)
                 freeSlots.append((0, slot))
                 continue
             }
             nodes += 1
-            isLinked[Int(slot)] = true
-            store.setParent(slot, try reader.number())
+            let parent = try reader.number()
+            loaded.parents[Int(slot)] = parent
+            store.setParent(slot, parent)
             store.setHash(slot, try reader.number())
             let itemCount = Int(try reader.number())
             guard itemCount > 0 else { throw .damaged("node \(slot) has no item") }
             itemTotal += itemCount
             guard itemTotal <= header.itemCount else { throw .damaged("the counts do not match what follows") }
-            try takeItems(slot, &reader, itemCount)
-            for layer in 0...store.level(slot) {
+            try takeItems(slot, try reader.numberBytes(itemCount))
+            for layer in 0...level {
                 let list = store.links(slot, layer: layer)
                 let linkCount = Int(try reader.octet())
                 guard linkCount <= list.capacity else { throw .damaged("node \(slot) has too many links") }
-                listNumber += 1
-                let isRight = try reader.withNumbers(linkCount) { raw in
-                    for index in 0..<linkCount {
-                        let link = UInt32(
-                            littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
-                        guard Int(link) < header.slotCount, link != slot else { return false }
-                        // Safety: the link was just checked to be below the count of slots.
-                        if lastList[Int(link)] == listNumber { return false }
-                        lastList[Int(link)] = listNumber
-                        (list.words + 1 + index).pointee.store(link, ordering: .relaxed)
+                let raw = try reader.numberBytes(linkCount)
+                for index in 0..<linkCount {
+                    let link = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+                    guard Int(link) < slotCount, link != slot else {
+                        throw .damaged("node \(slot) has a bad link")
                     }
-                    list.words.pointee.store(UInt32(linkCount), ordering: .relaxed)
-                    return true
+                    seen.note(link)
+                    (list.words + 1 + index).pointee.store(link, ordering: .relaxed)
                 }
-                guard isRight else { throw .damaged("node \(slot) has a bad link") }
+                list.words.pointee.store(UInt32(linkCount), ordering: .relaxed)
+                if seen.clear(), list.hasCopies { throw .damaged("node \(slot) has a bad link") }
             }
         }
+        self.isLinked = isLinked
         guard reader.remaining == 4, nodes == header.nodeCount, itemTotal == header.itemCount else {
             throw .damaged("the counts do not match what follows")
         }
         addToNodeCount(nodes)
+        return loaded
     }
 
     // MARK: Structure
 
-    func checkStructure(_ header: LinkHeader) throws(IndexError) {
+    func checkStructure(_ header: LinkHeader, _ loaded: LoadedLinks) throws(IndexError) {
         guard header.nodeCount > 0 else {
             guard header.entry == absent, header.root == absent else { throw .damaged("an entry point without nodes") }
             return
@@ -180,24 +248,24 @@ extension HNSWIndex {
         // Links lead to slots; where all of these are nodes, nothing is left to ask on layer 0.
         if header.nodeCount < header.slotCount {
             for slot in isLinked.indices where isLinked[slot] {
-                try checkTargets(of: UInt32(slot), layer: 0)
+                try checkTargets(of: UInt32(slot), layer: 0, loaded)
             }
         }
         var highest = 0
         for slot in upperSlots where isLinked[Int(slot)] {
             highest = max(highest, store.level(slot))
-            for layer in 1...store.level(slot) { try checkTargets(of: slot, layer: layer) }
+            for layer in 1...store.level(slot) { try checkTargets(of: slot, layer: layer, loaded) }
         }
         guard store.level(header.entry) == highest else { throw .damaged("the entry point is not the highest node") }
         root = header.root
         setEntry(header.entry)
-        try checkTree()
+        try checkTree(loaded.parents)
     }
 
     /// Every link must lead to a node that reaches the layer.
-    private func checkTargets(of node: UInt32, layer: Int) throws(IndexError) {
+    private func checkTargets(of node: UInt32, layer: Int, _ loaded: LoadedLinks) throws(IndexError) {
         let links = store.links(node, layer: layer)
-        for index in 0..<links.count where !isLinked[Int(links[index])] || store.level(links[index]) < layer {
+        for index in 0..<links.count where !isLinked[Int(links[index])] || loaded.levels[Int(links[index])] < layer {
             throw .damaged("node \(node) has a bad link")
         }
     }
@@ -205,43 +273,73 @@ extension HNSWIndex {
     private func isNode(_ slot: UInt32) -> Bool { Int(slot) < isLinked.count && isLinked[Int(slot)] }
 
     /// Every node must hang on the root, by links that are there.
-    private func checkTree() throws(IndexError) {
-        guard let entry, store.parent(root) == absent,
+    private func checkTree(_ parents: [UInt32]) throws(IndexError) {
+        guard let entry, parents[Int(root)] == absent,
             entry.node == root || store.links(entry.node, layer: 0).contains(root)
         else { throw .damaged("the root is not linked") }
         let count = isLinked.count
-        let ahead = 16
+        // Nobody writes while this runs.
+        let index = self
+        let wrong = AtomicCounter()
+        parallelRanges(count, threads: count < Self.leastParallelCount ? 1 : min(2, defaultThreadCount)) { range, _ in
+            if index.lacksParentLink(range, parents) { wrong.increment() }
+        }
+        guard wrong.current == 0 else { throw .damaged("a node has no parent that links to it") }
+        let (isLinked, root, nodeCount, limit) = (isLinked, root, nodeCount, hardChildLimit)
+        var children = [UInt8](repeating: 0, count: count)
         for slot in 0..<count where isLinked[slot] && UInt32(slot) != root {
-            let node = UInt32(slot)
-            let parent = store.parent(node)
-            if slot + ahead < count {
-                // The lists of parents lie all over the arena.
-                let later = store.parent(UInt32(slot + ahead))
-                if Int(later) < count {
-                    let words = store.links(later, layer: 0).words
-                    hilum_prefetch(words)
-                    hilum_prefetch(words + 16)
-                    hilum_prefetch(words + 32)
-                }
-            }
-            guard isNode(parent), store.links(parent, layer: 0).contains(node),
-                store.children(parent) < hardChildLimit
-            else { throw .damaged("node \(slot) has no parent that links to it") }
-            store.setChildren(parent, store.children(parent) + 1)
+            let parent = Int(parents[slot])
+            guard children[parent] < limit else { throw .damaged("a node has too many children") }
+            children[parent] += 1
         }
         // Walk up from each node until one is met that is known to hang on the root; a ring never gets there.
-        var isKnown = [Bool](repeating: false, count: isLinked.count)
+        var isKnown = [Bool](repeating: false, count: count)
         isKnown[Int(root)] = true
-        var path: [UInt32] = []
-        for slot in isLinked.indices where isLinked[slot] {
-            path.removeAll(keepingCapacity: true)
-            var node = UInt32(slot)
-            while !isKnown[Int(node)] {
-                path.append(node)
-                guard path.count <= nodeCount else { throw .damaged("nodes are cut off from the root") }
-                node = store.parent(node)
+        for slot in 0..<count where isLinked[slot] && !isKnown[slot] {
+            var steps = 0
+            var node = slot
+            while !isKnown[node] {
+                steps += 1
+                guard steps <= nodeCount else { throw .damaged("nodes are cut off from the root") }
+                node = Int(parents[node])
             }
-            for member in path { isKnown[Int(member)] = true }
+            node = slot
+            while !isKnown[node] {
+                isKnown[node] = true
+                node = Int(parents[node])
+            }
+        }
+    }
+
+    /// Whether a node among `slots` has no parent that links to it.
+    private func lacksParentLink(_ slots: Range<Int>, _ parents: [UInt32]) -> Bool {
+        let (store, root, isLinked) = (store, root, isLinked)
+        let count = isLinked.count
+        let ahead = 16
+        for slot in slots {
+            if slot + ahead < count, Int(parents[slot + ahead]) < count {
+                // The lists of parents lie all over the arena.
+                let words = store.links(parents[slot + ahead], layer: 0).words
+                hilum_prefetch(words)
+                hilum_prefetch(words + 16)
+                hilum_prefetch(words + 32)
+            }
+            guard isLinked[slot], UInt32(slot) != root else { continue }
+            let parent = parents[slot]
+            guard Int(parent) < count, isLinked[Int(parent)],
+                store.links(parent, layer: 0).contains(UInt32(slot))
+            else { return true }
+        }
+        return false
+    }
+
+    /// Counts the children of every node of an index that was restored, which only the writer asks for; once.
+    func countChildren() {
+        guard !areChildrenCounted else { return }
+        areChildrenCounted = true
+        for slot in isLinked.indices where isLinked[slot] && UInt32(slot) != root {
+            let parent = store.parent(UInt32(slot))
+            store.setChildren(parent, store.children(parent) + 1)
         }
     }
 
@@ -296,6 +394,7 @@ extension HNSWIndex {
             return
         }
         try fetchResiduals()
+        countChildren()
         for slot in dead { removeNode(UInt32(slot)) }
         sweepIfDue(threads: defaultThreadCount)
     }

@@ -85,12 +85,10 @@ extension ByteReader {
         do { return try integer(UInt32.self) } catch { throw .damaged(error.reason) }
     }
 
-    /// Lends the bytes of the next `count` numbers, at any alignment.
+    /// The bytes of the next `count` numbers, at any alignment, until the next read.
     @inline(__always)
-    mutating func withNumbers<Result>(
-        _ count: Int, _ body: (UnsafeRawBufferPointer) -> Result
-    ) throws(IndexError) -> Result {
-        do { return try withBytes(4 * count, body) } catch { throw .damaged(error.reason) }
+    mutating func numberBytes(_ count: Int) throws(IndexError) -> UnsafeRawBufferPointer {
+        do { return try lend(4 * count) } catch { throw .damaged(error.reason) }
     }
 
     /// The next `count` numbers.
