@@ -71,6 +71,121 @@ import Testing
         #expect(JSON.integer(-7).text == "-7" && JSON.optional(nil).text == "null")
     }
 
+    @Test("a number is written with the fewest digits that give it back, as Foundation writes it")
+    func shortestNumbers()
+        throws
+    {
+        #expect(
+            [0.1, 3, -0.5, 1e-6, 1e21, 0].map { JSON.number($0).text } == ["0.1", "3", "-0.5", "1e-06", "1e+21", "0"])
+        #expect(JSON.number(Float(0.1)).text == "0.1" && JSON.number(Float(1e-6)).text == "1e-06")
+        #expect(JSON.number(Double.nan).text == "null" && JSON.number(-Float.infinity).text == "null")
+        #expect(UInt64.max.json.text == "18446744073709551615" && Int.min.json.text == "-9223372036854775808")
+        var generator = SeededGenerator(seed: 9)
+        for _ in 0..<2_000 {
+            let double = Double(bitPattern: generator.next())
+            let float = Float(bitPattern: UInt32(truncatingIfNeeded: generator.next()))
+            guard double.isFinite, float.isFinite else { continue }
+            #expect(try [Double](parsing: "[\(double.json.text)]".utf8) == [double])
+            #expect(try [Float](parsing: "[\(float.json.text)]".utf8) == [float])
+            #expect(try Array(JSONEncoder().encode([double])) == Array("[\(double.json.text)]".utf8))
+            #expect(try Array(JSONEncoder().encode([float])) == Array("[\(float.json.text)]".utf8))
+        }
+    }
+
+    @Test func indentedTextHasALineForEachMember() throws {
+        let json = try JSON(parsing: #"{"b":1,"a":{"x":[1,[],{}],"y":{"z":"t"}},"c":[]}"#)
+        let text = """
+            {
+              "b" : 1,
+              "a" : {
+                "x" : [
+                  1,
+                  [],
+                  {}
+                ],
+                "y" : {
+                  "z" : "t"
+                }
+              },
+              "c" : []
+            }
+            """
+        #expect(json.indentedText == text)
+        #expect(try JSON(parsing: text).text == json.text)
+        #expect(JSON.integer(1).indentedText == "1" && JSON.array([]).indentedText == "[]")
+        #expect(json.sorted.text == #"{"a":{"x":[1,[],{}],"y":{"z":"t"}},"b":1,"c":[]}"#)
+    }
+
+    @Test func membersThatAreNilAreLeftOutAndNamesCanBeInSnakeCase() {
+        let nothing: Int? = nil
+        let json = JSON(members: [
+            "imageNodes": 3, "none": nothing, "null": JSON.null, "list": [1.5, 2], "isDeep": true,
+            "byKey": ["b": 1, "a": 2],
+        ])
+        #expect(json.text == #"{"imageNodes":3,"null":null,"list":[1.5,2],"isDeep":true,"byKey":{"a":2,"b":1}}"#)
+        #expect(
+            json.snakeCased.text
+                == #"{"image_nodes":3,"null":null,"list":[1.5,2],"is_deep":true,"by_key":{"a":2,"b":1}}"#)
+        #expect(
+            JSON(members: ["r1": 1]).adding("imageToReportR10", "x").snakeCased.text
+                == #"{"r1":1,"image_to_report_r10":"x"}"#)
+    }
+
+    /// A record with members of every kind.
+    private struct Record: JSONReadable {
+        enum Kind: String, JSONReadable { case large, small }
+        struct Size: JSONReadable {
+            let width: Int
+            init(json: JSON) throws(JSON.Mismatch) { width = try json.member("width") }
+        }
+
+        let sizes: [Size]
+        let kind: Kind?
+        let seed: UInt64?
+        let share: Float?
+        let isDeep: Bool?
+        let named: [String: Double]?
+
+        init(json: JSON) throws(JSON.Mismatch) {
+            sizes = try json.member("sizes")
+            kind = try json.optionalMember("kind")
+            seed = try json.optionalMember("seed")
+            share = try json.optionalMember("share")
+            isDeep = try json.optionalMember("isDeep")
+            named = try json.optionalMember("named")
+        }
+    }
+
+    @Test func aTypeIsReadFromItsMembers() throws {
+        let record = try Record(
+            parsing: """
+                {"sizes":[{"width":3,"height":4}],"kind":"small","seed":18446744073709551615,"share":0.25,"isDeep":true,
+                 "named":{"a":1,"b":2e3},"new":[]}
+                """.utf8)
+        #expect(record.sizes.map(\.width) == [3] && record.kind == .small && record.seed == .max)
+        #expect(record.share == 0.25 && record.isDeep == true && record.named == ["a": 1, "b": 2000])
+        let bare = try Record(parsing: #"{"sizes":[],"kind":null}"#.utf8)
+        #expect(bare.sizes.isEmpty && bare.kind == nil && bare.seed == nil && bare.named == nil)
+    }
+
+    @Test(
+        "a member that is missing or of another kind is named",
+        arguments: [
+            ("{}", "sizes is missing"), (#"{"sizes":null}"#, "sizes is missing"), ("3", "the value is not an object"),
+            (#"{"sizes":{}}"#, "sizes is not a list"), (#"{"sizes":[3]}"#, "sizes[0] is not an object"),
+            (#"{"sizes":[{"width":1},{"width":1.5}]}"#, "sizes[1].width is not a whole number"),
+            (#"{"sizes":[{"width":1},{}]}"#, "sizes[1].width is missing"),
+            (#"{"sizes":[],"kind":"other"}"#, "kind is none of the known values"),
+            (#"{"sizes":[],"seed":-1}"#, "seed is not a whole number from 0 on"),
+            (#"{"sizes":[],"share":1e99}"#, "share is not a number"),
+            (#"{"sizes":[],"isDeep":1}"#, "isDeep is neither true nor false"),
+            (#"{"sizes":[],"named":{"a":1,"b":"x"}}"#, "named.b is not a number"),
+        ])
+    func aMismatchIsNamed(_ text: String, _ words: String) {
+        let error = #expect(throws: JSON.Mismatch.self) { try Record(parsing: text.utf8) }
+        #expect(error?.description == words)
+    }
+
     @Test func whateverIsWrittenIsReadByFoundationToo() throws {
         var generator = SeededGenerator(seed: 5)
         func value(_ depth: Int) -> JSON {
@@ -92,6 +207,9 @@ import Testing
             #expect(try JSON(parsing: text).text == text)
             #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(text.utf8)) }
             #expect(!text.utf8.contains(10))
+            let indented = try JSON(parsing: text).indentedText
+            #expect(try JSON(parsing: indented).text == text)
+            #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(indented.utf8)) }
         }
     }
 

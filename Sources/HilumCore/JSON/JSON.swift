@@ -20,6 +20,14 @@ public indirect enum JSON: Sendable {
     /// A whole number.
     public static func integer(_ value: Int) -> JSON { .numeral(String(value)) }
 
+    /// The shortest number that is read as `value` again, such as `0.1`, `3` or `1e-06`; null if it is not finite, which JSON
+    /// has no number for.
+    public static func number<Value: BinaryFloatingPoint & CustomStringConvertible>(_ value: Value) -> JSON {
+        guard value.isFinite else { return .null }
+        let text = value.description
+        return .numeral(text.hasSuffix(".0") ? String(text.dropLast(2)) : text)
+    }
+
     /// A number with at most so many decimals; null if it is not finite.
     public static func number(_ value: Double, decimals: Int) -> JSON {
         guard value.isFinite else { return .null }
@@ -83,8 +91,8 @@ public indirect enum JSON: Sendable {
     /// The whole number; nil for another value.
     public var integer: Int? { if case .numeral(let text) = self { Int(text) } else { nil } }
 
-    /// The number; nil for another value.
-    public var double: Double? { if case .numeral(let text) = self { Double(text) } else { nil } }
+    /// The number; nil for another value, and for a number that is too large.
+    public var double: Double? { try? Double(json: self) }
 
     /// The elements of a list; nil for another value.
     public var array: [JSON]? { if case .array(let values) = self { values } else { nil } }
@@ -92,10 +100,39 @@ public indirect enum JSON: Sendable {
     // MARK: Writing
 
     /// The value as one line of UTF-8 text without a line feed.
-    public var text: String {
-        var writer = JSONWriter()
+    public var text: String { text(layout: .line) }
+
+    /// The value as text for people, a member or element a line, without a line feed at the end.
+    public var indentedText: String { text(layout: .indented) }
+
+    private func text(layout: JSONWriter.Layout) -> String {
+        var writer = JSONWriter(layout: layout)
         write(to: &writer)
         return String(decoding: writer.bytes, as: UTF8.self)
+    }
+
+    /// The value with the members of every object in the order of their keys.
+    public var sorted: JSON {
+        switch self {
+        case .array(let values): .array(values.map(\.sorted))
+        case .object(let members):
+            .object(members.sorted { $0.key < $1.key }.map { ($0.key, $0.value.sorted) })
+        default: self
+        }
+    }
+
+    /// The value with the keys of every object in snake case: `imageNodes` becomes `image_nodes`. For keys that are names
+    /// of properties; keys that are data must be in lower case already.
+    public var snakeCased: JSON {
+        switch self {
+        case .array(let values): .array(values.map(\.snakeCased))
+        case .object(let members): .object(members.map { (Self.snakeCase($0.key), $0.value.snakeCased) })
+        default: self
+        }
+    }
+
+    private static func snakeCase(_ name: String) -> String {
+        String(name.flatMap { $0.isUppercase ? "_\($0.lowercased())" : "\($0)" })
     }
 
     /// Writes the value.

@@ -1,16 +1,34 @@
-/// Appends JSON to a byte array: no tree in between, one line, keys in the order written. `JSON` is the tree.
+/// Appends JSON to a byte array: no tree in between, keys in the order written. `JSON` is the tree.
 ///
-/// Commas are set by the writer. Thread rule: a value type; one owner at a time.
+/// Commas and line feeds are set by the writer. Thread rule: a value type; one owner at a time.
 public struct JSONWriter {
+    /// How the text is laid out.
+    public enum Layout: Sendable {
+        /// All on one line, without spaces.
+        case line
+        /// Each member and element on a line of its own, two spaces a level, for files that people read.
+        case indented
+    }
+
     /// What was written so far.
     public private(set) var bytes: [UInt8] = []
+    private let layout: Layout
+    /// Objects and arrays that are open.
+    private var depth = 0
     private var needsComma = false
+    private var followsKey = false
 
     /// An empty writer.
-    public init() { bytes.reserveCapacity(256) }
+    public init(layout: Layout = .line) {
+        self.layout = layout
+        bytes.reserveCapacity(256)
+    }
 
-    /// Continues `bytes`; take them back from `bytes`.
-    public init(continuing bytes: consuming [UInt8]) { self.bytes = bytes }
+    /// Continues `bytes` on one line; take them back from `bytes`.
+    public init(continuing bytes: consuming [UInt8]) {
+        layout = .line
+        self.bytes = bytes
+    }
 
     /// Opens an object; its members follow, each a key and a value.
     public mutating func beginObject() { open(UInt8(ascii: "{")) }
@@ -25,8 +43,12 @@ public struct JSONWriter {
     public mutating func key(_ name: String) {
         separate()
         quoted(name)
-        bytes.append(UInt8(ascii: ":"))
+        switch layout {
+        case .line: bytes.append(UInt8(ascii: ":"))
+        case .indented: bytes.append(contentsOf: " : ".utf8)
+        }
         needsComma = false
+        followsKey = true
     }
 
     /// Writes a string.
@@ -110,15 +132,27 @@ public struct JSONWriter {
         separate()
         bytes.append(byte)
         needsComma = false
+        depth += 1
     }
 
     private mutating func close(_ byte: UInt8) {
+        depth -= 1
+        // An empty object or array stays on its line.
+        if needsComma { breakLine() }
         bytes.append(byte)
         needsComma = true
     }
 
     private mutating func separate() {
         if needsComma { bytes.append(UInt8(ascii: ",")) }
+        if !followsKey && depth > 0 { breakLine() }
+        followsKey = false
+    }
+
+    private mutating func breakLine() {
+        guard layout == .indented else { return }
+        bytes.append(10)
+        bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: 2 * depth))
     }
 
     private mutating func appendDecimal(_ value: Int) {
