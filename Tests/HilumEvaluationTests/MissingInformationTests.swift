@@ -1,4 +1,5 @@
 import Foundation
+import HilumCore
 import Testing
 
 @testable import HilumEvaluation
@@ -38,7 +39,7 @@ struct MissingInformationTests {
     func json() throws {
         let set = cases(labels: [["effusion left"], ["normal"], [], []])
         var figures = try RetrievalEvaluation(of: set, model: "m", resamples: 10)
-        #expect(try !figures.json().contains("mask") && !figures.json().contains("short_queries"))
+        #expect(!figures.json.text.contains("mask") && !figures.json.text.contains("short_queries"))
         figures.mask = QueryMask(image: 0.5, report: 0)
         figures.missingInformation = [
             try MissingInformation(
@@ -47,12 +48,26 @@ struct MissingInformationTests {
         figures.shortQueries = try ShortQueries.measure(cases: set, reports: [], seed: 1) { texts in
             texts.flatMap { $0.lowercased().contains("effusion") ? [1, 0, 0, 0] : [0, 1, 0, 0] as [Float] }
         }
-        let text = try figures.json()
+        let text = figures.json.text
         #expect(text.contains("\"mask\":{\"image\":0.5,\"report\":0}"))
         #expect(text.contains("\"missing_information\":[{\"hidden\":0.5"))
-        let back = try JSONDecoder().decode(RetrievalEvaluation.self, from: Data(text.utf8))
-        #expect(back.shortQueries == figures.shortQueries && back.missingInformation == figures.missingInformation)
         let short = try #require(figures.shortQueries)
+        let missing = try #require(figures.missingInformation?.first)
+        let written = try JSON(parsing: text)
+        let back = try #require(written["missing_information"]?.array?.first)
+        #expect(back["hidden"]?.double == missing.hidden)
+        #expect(back["image_to_report_r1"]?.double == missing.imageToReportR1)
+        #expect(back["image_to_report_r10"]?.double == missing.imageToReportR10)
+        #expect(back["report_to_image_r1"]?.double == missing.reportToImageR1)
+        #expect(back["report_to_image_r10"]?.double == missing.reportToImageR10)
+        let queries = try #require(written["short_queries"])
+        #expect(queries["n"]?.integer == short.n && queries["source"]?.string == short.source)
+        for (key, figures) in [("one_finding", short.oneFinding), ("three_words", short.threeWords)] {
+            let found = try #require(queries[key])
+            #expect(found["r10"]?.double == figures?.r10 && found["p10"]?.double == figures?.p10)
+            #expect(found["chance_r10"]?.double == figures?.chanceR10)
+            #expect(found["chance_p10"]?.double == figures?.chanceP10)
+        }
         #expect(short.n == 2 && short.source == "findings" && short.threeWords.r10 == 1)
         #expect(abs(short.threeWords.p10 - 0.25) < 1e-12 && abs(short.threeWords.chanceP10 - 0.25) < 1e-12)
     }

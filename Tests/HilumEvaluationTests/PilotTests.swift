@@ -168,6 +168,7 @@ struct PilotTests {
                 let labelled = fold.test.count { !study.pairs[$0].labels.isEmpty }
                 #expect(fold.precision["image \(method.rawValue)"]?.count == labelled)
             }
+            #expect(try PilotFold(parsing: fold.json.text.utf8) == fold)
             // What was found is of the fold itself: no pair that was trained on stands in the gallery.
             #expect((fold.imageFinds + fold.reportFinds).joined().allSatisfy(fold.test.contains))
         }

@@ -14,26 +14,26 @@ import HilumNN
 ///     goldens.json                cases: sizes, pairs, masks, losses
 struct Goldens {
     /// Which patches stay and which tokens are hidden, pair by pair.
-    struct Masks: Decodable, Sendable {
+    struct Masks: Sendable {
         let kept: [[Int32]]
         let hidden: [[Int]]
 
         var recorded: RecordedMasks { RecordedMasks(kept: kept, hidden: hidden.map { $0.map { $0 == 1 } }) }
     }
 
-    struct Losses: Decodable, Sendable {
+    struct Losses: Sendable {
         let contrast: Double
         let pixels: Double?
         let words: Double?
         let loss: Double
     }
 
-    struct Gradient: Decodable, Sendable {
+    struct Gradient: Sendable {
         let masks: Masks?
         let losses: Losses
     }
 
-    struct Step: Decodable, Sendable {
+    struct Step: Sendable {
         let masks: Masks?
         let losses: Losses
         let rate: Double
@@ -43,7 +43,7 @@ struct Goldens {
         let tau: Double
     }
 
-    struct Case: Decodable, Sendable, CustomStringConvertible {
+    struct Case: Sendable, CustomStringConvertible {
         let name: String
         let objective: Objective
         let configuration: MCRConfiguration
@@ -60,13 +60,6 @@ struct Goldens {
         var description: String { name }
     }
 
-    private struct Document: Decodable {
-        let reports: [[Int32]]
-        let warmUpShare: Double
-        let stepCount: Int
-        let cases: [Case]
-    }
-
     private static let folder =
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Goldens").path
 
@@ -77,10 +70,11 @@ struct Goldens {
     private let inputs: [String: TensorView]
 
     init() throws {
-        let text = try Data(contentsOf: URL(fileURLWithPath: Self.folder + "/goldens.json"))
-        let document = try JSONDecoder().decode(Document.self, from: text)
-        (reports, cases) = (document.reports, document.cases)
-        (warmUpShare, stepCount) = (document.warmUpShare, document.stepCount)
+        let document = try JSON(parsing: FileIO.read(Self.folder + "/goldens.json")[...])
+        reports = try document.member("reports")
+        cases = try document.member("cases")
+        warmUpShare = try document.member("warmUpShare")
+        stepCount = try document.member("stepCount")
         inputs = try Self.tensors("inputs")
     }
 
@@ -169,5 +163,48 @@ enum Deviation {
         let difference = zip(a, b).reduce(0.0) { $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1)) }
         let size = b.reduce(0.0) { $0 + Double($1) * Double($1) }
         return (difference / (size == 0 ? 1 : size)).squareRoot()
+    }
+}
+
+extension Int32: JSONReadable {}
+
+extension Goldens.Masks: JSONReadable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(kept: try json.member("kept"), hidden: try json.member("hidden"))
+    }
+}
+
+extension Goldens.Losses: JSONReadable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(
+            contrast: try json.member("contrast"), pixels: try json.optionalMember("pixels"),
+            words: try json.optionalMember("words"), loss: try json.member("loss"))
+    }
+}
+
+extension Goldens.Gradient: JSONReadable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(masks: try json.optionalMember("masks"), losses: try json.member("losses"))
+    }
+}
+
+extension Goldens.Step: JSONReadable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(
+            masks: try json.optionalMember("masks"), losses: try json.member("losses"),
+            rate: try json.member("rate"), gradientNorm: try json.member("gradientNorm"),
+            tau: try json.member("tau"))
+    }
+}
+
+extension Goldens.Case: JSONReadable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(
+            name: try json.member("name"), objective: try json.member("objective"),
+            configuration: try json.member("configuration"), startOfTau: try json.member("startOfTau"),
+            peakRate: try json.member("peakRate"), pairs: try json.member("pairs"),
+            gradient: try json.optionalMember("gradient"),
+            embeddingMasks: try json.optionalMember("embeddingMasks"), steps: try json.member("steps"),
+            finalNorms: try json.member("finalNorms"), storesFinal: try json.member("storesFinal"))
     }
 }

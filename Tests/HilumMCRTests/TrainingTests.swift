@@ -252,3 +252,36 @@ private func bits(_ trainer: MCRTrainer) -> [UInt32] {
         #expect(trainer.maskedSteps(of: 10) == expected)
     }
 }
+
+@Test("A line of the training log is read, and written byte for byte as earlier releases wrote it")
+func aLineOfTheLog() throws {
+    let line = """
+        {"contrastLoss":1.3709109119564675,"epoch":3.076923076923077,"imageLoss":0,"inverseTemperature":14.138818678529786,\
+        "pairsPerSecond":16.13534124157634,"phase":"unmasked","rate":1.7077535403586808e-06,"reportLoss":0,\
+        "seconds":21.932649959000628,"step":40,"validation":{"count":8,"imageToReportR1":0.25,"imageToReportR10":1,\
+        "reportToImageR1":0.125,"reportToImageR10":1}}
+        """
+    let record = try TrainingRecord(parsing: line.utf8)
+    #expect(record.step == 40 && record.rate == 1.7077535403586808e-06 && record.validation?.imageToReportR1 == 0.25)
+    #expect(record.json.sorted.text == line)
+    var bare = record
+    bare.validation = nil
+    #expect(try TrainingRecord(parsing: bare.json.text.utf8) == bare)
+}
+
+@Test("Training options are read, and written byte for byte as earlier releases wrote them")
+func optionsOfEarlierReleases() throws {
+    let text = """
+        {"batchSize":16,"checkpointInterval":1000000000,"clip":1,"contrastWeight":1,"decay":0.05,"epochCount":20,\
+        "imageMask":{"denominator":100,"numerator":25},"imageWeight":1,"labelShare":0.1,"objective":"mcr",\
+        "partialReportShare":0.5,"peakRate":0.001,"reportMask":{"denominator":100,"numerator":15},"reportWeight":0.3,\
+        "seed":18446744073709551615,"stepCount":2,"threads":1,"unmaskedShare":1,"warmup":0.05}
+        """
+    let options = try TrainingOptions(parsing: text.utf8)
+    #expect(options.seed == .max && options.stepCount == 2 && options.microBatchSize == nil)
+    #expect(options.decay == 0.05 && options.reportWeight == 0.3 && options.imageMask == MaskRatio(percent: 25))
+    #expect(options.json.sorted.text == text)
+    let none = text.replacing("\"numerator\":25", with: "\"numerator\":100")
+    let error = #expect(throws: JSON.Mismatch.self) { try TrainingOptions(parsing: none.utf8) }
+    #expect(error?.description == "imageMask is not a share in 0..<1")
+}

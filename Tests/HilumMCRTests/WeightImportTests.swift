@@ -359,10 +359,35 @@ struct ConfigurationTests {
              "image": {"heads": 4, "layers": 4, "width": 128}, "imageSide": 96, "mapHidden": 256, "maxTokens": 128,
              "name": "mcr-compact", "patchSide": 12, "report": {"heads": 4, "layers": 3, "width": 128}, "vocabularySize": 4096}
             """
-        let read = try JSONDecoder().decode(MCRConfiguration.self, from: Data(text.utf8))
+        let read = try MCRConfiguration(parsing: text.utf8)
         #expect(read == .compact && read.departures.isEmpty)
-        let written = try JSONEncoder().encode(read)
-        #expect(try JSONDecoder().decode(MCRConfiguration.self, from: written) == read)
+        #expect(try MCRConfiguration(parsing: read.json.text.utf8) == read)
+    }
+
+    @Test("The configuration of the built-in model is written byte for byte as it stands in its folder")
+    func builtInConfiguration() throws {
+        let folder = try MCRModel.builtInDirectory()
+        let text = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
+        let configuration = try MCRModel.configuration(folder)
+        #expect(configuration == .compact)
+        #expect(configuration.json.sorted.indentedText == text)
+    }
+
+    @Test(
+        "A configuration that cannot be used says which member is wrong",
+        arguments: [
+            (#"{"name":"a","imageSide":96}"#, "patchSide is missing"),
+            (#"{"name":"a","imageSide":"96"}"#, "imageSide is not a whole number"),
+            (#"{"name":"a","imageSide":96,"patchSide":12,"image":{"width":128}}"#, "image.layers is missing"),
+            (#"{"name":"a","name":"b"}"#, "a key that stands twice"),
+        ])
+    func unusableConfiguration(_ text: String, _ reason: String) throws {
+        let folder = NSTemporaryDirectory() + "hilum-" + UUID().uuidString
+        try FileIO.makeFolder(folder)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileIO.writeAtomically(folder + "/config.json", Array(text.utf8))
+        let error = #expect(throws: MCRError.self) { try MCRModel.configuration(folder) }
+        #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
     }
 
     @Test("The id of a model tells the place and the epsilon of norms apart")

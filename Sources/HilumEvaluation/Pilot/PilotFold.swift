@@ -1,7 +1,7 @@
 /// What one fold gave; it is kept on disk, so that a trial that was interrupted goes on. Holds numbers of cases, no text.
-public struct PilotFold: Codable, Sendable, Equatable {
+public struct PilotFold: Sendable, Equatable {
     /// The ranks of both directions.
-    public struct Ranks: Codable, Sendable, Equatable {
+    public struct Ranks: Sendable, Equatable {
         /// For each case of the fold the rank of its report when its image asks, from 1.
         public var imageToReport: [Double]
         /// For each case of the fold the rank of its image when its report asks.

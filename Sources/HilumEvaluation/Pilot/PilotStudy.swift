@@ -1,4 +1,3 @@
-import Foundation
 import HilumCore
 import HilumImaging
 import HilumMCR
@@ -81,11 +80,9 @@ public struct PilotStudy {
     static let fewestPairs = 10
 
     /// SHA-256 over all that the figures depend on: pairs, folds, model, options.
-    public func fingerprint() throws -> String {
+    public func fingerprint() -> String {
         var hash = SHA256()
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        hash.update("hilum-pilot-1 \(start.modelID) \(String(decoding: try encoder.encode(options), as: UTF8.self))\n")
+        hash.update("hilum-pilot-1 \(start.modelID) \(options.json.sorted.text)\n")
         for (number, pair) in pairs.enumerated() {
             hash.update(
                 "\(folds.foldOf[number]) \(pair.id.utf8.count) \(pair.id)\n\(pair.report.utf8.count) \(pair.report)\n")

@@ -5,9 +5,9 @@ import HilumCore
 /// Every query counts once, in the fold where it was unseen. An interval is the middle 95 % of the means of 2,000 draws of
 /// patients (groups of `PatientFolds`) with replacement; differences are taken pair by pair within the same draws. It says how far
 /// other patients of the house might move the figure, not how far another fold cut or another seed of the training might.
-public struct PilotSummary: Encodable, Sendable, Equatable {
+public struct PilotSummary: Sendable, Equatable {
     /// A mean and the interval that holds it in 95 of 100 draws.
-    public struct Estimate: Encodable, Sendable, Equatable {
+    public struct Estimate: Sendable, Equatable {
         /// The mean.
         public let value: Double
         /// Lower end of the interval.
@@ -25,7 +25,7 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
     }
 
     /// One direction of one method, or the difference of two methods.
-    public struct Figures: Encodable, Sendable, Equatable {
+    public struct Figures: Sendable, Equatable {
         /// Share of the queries with the right case first.
         public let r1: Estimate
         /// Share with it among the first five.
@@ -39,7 +39,7 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
     }
 
     /// Both directions of a method, or of a difference.
-    public struct Directions: Encodable, Sendable, Equatable {
+    public struct Directions: Sendable, Equatable {
         /// Images that ask for their report.
         public let imageToReport: Figures
         /// Reports that ask for their image.
@@ -49,7 +49,7 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
     }
 
     /// Label precision among the nearest 1, 5 and 10 cases of the same modality.
-    public struct PrecisionEstimates: Encodable, Sendable, Equatable {
+    public struct PrecisionEstimates: Sendable, Equatable {
         /// At depth 1.
         public let p1: Estimate
         /// At depth 5.
@@ -59,7 +59,7 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
     }
 
     /// Label precision of the cases whose findings are known.
-    public struct Labels: Encodable, Sendable, Equatable {
+    public struct Labels: Sendable, Equatable {
         /// Cases with labels.
         public let count: Int
         /// What a random order reaches at any depth.
@@ -75,7 +75,7 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
     }
 
     /// How many cases a query is ranked among, and trained on.
-    public struct Gallery: Encodable, Sendable, Equatable {
+    public struct Gallery: Sendable, Equatable {
         /// Cases of the smallest fold.
         public let smallest: Int
         /// Cases of the largest fold.
@@ -87,7 +87,7 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
     }
 
     /// Recall of a random order.
-    public struct Chance: Encodable, Sendable, Equatable {
+    public struct Chance: Sendable, Equatable {
         /// Share of the queries with the right case first.
         public let r1: Double
         /// Share with it among the first five.
@@ -100,7 +100,7 @@ public struct PilotSummary: Encodable, Sendable, Equatable {
     public static let drawCount = 2_000
 
     /// Whether fine-tuning made a difference that the trial can tell.
-    public enum Gain: String, Encodable, Sendable { case better, worse, none }
+    public enum Gain: String, Sendable { case better, worse, none }
 
     /// Pairs of the trial.
     public let pairCount: Int

@@ -1,7 +1,7 @@
 import HilumCore
 
 /// Recall where a share of each query is hidden and the gallery is whole; shares from 0 to 1.
-public struct MissingInformation: Codable, Sendable, Equatable {
+public struct MissingInformation: Sendable, Equatable {
     /// The share of each query that was hidden.
     public let hidden: Double
     /// Images whose report is first.
@@ -12,14 +12,6 @@ public struct MissingInformation: Codable, Sendable, Equatable {
     public let reportToImageR1: Double
     /// Reports whose image is among the first ten.
     public let reportToImageR10: Double
-
-    enum CodingKeys: String, CodingKey {
-        case hidden
-        case imageToReportR1 = "image_to_report_r1"
-        case imageToReportR10 = "image_to_report_r10"
-        case reportToImageR1 = "report_to_image_r1"
-        case reportToImageR10 = "report_to_image_r10"
-    }
 
     /// - Throws: `EvaluationError` when counts do not agree or a value is not finite.
     public init(

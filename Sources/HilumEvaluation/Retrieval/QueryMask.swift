@@ -1,5 +1,5 @@
 /// The share of the queries that was hidden; the gallery was whole.
-public struct QueryMask: Codable, Sendable, Equatable {
+public struct QueryMask: Sendable, Equatable {
     /// Share of the patches of an image query, 0 … 1.
     public let image: Double
     /// Share of the words of a report query, 0 … 1.

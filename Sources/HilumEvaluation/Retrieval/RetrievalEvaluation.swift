@@ -1,4 +1,3 @@
-import Foundation
 import HilumCore
 
 // HilumEvaluation says how good a model is. Retrieval: recall, label precision, missing information, short queries of one
@@ -14,9 +13,9 @@ import HilumCore
 /// Positives of a study are the study itself and those with an identical normalised report. Rank = 1 + strictly better ones
 /// + half of the tied ones that are no positives, so a model that gives every pair the same score does not look good.
 /// Figures depend neither on the thread count nor on the run. As JSON this is the answer of `hilum eval --json`.
-public struct RetrievalEvaluation: Codable, Sendable, Equatable {
+public struct RetrievalEvaluation: Sendable, Equatable {
     /// Retrieval in one direction; shares from 0 to 1.
-    public struct Direction: Codable, Sendable, Equatable {
+    public struct Direction: Sendable, Equatable {
         /// Share of the queries with a positive first.
         public let r1: Double
         /// Share with one among the first five.
@@ -29,17 +28,10 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
         public let ci95R1: [Double]
         /// The same for `r10`.
         public let ci95R10: [Double]
-
-        enum CodingKeys: String, CodingKey {
-            case r1, r5, r10
-            case medianRank = "median_rank"
-            case ci95R1 = "ci95_r1"
-            case ci95R10 = "ci95_r10"
-        }
     }
 
     /// The share of relevant studies among the nearest 1, 5 and 10 other studies of the same modality.
-    public struct PrecisionAtDepths: Codable, Sendable, Equatable {
+    public struct PrecisionAtDepths: Sendable, Equatable {
         /// At depth 1.
         public let p1: Double
         /// At depth 5.
@@ -49,7 +41,7 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     }
 
     /// Label precision of both modalities; the combined figure is their mean.
-    public struct LabelPrecision: Codable, Sendable, Equatable {
+    public struct LabelPrecision: Sendable, Equatable {
         /// At depth 1.
         public let p1: Double
         /// At depth 5.
@@ -65,7 +57,7 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     }
 
     /// What a random order reaches.
-    public struct Chance: Codable, Sendable, Equatable {
+    public struct Chance: Sendable, Equatable {
         /// Share of the queries with a positive first.
         public let r1: Double
         /// Share with one among the first five.
@@ -77,7 +69,7 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     }
 
     /// What the index loses against brute force.
-    public struct Index: Codable, Sendable, Equatable {
+    public struct Index: Sendable, Equatable {
         /// Share of the exact ten nearest that the index found, 0 … 1.
         public let recall10: Double
 
@@ -109,15 +101,6 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
     public var missingInformation: [MissingInformation]?
     /// Short queries, where they were asked for.
     public var shortQueries: ShortQueries?
-
-    enum CodingKeys: String, CodingKey {
-        case n, model, text, chance, index, dedup, mask
-        case missingInformation = "missing_information"
-        case shortQueries = "short_queries"
-        case imageToReport = "image_to_report"
-        case reportToImage = "report_to_image"
-        case labelPrecision = "label_precision"
-    }
 
     /// Evaluates a split.
     ///
@@ -199,30 +182,6 @@ public struct RetrievalEvaluation: Codable, Sendable, Equatable {
             return Set(hits[query].prefix(k)).count { row[$0] >= bound }
         }
         return Double(found.reduce(0) { $0 + min($1, depth) }) / Double(depth * queryRows.count)
-    }
-
-    /// The figures as one line of JSON with sorted keys; a figure that was not measured is null.
-    public func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
-
-    /// Writes every key of the contract; a figure that was not measured is null.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(n, forKey: .n)
-        try container.encode(model, forKey: .model)
-        try container.encode(text, forKey: .text)
-        try container.encode(imageToReport, forKey: .imageToReport)
-        try container.encode(reportToImage, forKey: .reportToImage)
-        try container.encode(labelPrecision, forKey: .labelPrecision)
-        try container.encode(chance, forKey: .chance)
-        try container.encode(index, forKey: .index)
-        try container.encode(dedup, forKey: .dedup)
-        try container.encodeIfPresent(mask, forKey: .mask)
-        try container.encodeIfPresent(missingInformation, forKey: .missingInformation)
-        try container.encodeIfPresent(shortQueries, forKey: .shortQueries)
     }
 
     private static func rows(_ queries: [Float]?, _ cases: RetrievalCases) throws(EvaluationError) -> EmbeddingRows? {

@@ -5,9 +5,9 @@ import HilumMCR
 ///
 /// With labels, each label that occurs is asked for twice, as a phrase of one finding and as three words, and every image
 /// with that label is right. Without, three words in a row of each report are asked for, and only its own image is right.
-public struct ShortQueries: Codable, Sendable, Equatable {
+public struct ShortQueries: Sendable, Equatable {
     /// What the queries of one kind found.
-    public struct Figures: Codable, Sendable, Equatable {
+    public struct Figures: Sendable, Equatable {
         /// Share of the queries with a right image among the first ten.
         public let r10: Double
         /// Right images among the first ten, mean share.
@@ -16,12 +16,6 @@ public struct ShortQueries: Codable, Sendable, Equatable {
         public let chanceR10: Double
         /// The mean share of right images among the first ten of a random order.
         public let chanceP10: Double
-
-        enum CodingKeys: String, CodingKey {
-            case r10, p10
-            case chanceR10 = "chance_r10"
-            case chanceP10 = "chance_p10"
-        }
     }
 
     /// A text and the rows of the images that are right for it.
@@ -38,12 +32,6 @@ public struct ShortQueries: Codable, Sendable, Equatable {
     public let oneFinding: Figures?
     /// Queries of three words.
     public let threeWords: Figures
-
-    enum CodingKeys: String, CodingKey {
-        case n, source
-        case oneFinding = "one_finding"
-        case threeWords = "three_words"
-    }
 
     /// Asks for images of `cases` with short texts; nil when no text can be made.
     ///

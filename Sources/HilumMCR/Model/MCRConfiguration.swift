@@ -1,12 +1,13 @@
+import HilumCore
 import HilumNN
 
 /// The sizes of an MCR model; one code path serves all of them.
 ///
 /// `mcr-tiny`, `mcr-small` and `mcr-base` are the rows of this project's table of shapes; the paper (arXiv 2312.15840)
 /// does not give sizes.
-public struct MCRConfiguration: Codable, Sendable, Equatable {
+public struct MCRConfiguration: Sendable, Equatable {
     /// The sizes of a stack of transformer blocks.
-    public struct EncoderSizes: Codable, Sendable, Equatable {
+    public struct EncoderSizes: Sendable, Equatable {
         /// Floats of a row.
         public var width: Int
         /// Blocks.
@@ -28,27 +29,16 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
             self.norm = norm
             self.epsilon = epsilon
         }
-
-        /// Sizes written before norms could be chosen get pre-norm blocks.
-        public init(from decoder: any Decoder) throws {
-            let values = try decoder.container(keyedBy: CodingKeys.self)
-            self.init(
-                width: try values.decode(Int.self, forKey: .width),
-                layers: try values.decode(Int.self, forKey: .layers),
-                heads: try values.decode(Int.self, forKey: .heads),
-                norm: try values.decodeIfPresent(NormPlacement.self, forKey: .norm) ?? .pre,
-                epsilon: try values.decodeIfPresent(Float.self, forKey: .epsilon) ?? LayerNorm.standardEpsilon)
-        }
     }
 
     /// The positions of the patches: a fixed table (`Positions.grid`), or one that is learned.
-    public enum ImagePositions: String, Codable, Sendable, CaseIterable { case sinCos2D, learned }
+    public enum ImagePositions: String, Sendable, CaseIterable, JSONReadable, JSONWritable { case sinCos2D, learned }
 
     /// Where the map to the common space stands: before the aggregation (MbA) or after it (ABM, for comparison).
-    public enum Alignment: String, Codable, Sendable, CaseIterable { case mba, abm }
+    public enum Alignment: String, Sendable, CaseIterable, JSONReadable, JSONWritable { case mba, abm }
 
     /// What the reconstruction decoder sees: both modalities, each by itself, or there is none.
-    public enum DecoderKind: String, Codable, Sendable, CaseIterable { case joint, unimodal, none }
+    public enum DecoderKind: String, Sendable, CaseIterable, JSONReadable, JSONWritable { case joint, unimodal, none }
 
     /// What `--config` calls it.
     public var name: String
@@ -100,26 +90,6 @@ public struct MCRConfiguration: Codable, Sendable, Equatable {
         self.alignment = alignment
         self.imagePositions = imagePositions
         self.reportEmbeddingNorm = reportEmbeddingNorm
-    }
-
-    /// A configuration written before a field was there gets the value that field had by its nature then.
-    public init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(
-            name: try values.decode(String.self, forKey: .name),
-            imageSide: try values.decode(Int.self, forKey: .imageSide),
-            patchSide: try values.decode(Int.self, forKey: .patchSide),
-            image: try values.decode(EncoderSizes.self, forKey: .image),
-            report: try values.decode(EncoderSizes.self, forKey: .report),
-            maxTokens: try values.decode(Int.self, forKey: .maxTokens),
-            vocabularySize: try values.decode(Int.self, forKey: .vocabularySize),
-            mapHidden: try values.decode(Int.self, forKey: .mapHidden),
-            dimension: try values.decode(Int.self, forKey: .dimension),
-            decoder: try values.decode(EncoderSizes.self, forKey: .decoder),
-            decoderKind: try values.decode(DecoderKind.self, forKey: .decoderKind),
-            alignment: try values.decode(Alignment.self, forKey: .alignment),
-            imagePositions: try values.decodeIfPresent(ImagePositions.self, forKey: .imagePositions) ?? .sinCos2D,
-            reportEmbeddingNorm: try values.decodeIfPresent(Bool.self, forKey: .reportEmbeddingNorm) ?? false)
     }
 
     /// What changes a vector besides the sizes and tensors, in words for the model id; empty for what was always so.

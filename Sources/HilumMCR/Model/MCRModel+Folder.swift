@@ -9,10 +9,6 @@ extension MCRModel {
     /// May be missing: `{"precision":"bf16"}`.
     public static let inferenceFile = "inference.json"
 
-    private struct InferenceSettings: Codable {
-        var precision: String
-    }
-
     /// What the model of a folder multiplies in unless something else is asked for: as `inference.json` says, f32 without one.
     ///
     /// - Throws: `MCRError` when the file says nothing that is known: its vectors would be those of another model.
@@ -20,8 +16,8 @@ extension MCRModel {
         let path = directory + "/" + inferenceFile
         guard access(path, F_OK) == 0 else { return .f32 }
         let bytes = try FileIO.read(path, limitInBytes: 1 << 16)
-        guard let settings = try? JSONDecoder().decode(InferenceSettings.self, from: Data(bytes)),
-            let precision = Precision(rawValue: settings.precision)
+        guard let settings = try? JSON(parsing: bytes[...]),
+            let precision = settings["precision"]?.string.flatMap(Precision.init)
         else {
             throw MCRError(
                 .badModel(
@@ -33,8 +29,8 @@ extension MCRModel {
     }
 
     /// The bytes of an `inference.json`.
-    public static func inferenceSettings(_ precision: Precision) throws -> [UInt8] {
-        Array(try JSONEncoder().encode(InferenceSettings(precision: precision.rawValue))) + Array("\n".utf8)
+    public static func inferenceSettings(_ precision: Precision) -> [UInt8] {
+        Array((JSON(members: ["precision": precision.rawValue]).text + "\n").utf8)
     }
 
     /// Loads `weights.safetensors`, `config.json` and `vocab.txt` of a folder, and `inference.json` where there is one.
@@ -88,9 +84,9 @@ extension MCRModel {
         let bytes = try FileIO.read(path, limitInBytes: 1 << 20)
         let configuration: MCRConfiguration
         do {
-            configuration = try JSONDecoder().decode(MCRConfiguration.self, from: Data(bytes))
+            configuration = try MCRConfiguration(parsing: bytes)
         } catch {
-            throw MCRError(.badModel(reason: "this is no MCR configuration in JSON"), path: path)
+            throw MCRError(.badModel(reason: "this is no MCR configuration in JSON: \(error)"), path: path)
         }
         let problems = configuration.problems
         guard problems.isEmpty else {
@@ -139,9 +135,8 @@ extension MCRModel {
         format: SafeTensors.Format = .f16
     ) throws {
         try FileIO.makeFolder(directory)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try FileIO.writeAtomically(directory + "/" + configurationFile, encoder.encode(network.configuration))
+        let configuration = network.configuration.json.sorted.indentedText
+        try FileIO.writeAtomically(directory + "/" + configurationFile, Array(configuration.utf8))
         try tokenizer.vocabulary.write(to: directory + "/" + vocabularyFile)
         try SafeTensors.write(
             values.spans(network.layout), metadata: ["format": "hilum-mcr-1"], to: directory + "/" + weightsFile,

@@ -7,7 +7,8 @@ import HilumNN
 extension MCRTrainer {
     private static let fileName = "checkpoint.safetensors"
 
-    private struct State: Codable {
+    /// What stands in the metadata.
+    fileprivate struct State {
         var options: TrainingOptions
         var configuration: MCRConfiguration
         var step: Int
@@ -30,18 +31,12 @@ extension MCRTrainer {
         let state = State(
             options: options, configuration: network.configuration, step: step, optimiserSteps: optimiser.stepCount,
             setFingerprint: fingerprint(of: set), records: records)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        let json = String(decoding: try encoder.encode(state), as: UTF8.self)
         let tensors = buffers.flatMap { $0.buffer.spans(network.layout, prefix: $0.prefix) }
-        try SafeTensors.write(tensors, metadata: ["state": json], to: directory + "/" + Self.fileName, as: .f32)
+        try SafeTensors.write(
+            tensors, metadata: ["state": state.json.sorted.text], to: directory + "/" + Self.fileName, as: .f32)
         try MCRModel.save(network, values, tokenizer, to: directory)
-        var lines = Data()
-        for record in records {
-            lines += try encoder.encode(record)
-            lines.append(0x0A)
-        }
-        try FileIO.writeAtomically(directory + "/training.jsonl", lines)
+        let lines = records.map { $0.json.sorted.text + "\n" }.joined()
+        try FileIO.writeAtomically(directory + "/training.jsonl", Array(lines.utf8))
     }
 
     /// What a checkpoint holds, and what stands before the names of its tensors.
@@ -59,9 +54,11 @@ extension MCRTrainer {
         // The header holds the log of the run.
         limits.headerInBytes = 256 << 20
         let file = try WeightReader(path, limits: limits)
-        guard let json = file.header.metadata["state"],
-            let state = try? JSONDecoder().decode(State.self, from: Data(json.utf8))
-        else { throw refuse("this checkpoint holds no training state") }
+        guard let text = file.header.metadata["state"] else { throw refuse("this checkpoint holds no training state") }
+        let state: State
+        do { state = try State(parsing: text.utf8) } catch {
+            throw refuse("this checkpoint holds no training state that can be read: \(error)")
+        }
         guard state.configuration == network.configuration else {
             throw refuse("the checkpoint has other sizes; give the same --config, --align and --init as before")
         }
@@ -89,5 +86,21 @@ extension MCRTrainer {
     public static func removeCheckpoint(_ directory: String) throws(FileError) {
         let path = directory + "/" + fileName
         if unlink(path) != 0 && errno != ENOENT { throw FileError(.system(errno: errno), path: path, call: "unlink") }
+    }
+}
+
+extension MCRTrainer.State: JSONReadable, JSONWritable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(
+            options: try json.member("options"), configuration: try json.member("configuration"),
+            step: try json.member("step"), optimiserSteps: try json.member("optimiserSteps"),
+            setFingerprint: try json.member("setFingerprint"), records: try json.member("records"))
+    }
+
+    var json: JSON {
+        JSON(members: [
+            "options": options, "configuration": configuration, "step": step, "optimiserSteps": optimiserSteps,
+            "setFingerprint": setFingerprint, "records": records,
+        ])
     }
 }

@@ -1,7 +1,7 @@
 import HilumCore
 
 /// How to train; every field has a default that suits a few thousand pairs.
-public struct TrainingOptions: Codable, Sendable, Equatable {
+public struct TrainingOptions: Sendable, Equatable {
     /// What a step optimises.
     public var objective = Objective.mcr
     /// How often each pair is seen, unless `stepCount` says otherwise.

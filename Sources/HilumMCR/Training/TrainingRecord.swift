@@ -1,5 +1,5 @@
 /// One line of the training log.
-public struct TrainingRecord: Codable, Sendable, Equatable {
+public struct TrainingRecord: Sendable, Equatable {
     /// Steps done.
     public var step: Int
     /// How often each pair was seen so far.
@@ -24,7 +24,7 @@ public struct TrainingRecord: Codable, Sendable, Equatable {
     public var validation: Validation?
 
     /// Retrieval among the pairs held out; shares from 0 to 1.
-    public struct Validation: Codable, Sendable, Equatable {
+    public struct Validation: Sendable, Equatable {
         /// Pairs held out.
         public var count: Int
         /// Images whose report is first.

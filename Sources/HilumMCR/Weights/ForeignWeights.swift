@@ -50,16 +50,15 @@ public final class ForeignWeights: Sendable {
         }
         self.places = places
         skipped = readers.flatMap(\.skipped).sorted()
-        let configuration = Self.json(folder, "config.json")
+        let configuration = try Self.json(folder, "config.json")
         settings = Settings(
-            heads: configuration["num_attention_heads"] as? Int,
-            epsilon: (configuration["layer_norm_eps"] as? NSNumber)?.floatValue,
-            activation: configuration["hidden_act"] as? String,
-            positions: configuration["position_embedding_type"] as? String)
-        let pretrained = configuration["pretrained_cfg"] as? [String: Any]
+            heads: configuration["num_attention_heads"]?.integer,
+            epsilon: configuration["layer_norm_eps"]?.double.map { Float($0) },
+            activation: configuration["hidden_act"]?.string,
+            positions: configuration["position_embedding_type"]?.string)
         normalisation =
-            ImageNormalisation(settings: Self.json(folder, "preprocessor_config.json"), "image_mean", "image_std")
-            ?? ImageNormalisation(settings: pretrained ?? [:], "mean", "std")
+            ImageNormalisation(settings: try Self.json(folder, "preprocessor_config.json"), "image_mean", "image_std")
+            ?? configuration["pretrained_cfg"].flatMap { ImageNormalisation(settings: $0, "mean", "std") }
     }
 
     /// `vocab.txt` beside the weights, if there is one.
@@ -108,9 +107,12 @@ public final class ForeignWeights: Sendable {
     /// The files that an index of shards names; all of them lie beside it.
     private static func shards(_ path: String) throws -> [String] {
         let folder = (path as NSString).deletingLastPathComponent
-        let index = json(folder, (path as NSString).lastPathComponent)
-        guard let map = index["weight_map"] as? [String: String], !map.isEmpty else {
-            throw MCRError(.badWeights(reason: "this is no index of safetensors shards"), path: path)
+        let map: [String: String]
+        do { map = try json(folder, (path as NSString).lastPathComponent).member("weight_map") } catch {
+            throw MCRError(.badWeights(reason: "this is no index of safetensors shards: \(error)"), path: path)
+        }
+        guard !map.isEmpty else {
+            throw MCRError(.badWeights(reason: "this index of safetensors shards is empty"), path: path)
         }
         let files = Set(map.values).sorted()
         guard files.count <= 256, files.allSatisfy({ !$0.contains("/") && $0.hasSuffix(".safetensors") }) else {
@@ -119,12 +121,13 @@ public final class ForeignWeights: Sendable {
         return files.map { folder.isEmpty ? $0 : folder + "/" + $0 }
     }
 
-    /// The object in a small JSON file; empty where there is none.
-    private static func json(_ folder: String, _ name: String) -> [String: Any] {
+    /// What a small JSON file holds; an empty object where there is no file.
+    private static func json(_ folder: String, _ name: String) throws -> JSON {
         let path = folder.isEmpty ? name : folder + "/" + name
-        guard let bytes = try? FileIO.read(path, limitInBytes: 16 << 20),
-            let object = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
-        else { return [:] }
-        return object
+        guard FileManager.default.fileExists(atPath: path) else { return .object([]) }
+        let bytes = try FileIO.read(path, limitInBytes: 16 << 20)
+        do { return try JSON(parsing: bytes[...]) } catch {
+            throw MCRError(.badWeights(reason: "this is not valid JSON: \(error)"), path: path)
+        }
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import HilumCore
 
 /// What was taken off the red, green and blue values (0…1) before a published encoder saw them, and by what they were divided.
 public struct ImageNormalisation: Sendable, Equatable {
@@ -31,20 +31,21 @@ public struct ImageNormalisation: Sendable, Equatable {
         Self.named.first { $0.value == self }?.name ?? "mean \(mean), deviation \(deviation)"
     }
 
-    init?(settings: [String: Any], _ meanKey: String, _ deviationKey: String) {
-        if settings["do_normalize"] as? Bool == false {
+    /// What the settings beside weights say; nil where they do not.
+    init?(settings: JSON, _ meanKey: String, _ deviationKey: String) {
+        if case .bool(false) = settings["do_normalize"] {
             self = .none
             return
         }
         guard let mean = Self.channels(settings[meanKey]), let deviation = Self.channels(settings[deviationKey]),
-            deviation.allSatisfy({ $0 > 0 && $0.isFinite }), mean.allSatisfy(\.isFinite)
+            deviation.allSatisfy({ $0 > 0 })
         else { return nil }
         self.init(mean: mean, deviation: deviation)
     }
 
     /// Three numbers, or one for all three channels.
-    private static func channels(_ value: Any?) -> [Double]? {
-        if let list = value as? [NSNumber], list.count == 3 { return list.map(\.doubleValue) }
-        return (value as? NSNumber).map { [Double](repeating: $0.doubleValue, count: 3) }
+    private static func channels(_ value: JSON?) -> [Double]? {
+        if let list = value?.array?.compactMap(\.double), list.count == 3 { return list }
+        return value?.double.map { [Double](repeating: $0, count: 3) }
     }
 }

@@ -1,5 +1,5 @@
 /// What a model folder holds, tensor by tensor, against what its configuration asks for.
-public struct TensorInventory: Codable, Sendable, Equatable {
+public struct TensorInventory: Sendable, Equatable {
     /// Tensors that were found with the right shape.
     public var mapped: [String] = []
     /// Tensors that the configuration asks for and the file lacks.

@@ -106,13 +106,8 @@ struct PilotStore {
     /// Identifies data, model and options. Files with another key are ignored.
     let key: String
 
-    private struct Entry<Value: Codable>: Codable {
-        let key: String
-        let value: Value
-    }
-
     /// What was recorded when the pilot began.
-    struct Beginning: Codable {
+    struct Beginning {
         let date: String
         let readSeconds: Double
     }
@@ -134,16 +129,23 @@ struct PilotStore {
     }
 
     /// A finished fold; nil if there is none, or if the file is damaged or belongs to another pilot. The fold then runs again.
-    private func load<Value: Codable>(_ name: String) -> Value? {
+    private func load<Value: JSONReadable>(_ name: String) -> Value? {
         guard let bytes = try? FileIO.read("\(folder)/\(name)", limitInBytes: 256 << 20),
-            let entry = try? JSONDecoder().decode(Entry<Value>.self, from: Data(bytes)), entry.key == key
+            let entry = try? JSON(parsing: bytes[...]), entry["key"]?.string == key
         else { return nil }
-        return entry.value
+        return try? entry.member("value")
     }
 
-    private func save<Value: Codable>(_ value: Value, _ name: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        try FileIO.writeAtomically("\(folder)/\(name)", try encoder.encode(Entry(key: key, value: value)))
+    private func save(_ value: some JSONWritable, _ name: String) throws {
+        let entry = JSON(members: ["key": key, "value": value])
+        try FileIO.writeAtomically("\(folder)/\(name)", Array(entry.sorted.text.utf8))
     }
+}
+
+extension PilotStore.Beginning: JSONReadable, JSONWritable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(date: try json.member("date"), readSeconds: try json.member("readSeconds"))
+    }
+
+    var json: JSON { JSON(members: ["date": date, "readSeconds": readSeconds]) }
 }

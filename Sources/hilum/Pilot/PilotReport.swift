@@ -4,9 +4,9 @@ import HilumEvaluation
 import HilumMCR
 
 /// All results of a pilot, for its page and its JSON.
-struct PilotReport: Encodable, Sendable {
+struct PilotReport: Sendable {
     /// The pairs that were used, and what was left out.
-    struct Data: Encodable, Sendable {
+    struct Data: Sendable {
         var pairs = 0
         /// Ids.
         var withoutImage: [String] = []
@@ -16,13 +16,13 @@ struct PilotReport: Encodable, Sendable {
         /// Pairs of cases in different folds whose images are nearly identical.
         var lookalikes = 0
 
-        struct Refusal: Encodable, Sendable {
+        struct Refusal: Sendable {
             let source: String
             let reason: String
         }
     }
 
-    struct Cost: Encodable, Sendable {
+    struct Cost: Sendable {
         /// Seconds for reading and decoding.
         let readSeconds: Double
         /// Seconds per fold for baselines, fine-tuning and both evaluations (one was timed), and for fine-tuning alone.
@@ -66,7 +66,7 @@ struct PilotReport: Encodable, Sendable {
     }
 
     /// A case that was found late, by the number of its pair.
-    struct Miss: Encodable, Sendable {
+    struct Miss: Sendable {
         let id: String
         let gallery: Int
         let imageToReportBefore: Double
@@ -80,11 +80,6 @@ struct PilotReport: Encodable, Sendable {
         var number = 0
         var imageFoundNumbers: [Int] = []
         var reportFoundNumbers: [Int] = []
-
-        enum CodingKeys: String, CodingKey {
-            case id, gallery, imageToReportBefore, imageToReportAfter, reportToImageBefore, reportToImageAfter
-            case imageFound, reportFound
-        }
     }
 
     var version = Release.version
@@ -129,14 +124,6 @@ struct PilotReport: Encodable, Sendable {
             }
         }
         return count
-    }
-
-    /// One JSON object with sorted keys.
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
     /// The cases whose match ranked lowest after fine-tuning, in both directions together, worst first.

@@ -67,7 +67,7 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
     evaluation.mask = masks.stated
     if masks.isSweep { try set.addSweep(to: &evaluation, model, masks) }
     if arguments.has("json") {
-        standardOutputLine(try evaluation.json())
+        standardOutputLine(evaluation.json.text)
     } else {
         standardOutput(text(of: evaluation))
     }

@@ -39,7 +39,7 @@ private func runInit(_ arguments: Arguments) throws -> ExitStatus {
     // Always written, so that a file left in the folder cannot decide instead.
     try Archive.create(
         at: path, modelDirectory: try modelFolder(name),
-        modelFiles: [MCRModel.inferenceFile: try MCRModel.inferenceSettings(model.precision)])
+        modelFiles: [MCRModel.inferenceFile: MCRModel.inferenceSettings(model.precision)])
     if arguments.has("precision") { warnOfSlowEncoding(model, path) }
     if arguments.has("json") {
         standardOutputLine(

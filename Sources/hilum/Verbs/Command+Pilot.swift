@@ -134,7 +134,7 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
     try FileIO.makeFolder(paths.work)
     let folder = (paths.page as NSString).deletingLastPathComponent
     if !folder.isEmpty { try FileIO.makeFolder(folder) }
-    let store = PilotStore(folder: paths.work, key: try study.fingerprint())
+    let store = PilotStore(folder: paths.work, key: study.fingerprint())
     let beginning = try store.beginning(readSeconds: input.seconds)
     Interruption.watch("stopping; the same call goes on with the folds that are done")
     guard let folds = try runFolds(study, store, isQuiet: isQuiet) else { return .interrupted }
@@ -142,7 +142,7 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
         date: beginning.date, modelName: modelName, study: study, folds: folds, data: input.data,
         readSeconds: beginning.readSeconds)
     let page = try PilotPage(report, study: study, thumbnails: input.thumbnails, showsText: arguments.has("with-text"))
-    let json = try report.json()
+    let json = report.json.text
     try FileIO.writeAtomically(paths.page, Data(page.html.text.utf8))
     try FileIO.writeAtomically(paths.figures, Data((json + "\n").utf8))
     if let folder = arguments.text("plots") { try writePlot(folds, study, to: folder) }
