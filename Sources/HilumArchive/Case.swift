@@ -124,7 +124,7 @@ public enum PutOutcome: Sendable, Equatable {
 }
 
 /// The two kinds of vectors that a case may have; both lie in one common space.
-public enum VectorKind: String, Sendable, CaseIterable, Codable {
+public enum VectorKind: String, Sendable, CaseIterable {
     case image, report
 }
 

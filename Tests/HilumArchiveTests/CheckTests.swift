@@ -201,6 +201,9 @@ import Testing
         var other = report
         other.graphs[0] = missing
         #expect(other.isClean && missing.foundShare == 0.915)
+        other.findings = ["first", "second"]
+        other.notes = ["a note"]
+        #expect(try CheckReport(parsing: other.json.text.utf8) == other)
     }
 
     @Test func aKeptImageThatIsGoneOrChangedIsFound() throws {

@@ -4,9 +4,9 @@ import LMDB
 import Synchronization
 
 /// What a bulk run did.
-public struct IndexSummary: Sendable, Codable, Equatable {
+public struct IndexSummary: Sendable, Equatable {
     /// A case that was not stored, and why.
-    public struct Refusal: Sendable, Codable, Equatable {
+    public struct Refusal: Sendable, Equatable {
         /// `manifest:line`, or the file.
         public var source: String
         /// What is wrong.

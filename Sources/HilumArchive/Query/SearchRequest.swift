@@ -14,7 +14,7 @@ public enum Query: Sendable, Equatable {
 }
 
 /// What a search is to find.
-public enum SearchTarget: String, Sendable, CaseIterable, Codable {
+public enum SearchTarget: String, Sendable, CaseIterable {
     /// Cases, by the best of their images and their report.
     case `case`
     case image, report

@@ -45,7 +45,7 @@ extension Archive {
     // MARK: The check on demand
 
     /// The recall of one graph over stored vectors as queries.
-    public struct RecallCheck: Sendable, Codable, Equatable {
+    public struct RecallCheck: Sendable, Equatable {
         /// `image` or `report`: vectors of a graph as its own queries, each one's own case left out. `report_to_image`: reports
         /// as queries for images.
         public var name: String

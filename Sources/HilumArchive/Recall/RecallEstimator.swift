@@ -188,7 +188,7 @@ public final class RecallEstimator: Sendable {
 }
 
 /// A mean of numbers from 0 to 1 with its interval of 95 %.
-public struct Proportion: Sendable, Codable, Equatable {
+public struct Proportion: Sendable, Equatable {
     /// The mean.
     public var value: Double
     /// The lower end of the interval.

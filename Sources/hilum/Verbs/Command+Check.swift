@@ -46,7 +46,7 @@ private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
     if ProcessInfo.processInfo.environment[innerVariable] == "1" {
         // This is the child. It reports its findings as JSON; if damage ends it by a signal, the parent says so.
         let report = try Archive.check(at: path, deep: isDeep)
-        standardOutput(String(decoding: try JSONEncoder().encode(report), as: UTF8.self))
+        standardOutput(report.json.text)
         return .done
     }
     let report = try checkInChild(path, isDeep: isDeep)
@@ -195,8 +195,7 @@ private func checkInChild(_ path: String, isDeep: Bool) throws -> CheckReport {
         ]
         return report
     }
-    guard process.terminationStatus == 0, let report = try? JSONDecoder().decode(CheckReport.self, from: said.output)
-    else {
+    guard process.terminationStatus == 0, let report = try? CheckReport(parsing: said.output) else {
         let prefix = "hilum check: "
         var text = String(decoding: said.errors, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         if text.hasPrefix(prefix) { text.removeFirst(prefix.count) }

@@ -1,4 +1,3 @@
-import Foundation
 import HilumArchive
 import HilumCore
 
@@ -20,7 +19,7 @@ private func runStats(_ arguments: Arguments) throws -> ExitStatus {
     defer { archive.close() }
     let stats = try archive.stats()
     if arguments.has("json") {
-        standardOutputLine(try encoded(stats))
+        standardOutputLine(stats.json.snakeCased.sorted.text)
         return .done
     }
     var table = TextTable([("what", .left), ("value", .right)])
@@ -36,12 +35,4 @@ private func runStats(_ arguments: Arguments) throws -> ExitStatus {
     table.append(["model", stats.model.isEmpty ? "none yet" : String(stats.model.prefix(16))])
     standardOutput(table.text)
     return .done
-}
-
-/// A value as one line of JSON with sorted keys.
-func encoded(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

@@ -1,0 +1,13 @@
+import HilumCore
+
+extension ArchiveStats: JSONWritable {
+    /// All figures, by the names of the properties.
+    public var json: JSON {
+        JSON(members: [
+            "cases": cases, "images": images, "reports": reports, "imageNodes": imageNodes, "reportNodes": reportNodes,
+            "dimension": dimension, "model": model, "generation": generation, "mapBytes": mapBytes,
+            "fileBytes": fileBytes, "graphBytes": graphBytes, "checkpoint": checkpoint,
+            "changesSinceCheckpoint": changesSinceCheckpoint, "deletions": deletions, "formatVersion": formatVersion,
+        ])
+    }
+}
