@@ -118,7 +118,7 @@ struct ArchiveBench {
             if isCold { try Self.evict(path) }
             var line = ""
             let wall = try Self.milliseconds { line = try Self.output(of: program, arguments) }
-            var opened = try JSONDecoder().decode(Opened.self, from: Data(line.utf8))
+            var opened = try Opened(parsing: line.utf8)
             opened.processMilliseconds = wall
             return opened
         }
@@ -158,7 +158,7 @@ struct ArchiveBench {
     }
 
     /// What the process of one opening prints.
-    private struct Opened: Codable {
+    fileprivate struct Opened {
         var milliseconds: Double
         /// Of the process, and of it before it opened anything.
         var peakBytes: Int
@@ -190,7 +190,7 @@ struct ArchiveBench {
         }
         opened.peakBytes = 1024 * AnnBench.status("VmHWM")
         opened.baseBytes = base
-        print(String(decoding: try JSONEncoder().encode(opened), as: UTF8.self))
+        print(opened.json.text)
     }
 
     /// The median of STATS on a connection that is open already.
@@ -312,5 +312,21 @@ struct ArchiveBench {
             throw BenchError("\((program as NSString).lastPathComponent) \(arguments.first ?? "") failed")
         }
         return String(decoding: data, as: UTF8.self)
+    }
+}
+
+extension ArchiveBench.Opened: JSONReadable, JSONWritable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(
+            milliseconds: try json.member("milliseconds"), peakBytes: try json.member("peakBytes"),
+            baseBytes: try json.member("baseBytes"), processMilliseconds: try json.member("processMilliseconds"),
+            codeBytes: try json.member("codeBytes"), linkBytes: try json.member("linkBytes"))
+    }
+
+    var json: JSON {
+        JSON(members: [
+            "milliseconds": milliseconds, "peakBytes": peakBytes, "baseBytes": baseBytes,
+            "processMilliseconds": processMilliseconds, "codeBytes": codeBytes, "linkBytes": linkBytes,
+        ])
     }
 }

@@ -105,10 +105,8 @@ struct IndexBench {
         let folder = NSTemporaryDirectory() + "hilum-bench-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let rows = try files.enumerated().map { number, file in
-            String(
-                decoding: try JSONSerialization.data(withJSONObject: ["id": "case-\(number)", "image": file]),
-                as: UTF8.self)
+        let rows = files.enumerated().map { number, file in
+            JSON(members: ["id": "case-\(number)", "image": file]).text
         }
         try FileIO.writeAtomically("\(folder)/cases.jsonl", Data((rows.joined(separator: "\n") + "\n").utf8))
         try Archive.create(at: folder + "/archive")

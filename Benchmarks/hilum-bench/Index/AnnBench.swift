@@ -250,13 +250,13 @@ struct AnnBench {
     enum Value {
         case text(String), integer(Int), number(Double), flag(Bool)
 
-        var json: String {
+        /// Numbers have three decimals.
+        var json: JSON {
             switch self {
-            case .text(let text):
-                "\"" + text.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : $0 < " " ? " " : "\($0)" }.joined() + "\""
-            case .integer(let value): "\(value)"
-            case .number(let value): String(format: "%.3f", value)
-            case .flag(let value): "\(value)"
+            case .text(let text): .string(text)
+            case .integer(let value): .integer(value)
+            case .number(let value): .number(value, decimals: 3)
+            case .flag(let value): .bool(value)
             }
         }
     }
@@ -264,7 +264,7 @@ struct AnnBench {
     /// A JSON object on one line, "event" first.
     static func line(_ fields: [String: Value]) -> String {
         let names = fields.keys.sorted { ($0 != "event", $0) < ($1 != "event", $1) }
-        return "{" + names.map { "\"\($0)\":\(fields[$0]?.json ?? "null")" }.joined(separator: ",") + "}"
+        return JSON.object(names.map { ($0, fields[$0]?.json ?? .null) }).text
     }
 
     /// A value of /proc/self/status in KiB; 0 if it is missing.

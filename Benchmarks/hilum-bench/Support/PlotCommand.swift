@@ -13,29 +13,36 @@ struct PlotCommand {
         """
 
     /// The contents of the JSON file.
-    private struct Figure: Decodable {
-        struct Line: Decodable {
-            var name: String?
-            var points: [[Double]]
-            var dots: Bool?
-        }
-        var title: String?
-        var x: String?
-        var y: String?
-        var logX: Bool?
-        var logY: Bool?
-        var xRange: [Double]?
-        var yRange: [Double]?
-        var width: Int?
-        var height: Int?
-        var series: [Line]
+    private struct Figure: JSONReadable {
+        struct Line: JSONReadable {
+            let name: String?
+            let points: [[Double]]
+            let dots: Bool?
 
-        enum CodingKeys: String, CodingKey {
-            case title, x, y, width, height, series
-            case logX = "log_x"
-            case logY = "log_y"
-            case xRange = "x_range"
-            case yRange = "y_range"
+            init(json: JSON) throws(JSON.Mismatch) {
+                name = try json.optionalMember("name")
+                points = try json.member("points")
+                dots = try json.optionalMember("dots")
+            }
+        }
+
+        let title, x, y: String?
+        let logX, logY: Bool?
+        let xRange, yRange: [Double]?
+        let width, height: Int?
+        let series: [Line]
+
+        init(json: JSON) throws(JSON.Mismatch) {
+            title = try json.optionalMember("title")
+            x = try json.optionalMember("x")
+            y = try json.optionalMember("y")
+            logX = try json.optionalMember("log_x")
+            logY = try json.optionalMember("log_y")
+            xRange = try json.optionalMember("x_range")
+            yRange = try json.optionalMember("y_range")
+            width = try json.optionalMember("width")
+            height = try json.optionalMember("height")
+            series = try json.member("series")
         }
     }
 
@@ -62,8 +69,8 @@ struct PlotCommand {
     func run() throws {
         let data = input == "-" ? FileHandle.standardInput.readDataToEndOfFile() : Data(try FileIO.read(input))
         let figure: Figure
-        do { figure = try JSONDecoder().decode(Figure.self, from: data) } catch {
-            throw BenchError("\(input): not the JSON of a plot; 'hilum-bench plot' shows its form")
+        do { figure = try Figure(parsing: data) } catch {
+            throw BenchError("\(input): not the JSON of a plot (\(error)); 'hilum-bench plot' shows its form")
         }
         var plot = LinePlot(
             title: figure.title ?? "", xLabel: figure.x ?? "", yLabel: figure.y ?? "",

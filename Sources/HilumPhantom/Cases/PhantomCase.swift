@@ -1,7 +1,7 @@
 import HilumImaging
 
 /// One of two imaginary hospitals, which differ in exposure, noise and the wording of reports.
-public enum PhantomSite: String, Sendable, CaseIterable, Codable {
+public enum PhantomSite: String, Sendable, CaseIterable {
     /// Reports in whole sentences.
     case a = "A"
     /// Reports as notes.
@@ -11,7 +11,7 @@ public enum PhantomSite: String, Sendable, CaseIterable, Codable {
 }
 
 /// The patient's own side. The patient's right is on the left of the image, which is the radiological convention.
-public enum Laterality: String, Sendable, CaseIterable, Codable {
+public enum Laterality: String, Sendable, CaseIterable {
     case right
     case left
 

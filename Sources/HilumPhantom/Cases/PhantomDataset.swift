@@ -76,7 +76,7 @@ public enum PhantomDataset {
     /// `phantom.json` is a line; anything much longer is another file.
     private static let maxParametersByteCount = 65_536
 
-    private struct Parameters: Codable, Equatable {
+    fileprivate struct Parameters: Equatable {
         var version: Int
         var count: Int
         var seed: UInt64
@@ -93,20 +93,16 @@ public enum PhantomDataset {
             throw PhantomError(.file(error.description), path: folder)
         }
         let mark = "\(folder)/phantom.json"
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
         let present: [String]
-        let bytes: [UInt8]
         do {
             // Ignore files that an interrupted run left half-written.
             present = try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.contains(".tmp-") }
-            bytes = Array(try encoder.encode(parameters)) + [UInt8(ascii: "\n")]
         } catch {
             throw PhantomError(.file("\(folder): could not be read: \(error)"), path: folder)
         }
         if present.contains("phantom.json") {
             let stored = try? FileIO.read(mark, limitInBytes: maxParametersByteCount)
-            guard let stored, let found = try? JSONDecoder().decode(Parameters.self, from: Data(stored)) else {
+            guard let stored, let found = try? Parameters(parsing: stored) else {
                 throw PhantomError(.folderNotEmpty, path: folder)
             }
             if found != parameters { throw PhantomError(.otherParameters(found.text), path: folder) }
@@ -114,7 +110,9 @@ public enum PhantomDataset {
             throw PhantomError(.folderNotEmpty, path: folder)
         }
         do throws(FileError) {
-            if !present.contains("phantom.json") { try FileIO.writeAtomically(mark, bytes) }
+            if !present.contains("phantom.json") {
+                try FileIO.writeAtomically(mark, Array((parameters.json.text + "\n").utf8))
+            }
             for name in ["images", "reports"] { try FileIO.makeFolder("\(folder)/\(name)") }
         } catch {
             throw PhantomError(.file(error.description), path: folder)
@@ -186,5 +184,18 @@ public enum PhantomDataset {
             if let text { json.member(key, text) }
         }
         json.endObject()
+    }
+}
+
+extension PhantomDataset.Parameters: JSONReadable, JSONWritable {
+    init(json: JSON) throws(JSON.Mismatch) {
+        self.init(
+            version: try json.member("version"), count: try json.member("count"), seed: try json.member("seed"),
+            site: try json.member("site"), side: try json.member("side"))
+    }
+
+    /// What `phantom.json` holds, keys in order.
+    var json: JSON {
+        JSON(members: ["count": count, "seed": seed, "side": side, "site": site, "version": version])
     }
 }
