@@ -81,6 +81,19 @@ struct TidyTests {
         }
     }
 
+    @Test("JSON is read and written by HilumCore alone, without the coders of Foundation and what only they use")
+    func jsonHasOneReaderAndOneWriter() throws {
+        let words: Set<Substring> = [
+            "JSONEncoder", "JSONDecoder", "JSONSerialization", "Codable", "Encodable", "Decodable", "CodingKey",
+        ]
+        for file in try SourceTree.files(in: ["Sources", "Benchmarks"], endingWith: [".swift"]) {
+            for (number, line) in file.lines.enumerated() where words.contains(where: { line.contains($0) }) {
+                let found = SourceTree.code(of: line).split(whereSeparator: { !$0.isLetter }).filter(words.contains)
+                for word in found { Issue.record("\(file.path):\(number + 1): \(word)") }
+            }
+        }
+    }
+
     @Test("Nothing is left for later")
     func nothingIsLeftForLater() throws {
         let marks = ["TO" + "DO", "FIX" + "ME"]
