@@ -1,6 +1,7 @@
 import Foundation
 import HilumCore
 import HilumImaging
+import Synchronization
 import Testing
 
 @testable import HilumArchive
@@ -87,5 +88,36 @@ import Testing
         #expect(stored % ArchiveLimits.batchCount == 0 && stored < 200)
         #expect(try indexer.run(sources: [source], jobs: 2, isQuiet: true).stored == 300 - stored)
         #expect(try archive.check(deep: true).findings == [])
+    }
+
+    @Test("Batches come in order, without an archive; a case that is stored gets no vectors, a bad one a refusal")
+    func batchesComeInOrder() throws {
+        let images = try (0..<10).map { try makePNG($0) }
+        let embedder = FakeEmbedder(imagesPerPass: 3)
+        let delivered = Mutex<[(Range<Int>, [PreparedCase])]>([])
+        let preparer = CasePreparer(
+            embedder: embedder, count: 10, batchCount: 4,
+            open: { index in
+                var input = CaseInput(id: "case-\(index)", report: makeReport(index))
+                input.images = [CaseImage(.bytes(index == 7 ? [1, 2, 3] : images[index]))]
+                return PreparedCase(input)
+            },
+            isStored: { $0.input.id == "case-2" },
+            deliver: { range, batch, preparer in
+                delivered.withLock { $0.append((range, batch)) }
+                preparer.hasWritten()
+            })
+        try preparer.run(threads: 3)
+        let batches = delivered.withLock { $0 }
+        #expect(batches.map(\.0) == [0..<4, 4..<8, 8..<10])
+        let cases = batches.flatMap(\.1)
+        #expect(cases.map(\.input.id) == (0..<10).map { "case-\($0)" })
+        for (index, prepared) in cases.enumerated() {
+            #expect(prepared.isStored == (index == 2) && (prepared.refusal?.code == .badImage) == (index == 7))
+            let isEmbedded = index != 2 && index != 7
+            #expect(prepared.imageVectors == [isEmbedded ? prepared.imageVectors[0] : nil])
+            #expect((prepared.imageVectors[0] != nil) == isEmbedded && (prepared.reportVector != nil) == isEmbedded)
+        }
+        #expect(embedder.imageCount.current == 8 && embedder.reportCount.current == 8)
     }
 }

@@ -53,16 +53,8 @@ extension Archive {
         var outcomes = try commitOnce(prepared)
         let open = outcomes.indices.filter { outcomes[$0] == nil }
         if !open.isEmpty {
-            // The images' sources are gone from the input by now; they are read again by path or taken from the kept bytes.
-            let again = open.map { index in
-                var copy = PreparedCase(prepared[index].input)
-                copy.input.images = zip(prepared[index].images, prepared[index].keptBytes).map { image, bytes in
-                    CaseImage(bytes.map { .bytes($0) } ?? .file(image.path), view: image.view)
-                }
-                copy.journal = prepared[index].journal
-                return copy
-            }
-            let second = try commitOnce(prepare(again, threads: threads, isForced: true))
+            let again = open.map { prepared[$0].unread }
+            let second = try commitOnce(prepare(again, with: writableEmbedder(), threads: threads, isForced: true))
             for (place, index) in open.enumerated() { outcomes[index] = second[place] }
         }
         return outcomes.map { $0 ?? .refused(ArchiveError(.io, "the case changed while it was stored; put it again")) }
@@ -150,7 +142,7 @@ extension Archive {
         let entry = CaseEntry(item.input, images: item.images)
         let oldNumber = try store.number(transaction, of: entry.id)
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
-        if let oldNumber, let oldEntry, try isSameContent(transaction, item, entry, oldNumber, oldEntry) {
+        if let oldNumber, let oldEntry, try hasContent(of: item, transaction, oldNumber, oldEntry) {
             try writeJournal(transaction, item, number: oldNumber, reason: "")
             try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
             return
@@ -183,15 +175,6 @@ extension Archive {
             Change(
                 oldNumber: oldNumber, oldEntry: oldEntry, newNumber: number, newEntry: entry,
                 imageVectors: imageVectors, reportVector: item.reportVector))
-    }
-
-    private func isSameContent(
-        _ transaction: borrowing WriteTransaction, _ item: PreparedCase, _ entry: CaseEntry, _ oldNumber: UInt32,
-        _ oldEntry: CaseEntry
-    ) throws -> Bool {
-        guard oldEntry.images.map(\.digest) == entry.images.map(\.digest), oldEntry.hasReport == entry.hasReport
-        else { return false }
-        return try !entry.hasReport || store.report(transaction, oldNumber) == item.input.report
     }
 
     /// Image and report are the same, so number and vectors stay; only the entry is written again, if it differs.

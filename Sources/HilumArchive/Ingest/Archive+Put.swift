@@ -1,25 +1,8 @@
 import Foundation
 import HilumCore
-import HilumImaging
+import HilumEmbedding
 import LMDB
 import Synchronization
-
-/// A case on its way into the store: checked, read and embedded.
-struct PreparedCase: Sendable {
-    var input: CaseInput
-    var refusal: ArchiveError?
-    var images: [CaseEntry.StoredImage] = []
-    /// By image: the bytes to keep, when it came as bytes.
-    var keptBytes: [[UInt8]?] = []
-    /// By image; nil while it was not made.
-    var imageVectors: [[Float]?] = []
-    var reportVector: [Float]?
-    /// The stored version with the same image and report: its vectors are good, so none were made.
-    var sameAs: UInt32?
-    var journal: JournalEntry?
-
-    init(_ input: CaseInput) { self.input = input }
-}
 
 extension Archive {
     /// Stores cases; those with an id that is there already replace it. What is reported as stored is on disk.
@@ -30,108 +13,63 @@ extension Archive {
     /// - Throws: `.readOnly`, `.notReady` without an embedder, `.io`; then the cases of earlier transactions are stored.
     @discardableResult
     public func put(_ inputs: [CaseInput], threads: Int = defaultThreadCount) throws -> [PutOutcome] {
-        try checkWritable()
+        let embedder = try writableEmbedder()
         var outcomes: [PutOutcome] = []
         for start in stride(from: 0, to: inputs.count, by: ArchiveLimits.batchCount) {
             let batch = Array(inputs[start..<min(start + ArchiveLimits.batchCount, inputs.count)])
-            let prepared = try prepare(batch.map(PreparedCase.init), threads: threads)
+            let prepared = try prepare(batch.map(PreparedCase.init), with: embedder, threads: threads)
             outcomes += try commit(prepared, threads: threads)
         }
         return outcomes
     }
 
-    func checkWritable() throws(ArchiveError) {
+    /// The embedder, if cases can be stored.
+    ///
+    /// - Throws: `.readOnly`, `.notReady` without an embedder.
+    func writableEmbedder() throws(ArchiveError) -> any Embedder {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
-        guard embedder != nil, dimension != nil else {
+        guard let embedder else {
             throw ArchiveError(
                 .notReady, "\(path): no model is loaded, so nothing can be encoded; give one with --model")
         }
+        return embedder
     }
 
     /// Reads, decodes and embeds; what fails becomes a refusal of its case.
     ///
     /// - Parameter isForced: embeds also what seems to be stored already.
-    func prepare(_ cases: [PreparedCase], threads: Int, isForced: Bool = false) throws -> [PreparedCase] {
+    func prepare(
+        _ cases: [PreparedCase], with embedder: any Embedder, threads: Int, isForced: Bool = false
+    ) throws -> [PreparedCase] {
         guard !cases.isEmpty else { return [] }
         let prepared = Mutex<[PreparedCase]>([])
-        let preparer = try CasePreparer(
-            self, count: cases.count, batchCount: cases.count, isForced: isForced, open: { cases[$0] },
+        let preparer = CasePreparer(
+            embedder: embedder, count: cases.count, batchCount: cases.count, open: { cases[$0] },
+            isStored: { isForced ? false : try self.isStored($0) },
             deliver: { _, batch, _ in prepared.withLock { $0 = batch } })
         try preparer.run(threads: threads)
         return prepared.withLock { $0 }
     }
 
-    /// `vector` with length 1; nil when it has no direction. A vector that is a unit vector already stays bit for bit.
-    static func normalised(_ vector: [Float]) -> [Float]? {
-        var square = 0.0
-        for value in vector { square += Double(value) * Double(value) }
-        guard square.isFinite, square > 1e-30 else { return nil }
-        if abs(square - 1) < 1e-5 { return vector }
-        let scale = 1 / square.squareRoot()
-        return vector.map { Float(Double($0) * scale) }
-    }
-
-    /// Checks the case, reads its images, and decodes them unless the same are stored.
-    ///
-    /// - Parameter side: of the square that an image is fitted into; nil leaves it as large as it is.
-    func load(_ given: PreparedCase, side: Int?, isForced: Bool) -> (PreparedCase, [GrayImage]) {
-        var prepared = given
-        guard prepared.refusal == nil else { return (prepared, []) }
-        do {
-            try prepared.input.settle()
-            var files: [[UInt8]] = []
-            for image in prepared.input.images {
-                switch image.source {
-                case .bytes(let bytes):
-                    files.append(bytes)
-                    prepared.keptBytes.append(bytes)
-                    prepared.images.append(
-                        CaseEntry.StoredImage(digest: ImageStore.digest(bytes), path: "", view: image.view))
-                case .file(let path):
-                    let bytes = try Self.readImage(path)
-                    files.append(bytes)
-                    prepared.keptBytes.append(nil)
-                    prepared.images.append(
-                        CaseEntry.StoredImage(digest: ImageStore.digest(bytes), path: path, view: image.view))
-                }
-            }
-            prepared.input.images = []
-            prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
-            prepared.sameAs = isForced ? nil : try stored(like: prepared)
-            guard prepared.sameAs == nil else { return (prepared, []) }
-            do {
-                return (prepared, try files.map { try Self.decode($0, side: side) })
-            } catch {
-                throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
-            }
-        } catch {
-            prepared.refusal = ArchiveError.wrapping(error)
-            return (prepared, [])
-        }
-    }
-
-    private static func decode(_ bytes: [UInt8], side: Int?) throws -> GrayImage {
-        guard let side else { return try ImageDecoder.decode(bytes) }
-        return try ImageDecoder.decode(bytes, fitting: side)
-    }
-
-    private static func readImage(_ file: String) throws(ArchiveError) -> [UInt8] {
-        do { return try FileIO.read(file, limitInBytes: ArchiveLimits.imageByteCount) } catch {
-            throw ArchiveError(.badImage, error.description)
-        }
-    }
-
-    /// The stored version of the case when images and report are the same.
-    private func stored(like prepared: PreparedCase) throws -> UInt32? {
+    /// Whether a case of the same id with the same images and report is stored.
+    func isStored(_ prepared: PreparedCase) throws -> Bool {
         try store.environment.read { transaction in
             guard let number = try store.number(transaction, of: prepared.input.id),
-                let entry = try store.entry(transaction, number),
-                entry.images.map(\.digest) == prepared.images.map(\.digest),
-                entry.hasReport == (prepared.input.report != nil)
-            else { return nil }
-            guard entry.hasReport else { return number }
-            return try store.report(transaction, number) == prepared.input.report ? number : nil
+                let entry = try store.entry(transaction, number)
+            else { return false }
+            return try hasContent(of: prepared, transaction, number, entry)
         }
+    }
+
+    /// Whether the stored case `number` has the same images and report.
+    func hasContent(
+        of prepared: PreparedCase, _ transaction: borrowing some (Transaction & ~Copyable), _ number: UInt32,
+        _ entry: CaseEntry
+    ) throws -> Bool {
+        let report = prepared.input.report
+        guard entry.images.map(\.digest) == prepared.images.map(\.digest), entry.hasReport == (report != nil)
+        else { return false }
+        return try report == nil || store.report(transaction, number) == report
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumEmbedding
 import LMDB
 import Synchronization
 
@@ -59,7 +60,7 @@ public struct BulkIndexer {
         interrupt: AtomicFlag? = nil
     ) throws -> IndexSummary {
         let started = monotonicSeconds()
-        try archive.checkWritable()
+        let embedder = try archive.writableEmbedder()
         var summary = IndexSummary()
         let open = try withArchiveErrors { try sift(scan(sources, manifest), &summary) }
         let done = summary.unchanged + summary.refused.count
@@ -67,7 +68,7 @@ public struct BulkIndexer {
             "index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet || open.isEmpty)
         if !open.isEmpty {
             let writer = BatchWriter(archive: archive, progress: progress)
-            try prepare(open, jobs, interrupt, writer, &summary)
+            try prepare(open, embedder, jobs, interrupt, writer, &summary)
             progress.finish()
             try archive.writeCheckpoint()
         }
@@ -77,11 +78,11 @@ public struct BulkIndexer {
     }
 
     private func prepare(
-        _ cases: [(SourceCase, JournalEntry)], _ jobs: Int, _ interrupt: AtomicFlag?, _ writer: BatchWriter,
-        _ summary: inout IndexSummary
+        _ cases: [(SourceCase, JournalEntry)], _ embedder: any Embedder, _ jobs: Int, _ interrupt: AtomicFlag?,
+        _ writer: BatchWriter, _ summary: inout IndexSummary
     ) throws {
-        let preparer = try CasePreparer(
-            archive, count: cases.count, batchCount: ArchiveLimits.batchCount,
+        let preparer = CasePreparer(
+            embedder: embedder, count: cases.count, batchCount: ArchiveLimits.batchCount,
             open: { index in
                 let (source, journal) = cases[index]
                 var prepared = PreparedCase(CaseInput(id: source.id))
@@ -89,7 +90,7 @@ public struct BulkIndexer {
                 do { prepared.input = try source.input() } catch { prepared.refusal = .wrapping(error) }
                 return prepared
             },
-            isInterrupted: { interrupt?.isRaised == true },
+            isStored: archive.isStored, isInterrupted: { interrupt?.isRaised == true },
             deliver: { range, batch, preparer in
                 writer.write(batch, places: cases[range].map(\.0.place), preparer)
             })

@@ -47,12 +47,10 @@ final class CasePreparer: @unchecked Sendable {
     private static let window = 3
     private static let reportsPerPass = 4
 
-    private let archive: Archive
     private let embedder: any Embedder
-    private let dimension: Int
+    private let loader: CaseLoader
     private let count: Int
     private let batchCount: Int
-    private let isForced: Bool
     private let open: @Sendable (Int) -> PreparedCase
     private let isInterrupted: @Sendable () -> Bool
     private let deliver: @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
@@ -62,25 +60,21 @@ final class CasePreparer: @unchecked Sendable {
     /// - Parameters:
     ///   - count: of cases.
     ///   - batchCount: cases of a batch.
-    ///   - isForced: embeds also what seems to be stored already.
     ///   - open: makes a case by its number; called once for each, by any thread.
+    ///   - isStored: whether the images and the report of a case are stored already, so that it needs no vectors; called by any
+    ///     thread.
     ///   - isInterrupted: asked before each batch; those that were begun are finished.
     ///   - deliver: takes a batch, in order, and returns at once; calls `hasWritten` on another thread when it is done with.
-    /// - Throws: `.notReady` without a model.
     init(
-        _ archive: Archive, count: Int, batchCount: Int, isForced: Bool = false,
-        open: @escaping @Sendable (Int) -> PreparedCase, isInterrupted: @escaping @Sendable () -> Bool = { false },
+        embedder: any Embedder, count: Int, batchCount: Int, open: @escaping @Sendable (Int) -> PreparedCase,
+        isStored: @escaping @Sendable (PreparedCase) throws -> Bool,
+        isInterrupted: @escaping @Sendable () -> Bool = { false },
         deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
-    ) throws {
-        guard let embedder = archive.embedder, let dimension = archive.dimension else {
-            throw ArchiveError(.notReady, "\(archive.path): no model is loaded")
-        }
-        self.archive = archive
+    ) {
         self.embedder = embedder
-        self.dimension = dimension
+        loader = CaseLoader(side: embedder.imageSide, isStored: isStored)
         self.count = count
         self.batchCount = batchCount
-        self.isForced = isForced
         self.open = open
         self.isInterrupted = isInterrupted
         self.deliver = deliver
@@ -183,8 +177,8 @@ final class CasePreparer: @unchecked Sendable {
     // MARK: What it comes to
 
     private func load(_ index: Int) {
-        let (prepared, images) = archive.load(open(index), side: embedder.imageSide, isForced: isForced)
-        let report = prepared.refusal == nil && prepared.sameAs == nil ? prepared.input.report : nil
+        let (prepared, images) = loader.load(open(index))
+        let report = prepared.refusal == nil && !prepared.isStored ? prepared.input.report : nil
         locked { state in
             state.loading -= 1
             state.batches[index / batchCount]?.cases[index % batchCount] = prepared
@@ -212,8 +206,8 @@ final class CasePreparer: @unchecked Sendable {
         _ place: WritableKeyPath<PreparedCase, [Float]?>, _ vectors: [Float], row: Int, _ batch: inout Batch?,
         _ offset: Int
     ) {
-        let range = (row * dimension)..<((row + 1) * dimension)
-        if vectors.count >= range.upperBound, let unit = Archive.normalised(Array(vectors[range])) {
+        let range = (row * embedder.dimension)..<((row + 1) * embedder.dimension)
+        if vectors.count >= range.upperBound, let unit = unitVector(Array(vectors[range])) {
             batch?.cases[offset]?[keyPath: place] = unit
         } else if let id = batch?.cases[offset]?.input.id {
             batch?.cases[offset]?.refusal = ArchiveError(.badVector, "\(id): the model gave no usable vector")

@@ -96,7 +96,7 @@ extension Archive {
             }
             if let number { question.selves.insert(number) }
         }
-        guard let image = Self.normalised(question.image), let report = Self.normalised(question.report) else {
+        guard let image = unitVector(question.image), let report = unitVector(question.report) else {
             throw ArchiveError(.badVector, "the parts of the question cancel each other out; change the weights")
         }
         question.image = image
@@ -152,7 +152,7 @@ extension Archive {
     }
 
     private func unit(_ vector: [Float], _ dimension: Int) throws -> [Float] {
-        guard vector.count == dimension, let unit = Self.normalised(vector) else {
+        guard vector.count == dimension, let unit = unitVector(vector) else {
             throw ArchiveError(.badVector, "the vector is not finite or has no direction")
         }
         return unit

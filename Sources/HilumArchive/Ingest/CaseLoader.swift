@@ -1,0 +1,61 @@
+import HilumCore
+import HilumImaging
+
+/// Checks a case, reads its images, and decodes them unless the same are stored.
+///
+/// Thread rule: any number of threads at once, as far as `isStored` allows.
+struct CaseLoader: Sendable {
+    /// Side of the square that an image is fitted into; nil leaves it as large as it is.
+    let side: Int?
+    /// Whether the images and the report of the case are stored already, so that it needs no vectors.
+    let isStored: @Sendable (PreparedCase) throws -> Bool
+
+    /// - Returns: the case, with a refusal if something is wrong with it, and the images to be embedded.
+    func load(_ given: PreparedCase) -> (PreparedCase, [GrayImage]) {
+        var prepared = given
+        guard prepared.refusal == nil else { return (prepared, []) }
+        do {
+            try prepared.input.settle()
+            let files = try read(&prepared)
+            prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
+            prepared.isStored = try isStored(prepared)
+            if prepared.isStored { return (prepared, []) }
+            do { return (prepared, try files.map(decode)) } catch {
+                throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
+            }
+        } catch {
+            prepared.refusal = ArchiveError.wrapping(error)
+            return (prepared, [])
+        }
+    }
+
+    /// Moves the images of the input to `images` and `keptBytes`.
+    ///
+    /// - Returns: the bytes of each.
+    private func read(_ prepared: inout PreparedCase) throws(ArchiveError) -> [[UInt8]] {
+        var files: [[UInt8]] = []
+        for image in prepared.input.images {
+            let bytes: [UInt8]
+            switch image.source {
+            case .bytes(let given):
+                bytes = given
+                prepared.keptBytes.append(given)
+                prepared.images.append(.init(digest: ImageStore.digest(given), path: "", view: image.view))
+            case .file(let path):
+                do { bytes = try FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) } catch {
+                    throw ArchiveError(.badImage, error.description)
+                }
+                prepared.keptBytes.append(nil)
+                prepared.images.append(.init(digest: ImageStore.digest(bytes), path: path, view: image.view))
+            }
+            files.append(bytes)
+        }
+        prepared.input.images = []
+        return files
+    }
+
+    private func decode(_ bytes: [UInt8]) throws -> GrayImage {
+        guard let side else { return try ImageDecoder.decode(bytes) }
+        return try ImageDecoder.decode(bytes, fitting: side)
+    }
+}

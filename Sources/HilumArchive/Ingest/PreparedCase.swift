@@ -1,0 +1,26 @@
+/// A case on its way into the store: checked, read and embedded.
+struct PreparedCase: Sendable {
+    var input: CaseInput
+    var refusal: ArchiveError?
+    var images: [CaseEntry.StoredImage] = []
+    /// By image: the bytes to keep, when it came as bytes.
+    var keptBytes: [[UInt8]?] = []
+    /// By image; nil while it was not made.
+    var imageVectors: [[Float]?] = []
+    var reportVector: [Float]?
+    /// The same images and report are stored: their vectors are good, so none were made.
+    var isStored = false
+    var journal: JournalEntry?
+
+    init(_ input: CaseInput) { self.input = input }
+
+    /// The case as it was before it was read. Its images are read again by path, or taken from the kept bytes.
+    var unread: PreparedCase {
+        var copy = PreparedCase(input)
+        copy.input.images = zip(images, keptBytes).map { image, bytes in
+            CaseImage(bytes.map { .bytes($0) } ?? .file(image.path), view: image.view)
+        }
+        copy.journal = journal
+        return copy
+    }
+}
