@@ -120,4 +120,33 @@ import Testing
         }
         #expect(embedder.imageCount.current == 8 && embedder.reportCount.current == 8)
     }
+
+    @Test(
+        "A case whose stored version changed after it was prepared is embedded in a second round, from bytes and from files"
+    )
+    func aStaleEmbeddingIsMadeAgain() throws {
+        let scratch = try Scratch()
+        let file = try scratch.write("image.png", makePNG(2))
+        let embedder = FakeEmbedder()
+        let archive = try scratch.makeArchive(embedder)
+        var inputs = [
+            CaseInput(id: "bytes", report: makeReport(1)), CaseInput(id: "file", report: makeReport(2)),
+            CaseInput(id: "same", report: makeReport(3)),
+        ]
+        inputs[0].images = [CaseImage(.bytes(try makePNG(1)), view: "PA")]
+        inputs[1].images = [CaseImage(.file(file))]
+        try archive.put(inputs)
+        let expected = try rows(archive)
+        let prepared = try archive.prepare(inputs.map(PreparedCase.init), with: embedder, threads: 2)
+        #expect(prepared.allSatisfy { $0.isStored && $0.reportVector == nil })
+        // Meanwhile somebody replaces the first and deletes the second.
+        try archive.put([CaseInput(id: "bytes", report: makeReport(4))])
+        #expect(try archive.delete(id: "file"))
+        let count = embedder.imageCount.current
+        #expect(try archive.commit(prepared) == [.stored(vectors: 2), .stored(vectors: 2), .unchanged])
+        #expect(embedder.imageCount.current == count + 2)
+        #expect(Set(try rows(archive).values) == Set(expected.values))
+        #expect(try archive.get(id: "bytes")?.report == makeReport(1))
+        #expect(try archive.check(deep: true).findings == [])
+    }
 }

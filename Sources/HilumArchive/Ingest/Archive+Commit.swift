@@ -26,7 +26,7 @@ private struct Change: Sendable {
 
 /// The result of a transaction. The closure of a write may run twice (if the map was full), so it builds a new one each time.
 private struct Batch {
-    var outcomes: [PutOutcome?] = []
+    var outcomes: [CommitOutcome] = []
     var changes: [Change] = []
     var nextNumber: UInt32
     var deletions: Int
@@ -50,17 +50,28 @@ extension Archive {
     ///
     /// A case that equalled the stored one when it was prepared, and no longer does, is embedded and stored in a second round.
     func commit(_ prepared: [PreparedCase], threads: Int = 1) throws -> [PutOutcome] {
-        var outcomes = try commitOnce(prepared)
-        let open = outcomes.indices.filter { outcomes[$0] == nil }
-        if !open.isEmpty {
-            let again = open.map { prepared[$0].unread }
-            let second = try commitOnce(prepare(again, with: writableEmbedder(), threads: threads, isForced: true))
-            for (place, index) in open.enumerated() { outcomes[index] = second[place] }
+        let first = try commitOnce(prepared)
+        let stale = first.compactMap { outcome -> PreparedCase? in
+            guard case .staleEmbedding(let item) = outcome else { return nil }
+            return item
         }
-        return outcomes.map { $0 ?? .refused(ArchiveError(.io, "the case changed while it was stored; put it again")) }
+        var second: [CommitOutcome] = []
+        if !stale.isEmpty {
+            second = try commitOnce(prepare(stale, with: writableEmbedder(), threads: threads, isForced: true))
+        }
+        var rest = second.makeIterator()
+        return first.map { outcome in
+            switch outcome {
+            case .committed(let outcome): return outcome
+            case .staleEmbedding:
+                if case .committed(let outcome) = rest.next() { return outcome }
+                return .refused(ArchiveError(.io, "the case changed while it was stored; put it again"))
+            }
+        }
     }
 
-    private func commitOnce(_ prepared: [PreparedCase]) throws -> [PutOutcome?] {
+    /// Stores prepared cases in one transaction, except those whose vectors are missing.
+    private func commitOnce(_ prepared: [PreparedCase]) throws -> [CommitOutcome] {
         try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
@@ -135,7 +146,7 @@ extension Archive {
     private func store(_ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout Batch) throws
     {
         if let refusal = item.refusal {
-            batch.outcomes.append(.refused(refusal))
+            batch.outcomes.append(.committed(.refused(refusal)))
             try writeJournal(transaction, item, number: 0, reason: refusal.reason)
             return
         }
@@ -149,7 +160,7 @@ extension Archive {
         }
         let imageVectors = item.imageVectors.compactMap(\.self)
         guard imageVectors.count == entry.images.count, !entry.hasReport || item.reportVector != nil else {
-            batch.outcomes.append(nil)
+            batch.outcomes.append(.staleEmbedding(of: item.unread))
             return
         }
         if let oldNumber, let oldEntry { try remove(transaction, oldNumber, oldEntry, into: &batch) }
@@ -170,7 +181,7 @@ extension Archive {
         }
         try countImages(transaction, of: entry, by: 1, into: &batch)
         try writeJournal(transaction, item, number: number, reason: "")
-        batch.outcomes.append(.stored(vectors: entry.vectorCount))
+        batch.outcomes.append(.committed(.stored(vectors: entry.vectorCount)))
         batch.changes.append(
             Change(
                 oldNumber: oldNumber, oldEntry: oldEntry, newNumber: number, newEntry: entry,
@@ -182,7 +193,7 @@ extension Archive {
         _ transaction: borrowing WriteTransaction, _ number: UInt32, from old: CaseEntry, to new: CaseEntry,
         into batch: inout Batch
     ) throws {
-        guard old != new else { return batch.outcomes.append(.unchanged) }
+        guard old != new else { return batch.outcomes.append(.committed(.unchanged)) }
         try store.put(transaction, .cases, UInt64(number), new.encoded())
         try note(transaction, CaseChange(number: number, old: old, new: new), into: &batch)
         try countImages(transaction, of: new, by: 1, into: &batch)
@@ -190,7 +201,7 @@ extension Archive {
         // Only where the files lie is no news.
         var moved = old
         for place in moved.images.indices { moved.images[place].path = new.images[place].path }
-        batch.outcomes.append(moved == new ? .unchanged : .stored(vectors: new.vectorCount))
+        batch.outcomes.append(.committed(moved == new ? .unchanged : .stored(vectors: new.vectorCount)))
         batch.changes.append(Change(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
     }
 
