@@ -105,7 +105,7 @@ import Testing
             isStored: { $0.input.id == "case-2" },
             deliver: { range, batch, preparer in
                 delivered.withLock { $0.append((range, batch)) }
-                preparer.hasWritten()
+                DispatchQueue.global().async { preparer.hasWritten() }
             })
         try preparer.run(threads: 3)
         let batches = delivered.withLock { $0 }

@@ -65,12 +65,14 @@ import Testing
         #expect(try recall(archive, queries: 20) >= 0.95)
     }
 
-    /// A checkpoint takes several transactions: here about ten, of 32 KiB. The process is killed after the nth of them.
+    /// A checkpoint takes several transactions: here about ten, of 8 KiB. The process is killed after the nth of them.
     @Test("a kill between two transactions of a checkpoint loses nothing", arguments: [1, 2, 3, 5, 7, 9, 11, 13])
     func killInsideACheckpoint(after transactions: Int) async throws {
         let scratch = try Scratch()
-        let first = try scratch.makeArchive()
-        try store(first, 0..<2_100)
+        var options = Archive.Options()
+        options.vectorsForCodes = 200
+        let first = try scratch.makeArchive(options: options)
+        try store(first, 0..<400)
         try first.writeCheckpoint()
         first.close()
         setenv("HILUM_TEST_KILLED", scratch.archive, 1)
@@ -84,9 +86,9 @@ import Testing
             let path = try #require(environment["HILUM_TEST_KILLED"])
             let count = try #require(environment["HILUM_TEST_TRANSACTIONS"].flatMap { UInt64($0) })
             var options = Archive.Options()
-            options.checkpointGroupByteCount = 32 << 10
+            options.checkpointGroupByteCount = 8 << 10
             let archive = try Archive(path: path, mode: .readWrite, embedder: FakeEmbedder(), options: options)
-            try archive.put(makeInputs(2_100..<2_130))
+            try archive.put(makeInputs(400..<430))
             _ = try archive.delete(id: "case-7")
             let start = try lastTransaction(of: path)
             Thread.detachNewThread {
@@ -99,9 +101,9 @@ import Testing
             kill(getpid(), SIGKILL)
         }
         let archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
-        #expect(try archive.count() == 2_129)
+        #expect(try archive.count() == 429)
         #expect(try archive.get(id: "case-7") == nil)
-        #expect(try archive.search(SearchRequest(.text(makeReport(2_110)))).hits.first?.id == "case-2110")
+        #expect(try archive.search(SearchRequest(.text(makeReport(411)))).hits.first?.id == "case-411")
         #expect(try archive.check(deep: true).findings == [])
         // What the killed one left is removed by the next checkpoint.
         try archive.writeCheckpoint()

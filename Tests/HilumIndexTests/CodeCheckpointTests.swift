@@ -481,7 +481,8 @@ private struct CodeCheckpoint {
         let checkpoint = try CodeCheckpoint(try makeIndex(Self.small))
         #expect(throws: Lost.self) {
             try HNSWIndex(
-                restoring: checkpoint.linkByteCount, links: { _, use in try checkpoint.links.withUnsafeBytes { try use($0) } }, dimension: 10,
+                restoring: checkpoint.linkByteCount,
+                links: { _, use in try checkpoint.links.withUnsafeBytes { try use($0) } }, dimension: 10,
                 metric: .squaredEuclidean, quantizer: checkpoint.quantizer, codes: { _, _ in throw Lost() },
                 isThere: { _ in true })
         }

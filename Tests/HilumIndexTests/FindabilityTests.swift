@@ -87,7 +87,9 @@ import Testing
         func restored(_ isThere: (UInt32) -> Bool) throws -> HNSWIndex {
             let residuals = try (0..<index.residualPieceCount).map { try index.withResidualPiece($0) { [UInt8]($0) } }
             return try HNSWIndex(
-                restoring: links.count, links: { piece, use in try (piece == 0 ? links : []).withUnsafeBytes { try use($0) } }, dimension: 64, metric: .cosine,
+                restoring: links.count,
+                links: { piece, use in try (piece == 0 ? links : []).withUnsafeBytes { try use($0) } }, dimension: 64,
+                metric: .cosine,
                 quantizer: quantizer,
                 codes: { piece, use in try index.withCodePiece(piece) { try use($0) } },
                 residuals: { piece, use in
