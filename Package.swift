@@ -31,6 +31,7 @@ let package = Package(
         .target(name: "HilumIndex", dependencies: ["HilumCore", "CHilumKernels"]),
         .target(name: "HilumNN", dependencies: ["HilumCore", "CHilumKernels", "COpenBLAS"]),
         .target(name: "HilumImaging", dependencies: ["HilumCore", "CPNG", "CTurboJPEG"]),
+        .target(name: "HilumReports", dependencies: ["HilumCore"], resources: [.copy("Resources/Lexicon")]),
 
         // Floor 3
         .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
@@ -56,13 +57,13 @@ let package = Package(
         .executableTarget(
             name: "hilum",
             dependencies: [
-                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumEmbedding", "HilumMCR", "HilumPhantom",
-                "HilumArchive", "HilumEvaluation", "HilumServer",
+                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumEmbedding", "HilumMCR",
+                "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
             ]),
         .executableTarget(
             name: "hilum-bench",
             dependencies: [
-                "LMDB", "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumEmbedding", "HilumMCR",
+                "LMDB", "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumReports", "HilumEmbedding", "HilumMCR",
                 "HilumPhantom", "HilumArchive", "HilumServer",
             ],
             path: "Benchmarks/hilum-bench"),
@@ -80,6 +81,10 @@ let package = Package(
         .testTarget(name: "HilumIndexTests", dependencies: ["HilumIndex", "HilumCore", "CHilumKernels"]),
         .testTarget(name: "HilumNNTests", dependencies: ["HilumNN", "HilumCore", "CHilumKernels"]),
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
+        .testTarget(
+            name: "HilumReportsTests", dependencies: ["HilumReports", "HilumPhantom", "HilumCore"],
+            // Marked sentences, read from the source tree.
+            exclude: ["Resources"]),
         .testTarget(
             name: "HilumMCRTests",
             dependencies: ["HilumMCR", "HilumNN", "HilumEmbedding", "HilumPhantom", "HilumImaging", "HilumCore"],

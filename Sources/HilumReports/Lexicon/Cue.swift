@@ -1,0 +1,54 @@
+/// What a word does to the findings around it.
+enum Cue: UInt8, CaseIterable {
+    /// Denies what follows: `no`, `without`.
+    case denyBefore
+    /// Denies what stands before it: `is not seen`, なし.
+    case denyAfter
+    /// Doubts what follows: `possible`.
+    case doubtBefore
+    /// Doubts what stands before it: `cannot be excluded`, の疑い.
+    case doubtAfter
+    /// Doubts both: `versus`.
+    case doubtBetween
+    /// Puts what follows elsewhere: `history of`, `evaluate for`.
+    case otherBefore
+    /// Puts what stands before it elsewhere.
+    case otherAfter
+    /// Puts the next word elsewhere, if that is a finding: `prior`.
+    case otherNext
+    /// What follows is gone: `resolution of`.
+    case goneBefore
+    /// What stands before it is gone: `has resolved`.
+    case goneAfter
+    /// Says that what stands before it is there, and so ends the reach of a later cue: あり.
+    case affirmAfter
+    /// Ends the reach of every cue: `but`.
+    case stop
+    /// A verb: ends the reach of a cue that looks back.
+    case verb
+    /// A verb that says no more than a cue before it: `is seen`.
+    case seen
+    /// Joins findings of a list in which a denial goes on to the end: `or`.
+    case or
+    /// Joins findings: `and`.
+    case and
+    /// Begins a new thing: `a`, `the`, `there`.
+    case article
+    /// Goes on in a denial: `to suggest`.
+    case carry
+    /// A preposition; a denial goes on over it.
+    case of
+    /// Goes on, but begins a new thing after a denied one: `with`.
+    case with
+    /// An adjective that begins a new thing after a denied one: `patchy`.
+    case describes
+    /// Means nothing; it is there so that a longer phrase hides a shorter one: `not only`.
+    case ignore
+
+    /// What the lexicon files call each, in the order of the cases.
+    static let names = [
+        "deny-before", "deny-after", "doubt-before", "doubt-after", "doubt-between", "other-before", "other-after",
+        "other-next", "gone-before", "gone-after", "affirm-after", "stop", "verb", "seen", "or", "and", "article",
+        "carry", "of", "with", "describes", "ignore",
+    ]
+}

@@ -1,0 +1,138 @@
+import Foundation
+import HilumCore
+
+/// The words of reports: the stable names of findings, devices and places, and how each language says them.
+///
+/// The files stand in `Resources/`: `names.txt` lists the names, `lexicon-en.txt` and its like what a language calls them. Another
+/// language is another file. Thread rule: an immutable value; any number of threads.
+public struct Lexicon: Sendable {
+    /// What a name is the name of.
+    public enum Kind: String, Sendable, CaseIterable {
+        /// Something seen: a disease, a sign, a state.
+        case finding
+        /// A device, an implant, a trace of an operation.
+        case device
+        /// A place.
+        case place
+    }
+
+    /// A stable name and its place among the others.
+    public struct Name: Sendable, Equatable {
+        /// Small letters and hyphens.
+        public let name: String
+        /// What it is the name of.
+        public let kind: Kind
+        /// The wider name of which it is a kind.
+        public let parent: String?
+    }
+
+    /// The languages that can be read, in the order of their codes.
+    public let languages: [ReportLanguage]
+    /// Every name, in the order of `names.txt`: a parent stands before its kinds.
+    public let names: [Name]
+
+    let table: NameTable
+    let words: TokenTable
+    let trie: PhraseTrie
+    let sizes: [String]
+    let severities: [String]
+    let units: [String]
+    let rules: PairRules
+    /// The numbers of words that a full stop does not end a sentence after.
+    let abbreviations: Set<Int32>
+    /// By language, whether a predicate at the end of a clause speaks of all that is listed before it.
+    let isVerbLast: [Bool]
+    private let spoken: [String: [[String]]]
+
+    private static let read = Result { () throws(ReportsError) -> Lexicon in try Lexicon(folder: findFolder()) }
+
+    /// The lexicon that comes with the program; its files are read once a process.
+    ///
+    /// - Throws: `ReportsError` with `.missingLexicon` or `.badLexicon`.
+    public static func shared() throws(ReportsError) -> Lexicon { try read.get() }
+
+    private static func findFolder() throws(ReportsError) -> String {
+        let places = ResourceBundle.places(of: "HilumReports").map { $0 + "/Lexicon" }
+        guard let folder = places.first(where: ResourceBundle.isThere) else {
+            throw ReportsError(.missingLexicon("it is not beside the program"), path: places.first ?? "Lexicon")
+        }
+        return folder
+    }
+
+    /// Reads the lexicon of a folder: `names.txt` and every `lexicon-CODE.txt`.
+    ///
+    /// - Throws: `ReportsError` with `.missingLexicon`, `.file` or `.badLexicon`.
+    public init(folder: String) throws(ReportsError) {
+        let files: [String]
+        do { files = try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } catch {
+            throw ReportsError(.missingLexicon("the folder cannot be listed"), path: folder)
+        }
+        var texts: [(language: ReportLanguage, text: LexiconText)] = []
+        for file in files where file.hasPrefix("lexicon-") && file.hasSuffix(".txt") {
+            let code = String(file.dropFirst("lexicon-".count).dropLast(".txt".count))
+            texts.append((ReportLanguage(rawValue: code), try Self.text(folder + "/" + file)))
+        }
+        guard !texts.isEmpty else { throw ReportsError(.missingLexicon("no lexicon-CODE.txt"), path: folder) }
+        try self.init(names: Self.text(folder + "/names.txt"), texts: texts)
+    }
+
+    private static func text(_ path: String) throws(ReportsError) -> LexiconText {
+        let bytes: [UInt8]
+        do { bytes = try FileIO.read(path, limitInBytes: 4 << 20) } catch {
+            throw ReportsError(.file("\(error)"), path: path)
+        }
+        return try LexiconText(String(decoding: bytes, as: UTF8.self), path: path)
+    }
+
+    init(names: LexiconText, texts: [(language: ReportLanguage, text: LexiconText)]) throws(ReportsError) {
+        let table = try NameTable(names)
+        var builder = LexiconBuilder(names: table)
+        languages = texts.map(\.language)
+        for index in texts.indices { try builder.add(texts[index].text, language: index) }
+        for index in texts.indices {
+            guard let entry = texts[index].text.entries.first(where: { $0.block == "language" && $0.head == "borrows" })
+            else { continue }
+            for code in entry.phrases {
+                guard let from = texts.firstIndex(where: { $0.language.rawValue == code }) else {
+                    throw texts[index].text.error(entry.line, "there is no lexicon of '\(code)'")
+                }
+                try builder.borrow(texts[from].text, from: from, for: index)
+            }
+        }
+        self.table = table
+        isVerbLast = texts.map { text in
+            text.text.entries.contains { $0.block == "language" && $0.head == "order" && $0.phrases == ["verb-last"] }
+        }
+        words = builder.words.table
+        trie = builder.trie.finish(wordCount: words.count)
+        sizes = builder.sizes
+        severities = builder.severities
+        units = builder.units
+        rules = builder.rules
+        abbreviations = builder.abbreviations
+        spoken = builder.spoken
+        self.names = table.names.map { name in
+            Name(name: name.name, kind: name.kind, parent: name.parent.map { table.names[$0].name })
+        }
+    }
+
+    /// What a language calls a name, in the order of its file; empty for an unknown name. `A ~ B` stands for the two parts in
+    /// one clause, in either order.
+    public func synonyms(of name: String, in language: ReportLanguage) -> [String] {
+        guard let index = languages.firstIndex(of: language), let all = spoken[name], index < all.count else {
+            return []
+        }
+        return all[index]
+    }
+
+    /// A name with its wider names, the nearest first; empty for an unknown name.
+    public func lineage(of name: String) -> [String] {
+        var lineage: [String] = []
+        var next = table.index(of: name)
+        while let index = next {
+            lineage.append(table.names[index].name)
+            next = table.names[index].parent
+        }
+        return lineage
+    }
+}

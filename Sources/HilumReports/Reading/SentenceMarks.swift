@@ -1,0 +1,244 @@
+/// The marks of one sentence, and the findings that they say.
+///
+/// Thread rule: one owner; its arrays are used again for the next sentence.
+struct SentenceMarks {
+    var marks: [Mark] = []
+    var mentions: [Mention] = []
+
+    /// How many tokens may stand between a thing and what is said of it.
+    private static let gapBehind = 12
+    private static let gapAhead = 6
+
+    /// Replaces marks and mentions by those of a sentence.
+    mutating func collect(
+        _ tokens: [Token], _ sentence: Outline.Sentence, _ lexicon: Lexicon, language: Int
+    ) {
+        marks.removeAll(keepingCapacity: true)
+        mentions.removeAll(keepingCapacity: true)
+        var place = sentence.first
+        while place < sentence.end {
+            if tokens[place].kind == .number, let end = addMeasure(tokens, at: place, sentence, lexicon, language) {
+                place = end
+            } else if let found = lexicon.trie.longest(tokens, from: place, limit: sentence.end, language: language) {
+                for index in found.meanings {
+                    add(lexicon.trie.meanings[Int(index)], place, found.end, lexicon)
+                }
+                place = found.end
+            } else {
+                addSign(tokens, at: place, sentence)
+                place += 1
+            }
+        }
+        if mentions.isEmpty && marks.isEmpty { return }
+        joinParts(lexicon)
+        mentions.sort { ($0.mark, $0.earlier) < ($1.mark, $1.earlier) }
+    }
+
+    private mutating func add(_ meaning: PhraseTrie.Meaning, _ first: Int, _ end: Int, _ lexicon: Lexicon) {
+        let kind: Mark.Kind
+        switch meaning.kind {
+        case .finding: kind = .finding
+        case .part: kind = .part
+        case .place: kind = .place
+        case .side: kind = .side
+        case .size: kind = .size
+        case .severity: kind = .severity
+        case .change: kind = .change
+        case .cue: kind = .cue
+        case .unit, .section: return
+        }
+        var mark = Mark(kind: kind, value: meaning.value, extra: meaning.extra, first: first, end: end)
+        if kind == .size && lexicon.sizes[Int(meaning.value)] == "large" { mark.extra = 1 }
+        if kind == .finding {
+            mark.isMention = true
+            mentions.append(
+                Mention(name: Int(meaning.value), wording: meaning.extra, mark: marks.count, earlier: marks.count))
+        }
+        marks.append(mark)
+    }
+
+    private mutating func addSign(_ tokens: [Token], at place: Int, _ sentence: Outline.Sentence) {
+        var mark = Mark(kind: .comma, value: 0, first: place, end: place + 1)
+        switch tokens[place].kind {
+        case .comma: break
+        case .colon: mark.kind = .colon
+        case .slash: mark.kind = .slash
+        case .open, .close: mark.kind = .paren
+        case .semicolon: set(&mark, .stop)
+        case .dash:
+            mark.kind = .colon
+            mark.extra = 1
+        case .question: set(&mark, place + 1 == sentence.end ? .doubtAfter : .doubtBefore)
+        default: return
+        }
+        marks.append(mark)
+    }
+
+    private func set(_ mark: inout Mark, _ cue: Cue) {
+        mark.kind = .cue
+        mark.value = Int16(cue.rawValue)
+    }
+
+    /// A measure: `8 mm`, `3.2 x 2.1 cm`, `2-3 cm`. Returns the token behind it.
+    private mutating func addMeasure(
+        _ tokens: [Token], at first: Int, _ sentence: Outline.Sentence, _ lexicon: Lexicon, _ language: Int
+    ) -> Int? {
+        var place = first
+        while place < sentence.end, place - first < 12 {
+            let token = tokens[place]
+            if token.kind == .number || token.kind == .dash {
+                place += 1
+                continue
+            }
+            if let found = lexicon.trie.longest(tokens, from: place, limit: sentence.end, language: language) {
+                for index in found.meanings {
+                    let meaning = lexicon.trie.meanings[Int(index)]
+                    guard meaning.kind == .unit else { continue }
+                    if lexicon.units[Int(meaning.value)] == "x" {
+                        place = found.end
+                        break
+                    }
+                    marks.append(Mark(kind: .measure, value: meaning.value, first: first, end: found.end))
+                    return found.end
+                }
+                if place == found.end { continue }
+            }
+            return nil
+        }
+        return nil
+    }
+
+    // MARK: Pairs
+
+    /// Finds what is said of what: each quality belongs to the nearest thing for which there is a rule.
+    private mutating func joinParts(_ lexicon: Lexicon) {
+        for index in marks.indices where marks[index].kind == .part && !lexicon.rules.isObject[Int(marks[index].value)]
+        {
+            let behind = objectBehind(index, lexicon)
+            let ahead = objectAhead(index, lexicon)
+            let behindFirst = behind.map { !$0.isAcross } ?? false
+            if behindFirst, let behind, join(behind.object, index, lexicon) { continue }
+            if let ahead, join(ahead, index, lexicon) { continue }
+            if !behindFirst, let behind { _ = join(behind.object, index, lexicon) }
+        }
+    }
+
+    /// The nearest thing before a quality, and whether an `and` stands between.
+    private func objectBehind(_ quality: Int, _ lexicon: Lexicon) -> (object: Int, isAcross: Bool)? {
+        var isAcross = false
+        for index in stride(from: quality - 1, through: 0, by: -1) {
+            let mark = marks[index]
+            guard marks[quality].first - mark.end <= Self.gapBehind else { return nil }
+            switch mark.kind {
+            case .part:
+                if lexicon.rules.isObject[Int(mark.value)] {
+                    return mark.first < marks[quality].first ? (index, isAcross) : nil
+                }
+            case .comma, .finding: return nil
+            case .cue:
+                if mark.isCue(.stop) { return nil }
+                if mark.isCue(.and) || mark.isCue(.with) || mark.isCue(.or) || mark.isCue(.of) { isAcross = true }
+                if mark.isCue(.denyAfter) || mark.isCue(.affirmAfter) || mark.isCue(.doubtAfter) { return nil }
+            default: continue
+            }
+        }
+        return nil
+    }
+
+    private func objectAhead(_ quality: Int, _ lexicon: Lexicon) -> Int? {
+        for index in (quality + 1)..<max(quality + 1, marks.count) {
+            let mark = marks[index]
+            guard mark.first - marks[quality].end <= Self.gapAhead else { return nil }
+            switch mark.kind {
+            case .part:
+                if lexicon.rules.isObject[Int(mark.value)] { return mark.first > marks[quality].first ? index : nil }
+            case .comma, .finding, .colon: return nil
+            case .cue:
+                guard let cue = mark.asCue, [.article, .of, .and, .ignore, .describes].contains(cue) else { return nil }
+                if cue == .and
+                    && !(index + 1 < marks.count && marks[index + 1].kind == .part
+                        && !lexicon.rules.isObject[Int(marks[index + 1].value)])
+                {
+                    return nil
+                }
+            default: continue
+            }
+        }
+        return nil
+    }
+
+    /// Adds what the rules say of a thing and a quality, and of the things listed with it.
+    private mutating func join(_ object: Int, _ quality: Int, _ lexicon: Lexicon) -> Bool {
+        var isJoined = add(object, quality, lexicon)
+        if object < quality {
+            var next = listed(before: object, lexicon)
+            while let other = next {
+                isJoined = add(other, quality, lexicon) || isJoined
+                next = listed(before: other, lexicon)
+            }
+        } else {
+            var next = listed(after: object, lexicon)
+            while let other = next {
+                isJoined = add(other, quality, lexicon) || isJoined
+                next = listed(after: other, lexicon)
+            }
+        }
+        return isJoined
+    }
+
+    private mutating func add(_ object: Int, _ quality: Int, _ lexicon: Lexicon) -> Bool {
+        let outcomes = lexicon.rules.outcomes(marks[object].value, marks[quality].value)
+        let later = max(object, quality)
+        for outcome in outcomes {
+            mentions.append(
+                Mention(
+                    name: Int(outcome.name), wording: outcome.wording, mark: later, earlier: min(object, quality),
+                    isClause: object < quality))
+        }
+        if !outcomes.isEmpty { marks[later].isMention = true }
+        return !outcomes.isEmpty
+    }
+
+    /// The thing that is listed just before another: `heart and mediastinum`.
+    private func listed(before object: Int, _ lexicon: Lexicon) -> Int? {
+        var isJoined = false
+        for index in stride(from: object - 1, through: 0, by: -1) {
+            let mark = marks[index]
+            if mark.kind == .part {
+                guard lexicon.rules.isObject[Int(mark.value)] else { return nil }
+                if mark.first == marks[object].first { continue }
+                return isJoined && marks[object].first - mark.end <= Self.gapAhead ? index : nil
+            }
+            if mark.kind == .comma || mark.kind == .slash || mark.isCue(.and) || mark.isCue(.or) {
+                isJoined = true
+            } else if mark.kind != .side && mark.kind != .place && !mark.isCue(.article) {
+                return nil
+            }
+        }
+        return nil
+    }
+
+    /// The thing that is listed just after another, if nothing is said of it: `normal heart and mediastinum`.
+    private func listed(after object: Int, _ lexicon: Lexicon) -> Int? {
+        var isJoined = false
+        for index in (object + 1)..<max(object + 1, marks.count) {
+            let mark = marks[index]
+            if mark.kind == .part {
+                guard lexicon.rules.isObject[Int(mark.value)] else { return nil }
+                if mark.first == marks[object].first { continue }
+                guard isJoined, mark.first - marks[object].end <= Self.gapAhead else { return nil }
+                let next = index + 1 < marks.count ? marks[index + 1] : nil
+                if let next, next.isCue(.verb) || next.kind == .part || next.kind == .colon || next.kind == .change {
+                    return nil
+                }
+                return index
+            }
+            if mark.kind == .comma || mark.kind == .slash || mark.isCue(.and) || mark.isCue(.or) {
+                isJoined = true
+            } else if mark.kind != .side && mark.kind != .place && !mark.isCue(.article) {
+                return nil
+            }
+        }
+        return nil
+    }
+}

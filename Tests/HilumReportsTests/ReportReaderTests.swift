@@ -1,0 +1,2 @@
+import HilumReports
+import Testing
