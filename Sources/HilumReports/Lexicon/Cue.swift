@@ -4,10 +4,14 @@ enum Cue: UInt8, CaseIterable {
     case denyBefore
     /// Denies what stands before it: `is not seen`, なし.
     case denyAfter
+    /// Denies what stands before it where nothing follows, and otherwise what follows: `effusion: no`.
+    case denyEnd
     /// Doubts what follows: `possible`.
     case doubtBefore
     /// Doubts what stands before it: `cannot be excluded`, の疑い.
     case doubtAfter
+    /// Doubts what stands before it, unless a later predicate denies it: を疑う所見 (なし).
+    case doubtLink
     /// Doubts both: `versus`.
     case doubtBetween
     /// Puts what follows elsewhere: `history of`, `evaluate for`.
@@ -47,7 +51,7 @@ enum Cue: UInt8, CaseIterable {
 
     /// What the lexicon files call each, in the order of the cases.
     static let names = [
-        "deny-before", "deny-after", "doubt-before", "doubt-after", "doubt-between", "other-before", "other-after",
+        "deny-before", "deny-after", "deny-end", "doubt-before", "doubt-after", "doubt-link", "doubt-between", "other-before", "other-after",
         "other-next", "gone-before", "gone-after", "affirm-after", "stop", "verb", "seen", "or", "and", "article",
         "carry", "of", "with", "describes", "ignore",
     ]

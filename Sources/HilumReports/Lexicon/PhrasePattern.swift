@@ -3,7 +3,7 @@
 /// `effusion[s]` is `effusion` and `effusions`; `(no|without) [any] sign[s] of` is eight phrases. Groups may stand in groups.
 enum PhrasePattern {
     /// More would be a mistake.
-    static let limit = 2_000
+    static let limit = 4_000
 
     /// - Parameter error: makes the error that is thrown for a reason.
     static func expand(

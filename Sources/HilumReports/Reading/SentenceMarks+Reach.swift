@@ -17,7 +17,7 @@ extension SentenceMarks {
             case .goneBefore: forward(index, .gone)
             case .otherNext: next(index)
             case .denyAfter: backward(index, .denied, isVerbLast: isVerbLast)
-            case .doubtAfter: backward(index, .doubted, isVerbLast: isVerbLast)
+            case .doubtAfter, .doubtLink: backward(index, .doubted, isVerbLast: isVerbLast)
             case .otherAfter: backward(index, .elsewhere, isVerbLast: isVerbLast)
             case .goneAfter: backward(index, .gone, isVerbLast: isVerbLast)
             case .doubtBetween:
@@ -39,13 +39,15 @@ extension SentenceMarks {
         var hasReached = false
         var isJoined = false
         var hasVerb = false
+        var isNew = false
         for index in (cue + 1)..<max(cue + 1, marks.count) {
             let mark = marks[index]
             if mark.isMention {
-                if hasReached && !isJoined && !hasOr(after: index) { return }
+                if hasReached && !isJoined && (isNew || isClause(index)) && !hasOr(after: index) { return }
                 touch(index, reach, cue)
                 hasReached = true
                 isJoined = false
+                isNew = false
                 continue
             }
             switch mark.kind {
@@ -68,12 +70,18 @@ extension SentenceMarks {
                 case .with: if hasReached { return }
                 case .article: if hasReached && !isJoined { return }
                 case .verb: if hasReached && !isFollowedBySeen(index) { hasVerb = true }
+                case .describes: isNew = hasReached
                 default: continue
                 }
+            case .size: isNew = isNew || hasReached && mark.extra == 0
+            case .side, .severity, .change: isNew = isNew || hasReached
             default: continue
             }
         }
     }
+
+    /// Whether the finding of a mark is said by a thing and what follows it.
+    private func isClause(_ index: Int) -> Bool { mentions.contains { $0.mark == index && $0.isClause } }
 
     /// Whether a comma or an `and` stands right before a mark.
     private func startsAnew(_ index: Int) -> Bool {
@@ -106,7 +114,7 @@ extension SentenceMarks {
             let mark = marks[index]
             if mark.isMention {
                 if isNew { return false }
-                return !mentions.contains { $0.mark == index && $0.isClause } && !hasPredicate(after: index)
+                return !isClause(index) && !hasPredicate(after: index)
             }
             switch mark.kind {
             case .comma: return true
@@ -165,7 +173,9 @@ extension SentenceMarks {
             }
             switch mark.kind {
             case .comma:
-                if !isVerbLast && hasReached && (!isList || hasVerb(before: index)) { return }
+                // A denial at the end speaks of the whole list, a doubt of what stands after the comma.
+                let isWhole = isVerbLast && reach != .doubted
+                if !isWhole && hasReached && (!isList || hasVerb(before: index)) { return }
                 isJoined = true
             case .slash: isJoined = true
             case .colon: if hasReached { return }

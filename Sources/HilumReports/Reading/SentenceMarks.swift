@@ -24,6 +24,10 @@ struct SentenceMarks {
                     add(lexicon.trie.meanings[Int(index)], place, found.end, lexicon)
                 }
                 place = found.end
+                if let last = marks.last, last.isCue(.denyEnd) {
+                    let isEnd = place == sentence.end || !tokens[place].kind.isText
+                    set(&marks[marks.count - 1], isEnd ? .denyAfter : .denyBefore)
+                }
             } else {
                 addSign(tokens, at: place, sentence)
                 place += 1
@@ -64,6 +68,8 @@ struct SentenceMarks {
         case .colon: mark.kind = .colon
         case .slash: mark.kind = .slash
         case .open, .close: mark.kind = .paren
+        case .minus: set(&mark, .denyAfter)
+        case .plus: set(&mark, .affirmAfter)
         case .semicolon: set(&mark, .stop)
         case .dash:
             mark.kind = .colon
@@ -187,16 +193,25 @@ struct SentenceMarks {
     }
 
     private mutating func add(_ object: Int, _ quality: Int, _ lexicon: Lexicon) -> Bool {
-        let outcomes = lexicon.rules.outcomes(marks[object].value, marks[quality].value)
-        let later = max(object, quality)
-        for outcome in outcomes {
-            mentions.append(
-                Mention(
-                    name: Int(outcome.name), wording: outcome.wording, mark: later, earlier: min(object, quality),
-                    isClause: object < quality))
+        // A phrase may be a thing in two languages, or of two kinds: its marks stand beside each other.
+        var object = object
+        while object > 0 && marks[object - 1].first == marks[object].first { object -= 1 }
+        let first = marks[object].first
+        var isJoined = false
+        while object < marks.count && marks[object].first == first {
+            defer { object += 1 }
+            guard marks[object].kind == .part else { continue }
+            let later = max(object, quality)
+            for outcome in lexicon.rules.outcomes(marks[object].value, marks[quality].value) {
+                mentions.append(
+                    Mention(
+                        name: Int(outcome.name), wording: outcome.wording, mark: later, earlier: min(object, quality),
+                        isClause: object < quality))
+                marks[later].isMention = true
+                isJoined = true
+            }
         }
-        if !outcomes.isEmpty { marks[later].isMention = true }
-        return !outcomes.isEmpty
+        return isJoined
     }
 
     /// The thing that is listed just before another: `heart and mediastinum`.

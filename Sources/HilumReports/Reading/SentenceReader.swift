@@ -29,7 +29,10 @@ struct SentenceReader {
 
     private func assertion(_ mention: Mention, _ mark: Mark, _ name: NameTable.Name) -> ReportFinding.Assertion {
         if sentence.section.isBackground { return .other }
-        if mark.reach.contains(.denied) { return mention.wording == 1 ? .present : .absent }
+        if mark.reach.contains(.denied) {
+            // `The heart is not of normal size`: the denial stands between the two parts.
+            return mention.wording == 1 && mark.cue > mention.earlier ? .present : .absent
+        }
         if mark.reach.contains(.gone) { return .absent }
         if mark.reach.contains(.elsewhere) && !name.flags.contains(.lasting) { return .other }
         if mark.reach.contains(.doubted) || mention.wording == 2 { return .uncertain }

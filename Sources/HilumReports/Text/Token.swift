@@ -6,6 +6,10 @@ struct Token {
         case mask
         case period, comma, semicolon, colon, question, exclamation
         case open, close, slash, dash, bullet, newline, symbol
+        /// A sign in brackets, `(-)` and `(+)`: absent and present.
+        case minus, plus
+
+        var isText: Bool { self == .word || self == .character || self == .number || self == .mask }
     }
 
     struct Flags: OptionSet {

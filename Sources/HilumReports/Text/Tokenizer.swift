@@ -208,11 +208,33 @@ struct Tokenizer {
         case UInt8(ascii: ":"): add(.colon, id: number(of: byte, &words), from: start)
         case UInt8(ascii: "?"): add(.question, id: number(of: byte, &words), from: start)
         case UInt8(ascii: "!"): add(.exclamation, from: start)
-        case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "<"): add(.open, from: start)
+        case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "<"): open(text, from: start)
         case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: ">"): add(.close, from: start)
         case UInt8(ascii: "/"): add(.slash, id: number(of: byte, &words), from: start)
         default: symbol(byte, from: start, &words)
         }
+    }
+
+    /// An opening bracket, or a sign in brackets: `(-)`, `（＋）`.
+    private mutating func open(_ text: Span<UInt8>, from start: Int) {
+        let sign = Self.sign(text, at: place)
+        let close = Self.sign(text, at: place + sign.byteCount)
+        guard close.byte == UInt8(ascii: ")"), sign.byte == UInt8(ascii: "-") || sign.byte == UInt8(ascii: "+") else {
+            return add(.open, from: start)
+        }
+        place += sign.byteCount + close.byteCount
+        add(sign.byte == UInt8(ascii: "-") ? .minus : .plus, from: start)
+    }
+
+    /// The ASCII sign at a place, in whatever width it is written; a typographic minus is a hyphen.
+    private static func sign(_ text: Span<UInt8>, at place: Int) -> (byte: UInt8, byteCount: Int) {
+        guard place < text.count else { return (0, 0) }
+        if let byte = narrow(text, at: place) { return (byte, 3) }
+        guard text[place] == 0xE2, place + 2 < text.count else { return (text[place], 1) }
+        let isMinus =
+            text[place + 1] == 0x88 && text[place + 2] == 0x92
+            || text[place + 1] == 0x80 && (0x90...0x95).contains(text[place + 2])
+        return (isMinus ? UInt8(ascii: "-") : 0, 3)
     }
 
     private mutating func dash(_ text: Span<UInt8>, from start: Int) {
@@ -323,7 +345,7 @@ struct Tokenizer {
         case UInt8(ascii: ";"): add(.semicolon, from: start)
         case UInt8(ascii: "?"): add(.question, id: number(of: first, &words), from: start)
         case UInt8(ascii: "!"): add(.exclamation, from: start)
-        case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "<"): add(.open, from: start)
+        case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "<"): open(text, from: start)
         case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: ">"): add(.close, from: start)
         case UInt8(ascii: "/"): add(.slash, id: number(of: first, &words), from: start)
         case UInt8(ascii: "-"): add(.dash, from: start)
