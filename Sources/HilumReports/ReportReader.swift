@@ -70,7 +70,9 @@ public struct ReportReader: Sendable {
             marks.collect(tokens, sentence, lexicon, language: number)
             guard !marks.mentions.isEmpty else { continue }
             marks.reach(isVerbLast: isVerbLast[number])
-            let sentenceReader = SentenceReader(tokens: tokens, sentence: sentence, index: reading.sentences.count - 1)
+            let sentenceReader = SentenceReader(
+                tokens: tokens, sentence: sentence, index: reading.sentences.count - 1,
+                isVerbLast: isVerbLast[number])
             sentenceReader.read(marks, text, lexicon, into: &reading.findings)
         }
         return reading

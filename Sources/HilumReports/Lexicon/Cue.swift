@@ -8,6 +8,8 @@ enum Cue: UInt8, CaseIterable {
     case denyEnd
     /// Doubts what follows: `possible`.
     case doubtBefore
+    /// Doubts what follows in its part of the clause, or else what stands before it: `likely`, `if any`.
+    case doubtEither
     /// Doubts what stands before it: `cannot be excluded`, の疑い.
     case doubtAfter
     /// Doubts what stands before it, unless a later predicate denies it: を疑う所見 (なし).
@@ -20,12 +22,16 @@ enum Cue: UInt8, CaseIterable {
     case otherAfter
     /// Puts the next word elsewhere, if that is a finding: `prior`.
     case otherNext
+    /// A symptom: whatever the sentence doubts is asked for.
+    case asks
     /// What follows is gone: `resolution of`.
     case goneBefore
     /// What stands before it is gone: `has resolved`.
     case goneAfter
     /// Says that what stands before it is there, and so ends the reach of a later cue: あり.
     case affirmAfter
+    /// Begins a part of a sentence that stands in commas: `which`. Ends the reach of a cue that stands before it.
+    case relative
     /// Ends the reach of every cue: `but`.
     case stop
     /// A verb: ends the reach of a cue that looks back.
@@ -40,6 +46,8 @@ enum Cue: UInt8, CaseIterable {
     case article
     /// Goes on in a denial: `to suggest`.
     case carry
+    /// A preposition of place: what is denied stands before it.
+    case inside
     /// A preposition; a denial goes on over it.
     case of
     /// Goes on, but begins a new thing after a denied one: `with`.
@@ -51,8 +59,9 @@ enum Cue: UInt8, CaseIterable {
 
     /// What the lexicon files call each, in the order of the cases.
     static let names = [
-        "deny-before", "deny-after", "deny-end", "doubt-before", "doubt-after", "doubt-link", "doubt-between", "other-before", "other-after",
-        "other-next", "gone-before", "gone-after", "affirm-after", "stop", "verb", "seen", "or", "and", "article",
-        "carry", "of", "with", "describes", "ignore",
+        "deny-before", "deny-after", "deny-end", "doubt-before", "doubt-either", "doubt-after", "doubt-link",
+        "doubt-between", "other-before", "other-after", "other-next", "asks", "gone-before", "gone-after",
+        "affirm-after", "relative", "stop", "verb", "seen", "or", "and", "article", "carry", "in", "of", "with",
+        "describes", "ignore",
     ]
 }

@@ -21,6 +21,8 @@ struct Mark {
     var end: Int
     /// Whether a finding is read here: a finding, or the later part of a pair.
     var isMention = false
+    /// Whether what is read here says how something is as a whole, so that no list goes past it: `normal heart size`.
+    var isVerdict = false
     var reach: Reach = []
     /// The index of the mark whose cue reaches it, by the last one that did; −1 for none.
     var cue = -1

@@ -102,6 +102,11 @@ struct Outline {
     private func heading(
         _ tokens: [Token], at place: Int, _ lexicon: Lexicon, language: Int
     ) -> (name: ReportSection.Name, end: Int)? {
+        let flags = tokens[place].flags
+        guard
+            place == sentenceStart || flags.contains(.startsLine) || flags.contains(.capital)
+                || tokens[place].kind == .character && flags.contains(.spaced)
+        else { return nil }
         var first = place
         let isBracketed = tokens[place].kind == .open
         if isBracketed { first += 1 }

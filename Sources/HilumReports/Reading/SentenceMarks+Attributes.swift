@@ -34,7 +34,8 @@ extension SentenceMarks {
         var join: Int?
         while end < marks.count {
             let mark = marks[end]
-            if isStop(mark) { break }
+            // `enlarged but stable` goes on.
+            if isStop(mark) && !(end + 1 < marks.count && marks[end + 1].kind == .change) { break }
             if mark.isMention || isUsed(end) {
                 // What stands between the last join and the next finding belongs to that one.
                 end = join ?? beginning(of: end, from: behindStart)
@@ -77,6 +78,7 @@ extension SentenceMarks {
         if mark.kind == .comma || mark.kind == .slash { return true }
         guard let cue = mark.asCue else { return false }
         return cue == .and || cue == .or || cue == .with || cue == .carry || cue == .doubtBetween || cue == .doubtBefore
+            || cue == .relative
     }
 
     // MARK: Values

@@ -20,9 +20,12 @@ struct SentenceMarks {
             if tokens[place].kind == .number, let end = addMeasure(tokens, at: place, sentence, lexicon, language) {
                 place = end
             } else if let found = lexicon.trie.longest(tokens, from: place, limit: sentence.end, language: language) {
+                let count = marks.count
                 for index in found.meanings {
                     add(lexicon.trie.meanings[Int(index)], place, found.end, lexicon)
                 }
+                // `: none` speaks of the words right before it alone.
+                if tokens[place].kind == .colon && marks.count > count { marks[count].extra = 1 }
                 place = found.end
                 if let last = marks.last, last.isCue(.denyEnd) {
                     let isEnd = place == sentence.end || !tokens[place].kind.isText
@@ -35,6 +38,7 @@ struct SentenceMarks {
         }
         if mentions.isEmpty && marks.isEmpty { return }
         joinParts(lexicon)
+        dropWider(lexicon)
         mentions.sort { ($0.mark, $0.earlier) < ($1.mark, $1.earlier) }
     }
 
@@ -55,6 +59,7 @@ struct SentenceMarks {
         if kind == .size && lexicon.sizes[Int(meaning.value)] == "large" { mark.extra = 1 }
         if kind == .finding {
             mark.isMention = true
+            mark.isVerdict = lexicon.table.names[Int(meaning.value)].flags.contains(.verdict)
             mentions.append(
                 Mention(name: Int(meaning.value), wording: meaning.extra, mark: marks.count, earlier: marks.count))
         }
@@ -129,20 +134,33 @@ struct SentenceMarks {
         }
     }
 
+    /// Drops findings that are only the wider name of a pair's: the `fractures` of `fractures of the ribs`.
+    private mutating func dropWider(_ lexicon: Lexicon) {
+        guard mentions.contains(where: { $0.mark != $0.earlier }) else { return }
+        let pairs = mentions.filter { $0.mark != $0.earlier }
+        mentions.removeAll { single in
+            guard single.mark == single.earlier else { return false }
+            let first = marks[single.mark].first
+            return pairs.contains { pair in
+                (marks[pair.mark].first == first || marks[pair.earlier].first == first)
+                    && lexicon.table.isKind(pair.name, of: single.name)
+            }
+        }
+    }
+
     /// The nearest thing before a quality, and whether an `and` stands between.
     private func objectBehind(_ quality: Int, _ lexicon: Lexicon) -> (object: Int, isAcross: Bool)? {
         var isAcross = false
         for index in stride(from: quality - 1, through: 0, by: -1) {
             let mark = marks[index]
+            if mark.first == marks[quality].first { continue }
             guard marks[quality].first - mark.end <= Self.gapBehind else { return nil }
             switch mark.kind {
             case .part:
-                if lexicon.rules.isObject[Int(mark.value)] {
-                    return mark.first < marks[quality].first ? (index, isAcross) : nil
-                }
+                if lexicon.rules.isObject[Int(mark.value)] { return (index, isAcross) }
             case .comma, .finding: return nil
             case .cue:
-                if mark.isCue(.stop) { return nil }
+                if mark.isCue(.stop) || mark.isCue(.relative) { return nil }
                 if mark.isCue(.and) || mark.isCue(.with) || mark.isCue(.or) || mark.isCue(.of) { isAcross = true }
                 if mark.isCue(.denyAfter) || mark.isCue(.affirmAfter) || mark.isCue(.doubtAfter) { return nil }
             default: continue
@@ -154,13 +172,16 @@ struct SentenceMarks {
     private func objectAhead(_ quality: Int, _ lexicon: Lexicon) -> Int? {
         for index in (quality + 1)..<max(quality + 1, marks.count) {
             let mark = marks[index]
+            if mark.first == marks[quality].first { continue }
             guard mark.first - marks[quality].end <= Self.gapAhead else { return nil }
             switch mark.kind {
             case .part:
-                if lexicon.rules.isObject[Int(mark.value)] { return mark.first > marks[quality].first ? index : nil }
+                if lexicon.rules.isObject[Int(mark.value)] { return index }
             case .comma, .finding, .colon: return nil
             case .cue:
-                guard let cue = mark.asCue, [.article, .of, .and, .ignore, .describes].contains(cue) else { return nil }
+                guard let cue = mark.asCue, [.article, .of, .inside, .and, .ignore, .describes].contains(cue) else {
+                    return nil
+                }
                 if cue == .and
                     && !(index + 1 < marks.count && marks[index + 1].kind == .part
                         && !lexicon.rules.isObject[Int(marks[index + 1].value)])
@@ -208,6 +229,8 @@ struct SentenceMarks {
                         name: Int(outcome.name), wording: outcome.wording, mark: later, earlier: min(object, quality),
                         isClause: object < quality))
                 marks[later].isMention = true
+                marks[later].isVerdict =
+                    outcome.wording == 1 || lexicon.table.names[Int(outcome.name)].flags.contains(.verdict)
                 isJoined = true
             }
         }

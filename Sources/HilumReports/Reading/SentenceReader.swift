@@ -4,6 +4,8 @@ struct SentenceReader {
     let sentence: Outline.Sentence
     /// Its index in the reading.
     let index: Int
+    /// Whether predicates stand last, as in Japanese.
+    let isVerbLast: Bool
 
     func read(
         _ marks: SentenceMarks, _ text: Span<UInt8>, _ lexicon: Lexicon, into findings: inout [ReportFinding]
@@ -24,7 +26,7 @@ struct SentenceReader {
             }
             findings.append(finding)
         }
-        shareSides(marks, lexicon, &findings, from: start)
+        share(marks, lexicon, isVerbLast: isVerbLast, &findings, from: start)
     }
 
     private func assertion(_ mention: Mention, _ mark: Mark, _ name: NameTable.Name) -> ReportFinding.Assertion {
@@ -64,6 +66,9 @@ struct SentenceReader {
                     finding.side = ReportFinding.Marked(value: .right, range: bytes(of: marks.marks[index]))
                 }
             }
+        }
+        if let place = name.place, finding.place == nil {
+            finding.place = ReportFinding.Marked(value: place, range: finding.range)
         }
         measure(&finding, name, around, marks, text, lexicon)
         if let index = marks.nearest(around, where: { $0.kind == .change && !isUsed($0, marks) }) {
@@ -111,41 +116,78 @@ struct SentenceReader {
         var last: Int32 = 0
         for place in mark.first..<mark.end where tokens[place].kind == .number {
             let token = tokens[place]
-            if !value.isEmpty { value += last == token.start ? "-" : token.start - last == 1 ? "-" : " x " }
+            if !value.isEmpty { value += token.start - last <= 1 ? "-" : " x " }
             for index in Int(token.start)..<Int(token.end) {
                 let byte = text[index]
-                value.unicodeScalars.append(UnicodeScalar(byte == UInt8(ascii: ",") ? UInt8(ascii: ".") : byte))
+                if byte < 0x80 {
+                    value.unicodeScalars.append(UnicodeScalar(byte == UInt8(ascii: ",") ? UInt8(ascii: ".") : byte))
+                } else if byte & 0xC0 == 0x80 && (0x90...0x99).contains(byte) {
+                    // The last byte of a full-width digit.
+                    value.unicodeScalars.append(UnicodeScalar(byte - 0x90 + UInt8(ascii: "0")))
+                }
             }
             last = token.end
         }
         return value + " " + lexicon.units[Int(mark.value)]
     }
 
-    /// Findings that a bare `and` joins share the side that one of them has: `left effusion and atelectasis`.
-    private func shareSides(
-        _ marks: SentenceMarks, _ lexicon: Lexicon, _ findings: inout [ReportFinding], from start: Int
+    // MARK: What findings have in common
+
+    /// Findings that a bare `and` joins share a side or a change that one of them has: `left effusion and atelectasis`. What a
+    /// finding is said to be caused by is where that finding is: `opacity in the left base, which may be pneumonia`.
+    private func share(
+        _ marks: SentenceMarks, _ lexicon: Lexicon, isVerbLast: Bool, _ findings: inout [ReportFinding], from start: Int
     ) {
         guard marks.mentions.count > 1 else { return }
         for index in 1..<marks.mentions.count {
             let first = marks.mentions[index - 1]
             let second = marks.mentions[index]
-            guard second.earlier - first.mark == 2,
-                findings[start + index].assertion == findings[start + index - 1].assertion
+            let left = start + index - 1
+            let names = [first, second].map { lexicon.table.names[$0.name] }
+            guard second.earlier > first.mark, !names[1].flags.contains(.unsided) else { continue }
+            if isBareJoin(marks, first.mark, second.earlier) {
+                guard findings[left].assertion == findings[left + 1].assertion else { continue }
+                if !names[0].flags.contains(.unsided) {
+                    if findings[left + 1].side == nil { findings[left + 1].side = findings[left].side }
+                    if findings[left].side == nil { findings[left].side = findings[left + 1].side }
+                }
+            } else if marks.isCause(first.mark, second.earlier, isVerbLast: isVerbLast), names[1].kind == .finding,
+                findings[left + 1].side == nil, findings[left + 1].place == nil
+            {
+                findings[left + 1].side = findings[left].side
+                findings[left + 1].place = findings[left].place
+            }
+        }
+        shareChange(marks, &findings, from: start)
+    }
+
+    /// `ETT, PICC and effusion are unchanged`: a change at the end of a list is said of the whole list.
+    private func shareChange(_ marks: SentenceMarks, _ findings: inout [ReportFinding], from start: Int) {
+        for index in stride(from: marks.mentions.count - 1, to: 0, by: -1) {
+            let first = marks.mentions[index - 1]
+            let second = marks.mentions[index]
+            let later = findings[start + index]
+            guard let change = later.change, change.range.lowerBound > later.range.upperBound,
+                findings[start + index - 1].change == nil, findings[start + index - 1].assertion == later.assertion,
+                second.earlier > first.mark, isBareJoin(marks, first.mark, second.earlier)
             else { continue }
-            let join = marks.marks[first.mark + 1]
-            guard join.isCue(.and) || join.isCue(.or) || join.kind == .slash else { continue }
-            share(first, second, start + index - 1, start + index, lexicon, &findings)
+            findings[start + index - 1].change = change
         }
     }
 
-    private func share(
-        _ first: Mention, _ second: Mention, _ left: Int, _ right: Int, _ lexicon: Lexicon,
-        _ findings: inout [ReportFinding]
-    ) {
-        let isSided = [first, second].allSatisfy { !lexicon.table.names[$0.name].flags.contains(.unsided) }
-        guard isSided else { return }
-        if findings[right].side == nil { findings[right].side = findings[left].side }
-        if findings[left].side == nil { findings[left].side = findings[right].side }
+    /// Whether nothing but a join, sides and places stands between two marks.
+    private func isBareJoin(_ marks: SentenceMarks, _ first: Int, _ second: Int) -> Bool {
+        var hasJoin = false
+        for index in (first + 1)..<max(first + 1, second) {
+            let mark = marks.marks[index]
+            if mark.first == marks.marks[first].first || mark.first == marks.marks[second].first { continue }
+            if mark.kind == .slash || mark.kind == .comma || mark.isCue(.and) || mark.isCue(.or) {
+                hasJoin = true
+            } else {
+                return false
+            }
+        }
+        return hasJoin && marks.marks[second].first - marks.marks[first].end <= 2
     }
 
     // MARK: Bytes

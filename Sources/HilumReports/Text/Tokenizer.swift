@@ -278,6 +278,7 @@ struct Tokenizer {
         }
         let scalar =
             UInt32(lead & 0x0F) << 12 | UInt32(text[place + 1] & 0x3F) << 6 | UInt32(text[place + 2] & 0x3F)
+        if (0xFF61...0xFF9F).contains(scalar) { return halfWidth(text, scalar, &words) }
         if (0xFF01...0xFF5E).contains(scalar) { return fullWidth(text, UInt8(scalar - 0xFF01 + 0x21), &words) }
         place += count
         if scalar == 0x3000 {
@@ -287,7 +288,7 @@ struct Tokenizer {
                 kind, id: kind == .slash ? number(of: UInt8(ascii: "/"), &words) : -1, from: start,
                 more: kind == .period ? .wide : [])
         } else if (0x3040...0x9FFF).contains(scalar) || (0xAC00...0xD7AF).contains(scalar)
-            || (0xF900...0xFAFF).contains(scalar) || (0xFF66...0xFF9F).contains(scalar) || scalar == 0x3005
+            || (0xF900...0xFAFF).contains(scalar) || scalar == 0x3005
         {
             beginWord()
             for index in start..<place { fold(text[index]) }
@@ -352,6 +353,38 @@ struct Tokenizer {
         default: symbol(first, from: start, &words)
         }
     }
+
+    /// A half-width character of Japanese, read like the full one; a voice mark behind it belongs to it.
+    private mutating func halfWidth<Words: WordNumbers>(_ text: Span<UInt8>, _ scalar: UInt32, _ words: inout Words) {
+        let start = place
+        place += 3
+        switch scalar {
+        case 0xFF61: return add(.period, from: start, more: .wide)
+        case 0xFF62: return add(.open, from: start)
+        case 0xFF63: return add(.close, from: start)
+        case 0xFF64: return add(.comma, from: start)
+        case 0xFF65: return add(.slash, id: number(of: UInt8(ascii: "/"), &words), from: start)
+        case 0xFF66...0xFF9D: break
+        default: return add(.symbol, from: start)
+        }
+        var full = Self.kana[Int(scalar - 0xFF66)]
+        if place + 2 < text.count, text[place] == 0xEF, text[place + 1] == 0xBE {
+            let mark = text[place + 2]
+            if mark == 0x9E || mark == 0x9F {
+                full = full == 0x30A6 ? 0x30F4 : full + (mark == 0x9E ? 1 : 2)
+                place += 3
+            }
+        }
+        beginWord()
+        fold(0xE3)
+        fold(UInt8(0x80 | full >> 6 & 0x3F))
+        fold(UInt8(0x80 | full & 0x3F))
+        add(.character, id: numberOfWord(&words), from: start)
+    }
+
+    /// The full characters of U+FF66 … U+FF9D.
+    private static let kana: [UInt32] =
+        "ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン".unicodeScalars.map(\.value)
 
     /// What the letters U+00C0 … U+00FF read as.
     private static let plain: [[UInt8]] = {
