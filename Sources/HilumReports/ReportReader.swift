@@ -32,7 +32,7 @@ public struct ReportReader: Sendable {
     /// A reader that knows the words of a lexicon.
     public init(lexicon: Lexicon) {
         self.lexicon = lexicon
-        words = KnownWords(table: lexicon.words)
+        words = KnownWords(table: lexicon.words, spelling: lexicon.spelling)
         isVerbLast = lexicon.isVerbLast
     }
 

@@ -33,6 +33,7 @@ public struct Lexicon: Sendable {
 
     let table: NameTable
     let words: TokenTable
+    let spelling: SpellingTable
     let trie: PhraseTrie
     let sizes: [String]
     let severities: [String]
@@ -104,6 +105,7 @@ public struct Lexicon: Sendable {
             text.text.entries.contains { $0.block == "language" && $0.head == "order" && $0.phrases == ["verb-last"] }
         }
         words = builder.words.table
+        spelling = SpellingTable(words)
         trie = builder.trie.finish(wordCount: words.count)
         sizes = builder.sizes
         severities = builder.severities

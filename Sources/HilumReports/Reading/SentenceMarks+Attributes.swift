@@ -94,6 +94,7 @@ extension SentenceMarks {
         for range in [around.before, around.within, around.behind] {
             var found: (side: ReportFinding.Side, marks: ClosedRange<Int>)?
             for index in range {
+                if found != nil && marks[index].kind == .comma { break }
                 guard let side = side(of: marks[index]) else { continue }
                 if let before = found {
                     found = (before.side == side ? side : .bilateral, before.marks.lowerBound...index)

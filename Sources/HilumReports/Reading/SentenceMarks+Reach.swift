@@ -80,7 +80,7 @@ extension SentenceMarks {
             } else if mark.kind == .comma {
                 if progress.hasReached && (progress.hasVerb || !goesOn(after: index)) { return }
                 // `Without a lateral view, a small effusion …`: what was denied has no name here.
-                if !progress.hasReached && isUnknown(between: cue, index) && beginsAnew(index + 1) { return }
+                if !progress.hasReached && index > cue + 1 && beginsAnew(index + 1) { return }
                 progress.isJoined = true
             } else if mark.kind == .slash {
                 progress.isJoined = true
@@ -225,12 +225,15 @@ extension SentenceMarks {
                 if hasReached && !isJoined && !isWhole { return }
                 if mark.isVerdict && (hasReached || comma != nil) { return }
                 if isWhole, let comma, isComplete(index, comma) { return }
+                if isVerbLast && !hasReached && ownsUnknown(index, cue) { return }
                 touch(index, reach, cue)
                 hasReached = true
                 isJoined = false
             } else if mark.kind == .comma {
+                if isVerbLast && !hasReached {
+                    if unknownCount(between: index, cue) > (isWhole ? Self.unknownLimit : 1) { return }
+                }
                 if isWhole {
-                    if !hasReached && unknownCount(between: index, cue) > Self.unknownLimit { return }
                     if index > 0 && marks[index - 1].kind == .change { return }
                 } else if hasReached {
                     if !isList || hasVerb(before: index) { return }
@@ -262,13 +265,22 @@ extension SentenceMarks {
     /// Whether a cue ends the reach of a later one that looks back.
     private func endsBackward(_ index: Int, _ other: Cue, hasReached: Bool) -> Bool {
         switch other {
-        case .stop, .relative, .denyAfter, .goneAfter, .affirmAfter, .otherAfter, .denyBefore: true
+        case .stop, .denyAfter, .goneAfter, .affirmAfter, .otherAfter, .denyBefore: true
+        case .relative: index > 0 && marks[index - 1].kind == .comma
         // 再発を疑う腫瘤影を認めない: what is doubted belongs to the thing that follows.
         case .doubtAfter:
             !(index + 1 < marks.count && marks[index + 1].isMention && marks[index + 1].first == marks[index].end)
         case .verb, .doubtBefore, .with: hasReached
         default: false
         }
+    }
+
+    /// Whether a cue speaks of something that belongs to a finding, not of the finding: リードの断線なし.
+    private func ownsUnknown(_ mention: Int, _ cue: Int) -> Bool {
+        guard mention + 2 == cue, marks[mention + 1].isCue(.of), marks[mention + 1].first == marks[mention].end else {
+            return false
+        }
+        return marks[cue].first - marks[mention + 1].end > 1
     }
 
     /// Whether what stands before a comma is said already: by words that are not known, or by a size.
@@ -318,6 +330,8 @@ extension SentenceMarks {
             guard let cue = marks[index].asCue else { continue }
             switch cue {
             case .carry, .doubtBefore, .doubtEither: isLinked = true
+            // 空洞を伴う結節: the finding follows its own attribute.
+            case .affirmAfter where index + 1 == second && marks[index].end == marks[second].first: continue
             case .and, .or, .stop, .denyBefore, .denyAfter, .affirmAfter, .doubtAfter, .goneAfter: return false
             default: continue
             }

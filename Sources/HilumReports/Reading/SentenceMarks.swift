@@ -158,7 +158,8 @@ struct SentenceMarks {
             switch mark.kind {
             case .part:
                 if lexicon.rules.isObject[Int(mark.value)] { return (index, isAcross) }
-            case .comma, .finding: return nil
+            case .comma: return nil
+            case .finding: if !isPart(index) { return nil }
             case .cue:
                 if mark.isCue(.stop) || mark.isCue(.relative) { return nil }
                 if mark.isCue(.and) || mark.isCue(.with) || mark.isCue(.or) || mark.isCue(.of) { isAcross = true }
@@ -167,6 +168,13 @@ struct SentenceMarks {
             }
         }
         return nil
+    }
+
+    /// Whether the words of a mark are also a part of pairs.
+    private func isPart(_ index: Int) -> Bool {
+        for other in max(0, index - 3)..<min(marks.count, index + 4)
+        where marks[other].kind == .part && marks[other].first == marks[index].first { return true }
+        return false
     }
 
     private func objectAhead(_ quality: Int, _ lexicon: Lexicon) -> Int? {

@@ -169,25 +169,27 @@ struct SentenceReader {
             let later = findings[start + index]
             guard let change = later.change, change.range.lowerBound > later.range.upperBound,
                 findings[start + index - 1].change == nil, findings[start + index - 1].assertion == later.assertion,
-                second.earlier > first.mark, isBareJoin(marks, first.mark, second.earlier)
+                second.earlier > first.mark, isBareJoin(marks, first.mark, second.earlier, withPlaces: true)
             else { continue }
             findings[start + index - 1].change = change
         }
     }
 
     /// Whether nothing but a join, sides and places stands between two marks.
-    private func isBareJoin(_ marks: SentenceMarks, _ first: Int, _ second: Int) -> Bool {
+    private func isBareJoin(
+        _ marks: SentenceMarks, _ first: Int, _ second: Int, withPlaces: Bool = false
+    ) -> Bool {
         var hasJoin = false
         for index in (first + 1)..<max(first + 1, second) {
             let mark = marks.marks[index]
             if mark.first == marks.marks[first].first || mark.first == marks.marks[second].first { continue }
             if mark.kind == .slash || mark.kind == .comma || mark.isCue(.and) || mark.isCue(.or) {
                 hasJoin = true
-            } else {
+            } else if !withPlaces || mark.kind != .side && mark.kind != .place {
                 return false
             }
         }
-        return hasJoin && marks.marks[second].first - marks.marks[first].end <= 2
+        return hasJoin && marks.marks[second].first - marks.marks[first].end <= (withPlaces ? 5 : 2)
     }
 
     // MARK: Bytes

@@ -44,6 +44,21 @@ struct TokenTable: Sendable {
         return true
     }
 
+    /// The bytes of a word.
+    func word(_ number: Int) -> [UInt8] { Array(bytes[Int(offsets[number])..<Int(offsets[number + 1])]) }
+
+    /// Whether a word differs from the one of a number by one wrong letter or two swapped ones.
+    func isNear(_ number: Int, _ word: Span<UInt8>, _ count: Int) -> Bool {
+        let start = Int(offsets[number])
+        guard Int(offsets[number + 1]) - start == count else { return false }
+        var first = 0
+        while first < count && bytes[start + first] == word[first] { first += 1 }
+        var last = count - 1
+        while last > first && bytes[start + last] == word[last] { last -= 1 }
+        guard last == first + 1 else { return last == first }
+        return bytes[start + first] == word[last] && bytes[start + last] == word[first]
+    }
+
     /// Adds a word if it is new, and notes that it occurs in a language.
     mutating func add(_ word: Span<UInt8>, count: Int, hash: UInt32, language: Int) -> Int32 {
         let known = number(of: word, count: count, hash: hash)

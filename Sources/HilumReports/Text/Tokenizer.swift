@@ -4,12 +4,14 @@ protocol WordNumbers {
     mutating func number(of word: Span<UInt8>, count: Int, hash: UInt32) -> Int32
 }
 
-/// The words of a finished table.
+/// The words of a finished table, also where one is misspelt.
 struct KnownWords: WordNumbers {
     let table: TokenTable
+    let spelling: SpellingTable
 
     func number(of word: Span<UInt8>, count: Int, hash: UInt32) -> Int32 {
-        table.number(of: word, count: count, hash: hash)
+        let number = table.number(of: word, count: count, hash: hash)
+        return number >= 0 ? number : spelling.meant(by: word, count: count, hash: hash, table)
     }
 }
 
