@@ -10,7 +10,7 @@ struct CallTests {
     private static let verbs = [
         "phantom", "train", "model", "embed", "init", "index", "search", "serve", "query", "eval", "get", "delete",
         "stats",
-        "check", "demo", "pilot", "help",
+        "check", "demo", "pilot", "findings", "help",
     ]
 
     @Test("Every verb has a page with usage, options and an example", arguments: verbs)

@@ -25,7 +25,7 @@ extension SentenceMarks {
             case .doubtBetween:
                 nearest(before: index)
                 forward(index, .doubted)
-            case .asks: isAsked = true
+            case .asks: isAsked = isAsked || index == 0 || !marks[index - 1].isCue(.denyBefore)
             default: continue
             }
         }

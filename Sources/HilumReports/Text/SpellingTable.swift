@@ -41,6 +41,10 @@ struct SpellingTable: Sendable {
         if let number = words[hash] { guard offer(number) else { return -1 } }
         for skipped in 0..<count {
             let hash = Self.hash(word, count, without: skipped)
+            // A letter is too many.
+            if count > Self.shortest {
+                guard offer(table.number(of: word, count: count, without: skipped, hash: hash)) else { return -1 }
+            }
             // A letter is wrong, or two are swapped.
             if let number = words[hash], number >= 0, table.isNear(Int(number), word, count) {
                 guard offer(number) else { return -1 }

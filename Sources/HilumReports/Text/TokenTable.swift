@@ -37,6 +37,24 @@ struct TokenTable: Sendable {
         }
     }
 
+    /// The number of a folded word without one of its bytes; −1 where there is none.
+    func number(of word: Span<UInt8>, count: Int, without skipped: Int, hash: UInt32) -> Int32 {
+        var slot = Int(hash ^ (hash >> 15)) & (slots.count - 1)
+        while true {
+            let number = slots[slot]
+            if number < 0 { return -1 }
+            if hashes[Int(number)] == hash && isEqual(Int(number), word, count, without: skipped) { return number }
+            slot = (slot + 1) & (slots.count - 1)
+        }
+    }
+
+    private func isEqual(_ number: Int, _ word: Span<UInt8>, _ count: Int, without skipped: Int) -> Bool {
+        let start = Int(offsets[number])
+        guard Int(offsets[number + 1]) - start == count - 1 else { return false }
+        for index in 0..<count - 1 where bytes[start + index] != word[index < skipped ? index : index + 1] { return false }
+        return true
+    }
+
     private func isEqual(_ number: Int, _ word: Span<UInt8>, _ count: Int) -> Bool {
         let start = Int(offsets[number])
         guard Int(offsets[number + 1]) - start == count else { return false }
