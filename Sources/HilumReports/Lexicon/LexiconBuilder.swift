@@ -118,23 +118,28 @@ struct LexiconBuilder {
                 continue
             }
             var extra = wording
+            var side: Int?
             if let at = words.firstIndex(of: "@") {
-                guard let side = ReportFinding.Side(rawValue: String(words[words.index(after: at)...])),
-                    let number = ReportFinding.Side.allCases.firstIndex(of: side)
-                else { throw text.error(entry.line, "after @ stands left, right or bilateral") }
-                extra = UInt8(number + 1)
+                let word = String(words[words.index(after: at)...])
+                guard let number = ReportFinding.Side.allCases.firstIndex(where: { $0.rawValue == word }) else {
+                    throw text.error(entry.line, "after @ stands left, right or bilateral")
+                }
+                if entry.block == "places" { extra = UInt8(number + 1) } else { side = number }
                 words = LexiconText.trimmed(words[..<at])
             }
             let kind: PhraseTrie.Meaning.Kind = entry.block == "places" ? .place : .finding
             for plain in try filled(String(words), entry, text, from: from) {
-                trie.add(
-                    number(plain), PhraseTrie.Meaning(kind: kind, value: Int16(name), extra: extra), language: language)
+                let words = number(plain)
+                trie.add(words, PhraseTrie.Meaning(kind: kind, value: Int16(name), extra: extra), language: language)
+                if let side { trie.add(words, PhraseTrie.Meaning(kind: .side, value: Int16(side)), language: language) }
             }
         }
         if !isBorrowed {
             var all = spoken[entry.head] ?? []
             while all.count <= language { all.append([]) }
-            all[language] += entry.phrases.filter { $0.first != "!" && $0.first != "?" }
+            for phrase in entry.phrases where phrase.first != "!" && phrase.first != "?" {
+                all[language].append(phrase.split(separator: "@").first.map { String(LexiconText.trimmed($0)) } ?? phrase)
+            }
             spoken[entry.head] = all
         }
     }

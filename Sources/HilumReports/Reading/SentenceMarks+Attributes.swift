@@ -46,7 +46,7 @@ extension SentenceMarks {
         }
         return Surroundings(
             before: (hasJoin && !isFirst ? near : start)..<first,
-            within: min(mention.earlier + 1, mention.mark)..<mention.mark,
+            within: mention.earlier == mention.mark ? first..<behindStart : mention.earlier + 1..<mention.mark,
             behind: behindStart..<max(behindStart, end))
     }
 

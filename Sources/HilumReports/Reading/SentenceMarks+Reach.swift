@@ -290,7 +290,8 @@ extension SentenceMarks {
         var index = mention
         while index > 0, marks[index - 1].kind != .comma, !marks[index - 1].isMention {
             index -= 1
-            if marks[index].kind == .measure || marks[index].kind == .size && marks[index].extra == 0 { return true }
+            let kind = marks[index].kind
+            if kind == .measure || kind == .change || kind == .size && marks[index].extra == 0 { return true }
         }
         return false
     }

@@ -30,7 +30,11 @@ struct SentenceReader {
     }
 
     private func assertion(_ mention: Mention, _ mark: Mark, _ name: NameTable.Name) -> ReportFinding.Assertion {
-        if sentence.section.isBackground { return .other }
+        if sentence.section.isBackground {
+            // What an operation left is there, also where a history tells it.
+            let isLasting = sentence.section == .indication && name.flags.contains(.lasting)
+            if !isLasting || mark.reach.contains(.elsewhere) || mark.reach.contains(.doubted) { return .other }
+        }
         if mark.reach.contains(.denied) {
             // `The heart is not of normal size`: the denial stands between the two parts.
             return mention.wording == 1 && mark.cue > mention.earlier ? .present : .absent
