@@ -11,6 +11,7 @@ import Foundation
 /// | `encode`, `train` | the encoders and their training, as `tools/bench-encoders` calls them |
 /// | `contrast` | the products of a contrast, by OpenBLAS and by Hilum's kernels |
 /// | `explain` | where heat maps point |
+/// | `findings` | what reports are read to say, against labels, and how fast |
 /// | `plot` | draws figures in JSON as line plots |
 @main
 struct HilumBench {
@@ -21,6 +22,14 @@ struct HilumBench {
                 exit(try ExplainBench(Array(arguments.dropFirst())).run() ? 0 : 1)
             } catch {
                 FileHandle.standardError.write(Data("hilum-bench: \(error)\n\(ExplainBench.usage)".utf8))
+                exit(2)
+            }
+        }
+        if arguments.first == "findings" {
+            do {
+                exit(try FindingsBench(Array(arguments.dropFirst())).run() ? 0 : 1)
+            } catch {
+                FileHandle.standardError.write(Data("hilum-bench: \(error)\n\(FindingsBench.usage)".utf8))
                 exit(2)
             }
         }
@@ -45,6 +54,7 @@ struct HilumBench {
             let usages = [
                 AnnBench.usage, ChurnBench.usage, EncoderBench.usage, TrainingBench.usage, ContrastBench.usage,
                 IndexBench.usage, ArchiveBench.usage, ExplainBench.usage,
+                FindingsBench.usage,
                 PlotCommand.usage,
             ]
             FileHandle.standardError.write(Data(usages.joined().utf8))

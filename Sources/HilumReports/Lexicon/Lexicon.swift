@@ -39,8 +39,10 @@ public struct Lexicon: Sendable {
     let severities: [String]
     let units: [String]
     let rules: PairRules
-    /// The numbers of words that a full stop does not end a sentence after.
+    /// The numbers of words after which a full stop ends a sentence only before a capital.
     let abbreviations: Set<Int32>
+    /// Those that a name may follow, so that a capital behind them begins no sentence: `Dr. Smith`.
+    let titles: Set<Int32>
     /// By language, whether a predicate at the end of a clause speaks of all that is listed before it.
     let isVerbLast: [Bool]
     private let spoken: [String: [[String]]]
@@ -112,6 +114,7 @@ public struct Lexicon: Sendable {
         units = builder.units
         rules = builder.rules
         abbreviations = builder.abbreviations
+        titles = builder.titles
         spoken = builder.spoken
         self.names = table.names.map { name in
             Name(name: name.name, kind: name.kind, parent: name.parent.map { table.names[$0].name })

@@ -8,6 +8,7 @@ struct LexiconBuilder {
     var units: [String] = []
     var rules = PairRules()
     var abbreviations: Set<Int32> = []
+    var titles: Set<Int32> = []
     /// By name and language, the phrases as they were read.
     var spoken: [String: [[String]]] = [:]
 
@@ -51,7 +52,13 @@ struct LexiconBuilder {
         case "findings", "places":
             return try addNamed(entry, text, from: from, for: language, isBorrowed: isBorrowed)
         case "abbreviations":
-            for phrase in entry.phrases { abbreviations.formUnion(number(phrase)) }
+            for phrase in entry.phrases {
+                if entry.head == "titles" {
+                    titles.formUnion(number(phrase))
+                } else {
+                    abbreviations.formUnion(number(phrase))
+                }
+            }
         case "sizes": try addAll(entry, text, meaning(.size, Self.index(entry.head, in: &sizes)), language)
         case "severities":
             try addAll(entry, text, meaning(.severity, Self.index(entry.head, in: &severities)), language)
@@ -138,7 +145,8 @@ struct LexiconBuilder {
             var all = spoken[entry.head] ?? []
             while all.count <= language { all.append([]) }
             for phrase in entry.phrases where phrase.first != "!" && phrase.first != "?" {
-                all[language].append(phrase.split(separator: "@").first.map { String(LexiconText.trimmed($0)) } ?? phrase)
+                all[language].append(
+                    phrase.split(separator: "@").first.map { String(LexiconText.trimmed($0)) } ?? phrase)
             }
             spoken[entry.head] = all
         }

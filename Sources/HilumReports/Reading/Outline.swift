@@ -174,6 +174,7 @@ struct Outline {
         let next = tokens[place + 1]
         if next.kind == .newline || next.kind == .close { return true }
         let isNewWord = next.flags.contains(.capital) || next.kind == .mask
+        if lexicon.titles.contains(before.id) { return false }
         if next.flags.contains(.spaced) { return isNewWord || !lexicon.abbreviations.contains(before.id) }
         if next.kind == .comma || next.kind == .period { return false }
         // No blank follows: `apex.There` ends a sentence, `e.g` and `p.m` do not.

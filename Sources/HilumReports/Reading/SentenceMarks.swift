@@ -143,7 +143,7 @@ struct SentenceMarks {
             let first = marks[single.mark].first
             return pairs.contains { pair in
                 (marks[pair.mark].first == first || marks[pair.earlier].first == first)
-                    && lexicon.table.isKind(pair.name, of: single.name)
+                    && (pair.name == single.name || lexicon.table.isKind(pair.name, of: single.name))
             }
         }
     }

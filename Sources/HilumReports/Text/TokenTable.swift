@@ -51,7 +51,9 @@ struct TokenTable: Sendable {
     private func isEqual(_ number: Int, _ word: Span<UInt8>, _ count: Int, without skipped: Int) -> Bool {
         let start = Int(offsets[number])
         guard Int(offsets[number + 1]) - start == count - 1 else { return false }
-        for index in 0..<count - 1 where bytes[start + index] != word[index < skipped ? index : index + 1] { return false }
+        for index in 0..<count - 1 where bytes[start + index] != word[index < skipped ? index : index + 1] {
+            return false
+        }
         return true
     }
 
