@@ -32,6 +32,7 @@ let package = Package(
         .target(name: "HilumNN", dependencies: ["HilumCore", "CHilumKernels", "COpenBLAS"]),
         .target(name: "HilumImaging", dependencies: ["HilumCore", "CPNG", "CTurboJPEG"]),
         .target(name: "HilumReports", dependencies: ["HilumCore"], resources: [.copy("Resources/Lexicon")]),
+        .target(name: "HilumWords", dependencies: ["HilumCore"]),
 
         // Floor 3
         .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
@@ -81,6 +82,7 @@ let package = Package(
         .testTarget(name: "HilumIndexTests", dependencies: ["HilumIndex", "HilumCore", "CHilumKernels"]),
         .testTarget(name: "HilumNNTests", dependencies: ["HilumNN", "HilumCore", "CHilumKernels"]),
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
+        .testTarget(name: "HilumWordsTests", dependencies: ["HilumWords", "HilumCore"]),
         .testTarget(
             name: "HilumReportsTests", dependencies: ["HilumReports", "HilumPhantom", "HilumCore"],
             // Marked sentences, read from the source tree.

@@ -9,7 +9,7 @@ struct TidyTests {
         "CLMDB": 0, "CTurboJPEG": 0, "CSHA2": 0, "CGetopt": 0, "CPNG": 0, "COpenBLAS": 0, "CHilumKernels": 0,
         "CHilumSystem": 0,
         "LMDB": 1, "HilumCore": 1,
-        "HilumIndex": 2, "HilumNN": 2, "HilumImaging": 2, "HilumReports": 2,
+        "HilumIndex": 2, "HilumNN": 2, "HilumImaging": 2, "HilumReports": 2, "HilumWords": 2,
         "HilumEmbedding": 3, "HilumPhantom": 3,
         // The archive and the encoder do not know each other.
         "HilumArchive": 4, "HilumMCR": 4,

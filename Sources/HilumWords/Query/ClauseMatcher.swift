@@ -1,0 +1,96 @@
+/// Finds the documents of a clause and how often it occurs in each, weighted by section and assertion.
+///
+/// Thread rule: one thread; it works in the scratch of its question.
+struct ClauseMatcher {
+    let head: WordHead
+    let lengths: LengthTable
+    let scoring: BM25
+    let scratch: SearchScratch
+
+    init(_ head: WordHead, _ lengths: LengthTable, _ scoring: BM25, _ scratch: SearchScratch) {
+        self.head = head
+        self.lengths = lengths
+        self.scoring = scoring
+        self.scratch = scratch
+    }
+
+    /// Leaves the matches of `clause` in the scratch, and adds to `unknown` what no segment holds.
+    ///
+    /// - Parameter text: the question, in which the clause has its range.
+    func match(
+        _ clause: WordQuery.Clause, _ text: String, _ store: borrowing some WordStore & ~Copyable,
+        _ unknown: inout [String]
+    ) throws {
+        guard let first = clause.assertions.first else { return }
+        switch clause.kind {
+        case .term(let term):
+            if try !matchTerm(term, clause.assertions, from: first, store) { note(clause.range, of: text, &unknown) }
+        case .prefix(let prefix):
+            if try !matchPrefix(prefix, clause.assertions, store) { note(clause.range, of: text, &unknown) }
+        case .phrase(let words):
+            for word in words where try !isKnown(word.term, store) { note(word.range, of: text, &unknown) }
+            try matchPhrase(words, clause.assertions, store)
+        }
+    }
+
+    private func note(_ range: Range<Int>, of text: String, _ unknown: inout [String]) {
+        let bytes = Array(text.utf8)
+        let spelling = String(decoding: bytes[range.clamped(to: 0..<bytes.count)], as: UTF8.self)
+        if !spelling.isEmpty && !unknown.contains(spelling) { unknown.append(spelling) }
+    }
+
+    private func matchTerm(
+        _ term: [UInt8], _ assertions: AssertionWeights, from first: Int,
+        _ store: borrowing some WordStore & ~Copyable
+    ) throws -> Bool {
+        var isKnown = false
+        for segment in head.segments {
+            let isHere = try term.withUnsafeBytes { term in
+                try TermReader(segment).forEachList(term, from: first, store) { assertion, list in
+                    try add(list, assertions[assertion])
+                }
+            }
+            isKnown = isKnown || isHere
+        }
+        // The lists of earlier assertions were not looked for.
+        return try isKnown || (first > 0 && self.isKnown(term, store))
+    }
+
+    private func matchPrefix(
+        _ prefix: [UInt8], _ assertions: AssertionWeights, _ store: borrowing some WordStore & ~Copyable
+    ) throws -> Bool {
+        guard !prefix.isEmpty else { return false }
+        var isKnown = false
+        for segment in head.segments {
+            let isHere = try prefix.withUnsafeBytes { prefix in
+                try TermReader(segment).forEachList(prefix: prefix, store) { assertion, list in
+                    try add(list, assertions[assertion])
+                }
+            }
+            isKnown = isKnown || isHere
+        }
+        return isKnown
+    }
+
+    func isKnown(_ term: [UInt8], _ store: borrowing some WordStore & ~Copyable) throws -> Bool {
+        try term.withUnsafeBytes { term in
+            for segment in head.segments
+            where try TermReader(segment).forEachList(term, from: 0, store, { _, _ in }) { return true }
+            return false
+        }
+    }
+
+    /// Adds the live documents of a list.
+    private func add(_ list: PostingList, _ weight: Float) throws(WordsError) {
+        guard weight > 0 else { return }
+        let weights = (
+            impression: scoring.impressionWeight * weight, findings: weight, other: scoring.otherWeight * weight
+        )
+        var postings = PostingReader(list)
+        let entries = lengths.entries.span
+        while let (document, frequency) = try postings.next(weights: weights) {
+            let place = Int(document)
+            if place < entries.count && entries[place] != 0 { scratch.match(document, frequency) }
+        }
+    }
+}
