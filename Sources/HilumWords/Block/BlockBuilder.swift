@@ -48,7 +48,7 @@ struct BlockBuilder {
     private var term: [UInt8] = []
     /// The term that was written to a directory last.
     private var termBefore: [UInt8] = []
-    private var extents = [Extent](repeating: Extent(), count: WordAssertion.count)
+    private var extents = InlineArray<4, Extent>(repeating: Extent())
     private var assertion: UInt8 = 0
     /// Of the posting that was appended last.
     private var lastAssertion: UInt8 = 0
@@ -67,7 +67,7 @@ struct BlockBuilder {
 
     /// Begins the list of `term` and `assertion`, which comes after all lists before.
     mutating func beginList(_ next: UnsafeRawBufferPointer, assertion: UInt8) {
-        if !term.withUnsafeBytes({ ByteOrder.areEqual($0, next) }) || extents.allSatisfy({ $0.count == 0 }) {
+        if !term.withUnsafeBytes({ ByteOrder.areEqual($0, next) }) {
             flushTerm()
             term.removeAll(keepingCapacity: true)
             term.append(contentsOf: next)
@@ -95,6 +95,30 @@ struct BlockBuilder {
         extents[index].positionsByteCount += bytes.count
         document = posting.document
         lastAssertion = assertion
+    }
+
+    /// Appends the whole of a coded list to the list that was begun last; false where it does not fit into the block.
+    ///
+    /// - Parameters:
+    ///   - span: what the list begins and ends with, from `PostingList.span`.
+    ///   - list: its bytes are copied but for the first number, which depends on what was before.
+    mutating func append(_ span: PostingSpan, of list: PostingList) -> Bool {
+        let used = Self.headerByteCount + restarts.count + directory.count + postings.count + positions.count
+        let needed = 24 + list.postings.count + list.positions.count + term.count + 64
+        guard used + needed <= byteLimit else { return false }
+        let index = Int(assertion)
+        let isFirst = extents[index].count == 0
+        precondition(isFirst ? span.first >= base : span.first > document, "the documents of a list ascend")
+        let start = postings.count
+        postings.appendVarint((Int(span.first) - Int(isFirst ? base : document)) << 3 | span.firstCode)
+        postings.append(contentsOf: UnsafeRawBufferPointer(rebasing: list.postings[span.firstByteCount...]))
+        positions.append(contentsOf: list.positions)
+        extents[index].count += list.count
+        extents[index].postingsByteCount += postings.count - start
+        extents[index].positionsByteCount += list.positions.count
+        document = span.last
+        lastAssertion = assertion
+        return true
     }
 
     /// Takes the complete blocks out.

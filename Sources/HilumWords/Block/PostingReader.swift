@@ -9,6 +9,46 @@ struct PostingList {
     let positions: UnsafeRawBufferPointer
 }
 
+/// What a coded list begins and ends with.
+struct PostingSpan {
+    let first: UInt32
+    let last: UInt32
+    /// The code and the bytes of the first number.
+    let firstCode: Int
+    let firstByteCount: Int
+}
+
+extension PostingList {
+    /// The first and the last document. Complexity: O(count), about a nanosecond a posting.
+    func span() throws(WordsError) -> PostingSpan {
+        var reader = VarintReader(postings)
+        let head = try reader.next()
+        let firstByteCount = reader.offset
+        let first = Int(base) + head >> 3
+        var last = first
+        try Self.skipCounts(head & 7, &reader)
+        for _ in 1..<count {
+            let head = try reader.next()
+            guard head > 7 else { throw WordsError.damaged("documents are out of order") }
+            last += head >> 3
+            if head & 7 > 2 { try Self.skipCounts(head & 7, &reader) }
+        }
+        guard reader.isAtEnd else { throw WordsError.damaged("a list is longer than it says") }
+        guard last <= Int(UInt32.max) else { throw WordsError.damaged("a document number is too large") }
+        return PostingSpan(
+            first: UInt32(first), last: UInt32(last), firstCode: head & 7, firstByteCount: firstByteCount)
+    }
+
+    private static func skipCounts(_ code: Int, _ reader: inout VarintReader) throws(WordsError) {
+        switch code {
+        case 0..<PostingCode.several: break
+        case PostingCode.several..<PostingCode.mixed: try reader.skip(1)
+        case PostingCode.mixed: try reader.skip(WordSection.count)
+        default: throw WordsError.damaged("a posting has an unknown code")
+        }
+    }
+}
+
 /// Reads the postings of a list in order and checks each.
 ///
 /// Thread rule: a value type; one owner at a time. The bytes must outlive it.

@@ -19,12 +19,14 @@ struct TermReader {
         try start.withUnsafeBytes { start in
             try store.forEachBlock(from: start) { key, value in
                 guard BlockKey.belongs(key, to: segment) else { return false }
-                guard let cursor = try BlockReader(value).find(term) else { return false }
-                isThere = true
-                for assertion in assertion..<WordAssertion.count {
-                    if let list = cursor.list(assertion) { try body(assertion, list) }
+                return try withUnsafeTemporaryAllocation(byteCount: WordScanner.termByteLimit, alignment: 1) { room in
+                    guard let cursor = try BlockReader(value).find(term, in: room) else { return false }
+                    isThere = true
+                    for assertion in assertion..<WordAssertion.count {
+                        if let list = cursor.list(assertion) { try body(assertion, list) }
+                    }
+                    return BlockKey.ends(key, with: term)
                 }
-                return BlockKey.ends(key, with: term)
             }
         }
         return isThere
@@ -42,17 +44,18 @@ struct TermReader {
         let start = BlockKey(segment: segment, term: Array(prefix)).bytes
         try start.withUnsafeBytes { start in
             try store.forEachBlock(from: start) { key, value in
-                guard BlockKey.belongs(key, to: segment), var cursor = try BlockReader(value).terms(from: prefix) else {
-                    return false
+                guard BlockKey.belongs(key, to: segment) else { return false }
+                return try withUnsafeTemporaryAllocation(byteCount: WordScanner.termByteLimit, alignment: 1) { room in
+                    guard var cursor = try BlockReader(value).terms(from: prefix, in: room) else { return false }
+                    repeat {
+                        guard ByteOrder.starts(cursor.term, with: prefix) else { return false }
+                        isThere = true
+                        for assertion in 0..<WordAssertion.count {
+                            if let list = cursor.list(assertion) { try body(assertion, list) }
+                        }
+                    } while try cursor.next()
+                    return true
                 }
-                repeat {
-                    guard cursor.starts(with: prefix) else { return false }
-                    isThere = true
-                    for assertion in 0..<WordAssertion.count {
-                        if let list = cursor.list(assertion) { try body(assertion, list) }
-                    }
-                } while try cursor.next()
-                return true
             }
         }
         return isThere

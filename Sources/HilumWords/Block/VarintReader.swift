@@ -21,26 +21,37 @@ struct VarintReader {
     /// The next number.
     @inline(__always)
     mutating func next() throws(WordsError) -> Int {
-        // Safety: the offset is below the length, and the bytes outlive the reader.
+        // Safety: the offsets are below the length, and the bytes outlive the reader.
         if offset < bytes.count {
-            let byte = bytes[offset]
-            if byte < 128 {
+            let first = Int(bytes[offset])
+            if first < 128 {
                 offset += 1
-                return Int(byte)
+                return first
+            }
+            if offset + 1 < bytes.count {
+                let second = Int(bytes[offset + 1])
+                if second < 128 {
+                    offset += 2
+                    return first & 127 | second << 7
+                }
             }
         }
-        return try longer()
+        // By value, so that the reader can stay in registers.
+        let (value, end) = try Self.longer(bytes, offset)
+        offset = end
+        return value
     }
 
-    /// A number of two bytes and more, or the error that there is none.
-    private mutating func longer() throws(WordsError) -> Int {
+    /// A number of three bytes and more with its end, or the error that there is none.
+    private static func longer(
+        _ bytes: UnsafeRawBufferPointer, _ start: Int
+    ) throws(WordsError) -> (value: Int, end: Int) {
         var value = 0
-        for place in 0..<Self.limit {
-            guard offset < bytes.count else { throw WordsError.damaged("cut off") }
-            let byte = bytes[offset]
-            offset += 1
+        for place in 0..<limit {
+            guard start + place < bytes.count else { throw WordsError.damaged("cut off") }
+            let byte = bytes[start + place]
             value |= Int(byte & 127) << (7 * place)
-            if byte < 128 { return value }
+            if byte < 128 { return (value, start + place + 1) }
         }
         throw WordsError.damaged("a number is too long")
     }

@@ -13,9 +13,11 @@ public protocol WordStore: ~Copyable {
     ) throws
 }
 
-/// A store behind a closure, for a transaction that cannot be copied into a type of its own.
+/// A store behind a closure, for a transaction that can be borrowed only.
 ///
-/// Use it through `withoutActuallyEscaping`, or with a closure that escapes.
+/// ```
+/// try ClosureWordStore.lend({ try transaction.forEach(table, fromKey: $0, $1) }) { store in … }
+/// ```
 public struct ClosureWordStore: WordStore {
     /// What `forEachBlock` does.
     public typealias ForEach = (
@@ -25,8 +27,12 @@ public struct ClosureWordStore: WordStore {
 
     private let forEach: ForEach
 
-    /// A store that reads through `forEach`.
-    public init(_ forEach: @escaping ForEach) { self.forEach = forEach }
+    /// Lends `body` a store that reads through `forEach`; the store must not leave `body`.
+    public static func lend<Result>(
+        _ forEach: ForEach, _ body: (ClosureWordStore) throws -> Result
+    ) throws -> Result {
+        try withoutActuallyEscaping(forEach) { try body(ClosureWordStore(forEach: $0)) }
+    }
 
     /// Lends the blocks to `body`, from the first at or after `key`, until it returns false.
     public func forEachBlock(

@@ -68,6 +68,8 @@ extension ClauseMatcher {
     ) throws -> [UInt64] {
         var places: [UInt64] = []
         var isSorted = true
+        var last: UInt64 = 0
+        let wordCounts = scratch.wordCounts
         try word.term.withUnsafeBytes { term in
             _ = try reader.forEachList(term, from: first, store) { assertion, list in
                 guard assertions[assertion] > 0 else { return }
@@ -75,7 +77,7 @@ extension ClauseMatcher {
                 var positions = VarintReader(list.positions)
                 while let posting = try postings.next() {
                     let index = Int(posting.document)
-                    guard index < scratch.wordCounts.count, scratch.wordCounts[index] == UInt8(wordCount) else {
+                    guard index < wordCounts.count, wordCounts[index] == UInt8(wordCount) else {
                         try positions.skip(posting.count)
                         continue
                     }
@@ -89,7 +91,8 @@ extension ClauseMatcher {
                             guard position >= word.offset else { continue }
                             let place = PhrasePlace.make(
                                 posting.document, position - word.offset, section: section, assertion: assertion)
-                            if let last = places.last, last > place { isSorted = false }
+                            if last > place { isSorted = false }
+                            last = place
                             places.append(place)
                         }
                     }

@@ -86,11 +86,22 @@ struct ClauseMatcher {
         let weights = (
             impression: scoring.impressionWeight * weight, findings: weight, other: scoring.otherWeight * weight
         )
-        var postings = PostingReader(list)
         let entries = lengths.entries.span
+        let (frequencies, matched) = (scratch.frequencies, scratch.matched)
+        var matchedCount = scratch.matchedCount
+        // The count stands in a register meanwhile; what was written is known to the scratch again if the list ends in an error.
+        defer { scratch.matchedCount = matchedCount }
+        var postings = PostingReader(list)
         while let (document, frequency) = try postings.next(weights: weights) {
             let place = Int(document)
-            if place < entries.count && entries[place] != 0 { scratch.match(document, frequency) }
+            guard place < entries.count && entries[place] != 0 else { continue }
+            // Safety: the scratch has room for the documents of the table, and each enters `matched` once.
+            let before = frequencies[place]
+            if before == 0 {
+                matched[matchedCount] = document
+                matchedCount += 1
+            }
+            frequencies[place] = before + frequency
         }
     }
 }

@@ -51,7 +51,6 @@ public struct LengthTable: Sendable, Equatable {
         precondition(length >= 0, "a length is at least 0")
         let place = Int(document)
         if place >= entries.count {
-            entries.reserveCapacity(max(place + 1, entries.count * 5 / 4))
             entries.append(contentsOf: repeatElement(0, count: place + 1 - entries.count))
         }
         remove(document)

@@ -76,15 +76,24 @@ final class SearchScratch: @unchecked Sendable {
         frequencies[Int(document)] = before + frequency
     }
 
-    /// Adds to the score of a document.
+    /// Adds to the score of each document of the clause at hand what `score` says of it and of its weighted occurrences, and forgets the
+    /// matches.
     @inline(__always)
-    func add(_ document: UInt32, _ score: Float) {
-        // Safety: as in `match`.
-        let before = scores[Int(document)]
-        if before == 0 {
-            scored[scoredCount] = document
-            scoredCount += 1
+    func addScores(_ score: (_ document: UInt32, _ frequency: Float) -> Float) {
+        let (scores, scored, frequencies, matched) = (self.scores, self.scored, self.frequencies, self.matched)
+        var scoredCount = self.scoredCount
+        for place in 0..<matchedCount {
+            // Safety: as in `match`.
+            let document = matched[place]
+            let before = scores[Int(document)]
+            if before == 0 {
+                scored[scoredCount] = document
+                scoredCount += 1
+            }
+            scores[Int(document)] = before + score(document, frequencies[Int(document)])
+            frequencies[Int(document)] = 0
         }
-        scores[Int(document)] = before + score
+        self.scoredCount = scoredCount
+        matchedCount = 0
     }
 }

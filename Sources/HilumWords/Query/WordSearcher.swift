@@ -52,14 +52,12 @@ public final class WordSearcher: Sendable {
             // Exclusions first: minus infinity stays what it is, whatever is added.
             for clause in query.clauses where clause.isExcluded {
                 try matcher.match(clause, query.text, store, &unknown)
-                for place in 0..<scratch.matchedCount { scratch.add(scratch.matched[place], -.infinity) }
-                scratch.clearMatches()
+                scratch.addScores { _, _ in -.infinity }
             }
             let norms = norms(lengths)
             for clause in query.clauses where !clause.isExcluded {
                 try matcher.match(clause, query.text, store, &unknown)
-                score(clause, scratch, lengths, norms)
-                scratch.clearMatches()
+                if clause.weight > 0 { score(clause, scratch, lengths, norms) } else { scratch.clearMatches() }
             }
             let hits = best(scratch, limit, isAllowed)
             scratch.clearScores()
@@ -91,18 +89,15 @@ public final class WordSearcher: Sendable {
     private func score(
         _ clause: WordQuery.Clause, _ scratch: SearchScratch, _ lengths: LengthTable, _ norms: [Float]
     ) {
-        guard clause.weight > 0 else { return }
         let idf = scoring.idf(count: scratch.matchedCount, total: lengths.documentCount)
         let factor = clause.weight * idf * (scoring.k1 + 1)
         lengths.entries.withUnsafeBufferPointer { entries in
             norms.withUnsafeBufferPointer { norms in
-                for place in 0..<scratch.matchedCount {
-                    let document = scratch.matched[place]
-                    let frequency = scratch.frequencies[Int(document)]
+                scratch.addScores { document, frequency in
                     // Safety: only documents of the table match, and no entry is above the largest.
                     let norm = norms[Int(entries[Int(document)])]
                     // A score of 0 would stand for none.
-                    scratch.add(document, max(factor * frequency / (frequency + norm), .leastNormalMagnitude))
+                    return max(factor * frequency / (frequency + norm), .leastNormalMagnitude)
                 }
             }
         }
@@ -110,9 +105,10 @@ public final class WordSearcher: Sendable {
 
     private func best(_ scratch: SearchScratch, _ limit: Int, _ isAllowed: ((UInt32) -> Bool)?) -> [WordHit] {
         var top = TopHits(limit: max(0, limit))
+        let (scores, scored) = (scratch.scores, scratch.scored)
         for place in 0..<scratch.scoredCount {
-            let document = scratch.scored[place]
-            let hit = WordHit(document: document, score: scratch.scores[Int(document)])
+            let document = scored[place]
+            let hit = WordHit(document: document, score: scores[Int(document)])
             guard hit.score > 0, top.takes(hit), isAllowed?(document) ?? true else { continue }
             top.add(hit)
         }

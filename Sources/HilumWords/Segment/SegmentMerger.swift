@@ -57,20 +57,25 @@ private struct MergeRun {
     private(set) var byteCount = 0
 
     private var cursors: [SegmentCursor]
-    private let base: UInt32
-    /// A bit a document from `base` on; empty while all are live.
+    private let documentRange: ClosedRange<UInt32>
+    /// A bit a document; empty while all are live.
     private var dead: [UInt64] = []
+    /// The list that is merged.
     private var term: [UInt8] = []
+    private var prefix: UInt64 = 0
     private var assertion = -1
+    /// The cursors that have it.
+    private var level: [Int] = []
 
     init(_ segments: [WordSegment], number: UInt32, byteLimit: Int) {
-        base = segments.map(\.documents.lowerBound).min() ?? 0
-        builder = BlockBuilder(segment: number, base: base, byteLimit: byteLimit)
+        let first = segments.map(\.documents.lowerBound).min() ?? 0
+        documentRange = first...(segments.map(\.documents.upperBound).max() ?? first)
+        builder = BlockBuilder(segment: number, base: first, byteLimit: byteLimit)
         cursors = segments.map { SegmentCursor($0) }
     }
 
     mutating func start(_ store: borrowing some WordStore & ~Copyable) throws {
-        for cursor in cursors { try cursor.nextList(store) }
+        for index in cursors.indices { try cursors[index].nextList(store) }
     }
 
     mutating func drain(into sink: (WordBlock) throws -> Void) throws {
@@ -85,82 +90,100 @@ private struct MergeRun {
         for cursor in cursors where cursor.isAtEnd || !cursor.term.isEmpty {
             throw WordsError.damaged("a segment has no lengths")
         }
-        let last = cursors.map(\.lastDocument).max() ?? 0
+        level = Array(cursors.indices)
         builder.beginList(UnsafeRawBufferPointer(start: nil, count: 0), assertion: 0)
-        try mergePostings(of: cursors, store) { run, cursor, posting in
+        assertion = 0
+        try mergeLevel(store) { run, index in
+            guard let posting = run.cursors[index].posting else { return }
             if isLive(posting.document) {
-                run.builder.append(posting, positions: cursor.positions)
+                run.builder.append(posting, positions: UnsafeRawBufferPointer(start: nil, count: 0))
                 run.documentCount += 1
                 run.documents = (run.documents?.lowerBound ?? posting.document)...posting.document
             } else {
-                if run.dead.isEmpty { run.dead = Array(repeating: 0, count: Int(last - run.base) / 64 + 1) }
-                let place = Int(posting.document - run.base)
+                let place = Int(posting.document - run.documentRange.lowerBound)
+                if run.dead.isEmpty { run.dead = Array(repeating: 0, count: run.documentRange.count / 64 + 1) }
                 run.dead[place / 64] |= 1 << UInt64(place % 64)
             }
         }
-        assertion = 0
     }
 
     /// Merges the smallest list that is left; false when there is none.
     mutating func mergeNextList(_ store: borrowing some WordStore & ~Copyable) throws -> Bool {
-        cursors.removeAll { $0.isAtEnd }
-        guard var first = cursors.first else { return false }
-        for cursor in cursors.dropFirst() where cursor.isBefore(first) { first = cursor }
-        let same = cursors.filter { $0.isLevel(with: first) }
-        let isAscending =
-            term == first.term
-            ? first.assertion > assertion
-            : term.withUnsafeBytes { term in first.term.withUnsafeBytes { ByteOrder.isLess(term, $0) } }
+        var first = -1
+        for index in cursors.indices where !cursors[index].isAtEnd {
+            if first < 0 || cursors[index].isBefore(cursors[first]) { first = index }
+        }
+        guard first >= 0 else { return false }
+        let isAscending = term.withUnsafeBytes { term in
+            ByteOrder.areEqual(term, cursors[first].term)
+                ? cursors[first].assertion > assertion : ByteOrder.isLess(term, cursors[first].term)
+        }
         guard isAscending else { throw WordsError.damaged("terms are out of order") }
         term.removeAll(keepingCapacity: true)
-        term.append(contentsOf: first.term)
-        assertion = first.assertion
-        term.withUnsafeBytes { builder.beginList($0, assertion: UInt8(first.assertion)) }
+        term.append(contentsOf: cursors[first].term)
+        prefix = cursors[first].prefix
+        assertion = cursors[first].assertion
+        level.removeAll(keepingCapacity: true)
+        term.withUnsafeBytes { term in
+            builder.beginList(term, assertion: UInt8(assertion))
+            for index in cursors.indices where cursors[index].isAt(term, prefix, assertion) { level.append(index) }
+        }
         if dead.isEmpty {
-            try mergePostings(of: same, store) { run, cursor, posting in
-                run.builder.append(posting, positions: cursor.positions)
-            }
+            try mergeLevel(store, copiesWholeLists: true) { run, index in run.appendPosting(of: index) }
         } else {
-            try mergePostings(of: same, store) { run, cursor, posting in
-                let place = Int(posting.document - run.base)
-                if run.dead[place / 64] & (1 << UInt64(place % 64)) == 0 {
-                    run.builder.append(posting, positions: cursor.positions)
-                }
+            try mergeLevel(store) { run, index in
+                guard let posting = run.cursors[index].posting else { return }
+                let place = Int(posting.document - run.documentRange.lowerBound)
+                if run.dead[place / 64] & (1 << UInt64(place % 64)) == 0 { run.appendPosting(of: index) }
             }
         }
         return true
     }
 
-    /// Hands the postings of lists of one term and assertion to `body` in the order of documents, and leaves each cursor at its next list.
-    private mutating func mergePostings(
-        of cursors: [SegmentCursor], _ store: borrowing some WordStore & ~Copyable,
-        _ body: (_ run: inout MergeRun, _ cursor: SegmentCursor, _ posting: Posting) throws -> Void
+    private mutating func appendPosting(of index: Int) {
+        if let posting = cursors[index].posting { builder.append(posting, positions: cursors[index].positions) }
+    }
+
+    /// Hands the postings of the cursors of `level` to `body` in the order of documents, and leaves each cursor at its next list.
+    ///
+    /// Segments rarely overlap: a cursor is read up to where the next begins, which is mostly its end, and then its list can be copied as
+    /// it is.
+    private mutating func mergeLevel(
+        _ store: borrowing some WordStore & ~Copyable, copiesWholeLists: Bool = false,
+        _ body: (_ run: inout MergeRun, _ index: Int) throws -> Void
     ) throws {
-        var left = cursors
-        let (term, assertion) = (cursors.first?.term ?? [], cursors.first?.assertion ?? 0)
         var before = -1
-        while !left.isEmpty {
-            // Segments rarely overlap: the smallest cursor is read up to where the next begins, which is mostly its end.
-            var smallest = 0
+        while !level.isEmpty {
+            var place = 0
             var bound = UInt32.max
-            for (index, cursor) in left.enumerated() {
-                let document = cursor.posting?.document ?? 0
-                if index == 0 { continue }
-                let least = left[smallest].posting?.document ?? 0
-                if document < least { (smallest, bound) = (index, least) } else { bound = min(bound, document) }
+            for other in 1..<max(1, level.count) {
+                let least = cursors[level[place]].document ?? 0
+                let document = cursors[level[other]].document ?? 0
+                if document < least { (place, bound) = (other, least) } else { bound = min(bound, document) }
             }
-            let cursor = left[smallest]
-            while let posting = cursor.posting, posting.document <= bound {
-                guard Int(posting.document) > before else { throw WordsError.damaged("documents are out of order") }
-                before = Int(posting.document)
-                try body(&self, cursor, posting)
-                try cursor.nextPosting()
+            let index = level[place]
+            guard let document = cursors[index].document, Int(document) > before else {
+                throw WordsError.damaged("documents are out of order")
             }
-            if cursor.posting == nil {
-                try cursor.nextList(store)
-                let goesOn = !cursor.isAtEnd && cursor.assertion == assertion && cursor.term == term
-                if !goesOn { left.remove(at: smallest) }
+            if copiesWholeLists, cursors[index].isListUntouched, cursors[index].span.last <= bound,
+                let list = cursors[index].list, builder.append(cursors[index].span, of: list)
+            {
+                before = Int(cursors[index].span.last)
+            } else {
+                if cursors[index].isListUntouched { try cursors[index].nextPosting() }
+                while let posting = cursors[index].posting, posting.document <= bound {
+                    guard Int(posting.document) > before, documentRange.contains(posting.document) else {
+                        throw WordsError.damaged("documents are out of order")
+                    }
+                    before = Int(posting.document)
+                    try body(&self, index)
+                    try cursors[index].nextPosting()
+                }
+                if cursors[index].posting != nil { continue }
             }
+            try cursors[index].nextList(store)
+            let goesOn = term.withUnsafeBytes { cursors[index].isAt($0, prefix, assertion) }
+            if !goesOn { level.remove(at: place) }
         }
     }
 }
