@@ -32,6 +32,30 @@ struct TermReader {
         return isThere
     }
 
+    /// The documents that the first block with `term` has for the assertions that `isTaken` says yes to, and many more where the next block may
+    /// go on: enough to tell rare from common without reading a long list. 0 where the segment has none.
+    func firstCounts(
+        _ term: UnsafeRawBufferPointer, from assertion: Int, _ store: borrowing some WordStore & ~Copyable,
+        _ isTaken: (_ assertion: Int) -> Bool
+    ) throws -> Int {
+        var count = 0
+        let start = BlockKey(segment: segment, term: Array(term), assertion: UInt8(assertion)).bytes
+        try start.withUnsafeBytes { start in
+            try store.forEachBlock(from: start) { key, value in
+                guard BlockKey.belongs(key, to: segment) else { return false }
+                try withUnsafeTemporaryAllocation(byteCount: WordScanner.termByteLimit, alignment: 1) { room in
+                    guard let cursor = try BlockReader(value).find(term, in: room) else { return }
+                    for assertion in assertion..<WordAssertion.count where isTaken(assertion) {
+                        count += cursor.list(assertion)?.count ?? 0
+                    }
+                    if BlockKey.ends(key, with: term) { count += value.count }
+                }
+                return false
+            }
+        }
+        return count
+    }
+
     /// Lends the parts of the lists of all terms that begin with `prefix`, which is not empty, in order.
     ///
     /// - Returns: whether there is one.

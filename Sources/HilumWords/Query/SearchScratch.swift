@@ -12,8 +12,6 @@ final class SearchScratch: @unchecked Sendable {
     private(set) var scored = UnsafeMutableBufferPointer<UInt32>(start: nil, count: 0)
     /// Documents with a frequency.
     private(set) var matched = UnsafeMutableBufferPointer<UInt32>(start: nil, count: 0)
-    /// By document: how many words of the phrase at hand it has.
-    private(set) var wordCounts = UnsafeMutableBufferPointer<UInt8>(start: nil, count: 0)
     var scoredCount = 0
     var matchedCount = 0
 
@@ -25,7 +23,6 @@ final class SearchScratch: @unchecked Sendable {
         frequencies.deallocate()
         scored.deallocate()
         matched.deallocate()
-        wordCounts.deallocate()
     }
 
     /// Makes room for documents below `count`.
@@ -37,7 +34,6 @@ final class SearchScratch: @unchecked Sendable {
         frequencies = .allocate(capacity: room)
         scored = .allocate(capacity: room)
         matched = .allocate(capacity: room)
-        wordCounts = .allocate(capacity: room)
         scored.initialize(repeating: 0)
         matched.initialize(repeating: 0)
         wipe()
@@ -47,7 +43,6 @@ final class SearchScratch: @unchecked Sendable {
     func wipe() {
         scores.update(repeating: 0)
         frequencies.update(repeating: 0)
-        wordCounts.update(repeating: 0)
         scoredCount = 0
         matchedCount = 0
     }
