@@ -64,7 +64,8 @@ let package = Package(
         .executableTarget(
             name: "hilum-bench",
             dependencies: [
-                "LMDB", "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumReports", "HilumEmbedding", "HilumMCR",
+                "LMDB", "HilumCore", "HilumIndex", "HilumNN", "HilumImaging", "HilumReports", "HilumEmbedding",
+                "HilumMCR",
                 "HilumPhantom", "HilumArchive", "HilumServer",
             ],
             path: "Benchmarks/hilum-bench"),

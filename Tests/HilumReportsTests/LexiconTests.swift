@@ -45,6 +45,8 @@ struct LexiconTests {
         #expect(lexicon.lineage(of: "lobar-collapse") == ["lobar-collapse", "atelectasis"])
         #expect(lexicon.lineage(of: "picc") == ["picc", "central-line", "catheter"])
         #expect(lexicon.lineage(of: "no such name").isEmpty)
+        #expect(lexicon.kinds(of: "atelectasis") == ["atelectasis", "linear-atelectasis", "lobar-collapse"])
+        #expect(lexicon.kinds(of: "no such name").isEmpty)
     }
 
     @Test(

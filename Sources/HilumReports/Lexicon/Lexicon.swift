@@ -140,4 +140,12 @@ public struct Lexicon: Sendable {
         }
         return lineage
     }
+
+    /// A name and all names that are kinds of it, in the order of `names`; empty for an unknown name.
+    ///
+    /// - Complexity: O(number of names).
+    public func kinds(of name: String) -> [String] {
+        guard let wanted = table.index(of: name) else { return [] }
+        return table.names.indices.filter { $0 == wanted || table.isKind($0, of: wanted) }.map { table.names[$0].name }
+    }
 }

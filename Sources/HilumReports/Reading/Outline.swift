@@ -27,6 +27,8 @@ struct Outline {
     private var sectionStart = 0
     private var lastListNumber = 0
     private var lineStart = 0
+    /// What a comparison within a line stands in: its first sentence alone is the comparison.
+    private var outer: ReportSection.Name?
 
     /// Replaces the sections and sentences by those of some tokens.
     mutating func find(_ tokens: [Token], _ text: Span<UInt8>, _ lexicon: Lexicon, language: Int) {
@@ -37,6 +39,7 @@ struct Outline {
         sectionStart = 0
         lastListNumber = 0
         lineStart = 0
+        outer = nil
         var place = 0
         while place < tokens.count {
             let token = tokens[place]
@@ -44,6 +47,8 @@ struct Outline {
             if let heading = heading(tokens, at: place, lexicon, language: language) {
                 endSentence(at: place)
                 endSection(at: place)
+                let isInline = heading.name == .comparison && !token.flags.contains(.startsLine)
+                outer = isInline ? (section.isBackground ? .findings : section) : nil
                 section = heading.name
                 place = heading.end
                 sentenceStart = place
@@ -78,6 +83,10 @@ struct Outline {
             if isGlued || place + 1 == tokens.count { endSentence(at: place + 1) }
         case .newline:
             if isFirst || breaks(tokens, at: place) { endSentence(at: place + 1) }
+            // A history or a comparison ends at an empty line, whether or not a heading follows.
+            if token.flags.contains(.blank) && section.isBackground && sentences.last?.section == section {
+                leave(for: .findings, at: place + 1)
+            }
         case .bullet:
             endSentence(at: place)
             sentenceStart = place + 1
@@ -89,6 +98,13 @@ struct Outline {
     private mutating func endSentence(at end: Int) {
         if end > sentenceStart { sentences.append(Sentence(first: sentenceStart, end: end, section: section)) }
         sentenceStart = end
+        if let outer, sentences.last?.section == .comparison { leave(for: outer, at: end) }
+    }
+
+    private mutating func leave(for next: ReportSection.Name, at place: Int) {
+        endSection(at: place)
+        section = next
+        outer = nil
     }
 
     private mutating func endSection(at end: Int) {

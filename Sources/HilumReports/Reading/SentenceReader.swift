@@ -60,7 +60,7 @@ struct SentenceReader {
             let end = marks.marks[side.marks.upperBound].end
             finding.side = ReportFinding.Marked(value: side.side, range: bytes(first, end))
         }
-        if let index = marks.nearest(around, where: { $0.kind == .place }) {
+        if let index = marks.nearest(around, where: { $0.kind == .place && !isUsed($0, marks) }) {
             let place = lexicon.table.names[Int(marks.marks[index].value)]
             finding.place = ReportFinding.Marked(value: place.name, range: bytes(of: marks.marks[index]))
             if finding.side == nil && !name.flags.contains(.unsided) {
