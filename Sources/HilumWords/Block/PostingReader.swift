@@ -64,9 +64,9 @@ struct PostingReader {
         document = Int(list.base)
     }
 
-    /// The next document and the code of its occurrences; nil at the end of the list, where all bytes must have been read.
+    /// The code of the next document's occurrences, nil at the end of the list, where all bytes must have been read.
     @inline(__always)
-    private mutating func nextHead() throws(WordsError) -> Int? {
+    private mutating func nextCode() throws(WordsError) -> Int? {
         guard remaining > 0 else {
             guard reader.isAtEnd else { throw WordsError.damaged("a list is longer than it says") }
             return nil
@@ -84,51 +84,55 @@ struct PostingReader {
     /// The next posting; nil at the end of the list.
     @inline(__always)
     mutating func next() throws(WordsError) -> Posting? {
-        guard let code = try nextHead() else { return nil }
-        return try posting(code)
+        guard let code = try nextCode() else { return nil }
+        let number = UInt32(truncatingIfNeeded: document)
+        var (section, count) = (code, 1)
+        if code >= PostingCode.several {
+            if code >= PostingCode.mixed {
+                let (counts, behind) = try Self.mixedCounts(code, reader)
+                reader = behind
+                return Posting(
+                    document: number, impressionCount: counts.0, findingsCount: counts.1, otherCount: counts.2)
+            }
+            section = code - PostingCode.several
+            count = try Self.checked(reader.next()) + 2
+        }
+        return Posting(
+            document: number, impressionCount: section == 0 ? count : 0, findingsCount: section == 1 ? count : 0,
+            otherCount: section == 2 ? count : 0)
     }
 
     /// The next document with the sum of its occurrences, each weighted by its section; nil at the end of the list.
     ///
-    /// - Parameter weights: one a section.
+    /// - Parameter weights: one a section, and any behind.
     @inline(__always)
-    mutating func next(
-        weights: (impression: Float, findings: Float, other: Float)
-    ) throws(WordsError) -> (document: UInt32, frequency: Float)? {
-        guard let code = try nextHead() else { return nil }
+    mutating func next(weights: SIMD4<Float>) throws(WordsError) -> (document: UInt32, frequency: Float)? {
+        guard let code = try nextCode() else { return nil }
         let number = UInt32(truncatingIfNeeded: document)
-        // Nearly all postings are one occurrence.
-        if code == 1 { return (number, weights.findings) }
-        if code == 0 { return (number, weights.impression) }
-        let posting = try posting(code)
-        let frequency =
-            Float(posting.impressionCount) * weights.impression + Float(posting.findingsCount) * weights.findings
-            + Float(posting.otherCount) * weights.other
-        return (number, frequency)
-    }
-
-    private mutating func posting(_ code: Int) throws(WordsError) -> Posting {
-        var posting = Posting(
-            document: UInt32(truncatingIfNeeded: document), impressionCount: 0, findingsCount: 0, otherCount: 0)
-        switch code {
-        case 0: posting.impressionCount = 1
-        case 1: posting.findingsCount = 1
-        case 2: posting.otherCount = 1
-        case 3: posting.impressionCount = try count() + 2
-        case 4: posting.findingsCount = try count() + 2
-        case 5: posting.otherCount = try count() + 2
-        case PostingCode.mixed:
-            posting.impressionCount = try count()
-            posting.findingsCount = try count()
-            posting.otherCount = try count()
-            guard posting.count > 0 else { throw WordsError.damaged("a document without an occurrence") }
-        default: throw WordsError.damaged("a posting has an unknown code")
+        // Most postings are one occurrence.
+        if code < PostingCode.several { return (number, weights[code]) }
+        if code < PostingCode.mixed {
+            let count = try Self.checked(reader.next()) + 2
+            return (number, Float(count) * weights[code - PostingCode.several])
         }
-        return posting
+        let (counts, behind) = try Self.mixedCounts(code, reader)
+        reader = behind
+        return (number, Float(counts.0) * weights[0] + Float(counts.1) * weights[1] + Float(counts.2) * weights[2])
     }
 
-    private mutating func count() throws(WordsError) -> Int {
-        let count = try reader.next()
+    /// The counts of a posting in more than one section, by value, so that the reader can stay in registers.
+    private static func mixedCounts(
+        _ code: Int, _ start: VarintReader
+    ) throws(WordsError) -> (counts: (Int, Int, Int), behind: VarintReader) {
+        guard code == PostingCode.mixed else { throw WordsError.damaged("a posting has an unknown code") }
+        var reader = start
+        let counts = (try checked(reader.next()), try checked(reader.next()), try checked(reader.next()))
+        guard counts.0 + counts.1 + counts.2 > 0 else { throw WordsError.damaged("a document without an occurrence") }
+        return (counts, reader)
+    }
+
+    @inline(__always)
+    private static func checked(_ count: Int) throws(WordsError) -> Int {
         guard count <= PostingCode.countLimit else { throw WordsError.damaged("a count is too large") }
         return count
     }

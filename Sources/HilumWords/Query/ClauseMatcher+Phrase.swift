@@ -42,36 +42,55 @@ extension ClauseMatcher {
         _ store: borrowing some WordStore & ~Copyable
     ) throws -> [UInt64] {
         var runs = PlaceRuns()
-        let entries = lengths.entries.span
         try word.term.withUnsafeBytes { term in
             _ = try reader.forEachList(term, from: first, store) { assertion, list in
                 guard assertions[assertion] > 0 else { return }
-                var postings = PostingReader(list)
-                var positions = VarintReader(list.positions)
-                while let posting = try postings.next() {
-                    let index = Int(posting.document)
-                    guard index < entries.count, entries[index] != 0 else {
-                        try positions.skip(posting.count)
-                        continue
-                    }
-                    for section in 0..<WordSection.count {
-                        var position = 0
-                        for _ in 0..<posting.count(in: section) {
-                            position += try positions.next()
-                            guard position < SegmentWriter.positionLimit else {
-                                throw WordsError.damaged("a position is too large")
-                            }
-                            guard position >= word.offset else { continue }
-                            runs.append(
-                                PhrasePlace.make(
-                                    posting.document, position - word.offset, section: section, assertion: assertion))
-                        }
-                    }
+                // A position takes at least a byte.
+                try runs.addRun(atMost: list.positions.count) { run throws(WordsError) in
+                    try decode(list, assertion, offset: word.offset, into: run)
                 }
-                runs.endRun()
             }
         }
         return runs.merged()
+    }
+
+    /// Writes the places of live documents in a list, ascending; how many.
+    private func decode(
+        _ list: PostingList, _ assertion: Int, offset: Int, into run: UnsafeMutableBufferPointer<UInt64>
+    ) throws(WordsError) -> Int {
+        var count = 0
+        let entries = lengths.entries.span
+        var postings = PostingReader(list)
+        var positions = VarintReader(list.positions)
+        while let posting = try postings.next() {
+            let index = Int(posting.document)
+            guard index < entries.count, entries[index] != 0 else {
+                try positions.skip(posting.count)
+                continue
+            }
+            let start = count
+            for section in 0..<WordSection.count {
+                var position = 0
+                for _ in 0..<posting.count(in: section) {
+                    position += try positions.next()
+                    guard position < SegmentWriter.positionLimit else {
+                        throw WordsError.damaged("a position is too large")
+                    }
+                    guard position >= offset else { continue }
+                    let place = PhrasePlace.make(
+                        posting.document, position - offset, section: section, assertion: assertion)
+                    // Safety: each place took a byte of the positions, and the run has room for one a byte.
+                    var hole = count
+                    while hole > start && run[hole - 1] > place {
+                        run[hole] = run[hole - 1]
+                        hole -= 1
+                    }
+                    run[hole] = place
+                    count += 1
+                }
+            }
+        }
+        return count
     }
 
     /// Keeps the places at which a word stands too, with the less weighted assertion of both.

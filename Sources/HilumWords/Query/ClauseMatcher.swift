@@ -83,9 +83,7 @@ struct ClauseMatcher {
     /// Adds the live documents of a list.
     private func add(_ list: PostingList, _ weight: Float) throws(WordsError) {
         guard weight > 0 else { return }
-        let weights = (
-            impression: scoring.impressionWeight * weight, findings: weight, other: scoring.otherWeight * weight
-        )
+        let weights = weight * SIMD4(scoring.impressionWeight, 1, scoring.otherWeight, 0)
         let entries = lengths.entries.span
         let (frequencies, matched) = (scratch.frequencies, scratch.matched)
         var matchedCount = scratch.matchedCount
