@@ -56,12 +56,16 @@ INLINE void encode_body(const hilum_code_scale *scale, const float *x, size_t di
     }
 }
 
-void hilum_code_decode(const hilum_code_scale *scale, const void *code, const void *residual, size_t dimension, float *x) {
+void hilum_code_decode(
+    const hilum_code_scale *scale, const void *code, const void *residual, size_t dimension, float *restrict x) {
     const int8_t *codes = code, *residuals = residual;
-    for (size_t i = 0; i < dimension; i++) {
-        const int32_t whole = 256 * codes[i] + (residuals ? residuals[i] : 0);
-        x[i] = scale->offset[i] + scale->step * (float)whole;
+    const float *offset = scale->offset;
+    const float step = scale->step;
+    if (!residuals) {
+        for (size_t i = 0; i < dimension; i++) x[i] = offset[i] + step * (float)(256 * codes[i]);
+        return;
     }
+    for (size_t i = 0; i < dimension; i++) x[i] = offset[i] + step * (float)(256 * codes[i] + residuals[i]);
 }
 
 // A weight is one of 2^16 levels, and no sum of |weight| * 128 leaves 31 bits, whatever part of it is taken.

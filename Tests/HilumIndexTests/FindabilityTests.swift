@@ -128,4 +128,49 @@ import Testing
         }
         #expect(try links(threads: 1) == links(threads: 3))
     }
+
+    @Test(
+        "What a sweep leaves needs no second one, though its later rounds look for few nodes",
+        arguments: [CodePrecision.f32, .i8])
+    func rounds(precision: CodePrecision) throws {
+        let uniform = VectorSet(.uniform, count: 4_000, dimension: 64, seed: 73)
+        for (base, metric) in [(uniform, Metric.squaredEuclidean), (Self.templated, .cosine)] {
+            let index = try makeIndex(base, precision, metric: metric)
+            #expect(mendedAgain(index) == 0)
+            for item in stride(from: UInt32(0), to: UInt32(base.count), by: 3) { index.remove(item: item) }
+            index.mendUnfound()
+            #expect(mendedAgain(index) == 0 && index.validate() == [])
+        }
+    }
+
+    /// Looks for every node whether or not any changed; how many were not found.
+    private func mendedAgain(_ index: HNSWIndex) -> Int {
+        index.changesSinceSweep = 1
+        return index.mendUnfound()
+    }
+
+    @Test("A node above all those that its own search reads is found, by a link that is not part of the tree")
+    func underItself() throws {
+        // Fifty vectors about 0 and a far cluster, which hangs on the first of its own.
+        var base = VectorSet(.uniform, count: 400, dimension: 16, seed: 74)
+        for row in 50..<400 {
+            for column in 0..<16 {
+                let value = base.values[row * 16 + column]
+                base.values[row * 16 + column] = column == 0 ? 100 + value : value
+            }
+        }
+        let index = try makeIndex(base, .f32, metric: .squaredEuclidean)
+        let far = UInt32(50)..<400
+        let tops = far.filter { index.store.parent($0) < 50 }
+        let top = try #require(tops.first { index.store.level($0) == 0 })
+        // The whole far cluster comes to lie under `top`, and none of it links there.
+        for node in tops where node != top { _ = index.hang(node, under: top) }
+        for node in far where node != top {
+            index.setLinks(node, layer: 0, index.store.links(node, layer: 0).array.filter { $0 != top })
+        }
+        try #require(index.validate() == [])
+        #expect(mendedAgain(index) > 0)
+        #expect(mendedAgain(index) == 0 && index.store.parent(top) < 50)
+        #expect(try missed(index, base) == [] && index.validate() == [])
+    }
 }

@@ -38,7 +38,8 @@ static inline size_t hilum_code_bytes(size_t dimension) { return hilum_code_widt
 static inline size_t hilum_residual_bytes(size_t dimension) { return hilum_code_width(dimension) + 8; }
 
 // The vector that code and residual (or NULL for zeros) stand for.
-void hilum_code_decode(const hilum_code_scale *scale, const void *code, const void *residual, size_t dimension, float *x);
+void hilum_code_decode(const hilum_code_scale *scale, const void *code, const void *residual, size_t dimension,
+                       float *restrict x);
 
 /// out[i] = the coarse distance to codes[i]; the next codes are prefetched while some are computed.
 typedef void (*hilum_code_gather_fn)(

@@ -216,6 +216,13 @@ struct LinkList {
     /// One link; `index` is below `count`. Writer only.
     @inline(__always) subscript(index: Int) -> UInt32 { (words + 1 + index).pointee.load(ordering: .relaxed) }
 
+    /// Asks for the list to be in the caches soon.
+    @inline(__always) func prefetch() {
+        hilum_prefetch(words)
+        hilum_prefetch(words + 16)
+        hilum_prefetch(words + 32)
+    }
+
     /// The links as an array. Writer only.
     var array: [UInt32] { (0..<count).map { self[$0] } }
 

@@ -1,4 +1,3 @@
-import CHilumKernels
 import HilumCore
 
 /// What became of the items of a checkpoint.
@@ -319,10 +318,7 @@ extension HNSWIndex {
         for slot in slots {
             if slot + ahead < count, Int(parents[slot + ahead]) < count {
                 // The lists of parents lie all over the arena.
-                let words = store.links(parents[slot + ahead], layer: 0).words
-                hilum_prefetch(words)
-                hilum_prefetch(words + 16)
-                hilum_prefetch(words + 32)
+                store.links(parents[slot + ahead], layer: 0).prefetch()
             }
             guard isLinked[slot], UInt32(slot) != root else { continue }
             let parent = parents[slot]

@@ -34,6 +34,8 @@ final class Scratch: @unchecked Sendable {
     private var keyCapacity = 0
     /// Candidates of a filtered search, a binary heap with the nearest on top.
     var heap: [UInt64] = []
+    /// The keys of the nodes whose lists on layer 0 a look has read.
+    var reads: [UInt64] = []
 
     init(dimension: Int) {
         links = .allocate(capacity: Self.batchCapacity)

@@ -1,3 +1,4 @@
+import CHilumKernels
 import HilumCore
 
 /// Every vector is found by its own search.
@@ -10,13 +11,13 @@ import HilumCore
 /// links that search has read. Later nodes can still lead a walk away from an old one. That cannot be told from what they change, so
 /// all nodes are looked for once half as many have come and gone, and when `mendUnfound` is called.
 ///
-/// A look ends where it meets its node. All the same, the sweeps of a build of 30,000 uniform vectors of 128 numbers, for which walks
-/// are longest, take a fifth of its time (`perf record` of `insertBatch` on one thread).
+/// A look ends where it meets its node. A sweep takes nodes in the order of the tree, so that near ones follow each other, and asks for
+/// codes ahead of time. Later rounds look only for nodes whose walks may have changed (`Looks`, `MendedLists`).
 extension HNSWIndex {
     /// The pool of a look. A search keeps 64 candidates unless it is told otherwise; a quarter less leaves room for the nodes that come
     /// between, and for the rounding of a query.
     static let lookEf = 48
-    private static let sweepLimit = 5
+    private static let roundLimit = 20
 
     /// Looks for every vector by its own search and links those that are not found, so that a search with the default `ef` of 64 finds
     /// them. Does nothing when no vector came or went since the last time. As the writer.
@@ -41,18 +42,73 @@ extension HNSWIndex {
         if changesSinceSweep > 0 && changesSinceSweep * 2 >= nodeCount { sweep(threads: threads) }
     }
 
+    /// Looks for all nodes, and then, as long as lists change, again for those whose walks may go another way now: a link that
+    /// shows the way to one node can lead the walk to another one away.
+    ///
+    /// - Returns: how many were not found at first.
     @discardableResult
     private func sweep(threads: Int) -> Int {
         changesSinceSweep = 0
-        let nodes = isLinked.indices.filter { isLinked[$0] }.map { UInt32($0) }
-        var first = 0
-        // A link that shows the way to one node can lead the walk to another one away; the second round finds next to none.
-        for round in 0..<Self.sweepLimit {
-            let lost = mend(nodes, threads: threads)
-            if round == 0 { first = lost }
-            if lost == 0 { break }
+        var latest = look(for: nodesInTreeOrder(), threads: threads)
+        var looks = latest
+        var first: Int?
+        for _ in 0..<Self.roundLimit {
+            let lost = latest.flatMap(\.lost)
+            first = first ?? lost.count
+            if lost.isEmpty { break }
+            let again = Set(lost).union(led(elsewhereBy: MendedLists(mend(lost)), looks))
+            latest = look(for: again.sorted(), threads: threads)
+            looks += latest
         }
-        return first
+        return first ?? 0
+    }
+
+    /// The nodes whose walks may go another way since lists changed.
+    ///
+    /// A walk reads the nearest candidate that it knows of. What a list has gained or dropped matters to it only if that is as near
+    /// as one whose list it read afterwards: a farther one would not have had its turn before, nor have kept one of these out of the
+    /// pool.
+    private func led(elsewhereBy mended: MendedLists, _ looks: [Looks]) -> [UInt32] {
+        let scratch = readers.borrow()
+        defer { readers.giveBack(scratch) }
+        var nodes: [UInt32] = []
+        for part in looks {
+            part.forEachFound { node, reads in
+                guard mended.touch(reads) else { return }
+                let query = ownQuery(of: node, scratch)
+                let isLed = mended.changed(reads) { other, bound in
+                    let candidate = NodeCandidate(distance: distance(query, other, scratch), node: other)
+                    return other == node || Looks.bits(candidate.key) <= bound
+                }
+                if isLed { nodes.append(node) }
+            }
+        }
+        return nodes
+    }
+
+    /// All nodes, each after its parent and next to its siblings: near nodes have walks that read much the same lists, so these are
+    /// still in the caches.
+    private func nodesInTreeOrder() -> [UInt32] {
+        guard nodeCount > 0 else { return [] }
+        var firstChild = [UInt32](repeating: absent, count: isLinked.count)
+        var nextSibling = firstChild
+        for slot in isLinked.indices where isLinked[slot] && UInt32(slot) != root {
+            let parent = Int(store.parent(UInt32(slot)))
+            nextSibling[slot] = firstChild[parent]
+            firstChild[parent] = UInt32(slot)
+        }
+        var order: [UInt32] = []
+        order.reserveCapacity(nodeCount)
+        var waiting = [root]
+        while let node = waiting.popLast() {
+            order.append(node)
+            var child = firstChild[Int(node)]
+            while child != absent {
+                waiting.append(child)
+                child = nextSibling[Int(child)]
+            }
+        }
+        return order
     }
 
     /// Looks for the nodes that lost the parent whose links their own search reads.
@@ -60,67 +116,90 @@ extension HNSWIndex {
         guard !suspects.isEmpty else { return }
         let nodes = Set(suspects).filter { isLinked[Int($0)] }.sorted()
         suspects = []
-        _ = mend(nodes, threads: threads)
+        _ = mend(look(for: nodes, threads: threads).flatMap(\.lost))
     }
 
-    /// Makes sure that the own search of each of `nodes` finds it; the same graph for any number of threads.
+    /// Makes nodes that were not found children of nodes that their own searches read.
     ///
-    /// - Returns: how many were not found.
-    private func mend(_ nodes: [UInt32], threads: Int) -> Int {
-        let lost = unfound(nodes, threads: threads)
-        guard !lost.isEmpty else { return 0 }
+    /// - Returns: the lists that changed.
+    private func mend(_ lost: [UInt32]) -> [MendedLists.Change] {
+        guard !lost.isEmpty else { return [] }
         let scratch = readers.borrow()
         defer { readers.giveBack(scratch) }
+        var changes: [MendedLists.Change] = []
         for node in lost {
             // One that was mended before may have shown the way to this one.
-            guard let read = nodesReadInVain(for: node, scratch), let parent = newParent(of: node, among: read) else {
-                continue
+            guard case .lost(let start, let read) = look(for: node, scratch) else { continue }
+            let source: UInt32
+            let dropped: UInt32
+            if let parent = newParent(of: node, among: [start] + read) {
+                source = parent
+                dropped = hang(node, under: parent)
+            } else {
+                // All that the search reads lies under the node in the tree. A link that is not pinned does until a change drops it.
+                source = read.first ?? start
+                dropped = bind(source, node)
             }
-            hang(node, under: parent)
+            changes.append(MendedLists.Change(node: source, gained: node, dropped: dropped))
         }
-        return lost.count
+        return changes
     }
 
-    /// Those of `nodes` that their own search does not find, side by side; reads the graph only.
-    private func unfound(_ nodes: [UInt32], threads: Int) -> [UInt32] {
-        let width = 64
+    /// Looks for nodes by their own vectors, side by side; reads the graph only.
+    private func look(for nodes: [UInt32], threads: Int) -> [Looks] {
+        let width = 256
         let partCount = (nodes.count + width - 1) / width
-        var lost = [[UInt32]](repeating: [], count: partCount)
-        lost.withUnsafeMutableBufferPointer { buffer in
+        var parts = [Looks](repeating: Looks(), count: partCount)
+        parts.withUnsafeMutableBufferPointer { buffer in
             // Safety: each index is written by one thread, and all have ended when `parallelFor` returns.
             nonisolated(unsafe) let out = buffer
             parallelFor(partCount, threads: partCount == 1 ? 1 : threads) { part in
                 let scratch = readers.borrow()
                 defer { readers.giveBack(scratch) }
-                for node in nodes[(part * width)..<min((part + 1) * width, nodes.count)]
-                where nodesReadInVain(for: node, scratch) != nil {
-                    out[part].append(node)
+                var looks = Looks()
+                for node in nodes[(part * width)..<min((part + 1) * width, nodes.count)] {
+                    switch look(for: node, scratch) {
+                    case .found: looks.add(node, reading: scratch.reads)
+                    case .lost: looks.lost.append(node)
+                    }
                 }
+                out[part] = looks
             }
         }
-        return lost.flatMap { $0 }
+        return parts
+    }
+
+    private enum Look {
+        /// The node was met; `Scratch.reads` says on which way.
+        case found
+        /// It was not. `start` is where the walk on layer 0 began, `read` are nodes in the pool whose links were read, nearest first.
+        case lost(start: UInt32, read: [UInt32])
     }
 
     /// Looks for a node by its own vector, as `search` does.
-    ///
-    /// - Returns: nil if the node is met; else nodes whose links were read, first the one that the walk began at, then the nearest.
-    private func nodesReadInVain(for node: UInt32, _ scratch: Scratch) -> [UInt32]? {
-        guard let entry else { return nil }
+    private func look(for node: UInt32, _ scratch: Scratch) -> Look {
+        guard let entry else { return .found }
+        var reads = scratch.reads
+        scratch.reads = []
+        reads.removeAll(keepingCapacity: true)
+        defer { scratch.reads = reads }
         let query = ownQuery(of: node, scratch)
         let slotCount = slots.load(ordering: .relaxed)
         var cost = SearchCost()
         let start = descend(from: entry, to: 0, query: query, scratch, &cost)
-        if start == node { return nil }
+        if start == node { return .found }
         let marks = scratch.beginVisit(slotCount: slotCount)
         var pool = scratch.makePool(limit: min(Self.lookEf, slotCount))
         enter(start, query: query, marks, &pool, scratch, &cost)
-        if walk(to: node, query: query, marks, &pool, scratch) { return nil }
+        if walk(to: node, query: query, marks, &pool, scratch, &reads) { return .found }
         if !pool.isFull && pool.count < nodeCount {
-            if entry.node == node { return nil }
+            // Whatever fills the pool spares a search this second walk.
+            reads.append(.max)
+            if entry.node == node { return .found }
             enter(entry.node, query: query, marks, &pool, scratch, &cost)
-            if walk(to: node, query: query, marks, &pool, scratch) { return nil }
+            if walk(to: node, query: query, marks, &pool, scratch, &reads) { return .found }
         }
-        return [start] + pool.readNodes
+        return .lost(start: start, read: pool.readNodes)
     }
 
     /// A stored vector as the query that `search` makes of what `vector(of:)` gives, to the last bit: the walk of a look is then the
@@ -137,25 +216,38 @@ extension HNSWIndex {
     }
 
     /// A walk on layer 0 until a list names `node`; false if it ends before.
+    ///
+    /// - Parameter reads: gets the keys of the nodes whose lists were read, in order.
     private func walk(
-        to node: UInt32, query: Target, _ marks: VisitedMarks, _ pool: inout SortedPool, _ scratch: Scratch
+        to node: UInt32, query: Target, _ marks: VisitedMarks, _ pool: inout SortedPool, _ scratch: Scratch,
+        _ reads: inout [UInt64]
     ) -> Bool {
         let store = self.store
         let gather = kernels.gather
         let dimension = self.dimension
-        let (links, nodes, codes, distances) = (scratch.links, scratch.nodes, scratch.codes, scratch.distances)
+        let (nodes, codes, distances) = (scratch.nodes, scratch.codes, scratch.distances)
         var local = pool
         defer { pool = local }
         while let candidate = local.next() {
-            let count = store.links(candidate.node, layer: 0).read(into: links)
+            reads.append(candidate.key)
+            // Only the writer changes lists, and looks are its own.
+            let list = store.links(candidate.node, layer: 0)
+            let count = list.count
+            for index in 0..<count where list[index] == node { return true }
             var fresh = 0
-            for index in 0..<count where marks.visit(links[index]) {
-                if links[index] == node { return true }
-                nodes[fresh] = links[index]
-                codes[fresh] = UnsafeRawPointer(store.code(links[index]))
+            for index in 0..<count where marks.visit(list[index]) {
+                let code = UnsafeRawPointer(store.code(list[index]))
+                hilum_prefetch(code)
+                hilum_prefetch(code + 64)
+                nodes[fresh] = list[index]
+                codes[fresh] = code
                 fresh += 1
             }
             gather(query, codes, fresh, dimension, distances)
+            // The nearest is probably read next.
+            var nearest = 0
+            for index in 0..<fresh where distances[index] < distances[nearest] { nearest = index }
+            if fresh > 0 { store.links(nodes[nearest], layer: 0).prefetch() }
             for index in 0..<fresh { local.insert(NodeCandidate(distance: distances[index], node: nodes[index])) }
         }
         return false

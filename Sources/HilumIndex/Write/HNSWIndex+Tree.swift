@@ -98,14 +98,16 @@ extension HNSWIndex {
     }
 
     /// Moves `node` in the tree, to where `parent` links to it. The root stays the root, and is only linked.
-    func hang(_ node: UInt32, under parent: UInt32) {
+    ///
+    /// - Returns: as `bind`.
+    func hang(_ node: UInt32, under parent: UInt32) -> UInt32 {
         if node != root {
             let old = store.parent(node)
             store.setChildren(old, store.children(old) - 1)
             store.setParent(node, parent)
             store.setChildren(parent, store.children(parent) + 1)
         }
-        bind(parent, node)
+        return bind(parent, node)
     }
 
     /// Makes the entry point link to the root.
@@ -115,19 +117,24 @@ extension HNSWIndex {
     }
 
     /// Makes sure of the link `node` → `target` on layer 0; the farthest link that is not needed makes room.
-    private func bind(_ node: UInt32, _ target: UInt32) {
+    ///
+    /// - Returns: what `node` does not link to any more; `absent` if there was room.
+    @discardableResult
+    func bind(_ node: UInt32, _ target: UInt32) -> UInt32 {
         let list = store.links(node, layer: 0)
-        guard !list.contains(target) else { return }
+        guard !list.contains(target) else { return absent }
         var links = list.array
+        var dropped = absent
         if links.count == list.capacity {
             let scratch = readers.borrow()
             defer { readers.giveBack(scratch) }
             let query = self.target(of: node, isFine: true, scratch.member)
             let free = candidates(from: query, to: links.filter { !isPinned(node, $0) }, scratch)
-            let farthest = free.max { $0.key < $1.key }
-            links.removeAll { $0 == farthest?.node }
+            dropped = free.max { $0.key < $1.key }?.node ?? absent
+            links.removeAll { $0 == dropped }
         }
         links.append(target)
         setLinks(node, layer: 0, links)
+        return dropped
     }
 }
