@@ -46,7 +46,9 @@ let package = Package(
             resources: [.copy("Resources/mcr-default")]),
         .target(
             name: "HilumArchive",
-            dependencies: ["HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumEmbedding"]),
+            dependencies: [
+                "HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumReports", "HilumWords", "HilumEmbedding",
+            ]),
 
         // Floor 5
         .target(name: "HilumEvaluation", dependencies: ["HilumCore", "HilumNN", "HilumImaging", "HilumMCR"]),
@@ -96,7 +98,9 @@ let package = Package(
         .testTarget(name: "HilumPhantomTests", dependencies: ["HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumArchiveTests",
-            dependencies: ["HilumArchive", "HilumEmbedding", "HilumPhantom", "HilumImaging", "HilumCore"],
+            dependencies: [
+                "HilumArchive", "HilumReports", "HilumWords", "HilumEmbedding", "HilumPhantom", "HilumImaging", "HilumCore",
+            ],
             // Archives of earlier releases, read from the source tree.
             exclude: ["Fixtures"]),
         .testTarget(

@@ -2,6 +2,7 @@ import Foundation
 import HilumCore
 import HilumIndex
 import HilumEmbedding
+import HilumWords
 import LMDB
 import Synchronization
 
@@ -24,7 +25,8 @@ import Synchronization
 /// | `Store/` | tables, keys and bytes on disk; the cases by metadata value, for filters |
 /// | `Open/` | opening, checkpoints, the upgrade of older formats |
 /// | `Ingest/` | sources and manifests, reading and embedding cases, put and delete |
-/// | `Query/` | search, filters, explanations |
+/// | `Words/` | the words of reports: what is kept of each, the table in the store, questions |
+/// | `Query/` | search by vectors and words, filters, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
 /// | `Check/` | the check that store, vectors and graphs agree |
 ///
@@ -99,6 +101,10 @@ public final class Archive: @unchecked Sendable {
     let graphState: Mutex<Graphs?>
     let attributes: ReadWriteLock<Attributes>
     let progress: Mutex<Counters>
+    /// Answers questions from the words of reports.
+    let words = WordSearcher()
+    /// Lengths of reports in words; nil until a question first wants them.
+    let lengthsOfReports = Mutex<LengthTable?>(nil)
     /// The commit that graphs and attributes were read from.
     let openedSnapshot: UInt64
     /// Held through every write, its transaction and its change of the graphs.
@@ -142,6 +148,7 @@ public final class Archive: @unchecked Sendable {
                 try store.set(transaction, .next, 1)
                 try store.set(transaction, .deletions, 0)
                 try store.set(transaction, .format, Store.formatVersion)
+                try WordTable(store: store).start(transaction)
             }
             store.environment.close()
             try FileIO.syncFolder(path)
@@ -329,8 +336,9 @@ public final class Archive: @unchecked Sendable {
             let named = try filter.conditions.filter { $0.key == "id" }.flatMap(\.values).map { value in
                 (value, try store.environment.read { try numbers($0, ofIDs: value) })
             }
+            let said = try filter.conditions.map { try saidCases($0) }
             return attributes.read { attributes in
-                attributes.evaluate(filter) { value in named.first { $0.0 == value }?.1 ?? [] }
+                attributes.evaluate(filter, said: said) { value in named.first { $0.0 == value }?.1 ?? [] }
             }
         }
     }

@@ -1,5 +1,6 @@
 import HilumCore
 import HilumIndex
+import HilumWords
 import LMDB
 
 /// What an archive refuses or could not do; the text says what to do about it.
@@ -65,6 +66,8 @@ public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable 
                 default: .io
                 }
             return ArchiveError(code, error.description)
+        case let error as WordsError:
+            return ArchiveError(.damaged, "the table of words: \(error)")
         case let error as IndexError:
             if case .damagedLinks = error.code { return ArchiveError(.damaged, error.description) }
             return ArchiveError(.io, error.description)

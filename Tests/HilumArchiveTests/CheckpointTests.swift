@@ -189,7 +189,9 @@ import Testing
         archive = try open(scratch)
         try removePieces(archive) { $0 == .reportResiduals }
         for index in stride(from: 3, to: 6000, by: 211) {
-            let hits = try archive.search(SearchRequest(.text("\(makeReport(index)) number \(index)"))).hits
+            var request = SearchRequest(.text("\(makeReport(index)) number \(index)"))
+            request.mode = .vector
+            let hits = try archive.search(request).hits
             #expect(hits.first?.id == "r\(index)" && (hits.first?.score ?? 0) > 0.99999)
             #expect(zip(hits, hits.dropFirst()).allSatisfy { $0.score >= $1.score })
         }

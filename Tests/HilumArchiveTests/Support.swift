@@ -137,6 +137,15 @@ func makeInput(_ index: Int) throws -> CaseInput {
 
 func makeInputs(_ range: Range<Int>) throws -> [CaseInput] { try range.map(makeInput) }
 
+/// Whether `finding=` finds a case: it was given the finding, or was given none and its report affirms it.
+func has(_ input: CaseInput, _ finding: String) throws -> Bool {
+    guard input.fields.findings.isEmpty else { return input.fields.findings.contains(finding) }
+    let reader = try ReportWords.sharedReader()
+    return reader.read(input.report ?? "").findings.contains {
+        $0.assertion == .present && reader.lexicon.lineage(of: $0.name).contains(finding)
+    }
+}
+
 /// Puts and expects that all were stored.
 func store(_ archive: Archive, _ range: Range<Int>) throws {
     let outcomes = try archive.put(makeInputs(range))

@@ -103,8 +103,14 @@ struct FlowTests {
         let hits = try search.objects()
         #expect(hits.count == 5)
         #expect(hits.compactMap { $0["rank"] as? Int } == [1, 2, 3, 4, 5])
-        let scores = hits.compactMap { $0["score"] as? Double }
-        #expect(scores == scores.sorted(by: >))
+        let fused = hits.compactMap { $0["fused"] as? Double }
+        #expect(fused.count == 5)
+        for key in ["vector", "words"] { #expect(hits.allSatisfy { $0[key] != nil }, "\(key) is missing") }
+        let nearest = try Program.run([
+            "search", archive, "--text", "left pleural effusion", "-k", "5", "--mode", "vector", "--json",
+        ])
+        let scores = try nearest.objects().compactMap { $0["score"] as? Double }
+        #expect(scores.count == 5 && scores == scores.sorted(by: >))
         #expect(Set(hits.compactMap { $0["id"] as? String }).count == 5)
         for key in ["via", "findings", "view", "patient"] { #expect(hits[0][key] != nil, "\(key) is missing") }
 

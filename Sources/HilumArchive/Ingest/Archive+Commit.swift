@@ -34,6 +34,8 @@ private struct Batch {
     var changeRowCount: Int
     /// Cases below this number are in the checkpoint.
     let watermark: UInt32
+    /// What the table of words gets, by ascending number.
+    var words: [(number: UInt32, words: ReportWords)] = []
     /// Kept images that no case uses any more.
     var unusedImages: [[UInt8]] = []
 
@@ -80,6 +82,7 @@ extension Archive {
             let batch = try store.environment.write { transaction in
                 var batch = Batch(state)
                 for item in prepared { try store(transaction, item, into: &batch) }
+                try storeWords(transaction, batch, first: state.nextNumber)
                 if batch.nextNumber != state.nextNumber { try store.set(transaction, .next, Int(batch.nextNumber)) }
                 if batch.deletions != state.deletions { try store.set(transaction, .deletions, batch.deletions) }
                 return batch
@@ -179,6 +182,9 @@ extension Archive {
                 try store.putVector(transaction, kind, VectorKey(generation: Opening.generation, item: item), vector)
             }
         }
+        if let report = item.input.report {
+            batch.words.append((number, try item.words ?? ReportWords(report, ReportWords.sharedReader())))
+        }
         try countImages(transaction, of: entry, by: 1, into: &batch)
         try writeJournal(transaction, item, number: number, reason: "")
         batch.outcomes.append(.committed(.stored(vectors: entry.vectorCount)))
@@ -186,6 +192,17 @@ extension Archive {
             Change(
                 oldNumber: oldNumber, oldEntry: oldEntry, newNumber: number, newEntry: entry,
                 imageVectors: imageVectors, reportVector: item.reportVector))
+    }
+
+    /// Writes the words of the batch's reports, so that they are found as soon as the case is.
+    ///
+    /// - Parameter first: the number of the first new case.
+    private func storeWords(_ transaction: borrowing WriteTransaction, _ batch: Batch, first: UInt32) throws {
+        guard !batch.words.isEmpty else { return }
+        let table = WordTable(store: store)
+        var head = try table.head(transaction, nextNumber: first)
+        let live = attributes.read { $0.live }
+        try table.add(transaction, batch.words, to: &head) { $0 >= first || live.contains($0) }
     }
 
     /// Image and report are the same, so number and vectors stay; only the entry is written again, if it differs.
@@ -277,6 +294,7 @@ extension Archive {
                 if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
             }
         }
+        noteWords(batch.words)
         if let graphs {
             let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
                 Self.apply(batch.changes, to: graphs[kind].index, kind)
@@ -293,6 +311,7 @@ extension Archive {
                 if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
             }
         }
+        forgetWords(batch.changes.compactMap { $0.newNumber == $0.oldNumber ? nil : $0.oldNumber })
         let cases = attributes.read { $0.live.count }
         let isDue = progress.withLock { progress in
             progress.nextNumber = batch.nextNumber

@@ -1,7 +1,7 @@
 import HilumCore
 import HilumImaging
 
-/// Checks a case, reads its images, and decodes them unless the same are stored.
+/// Checks a case, reads its images, and, unless the same are stored, decodes them and reads the words of its report.
 ///
 /// Thread rule: any number of threads at once, as far as `isStored` allows.
 struct CaseLoader: Sendable {
@@ -20,6 +20,9 @@ struct CaseLoader: Sendable {
             prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
             prepared.isStored = try isStored(prepared)
             if prepared.isStored { return (prepared, []) }
+            if let report = prepared.input.report {
+                prepared.words = ReportWords(report, try ReportWords.sharedReader())
+            }
             do { return (prepared, try files.map(decode)) } catch {
                 throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
             }

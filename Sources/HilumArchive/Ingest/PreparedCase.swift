@@ -8,6 +8,8 @@ struct PreparedCase: Sendable {
     /// By image; nil while it was not made.
     var imageVectors: [[Float]?] = []
     var reportVector: [Float]?
+    /// What the table of words keeps of the report; nil while it was not read.
+    var words: ReportWords?
     /// The same images and report are stored: their vectors are good, so none were made.
     var isStored = false
     var journal: JournalEntry?

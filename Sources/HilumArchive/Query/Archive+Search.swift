@@ -6,7 +6,7 @@ import HilumEmbedding
 import LMDB
 
 /// The question as vectors: one for each graph, the same unless a stored case is part of it.
-private struct Question {
+struct Question {
     var image: [Float]
     var report: [Float]
     /// The numbers of the cases it names.
@@ -38,18 +38,29 @@ extension Archive {
                 if !request.includesSelf { for number in question.selves { set.remove(number) } }
                 matching = set
             }
-            // A case that is replaced or deleted while the search runs drops out; then look a little further.
-            for extra in [0, 16, 256] {
-                let wanted = request.k + extra
-                let found = try nearest(question, request, matching, k: wanted, ef: ef + extra, &response.visited)
-                let isAll = found.count < wanted
-                response.hits = try hits(found, question, request)
-                if response.hits.count >= request.k || isAll || request.minScore != nil { break }
+            if let text = request.words {
+                try searchWithWords(text, question, request, matching, ef: ef, &response)
+            } else {
+                try searchVectors(question, request, matching, ef: ef, &response)
             }
             for kind in request.target.kinds { recall.note(question[kind], kind) }
             response.isShortOfFilter = !request.filter.isEmpty && response.hits.count < request.k
             response.microseconds = Int((monotonicSeconds() - started) * 1e6)
             return response
+        }
+    }
+
+    /// Fills in the hits of a question without words.
+    private func searchVectors(
+        _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, ef: Int, _ response: inout SearchResponse
+    ) throws {
+        // A case that is replaced or deleted while the search runs drops out; then look a little further.
+        for extra in [0, 16, 256] {
+            let wanted = request.k + extra
+            let found = try nearest(question, request, matching, k: wanted, ef: ef + extra, &response.visited)
+            let isAll = found.count < wanted
+            response.hits = try hits(found, question, request)
+            if response.hits.count >= request.k || isAll || request.minScore != nil { break }
         }
     }
 
@@ -184,7 +195,7 @@ extension Archive {
     }
 
     /// The cosine of two unit vectors.
-    private static func cosine(_ left: [Float], _ right: [Float]) -> Float {
+    static func cosine(_ left: [Float], _ right: [Float]) -> Float {
         var product = 0.0
         for place in left.indices { product += Double(left[place]) * Double(right[place]) }
         return max(-1, min(1, Float(product)))
@@ -208,7 +219,7 @@ extension Archive {
 
     // MARK: The graphs
 
-    private struct Candidate {
+    struct Candidate {
         /// Of the case.
         var number: UInt32
         /// Of the vector: the case's number, or that of one of its further images.
@@ -218,7 +229,7 @@ extension Archive {
     }
 
     /// The best `k` cases, each by its best vector, the best first.
-    private func nearest(
+    func nearest(
         _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int, _ visited: inout Int
     ) throws -> [Candidate] {
         var best: [UInt32: Candidate] = [:]

@@ -13,6 +13,16 @@ public enum Query: Sendable, Equatable {
     case vector([Float])
 }
 
+/// What answers a question.
+public enum SearchMode: String, Sendable, CaseIterable {
+    /// Vectors and the words of reports together.
+    case hybrid
+    /// Vectors alone.
+    case vector
+    /// The words of reports alone.
+    case words
+}
+
 /// What a search is to find.
 public enum SearchTarget: String, Sendable, CaseIterable {
     /// Cases, by the best of their images and their report.
@@ -64,6 +74,15 @@ public struct SearchRequest: Sendable, Equatable {
     public var minScore: Float?
     /// Whether the cases that the question names may be hits.
     public var includesSelf = true
+    /// What answers; nil lets vectors and words answer together where the question has words.
+    public var mode: SearchMode?
+    /// How much the ranks among vectors count where words answer too; at least 0. Nil: 1, and a quarter where the question names a
+    /// finding, which reports say better than vectors of a small model know.
+    public var vectorWeight: Float?
+    /// How much the ranks among words count; at least 0.
+    public var wordWeight: Float = 1
+    /// Whether hits say which bytes of their reports answer to the question's words.
+    public var includesHighlights = false
     /// Whether the hits' records bring their reports.
     public var includesReports = false
 
@@ -72,6 +91,15 @@ public struct SearchRequest: Sendable, Equatable {
 
     /// A question of one part.
     public init(_ query: Query) { parts = [Part(query)] }
+
+    /// The words to ask reports for; nil where vectors answer alone.
+    var words: String? {
+        guard mode != .vector else { return nil }
+        let texts = parts.compactMap { part -> String? in
+            if case .text(let text) = part.query, part.weight > 0 { text } else { nil }
+        }
+        return texts.isEmpty ? nil : texts.joined(separator: " ")
+    }
 }
 
 /// A case found.
@@ -88,6 +116,73 @@ public struct Hit: Sendable {
     public var image: Int?
     /// What is stored of the case.
     public var record: CaseRecord
+    /// How vectors and words ranked the case; nil where vectors answered alone.
+    public var legs: Legs?
+    /// The bytes of the report that answer to the question, ascending; empty unless asked for.
+    public var highlights: [Range<Int>] = []
+
+    init(rank: Int, id: String, score: Float, via: VectorKind, image: Int?, record: CaseRecord) {
+        self.rank = rank
+        self.id = id
+        self.score = score
+        self.via = via
+        self.image = image
+        self.record = record
+    }
+
+    /// The parts of a rank that vectors and words made together.
+    public struct Legs: Sendable, Equatable {
+        /// The sum of weight / (60 + rank) over both.
+        public var fused: Float
+        /// From 1, among vectors; nil when the case was not among the nearest.
+        public var vectorRank: Int?
+        /// From 1, among words; nil when no word of the question matched.
+        public var wordRank: Int?
+        /// BM25; nil with `wordRank`.
+        public var wordScore: Float?
+
+        /// What each leg made of a case.
+        public init(fused: Float, vectorRank: Int? = nil, wordRank: Int? = nil, wordScore: Float? = nil) {
+            self.fused = fused
+            self.vectorRank = vectorRank
+            self.wordRank = wordRank
+            self.wordScore = wordScore
+        }
+
+        /// Writes members of a hit's object: `fused`, `vector` and `words`, each of these null where it has no rank.
+        ///
+        /// - Parameter score: the cosine of the hit.
+        public func write(score: Float, to json: inout JSONWriter) {
+            json.key("fused")
+            json.score(fused)
+            for (name, rank, score) in [("vector", vectorRank, score), ("words", wordRank, wordScore ?? 0)] {
+                json.key(name)
+                guard let rank else {
+                    json.null()
+                    continue
+                }
+                json.beginObject()
+                json.member("rank", rank)
+                json.key("score")
+                json.score(score)
+                json.endObject()
+            }
+        }
+    }
+
+    /// Writes the member `highlights`, pairs of first byte and end, where there are any.
+    public static func write(highlights: [Range<Int>], to json: inout JSONWriter) {
+        guard !highlights.isEmpty else { return }
+        json.key("highlights")
+        json.beginArray()
+        for range in highlights {
+            json.beginArray()
+            json.integer(range.lowerBound)
+            json.integer(range.upperBound)
+            json.endArray()
+        }
+        json.endArray()
+    }
 }
 
 extension Hit {
@@ -115,6 +210,8 @@ public struct SearchResponse: Sendable {
     public var isExact: Bool
     /// The recall that is known of searches like this one, for a request that asked for one; nil while too little is known.
     public var expectedRecall: Double?
+    /// Words of the question that no report contains and the lexicon does not know, as they were written.
+    public var unknown: [String] = []
     /// Fewer hits than asked for, because fewer cases match the filter.
     public var isShortOfFilter: Bool
 }

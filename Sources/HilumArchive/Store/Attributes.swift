@@ -74,10 +74,18 @@ struct Attributes: Sendable {
     }
 
     /// The cases that match; `ids` answers for the key `id`, which is not kept here. The keys of the filter must be loaded.
-    func evaluate(_ filter: Filter, ids: (Filter.Value) throws -> [UInt32]) rethrows -> ItemSet {
+    ///
+    /// - Parameter said: by condition, what reports say.
+    func evaluate(
+        _ filter: Filter, said: [SaidCases?] = [], ids: (Filter.Value) throws -> [UInt32]
+    ) rethrows -> ItemSet {
         var result = live
-        for condition in filter.conditions {
+        for (place, condition) in filter.conditions.enumerated() {
             var matching = ItemSet()
+            if place < said.count, let said = said[place] {
+                for number in said.numbers where live.contains(number) { matching.insert(number) }
+                if said.needsNoFindings { matching = matching.subtracting(withValue(of: "finding")) }
+            }
             for value in condition.values {
                 if condition.key == "id" {
                     for number in try ids(value) { matching.insert(number) }
@@ -95,6 +103,13 @@ struct Attributes: Sendable {
             result = condition.isNegated ? result.subtracting(matching) : result.intersection(matching)
         }
         return result
+    }
+
+    /// The cases that have any value of `key`. The key must be loaded.
+    private func withValue(of key: String) -> ItemSet {
+        var all = ItemSet()
+        keys[key]?.forEachValue { _, numbers in for number in numbers { all.insert(number) } }
+        return all
     }
 
     /// How many of `matching` have each value of `key`, the most frequent first. The key must be loaded.

@@ -14,7 +14,7 @@ import LMDB
 /// | `changes` | order (8) | `CaseChange` since the checkpoint |
 /// | `journal` | first 16 bytes of SHA-256 of the source's name | `JournalEntry` |
 /// | `images` | SHA-256 | how many cases use the kept image (4) |
-/// | `words` | | empty in this release; room for the words of reports |
+/// | `words` | key of a block | a block of the words of reports (`WordTable`) |
 ///
 /// Vectors are stored in parts of 512 bytes, of which seven fill a leaf page; a whole vector of 512 floats would leave half of an
 /// overflow page of 4 KiB empty. Numbers only grow and are never used again, so new entries are appended and pages are full. A case of
@@ -83,6 +83,16 @@ package final class Store: Sendable {
         _ body: (_ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer) throws -> Bool
     ) throws {
         try transaction.forEach(table(name), from: start) { key, value in try body(key, payload(name, key, value)) }
+    }
+
+    /// Calls `body` with keys and payloads in order, from the first at or after the bytes `start`, until it returns false. Where no key
+    /// is just that, the entries before and after are tested too, as in `get`.
+    func forEach(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ name: Name, fromKey start: UnsafeRawBufferPointer,
+        _ body: (_ key: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer) throws -> Bool
+    ) throws {
+        try transaction.withNeighbours(table(name), of: start) { _ = try payload(name, $0, $1) }
+        try transaction.forEach(table(name), fromKey: start) { key, value in try body(key, payload(name, key, value)) }
     }
 
     private func payload(

@@ -7,6 +7,8 @@ struct ReplyExtras: Sendable, Equatable {
         /// The fields; always there.
         case meta
         case report, path, vector
+        /// The bytes of a report that answer to the words of a question.
+        case highlights
     }
 
     private var extras: Set<Extra> = []

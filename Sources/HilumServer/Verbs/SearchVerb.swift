@@ -8,7 +8,7 @@ struct SearchVerb: ReadingVerb {
     /// Keys that are no filters.
     private static let keys = Set(
         questionKeys + questionKeys.map { "w.\($0)" }
-            + ["k", "ef", "recall", "exact", "target", "min_score", "self", "with"])
+            + ["k", "ef", "recall", "exact", "target", "min_score", "self", "with", "mode", "w.vector", "w.words"])
     /// Of the protocol, and not in this release: never to be taken for filters.
     private static let laterKeys: Set<String> = ["unlike", "group", "mmr", "dedup", "cursor"]
     private static let largestWeight: Float = 1000
@@ -35,8 +35,20 @@ struct SearchVerb: ReadingVerb {
             }
             search.target = target
         }
-        extras = try ReplyExtras(request.value("with"), allowed: [.report, .path, .vector])
+        if let text = request.value("mode") {
+            guard let mode = SearchMode(rawValue: text) else {
+                throw .refused(.badRequest, "mode= takes hybrid, vector or words")
+            }
+            if mode != .vector, request.value("text") == nil {
+                throw .refused(.badRequest, "mode=\(text) asks the words of reports, so it needs text=")
+            }
+            search.mode = mode
+        }
+        search.vectorWeight = try request.number("w.vector", in: 0...Self.largestWeight)
+        search.wordWeight = try request.number("w.words", in: 0...Self.largestWeight) ?? 1
+        extras = try ReplyExtras(request.value("with"), allowed: [.report, .path, .vector, .highlights])
         search.includesReports = extras.has(.report)
+        search.includesHighlights = extras.has(.highlights)
         self.search = search
     }
 
@@ -53,7 +65,9 @@ struct SearchVerb: ReadingVerb {
                 json.member("via", hit.via.rawValue)
                 hit.writeImage(to: &json)
                 hit.record.fields.write(to: &json)
+                hit.legs?.write(score: hit.score, to: &json)
                 extras.write(hit.record, image: hit.image ?? 0, vectors, to: &json)
+                Hit.write(highlights: hit.highlights, to: &json)
             }
             // No need to build a reply that will be refused.
             if builder.bytes.count > handler.configuration.replyByteCount { break }
@@ -71,6 +85,9 @@ struct SearchVerb: ReadingVerb {
         }
         if search.recall != nil, response.isExact { status += " exact=1" }
         if response.isShortOfFilter { status += " short=filter" }
+        if !response.unknown.isEmpty {
+            status += " unknown=\(Argument.quoted(response.unknown.joined(separator: " ")))"
+        }
         return status
     }
 

@@ -14,7 +14,7 @@ struct ClauseMatcher {
         self.scratch = scratch
     }
 
-    /// Leaves the matches of `clause` in the scratch, and adds to `unknown` what no segment holds.
+    /// Leaves the matches of `clause` in the scratch, and adds to `unknown` what no live document holds.
     ///
     /// - Parameter text: the question, in which the clause has its range.
     func match(
@@ -39,21 +39,19 @@ struct ClauseMatcher {
         if !spelling.isEmpty && !unknown.contains(spelling) { unknown.append(spelling) }
     }
 
+    /// - Returns: whether a live document holds the term, whatever is said of it.
     private func matchTerm(
         _ term: [UInt8], _ assertions: AssertionWeights, from first: Int,
         _ store: borrowing some WordStore & ~Copyable
     ) throws -> Bool {
-        var isKnown = false
         for segment in head.segments {
-            let isHere = try term.withUnsafeBytes { term in
+            _ = try term.withUnsafeBytes { term in
                 try TermReader(segment).forEachList(term, from: first, store) { assertion, list in
                     try add(list, assertions[assertion])
                 }
             }
-            isKnown = isKnown || isHere
         }
-        // The lists of earlier assertions were not looked for.
-        return try isKnown || (first > 0 && self.isKnown(term, store))
+        return try scratch.matchedCount > 0 || isKnown(term, store)
     }
 
     private func matchPrefix(
@@ -62,22 +60,33 @@ struct ClauseMatcher {
         guard !prefix.isEmpty else { return false }
         var isKnown = false
         for segment in head.segments {
-            let isHere = try prefix.withUnsafeBytes { prefix in
+            _ = try prefix.withUnsafeBytes { prefix in
                 try TermReader(segment).forEachList(prefix: prefix, store) { assertion, list in
                     try add(list, assertions[assertion])
+                    if scratch.matchedCount == 0, !isKnown { isKnown = try hasLive(list) }
                 }
             }
-            isKnown = isKnown || isHere
+        }
+        return isKnown || scratch.matchedCount > 0
+    }
+
+    /// Whether a live document holds the term.
+    func isKnown(_ term: [UInt8], _ store: borrowing some WordStore & ~Copyable) throws -> Bool {
+        var isKnown = false
+        for segment in head.segments where !isKnown {
+            _ = try term.withUnsafeBytes { term in
+                try TermReader(segment).forEachList(term, from: 0, store) { _, list in
+                    if !isKnown { isKnown = try hasLive(list) }
+                }
+            }
         }
         return isKnown
     }
 
-    func isKnown(_ term: [UInt8], _ store: borrowing some WordStore & ~Copyable) throws -> Bool {
-        try term.withUnsafeBytes { term in
-            for segment in head.segments
-            where try TermReader(segment).forEachList(term, from: 0, store, { _, _ in }) { return true }
-            return false
-        }
+    private func hasLive(_ list: PostingList) throws(WordsError) -> Bool {
+        var postings = PostingReader(list)
+        while let posting = try postings.next() { if lengths[posting.document] != nil { return true } }
+        return false
     }
 
     /// Adds the live documents of a list.

@@ -37,6 +37,8 @@ public struct WordQuery: Sendable, Equatable {
         public var isExcluded: Bool
         /// A factor on its score; at least 0.
         public var weight: Float
+        /// Whether it counts less in a longer document; false for what a document says or does not say, whatever its length.
+        public var dependsOnLength = true
         /// Where it stands in the question, in bytes.
         public var range: Range<Int>
 

@@ -91,11 +91,12 @@ public final class WordSearcher: Sendable {
     ) {
         let idf = scoring.idf(count: scratch.matchedCount, total: lengths.documentCount)
         let factor = clause.weight * idf * (scoring.k1 + 1)
+        let fixedNorm = clause.dependsOnLength ? nil : scoring.k1
         lengths.entries.withUnsafeBufferPointer { entries in
             norms.withUnsafeBufferPointer { norms in
                 scratch.addScores { document, frequency in
                     // Safety: only documents of the table match, and no entry is above the largest.
-                    let norm = norms[Int(entries[Int(document)])]
+                    let norm = fixedNorm ?? norms[Int(entries[Int(document)])]
                     // A score of 0 would stand for none.
                     return max(factor * frequency / (frequency + norm), .leastNormalMagnitude)
                 }

@@ -9,6 +9,12 @@ public struct MergePolicy: Sendable, Equatable {
         public let segments: [WordSegment]
         /// The level of the segment that comes of it.
         public let level: UInt8
+
+        /// A merge that nobody chose, such as one that only reads.
+        public init(segments: [WordSegment], level: UInt8) {
+            self.segments = segments
+            self.level = level
+        }
     }
 
     /// Segments of one level that are merged.

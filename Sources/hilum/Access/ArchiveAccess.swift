@@ -28,6 +28,9 @@ struct FoundCase {
     /// The image that was near, from 0, and its view; nil where the case has one image.
     let image: Int?
     let imageView: String?
+    /// What vectors and words made of it, where both were asked.
+    let legs: Hit.Legs?
+    let highlights: [Range<Int>]
 
     init(_ hit: Hit) {
         rank = hit.rank
@@ -40,6 +43,8 @@ struct FoundCase {
         imagePath = hit.record.images.indices.contains(place) ? hit.record.images[place].path : nil
         image = hit.record.images.count > 1 ? hit.image : nil
         imageView = image == nil ? nil : hit.record.images[place].view
+        legs = hit.legs
+        highlights = hit.highlights
     }
 
     /// Reads one line of a daemon's reply.
@@ -56,6 +61,18 @@ struct FoundCase {
         imagePath = object["path"]?.string
         image = object["image"]?.integer.map { $0 - 1 }
         imageView = object["image_view"]?.string
+        legs = object["fused"]?.double.map { fused in
+            Hit.Legs(
+                fused: Float(fused), vectorRank: object["vector"]?["rank"]?.integer,
+                wordRank: object["words"]?["rank"]?.integer,
+                wordScore: object["words"]?["score"]?.double.map { Float($0) })
+        }
+        highlights = (object["highlights"]?.array ?? []).compactMap { pair in
+            guard let first = pair.array?.first?.integer, let end = pair.array?.last?.integer, first <= end else {
+                return nil
+            }
+            return first..<end
+        }
     }
 
     /// The hit as one line of JSON with the keys of the protocol; what a case does not have is left out.
@@ -70,7 +87,9 @@ struct FoundCase {
         if let image { json.member("image", image + 1) }
         if let imageView { json.member("image_view", imageView) }
         fields.write(to: &json)
+        legs?.write(score: Float(score), to: &json)
         if withReport, let report { json.member("report", report) }
+        Hit.write(highlights: highlights, to: &json)
         json.endObject()
         return String(decoding: json.bytes, as: UTF8.self)
     }

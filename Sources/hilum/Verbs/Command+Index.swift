@@ -36,6 +36,7 @@ private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
     let archive = try openArchive(path, .readWrite, withModel: true)
     defer { archive.close() }
     Interruption.watch("stopping after the batch at hand; the same call goes on from there")
+    try readOldReports(archive, isQuiet: arguments.has("quiet"))
     let summary = try BulkIndexer(archive: archive).run(
         sources: sources, manifest: manifest, jobs: jobs, isQuiet: arguments.has("quiet"), interrupt: Interruption.flag)
     if arguments.has("json") {
@@ -45,6 +46,20 @@ private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
     }
     if summary.isInterrupted { return .interrupted }
     return summary.refused.isEmpty ? .done : .partlyDone
+}
+
+/// Reads the reports of a release that kept no words of them; an interrupted run goes on there.
+private func readOldReports(_ archive: Archive, isQuiet: Bool) throws {
+    let count = try archive.unreadReportCount()
+    guard count > 0 else { return }
+    let progress = HilumCore.Progress("older reports", total: count, unit: "reports", quiet: isQuiet)
+    var left = count
+    while !Interruption.flag.isRaised, try archive.readOldReports() > 0 {
+        let now = try archive.unreadReportCount()
+        progress.advance(by: left - now)
+        left = now
+    }
+    progress.finish()
 }
 
 private func json(of summary: IndexSummary) -> JSON {

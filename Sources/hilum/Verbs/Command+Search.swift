@@ -23,6 +23,10 @@ extension Command {
                 "target", "WHAT",
                 "case, image or report: what is compared (default case, the best of its images and report)"),
             .value(
+                "mode", "MODE",
+                "hybrid, vector or words: what answers a text, vectors and the words of reports together, or one of them"
+                    + " (default hybrid)"),
+            .value(
                 "where", "FILTERS",
                 "only cases that match all of these: view=PA finding=effusion,normal date=2019-01..2019-06 site!=B"),
             .value("min-score", "S", "only hits with at least this cosine, from -1 to 1"),
@@ -35,15 +39,18 @@ extension Command {
             .value("socket", "PATH", "ask the daemon at this socket instead of opening ARCHIVE"),
             .value("sheet", "OUT.png", "draw query and hits on a contact sheet"),
             .flag("report", "print the hits' reports too"),
+            .flag("highlights", "with --json: the bytes of each report that answer to the text"),
             .json,
         ],
         details: """
             Several of --text, --image and --id are one query together. Without --json a table is printed; with it one object a hit,
             best first: {"rank":1,"id":…,"score":…,"via":"image","patient":…,"view":…,"date":…,"findings":[…]}.
-            The score is the cosine; 'via' says whether the case's image or its report was nearest.
+            The score is the cosine; 'via' says whether the case's image or its report was nearest. A text asks vectors and the words
+            of reports: a finding means that the report affirms it ('effusion'), 'no effusion' that it denies it, 'any:effusion'
+            both; '"a phrase"', 'word*' and '-word' work too. A hit then has "fused", which orders the hits, "vector" and "words".
             With --recall, a daemon answers with the smallest ef that has reached R for the queries it measured; it measures some
             of its queries again in idle time, and until there are enough of them it takes an ef of 64 (above 0.95: 256).
-            Exits 4 when the case given with --id is not there, 5 when no daemon answers.
+            Exits 4 when the case given with --id is not there or no word of the text is known, 5 when no daemon answers.
             """,
         examples: [
             ("hilum search archive --text 'left pleural effusion' -k 5", "the five cases nearest to a phrase"),
@@ -70,6 +77,8 @@ private struct SearchCall {
     let minScore: Double?
     let isExact: Bool
     let wantsReports: Bool
+    let mode: SearchMode?
+    let wantsHighlights: Bool
 
     init(_ arguments: Arguments) throws {
         for (name, value) in arguments.given {
@@ -102,6 +111,13 @@ private struct SearchCall {
         minScore = try arguments.number("min-score", in: -1...1)
         isExact = arguments.has("exact")
         wantsReports = arguments.has("report") || arguments.text("sheet") != nil
+        wantsHighlights = arguments.has("highlights")
+        let modes = SearchMode.allCases.map(\.rawValue)
+        mode = try arguments.choice("mode", among: modes).flatMap(SearchMode.init)
+        let hasText = parts.contains { if case .text = $0 { true } else { false } }
+        if let mode, mode != .vector, !hasText {
+            throw CommandError.usage("--mode \(mode.rawValue) asks the words of reports, so it needs --text")
+        }
     }
 
     /// Asks the archive at `path`.
@@ -123,6 +139,8 @@ private struct SearchCall {
         // One exact scan costs less than the dozens that finding the right ef would take.
         request.isExact = isExact || recall != nil
         request.includesReports = wantsReports
+        request.mode = mode
+        request.includesHighlights = wantsHighlights
         let response: SearchResponse
         do { response = try archive.search(request) } catch let error as ArchiveError where error.code == .notFound {
             throw CommandError(.notFound, error.description)
@@ -130,7 +148,25 @@ private struct SearchCall {
         let milliseconds = String(format: "%.1f ms", Double(response.microseconds) / 1000)
         let short = response.isShortOfFilter ? ", as no more cases match the filter" : ""
         standardError("\(response.hits.count) hits in \(milliseconds)\(short)\n")
+        try Self.tell(unknown: response.unknown, hitCount: response.hits.count)
+        let unread = try archive.unreadReportCount()
+        if unread > 0, mode != .vector {
+            standardError(
+                "\(unread) older reports are not found by their words yet; 'hilum index' and 'hilum serve' read them\n")
+        }
         return response.hits.map { FoundCase($0) }
+    }
+
+    /// Names the words that nobody knows.
+    ///
+    /// - Throws: `.notFound` when nothing was found because of them.
+    private static func tell(unknown: [String], hitCount: Int) throws {
+        guard !unknown.isEmpty else { return }
+        let words = unknown.map { "'\(shown($0))'" }.joined(separator: ", ")
+        if hitCount == 0 {
+            throw CommandError(.notFound, "no report contains \(words), and the lexicon does not know it")
+        }
+        standardError("no report contains \(words)\n")
     }
 
     /// Asks the daemon at `path`; images are sent as bytes.
@@ -159,7 +195,9 @@ private struct SearchCall {
         if let recall { line += " recall=\(recall)" }
         if isExact { line += " exact=1" }
         if let minScore { line += " min_score=\(minScore)" }
-        if wantsReports { line += " with=report,path" }
+        let extras = (wantsReports ? ["report", "path"] : []) + (wantsHighlights ? ["highlights"] : [])
+        if !extras.isEmpty { line += " with=\(extras.joined(separator: ","))" }
+        if let mode { line += " mode=\(mode.rawValue)" }
         if !filterText.isEmpty { line += " \(filterText)" }
         let reply = try Client(socketPath: path).request(line, literal: literal)
         if let code = reply.status.code {
@@ -173,6 +211,8 @@ private struct SearchCall {
             width = comparedAll ? " (all compared)" : " (ef \(reply.status.fields["ef"] ?? "unknown"), recall \(known))"
         }
         standardError("\(reply.objects.count) hits\(time)\(width)\n")
+        let unknown = reply.status.fields["unknown"].map { $0.split(separator: " ").map(String.init) } ?? []
+        try Self.tell(unknown: unknown, hitCount: reply.objects.count)
         return reply.objects.compactMap { FoundCase(line: $0) }
     }
 

@@ -35,8 +35,26 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     let server = Server(
         archive: archive, socketPath: arguments.text("socket") ?? path + "/hilum.sock", inbox: arguments.text("inbox"),
         configuration: configuration)
+    let isEnding = AtomicFlag()
+    let old = Thread { readOldReports(archive, isEnding) }
+    old.qualityOfService = .background
+    old.start()
+    defer { isEnding.raise() }
     try server.run()
     return .done
+}
+
+/// Reads the reports of an older release into the table of words, while the daemon serves.
+private func readOldReports(_ archive: Archive, _ isEnding: AtomicFlag) {
+    do {
+        let count = try archive.unreadReportCount()
+        guard count > 0 else { return }
+        Log.info("\(count) older reports are not found by their words yet; they are read now")
+        let started = monotonicSeconds()
+        while !isEnding.isRaised, try archive.readOldReports() > 0 {}
+        guard !isEnding.isRaised else { return }
+        Log.info("read \(count) older reports in \(Int(monotonicSeconds() - started)) s")
+    } catch { if !isEnding.isRaised { Log.warning("older reports are not found by their words: \(error)") } }
 }
 
 private func identifiers(_ arguments: Arguments, _ name: String) throws -> Set<UInt32> {

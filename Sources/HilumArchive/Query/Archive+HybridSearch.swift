@@ -1,0 +1,157 @@
+import HilumCore
+import HilumIndex
+import HilumReports
+import HilumWords
+import LMDB
+
+/// Vectors and words together.
+///
+/// ```
+/// question ─┬─ vectors: the nearest cases ───┐
+///           └─ words: BM25 over reports ─────┼─→ what it demands of findings, then 1 / (60 + rank) of each leg ─→ hits
+///                     which reports affirm, doubt, deny ─┘
+/// ```
+///
+/// Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009, section 2, with its k = 60) needs no scale that both legs share. What the
+/// question demands of findings comes first: no sum of ranks tells a report that affirms from one that denies.
+extension Archive {
+    private static let fusionConstant: Float = 60
+
+    /// How many candidates each leg brings.
+    private static func depth(_ k: Int) -> Int { max(200, 4 * k) }
+
+    /// A case that a leg brought.
+    private struct Fused {
+        let number: UInt32
+        var vectorRank: Int?
+        var wordRank: Int?
+        var wordScore: Float?
+        var fused: Float = 0
+        var degree = 0
+    }
+
+    /// Fills in the hits of a question with words.
+    func searchWithWords(
+        _ text: String, _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, ef: Int,
+        _ response: inout SearchResponse
+    ) throws {
+        let depth = Self.depth(request.k)
+        var allowed = matching
+        if request.target != .case {
+            let kind: VectorKind = request.target == .image ? .image : .report
+            let those = attributes.read { $0.with(kind) }
+            allowed = allowed?.intersection(those) ?? those
+        }
+        let answer = try answer(text, limit: depth, matching: allowed)
+        response.unknown = answer.unknown
+        guard answer.isKnown else { return }
+        if !answer.excluded.isEmpty {
+            allowed = (allowed ?? attributes.read { $0.live }).subtracting(ItemSet(answer.excluded))
+        }
+        var fused: [UInt32: Fused] = [:]
+        if request.mode != .words {
+            let found = try nearest(question, request, allowed, k: depth, ef: max(ef, depth), &response.visited)
+            for (place, candidate) in found.enumerated() {
+                fused[candidate.number, default: Fused(number: candidate.number)].vectorRank = place + 1
+            }
+        }
+        for (place, hit) in answer.hits.enumerated() {
+            fused[hit.document, default: Fused(number: hit.document)].wordRank = place + 1
+            fused[hit.document]?.wordScore = hit.score
+        }
+        let vectorWeight = request.vectorWeight ?? (answer.demands.isEmpty ? 1 : 0.25)
+        let ordered = fused.values.map { candidate in
+            var candidate = candidate
+            if let rank = candidate.vectorRank {
+                candidate.fused += vectorWeight / (Self.fusionConstant + Float(rank))
+            }
+            if let rank = candidate.wordRank {
+                candidate.fused += request.wordWeight / (Self.fusionConstant + Float(rank))
+            }
+            candidate.degree = answer.demands.degree(of: candidate.number)
+            return candidate
+        }.sorted { ($1.degree, $1.fused, $0.number) < ($0.degree, $0.fused, $1.number) }
+        response.hits = try store.environment.read { try hits(ordered, question, request, text, $0) }
+    }
+
+    private func hits(
+        _ ordered: [Fused], _ question: Question, _ request: SearchRequest, _ text: String,
+        _ transaction: borrowing ReadTransaction
+    ) throws -> [Hit] {
+        var hits: [Hit] = []
+        let highlighter = request.includesHighlights ? try QuestionHighlighter(text) : nil
+        for candidate in ordered {
+            if hits.count == request.k { break }
+            // A case that was just deleted has no record.
+            guard let entry = try store.entry(transaction, candidate.number) else { continue }
+            let best = try bestVector(of: candidate.number, entry, question, request.target, transaction)
+            guard let best else { continue }
+            if let least = request.minScore, best.score < least { continue }
+            let needsReport = request.includesReports || request.includesHighlights
+            guard let record = try record(transaction, candidate.number, withReport: needsReport) else { continue }
+            var hit = Hit(
+                rank: hits.count + 1, id: record.id, score: best.score, via: best.via,
+                image: best.via == .image ? Int(best.item - candidate.number) : nil, record: record)
+            hit.legs = Hit.Legs(
+                fused: candidate.fused, vectorRank: candidate.vectorRank, wordRank: candidate.wordRank,
+                wordScore: candidate.wordScore)
+            if let highlighter { hit.highlights = record.report.map(highlighter.ranges) ?? [] }
+            if !request.includesReports { hit.record.report = nil }
+            hits.append(hit)
+        }
+        return hits
+    }
+
+    /// The vector of a case that is nearest to the question.
+    private func bestVector(
+        of number: UInt32, _ entry: CaseEntry, _ question: Question, _ target: SearchTarget,
+        _ transaction: borrowing ReadTransaction
+    ) throws -> (score: Float, item: UInt32, via: VectorKind)? {
+        guard let dimension else { return nil }
+        var best: (score: Float, item: UInt32, via: VectorKind)?
+        for kind in target.kinds {
+            for item in entry.items(kind, of: number) {
+                let key = VectorKey(generation: Opening.generation, item: item)
+                guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
+                let score = Self.cosine(question[kind], vector)
+                if best.map({ score > $0.score }) ?? true { best = (score, item, kind) }
+            }
+        }
+        return best
+    }
+}
+
+/// Finds what of a report answers to a question: its words, and the findings it names in any wording.
+struct QuestionHighlighter {
+    private let highlighter: WordHighlighter
+    private let names: Set<String>
+    private let reader: ReportReader
+
+    /// - Throws: `.badRequest` for a phrase without an end.
+    init(_ text: String) throws {
+        reader = try ReportWords.sharedReader()
+        highlighter = WordHighlighter(try WordQuestion(text, reader).query)
+        names = Set(reader.read(text).findings.map(\.name))
+    }
+
+    /// Ranges of UTF-8 bytes, ascending, without overlap.
+    func ranges(in report: String) -> [Range<Int>] {
+        var words = highlighter
+        var ranges = words.ranges(in: report)
+        if !names.isEmpty {
+            for finding in reader.read(report).findings
+            where !names.isDisjoint(with: reader.lexicon.lineage(of: finding.name)) {
+                ranges.append(finding.range)
+            }
+        }
+        var merged: [Range<Int>] = []
+        for range in ranges.sorted(by: { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }) {
+            if let last = merged.last, range.lowerBound <= last.upperBound {
+                merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
+            } else {
+                merged.append(range)
+            }
+        }
+        return merged
+    }
+}

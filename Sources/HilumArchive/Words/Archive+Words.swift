@@ -1,0 +1,279 @@
+import HilumCore
+import HilumIndex
+import HilumReports
+import HilumWords
+import LMDB
+
+/// What the words of reports say to a question.
+struct WordAnswer {
+    /// The best first.
+    var hits: [WordHit] = []
+    /// What of the question nobody knows.
+    var unknown: [String] = []
+    /// Whether a part of the question is known; also when there are no reports at all.
+    var isKnown = true
+    /// Reports that the question excludes.
+    var excluded: [UInt32] = []
+    /// How well a case meets what the question demands of findings.
+    var demands = DemandedFindings()
+}
+
+/// The cases that a condition of a filter finds by what their reports say.
+struct SaidCases {
+    var numbers: [UInt32] = []
+    /// Whether only those count that were given no findings.
+    var needsNoFindings = false
+}
+
+/// Which reports meet the demands of a question.
+///
+/// A report that affirms what is asked for comes before one that merely doubts it, and that before one that does not speak of it; one that
+/// denies it comes last. Side and place count among those that affirm it.
+struct DemandedFindings {
+    private struct Lists {
+        var isDenied: Bool
+        var affirmed: [UInt32]
+        var uncertain: [UInt32]
+        var denied: [UInt32]
+        var atSide: [UInt32]
+        var atPlace: [UInt32]
+    }
+
+    private var lists: [Lists] = []
+
+    /// Whether the question demands nothing.
+    var isEmpty: Bool { lists.isEmpty }
+
+    mutating func add(
+        isDenied: Bool, affirmed: [UInt32], uncertain: [UInt32], denied: [UInt32], atSide: [UInt32], atPlace: [UInt32]
+    ) {
+        lists.append(
+            Lists(
+                isDenied: isDenied, affirmed: affirmed, uncertain: uncertain, denied: denied, atSide: atSide,
+                atPlace: atPlace))
+    }
+
+    /// The more the better; 0 for a case that does not speak of it.
+    func degree(of number: UInt32) -> Int {
+        lists.reduce(0) { sum, lists in
+            if lists.affirmed.holds(number) {
+                if lists.isDenied { return sum - 4 }
+                return sum + 4 + (lists.atSide.holds(number) ? 1 : 0) + (lists.atPlace.holds(number) ? 1 : 0)
+            }
+            if lists.isDenied { return sum + (lists.denied.holds(number) ? 4 : lists.uncertain.holds(number) ? -2 : 0) }
+            return sum + (lists.uncertain.holds(number) ? 2 : lists.denied.holds(number) ? -4 : 0)
+        }
+    }
+}
+
+extension [UInt32] {
+    /// Whether an ascending list holds a number.
+    fileprivate func holds(_ number: UInt32) -> Bool {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle] < number { low = middle + 1 } else { high = middle }
+        }
+        return low < count && self[low] == number
+    }
+}
+
+extension Archive {
+    /// Asks the words of reports.
+    ///
+    /// - Parameters:
+    ///   - limit: how many hits at most.
+    ///   - matching: which cases may be hits; nil for all.
+    /// - Throws: `.badRequest` for a phrase without an end; `.damaged`.
+    func answer(_ text: String, limit: Int, matching: ItemSet?) throws -> WordAnswer {
+        let question = try WordQuestion(text, ReportWords.sharedReader())
+        let lengths = try wordLengths()
+        var answer = WordAnswer()
+        guard lengths.documentCount > 0 else { return answer }
+        try store.environment.read { transaction in
+            let table = WordTable(store: store)
+            let head = try table.head(transaction, nextNumber: 0).words
+            try table.withBlocks(transaction) { blocks in
+                let result = try words.search(
+                    question.query, head, store: blocks, lengths: lengths, limit: limit,
+                    isAllowed: matching.map { set in { set.contains($0) } })
+                answer.hits = result.hits
+                answer.unknown = question.unknown(result.unknown)
+                answer.isKnown = question.isKnown(unknown: answer.unknown)
+                for clause in question.query.clauses where clause.isExcluded {
+                    answer.excluded += try words.documents(matching: clause, head, store: blocks, lengths: lengths)
+                }
+                func documents(_ term: [UInt8]?, _ assertions: AssertionWeights) throws -> [UInt32] {
+                    guard let term else { return [] }
+                    return try words.documents(
+                        matching: .init(.term(term), assertions: assertions), head, store: blocks, lengths: lengths)
+                }
+                let present = AssertionWeights(present: 1)
+                for demand in question.demands {
+                    try answer.demands.add(
+                        isDenied: demand.isDenied, affirmed: documents(demand.name, present),
+                        uncertain: documents(demand.name, .suspected), denied: documents(demand.name, .denied),
+                        atSide: documents(demand.side, present), atPlace: documents(demand.place, present))
+                }
+            }
+        }
+        return answer
+    }
+
+    /// The cases that a condition of a filter finds by what reports say; nil for a condition that asks for something else.
+    ///
+    /// `affirmed`, `denied` and `uncertain` ask the reports alone; `finding` asks them about cases that were given no findings.
+    func saidCases(_ condition: Filter.Condition) throws -> SaidCases? {
+        let assertions: AssertionWeights
+        switch condition.key {
+        case "affirmed", "finding", "findings": assertions = AssertionWeights(present: 1)
+        case "denied": assertions = .denied
+        case "uncertain": assertions = .suspected
+        default: return nil
+        }
+        let reader = try ReportWords.sharedReader()
+        var numbers: [UInt32] = []
+        for value in condition.values {
+            guard case .equal(let text) = value, let term = Self.findingTerm(text, reader) else { continue }
+            numbers += try cases(term, assertions)
+        }
+        return SaidCases(numbers: numbers, needsNoFindings: condition.key.hasPrefix("finding"))
+    }
+
+    /// The term of what a person wrote: a stable name, or any wording of the lexicon, with or without a side.
+    private static func findingTerm(_ text: String, _ reader: ReportReader) -> [UInt8]? {
+        if reader.lexicon.names.contains(where: { $0.name == text }) { return FindingTerm.term(text) }
+        let findings = reader.read(text).findings
+        guard let finding = findings.first, findings.count == 1 else { return nil }
+        // Other words than those of the finding and its side would be passed over.
+        var rest = Array(text.utf8)
+        for range in [finding.range, finding.side?.range].compactMap(\.self) {
+            for place in range where place < rest.count { rest[place] = UInt8(ascii: " ") }
+        }
+        guard rest.allSatisfy({ $0 == UInt8(ascii: " ") }) else { return nil }
+        return FindingTerm.term(finding.name, side: finding.side?.value)
+    }
+
+    /// The cases whose reports say `assertions` about a finding.
+    private func cases(_ finding: [UInt8], _ assertions: AssertionWeights) throws -> [UInt32] {
+        let lengths = try wordLengths()
+        guard lengths.documentCount > 0 else { return [] }
+        return try store.environment.read { transaction in
+            let table = WordTable(store: store)
+            let head = try table.head(transaction, nextNumber: 0).words
+            return try table.withBlocks(transaction) {
+                try words.documents(
+                    matching: .init(.term(finding), assertions: assertions), head, store: $0, lengths: lengths)
+            }
+        }
+    }
+
+    /// The lengths of reports, read when they are first wanted. Opening does not read them.
+    private func wordLengths() throws -> LengthTable {
+        try lengthsOfReports.withLock { lengths in
+            if let lengths { return lengths }
+            let live = attributes.read { $0.live }
+            let read = try store.environment.read { transaction in
+                let table = WordTable(store: store)
+                let head = try table.head(transaction, nextNumber: 0).words
+                return try table.withBlocks(transaction) { try LengthTable(head, store: $0) { live.contains($0) } }
+            }
+            lengths = read
+            return read
+        }
+    }
+
+    /// Checks that the table of words has every report that was read, and, if `deep`, that every list can be read.
+    func checkWords(
+        _ transaction: borrowing ReadTransaction, _ withReport: ItemSet, deep: Bool, _ report: inout CheckReport
+    ) throws {
+        let table = WordTable(store: store)
+        let next = UInt32(clamping: try store.integer(transaction, .next) ?? 0)
+        let head = try table.head(transaction, nextNumber: next)
+        do {
+            try table.withBlocks(transaction) { blocks in
+                let lengths = try LengthTable(head.words, store: blocks)
+                let missing = withReport.items.count { lengths[$0] == nil && !head.unread.contains($0) }
+                if missing > 0 { report.find("the words of \(missing) reports are missing") }
+                guard deep else { return }
+                for segment in head.words.segments {
+                    let merge = MergePolicy.Merge(segments: [segment], level: segment.level)
+                    _ = try SegmentMerger().merge(merge, number: segment.number, store: blocks) { _ in }
+                }
+            }
+        } catch let error as WordsError { report.find("the table of words: \(error)") }
+        let unread = withReport.items.count { head.unread.contains($0) }
+        if unread > 0 { report.notes.append("\(unread) older reports are not found by their words yet") }
+    }
+
+    // MARK: Reports of older releases
+
+    /// Reports that were stored by a release without words, and are not found by their words yet.
+    public func unreadReportCount() throws -> Int {
+        try withArchiveErrors {
+            try store.environment.read { transaction in
+                let next = progress.withLock { $0.nextNumber }
+                let unread = try WordTable(store: store).head(transaction, nextNumber: next).unread
+                return attributes.read { $0.withReport.items.count { unread.contains($0) } }
+            }
+        }
+    }
+
+    /// Reads the next reports of an older release into the table of words.
+    ///
+    /// Call it again and again while it returns a number above 0; each call is a short transaction, and what it wrote stays.
+    /// - Returns: how many case numbers it went through; 0 when nothing is left.
+    /// - Throws: `.readOnly`, `.damaged`, `.io`.
+    public func readOldReports() throws -> Int {
+        guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
+        return try withArchiveErrors {
+            let reader = try ReportWords.sharedReader()
+            let table = WordTable(store: store)
+            writing.lock()
+            defer { writing.unlock() }
+            let next = progress.withLock { $0.nextNumber }
+            let texts = try store.environment.read { transaction -> [(UInt32, String)] in
+                let unread = try table.head(transaction, nextNumber: next).unread
+                var texts: [(UInt32, String)] = []
+                guard !unread.isEmpty else { return [] }
+                try store.forEach(transaction, .reports, from: UInt64(unread.lowerBound)) { key, payload in
+                    let number = UInt32(truncatingIfNeeded: UInt64(keyBytes: key) ?? 0)
+                    guard unread.contains(number), texts.count < Self.oldReportCount else { return false }
+                    texts.append((number, String(decoding: payload, as: UTF8.self)))
+                    return true
+                }
+                return texts
+            }
+            let read = parallelMap(texts, threads: defaultThreadCount) { ($0.0, ReportWords($0.1, reader)) }
+            let live = attributes.read { $0.live }
+            let count = try store.environment.write { transaction -> Int in
+                var head = try table.head(transaction, nextNumber: next)
+                let end =
+                    texts.count < Self.oldReportCount
+                    ? head.unread.upperBound : (texts.last.map { $0.0 + 1 } ?? head.unread.upperBound)
+                let count = Int(end) - Int(head.unread.lowerBound)
+                guard count > 0 else { return 0 }
+                head.unread = end..<head.unread.upperBound
+                try table.add(transaction, read, to: &head) { live.contains($0) }
+                return count
+            }
+            noteWords(read)
+            return count
+        }
+    }
+
+    private static let oldReportCount = 512
+
+    /// Takes reports out of the answers whose cases are gone.
+    func forgetWords(_ numbers: [UInt32]) {
+        lengthsOfReports.withLock { lengths in for number in numbers { lengths?.remove(number) } }
+    }
+
+    /// Makes reports known that a transaction wrote.
+    func noteWords(_ reports: [(number: UInt32, words: ReportWords)]) {
+        lengthsOfReports.withLock { lengths in
+            for report in reports { lengths?.insert(report.number, length: report.words.length) }
+        }
+    }
+}
