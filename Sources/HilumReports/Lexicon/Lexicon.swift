@@ -45,7 +45,10 @@ public struct Lexicon: Sendable {
     let titles: Set<Int32>
     /// By language, whether a predicate at the end of a clause speaks of all that is listed before it.
     let isVerbLast: [Bool]
-    private let spoken: [String: [[String]]]
+    /// How many bytes of patterns, and how many words of phrases, were gone through to make it.
+    let work: (byteCount: Int, stepCount: Int)
+    /// By language, its file, for `synonyms`.
+    let texts: [LexiconText]
 
     private static let read = Result { () throws(ReportsError) -> Lexicon in try Lexicon(folder: findFolder()) }
 
@@ -84,18 +87,17 @@ public struct Lexicon: Sendable {
         do { bytes = try FileIO.read(path, limitInBytes: 4 << 20) } catch {
             throw ReportsError(.file("\(error)"), path: path)
         }
-        return try LexiconText(String(decoding: bytes, as: UTF8.self), path: path)
+        return try LexiconText(bytes, path: path)
     }
 
     init(names: LexiconText, texts: [(language: ReportLanguage, text: LexiconText)]) throws(ReportsError) {
         let table = try NameTable(names)
-        var builder = LexiconBuilder(names: table)
+        var builder = LexiconBuilder(names: table, sizeHint: texts.reduce(0) { $0 + $1.text.bytes.count })
         languages = texts.map(\.language)
         for index in texts.indices { try builder.add(texts[index].text, language: index) }
         for index in texts.indices {
-            guard let entry = texts[index].text.entries.first(where: { $0.block == "language" && $0.head == "borrows" })
-            else { continue }
-            for code in entry.phrases {
+            guard let entry = Self.setting("borrows", texts[index].text) else { continue }
+            for code in texts[index].text.patterns(of: entry).map(texts[index].text.string) {
                 guard let from = texts.firstIndex(where: { $0.language.rawValue == code }) else {
                     throw texts[index].text.error(entry.line, "there is no lexicon of '\(code)'")
                 }
@@ -104,30 +106,56 @@ public struct Lexicon: Sendable {
         }
         self.table = table
         isVerbLast = texts.map { text in
-            text.text.entries.contains { $0.block == "language" && $0.head == "order" && $0.phrases == ["verb-last"] }
+            let patterns = Self.setting("order", text.text).map { text.text.patterns(of: $0).map(text.text.string) }
+            return patterns == ["verb-last"]
         }
         words = builder.words.table
         spelling = SpellingTable(words)
-        trie = builder.trie.finish(wordCount: words.count)
+        work = (builder.readByteCount, builder.trie.stepCount)
+        trie = builder.trie.finish()
         sizes = builder.sizes
         severities = builder.severities
         units = builder.units
         rules = builder.rules
         abbreviations = builder.abbreviations
         titles = builder.titles
-        spoken = builder.spoken
+        self.texts = texts.map(\.text)
         self.names = table.names.map { name in
             Name(name: name.name, kind: name.kind, parent: name.parent.map { table.names[$0].name })
         }
     }
 
+    private static func setting(_ name: String, _ text: LexiconText) -> LexiconText.Entry? {
+        text.entries.first { $0.block == "language" && text.string($0.head) == name }
+    }
+
     /// What a language calls a name, in the order of its file; empty for an unknown name. `A ~ B` stands for the two parts in
     /// one clause, in either order.
+    ///
+    /// - Complexity: O(number of names). Phrases are written out at each call: reports are read without them.
     public func synonyms(of name: String, in language: ReportLanguage) -> [String] {
-        guard let index = languages.firstIndex(of: language), let all = spoken[name], index < all.count else {
-            return []
+        guard let index = languages.firstIndex(of: language), let number = table.index(of: name) else { return [] }
+        let text = texts[index]
+        let block = table.names[number].kind == .place ? "places" : "findings"
+        var synonyms: [String] = []
+        var reader = PhrasePattern()
+        for entry in text.entries where entry.block == block && text.string(entry.head) == name {
+            for pattern in text.patterns(of: entry) {
+                // The pattern was read once when the lexicon was made, and so is right.
+                guard (try? reader.read(text.bytes.span.extracting(pattern)) { text.error(entry.line, $0) }) != nil
+                else {
+                    continue
+                }
+                for phrase in reader.phrases()
+                where phrase.first != UInt8(ascii: "!") && phrase.first != UInt8(ascii: "?") {
+                    let words = phrase.split(separator: UInt8(ascii: "@")).first ?? phrase[...]
+                    let isMarked = words.count < phrase.count
+                    let end = isMarked ? words.lastIndex { $0 != UInt8(ascii: " ") }.map { $0 + 1 } : words.endIndex
+                    synonyms.append(String(decoding: words[..<(end ?? words.startIndex)], as: UTF8.self))
+                }
+            }
         }
-        return all[index]
+        return synonyms
     }
 
     /// A name with its wider names, the nearest first; empty for an unknown name.

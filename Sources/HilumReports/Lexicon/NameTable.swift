@@ -28,36 +28,41 @@ struct NameTable: Sendable {
     private var indices: [String: Int] = [:]
 
     init(_ text: LexiconText) throws(ReportsError) {
-        for entry in text.entries {
-            guard let kind = Lexicon.Kind(rawValue: entry.block) else {
-                throw text.error(entry.line, "no block is called [\(entry.block)]")
-            }
-            let sides = entry.head.split(separator: ":", maxSplits: 1).map(LexiconText.trimmed)
-            let halves = sides[0].split(separator: "@").map(LexiconText.trimmed)
-            let parts = halves[0].split(separator: "<").map(LexiconText.trimmed)
-            guard let first = parts.first, parts.count <= 2, Self.isName(first) else {
-                throw text.error(entry.line, "a name is written in small letters, digits and hyphens")
-            }
-            var flags: Flags = []
-            for word in sides.count > 1 ? sides[1].split(separator: " ") : [] {
-                guard let flag = Self.flags[String(word)] else {
-                    throw text.error(entry.line, "no flag is called '\(word)'")
+        for entry in text.entries { try add(entry, text) }
+    }
+
+    private mutating func add(_ entry: LexiconText.Entry, _ text: LexiconText) throws(ReportsError) {
+        guard let kind = Lexicon.Kind(rawValue: entry.block) else {
+            throw text.error(entry.line, "no block is called [\(entry.block)]")
+        }
+        let colon = text.place(of: UInt8(ascii: ":"), in: entry.head) ?? entry.head.upperBound
+        let halves = text.pieces(of: entry.head.lowerBound..<colon, at: UInt8(ascii: "@"))
+        let parts = halves.first.map { text.pieces(of: $0, at: UInt8(ascii: "<")) } ?? []
+        guard let first = parts.first, parts.count <= 2, Self.isName(text.bytes[first]) else {
+            throw text.error(entry.line, "a name is written in small letters, digits and hyphens")
+        }
+        var flags: Flags = []
+        if colon < entry.head.upperBound {
+            for word in text.pieces(of: colon + 1..<entry.head.upperBound, at: UInt8(ascii: " ")) {
+                guard let flag = Self.flags[text.string(word)] else {
+                    throw text.error(entry.line, "no flag is called '\(text.string(word))'")
                 }
                 flags.insert(flag)
             }
-            var parent: Int?
-            if parts.count == 2 {
-                parent = indices[String(parts[1])]
-                guard parent != nil else {
-                    throw text.error(entry.line, "the parent '\(parts[1])' does not stand above")
-                }
-            }
-            let place = halves.count > 1 ? String(halves[1]) : nil
-            guard indices.updateValue(names.count, forKey: String(first)) == nil else {
-                throw text.error(entry.line, "'\(first)' stands there twice")
-            }
-            names.append(Name(name: String(first), kind: kind, parent: parent, flags: flags, place: place))
         }
+        var parent: Int?
+        if parts.count == 2 {
+            parent = indices[text.string(parts[1])]
+            guard parent != nil else {
+                throw text.error(entry.line, "the parent '\(text.string(parts[1]))' does not stand above")
+            }
+        }
+        let name = text.string(first)
+        guard indices.updateValue(names.count, forKey: name) == nil else {
+            throw text.error(entry.line, "'\(name)' stands there twice")
+        }
+        let place = halves.count > 1 ? text.string(halves[1]) : nil
+        names.append(Name(name: name, kind: kind, parent: parent, flags: flags, place: place))
     }
 
     private static let flags: [String: Flags] = [
@@ -65,8 +70,8 @@ struct NameTable: Sendable {
         "verdict": .verdict,
     ]
 
-    private static func isName(_ text: Substring) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
+    private static func isName(_ text: ArraySlice<UInt8>) -> Bool {
+        !text.isEmpty && text.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
     }
 
     /// Whether a name is a kind of a wider one.

@@ -14,13 +14,21 @@ struct PhraseTrie: Sendable {
         var extra: UInt8 = 0
     }
 
-    /// From a node over a word to the next node: an open hash table over `node << 32 | word`.
-    private var keys: [UInt64] = []
-    private var targets: [Int32] = []
+    /// From a node over a word to the next node.
+    private struct Edge {
+        /// `node << 32 | word`; all ones for an empty slot.
+        var key: UInt64 = .max
+        var target: Int32 = 0
+    }
+
+    /// An open hash table by the keys.
+    private var edges: [Edge] = []
     /// By language and word, the node that a phrase begins with; 0 where none does.
     private var roots: [[Int32]] = []
     private var meaningRanges: [Range<Int32>] = []
     private(set) var meanings: [Meaning] = []
+
+    var nodeCount: Int { meaningRanges.count }
 
     /// The longest phrase that begins at `first`.
     ///
@@ -46,71 +54,133 @@ struct PhraseTrie: Sendable {
 
     private func next(_ node: Int32, _ word: Int32) -> Int32 {
         let key = UInt64(node) << 32 | UInt64(word)
-        var slot = Self.slot(of: key, in: keys.count)
-        while keys[slot] != .max {
-            if keys[slot] == key { return targets[slot] }
-            slot = (slot + 1) & (keys.count - 1)
+        var slot = Self.slot(of: key, in: edges.count)
+        while true {
+            let edge = edges[slot]
+            if edge.key == key { return edge.target }
+            if edge.key == .max { return 0 }
+            slot = (slot + 1) & (edges.count - 1)
         }
-        return 0
     }
 
+    /// Nodes that were made one after the other have their edges within 4,096 slots, which caches hold; anywhere in the table,
+    /// each step would wait for memory.
     private static func slot(of key: UInt64, in count: Int) -> Int {
-        Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & (count - 1)
+        let spread = (key &* 0x9E37_79B9_7F4A_7C15) >> 52
+        let base = ((key >> 32) &* 15) >> 3
+        return Int(truncatingIfNeeded: base &+ spread) & (count - 1)
     }
 
     /// Collects phrases; `finish` makes the trie.
     struct Builder {
-        private var edges: [UInt64: Int32] = [:]
-        private var nodeMeanings: [[Meaning]] = [[]]
-        private var roots: [[Int32: Int32]] = []
+        /// A meaning of a node, and where its next one stands; −1 behind the last.
+        private struct Link {
+            let meaning: Meaning
+            var next: Int32 = -1
+        }
 
-        mutating func add(_ words: [Int32], _ meaning: Meaning, language: Int) {
-            guard let first = words.first else { return }
-            while roots.count <= language { roots.append([:]) }
-            var node = roots[language][first] ?? 0
-            if node == 0 {
-                node = newNode()
-                roots[language][first] = node
+        /// The language whose phrases are added.
+        var language = 0 {
+            didSet { while trie.roots.count <= language { trie.roots.append([]) } }
+        }
+        /// How many steps from a node over a word were made.
+        private(set) var stepCount = 0
+
+        private var trie = PhraseTrie()
+        /// By node, its first link; −1 where it means nothing.
+        private var firstLinks: [Int32] = [-1]
+        private var links: [Link] = []
+        private var edgeCount = 0
+
+        /// Where every phrase begins.
+        static let root: Int32 = 0
+
+        /// - Parameter sizeHint: about how many words the phrases have together.
+        init(sizeHint: Int) {
+            var size = 1_024
+            while size < sizeHint { size *= 2 }
+            trie.edges = Array(repeating: Edge(), count: size)
+            trie.roots.append([])
+            firstLinks.reserveCapacity(size / 2)
+            links.reserveCapacity(size / 4)
+        }
+
+        /// The node that a word leads to; a new one where there is none.
+        mutating func step(_ node: Int32, _ word: Int32) -> Int32 {
+            stepCount += 1
+            return node == Self.root ? first(Int(word)) : next(node, word)
+        }
+
+        private mutating func first(_ word: Int) -> Int32 {
+            let missing = word + 1 - trie.roots[language].count
+            if missing > 0 { trie.roots[language].append(contentsOf: repeatElement(0, count: missing)) }
+            let known = trie.roots[language][word]
+            if known > 0 { return known }
+            let node = newNode()
+            trie.roots[language][word] = node
+            return node
+        }
+
+        private mutating func next(_ node: Int32, _ word: Int32) -> Int32 {
+            let key = UInt64(node) << 32 | UInt64(word)
+            var slot = PhraseTrie.slot(of: key, in: trie.edges.count)
+            while true {
+                let edge = trie.edges[slot]
+                if edge.key == key { return edge.target }
+                if edge.key == .max { break }
+                slot = (slot + 1) & (trie.edges.count - 1)
             }
-            for word in words.dropFirst() {
-                let key = UInt64(node) << 32 | UInt64(word)
-                if let next = edges[key] {
-                    node = next
-                } else {
-                    let next = newNode()
-                    edges[key] = next
-                    node = next
-                }
-            }
-            if !nodeMeanings[Int(node)].contains(meaning) { nodeMeanings[Int(node)].append(meaning) }
+            let node = newNode()
+            trie.edges[slot] = Edge(key: key, target: node)
+            edgeCount += 1
+            if edgeCount * 2 > trie.edges.count { grow() }
+            return node
         }
 
         private mutating func newNode() -> Int32 {
-            nodeMeanings.append([])
-            return Int32(nodeMeanings.count - 1)
+            firstLinks.append(-1)
+            return Int32(firstLinks.count - 1)
         }
 
-        func finish(wordCount: Int) -> PhraseTrie {
-            var trie = PhraseTrie()
-            for meanings in nodeMeanings {
+        private mutating func grow() {
+            let old = trie.edges
+            let size = old.count * 2
+            trie.edges = Array(repeating: Edge(), count: size)
+            for edge in old where edge.key != .max {
+                var slot = PhraseTrie.slot(of: edge.key, in: size)
+                while trie.edges[slot].key != .max { slot = (slot + 1) & (size - 1) }
+                trie.edges[slot] = edge
+            }
+        }
+
+        /// Gives the phrase that ends at a node a meaning, behind those that it has; the root has none.
+        mutating func add(_ meaning: Meaning, at node: Int32) {
+            guard node != Self.root else { return }
+            var last: Int32 = -1
+            var next = firstLinks[Int(node)]
+            while next >= 0 {
+                let link = links[Int(next)]
+                if link.meaning == meaning { return }
+                last = next
+                next = link.next
+            }
+            let new = Int32(links.count)
+            links.append(Link(meaning: meaning))
+            if last < 0 { firstLinks[Int(node)] = new } else { links[Int(last)].next = new }
+        }
+
+        consuming func finish() -> PhraseTrie {
+            var trie = trie
+            trie.meanings.reserveCapacity(links.count)
+            trie.meaningRanges.reserveCapacity(firstLinks.count)
+            for first in firstLinks {
                 let start = Int32(trie.meanings.count)
-                trie.meanings += meanings
+                var next = first
+                while next >= 0 {
+                    trie.meanings.append(links[Int(next)].meaning)
+                    next = links[Int(next)].next
+                }
                 trie.meaningRanges.append(start..<Int32(trie.meanings.count))
-            }
-            for root in roots {
-                var nodes = [Int32](repeating: 0, count: wordCount)
-                for (word, node) in root { nodes[Int(word)] = node }
-                trie.roots.append(nodes)
-            }
-            var size = 1_024
-            while size < edges.count * 2 { size *= 2 }
-            trie.keys = Array(repeating: .max, count: size)
-            trie.targets = Array(repeating: 0, count: size)
-            for (key, node) in edges {
-                var slot = PhraseTrie.slot(of: key, in: size)
-                while trie.keys[slot] != .max { slot = (slot + 1) & (size - 1) }
-                trie.keys[slot] = key
-                trie.targets[slot] = node
             }
             return trie
         }

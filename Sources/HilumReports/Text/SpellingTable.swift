@@ -7,21 +7,54 @@ struct SpellingTable: Sendable {
     /// Shorter words have too many neighbours.
     static let shortest = 7
 
-    /// By the hash of a word without one letter, the number of the word; −1 where several words give it.
-    private var words: [UInt32: Int32] = [:]
+    /// An open hash table from the hash of a word without one letter to the number of the word; −1 where several words give it,
+    /// −2 for an empty slot.
+    private var numbers: [Int32]
+    private var hashes: [UInt32]
 
     /// - Parameter table: its words of plain letters are what can be meant.
     init(_ table: TokenTable) {
+        let bytes = table.bytes.span
+        var keyCount = 0
+        var long: [Int] = []
         for number in 0..<table.count {
-            let word = table.word(number)
-            guard word.count >= Self.shortest, word.allSatisfy({ (97...122).contains($0) }) else { continue }
-            var seen: Set<UInt32> = []
-            for skipped in word.indices {
-                let hash = Self.hash(word.span, word.count, without: skipped)
-                guard seen.insert(hash).inserted else { continue }
-                words[hash] = words[hash] == nil ? Int32(number) : -1
+            let range = table.range(of: number)
+            guard range.count >= Self.shortest, Self.isPlain(bytes.extracting(range), range.count) else { continue }
+            long.append(number)
+            keyCount += range.count
+        }
+        var size = 64
+        while size < keyCount * 2 { size *= 2 }
+        numbers = Array(repeating: -2, count: size)
+        hashes = Array(repeating: 0, count: size)
+        for number in long {
+            let word = bytes.extracting(table.range(of: number))
+            for skipped in 0..<word.count {
+                insert(Int32(number), Self.hash(word, word.count, without: skipped))
             }
         }
+    }
+
+    private mutating func insert(_ number: Int32, _ hash: UInt32) {
+        let slot = slot(of: hash)
+        if numbers[slot] == -2 {
+            hashes[slot] = hash
+            numbers[slot] = number
+        } else if numbers[slot] != number {
+            numbers[slot] = -1
+        }
+    }
+
+    /// The slot of a hash, or the empty one where it would stand; at most half of the slots are taken.
+    private func slot(of hash: UInt32) -> Int {
+        var slot = Int(hash ^ (hash >> 15)) & (numbers.count - 1)
+        while numbers[slot] != -2 && hashes[slot] != hash { slot = (slot + 1) & (numbers.count - 1) }
+        return slot
+    }
+
+    private static func isPlain(_ word: Span<UInt8>, _ count: Int) -> Bool {
+        for index in 0..<count where !(97...122).contains(word[index]) { return false }
+        return true
     }
 
     /// The number of the word that is meant; −1 where none or several may be.
@@ -29,7 +62,7 @@ struct SpellingTable: Sendable {
     /// - Parameter word: folded; its first `count` bytes.
     func meant(by word: Span<UInt8>, count: Int, hash: UInt32, _ table: TokenTable) -> Int32 {
         guard count >= Self.shortest - 1 else { return -1 }
-        for index in 0..<count where !(97...122).contains(word[index]) { return -1 }
+        guard Self.isPlain(word, count) else { return -1 }
         var found: Int32 = -1
         func offer(_ number: Int32) -> Bool {
             guard number >= 0, number != found else { return true }
@@ -38,7 +71,7 @@ struct SpellingTable: Sendable {
             return true
         }
         // A letter is missing.
-        if let number = words[hash] { guard offer(number) else { return -1 } }
+        guard offer(numbers[slot(of: hash)]) else { return -1 }
         for skipped in 0..<count {
             let hash = Self.hash(word, count, without: skipped)
             // A letter is too many.
@@ -46,7 +79,8 @@ struct SpellingTable: Sendable {
                 guard offer(table.number(of: word, count: count, without: skipped, hash: hash)) else { return -1 }
             }
             // A letter is wrong, or two are swapped.
-            if let number = words[hash], number >= 0, table.isNear(Int(number), word, count) {
+            let number = numbers[slot(of: hash)]
+            if number >= 0, table.isNear(Int(number), word, count) {
                 guard offer(number) else { return -1 }
             }
         }

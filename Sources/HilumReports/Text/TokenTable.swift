@@ -8,7 +8,8 @@ struct TokenTable: Sendable {
     /// A power of two; −1 for an empty slot, otherwise the number of a word.
     private var slots: [Int32]
     private var offsets: [Int32] = [0]
-    private var bytes: [UInt8] = []
+    /// The words, one behind the other.
+    private(set) var bytes: [UInt8] = []
     private var hashes: [UInt32] = []
     /// In which languages a word occurs, a bit each.
     private(set) var languages: [UInt32] = []
@@ -64,8 +65,8 @@ struct TokenTable: Sendable {
         return true
     }
 
-    /// The bytes of a word.
-    func word(_ number: Int) -> [UInt8] { Array(bytes[Int(offsets[number])..<Int(offsets[number + 1])]) }
+    /// Where a word stands in `bytes`.
+    func range(of number: Int) -> Range<Int> { Int(offsets[number])..<Int(offsets[number + 1]) }
 
     /// Whether a word differs from the one of a number by one wrong letter or two swapped ones.
     func isNear(_ number: Int, _ word: Span<UInt8>, _ count: Int) -> Bool {
@@ -95,6 +96,9 @@ struct TokenTable: Sendable {
         insert(number)
         return number
     }
+
+    /// Notes that a word occurs in a language.
+    mutating func note(_ number: Int32, language: Int) { languages[Int(number)] |= 1 << UInt32(language) }
 
     private mutating func insert(_ number: Int32) {
         let hash = hashes[Int(number)]
