@@ -28,6 +28,8 @@ public struct ReportReader: Sendable {
     public let lexicon: Lexicon
     private let words: KnownWords
     private let isVerbLast: [Bool]
+    /// In tokens. No sentence of a report is as long; a text without any full stop must not take time without bound.
+    private static let longestSentence = 200
 
     /// A reader that knows the words of a lexicon.
     public init(lexicon: Lexicon) {
@@ -64,7 +66,7 @@ public struct ReportReader: Sendable {
             }
         }
         var marks = SentenceMarks()
-        for sentence in outline.sentences {
+        for sentence in outline.sentences.flatMap({ $0.pieces(of: Self.longestSentence) }) {
             guard let range = range(tokens, sentence.first, sentence.end) else { continue }
             reading.sentences.append(ReportSentence(range: range, section: sentence.section))
             marks.collect(tokens, sentence, lexicon, language: number)

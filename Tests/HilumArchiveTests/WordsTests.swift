@@ -87,7 +87,37 @@ import Testing
         // The lexicon knows it, though no report speaks of it.
         response = try archive.search(SearchRequest(.text("pacemaker")))
         #expect(response.unknown.isEmpty && response.hits.count == 7)
-        #expect(throws: ArchiveError.self) { try archive.search(SearchRequest(.text("\"left lower"))) }
+        #expect(response.isUnknown == false)
+        // A question that also names a case, or only excludes, is answered by vectors.
+        #expect(try archive.search(SearchRequest([.init(.id("ptx")), .init(.text("xyzzy"))])).hits.count == 7)
+        #expect(try ids(archive, "-pneumothorax").count == 6)
+        // A quotation mark without a partner is none.
+        #expect(try ids(archive, "effusion 2\" above").count == 7)
+    }
+
+    @Test("A finding with a side is excluded with its side")
+    func excludedSide() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        try archive.put(inputs())
+        let found = try ids(archive, "effusion -left effusion")
+        #expect(found.first == "right" && !found.contains("effusion") && !found.contains("ja"))
+        #expect(try !ids(archive, "effusion -\"left\"").contains("effusion"))
+    }
+
+    @Test("A question of 64 KiB takes little time and memory, whatever it repeats")
+    func longQuestions() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        try archive.put(inputs())
+        let many = (0..<9_000).map { "word\($0) " }.joined()
+        for part in ["effusion ", "-e* ", "possible effusion, ", "\"", "no ", "a\u{0}b ", "胸水 ", many] {
+            let text = String(repeating: part, count: max(1, 65_000 / part.utf8.count))
+            #expect(try ids(archive, text).count <= 10)
+        }
+        let exclusions = (0..<100).map { "-word\($0)" }.joined(separator: " ")
+        let error = #expect(throws: ArchiveError.self) { try archive.search(SearchRequest(.text("x " + exclusions))) }
+        #expect(error?.code == .limit)
     }
 
     @Test("Filters ask what reports say, and findings that were given")
@@ -105,6 +135,8 @@ import Testing
         #expect(try archive.count(Filter(parsing: "affirmed=effusion,pneumothorax")) == 5)
         #expect(try archive.count(Filter(parsing: "affirmed=effusion denied=pneumothorax")) == 2)
         #expect(try archive.count(Filter(parsing: "affirmed=\"left effusion\"")) == 3)
+        let said = try #require(try archive.saidFindings().first { $0.name == "effusion" })
+        #expect(said == SaidFinding(name: "effusion", affirmed: 4, denied: 2, uncertain: 1))
         // The case that was given findings counts with these alone.
         #expect(try archive.count(Filter(parsing: "finding=effusion")) == 3)
         #expect(try archive.count(Filter(parsing: "finding=nodule")) == 1)

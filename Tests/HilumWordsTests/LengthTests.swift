@@ -15,7 +15,8 @@ import Testing
         }
         var head = WordHead()
         var store = MemoryWordStore()
-        let (segment, blocks) = try #require(writer.finish(number: head.takeNumber()))
+        let finished = writer.finish(number: head.takeNumber())
+        let (segment, blocks) = try #require(finished)
         for block in blocks { store.insert(block) }
         head.add(segment)
         var clause = WordQuery.Clause(.term(term))

@@ -93,7 +93,7 @@ extension Archive {
     }
 
     /// The counters, if something may be written.
-    private func writableCounters() throws -> Counters {
+    func writableCounters() throws -> Counters {
         let state = progress.withLock { $0 }
         guard !state.mustReopen else {
             throw ArchiveError(.io, "\(path): an earlier change is stored but not linked; open the archive again")

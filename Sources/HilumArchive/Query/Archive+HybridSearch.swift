@@ -13,7 +13,7 @@ import LMDB
 /// ```
 ///
 /// Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009, section 2, with its k = 60) needs no scale that both legs share. What the
-/// question demands of findings comes first: no sum of ranks tells a report that affirms from one that denies.
+/// question demands of findings comes first, as whole steps of the fused score: no sum of ranks tells a report that affirms from one that denies.
 extension Archive {
     private static let fusionConstant: Float = 60
 
@@ -27,7 +27,6 @@ extension Archive {
         var wordRank: Int?
         var wordScore: Float?
         var fused: Float = 0
-        var degree = 0
     }
 
     /// Fills in the hits of a question with words.
@@ -39,24 +38,34 @@ extension Archive {
         var allowed = matching
         if request.target != .case {
             let kind: VectorKind = request.target == .image ? .image : .report
-            let those = attributes.read { $0.with(kind) }
+            // Of cases: the set of images also holds the items of further ones.
+            let those = attributes.read { $0.live.intersection($0.with(kind)) }
             allowed = allowed?.intersection(those) ?? those
         }
         let answer = try answer(text, limit: depth, matching: allowed)
         response.unknown = answer.unknown
-        guard answer.isKnown else { return }
+        // A vector of words that nobody knows still has neighbours. Other parts of a question speak for themselves.
+        let isTextAlone = request.parts.allSatisfy { if case .text = $0.query { true } else { false } }
+        guard answer.isKnown || !isTextAlone else {
+            response.isUnknown = true
+            return
+        }
         if !answer.excluded.isEmpty {
-            allowed = (allowed ?? attributes.read { $0.live }).subtracting(ItemSet(answer.excluded))
+            allowed = (allowed ?? attributes.read { $0.live }).subtracting(answer.excluded)
         }
         var fused: [UInt32: Fused] = [:]
         if request.mode != .words {
-            let found = try nearest(question, request, allowed, k: depth, ef: max(ef, depth), &response.visited)
+            let nearest = try nearest(question, request, allowed, k: depth, ef: max(ef, depth), &response.visited)
+            let found = try store.environment.read { try exactly(nearest, question, $0) }
             for (place, candidate) in found.enumerated() {
                 fused[candidate.number, default: Fused(number: candidate.number)].vectorRank = place + 1
             }
         }
+        // Equal scores share a rank, so that vectors order reports that say the same.
+        var rank = 0
         for (place, hit) in answer.hits.enumerated() {
-            fused[hit.document, default: Fused(number: hit.document)].wordRank = place + 1
+            if place == 0 || hit.score != answer.hits[place - 1].score { rank = place + 1 }
+            fused[hit.document, default: Fused(number: hit.document)].wordRank = rank
             fused[hit.document]?.wordScore = hit.score
         }
         let vectorWeight = request.vectorWeight ?? (answer.demands.isEmpty ? 1 : 0.25)
@@ -68,10 +77,14 @@ extension Archive {
             if let rank = candidate.wordRank {
                 candidate.fused += request.wordWeight / (Self.fusionConstant + Float(rank))
             }
-            candidate.degree = answer.demands.degree(of: candidate.number)
+            // No sum of ranks reaches a whole degree, so that demands come first and `fused` still orders the hits.
+            let degree = Float(answer.demands.degree(of: candidate.number))
+            candidate.fused += degree * (vectorWeight + request.wordWeight) / Self.fusionConstant
             return candidate
-        }.sorted { ($1.degree, $1.fused, $0.number) < ($0.degree, $0.fused, $1.number) }
+        }.sorted { ($1.fused, $0.number) < ($0.fused, $1.number) }
         response.hits = try store.environment.read { try hits(ordered, question, request, text, $0) }
+        let possible = allowed?.count ?? attributes.read { $0.live.count }
+        response.isShortOfFilter = !request.filter.isEmpty && possible < request.k
     }
 
     private func hits(

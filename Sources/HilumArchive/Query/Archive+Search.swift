@@ -44,7 +44,6 @@ extension Archive {
                 try searchVectors(question, request, matching, ef: ef, &response)
             }
             for kind in request.target.kinds { recall.note(question[kind], kind) }
-            response.isShortOfFilter = !request.filter.isEmpty && response.hits.count < request.k
             response.microseconds = Int((monotonicSeconds() - started) * 1e6)
             return response
         }
@@ -62,6 +61,7 @@ extension Archive {
             response.hits = try hits(found, question, request)
             if response.hits.count >= request.k || isAll || request.minScore != nil { break }
         }
+        response.isShortOfFilter = !request.filter.isEmpty && response.hits.count < request.k
     }
 
     /// The breadth of a graph search for `k` hits that asks for none.
@@ -202,7 +202,7 @@ extension Archive {
     }
 
     /// The candidates with the scores of the stored vectors, where their graph only knows codes.
-    private func exactly(
+    func exactly(
         _ candidates: [Candidate], _ question: Question, _ transaction: borrowing ReadTransaction
     ) throws -> [Candidate] {
         guard let graphs, let dimension else { return candidates }

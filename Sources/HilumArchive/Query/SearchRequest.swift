@@ -132,11 +132,12 @@ public struct Hit: Sendable {
 
     /// The parts of a rank that vectors and words made together.
     public struct Legs: Sendable, Equatable {
-        /// The sum of weight / (60 + rank) over both.
+        /// The sum of weight / (60 + rank) over both, and a sixtieth of the weights for each step by which the report meets what the question
+        /// demands of findings; below 0 for a report that says the opposite.
         public var fused: Float
         /// From 1, among vectors; nil when the case was not among the nearest.
         public var vectorRank: Int?
-        /// From 1, among words; nil when no word of the question matched.
+        /// From 1, among words, the same for equal scores; nil when no word of the question matched.
         public var wordRank: Int?
         /// BM25; nil with `wordRank`.
         public var wordScore: Float?
@@ -212,6 +213,8 @@ public struct SearchResponse: Sendable {
     public var expectedRecall: Double?
     /// Words of the question that no report contains and the lexicon does not know, as they were written.
     public var unknown: [String] = []
+    /// Whether nothing was looked for, because all words of the question are unknown.
+    public var isUnknown = false
     /// Fewer hits than asked for, because fewer cases match the filter.
     public var isShortOfFilter: Bool
 }

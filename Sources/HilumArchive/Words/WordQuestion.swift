@@ -23,12 +23,22 @@ struct WordQuestion {
     private(set) var query: WordQuery
     let demands: [Demand]
 
-    /// - Throws: `.badRequest` for a phrase without an end.
+    /// A longer question is asked by its beginning; it is a report, of which vectors know more than words.
+    private static let byteLimit = 8 << 10
+    private static let clauseLimit = 256
+    private static let exclusionLimit = 64
+    private static let demandLimit = 16
+
+    /// - Throws: `.limit` for more than 64 exclusions.
     init(_ text: String, _ reader: ReportReader) throws {
+        let text = Self.beginning(of: text)
         let findings = reader.read(text).findings
-        do {
-            query = try WordQueryParser.parse(text) { _ in Self.named(findings) }
-        } catch let error as WordsError { throw ArchiveError(.badRequest, "\(error)") }
+        query = try Self.parse(text, Self.named(findings))
+        query.clauses = Self.distinct(query.clauses)
+        guard query.clauses.count(where: \.isExcluded) <= Self.exclusionLimit else {
+            throw ArchiveError(.limit, "the question excludes more than \(Self.exclusionLimit) words; leave some out")
+        }
+        query.clauses = Self.mostTelling(query.clauses)
         var demands: [Demand] = []
         for index in query.clauses.indices {
             guard case .term(let term) = query.clauses[index].kind, term.first == FindingTerm.mark else { continue }
@@ -41,14 +51,63 @@ struct WordQuestion {
                 guard other.range == clause.range, case .term(let term) = other.kind else { return nil }
                 return term
             }
-            demands.append(
-                Demand(
-                    isDenied: clause.assertions == .denied, name: term,
-                    side: others.first { $0.contains(UInt8(ascii: "|")) },
-                    place: others.first { $0.contains(UInt8(ascii: "@")) }))
+            let demand = Demand(
+                isDenied: clause.assertions == .denied, name: term,
+                side: others.first { $0.contains(UInt8(ascii: "|")) },
+                place: others.first { $0.contains(UInt8(ascii: "@")) })
+            if demands.count < Self.demandLimit { demands.append(demand) }
         }
         self.demands = demands
     }
+
+    /// Up to `byteLimit`, cut between words where there are any.
+    private static func beginning(of text: String) -> String {
+        guard text.utf8.count > byteLimit else { return text }
+        let bytes = text.utf8.prefix(byteLimit)
+        let end = bytes.lastIndex(where: { $0 <= UInt8(ascii: " ") }) ?? bytes.endIndex
+        return String(decoding: bytes[..<end], as: UTF8.self)
+    }
+
+    /// A quotation mark without its partner is none: people write inches so.
+    private static func parse(_ text: String, _ named: [WordQueryParser.Finding]) throws -> WordQuery {
+        do { return try WordQueryParser.parse(text) { _ in named } } catch let error as WordsError {
+            guard error.code == .unclosedPhrase else { throw error }
+            var bytes = Array(text.utf8)
+            if let last = bytes.lastIndex(of: UInt8(ascii: "\"")) { bytes[last] = UInt8(ascii: " ") }
+            return try WordQueryParser.parse(String(decoding: bytes, as: UTF8.self)) { _ in named }
+        }
+    }
+
+    /// Clauses that ask for the same are one.
+    private static func distinct(_ clauses: [WordQuery.Clause]) -> [WordQuery.Clause] {
+        var seen: Set<[UInt8]> = []
+        return clauses.filter { clause in
+            var key: [UInt8] = [clause.isExcluded ? 1 : 0]
+            for assertion in WordAssertion.allCases {
+                withUnsafeBytes(of: clause.assertions[assertion].bitPattern) { key.append(contentsOf: $0) }
+            }
+            switch clause.kind {
+            case .term(let term): key += [0] + term
+            case .prefix(let prefix): key += [1] + prefix
+            case .phrase(let words):
+                for word in words { key += [2, UInt8(truncatingIfNeeded: word.offset)] + word.term }
+            }
+            return seen.insert(key).inserted
+        }
+    }
+
+    /// At most `clauseLimit`: exclusions and findings, then the first of the other words.
+    private static func mostTelling(_ clauses: [WordQuery.Clause]) -> [WordQuery.Clause] {
+        guard clauses.count > clauseLimit else { return clauses }
+        func isNamed(_ clause: WordQuery.Clause) -> Bool {
+            if case .term(let term) = clause.kind { return clause.isExcluded || term.first == FindingTerm.mark }
+            return clause.isExcluded
+        }
+        return Array((clauses.filter(isNamed) + clauses.filter { !isNamed($0) }).prefix(clauseLimit))
+    }
+
+    /// Whether the question looks for something in reports, and does not only exclude.
+    var looksForSomething: Bool { !query.isEmpty }
 
     /// What of the question no report contains and the lexicon does not know, in the spelling of the question.
     func unknown(_ words: [String]) -> [String] {

@@ -41,7 +41,8 @@ struct WordTable {
     }
 
     private static let name = "words"
-    private static let policy = MergePolicy()
+    /// A merge holds up the commit that it belongs to; this much takes about a second.
+    private static let policy = MergePolicy(byteLimit: 128 << 20)
     let store: Store
 
     /// Writes the head of a new archive, in which no report is unread.
@@ -82,12 +83,14 @@ struct WordTable {
         }
         let merger = SegmentMerger(isLive: isLive)
         while let merge = Self.policy.next(in: head.words.segments) {
-            var blocks: [WordBlock] = []
-            let merged = try withBlocks(transaction) {
-                try merger.merge(merge, number: head.words.takeNumber(), store: $0) { blocks.append($0) }
+            let number = head.words.takeNumber()
+            // What is merged was copied, so blocks may be written between two reads.
+            let merged = try withBlocks(transaction) { blocks in
+                try merger.merge(merge, number: number, store: blocks) {
+                    try store.put(transaction, .words, $0.key, $0.value)
+                }
             }
             for segment in merge.segments { try remove(transaction, segment) }
-            for block in blocks { try store.put(transaction, .words, block.key, block.value) }
             head.words.replace(merge.segments.map(\.number), with: merged)
         }
         try store.put(transaction, .meta, Self.name, head.encoded())

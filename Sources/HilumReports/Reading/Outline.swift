@@ -8,6 +8,14 @@ struct Outline {
         var first: Int
         var end: Int
         var section: ReportSection.Name
+
+        /// The sentence in pieces of at most `count` tokens; itself if it is no longer.
+        func pieces(of count: Int) -> [Sentence] {
+            if end - first <= count { return [self] }
+            return stride(from: first, to: end, by: count).map {
+                Sentence(first: $0, end: min($0 + count, end), section: section)
+            }
+        }
     }
 
     struct Section {

@@ -85,6 +85,7 @@ struct SearchVerb: ReadingVerb {
         }
         if search.recall != nil, response.isExact { status += " exact=1" }
         if response.isShortOfFilter { status += " short=filter" }
+        if response.isUnknown { status += " known=0" }
         if !response.unknown.isEmpty {
             status += " unknown=\(Argument.quoted(response.unknown.joined(separator: " ")))"
         }

@@ -17,7 +17,8 @@ public struct WordQueryParser {
     public struct Finding: Sendable, Equatable {
         /// Where it stands in the question, in bytes.
         public var range: Range<Int>
-        /// The names of which each makes a clause, such as that of a finding; terms that no scanner yields.
+        /// The names of which each makes a clause, such as that of a finding, the widest first; terms that no scanner yields. None: the range
+        /// is passed over.
         public var terms: [[UInt8]]
         /// What the report must say about it where the question has no `no` and no `any:` before it.
         public var assertions: AssertionWeights
@@ -73,7 +74,8 @@ public struct WordQueryParser {
             }
             if let finding = finding(at: index) {
                 add(finding, prefix)
-                prefix = Prefix()
+                // What names nothing, such as the side of a finding, stands between a prefix and what it belongs to.
+                if !finding.terms.isEmpty { prefix = Prefix() }
                 index = finding.range.upperBound
             } else if bytes[index] == UInt8(ascii: "\"") {
                 index = try readPhrase(index, prefix)
@@ -94,7 +96,8 @@ public struct WordQueryParser {
     }
 
     private mutating func add(_ finding: Finding, _ prefix: Prefix) {
-        for term in finding.terms {
+        // A report without the left effusion may well have a right one: only the narrowest name is excluded.
+        for term in prefix.isExcluded ? finding.terms.suffix(1) : finding.terms[...] {
             clauses.append(
                 WordQuery.Clause(
                     .term(term), assertions: prefix.assertions ?? finding.assertions, isExcluded: prefix.isExcluded,

@@ -148,7 +148,7 @@ private struct SearchCall {
         let milliseconds = String(format: "%.1f ms", Double(response.microseconds) / 1000)
         let short = response.isShortOfFilter ? ", as no more cases match the filter" : ""
         standardError("\(response.hits.count) hits in \(milliseconds)\(short)\n")
-        try Self.tell(unknown: response.unknown, hitCount: response.hits.count)
+        try Self.tell(unknown: response.unknown, isAll: response.isUnknown)
         let unread = try archive.unreadReportCount()
         if unread > 0, mode != .vector {
             standardError(
@@ -160,10 +160,10 @@ private struct SearchCall {
     /// Names the words that nobody knows.
     ///
     /// - Throws: `.notFound` when nothing was found because of them.
-    private static func tell(unknown: [String], hitCount: Int) throws {
+    private static func tell(unknown: [String], isAll: Bool) throws {
         guard !unknown.isEmpty else { return }
         let words = unknown.map { "'\(shown($0))'" }.joined(separator: ", ")
-        if hitCount == 0 {
+        if isAll {
             throw CommandError(.notFound, "no report contains \(words), and the lexicon does not know it")
         }
         standardError("no report contains \(words)\n")
@@ -212,7 +212,7 @@ private struct SearchCall {
         }
         standardError("\(reply.objects.count) hits\(time)\(width)\n")
         let unknown = reply.status.fields["unknown"].map { $0.split(separator: " ").map(String.init) } ?? []
-        try Self.tell(unknown: unknown, hitCount: reply.objects.count)
+        try Self.tell(unknown: unknown, isAll: reply.status.fields["known"] == "0")
         return reply.objects.compactMap { FoundCase(line: $0) }
     }
 

@@ -51,10 +51,15 @@ private func readOldReports(_ archive: Archive, _ isEnding: AtomicFlag) {
         guard count > 0 else { return }
         Log.info("\(count) older reports are not found by their words yet; they are read now")
         let started = monotonicSeconds()
-        while !isEnding.isRaised, try archive.readOldReports() > 0 {}
+        while !isEnding.isRaised, try archive.readOldReports() > 0 {
+            // Changes and the end of the daemon come first.
+            usleep(5_000)
+        }
         guard !isEnding.isRaised else { return }
         Log.info("read \(count) older reports in \(Int(monotonicSeconds() - started)) s")
-    } catch { if !isEnding.isRaised { Log.warning("older reports are not found by their words: \(error)") } }
+    } catch let error as ArchiveError where error.code == .notReady {
+        // The archive was closed meanwhile; the next daemon goes on.
+    } catch { Log.warning("older reports are not found by their words yet: \(error)") }
 }
 
 private func identifiers(_ arguments: Arguments, _ name: String) throws -> Set<UInt32> {
