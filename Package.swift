@@ -99,7 +99,8 @@ let package = Package(
         .testTarget(
             name: "HilumArchiveTests",
             dependencies: [
-                "HilumArchive", "HilumReports", "HilumWords", "HilumEmbedding", "HilumPhantom", "HilumImaging", "HilumCore",
+                "HilumArchive", "HilumReports", "HilumWords", "HilumEmbedding", "HilumPhantom", "HilumImaging",
+                "HilumCore",
             ],
             // Archives of earlier releases, read from the source tree.
             exclude: ["Fixtures"]),
