@@ -28,8 +28,6 @@ public struct ReportReader: Sendable {
     public let lexicon: Lexicon
     private let words: KnownWords
     private let isVerbLast: [Bool]
-    /// In tokens. No sentence of a report is as long; a text without any full stop must not take time without bound.
-    private static let longestSentence = 200
 
     /// A reader that knows the words of a lexicon.
     public init(lexicon: Lexicon) {
@@ -50,7 +48,7 @@ public struct ReportReader: Sendable {
     /// Reads a text of UTF-8 bytes; malformed ones are passed over.
     ///
     /// - Parameter language: what it is written in; nil to tell by its words. A language without a lexicon is read like nil.
-    /// - Complexity: O(n) in the length of the text; quadratic in the number of findings of a sentence.
+    /// - Complexity: O(n) in the length of the text; a sentence of more than 300 words is read in parts.
     public func read(utf8 text: Span<UInt8>, language: ReportLanguage? = nil) -> ReportReading {
         var tokenizer = Tokenizer()
         var words = words
@@ -66,7 +64,7 @@ public struct ReportReader: Sendable {
             }
         }
         var marks = SentenceMarks()
-        for sentence in outline.sentences.flatMap({ $0.pieces(of: Self.longestSentence) }) {
+        for sentence in outline.sentences {
             guard let range = range(tokens, sentence.first, sentence.end) else { continue }
             reading.sentences.append(ReportSentence(range: range, section: sentence.section))
             marks.collect(tokens, sentence, lexicon, language: number)

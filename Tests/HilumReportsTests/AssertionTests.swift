@@ -68,6 +68,12 @@ struct AssertionTests {
         ("Lungs: No consolidation. Heart: enlarged.", ["consolidation absent", "cardiomegaly present"]),
         ("Left sided pnuemothorax with consolidtion.", ["pneumothorax present", "consolidation present"]),
         ("no pleural effusion", ["effusion absent"]),
+        (
+            "Retrocardiac atelectasis has slightly increased, and superimposed infection cannot\nbe excluded.",
+            ["atelectasis present", "lung-infection uncertain"]
+        ),
+        ("Pneumothorax absent, effusion present.", ["pneumothorax absent", "effusion present"]),
+        ("Mediastinal widening is likely due to tortuous vessels.", ["widened-mediastinum present"]),
     ]
 
     private static let japaneseCases: [(String, [String])] = [
@@ -94,5 +100,9 @@ struct AssertionTests {
         ("胸水(－)、心拡大(+)", ["effusion absent", "cardiomegaly present"]),
         ("consolidationなし。pleural effusionあり。", ["consolidation absent", "effusion present"]),
         ("結節影以外に異常なし。", ["nodule present"]),
+        ("肺炎ないし無気肺を疑う。", ["pneumonia uncertain", "atelectasis uncertain"]),
+        ("肺炎か。", ["pneumonia uncertain"]),
+        ("右上葉結節の精査を勧めます。", ["nodule present"]),
+        ("結核の既往なし。", ["tuberculosis absent"]),
     ]
 }

@@ -139,6 +139,17 @@ struct ReportReaderTests {
         check(reader.read(""), byteCount: 0)
     }
 
+    @Test("A text without an end of a sentence is read in time that its length sets")
+    func endless() {
+        let count = 20_000
+        for phrase in ["possible effusion, ", "no effusion and ", "heart and aorta enlarged, ", "胸水や", "? "] {
+            let text = String(repeating: phrase, count: count)
+            let reading = reader.read(text)
+            #expect(reading.sentences.count >= 60)
+            check(reading, byteCount: text.utf8.count)
+        }
+    }
+
     private func check(_ reading: ReportReading, byteCount: Int) {
         let bounds = 0..<byteCount + 1
         func isInside(_ range: Range<Int>) -> Bool {

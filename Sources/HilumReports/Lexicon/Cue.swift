@@ -12,6 +12,8 @@ enum Cue: UInt8, CaseIterable {
     case doubtEither
     /// Doubts what stands before it: `cannot be excluded`, の疑い.
     case doubtAfter
+    /// Doubts what stands before it where its part of the clause ends, and otherwise joins: 肺炎か, 肺炎か無気肺.
+    case doubtEnd
     /// Doubts what stands before it, unless a later predicate denies it: を疑う所見 (なし).
     case doubtLink
     /// Doubts both: `versus`.
@@ -59,7 +61,8 @@ enum Cue: UInt8, CaseIterable {
 
     /// What the lexicon files call each, in the order of the cases.
     static let names = [
-        "deny-before", "deny-after", "deny-end", "doubt-before", "doubt-either", "doubt-after", "doubt-link",
+        "deny-before", "deny-after", "deny-end", "doubt-before", "doubt-either", "doubt-after", "doubt-end",
+        "doubt-link",
         "doubt-between", "other-before", "other-after", "other-next", "asks", "gone-before", "gone-after",
         "affirm-after", "relative", "stop", "verb", "seen", "or", "and", "article", "carry", "in", "of", "with",
         "describes", "ignore",

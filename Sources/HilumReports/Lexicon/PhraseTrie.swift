@@ -45,6 +45,8 @@ struct PhraseTrie: Sendable {
         while true {
             let range = meaningRanges[Int(node)]
             if !range.isEmpty { found = (place, range) }
+            // A line may be wrapped within a phrase.
+            if place < limit && tokens[place].kind == .newline { place += 1 }
             guard place < limit, tokens[place].id >= 0 else { return found }
             node = next(node, tokens[place].id)
             guard node > 0 else { return found }

@@ -21,6 +21,10 @@ struct Mark {
     var end: Int
     /// Whether a finding is read here: a finding, or the later part of a pair.
     var isMention = false
+    /// Whether the finding is said by a thing and what follows it: `heart is enlarged`.
+    var isClause = false
+    /// Whether it is the earlier part of a pair.
+    var isUsed = false
     /// Whether what is read here says how something is as a whole, so that no list goes past it: `normal heart size`.
     var isVerdict = false
     var reach: Reach = []

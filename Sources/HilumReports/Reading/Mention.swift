@@ -8,6 +8,4 @@ struct Mention {
     var mark: Int
     /// The index of the earlier part's mark; the same as `mark` for a finding in one piece.
     var earlier: Int
-    /// Whether the thing stands before what is said of it: `heart is enlarged`.
-    var isClause = false
 }

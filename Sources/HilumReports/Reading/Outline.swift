@@ -8,14 +8,6 @@ struct Outline {
         var first: Int
         var end: Int
         var section: ReportSection.Name
-
-        /// The sentence in pieces of at most `count` tokens; itself if it is no longer.
-        func pieces(of count: Int) -> [Sentence] {
-            if end - first <= count { return [self] }
-            return stride(from: first, to: end, by: count).map {
-                Sentence(first: $0, end: min($0 + count, end), section: section)
-            }
-        }
     }
 
     struct Section {
@@ -29,6 +21,8 @@ struct Outline {
 
     /// A wrapped line is longer than this.
     private static let wrappedByteCount = 50
+    /// A longer sentence is cut, so that the work on a text stays in proportion to its length.
+    private static let tokenLimit = 300
 
     private var section = ReportSection.Name.findings
     private var sentenceStart = 0
@@ -73,6 +67,7 @@ struct Outline {
     /// Looks at one token that begins no heading; returns the place of the next one to look at.
     private mutating func step(_ tokens: [Token], at place: Int, _ text: Span<UInt8>, _ lexicon: Lexicon) -> Int {
         let token = tokens[place]
+        if place - sentenceStart >= Self.tokenLimit { endSentence(at: place) }
         let isFirst = place == sentenceStart
         switch token.kind {
         case .number:

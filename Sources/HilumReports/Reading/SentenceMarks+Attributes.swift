@@ -36,7 +36,7 @@ extension SentenceMarks {
             let mark = marks[end]
             // `enlarged but stable` goes on.
             if isStop(mark) && !(end + 1 < marks.count && marks[end + 1].kind == .change) { break }
-            if mark.isMention || isUsed(end) {
+            if mark.isMention || mark.isUsed {
                 // What stands between the last join and the next finding belongs to that one.
                 end = join ?? beginning(of: end, from: behindStart)
                 break
@@ -57,11 +57,6 @@ extension SentenceMarks {
         while index < next, marks[index].isCue(.of) || marks[index].isCue(.article) { index += 1 }
         while index < next, marks[index].kind == .side || marks[index].kind == .place { index += 1 }
         return index
-    }
-
-    /// Whether a mark is the earlier part of a pair.
-    private func isUsed(_ index: Int) -> Bool {
-        marks[index].kind == .part && mentions.contains { $0.earlier == index && $0.mark != index }
     }
 
     private func isStop(_ mark: Mark) -> Bool {

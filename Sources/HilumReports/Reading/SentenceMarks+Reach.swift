@@ -71,7 +71,7 @@ extension SentenceMarks {
             if mark.isMention {
                 if progress.hasReached {
                     if mark.isVerdict { return }
-                    if !progress.isJoined && (progress.isNew || isClause(index)) && !hasOr(after: index) { return }
+                    if !progress.isJoined && (progress.isNew || mark.isClause) && !hasOr(after: index) { return }
                 }
                 touch(index, reach, cue)
                 progress = Progress(hasReached: true)
@@ -133,9 +133,6 @@ extension SentenceMarks {
 
     private func beginsAnew(_ index: Int) -> Bool { index < marks.count && marks[index].isCue(.article) }
 
-    /// Whether the finding of a mark is said by a thing and what follows it.
-    private func isClause(_ index: Int) -> Bool { mentions.contains { $0.mark == index && $0.isClause } }
-
     /// Whether a comma or an `and` stands right before a mark.
     private func startsAnew(_ index: Int) -> Bool {
         index > 0 && (marks[index - 1].kind == .comma || marks[index - 1].isCue(.and))
@@ -164,7 +161,7 @@ extension SentenceMarks {
         var isNew = false
         while index < marks.count {
             let mark = marks[index]
-            if mark.isMention { return !isNew && !mark.isVerdict && !isClause(index) && !hasPredicate(after: index) }
+            if mark.isMention { return !isNew && !mark.isVerdict && !mark.isClause && !hasPredicate(after: index) }
             switch mark.kind {
             case .comma: return true
             case .side, .severity, .change: isNew = true
@@ -230,6 +227,7 @@ extension SentenceMarks {
                 hasReached = true
                 isJoined = false
             } else if mark.kind == .comma {
+                if reach == .elsewhere { return }
                 if isVerbLast && !hasReached {
                     if unknownCount(between: index, cue) > (isWhole ? Self.unknownLimit : 1) { return }
                 }

@@ -27,9 +27,11 @@ struct SentenceMarks {
                 // `: none` speaks of the words right before it alone.
                 if tokens[place].kind == .colon && marks.count > count { marks[count].extra = 1 }
                 place = found.end
-                if let last = marks.last, last.isCue(.denyEnd) {
+                if let cue = marks.last?.asCue, cue == .denyEnd || cue == .doubtEnd {
                     let isEnd = place == sentence.end || !tokens[place].kind.isText
-                    set(&marks[marks.count - 1], isEnd ? .denyAfter : .denyBefore)
+                    let (last, within): (Cue, Cue) =
+                        cue == .denyEnd ? (.denyAfter, .denyBefore) : (.doubtAfter, .or)
+                    set(&marks[marks.count - 1], isEnd ? last : within)
                 }
             } else {
                 addSign(tokens, at: place, sentence)
@@ -234,9 +236,10 @@ struct SentenceMarks {
             for outcome in lexicon.rules.outcomes(marks[object].value, marks[quality].value) {
                 mentions.append(
                     Mention(
-                        name: Int(outcome.name), wording: outcome.wording, mark: later, earlier: min(object, quality),
-                        isClause: object < quality))
+                        name: Int(outcome.name), wording: outcome.wording, mark: later, earlier: min(object, quality)))
                 marks[later].isMention = true
+                marks[later].isClause = marks[later].isClause || object < quality
+                marks[min(object, quality)].isUsed = true
                 marks[later].isVerdict =
                     outcome.wording == 1 || lexicon.table.names[Int(outcome.name)].flags.contains(.verdict)
                 isJoined = true

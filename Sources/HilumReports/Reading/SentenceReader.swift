@@ -89,7 +89,10 @@ struct SentenceReader {
         _ marks: SentenceMarks, _ text: Span<UInt8>, _ lexicon: Lexicon
     ) {
         let isAmount = name.flags.contains(.amount)
-        if name.kind != .device, let index = marks.nearest(around, where: { $0.kind == .measure }) {
+        if name.kind != .device,
+            let index = marks.nearest(
+                around, where: { $0.kind == .measure && (isAmount || lexicon.units[Int($0.value)] != "%") })
+        {
             let mark = marks.marks[index]
             finding.size = ReportFinding.Marked(value: spelled(mark, text, lexicon), range: bytes(of: mark))
         } else if let index = marks.nearest(
