@@ -34,7 +34,7 @@ final class Scratch: @unchecked Sendable {
     private var keyCapacity = 0
     /// Candidates of a filtered search, a binary heap with the nearest on top.
     var heap: [UInt64] = []
-    /// The keys of the nodes whose lists on layer 0 a look has read.
+    /// Keys of nodes whose lists on layer 0 a look has read, in that order, or those of `noteReads`.
     var reads: [UInt64] = []
 
     init(dimension: Int) {
@@ -98,6 +98,26 @@ final class Scratch: @unchecked Sendable {
             keys = .allocate(capacity: keyCapacity)
         }
         return SortedPool(keys: keys, limit: limit)
+    }
+
+    /// Keeps in `reads` the keys of the candidates of a pool whose links were read.
+    func noteReads(of pool: SortedPool) {
+        var noted = reads
+        reads = []
+        noted.removeAll(keepingCapacity: true)
+        for index in 0..<pool.count where pool.keys[index] & 1 == 1 { noted.append(pool.keys[index] & ~1) }
+        reads = noted
+    }
+
+    /// Which of up to 64 candidates, nearest first, are among the noted reads: bit i stands for candidate i.
+    func readMask(of candidates: [NodeCandidate]) -> UInt64 {
+        var mask: UInt64 = 0
+        var next = 0
+        for (index, candidate) in candidates.enumerated() {
+            while next < reads.count && reads[next] < candidate.key { next += 1 }
+            if next < reads.count && reads[next] == candidate.key { mask |= 1 << UInt64(index) }
+        }
+        return mask
     }
 }
 

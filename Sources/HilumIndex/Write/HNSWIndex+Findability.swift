@@ -56,7 +56,7 @@ extension HNSWIndex {
             let lost = latest.flatMap(\.lost)
             first = first ?? lost.count
             if lost.isEmpty { break }
-            let again = Set(lost).union(led(elsewhereBy: MendedLists(mend(lost)), looks))
+            let again = Set(lost.map(\.node)).union(led(elsewhereBy: MendedLists(mend(lost)), looks))
             latest = look(for: again.sorted(), threads: threads)
             looks += latest
         }
@@ -122,25 +122,30 @@ extension HNSWIndex {
     /// Makes nodes that were not found children of nodes that their own searches read.
     ///
     /// - Returns: the lists that changed.
-    private func mend(_ lost: [UInt32]) -> [MendedLists.Change] {
+    private func mend(_ lost: [Looks.Lost]) -> [MendedLists.Change] {
         guard !lost.isEmpty else { return [] }
         let scratch = readers.borrow()
         defer { readers.giveBack(scratch) }
         var changes: [MendedLists.Change] = []
-        for node in lost {
-            // One that was mended before may have shown the way to this one.
-            guard case .lost(let start, let read) = look(for: node, scratch) else { continue }
+        var changed: Set<UInt32> = []
+        for var look in lost {
+            if look.read.contains(where: changed.contains) {
+                // One that was mended before may have shown the way to this one.
+                guard let latest = lookInVain(for: look.node, scratch) else { continue }
+                look = latest
+            }
             let source: UInt32
             let dropped: UInt32
-            if let parent = newParent(of: node, among: [start] + read) {
+            if let parent = newParent(of: look.node, among: look.read) {
                 source = parent
-                dropped = hang(node, under: parent)
+                dropped = hang(look.node, under: parent)
             } else {
                 // All that the search reads lies under the node in the tree. A link that is not pinned does until a change drops it.
-                source = read.first ?? start
-                dropped = bind(source, node)
+                source = look.nearest
+                dropped = bind(source, look.node)
             }
-            changes.append(MendedLists.Change(node: source, gained: node, dropped: dropped))
+            changed.insert(source)
+            changes.append(MendedLists.Change(node: source, gained: look.node, dropped: dropped))
         }
         return changes
     }
@@ -158,9 +163,10 @@ extension HNSWIndex {
                 defer { readers.giveBack(scratch) }
                 var looks = Looks()
                 for node in nodes[(part * width)..<min((part + 1) * width, nodes.count)] {
-                    switch look(for: node, scratch) {
-                    case .found: looks.add(node, reading: scratch.reads)
-                    case .lost: looks.lost.append(node)
+                    if let lost = lookInVain(for: node, scratch) {
+                        looks.lost.append(lost)
+                    } else {
+                        looks.add(node, reading: scratch.reads)
                     }
                 }
                 out[part] = looks
@@ -169,16 +175,11 @@ extension HNSWIndex {
         return parts
     }
 
-    private enum Look {
-        /// The node was met; `Scratch.reads` says on which way.
-        case found
-        /// It was not. `start` is where the walk on layer 0 began, `read` are nodes in the pool whose links were read, nearest first.
-        case lost(start: UInt32, read: [UInt32])
-    }
-
     /// Looks for a node by its own vector, as `search` does.
-    private func look(for node: UInt32, _ scratch: Scratch) -> Look {
-        guard let entry else { return .found }
+    ///
+    /// - Returns: nil if the node is met, on the way that `Scratch.reads` tells.
+    private func lookInVain(for node: UInt32, _ scratch: Scratch) -> Looks.Lost? {
+        guard let entry else { return nil }
         var reads = scratch.reads
         scratch.reads = []
         reads.removeAll(keepingCapacity: true)
@@ -187,19 +188,19 @@ extension HNSWIndex {
         let slotCount = slots.load(ordering: .relaxed)
         var cost = SearchCost()
         let start = descend(from: entry, to: 0, query: query, scratch, &cost)
-        if start == node { return .found }
+        if start == node { return nil }
         let marks = scratch.beginVisit(slotCount: slotCount)
         var pool = scratch.makePool(limit: min(Self.lookEf, slotCount))
         enter(start, query: query, marks, &pool, scratch, &cost)
-        if walk(to: node, query: query, marks, &pool, scratch, &reads) { return .found }
+        if walk(to: node, query: query, marks, &pool, scratch, &reads) { return nil }
         if !pool.isFull && pool.count < nodeCount {
             // Whatever fills the pool spares a search this second walk.
             reads.append(.max)
-            if entry.node == node { return .found }
+            if entry.node == node { return nil }
             enter(entry.node, query: query, marks, &pool, scratch, &cost)
-            if walk(to: node, query: query, marks, &pool, scratch, &reads) { return .found }
+            if walk(to: node, query: query, marks, &pool, scratch, &reads) { return nil }
         }
-        return .lost(start: start, read: pool.readNodes)
+        return Looks.Lost(node: node, start: start, read: pool.readNodes)
     }
 
     /// A stored vector as the query that `search` makes of what `vector(of:)` gives, to the last bit: the walk of a look is then the

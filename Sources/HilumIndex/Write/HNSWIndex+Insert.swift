@@ -3,8 +3,8 @@ import HilumCore
 /// Where a new node goes: its diverse neighbours on each layer, nearest first.
 private struct NodePlan {
     var layers: [[NodeCandidate]] = []
-    /// Those on layer 0 whose links the node's own search reads.
-    var read: [UInt32] = []
+    /// Bit i is set if the node's own search reads the links of neighbour i on layer 0.
+    var read: UInt64 = 0
 }
 
 extension HNSWIndex {
@@ -180,18 +180,17 @@ extension HNSWIndex {
             let marks = scratch.beginVisit(slotCount: slotCount)
             var pool = scratch.makePool(limit: max(parameters.efConstruction, parameters.m))
             enter(start, query: query, marks, &pool, scratch, &cost)
-            var read: [UInt32] = []
             if layer == 0 {
                 // The own search keeps fewer candidates: it reads the same lists in the same order, only that it ends earlier.
                 walk(layer: 0, query: query, rankLimit: Self.lookEf, marks, &pool, scratch, &cost)
-                read = pool.readNodes
+                scratch.noteReads(of: pool)
             }
             walk(layer: layer, query: query, marks, &pool, scratch, &cost)
             start = pool[0].node
             for other in earlier where store.level(other.node) >= layer { pool.insert(other) }
             let sorted = (0..<pool.count).map { NodeCandidate(key: pool.keys[$0] & ~1) }
             plan.layers[layer] = selectDiverse(sorted, limit: parameters.m, owner: absent, scratch)
-            if layer == 0 { plan.read = plan.layers[0].map(\.node).filter(read.contains) }
+            if layer == 0 { plan.read = scratch.readMask(of: plan.layers[0]) }
         }
         return plan
     }
@@ -202,7 +201,8 @@ extension HNSWIndex {
         for (node, plan) in zip(nodes, plans) {
             let nearest = plan.layers[0].map(\.node)
             let parent = chooseParent(among: nearest, read: plan.read)
-            if !plan.read.contains(parent) { suspects.append(node) }
+            let isRead = nearest.firstIndex(of: parent).map { plan.read >> $0 & 1 == 1 } ?? false
+            if !isRead { suspects.append(node) }
             store.setParent(node, parent)
             store.setChildren(node, 0)
             store.setChildren(parent, store.children(parent) + 1)

@@ -17,10 +17,12 @@ extension HNSWIndex {
 
     /// A parent for a new node: the nearest of its neighbours that has few children, else any that has room.
     ///
-    /// - Parameters:
-    ///   - read: those of the neighbours whose links the new node's own search reads; they come first.
-    func chooseParent(among neighbours: [UInt32], read: [UInt32]) -> UInt32 {
-        for node in read where store.children(node) < softChildLimit { return node }
+    /// - Parameter read: bit i is set for a neighbour i whose links the new node's own search reads; these come first.
+    func chooseParent(among neighbours: [UInt32], read: UInt64) -> UInt32 {
+        for (index, node) in neighbours.enumerated()
+        where read >> index & 1 == 1 && store.children(node) < softChildLimit {
+            return node
+        }
         for node in neighbours where store.children(node) < softChildLimit { return node }
         for node in neighbours where store.children(node) < hardChildLimit { return node }
         return anyParent { _ in true }

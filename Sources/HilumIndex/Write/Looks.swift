@@ -10,8 +10,22 @@ struct Looks {
         var bound: UInt16
     }
 
-    /// Nodes that their own search did not find, in the order in which they were looked for.
-    var lost: [UInt32] = []
+    /// A node that its own search did not find.
+    struct Lost {
+        let node: UInt32
+        /// Nodes whose lists the walk read: first the one that it began at, then those that are still in the pool, nearest first.
+        let read: [UInt32]
+        /// The nearest of them.
+        var nearest: UInt32 { read[min(1, read.count - 1)] }
+
+        init(node: UInt32, start: UInt32, read: [UInt32]) {
+            self.node = node
+            self.read = [start] + read
+        }
+    }
+
+    /// In the order in which the nodes were looked for.
+    var lost: [Lost] = []
     private var found: [UInt32] = []
     /// Where the reads of each found node end.
     private var ends: [Int] = []
