@@ -6,22 +6,23 @@ import Synchronization
 /// Approximate nearest neighbours in memory: a hierarchical navigable small world graph (HNSW) over an arena of records.
 ///
 /// ```
-/// insert: vector ─ equal bits known? ─ yes ─→ posting list of that node
-///                        └ no ─→ plan (search each layer, diverse neighbours) ─→ parent in the tree ─→ links both ways
-/// search: query ─→ greedy descent through the upper layers ─→ sorted pool on layer 0 ─→ (bf16, i8: re-rank) ─→ items
-/// remove: item ─→ posting empty? ─→ children get new parents, in-neighbours are linked past the node, the record waits for readers
+/// one writer    insert, remove, mend ─→ GraphWriter ─ its own: node of a vector, in-links, tree, free slots
+///                                           ↓ writes
+/// many readers  search ─→ Graph: records with codes and links, items, entry point
+///                 query ─→ greedy descent through the upper layers ─→ sorted pool on layer 0 ─→ (bf16, i8: re-rank) ─→ items
 /// ```
+/// This class is the front of both. A search is a method of `Graph`, which does not know the writer, so the compiler keeps searches away
+/// from what only the writer may touch.
 ///
 /// | Folder | What it holds |
 /// | --- | --- |
-/// | `Graph` | the arena and the layout of a record, link lists that are read while they change, items of a node and node of an item |
+/// | `Graph` | what searches read: the arena and the layout of a record, link lists that are read while they change, items of a node |
+/// | | and node of an item |
 /// | `Codes` | codes of 8 bits, the distance functions, residuals that are read when they are needed |
 /// | `Search` | the walks, filters and exact scans, what a search borrows, when a record may be used again |
-/// | `Write` | planning and selection, the deterministic parallel build, the tree that keeps nodes reachable, what makes every vector |
-/// | | found, deletion with repair, node of a vector |
+/// | `Write` | the writer: planning and selection, the deterministic parallel build, the tree that keeps nodes reachable, what makes |
+/// | | every vector found, deletion with repair, node of a vector, the check that a graph is sound |
 /// | `Persist` | checkpoints of the links, and of codes |
-///
-/// `HNSWIndex+Validate` proves that a graph is sound.
 ///
 /// Source: Malkov, Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small world
 /// graphs", TPAMI 2020, algorithms 1–5. Departures: equal vectors share one node; a tree of pinned links keeps layer 0 connected
@@ -31,65 +32,22 @@ import Synchronization
 /// end the process), and beside it any number of threads that search, locate and count. A search waits for nobody, but for a piece of
 /// residuals that was left where it is kept.
 public final class HNSWIndex: @unchecked Sendable {
-    // Sendable: readers touch atomics and records that are published through them (see NodeStore, ReaderPool); every `var` below is
-    // the writer's own.
+    // Sendable: the graph is; the writer is touched by one thread at a time, which `asWriter` makes sure of.
 
     /// Floats a vector.
-    public let dimension: Int
+    public var dimension: Int { graph.dimension }
     /// How distances are measured.
-    public let metric: Metric
+    public var metric: Metric { graph.metric }
     /// How the graph is built.
-    public let parameters: HNSWParameters
+    public var parameters: HNSWParameters { graph.parameters }
     /// What the graph is walked on.
-    public let precision: CodePrecision
+    public var precision: CodePrecision { graph.precision }
+    /// What a restored index had to mend; zeros for any other.
+    public var restoration: RestoreSummary { writer.restoration }
 
-    let kernels: DistanceKernels
-    let store: NodeStore
-    let readers: ReaderPool
-    let items: ItemTable
-
-    /// `level << 32 | node + 1`; 0 while the graph is empty.
-    let entryWord = Atomic<UInt64>(0)
-    /// Records in use or waiting for reuse.
-    let slots = Atomic<Int>(0)
-    private let itemCounter = Atomic<Int>(0)
-    private let nodeCounter = Atomic<Int>(0)
+    let graph: Graph
+    let writer: GraphWriter
     private let isWriting = Atomic<Bool>(false)
-
-    /// What a restored index had to mend; zeros for any other. Set before the initializer returns.
-    public internal(set) var restoration = RestoreSummary()
-
-    /// Where residuals are read from that are not in memory yet; set before the initializer returns.
-    var residuals: ResidualSource?
-    private let fetchesResiduals: Bool
-
-    // The writer's own.
-    var table: NodeTable
-    /// Nodes that their own search may not find, to be looked for at the end of a change.
-    var suspects: [UInt32] = []
-    /// Nodes that came or went since all were looked for.
-    var changesSinceSweep = 0
-    /// What the next checkpoint of the codes has to write.
-    var changedPieces = ChangedPieces()
-    /// False after `restoring` from codes, until the writer is first at work: only it needs the table.
-    var isTableFilled = true
-    /// The same for the counts of children.
-    var areChildrenCounted = true
-    var inLinks: InLinks?
-    /// The root of the tree that keeps layer 0 connected; `absent` while the graph is empty.
-    var root: UInt32 = absent
-    /// By slot: whether the node is part of the graph.
-    var isLinked: [Bool] = []
-    /// Slots with a level above 0, linked or not, ascending.
-    var upperSlots: [UInt32] = []
-    /// Slots free for reuse, each with the time of its retirement, the oldest first from `freeHead` on.
-    var freeSlots: [(time: UInt64, slot: UInt32)] = []
-    var freeHead = 0
-    private var retiredLists: [(time: UInt64, word: UInt64)] = []
-    private var chunkCount = 0
-    private var upperBlocks: [UnsafeMutableRawPointer] = []
-    private var upperOffset = HNSWIndex.upperBlockByteCount
-    private static let upperBlockByteCount = 1 << 18
 
     /// An empty index.
     ///
@@ -110,61 +68,59 @@ public final class HNSWIndex: @unchecked Sendable {
     init(
         dimension: Int, metric: Metric, parameters: HNSWParameters, precision: CodePrecision,
         quantizer: ScalarQuantizer? = nil, keepsResiduals: Bool = true, fetchesResiduals: Bool = false,
-        kernelSet: String?
+        residuals: ResidualSource? = nil, kernelSet: String?
     ) throws(IndexError) {
         precondition((1...65_536).contains(dimension), "the dimension must be in 1...65,536")
         precondition(quantizer == nil || quantizer?.offset.count == dimension, "the quantizer has another dimension")
-        kernels = try DistanceKernels(metric: metric, precision: precision, quantizer: quantizer, name: kernelSet)
-        self.dimension = dimension
-        self.metric = metric
-        self.parameters = parameters
-        self.precision = precision
-        store = NodeStore(
+        let kernels = try DistanceKernels(
+            metric: metric, precision: precision, quantizer: quantizer, name: kernelSet)
+        let store = NodeStore(
             dimension: dimension, precision: precision, m: parameters.m,
             hasResiduals: keepsResiduals && quantizer?.isExact != true)
-        self.fetchesResiduals = fetchesResiduals
-        readers = ReaderPool(dimension: dimension)
-        items = ItemTable()
-        table = NodeTable(store: store)
+        let memory = GraphMemory(store: store, fillsResidualsAtOnce: !fetchesResiduals)
+        graph = Graph(
+            dimension: dimension, metric: metric, parameters: parameters, kernels: kernels, memory: memory,
+            residuals: residuals)
+        writer = GraphWriter(graph, memory: memory)
     }
 
-    deinit {
-        for slot in 0..<UInt32(slots.load(ordering: .relaxed)) {
-            PostingList.free(store.posting(slot).pointee.load(ordering: .relaxed))
-        }
-        for list in retiredLists { PostingList.free(list.word) }
-        for block in upperBlocks { block.deallocate() }
-        store.deallocate(chunkCount: chunkCount)
+    /// Runs `body` as the one writer.
+    func asWriter<Result, E: Error>(_ body: (GraphWriter) throws(E) -> Result) throws(E) -> Result {
+        let wasWriting = isWriting.exchange(true, ordering: .acquiring)
+        precondition(!wasWriting, "two writers at once; the caller must let one write at a time")
+        defer { isWriting.store(false, ordering: .releasing) }
+        writer.prepareForChanges()
+        return try body(writer)
     }
 
     // MARK: Counts and items (any thread)
 
     /// Items in the index.
-    public var count: Int { itemCounter.load(ordering: .relaxed) }
+    public var count: Int { graph.itemCount }
 
     /// Distinct vectors in the index.
-    public var nodeCount: Int { nodeCounter.load(ordering: .relaxed) }
+    public var nodeCount: Int { graph.nodeCount }
 
     /// The set of kernels in use: scalar, avx2, avx512 or avx512vnni.
-    public var kernelName: String { kernels.name }
+    public var kernelName: String { graph.kernels.name }
 
     /// Bytes of vectors, codes and links that are in use (not counting tables and scratch).
-    public var graphByteCount: Int { slots.load(ordering: .relaxed) * store.bytesPerNode }
+    public var graphByteCount: Int { graph.slots.load(ordering: .relaxed) * graph.store.bytesPerNode }
 
     /// Whether an item is there. Any thread.
-    public func contains(item: UInt32) -> Bool { items.locate(item) != nil }
+    public func contains(item: UInt32) -> Bool { graph.items.locate(item) != nil }
 
     /// The stored vector of an item, `dimension` floats, with `i8` as its codes have it; nil if there is no such item, or if its
     /// residual was left where it is kept and cannot be read.
     public func vector(of item: UInt32) -> [Float]? {
-        let scratch = readers.enter()
-        defer { readers.leave(scratch) }
-        guard let (node, _) = items.locate(item), (try? fetchResidual(node)) != nil else { return nil }
+        let scratch = graph.readers.enter()
+        defer { graph.readers.leave(scratch) }
+        guard let (node, _) = graph.items.locate(item), (try? graph.fetchResidual(node)) != nil else { return nil }
         // Safety: the record cannot be reused before `leave`; both hold `dimension` floats.
-        guard let codeBook = kernels.codeBook else {
-            return Array(UnsafeBufferPointer(start: store.vector(node), count: dimension))
+        guard let codeBook = graph.kernels.codeBook else {
+            return Array(UnsafeBufferPointer(start: graph.store.vector(node), count: dimension))
         }
-        codeBook.decode(store.code(node), residual: store.residual(node), into: scratch.floats)
+        codeBook.decode(graph.store.code(node), residual: graph.store.residual(node), into: scratch.floats)
         return Array(UnsafeBufferPointer(start: scratch.floats, count: dimension))
     }
 
@@ -174,231 +130,124 @@ public final class HNSWIndex: @unchecked Sendable {
     /// - Parameter vector: `dimension` floats, finite.
     public func holds(_ vector: UnsafeBufferPointer<Float>, for item: UInt32) -> Bool {
         guard vector.count == dimension, let base = vector.baseAddress else { return false }
-        let scratch = readers.enter()
-        defer { readers.leave(scratch) }
-        guard let (node, _) = items.locate(item), (try? fetchResidual(node)) != nil else { return false }
-        guard let codeBook = kernels.codeBook else {
+        let scratch = graph.readers.enter()
+        defer { graph.readers.leave(scratch) }
+        guard let (node, _) = graph.items.locate(item), (try? graph.fetchResidual(node)) != nil else { return false }
+        guard let codeBook = graph.kernels.codeBook else {
             // Safety: both hold `dimension` floats, and the record cannot be reused before `leave`.
-            return memcmp(base, store.vector(node), 4 * dimension) == 0
+            return memcmp(base, graph.store.vector(node), 4 * dimension) == 0
         }
         let code = scratch.query
-        let residual = store.residual(node).map { _ in scratch.member }
+        let residual = graph.store.residual(node).map { _ in scratch.member }
         codeBook.encode(base, code: code, residual: residual)
-        guard memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
-        guard let residual, let stored = store.residual(node), !lacksResidual(node) else { return true }
+        guard memcmp(code, graph.store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
+        guard let residual, let stored = graph.store.residual(node), !graph.lacksResidual(node) else { return true }
         return memcmp(residual, stored, hilum_residual_bytes(dimension)) == 0
     }
 
-    /// The node that searches begin at, and its level.
-    @inline(__always) var entry: (node: UInt32, level: Int)? {
-        let word = entryWord.load(ordering: .acquiring)
-        return word == 0 ? nil : (UInt32(truncatingIfNeeded: word) &- 1, Int(word >> 32))
-    }
+    // MARK: Searches (any thread)
 
-    // MARK: Checks of vectors
-
-    /// The squared length of a vector.
+    /// The `k` items nearest to `query` that the graph leads to.
     ///
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`
-    func checkedSquareLength(_ vector: UnsafeBufferPointer<Float>) throws(IndexError) -> Double {
-        guard vector.count == dimension, let base = vector.baseAddress else {
-            throw IndexError(.wrongDimension(expected: dimension, got: vector.count))
-        }
-        // Four sums, so that the additions overlap. Safety: indices are below `dimension`, the count of the buffer.
-        var sums = SIMD4<Float>()
-        var index = 0
-        while index + 4 <= dimension {
-            let part = SIMD4(base[index], base[index + 1], base[index + 2], base[index + 3])
-            sums += part * part
-            index += 4
-        }
-        var total = sums.sum()
-        while index < dimension {
-            total += base[index] * base[index]
-            index += 1
-        }
-        // A square that overflows, an infinity and NaN all end up here; the factor leaves room for a difference of two vectors.
-        guard total <= Float.greatestFiniteMagnitude / 8 else { throw IndexError(.notFinite) }
-        if metric == .cosine && total == 0 { throw IndexError(.zeroLength) }
-        return Double(total)
-    }
-
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`
-    func checkStored(_ vector: UnsafeBufferPointer<Float>) throws(IndexError) {
-        let length = try checkedSquareLength(vector).squareRoot()
-        guard metric == .squaredEuclidean || abs(length - 1) < 0.01 else {
-            throw IndexError(.notUnitLength(length: Float(length)))
-        }
-    }
-
-    // MARK: Writer's tools
-
-    /// Runs `body` as the one writer.
-    func asWriter<Result, E: Error>(_ body: () throws(E) -> Result) throws(E) -> Result {
-        let wasWriting = isWriting.exchange(true, ordering: .acquiring)
-        precondition(!wasWriting, "two writers at once; the caller must let one write at a time")
-        defer { isWriting.store(false, ordering: .releasing) }
-        if !isTableFilled { fillTable() }
-        return try body()
-    }
-
-    private func fillTable() {
-        table.reserve(nodeCount)
-        for slot in isLinked.indices where isLinked[slot] { table.insert(UInt32(slot)) }
-        countChildren()
-        isTableFilled = true
-    }
-
-    func setEntry(_ node: UInt32) {
-        let word = node == absent ? 0 : UInt64(store.level(node)) << 32 | UInt64(node + 1)
-        entryWord.store(word, ordering: .releasing)
-    }
-
-    func addToItemCount(_ amount: Int) { itemCounter.add(amount, ordering: .relaxed) }
-    func addToNodeCount(_ amount: Int) { nodeCounter.add(amount, ordering: .relaxed) }
-
-    /// The level of a slot, a pure function of seed and slot: floor(-ln(u) / ln(m)), as in section 4.1 of the paper.
-    func level(ofSlot slot: UInt32) -> Int {
-        var generator = SeededGenerator(seed: parameters.seed, key: UInt64(slot))
-        let share = 1 - generator.uniform()
-        // Most slots have level 0, which is told without a logarithm; what is close is left to it.
-        if share * Double(parameters.m) > 1.000001 { return 0 }
-        let level = -log(share) / log(Double(parameters.m))
-        return min(Int(level), Self.maxLevel)
-    }
-
-    static let maxLevel = 15
-
-    /// A record to fill: one that no reader can hold any more, or a new one.
+    /// Never gives fewer than `k` items while `k` match: a walk under a filter goes on until enough matching nodes are found, and
+    /// gives way to an exact scan of the matching items where that is cheaper.
     ///
-    /// - Throws: `.full`
-    func takeSlot() throws(IndexError) -> UInt32 {
-        if freeHead < freeSlots.count, freeSlots[freeHead].time < readers.oldestReader {
-            let slot = freeSlots[freeHead].slot
-            freeHead += 1
-            if freeHead == freeSlots.count || freeHead > 4096 {
-                freeSlots.removeFirst(freeHead)
-                freeHead = 0
-            }
-            for layer in 0...store.level(slot) { store.links(slot, layer: layer).write(EmptyCollection()) }
-            return slot
+    /// - Parameters:
+    ///   - query: `dimension` floats; under the cosine any length but 0.
+    ///   - ef: candidates kept; more finds more and costs more. Raised to `k` if it is below.
+    ///   - filter: only these items may be hits.
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`; `.damagedLinks` when residuals cannot be read that were left where
+    ///   they are kept.
+    /// - Complexity: about `ef * m` distances; under a filter up to twice the number of matching items.
+    public func search(
+        _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil
+    ) throws(IndexError) -> SearchResult {
+        try graph.search(query, k: k, ef: ef, filter: filter)
+    }
+
+    /// The `k` nearest items by comparing every vector, or every matching one.
+    ///
+    /// - Throws: as `search`.
+    /// - Complexity: O(nodes), or O(largest item / 64 + matching items) under a filter.
+    public func exactSearch(
+        _ query: UnsafeBufferPointer<Float>, k: Int, filter: ItemSet? = nil
+    ) throws(IndexError) -> SearchResult {
+        try graph.exactSearch(query, k: k, filter: filter)
+    }
+
+    // MARK: Changes (one writer)
+
+    /// Stores one vector for `item`; an item that is there already gets the new vector.
+    ///
+    /// - Parameter vector: `dimension` floats; for the cosine of length 1.
+    /// - Precondition: `item` is not `UInt32.max`.
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`, `.full`; the index is as before then.
+    public func insert(_ vector: UnsafeBufferPointer<Float>, item: UInt32) throws(IndexError) {
+        try insertBatch(vector, items: [item], threads: 1)
+    }
+
+    /// Stores many vectors; the graph depends on the seed and the order of the calls, not on `threads`.
+    ///
+    /// New nodes are taken in groups that grow with the graph. The places of a group are looked for side by side on the graph as it
+    /// was before; members see those before them by direct comparison. Then the new lists of all nodes concerned are computed side
+    /// by side, each from its own old list and its new neighbours in order, and written by this thread.
+    ///
+    /// - Parameters:
+    ///   - vectors: `[items.count, dimension]`, row-major.
+    ///   - threads: how many work at once; the same graph for any number.
+    /// - Precondition: no item is `UInt32.max`.
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength` before anything is stored; `.full`.
+    public func insertBatch(
+        _ vectors: UnsafeBufferPointer<Float>, items newItems: [UInt32], threads: Int = defaultThreadCount
+    ) throws(IndexError) {
+        guard vectors.count == newItems.count * dimension else {
+            let got = newItems.isEmpty ? vectors.count : vectors.count / newItems.count
+            throw IndexError(.wrongDimension(expected: dimension, got: got))
         }
-        return try addSlot()
-    }
-
-    /// A new record behind the others, zeroed, with its level and its upper layers.
-    func addSlot() throws(IndexError) -> UInt32 {
-        let count = slots.load(ordering: .relaxed)
-        guard count < NodeStore.maxNodeCount else { throw IndexError(.full) }
-        let slot = UInt32(count)
-        if count >> store.chunkNodeCount.trailingZeroBitCount == chunkCount {
-            store.grow(chunk: chunkCount, fillsResidualsAtOnce: !fetchesResiduals || residuals?.isComplete == true)
-            chunkCount += 1
+        guard let base = vectors.baseAddress, !newItems.isEmpty else { return }
+        for row in newItems.indices {
+            precondition(newItems[row] != absent, "an item must be below UInt32.max")
+            // Safety: `row` is below the item count, and the buffer holds `dimension` floats for each.
+            try graph.checkStored(UnsafeBufferPointer(start: base + row * dimension, count: dimension))
         }
-        let level = level(ofSlot: slot)
-        store.setLevel(slot, level)
-        if level > 0 { addUpperLists(slot, level: level) }
-        isLinked.append(false)
-        slots.store(count + 1, ordering: .releasing)
-        return slot
-    }
-
-    /// Gives a new slot its lists above layer 0.
-    func addUpperLists(_ slot: UInt32, level: Int) {
-        let byteCount = 4 * (1 + parameters.m) * level
-        if upperOffset + byteCount > Self.upperBlockByteCount {
-            let block = UnsafeMutableRawPointer.allocate(byteCount: Self.upperBlockByteCount, alignment: 64)
-            block.initializeMemory(as: UInt8.self, repeating: 0, count: Self.upperBlockByteCount)
-            upperBlocks.append(block)
-            upperOffset = 0
-        }
-        // Safety: the block was just made if it lacked room, so `byteCount` zeroed bytes lie at the offset.
-        if let block = upperBlocks.last { store.setUpper(slot, block + upperOffset) }
-        upperOffset += byteCount
-        upperSlots.append(slot)
-    }
-
-    /// Makes `count` records of a new index at once, zeroed, without level. Writer only.
-    func makeSlots(_ count: Int) {
-        prepareSlots(count)
-        slots.store(count, ordering: .releasing)
-    }
-
-    /// Makes the chunks for `count` slots.
-    func prepareSlots(_ count: Int) {
-        while chunkCount << store.chunkNodeCount.trailingZeroBitCount < count {
-            store.grow(chunk: chunkCount, fillsResidualsAtOnce: !fetchesResiduals || residuals?.isComplete == true)
-            chunkCount += 1
-        }
-    }
-
-    /// Puts a node that is out of reach on the list of slots to reuse.
-    func retireSlot(_ slot: UInt32) { freeSlots.append((readers.retire(), slot)) }
-
-    /// Frees a posting list once no reader can hold it; until then it waits with the others.
-    func retireList(_ word: UInt64) {
-        retiredLists.append((readers.retire(), word))
-        guard retiredLists.count >= 32 else { return }
-        let oldest = readers.oldestReader
-        let ripe = retiredLists.firstIndex { $0.time >= oldest } ?? retiredLists.count
-        for list in retiredLists[..<ripe] { PostingList.free(list.word) }
-        retiredLists.removeFirst(ripe)
-    }
-
-    /// Writes vector, code and hash of a slot that is not linked yet; it has no place in the tree.
-    func fill(_ slot: UInt32, _ vector: UnsafePointer<Float>, hash: UInt32) {
-        encode(vector, into: slot)
-        store.setHash(slot, hash)
-        store.setParent(slot, absent)
-        store.setChildren(slot, 0)
-    }
-
-    /// Writes a vector, or what the index keeps of it, into a slot.
-    func encode(_ vector: UnsafePointer<Float>, into slot: UInt32) {
-        // Safety: code and vector of a slot hold `dimension` elements each.
-        switch precision {
-        case .f32: store.vector(slot).update(from: vector, count: dimension)
-        case .bf16:
-            store.vector(slot).update(from: vector, count: dimension)
-            hilum_f32_to_bf16(vector, store.code(slot).assumingMemoryBound(to: UInt16.self), dimension)
-        case .i8:
-            kernels.codeBook?.encode(vector, code: store.code(slot), residual: store.residual(slot))
-            noteChange(of: slot)
+        try asWriter { (writer) throws(IndexError) in
+            try writer.insert(base, items: newItems, threads: threads)
         }
     }
 
-    /// The node that holds `vector`, told by what the index keeps of it and by the hash of all its bits.
-    func find(_ vector: UnsafePointer<Float>, hash: UInt32) -> UInt32? {
-        guard let codeBook = kernels.codeBook else {
-            return table.find(hash: hash) { node in
-                // Safety: both hold `dimension` floats. Bits, not values: 0 and -0 differ, as they do in the hash.
-                let stored = store.vector(node)
-                for index in 0..<dimension where stored[index].bitPattern != vector[index].bitPattern { return false }
-                return true
-            }
-        }
-        let scratch = readers.borrow()
-        defer { readers.giveBack(scratch) }
-        // Safety: both have more room than a code or residual, for weights have 16 bits.
-        let (code, residual) = (scratch.member, scratch.query)
-        var isReady = false
-        return table.find(hash: hash) { node in
-            if !isReady { codeBook.encode(vector, code: code, residual: residual) }
-            isReady = true
-            guard memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
-            guard let stored = store.residual(node), !lacksResidual(node) else { return true }
-            return memcmp(residual, stored, hilum_residual_bytes(dimension)) == 0
-        }
+    /// Takes an item out; false if it is not there. The last item of a vector takes the node out of the graph.
+    ///
+    /// Nodes that linked to it are linked to those it linked to (as FreshDiskANN does, Singh et al. 2021, section 5.4; theirs
+    /// prunes the union, here what was linked stays and diverse neighbours of the removed node fill up), its children in the tree
+    /// get new parents, and the record is used again once no search can hold it.
+    ///
+    /// - Complexity: about the cost of an insertion; the first removal reads all lists once.
+    @discardableResult
+    public func remove(item: UInt32) -> Bool {
+        asWriter { $0.remove(item: item) }
     }
 
-    /// Replaces a list of links and keeps the in-links of layer 0 in step.
-    func setLinks(_ node: UInt32, layer: Int, _ links: [UInt32]) {
-        let list = store.links(node, layer: layer)
-        if layer == 0 && inLinks != nil {
-            let old = list.array
-            for target in old where !links.contains(target) { inLinks?.remove(from: node, to: target) }
-            for target in links where !old.contains(target) { inLinks?.add(from: node, to: target) }
-        }
-        list.write(links)
+    /// Looks for every vector by its own search and links those that are not found, so that a search with the default `ef` of 64 finds
+    /// them. Does nothing when no vector came or went since the last time. As the writer.
+    ///
+    /// Changes look for what they touch, and for everything once half of the nodes have changed. Call this where it may take as long
+    /// as linking a tenth of the nodes: after a bulk load, before a checkpoint after many changes.
+    ///
+    /// - Returns: how many were not found before.
+    @discardableResult
+    public func mendUnfound(threads: Int = defaultThreadCount) -> Int {
+        asWriter { $0.mendUnfound(threads: threads) }
     }
+
+    /// Vectors that came or went since all were last looked for. As the writer.
+    public var changesSinceMending: Int { writer.changesSinceSweep }
+
+    /// What is wrong with the index, one sentence each; empty when it is sound. As the writer.
+    ///
+    /// Checks that links lead to nodes of the graph that reach the layer, without loops and copies and within the bounds; that levels
+    /// and the entry point agree; that every node can be reached from the entry point on layer 0, by its links and by the tree; that
+    /// items and nodes name each other; that equal vectors share a node; that the counts hold; that in-links match the links.
+    ///
+    /// - Complexity: O(nodes × m)
+    public func validate() -> [String] { asWriter { $0.validate() } }
 }

@@ -473,7 +473,8 @@ private struct CodeCheckpoint {
         let fewer = try checkpoint.restored(reads: reads) { $0 < 1_300 }
         #expect(reads.current == 0 && fewer.restoration.goneItemCount == 30 && fewer.validate() == [])
         try nothing.insertAll(Self.base)
-        #expect(nothing.validate() == [] && nothing.count == 1_300 && nothing.slots.load(ordering: .relaxed) == 1_300)
+        #expect(
+            nothing.validate() == [] && nothing.count == 1_300 && nothing.graph.slots.load(ordering: .relaxed) == 1_300)
     }
 
     @Test func theErrorOfTheCodesComesThrough() throws {

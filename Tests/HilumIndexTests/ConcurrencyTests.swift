@@ -98,7 +98,7 @@ private final class BesideThread: @unchecked Sendable {
         #expect(index.validate() == [])
         // Without reuse every turn takes a slot of its own. How many are held back depends on how long a reader is kept from
         // running, so the bound is wide.
-        #expect(index.slots.load(ordering: .relaxed) < 900 + turn * 3 / 4, "slots are used again beside readers")
+        #expect(index.graph.slots.load(ordering: .relaxed) < 900 + turn * 3 / 4, "slots are used again beside readers")
     }
 
     /// Whether `distance` is that of two vectors, as near as the precision can tell.

@@ -145,7 +145,7 @@ import Testing
 
     /// Looks for every node whether or not any changed; how many were not found.
     private func mendedAgain(_ index: HNSWIndex) -> Int {
-        index.changesSinceSweep = 1
+        index.writer.changesSinceSweep = 1
         return index.mendUnfound()
     }
 
@@ -161,16 +161,16 @@ import Testing
         }
         let index = try makeIndex(base, .f32, metric: .squaredEuclidean)
         let far = UInt32(50)..<400
-        let tops = far.filter { index.store.parent($0) < 50 }
-        let top = try #require(tops.first { index.store.level($0) == 0 })
+        let tops = far.filter { index.graph.store.parent($0) < 50 }
+        let top = try #require(tops.first { index.graph.store.level($0) == 0 })
         // The whole far cluster comes to lie under `top`, and none of it links there.
-        for node in tops where node != top { _ = index.hang(node, under: top) }
+        for node in tops where node != top { _ = index.writer.hang(node, under: top) }
         for node in far where node != top {
-            index.setLinks(node, layer: 0, index.store.links(node, layer: 0).array.filter { $0 != top })
+            index.writer.setLinks(node, layer: 0, index.graph.store.links(node, layer: 0).array.filter { $0 != top })
         }
         try #require(index.validate() == [])
         #expect(mendedAgain(index) > 0)
-        #expect(mendedAgain(index) == 0 && index.store.parent(top) < 50)
+        #expect(mendedAgain(index) == 0 && index.graph.store.parent(top) < 50)
         #expect(try missed(index, base) == [] && index.validate() == [])
     }
 }

@@ -51,7 +51,7 @@ import Testing
 
         for item in gone { try index.insert(all.row(Int(item)), item) }
         #expect(index.validate() == [])
-        #expect(index.slots.load(ordering: .relaxed) == Self.count + 500, "slots are used again")
+        #expect(index.graph.slots.load(ordering: .relaxed) == Self.count + 500, "slots are used again")
         #expect(try index.recall(queries, ef: 80) >= 0.95, "after re-insertion")
 
         let restored = try HNSWIndex(
@@ -84,7 +84,7 @@ import Testing
             for item in order where !index.contains(item: item) { try index.insert(base.row(Int(item)), item) }
         }
         #expect(index.validate() == [])
-        #expect(index.count == 3_000 && index.slots.load(ordering: .relaxed) == 3_000)
+        #expect(index.count == 3_000 && index.graph.slots.load(ordering: .relaxed) == 3_000)
         let churned = try index.recall(queries, ef: 40)
         #expect(churned >= fresh - 0.005, "fresh \(fresh), churned \(churned)")
     }
@@ -191,9 +191,9 @@ import Testing
         try index.insertAll(base)
         #expect(index.validate() == [])
         var turn = 0
-        while let entry = index.entry {
-            let node = turn % 3 == 2 ? index.root : entry.node
-            let item = try #require((0..<UInt32(260)).first { index.items.locate($0)?.node == node })
+        while let entry = index.graph.entry {
+            let node = turn % 3 == 2 ? index.writer.root : entry.node
+            let item = try #require((0..<UInt32(260)).first { index.graph.items.locate($0)?.node == node })
             #expect(index.remove(item: item))
             #expect(index.validate() == [])
             turn += 1
@@ -203,7 +203,7 @@ import Testing
         #expect(try index.findExactly(base.row(0), k: 3).hits.isEmpty)
         try index.insertAll(base)
         #expect(index.validate() == [])
-        #expect(index.count == 260 && index.slots.load(ordering: .relaxed) == 260)
+        #expect(index.count == 260 && index.graph.slots.load(ordering: .relaxed) == 260)
         #expect(try index.recall(base, ef: 60) >= 0.95)
     }
 

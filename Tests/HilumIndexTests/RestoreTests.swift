@@ -56,7 +56,7 @@ import Testing
         let again = try restore(emptied.serializeLinks())
         #expect(again.count == 0 && again.validate() == [])
         try again.insertAll(Self.base)
-        #expect(again.validate() == [] && again.slots.load(ordering: .relaxed) == 300)
+        #expect(again.validate() == [] && again.graph.slots.load(ordering: .relaxed) == 300)
     }
 
     @Test("Items that are gone are taken out, those that changed are linked again, with repair")

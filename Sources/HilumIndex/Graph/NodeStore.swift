@@ -18,7 +18,8 @@ let absent = UInt32.max
 /// Thread rule: `grow` and everything that stores belong to the one writer. Readers load links and postings, which are atomics;
 /// all other fields of a record are written before the first link to its node is published and do not change while a reader
 /// could reach it (`ReaderPool` holds back the reuse of records), except `parent`, `hash` and `children`, which are the writer's own.
-struct NodeStore {
+struct NodeStore: @unchecked Sendable {
+    // Sendable: what lies behind the pointers is read and written as the thread rule says.
     /// Nodes that fit a link word of 31 bits, the last number kept free.
     static let maxNodeCount = Int(Int32.max) - 1
     static let maxChunkCount = 1 << 17
@@ -165,7 +166,7 @@ struct NodeStore {
         (record(node) + metaOffset + 16 + 4 &* index).assumingMemoryBound(to: UInt32.self)
     }
 
-    /// The node that keeps this one reachable on layer 0 (see `HNSWIndex+Tree`); `absent` for the root. Writer only.
+    /// The node that keeps this one reachable on layer 0 (see `GraphWriter+Tree`); `absent` for the root. Writer only.
     @inline(__always) func parent(_ node: UInt32) -> UInt32 { word(node, 0).pointee }
     func setParent(_ node: UInt32, _ parent: UInt32) { word(node, 0).pointee = parent }
 

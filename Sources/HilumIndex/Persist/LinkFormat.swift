@@ -22,57 +22,6 @@ enum LinkFormat {
     static func byte(of metric: Metric) -> UInt8 { metric == .cosine ? 1 : 0 }
 }
 
-extension HNSWIndex {
-    /// The links and postings as bytes, for `init(restoring:…)`; the same graph gives the same bytes. As the writer.
-    ///
-    /// - Complexity: about 100 bytes a node at m = 16.
-    public func serializeLinks() -> [UInt8] {
-        asWriter {
-            var writer = ByteWriter()
-            writer.reserve(LinkFormat.headerByteCount + nodeCount * (16 + 4 * parameters.m * 2) + 4 * count)
-            writer.raw(LinkFormat.magic)
-            writer.integer(LinkFormat.version)
-            writer.integer(UInt32(dimension))
-            writer.raw([LinkFormat.byte(of: metric), 0, 0, 0])
-            writer.integer(UInt32(parameters.m))
-            writer.integer(UInt32(parameters.efConstruction))
-            writer.integer(UInt32(truncatingIfNeeded: parameters.seed))
-            writer.integer(UInt32(truncatingIfNeeded: parameters.seed >> 32))
-            writer.integer(UInt32(isLinked.count))
-            writer.integer(UInt32(nodeCount))
-            writer.integer(UInt32(count))
-            writer.integer(entry?.node ?? absent)
-            writer.integer(root)
-            for slot in isLinked.indices { append(UInt32(slot), to: &writer) }
-            writer.integer(writer.bytes.withUnsafeBytes { CRC32C.checksum($0) })
-            return writer.bytes
-        }
-    }
-
-    private func append(_ node: UInt32, to writer: inout ByteWriter) {
-        guard isLinked[Int(node)] else {
-            writer.byte(0)
-            return
-        }
-        writer.byte(1)
-        writer.integer(store.parent(node))
-        writer.integer(store.hash(node))
-        var members: [UInt32] = []
-        _ = PostingList.forEach(store.posting(node).pointee.load(ordering: .relaxed)) {
-            members.append($0)
-            return true
-        }
-        writer.integer(UInt32(members.count))
-        for item in members { writer.integer(item) }
-        for layer in 0...store.level(node) {
-            let links = store.links(node, layer: layer)
-            let count = links.count
-            writer.byte(UInt8(count))
-            for index in 0..<count { writer.integer(links[index]) }
-        }
-    }
-}
-
 /// Reads of 32-bit numbers with the error of this module.
 extension ByteReader {
     /// The next byte.

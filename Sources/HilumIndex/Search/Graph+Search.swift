@@ -6,20 +6,12 @@ struct SearchCost {
     var distanceCount = 0
 }
 
-extension HNSWIndex {
-    /// The `k` items nearest to `query` that the graph leads to.
-    ///
-    /// Never gives fewer than `k` items while `k` match: a walk under a filter goes on until enough matching nodes are found, and
-    /// gives way to an exact scan of the matching items where that is cheaper.
-    ///
-    /// - Parameters:
-    ///   - query: `dimension` floats; under the cosine any length but 0.
-    ///   - ef: candidates kept; more finds more and costs more. Raised to `k` if it is below.
-    ///   - filter: only these items may be hits.
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`; `.damagedLinks` when residuals cannot be read that were left where
-    ///   they are kept.
-    /// - Complexity: about `ef * m` distances; under a filter up to twice the number of matching items.
-    public func search(
+/// Searches of the graph.
+///
+/// Thread rule: any thread, beside the one writer.
+extension Graph {
+    /// The `k` items nearest to `query` that the graph leads to; see `HNSWIndex.search`.
+    func search(
         _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil
     ) throws(IndexError) -> SearchResult {
         let squareLength = try checkedSquareLength(query)
@@ -53,11 +45,8 @@ extension HNSWIndex {
         return result
     }
 
-    /// The `k` nearest items by comparing every vector, or every matching one.
-    ///
-    /// - Throws: as `search`.
-    /// - Complexity: O(nodes), or O(largest item / 64 + matching items) under a filter.
-    public func exactSearch(
+    /// The `k` nearest items by comparing every vector, or every matching one; see `HNSWIndex.exactSearch`.
+    func exactSearch(
         _ query: UnsafeBufferPointer<Float>, k: Int, filter: ItemSet? = nil
     ) throws(IndexError) -> SearchResult {
         let squareLength = try checkedSquareLength(query)

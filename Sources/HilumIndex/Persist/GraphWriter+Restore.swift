@@ -1,129 +1,14 @@
+import Dispatch
 import HilumCore
+import Synchronization
 
-/// What became of the items of a checkpoint.
-public struct RestoreSummary: Sendable, Equatable {
-    /// Items whose vector is gone; their nodes were taken out with repair.
-    public var goneItemCount = 0
-    /// Items whose vector is another one now; they were linked again.
-    public var changedItemCount = 0
-}
-
-/// The fixed part of a checkpoint.
-struct LinkHeader {
-    var parameters = HNSWParameters()
-    var slotCount = 0
-    var nodeCount = 0
-    var itemCount = 0
-    var entry = absent
-    var root = absent
-
-    /// - Parameters:
-    ///   - head: the first bytes of a checkpoint.
-    ///   - byteCount: of all of it.
-    init(_ head: [UInt8], of byteCount: Int, dimension: Int, metric: Metric) throws(IndexError) {
-        guard head.count >= LinkFormat.headerByteCount else { throw .damaged("cut off") }
-        var reader = ByteReader(byteCount: byteCount) { use in head.withUnsafeBytes(use) }
-        try self.init(&reader, dimension: dimension, metric: metric)
-    }
-
-    init(_ reader: inout ByteReader, dimension: Int, metric: Metric) throws(IndexError) {
-        for byte in LinkFormat.magic where try reader.octet() != byte { throw .damaged("not a checkpoint of links") }
-        let version = try reader.number()
-        guard version == LinkFormat.version else { throw .damaged("version \(version) is unknown") }
-        guard try reader.number() == UInt32(dimension) else { throw .damaged("made for another dimension") }
-        guard try reader.number() == UInt32(LinkFormat.byte(of: metric)) else {
-            throw .damaged("made for another metric")
-        }
-        let m = Int(try reader.number())
-        let efConstruction = Int(try reader.number())
-        let seed = UInt64(try reader.number()) | UInt64(try reader.number()) << 32
-        guard (2...64).contains(m), (1...1_000_000).contains(efConstruction) else {
-            throw .damaged("parameters out of range")
-        }
-        parameters = HNSWParameters(m: m, efConstruction: efConstruction, seed: seed)
-        slotCount = Int(try reader.number())
-        nodeCount = Int(try reader.number())
-        itemCount = Int(try reader.number())
-        entry = try reader.number()
-        root = try reader.number()
-        // A slot takes a byte at least and a record in memory, so a small file must not ask for a large arena.
-        guard slotCount <= reader.remaining, nodeCount <= slotCount, itemCount <= reader.remaining / 4,
-            slotCount <= 16 * nodeCount + 65_536
-        else { throw .damaged("counts do not fit the size") }
-    }
-}
-
-/// What the check of the structure asks of every slot, close together.
-struct LoadedLinks {
-    /// `absent` for the root and for free slots.
-    var parents: [UInt32]
-    var levels: [UInt8]
-
-    init(_ slotCount: Int) {
-        parents = [UInt32](repeating: absent, count: slotCount)
-        levels = [UInt8](repeating: 0, count: slotCount)
-    }
-}
-
-/// Tells lists that surely have no link twice: one bit a link, found by its hash.
-///
-/// A table with a place for every node would say it exactly, but costs a cache miss for every link.
-private struct LinkFilter {
-    // 2,048 bits: a list of 15 links meets a bit that is set in one case of twenty.
-    private var words = InlineArray<32, UInt64>(repeating: 0)
-    private var mayHaveCopies = false
-
-    @inline(__always)
-    mutating func note(_ link: UInt32) {
-        let hash = (link &* 0x9E37_79B1) >> 21
-        let bit: UInt64 = 1 << UInt64(hash & 63)
-        let word = Int(hash >> 6)
-        if words[word] & bit != 0 { mayHaveCopies = true }
-        words[word] |= bit
-    }
-
-    /// Begins the next list; returns whether this one may have a link twice.
-    @inline(__always)
-    mutating func clear() -> Bool {
-        defer {
-            words = InlineArray<32, UInt64>(repeating: 0)
-            mayHaveCopies = false
-        }
-        return mayHaveCopies
-    }
-}
-
-extension LinkList {
-    /// Whether a link comes twice. Writer only.
-    fileprivate var hasCopies: Bool {
-        for index in 0..<count {
-            for other in 0..<index where self[index] == self[other] { return true }
-        }
-        return false
-    }
-}
-
-extension HNSWIndex {
-    /// The index of a checkpoint, with the vectors from where they are kept.
-    ///
-    /// Nothing in `bytes` is trusted: the checksum, every number and every link are checked, and the graph must be whole. Items whose
-    /// vector is gone are removed with repair, items whose vector changed are linked again (`restoration` counts both). Items that
-    /// came after the checkpoint are the caller's to insert; `contains(item:)` tells which are there.
-    ///
-    /// - Parameters:
-    ///   - bytes: what `serializeLinks` gave.
-    ///   - dimension, metric: must be those of the checkpoint.
-    ///   - vectors: writes the vector of an item, `dimension` floats, into the buffer; false if there is none any more.
-    /// - Throws: `IndexError` `.damagedLinks`; `.notFinite`, `.zeroLength`, `.notUnitLength` for a vector; what `vectors` throws.
-    public convenience init(
-        restoring bytes: [UInt8], dimension: Int, metric: Metric, precision: CodePrecision = .f32,
-        quantizer: ScalarQuantizer? = nil,
+/// A graph of a checkpoint. Nothing in it is trusted.
+extension GraphWriter {
+    /// Fills an empty graph from a checkpoint of the links and from vectors; see `HNSWIndex.init(restoring:…vectors:)`.
+    func restore(
+        _ bytes: [UInt8], _ header: LinkHeader,
         vectors: (_ item: UInt32, _ into: UnsafeMutableBufferPointer<Float>) throws -> Bool
     ) throws {
-        let header = try Self.checkedHeader(bytes, dimension: dimension, metric: metric)
-        try self.init(
-            dimension: dimension, metric: metric, parameters: header.parameters, precision: precision,
-            quantizer: quantizer)
         var loaded = LoadedSlots(header)
         try bytes.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
@@ -145,15 +30,91 @@ extension HNSWIndex {
         try resolve(loaded, vectors: vectors)
     }
 
-    static func checkedHeader(
-        _ bytes: [UInt8], dimension: Int, metric: Metric
-    ) throws(IndexError) -> LinkHeader {
-        guard bytes.count >= LinkFormat.headerByteCount + 4 else { throw .damaged("cut off") }
-        guard bytes.withUnsafeBytes({ CRC32C.checksum($0) }) == LinkFormat.residue else {
-            throw .damaged("the checksum does not match")
+    /// Fills an empty graph from a checkpoint of the links and from codes; see `HNSWIndex.init(restoring:…codes:)`.
+    func restore(
+        _ linkByteCount: Int, _ links: HNSWIndex.PieceReader, _ header: LinkHeader, codes: HNSWIndex.PieceReader,
+        isThere: (_ item: UInt32) -> Bool
+    ) throws {
+        isTableFilled = false
+        areChildrenCounted = false
+        // Both threads write into the arena.
+        memory.reserve(slotCount: header.slotCount, residuals: graph.residuals)
+        var loaded = LoadedLinks(0)
+        try withoutActuallyEscaping(codes) { codes in
+            // Safety: nobody else calls it, and `load` returns when it has ended.
+            nonisolated(unsafe) let codes = codes
+            try Self.sideBySide(isWorthIt: header.slotCount >= Self.leastParallelCount) { [graph] in
+                try graph.setCodes(header.slotCount, codes)
+            } and: {
+                loaded = try self.load(linkByteCount, links, header, isThere)
+            }
         }
-        return try LinkHeader(
-            Array(bytes.prefix(LinkFormat.headerByteCount)), of: bytes.count, dimension: dimension, metric: metric)
+        try checkStructure(header, loaded)
+        if restoration.goneItemCount > 0 { try removeDeadNodes() }
+    }
+
+    /// With fewer slots a second thread gains nothing.
+    private static let leastParallelCount = 1 << 14
+
+    /// Runs `first` on another thread and `second` on this one; returns when both have ended.
+    ///
+    /// - Throws: what `second` throws, else what `first` throws.
+    private static func sideBySide(
+        isWorthIt: Bool, _ first: @Sendable () throws -> Void, and second: () throws -> Void
+    ) throws {
+        guard isWorthIt, defaultThreadCount > 1 else {
+            try second()
+            return try first()
+        }
+        let failure = Mutex<(any Error)?>(nil)
+        try withoutActuallyEscaping(first) { first in
+            let group = DispatchGroup()
+            DispatchQueue.global(qos: .userInitiated).async(group: group) {
+                do { try first() } catch { failure.withLock { $0 = error } }
+            }
+            defer { group.wait() }
+            try second()
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    /// Reads links and items into the arena; returns what `checkStructure` asks for.
+    private func load(
+        _ linkByteCount: Int, _ links: HNSWIndex.PieceReader, _ header: LinkHeader,
+        _ isThere: (_ item: UInt32) -> Bool
+    ) throws -> LoadedLinks {
+        try withoutActuallyEscaping(links) { links in
+            var piece = 0
+            var checksum: UInt32 = 0
+            var reader = ByteReader(byteCount: linkByteCount) { use in
+                try links(piece) { bytes in
+                    checksum = CRC32C.checksum(bytes, continuing: checksum)
+                    use(bytes)
+                }
+                piece += 1
+            }
+            let (store, items) = (store, items)
+            var goneCount = 0
+            var itemCount = 0
+            let loaded = try load(header, &reader) { slot, members throws(IndexError) in
+                for index in 0..<(members.count / 4) {
+                    let item = UInt32(littleEndian: members.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+                    guard item != absent, items.locate(item) == nil else { throw .damaged("item \(item) comes twice") }
+                    guard isThere(item) else {
+                        goneCount += 1
+                        continue
+                    }
+                    PostingList.add(item, node: slot, word: store.posting(slot), table: items) { retireList($0) }
+                    itemCount += 1
+                }
+            }
+            restoration.goneItemCount = goneCount
+            graph.addToItemCount(itemCount)
+            // The checksum itself is the rest.
+            _ = try reader.number()
+            guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
+            return loaded
+        }
     }
 
     /// Items of the nodes as the checkpoint has them, one after the other.
@@ -175,11 +136,11 @@ extension HNSWIndex {
     ///
     /// - Parameter takeItems: takes the items of a slot: 4 bytes each, little-endian, at any alignment.
     /// - Returns: what `checkStructure` asks for.
-    func load(
+    private func load(
         _ header: LinkHeader, _ reader: inout ByteReader,
         takeItems: (_ slot: UInt32, _ members: UnsafeRawBufferPointer) throws(IndexError) -> Void
     ) throws(IndexError) -> LoadedLinks {
-        _ = try LinkHeader(&reader, dimension: dimension, metric: metric)
+        _ = try LinkHeader(&reader, dimension: dimension, metric: graph.metric)
         let slotCount = header.slotCount
         makeSlots(slotCount)
         let store = store
@@ -189,7 +150,7 @@ extension HNSWIndex {
         var nodes = 0
         var itemTotal = 0
         for slot in 0..<UInt32(slotCount) {
-            let level = level(ofSlot: slot)
+            let level = graph.level(ofSlot: slot)
             store.setLevel(slot, level)
             loaded.levels[Int(slot)] = UInt8(level)
             if level > 0 { addUpperLists(slot, level: level) }
@@ -232,13 +193,14 @@ extension HNSWIndex {
         guard reader.remaining == 4, nodes == header.nodeCount, itemTotal == header.itemCount else {
             throw .damaged("the counts do not match what follows")
         }
-        addToNodeCount(nodes)
+        graph.addToNodeCount(nodes)
         return loaded
     }
 
     // MARK: Structure
 
-    func checkStructure(_ header: LinkHeader, _ loaded: LoadedLinks) throws(IndexError) {
+    /// Makes sure that what was read is a whole graph.
+    private func checkStructure(_ header: LinkHeader, _ loaded: LoadedLinks) throws(IndexError) {
         guard header.nodeCount > 0 else {
             guard header.entry == absent, header.root == absent else { throw .damaged("an entry point without nodes") }
             return
@@ -257,7 +219,7 @@ extension HNSWIndex {
         }
         guard store.level(header.entry) == highest else { throw .damaged("the entry point is not the highest node") }
         root = header.root
-        setEntry(header.entry)
+        graph.setEntry(header.entry)
         try checkTree(loaded.parents)
     }
 
@@ -277,14 +239,13 @@ extension HNSWIndex {
             entry.node == root || store.links(entry.node, layer: 0).contains(root)
         else { throw .damaged("the root is not linked") }
         let count = isLinked.count
-        // Nobody writes while this runs.
-        let index = self
+        let (isLinked, root, nodeCount, limit) = (isLinked, root, nodeCount, hardChildLimit)
         let wrong = AtomicCounter()
-        parallelRanges(count, threads: count < Self.leastParallelCount ? 1 : min(2, defaultThreadCount)) { range, _ in
-            if index.lacksParentLink(range, parents) { wrong.increment() }
+        let threads = count < Self.leastParallelCount ? 1 : min(2, defaultThreadCount)
+        parallelRanges(count, threads: threads) { [graph] range, _ in
+            if graph.lacksParentLink(range, parents, isLinked, root: root) { wrong.increment() }
         }
         guard wrong.current == 0 else { throw .damaged("a node has no parent that links to it") }
-        let (isLinked, root, nodeCount, limit) = (isLinked, root, nodeCount, hardChildLimit)
         var children = [UInt8](repeating: 0, count: count)
         for slot in 0..<count where isLinked[slot] && UInt32(slot) != root {
             let parent = Int(parents[slot])
@@ -308,25 +269,6 @@ extension HNSWIndex {
                 node = Int(parents[node])
             }
         }
-    }
-
-    /// Whether a node among `slots` has no parent that links to it.
-    private func lacksParentLink(_ slots: Range<Int>, _ parents: [UInt32]) -> Bool {
-        let (store, root, isLinked) = (store, root, isLinked)
-        let count = isLinked.count
-        let ahead = 16
-        for slot in slots {
-            if slot + ahead < count, Int(parents[slot + ahead]) < count {
-                // The lists of parents lie all over the arena.
-                store.links(parents[slot + ahead], layer: 0).prefetch()
-            }
-            guard isLinked[slot], UInt32(slot) != root else { continue }
-            let parent = parents[slot]
-            guard Int(parent) < count, isLinked[Int(parent)],
-                store.links(parent, layer: 0).contains(UInt32(slot))
-            else { return true }
-        }
-        return false
     }
 
     /// Counts the children of every node of an index that was restored, which only the writer asks for; once.
@@ -361,10 +303,10 @@ extension HNSWIndex {
                     restoration.goneItemCount += 1
                     continue
                 }
-                try checkStored(UnsafeBufferPointer(buffer))
+                try graph.checkStored(UnsafeBufferPointer(buffer))
                 if isVector(scratch.floats, of: node, hash: store.hash(node)) {
                     PostingList.add(item, node: node, word: store.posting(node), table: items) { retireList($0) }
-                    addToItemCount(1)
+                    graph.addToItemCount(1)
                 } else {
                     changed.append(item)
                 }
@@ -372,24 +314,27 @@ extension HNSWIndex {
         }
         try removeDeadNodes()
         restoration.changedItemCount = changed.count
-        for item in changed where try vectors(item, buffer) { try insert(UnsafeBufferPointer(buffer), item: item) }
+        for item in changed where try vectors(item, buffer) {
+            try graph.checkStored(UnsafeBufferPointer(buffer))
+            try insert(scratch.floats, items: [item], threads: 1)
+        }
     }
 
     /// Takes out the nodes that were left without items: with repair, or all at once when there are no others.
-    func removeDeadNodes() throws(IndexError) {
+    private func removeDeadNodes() throws(IndexError) {
         let dead = isLinked.indices.filter { isLinked[$0] && !store.isLive(UInt32($0)) }
         guard !dead.isEmpty else { return }
         guard dead.count < nodeCount else {
-            setEntry(absent)
+            graph.setEntry(absent)
             root = absent
-            addToNodeCount(-dead.count)
+            graph.addToNodeCount(-dead.count)
             for slot in dead {
                 isLinked[slot] = false
                 retireSlot(UInt32(slot))
             }
             return
         }
-        try fetchResiduals()
+        try graph.fetchResiduals()
         countChildren()
         for slot in dead { removeNode(UInt32(slot)) }
         sweepIfDue(threads: defaultThreadCount)
@@ -406,5 +351,25 @@ extension HNSWIndex {
         store.setHash(node, hash)
         table.insert(node)
         return true
+    }
+}
+
+extension Graph {
+    /// Whether a node among `slots` has no parent that links to it.
+    func lacksParentLink(_ slots: Range<Int>, _ parents: [UInt32], _ isLinked: [Bool], root: UInt32) -> Bool {
+        let count = isLinked.count
+        let ahead = 16
+        for slot in slots {
+            if slot + ahead < count, Int(parents[slot + ahead]) < count {
+                // The lists of parents lie all over the arena.
+                store.links(parents[slot + ahead], layer: 0).prefetch()
+            }
+            guard isLinked[slot], UInt32(slot) != root else { continue }
+            let parent = parents[slot]
+            guard Int(parent) < count, isLinked[Int(parent)],
+                store.links(parent, layer: 0).contains(UInt32(slot))
+            else { return true }
+        }
+        return false
     }
 }

@@ -1,54 +1,17 @@
 import HilumCore
 
-/// Where a new node goes: its diverse neighbours on each layer, nearest first.
-private struct NodePlan {
-    var layers: [[NodeCandidate]] = []
-    /// Bit i is set if the node's own search reads the links of neighbour i on layer 0.
-    var read: UInt64 = 0
-}
-
-extension HNSWIndex {
-    /// Stores one vector for `item`; an item that is there already gets the new vector.
+extension GraphWriter {
+    /// Stores checked vectors; see `HNSWIndex.insertBatch`.
     ///
-    /// - Parameter vector: `dimension` floats; for the cosine of length 1.
-    /// - Precondition: `item` is not `UInt32.max`.
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`, `.full`; the index is as before then.
-    public func insert(_ vector: UnsafeBufferPointer<Float>, item: UInt32) throws(IndexError) {
-        try insertBatch(vector, items: [item], threads: 1)
-    }
-
-    /// Stores many vectors; the graph depends on the seed and the order of the calls, not on `threads`.
-    ///
-    /// New nodes are taken in groups that grow with the graph. The places of a group are looked for side by side on the graph as it
-    /// was before; members see those before them by direct comparison. Then the new lists of all nodes concerned are computed side
-    /// by side, each from its own old list and its new neighbours in order, and written by this thread.
-    ///
-    /// - Parameters:
-    ///   - vectors: `[items.count, dimension]`, row-major.
-    ///   - threads: how many work at once; the same graph for any number.
-    /// - Precondition: no item is `UInt32.max`.
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength` before anything is stored; `.full`.
-    public func insertBatch(
-        _ vectors: UnsafeBufferPointer<Float>, items newItems: [UInt32], threads: Int = defaultThreadCount
-    ) throws(IndexError) {
-        guard vectors.count == newItems.count * dimension else {
-            let got = newItems.isEmpty ? vectors.count : vectors.count / newItems.count
-            throw IndexError(.wrongDimension(expected: dimension, got: got))
+    /// - Parameter base: `[newItems.count, dimension]`, row-major.
+    /// - Throws: `.full`; `.damagedLinks` when residuals cannot be read that were left where they are kept.
+    func insert(_ base: UnsafePointer<Float>, items newItems: [UInt32], threads: Int) throws(IndexError) {
+        try graph.fetchResiduals()
+        var row = 0
+        while row < newItems.count {
+            row = try insertGroup(base, newItems, from: row, threads: threads)
         }
-        guard let base = vectors.baseAddress, !newItems.isEmpty else { return }
-        for row in newItems.indices {
-            precondition(newItems[row] != absent, "an item must be below UInt32.max")
-            // Safety: `row` is below the item count, and the buffer holds `dimension` floats for each.
-            try checkStored(UnsafeBufferPointer(start: base + row * dimension, count: dimension))
-        }
-        try asWriter { () throws(IndexError) in
-            try fetchResiduals()
-            var row = 0
-            while row < newItems.count {
-                row = try insertGroup(base, newItems, from: row, threads: threads)
-            }
-            sweepIfDue(threads: threads)
-        }
+        sweepIfDue(threads: threads)
     }
 
     /// Takes rows until the group is full, links the new nodes among them; returns the first row that was not taken.
@@ -87,7 +50,7 @@ extension HNSWIndex {
         if previous?.node == node { return }
         PostingList.add(item, node: node, word: store.posting(node), table: items) { retireList($0) }
         guard let previous else {
-            addToItemCount(1)
+            graph.addToItemCount(1)
             return
         }
         let isEmptied = PostingList.remove(place: previous.place, word: store.posting(previous.node)) {
@@ -121,78 +84,27 @@ extension HNSWIndex {
     private func link(_ group: [UInt32], threads: Int) {
         var group = group[...]
         guard !group.isEmpty else { return }
-        addToNodeCount(group.count)
+        graph.addToNodeCount(group.count)
         for node in group { isLinked[Int(node)] = true }
         if entry == nil, let first = group.popFirst() {
             // The group of an empty graph is one node.
             store.setParent(first, absent)
             store.setChildren(first, 0)
             root = first
-            setEntry(first)
+            graph.setEntry(first)
         }
         guard !group.isEmpty, let entry else { return }
         let nodes = Array(group)
-        let plans = plan(nodes, entry: entry, threads: threads)
+        let plans = graph.plan(nodes, entry: entry, threads: threads)
         let backLinks = writeForward(nodes, plans)
         let changes = backLinkLists(backLinks, threads: threads)
         for change in changes { setLinks(change.target, layer: change.layer, change.links) }
         changesSinceSweep += nodes.count
         for node in nodes where store.level(node) > (self.entry?.level ?? -1) {
-            setEntry(node)
+            graph.setEntry(node)
             linkEntryToRoot()
         }
         mendSuspects(threads: threads)
-    }
-
-    /// The plans of all nodes, side by side; reads the graph only.
-    private func plan(_ nodes: [UInt32], entry: (node: UInt32, level: Int), threads: Int) -> [NodePlan] {
-        if nodes.count == 1 {
-            let scratch = readers.borrow()
-            defer { readers.giveBack(scratch) }
-            return [plan(nodes, 0, entry: entry, scratch)]
-        }
-        var plans = [NodePlan](repeating: NodePlan(), count: nodes.count)
-        plans.withUnsafeMutableBufferPointer { buffer in
-            // Safety: each index is written by one thread, and all have ended when `parallelFor` returns.
-            nonisolated(unsafe) let out = buffer
-            parallelFor(nodes.count, threads: threads) { index in
-                let scratch = readers.borrow()
-                defer { readers.giveBack(scratch) }
-                out[index] = plan(nodes, index, entry: entry, scratch)
-            }
-        }
-        return plans
-    }
-
-    /// Algorithm 1 up to the choice of neighbours, for the node at `index` of `nodes`; those before it are seen by comparison.
-    private func plan(
-        _ nodes: [UInt32], _ index: Int, entry: (node: UInt32, level: Int), _ scratch: Scratch
-    ) -> NodePlan {
-        let node = nodes[index]
-        let level = min(store.level(node), entry.level)
-        let query = target(of: node, isFine: true, scratch.query)
-        let slotCount = slots.load(ordering: .relaxed)
-        var cost = SearchCost()
-        var plan = NodePlan(layers: [[NodeCandidate]](repeating: [], count: level + 1))
-        let earlier = candidates(from: query, to: nodes[..<index], scratch)
-        var start = descend(from: entry, to: level, query: query, scratch, &cost)
-        for layer in stride(from: level, through: 0, by: -1) {
-            let marks = scratch.beginVisit(slotCount: slotCount)
-            var pool = scratch.makePool(limit: max(parameters.efConstruction, parameters.m))
-            enter(start, query: query, marks, &pool, scratch, &cost)
-            if layer == 0 {
-                // The own search keeps fewer candidates: it reads the same lists in the same order, only that it ends earlier.
-                walk(layer: 0, query: query, rankLimit: Self.lookEf, marks, &pool, scratch, &cost)
-                scratch.noteReads(of: pool)
-            }
-            walk(layer: layer, query: query, marks, &pool, scratch, &cost)
-            start = pool[0].node
-            for other in earlier where store.level(other.node) >= layer { pool.insert(other) }
-            let sorted = (0..<pool.count).map { NodeCandidate(key: pool.keys[$0] & ~1) }
-            plan.layers[layer] = selectDiverse(sorted, limit: parameters.m, owner: absent, scratch)
-            if layer == 0 { plan.read = scratch.readMask(of: plan.layers[0]) }
-        }
-        return plan
     }
 
     /// Gives the new nodes their parents and their own lists; no one can reach them yet. Returns the links that go back.
@@ -237,14 +149,15 @@ extension HNSWIndex {
         changes.withUnsafeMutableBufferPointer { buffer in
             // Safety: each index is written by one thread, and all have ended when `parallelRanges` returns.
             nonisolated(unsafe) let out = buffer
-            parallelRanges(targets, threads: targets < 64 ? 1 : threads) { [bounds] range, _ in
-                let scratch = readers.borrow()
-                defer { readers.giveBack(scratch) }
+            parallelRanges(targets, threads: targets < 64 ? 1 : threads) { [graph, root, bounds] range, _ in
+                let scratch = graph.readers.borrow()
+                defer { graph.readers.giveBack(scratch) }
                 for index in range {
                     let members = order[bounds[index]..<bounds[index + 1]]
                     let first = backLinks[members[members.startIndex]]
-                    let links = extended(
-                        first.target, layer: first.layer, by: members.map { backLinks[$0].source }, scratch)
+                    let links = graph.extended(
+                        first.target, layer: first.layer, by: members.map { backLinks[$0].source }, root: root,
+                        scratch)
                     out[index] = ListChange(target: first.target, layer: first.layer, links: links)
                 }
             }

@@ -1,4 +1,4 @@
-extension HNSWIndex {
+extension Graph {
     /// A search whose hits must match a filter.
     ///
     /// Few matching items are scanned, by their codes first where there are such. Otherwise the graph is walked over all nodes,
@@ -11,10 +11,10 @@ extension HNSWIndex {
     ) throws(IndexError) -> SearchResult {
         guard k > 0, filter.words != nil, matching > 0, let entry else { return SearchResult() }
         let limit = max(k, ef)
-        let matching = min(matching, count)
+        let matching = min(matching, itemCount)
         // A walk computes about 5 distances for each of the ef * count / matching nodes that it has to see; a scan, which asks for
         // codes long before it needs them, has four done in the time of one.
-        if matching <= limit || matching * matching <= 20 * limit * count {
+        if matching <= limit || matching * matching <= 20 * limit * itemCount {
             return try scanCodes(query, k: k, filter: filter, scratch)
         }
         let slotCount = slots.load(ordering: .acquiring)

@@ -4,16 +4,12 @@
 /// to it, and that link is never pruned; parents come before children, so following them ends at the root. The entry point links
 /// to the root. So every node can be reached from the entry point, after any insertions and deletions, and the check costs nothing
 /// while searching. A node has about one child on average, so hardly any of its links are bound.
-extension HNSWIndex {
+extension GraphWriter {
     /// Children that a node takes on willingly, and at the most. Two places stay free for the root and for one other link.
     private var softChildLimit: Int { max(1, parameters.m / 2) }
     var hardChildLimit: Int { max(1, store.mMax0 - 2) }
 
-    /// Whether the tree needs the link `node` → `target` on layer 0.
-    @inline(__always)
-    func isPinned(_ node: UInt32, _ target: UInt32) -> Bool {
-        store.parent(target) == node || (target == root && entry?.node == node)
-    }
+    private func isPinned(_ node: UInt32, _ target: UInt32) -> Bool { graph.isPinned(node, target, root: root) }
 
     /// A parent for a new node: the nearest of its neighbours that has few children, else any that has room.
     ///
@@ -130,8 +126,8 @@ extension HNSWIndex {
         if links.count == list.capacity {
             let scratch = readers.borrow()
             defer { readers.giveBack(scratch) }
-            let query = self.target(of: node, isFine: true, scratch.member)
-            let free = candidates(from: query, to: links.filter { !isPinned(node, $0) }, scratch)
+            let query = graph.target(of: node, isFine: true, scratch.member)
+            let free = graph.candidates(from: query, to: links.filter { !isPinned(node, $0) }, scratch)
             dropped = free.max { $0.key < $1.key }?.node ?? absent
             links.removeAll { $0 == dropped }
         }

@@ -1,33 +1,25 @@
-extension HNSWIndex {
-    /// What is wrong with the index, one sentence each; empty when it is sound. As the writer.
-    ///
-    /// Checks that links lead to nodes of the graph that reach the layer, without loops and copies and within the bounds; that levels
-    /// and the entry point agree; that every node can be reached from the entry point on layer 0, by its links and by the tree; that
-    /// items and nodes name each other; that equal vectors share a node; that the counts hold; that in-links match the links.
-    ///
-    /// - Complexity: O(nodes × m)
-    public func validate() -> [String] {
-        asWriter {
-            var violations: [String] = []
-            func check(_ isSound: Bool, _ text: @autoclosure () -> String) {
-                if !isSound && violations.count < 100 { violations.append(text()) }
-            }
-            let linked = isLinked.indices.filter { isLinked[$0] }.map { UInt32($0) }
-            check(linked.count == nodeCount, "\(linked.count) nodes are linked, the count says \(nodeCount)")
-            check(slots.load(ordering: .relaxed) == isLinked.count, "the table of slots has another length")
-            for node in linked { checkNode(node, check) }
-            checkEntry(linked, check)
-            checkReach(linked, check)
-            checkItems(linked, check)
-            checkInLinks(linked, check)
-            return violations
+extension GraphWriter {
+    /// What is wrong with the graph, one sentence each; see `HNSWIndex.validate`.
+    func validate() -> [String] {
+        var violations: [String] = []
+        func check(_ isSound: Bool, _ text: @autoclosure () -> String) {
+            if !isSound && violations.count < 100 { violations.append(text()) }
         }
+        let linked = isLinked.indices.filter { isLinked[$0] }.map { UInt32($0) }
+        check(linked.count == nodeCount, "\(linked.count) nodes are linked, the count says \(nodeCount)")
+        check(graph.slots.load(ordering: .relaxed) == isLinked.count, "the table of slots has another length")
+        for node in linked { checkNode(node, check) }
+        checkEntry(linked, check)
+        checkReach(linked, check)
+        checkItems(linked, check)
+        checkInLinks(linked, check)
+        return violations
     }
 
     private typealias Check = (Bool, @autoclosure () -> String) -> Void
 
     private func checkNode(_ node: UInt32, _ check: Check) {
-        check(store.level(node) == level(ofSlot: node), "node \(node) has a level that is not its slot's")
+        check(store.level(node) == graph.level(ofSlot: node), "node \(node) has a level that is not its slot's")
         for layer in 0...store.level(node) {
             let links = store.links(node, layer: layer).array
             check(Set(links).count == links.count, "node \(node) links to a node twice on layer \(layer)")
@@ -112,14 +104,14 @@ extension HNSWIndex {
                 return true
             }
         }
-        check(seen == count, "nodes bear \(seen) items, the count says \(count)")
+        check(seen == graph.itemCount, "nodes bear \(seen) items, the count says \(graph.itemCount)")
         var listed = 0
         items.forEach { item, node, _ in
             listed += 1
             let isKnown = Int(node) < isLinked.count && isLinked[Int(node)]
             check(isKnown, "item \(item) belongs to node \(node), which is not in the graph")
         }
-        check(listed == count, "the table holds \(listed) items, the count says \(count)")
+        check(listed == graph.itemCount, "the table holds \(listed) items, the count says \(graph.itemCount)")
         for slot in isLinked.indices where !isLinked[slot] {
             check(!store.isLive(UInt32(slot)), "slot \(slot) is not in the graph but bears an item")
         }

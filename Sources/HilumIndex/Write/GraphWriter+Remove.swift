@@ -1,44 +1,35 @@
 import HilumCore
 
-extension HNSWIndex {
-    /// Takes an item out; false if it is not there. The last item of a vector takes the node out of the graph.
-    ///
-    /// Nodes that linked to it are linked to those it linked to (as FreshDiskANN does, Singh et al. 2021, section 5.4; theirs
-    /// prunes the union, here what was linked stays and diverse neighbours of the removed node fill up), its children in the tree
-    /// get new parents, and the record is used again once no search can hold it.
-    ///
-    /// - Complexity: about the cost of an insertion; the first removal reads all lists once.
-    @discardableResult
-    public func remove(item: UInt32) -> Bool {
-        asWriter {
-            guard let (node, place) = items.locate(item) else { return false }
-            // Residuals that cannot be read leave the codes to decide which links repair the gap.
-            try? fetchResiduals()
-            items.clear(item)
-            addToItemCount(-1)
-            if PostingList.remove(place: place, word: store.posting(node), retire: { retireList($0) }) {
-                removeNode(node)
-                sweepIfDue(threads: defaultThreadCount)
-            }
-            return true
+extension GraphWriter {
+    /// Takes an item out; false if it is not there. See `HNSWIndex.remove`.
+    func remove(item: UInt32) -> Bool {
+        guard let (node, place) = items.locate(item) else { return false }
+        // Residuals that cannot be read leave the codes to decide which links repair the gap.
+        try? graph.fetchResiduals()
+        items.clear(item)
+        graph.addToItemCount(-1)
+        if PostingList.remove(place: place, word: store.posting(node), retire: { retireList($0) }) {
+            removeNode(node)
+            sweepIfDue(threads: defaultThreadCount)
         }
+        return true
     }
 
     /// Takes a node without items out of the graph.
     func removeNode(_ node: UInt32) {
         if inLinks == nil { inLinks = knownInLinks() }
         table.remove(node)
-        addToNodeCount(-1)
+        graph.addToNodeCount(-1)
         isLinked[Int(node)] = false
         guard nodeCount > 0 else {
-            setEntry(absent)
+            graph.setEntry(absent)
             root = absent
             inLinks = nil
             retireSlot(node)
             return
         }
         if entry?.node == node {
-            setEntry(successor(of: node))
+            graph.setEntry(successor(of: node))
             linkEntryToRoot()
         }
         releaseFromTree(node)
@@ -73,18 +64,18 @@ extension HNSWIndex {
         var links = list.array.filter { $0 != node }
         guard hasVector(source) else { return links }
         let fresh = removed.filter { $0 != source && isLinked[Int($0)] && hasVector($0) && !links.contains($0) }
-        let query = target(of: source, isFine: true, scratch.member)
-        let sorted = candidates(from: query, to: fresh, scratch).sorted { $0.key < $1.key }
+        let query = graph.target(of: source, isFine: true, scratch.member)
+        let sorted = graph.candidates(from: query, to: fresh, scratch).sorted { $0.key < $1.key }
         for (index, link) in links.enumerated() { scratch.codes[index] = UnsafeRawPointer(store.code(link)) }
         for candidate in sorted where links.count < list.capacity {
-            if links.count >= parameters.m / 2 && isShadowed(candidate, by: links.count, scratch) { continue }
+            if links.count >= parameters.m / 2 && graph.isShadowed(candidate, by: links.count, scratch) { continue }
             scratch.codes[links.count] = UnsafeRawPointer(store.code(candidate.node))
             links.append(candidate.node)
         }
         return links
     }
 
-    /// Nodes that lost their items while the index was closed have no vector to measure by (see `HNSWIndex+Restore`).
+    /// Nodes that lost their items while the index was closed have no vector to measure by (see `GraphWriter+Restore`).
     private func hasVector(_ node: UInt32) -> Bool { store.isLive(node) }
 
     /// The node that becomes the entry point when `node` goes: one of the highest level, a neighbour if there is one.
