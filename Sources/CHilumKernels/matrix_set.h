@@ -66,7 +66,7 @@ typedef struct {
     const float *bias;
     const float *residual;
     float *pre;
-    int gelu;
+    int gelu, relu6;
 } NAME(ending);
 
 TARGET ALWAYS void NAME(finish)(
@@ -80,6 +80,7 @@ TARGET ALWAYS void NAME(finish)(
                 if (ending->pre) STORE(ending->pre + at, x);
                 x = NAME(gelu)(x);
             }
+            if (ending->relu6) x = AT_MOST(6.0f, AT_LEAST(0.0f, x));
             if (ending->residual) x += LOAD(ending->residual + at);
             STORE(c + at, x);
         }
@@ -95,7 +96,7 @@ TARGET ALWAYS void NAME(finish)(
 #undef TERM
 
 TARGET static void NAME(multiply)(const hilum_product *job) {
-    const int has_ending = job->bias || job->gelu || job->residual;
+    const int has_ending = job->bias || job->gelu || job->relu6 || job->residual;
     const int is_packed = job->b_operand == hilum_packed;
     const size_t k_block = even_block(job->k, BLOCK_K, 8);
     const size_t m_block = even_block(job->m, is_packed && job->a_step == 1 ? BLOCK_ROWS : BLOCK_M, TILE_ROWS);
@@ -134,7 +135,7 @@ TARGET static void NAME(multiply)(const hilum_product *job) {
                 const size_t at = i * job->c_row + j;
                 const NAME(ending) ending = {
                     job->bias ? job->bias + j : NULL, job->residual ? job->residual + at : NULL,
-                    job->pre ? job->pre + at : NULL, job->gelu};
+                    job->pre ? job->pre + at : NULL, job->gelu, job->relu6};
                 NAME(block)(
                     m, n, left, a_row, a_step, panels, panel_stride, k, job->c + at, job->c_row,
                     p > 0 || job->accumulates, is_last && has_ending ? &ending : NULL);

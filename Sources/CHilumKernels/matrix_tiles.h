@@ -155,6 +155,7 @@ PART_TARGET static void PART(block)(
                 here.residual = ending->residual ? ending->residual + i * c_row + j : NULL;
                 here.pre = ending->pre ? ending->pre + i * c_row + j : NULL;
                 here.gelu = ending->gelu;
+                here.relu6 = ending->relu6;
             }
             const NAME(ending) *last = ending ? &here : NULL;
             if (n - j < PANEL) {

@@ -20,7 +20,8 @@ typedef enum {
 } hilum_operand;
 
 // One product with what is done to its elements before they are stored:
-// x = sum (+ C if accumulates) (+ bias[j]); if gelu: pre[i,j] = x unless NULL, x = gelu(x); (+ residual[i,j]); C[i,j] = x
+// x = sum (+ C if accumulates) (+ bias[j]); if gelu: pre[i,j] = x unless NULL, x = gelu(x); if relu6: x = min(max(x, 0), 6);
+// (+ residual[i,j]); C[i,j] = x
 typedef struct {
     size_t m, n, k;
     const float *a;          // A[i * a_row + p * a_step]
@@ -33,7 +34,7 @@ typedef struct {
     size_t c_row;
     int accumulates;
     const float *bias;       // [n] or NULL
-    int gelu;
+    int gelu, relu6;         // at most one of them
     float *pre;              // rows of c_row, or NULL
     const float *residual;   // rows of c_row, or NULL; not C
 } hilum_product;

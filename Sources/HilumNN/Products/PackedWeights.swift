@@ -79,11 +79,11 @@ public final class PackedWeights: @unchecked Sendable {
 }
 
 extension Linear {
-    /// `y = x · Wᵀ + b` without what a backward pass would need; then GELU, if it is asked for, and then `+ residual`
+    /// `y = x · Wᵀ + b` without what a backward pass would need; then GELU or ReLU6, if it is asked for, and then `+ residual`
     /// `[rows, outputs]`, which must not be y.
     public func infer(
         _ weights: PackedWeights, _ x: UnsafePointer<Float>, rows: Int, into y: FloatPointer, gelu: Bool = false,
-        residual: UnsafePointer<Float>? = nil
+        relu6: Bool = false, residual: UnsafePointer<Float>? = nil
     ) {
         var product = hilum_product()
         (product.m, product.n, product.k) = (rows, outputs, inputs)
@@ -92,6 +92,7 @@ extension Linear {
         weights.setWeights(of: &product, self)
         product.bias = weights.values + bias
         product.gelu = gelu ? 1 : 0
+        product.relu6 = relu6 ? 1 : 0
         product.residual = residual
         hilum_multiply(&product)
     }
