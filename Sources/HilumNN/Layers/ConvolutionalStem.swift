@@ -62,7 +62,8 @@ public final class ConvolutionalStem: Sendable {
     ) rethrows {
         precondition(!blocks.isEmpty, "a stem has a block at least")
         precondition(
-            zip(blocks, blocks.dropFirst()).allSatisfy { $0.outputs == $1.inputs }, "a block takes what the last one gives")
+            zip(blocks, blocks.dropFirst()).allSatisfy { $0.outputs == $1.inputs },
+            "a block takes what the last one gives")
         precondition(blocks[0].expansion == 1, "the first block reads the first convolution as it is")
         self.blocks = blocks
         self.scale = scale
@@ -98,7 +99,9 @@ public final class ConvolutionalStem: Sendable {
     public func channels(after count: Int) -> Int { blocks[count - 1].outputs }
 
     /// Pixels of a side after the first `count` blocks, for images of `side` pixels: 14 after all of them for 224.
-    public func side(after count: Int, of side: Int) -> Int { side / (2 * blocks[..<count].reduce(1) { $0 * $1.stride }) }
+    public func side(after count: Int, of side: Int) -> Int {
+        side / (2 * blocks[..<count].reduce(1) { $0 * $1.stride })
+    }
 
     /// The features of grey images.
     ///
@@ -142,7 +145,8 @@ public final class ConvolutionalStem: Sendable {
 
     /// One image; see `run`.
     private func runOne(
-        _ range: Range<Int>, on input: UnsafePointer<Float>, side: Int, into output: FloatPointer, _ workspace: Workspace
+        _ range: Range<Int>, on input: UnsafePointer<Float>, side: Int, into output: FloatPointer,
+        _ workspace: Workspace
     ) {
         var largest = 0
         for number in range.dropLast() {

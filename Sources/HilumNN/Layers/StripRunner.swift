@@ -27,7 +27,9 @@ struct StripRunner {
         self.first = first
         self.inputSide = inputSide
         let block = layer.block
-        side = first.map { ConvolutionalBlock.placement(side: inputSide, kernel: $0.kernel, stride: $0.stride).side } ?? inputSide
+        side =
+            first.map { ConvolutionalBlock.placement(side: inputSide, kernel: $0.kernel, stride: $0.stride).side }
+            ?? inputSide
         (outputSide, before) = ConvolutionalBlock.placement(side: side, kernel: block.kernel, stride: block.stride)
         let rows = Self.stripInBytes / (4 * side * block.middle)
         stripRows = min(outputSide, max(1, (rows - block.kernel) / block.stride + 1))
@@ -65,7 +67,8 @@ struct StripRunner {
             }
             let middle = readsInput ? input : UnsafePointer(strip)
             Self.convolve(
-                layer.depthwise, weights, middle - base * rowSize, rowSize: rowSize, height: side, width: side, top: top,
+                layer.depthwise, weights, middle - base * rowSize, rowSize: rowSize, height: side, width: side,
+                top: top,
                 before: before, rows: rows, outputWidth: outputSide, into: convolved, hilum_convolve_depthwise)
             let place = y * outputSide * block.outputs
             layer.project.infer(
@@ -80,14 +83,16 @@ struct StripRunner {
     ) {
         guard !rows.isEmpty else { return }
         if let first {
-            let before = ConvolutionalBlock.placement(side: inputSide, kernel: first.kernel, stride: first.stride).before
+            let before = ConvolutionalBlock.placement(side: inputSide, kernel: first.kernel, stride: first.stride)
+                .before
             Self.convolve(
                 first, weights, input, rowSize: inputSide, height: inputSide, width: inputSide,
                 top: rows.lowerBound * first.stride - before, before: before, rows: rows.count, outputWidth: side,
                 into: target, hilum_convolve_grey)
         } else if let expand = layer.expand {
             expand.infer(
-                weights, input + rows.lowerBound * side * expand.inputs, rows: rows.count * side, into: target, relu6: true)
+                weights, input + rows.lowerBound * side * expand.inputs, rows: rows.count * side, into: target,
+                relu6: true)
         }
     }
 
@@ -95,7 +100,8 @@ struct StripRunner {
     ///
     /// - Parameter input: where row 0 stands, or would stand: only rows that the kernel sees need be there.
     private static func convolve(
-        _ convolution: ConvolutionalStem.Convolution, _ weights: PackedWeights, _ input: UnsafePointer<Float>, rowSize: Int,
+        _ convolution: ConvolutionalStem.Convolution, _ weights: PackedWeights, _ input: UnsafePointer<Float>,
+        rowSize: Int,
         height: Int, width: Int, top: Int, before: Int, rows: Int, outputWidth: Int, into output: FloatPointer,
         _ kernel: (UnsafePointer<hilum_convolution>) -> Void
     ) {
