@@ -43,7 +43,7 @@ let package = Package(
         // Floor 4: the encoder and the archive do not know each other; HilumEmbedding stands between them.
         .target(
             name: "HilumMCR", dependencies: ["HilumCore", "HilumNN", "HilumImaging", "HilumEmbedding"],
-            resources: [.copy("Resources/mcr-default")]),
+            resources: [.copy("Resources/mcr-default"), .copy("Resources/stem-efficientnet-lite0")]),
         .target(
             name: "HilumArchive",
             dependencies: [

@@ -138,7 +138,7 @@ struct PilotTests {
         let generator = PhantomGenerator(seed: 77, site: .b, side: 64)
         let cases = (0..<count).map { generator.makeCase($0) }
         let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 500)
-        let model = MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 2)
+        let model = try MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 2)
         var options = TrainingOptions()
         options.stepCount = steps
         options.batchSize = 8

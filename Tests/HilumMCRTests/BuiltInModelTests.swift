@@ -61,8 +61,8 @@ struct BuiltInModelTests {
 @Test("The average of two models lies between them, and of a model with itself is that model")
 func averages() throws {
     let vocabulary = try VocabularyBuilder.build(texts: ["no effusion is seen"], terms: [], size: 400)
-    let first = MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 1)
-    let second = MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 2)
+    let first = try MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 1)
+    let second = try MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 2)
     #expect(try first.averaged(with: first, share: 0.25).modelID == first.modelID)
     #expect(try first.averaged(with: second, share: 1).modelID == second.modelID)
     let mean = try first.averaged(with: second, share: 0.25)
@@ -72,6 +72,6 @@ func averages() throws {
         Issue.record("weight \(i)")
         break
     }
-    let other = MCRModel(untrained: .compact, vocabulary: vocabulary, seed: 1)
+    let other = try MCRModel(untrained: .compact, vocabulary: vocabulary, seed: 1)
     #expect(throws: MCRError.self) { try first.averaged(with: other, share: 0.5) }
 }

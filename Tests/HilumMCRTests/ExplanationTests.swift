@@ -122,7 +122,7 @@ struct ExplanationTests {
         var sizes = MCRConfiguration.micro
         sizes.alignment = .abm
         let vocabulary = try MCRModel(directory: builtIn).tokenizer.vocabulary
-        let model = MCRModel(untrained: sizes, vocabulary: vocabulary, seed: 1)
+        let model = try MCRModel(untrained: sizes, vocabulary: vocabulary, seed: 1)
         #expect(throws: EmbeddingError.self) { try model.explain(image: phantoms(1)[0].image, text: "effusion") }
     }
 

@@ -18,7 +18,7 @@ private let cases: [PhantomCase] = {
 
 private func makeModel() throws -> MCRModel {
     let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
-    return MCRModel(untrained: configuration, vocabulary: vocabulary, seed: 3)
+    return try MCRModel(untrained: configuration, vocabulary: vocabulary, seed: 3)
 }
 
 @Test func anEmbeddingHasTheSameBitsAloneAndAmongOthersOnAnyNumberOfThreads() throws {
@@ -71,8 +71,8 @@ private func makeModel() throws -> MCRModel {
 @Test func bfloat16StaysCloseToF32AndHasAModelIDOfItsOwn() throws {
     // On any processor: without the instruction, the kernels' portable form runs.
     let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
-    let exact = MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3)
-    let rounded = MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3, precision: .bf16)
+    let exact = try MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3)
+    let rounded = try MCRModel(untrained: .tiny, vocabulary: vocabulary, seed: 3, precision: .bf16)
     let generator = PhantomGenerator(seed: 7, site: .a, side: 128)
     let images = (0..<4).map { generator.makeCase($0).image }
     func leastCosine(_ x: [Float], _ y: [Float]) -> Float {

@@ -394,15 +394,15 @@ struct ConfigurationTests {
     func identity() throws {
         let words = try vocabulary(20)
         var configuration = MCRConfiguration.micro
-        var ids: [String] = [MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID]
+        var ids: [String] = [try MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID]
         configuration.report.epsilon = 1e-12
-        ids.append(MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID)
+        ids.append(try MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID)
         configuration.reportEmbeddingNorm = true
-        ids.append(MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID)
+        ids.append(try MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID)
         configuration.imagePositions = .learned
-        ids.append(MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID)
+        ids.append(try MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID)
         configuration.image.norm = .post
-        ids.append(MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID)
+        ids.append(try MCRModel(untrained: configuration, vocabulary: words, seed: 1).modelID)
         #expect(Set(ids).count == ids.count)
     }
 }

@@ -59,7 +59,7 @@ struct IndexBench {
         }
         let configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
         let inputs = try BenchInputs(count: 8, side: 64)
-        return MCRModel(
+        return try MCRModel(
             untrained: configuration, vocabulary: inputs.vocabulary, seed: 1, precision: precision ?? .f32)
     }
 

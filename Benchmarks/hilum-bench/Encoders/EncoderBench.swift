@@ -83,7 +83,7 @@ struct EncoderBench {
         } else {
             let configuration = try BenchInputs.configuration(options.text("config") ?? "mcr-small")
             inputs = try BenchInputs(count: count, side: configuration.imageSide)
-            model = MCRModel(
+            model = try MCRModel(
                 untrained: configuration, vocabulary: inputs.vocabulary, seed: 1, precision: precision ?? .f32)
         }
         let used = model.precision

@@ -12,7 +12,8 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
             dimension: try json.member("dimension"), decoder: try json.member("decoder"),
             decoderKind: try json.member("decoderKind"), alignment: try json.member("alignment"),
             imagePositions: try json.optionalMember("imagePositions") ?? .sinCos2D,
-            reportEmbeddingNorm: try json.optionalMember("reportEmbeddingNorm") ?? false)
+            reportEmbeddingNorm: try json.optionalMember("reportEmbeddingNorm") ?? false,
+            view: try json.optionalMember("view") ?? .padded, stem: try json.optionalMember("stem"))
     }
 
     /// What `config.json` holds.
@@ -21,7 +22,7 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
             "name": name, "imageSide": imageSide, "patchSide": patchSide, "image": image, "report": report,
             "maxTokens": maxTokens, "vocabularySize": vocabularySize, "mapHidden": mapHidden, "dimension": dimension,
             "decoder": decoder, "decoderKind": decoderKind, "alignment": alignment, "imagePositions": imagePositions,
-            "reportEmbeddingNorm": reportEmbeddingNorm,
+            "reportEmbeddingNorm": reportEmbeddingNorm, "view": view == .padded ? nil : view, "stem": stem,
         ])
     }
 }

@@ -34,6 +34,28 @@ public struct MCRConfiguration: Sendable, Equatable {
     /// The positions of the patches: a fixed table (`Positions.grid`), or one that is learned.
     public enum ImagePositions: String, Sendable, CaseIterable, JSONReadable, JSONWritable { case sinCos2D, learned }
 
+    /// What an image goes through before the network sees it; see `Preprocessing`.
+    public enum View: String, Sendable, CaseIterable, JSONReadable, JSONWritable {
+        /// Fitted into the square as it is.
+        case padded
+        /// `StandardView`: without borders, as a positive, stretched.
+        case standard
+    }
+
+    /// A convolutional network that makes the local features which the transformer reads, in place of the patches' pixels.
+    public enum Stem: String, Sendable, CaseIterable, JSONReadable, JSONWritable {
+        /// EfficientNet-Lite0 up to block 10, with weights of ImageNet: a feature of 112 numbers for 16 · 16 pixels.
+        case efficientNetLite0 = "efficientnet-lite0"
+
+        var blocks: [ConvolutionalBlock] { ConvolutionalStem.efficientNetLite0 }
+        /// Numbers of a feature.
+        var channels: Int { blocks.last?.outputs ?? 0 }
+        /// Side of the square of pixels for which there is one feature.
+        var stride: Int { 16 }
+        /// Brings features to a deviation of about 1: on radiographs it is 6.6.
+        var featureScale: Float { 1 / 6.5 }
+    }
+
     /// Where the map to the common space stands: before the aggregation (MbA) or after it (ABM, for comparison).
     public enum Alignment: String, Sendable, CaseIterable, JSONReadable, JSONWritable { case mba, abm }
 
@@ -66,6 +88,10 @@ public struct MCRConfiguration: Sendable, Equatable {
     public var alignment: Alignment
     /// Where the positions of the patches come from.
     public var imagePositions: ImagePositions
+    /// What an image goes through first.
+    public var view: View
+    /// What makes the local features; nil: they are the pixels of the patches.
+    public var stem: Stem?
     /// Whether the sum of token and position embedding is normalised before the first block, as in BERT.
     var reportEmbeddingNorm: Bool
 
@@ -74,7 +100,8 @@ public struct MCRConfiguration: Sendable, Equatable {
         vocabularySize: Int,
         mapHidden: Int, dimension: Int, decoder: EncoderSizes, decoderKind: DecoderKind = .joint,
         alignment: Alignment = .mba,
-        imagePositions: ImagePositions = .sinCos2D, reportEmbeddingNorm: Bool = false
+        imagePositions: ImagePositions = .sinCos2D, reportEmbeddingNorm: Bool = false, view: View = .padded,
+        stem: Stem? = nil
     ) {
         self.name = name
         self.imageSide = imageSide
@@ -90,12 +117,16 @@ public struct MCRConfiguration: Sendable, Equatable {
         self.alignment = alignment
         self.imagePositions = imagePositions
         self.reportEmbeddingNorm = reportEmbeddingNorm
+        self.view = view
+        self.stem = stem
     }
 
     /// What changes a vector besides the sizes and tensors, in words for the model id; empty for what was always so.
     var departures: String {
         var words: [String] = []
         if imagePositions != .sinCos2D { words.append("positions \(imagePositions.rawValue)") }
+        if view != .padded { words.append("view \(view.rawValue) \(Preprocessing.standardVersion)") }
+        if let stem { words.append("stem \(stem.rawValue)") }
         if reportEmbeddingNorm { words.append("embedding norm") }
         for (label, encoder) in [("image", image), ("report", report)] {
             if encoder.norm != .pre { words.append("\(label) norm \(encoder.norm.rawValue)") }
@@ -108,6 +139,8 @@ public struct MCRConfiguration: Sendable, Equatable {
     public var patchCount: Int { (imageSide / patchSide) * (imageSide / patchSide) }
     /// Patches of a row of the grid.
     var gridSide: Int { imageSide / patchSide }
+    /// Numbers of a local feature as the transformer's first layer reads it.
+    var patchFeatures: Int { stem?.channels ?? patchPixels }
     /// Pixels of a patch.
     var patchPixels: Int { patchSide * patchSide }
 
@@ -129,6 +162,12 @@ public struct MCRConfiguration: Sendable, Equatable {
         report: EncoderSizes(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384,
         dimension: 128,
         decoder: EncoderSizes(width: 128, layers: 2, heads: 2))
+    /// For radiographs and archives of a few thousand pairs: the transformer reads features of a stem that knows pictures.
+    public static let film = MCRConfiguration(
+        name: "mcr-film", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 192, layers: 4, heads: 3),
+        report: EncoderSizes(width: 192, layers: 3, heads: 3), maxTokens: 128, vocabularySize: 4096, mapHidden: 384,
+        dimension: 128,
+        decoder: EncoderSizes(width: 96, layers: 1, heads: 2), view: .standard, stem: .efficientNetLite0)
     /// The middle row, what `hilum train` takes unless told otherwise.
     public static let small = MCRConfiguration(
         name: "mcr-small", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 256, layers: 8, heads: 4),
@@ -142,7 +181,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         dimension: 512, decoder: EncoderSizes(width: 512, layers: 4, heads: 8))
 
     /// The configurations that `--config` knows.
-    public static let named: [MCRConfiguration] = [.micro, .compact, .tiny, .small, .base]
+    public static let named: [MCRConfiguration] = [.micro, .compact, .film, .tiny, .small, .base]
 
     /// What makes these sizes unusable, in words; empty if they are fine. Weights from elsewhere are checked with it.
     var problems: [String] {
@@ -154,6 +193,9 @@ public struct MCRConfiguration: Sendable, Equatable {
         if mapHidden > 16_384 || dimension > 4096 { found.append("mapHidden is over 16384 or dimension over 4096") }
         if maxTokens > 4096 { found.append("maxTokens is over 4096") }
         if imageSide % patchSide != 0 { found.append("patchSide does not divide imageSide") }
+        if let stem, patchSide != stem.stride {
+            found.append("a stem of \(stem.rawValue) needs patchSide \(stem.stride)")
+        }
         for (label, encoder) in [("image", image), ("report", report), ("decoder", decoder)] {
             if encoder.width <= 0 || encoder.width > 4096 || encoder.layers < 0 || encoder.layers > 64
                 || encoder.heads <= 0

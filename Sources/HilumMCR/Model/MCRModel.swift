@@ -40,6 +40,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     /// What inference multiplies in; masked input, heat maps and training always run in f32.
     public let precision: Precision
     let values: ParameterBuffer
+    private let stem: ConvolutionalStem?
     private let weights: PackedWeights
     private let workspaces = Mutex<[Workspace]>([])
 
@@ -47,8 +48,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public var configuration: MCRConfiguration { network.configuration }
     /// Floats of a vector.
     public var dimension: Int { network.configuration.dimension }
-    /// Side of the model input in pixels.
-    public var imageSide: Int? { network.configuration.imageSide }
+    /// Side of the square that a picture may be fitted into first, in pixels: that of the model input, or larger.
+    public var imageSide: Int? { Preprocessing.readingSide(network.configuration) }
     /// Images that share a pass of one thread.
     public var imagesPerPass: Int { max(1, Self.rowsOfAPass / (configuration.patchCount + 1)) }
 
@@ -65,6 +66,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         self.network = network
         self.values = values
         self.tokenizer = tokenizer
+        stem = network.stem(values)
         // Weights that will still change are used a few times: they are packed as they are used.
         weights = PackedWeights(
             values, packing: modelID == nil ? network.inferenceLinears : [], precision: precision)
@@ -76,14 +78,16 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     }
 
     /// A model with start values drawn from `seed`: for tests, and as the chance line of an evaluation.
+    ///
+    /// - Throws: `MCRError` or `FileError` when the configuration has a stem whose weights cannot be read.
     public convenience init(
         untrained configuration: MCRConfiguration, vocabulary: Vocabulary, seed: UInt64, precision: Precision = .f32
-    ) {
+    ) throws {
         var sized = configuration
         sized.vocabularySize = vocabulary.count
         let network = MCRNetwork(sized)
         let values = ParameterBuffer(count: network.layout.count)
-        values.initialize(network.layout, seed: seed)
+        try network.initialize(values, seed: seed)
         self.init(
             network: network, values: values, tokenizer: Tokenizer(vocabulary: vocabulary), precision: precision)
     }
@@ -156,7 +160,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
             let floats = workspace.take(range.count * perImage)
             for (place, index) in range.enumerated() { pixels(index, floats + place * perImage) }
             return self.network.embed(
-                self.weights, values: self.values.pointer, pixels: floats, count: range.count, workspace)
+                self.weights, values: self.values.pointer, pixels: floats, count: range.count, through: stem, workspace)
         }
     }
 
@@ -215,7 +219,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         let pixels = workspace.take(patches.count)
         NetworkKernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
         let kept = [kept ?? (0..<Int32(configuration.patchCount)).map { $0 }]
-        let activations = network.imageEncoder.forward(values.pointer, pixels: pixels, kept: kept, workspace)
+        let activations = network.imageEncoder.forward(
+            values.pointer, pixels: pixels, kept: kept, through: stem, workspace)
         let pooled = [Bool](repeating: true, count: activations.sequences.tokenCount)
         return network.imageHead.forward(
             values.pointer, activations.hidden, activations.sequences, pooled: pooled, workspace)

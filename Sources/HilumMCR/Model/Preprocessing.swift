@@ -5,10 +5,30 @@ enum Preprocessing {
     /// Named in the model id: a change of the steps below changes the name.
     static let version = "grey16-area-pad-patch-1"
 
-    /// Area-averaged to the model's input, aspect kept by black padding, cut into patches: 16-bit `[N, patchPixels]`.
+    /// Stands in the model id of a model that sees the standard view: a change of `StandardView` changes it.
+    static let standardVersion = "1"
+
+    /// The side of the square that a picture may be fitted into first, without a change of what the model sees.
+    static func readingSide(_ configuration: MCRConfiguration) -> Int {
+        switch configuration.view {
+        case .padded: configuration.imageSide
+        case .standard: StandardView.readingSide(configuration.imageSide)
+        }
+    }
+
+    /// The picture as the model sees it, a square of its input's size.
+    static func square(of image: GrayImage, _ configuration: MCRConfiguration) -> GrayImage {
+        let side = configuration.imageSide
+        switch configuration.view {
+        case .padded: return image.width == side && image.height == side ? image : image.resizedToFit(side: side)
+        case .standard: return StandardView(of: image, side: side).image
+        }
+    }
+
+    /// The square cut into patches: 16-bit `[N, patchPixels]`.
     static func patches(of image: GrayImage, _ configuration: MCRConfiguration) -> [UInt16] {
         let side = configuration.imageSide
-        let fitted = image.width == side && image.height == side ? image : image.resizedToFit(side: side)
+        let fitted = square(of: image, configuration)
         let patchSide = configuration.patchSide
         let grid = configuration.gridSide
         return [UInt16](unsafeUninitializedCapacity: side * side) { buffer, initialized in

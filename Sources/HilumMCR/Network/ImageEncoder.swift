@@ -1,6 +1,9 @@
 import HilumNN
 
 /// Patch embedding, positions, [CLS] and the transformer stack of the image.
+///
+/// What is embedded of a patch are its pixels, or the feature that a stem has for its place (`stemFeatures`). Hidden patches are
+/// filled before the stem and dropped after it.
 struct ImageEncoder: Sendable {
     let embed: Linear
     let cls: Int
@@ -10,11 +13,15 @@ struct ImageEncoder: Sendable {
     /// Offset of the learned table `[N, width]`, if there is one.
     let learnedPositions: Int?
     let patchCount: Int
+    let patchSide: Int
+    /// What features of a stem are multiplied with.
+    let featureScale: Float
+    var gridSide: Int { Int(Double(patchCount).squareRoot()) }
     var width: Int { stack.width }
 
     init(_ configuration: MCRConfiguration, in layout: inout ParameterLayout) {
         embed = Linear(
-            "image.patch_embed", inputs: configuration.patchPixels, outputs: configuration.image.width, in: &layout)
+            "image.patch_embed", inputs: configuration.patchFeatures, outputs: configuration.image.width, in: &layout)
         cls = layout.add("image.cls_token", [configuration.image.width], .normal(deviation: 0.02), decays: false)
         // No row for [CLS]: its position is one constant, and its token holds that already.
         learnedPositions =
@@ -30,6 +37,8 @@ struct ImageEncoder: Sendable {
             learnedPositions == nil
             ? Positions.grid(side: configuration.gridSide, width: configuration.image.width) : []
         patchCount = configuration.patchCount
+        patchSide = configuration.patchSide
+        featureScale = configuration.stem?.featureScale ?? 1
     }
 
     struct Activations {
@@ -44,28 +53,21 @@ struct ImageEncoder: Sendable {
     /// - Parameters:
     ///   - pixels: `[count, N, patchPixels]` in 0…1; the encoder sees (x − ½)·4.
     ///   - kept: for each image the patches that stay, ascending.
+    ///   - stem: that of the model, if it has one.
     func forward(
-        _ values: UnsafePointer<Float>, pixels: UnsafePointer<Float>, kept: [[Int32]], _ workspace: Workspace
+        _ values: UnsafePointer<Float>, pixels: UnsafePointer<Float>, kept: [[Int32]],
+        through stem: ConvolutionalStem? = nil, _ workspace: Workspace
     ) -> Activations {
         let sequences = Sequences(lengths: kept.map { $0.count + 1 })
         let patchRows = sequences.tokenCount - kept.count
-        let patchPixels = embed.inputs
-        let patches = workspace.take(patchRows * patchPixels)
-        var row = 0
-        for (image, indices) in kept.enumerated() {
-            for index in indices {
-                let source = pixels + (image * patchCount + Int(index)) * patchPixels
-                let target = patches + row * patchPixels
-                NetworkKernels.affine(target, source, scale: 4, shift: -2, patchPixels)
-                row += 1
-            }
-        }
+        let patches = workspace.take(patchRows * embed.inputs)
+        gather(pixels, kept, through: stem, into: patches, workspace)
         let embedded = workspace.take(patchRows * width)
         embed.forward(values, patches, rows: patchRows, into: embedded)
         let x = workspace.take(sequences.tokenCount * width)
         positions.withUnsafeBufferPointer { fixed in
             guard let table = learnedPositions.map({ values + $0 }) ?? fixed.baseAddress else { return }
-            row = 0
+            var row = 0
             for (image, indices) in kept.enumerated() {
                 var target = x + sequences.offsets[image] * width
                 target.update(from: values + cls, count: width)
@@ -80,6 +82,73 @@ struct ImageEncoder: Sendable {
         let (hidden, stackActivations) = stack.forward(values, x, sequences, workspace)
         return Activations(
             kept: kept, patches: patches, sequences: sequences, stack: stackActivations, hidden: hidden)
+    }
+
+    /// Writes what the first layer reads of the patches that stay, `[patches, embed.inputs]`.
+    private func gather(
+        _ pixels: UnsafePointer<Float>, _ kept: [[Int32]], through stem: ConvolutionalStem?, into rows: FloatPointer,
+        _ workspace: Workspace
+    ) {
+        let width = embed.inputs
+        let mark = workspace.mark
+        defer { workspace.release(to: mark) }
+        let perImage = patchCount * patchSide * patchSide
+        let features = stem.map { _ in workspace.take(patchCount * width) }
+        var row = 0
+        for (image, indices) in kept.enumerated() {
+            var source = pixels + image * perImage
+            if let stem, let features {
+                stemFeatures(stem, source, kept: indices, into: features, workspace)
+                source = UnsafePointer(features)
+            }
+            for index in indices {
+                let target = rows + row * width
+                if features == nil {
+                    NetworkKernels.affine(target, source + Int(index) * width, scale: 4, shift: -2, width)
+                } else {
+                    target.update(from: source + Int(index) * width, count: width)
+                }
+                row += 1
+            }
+        }
+    }
+
+    /// The features of one image, `[N, channels]`, of a deviation of about 1.
+    ///
+    /// The stem sees (x − mean) / deviation of the pixels that are not hidden, and 0, their mean, in place of the hidden ones: no
+    /// pixel of a hidden patch takes part.
+    /// - Parameters:
+    ///   - pixels: `[N, patchPixels]` in 0…1.
+    ///   - kept: the patches that stay, ascending.
+    func stemFeatures(
+        _ stem: ConvolutionalStem, _ pixels: UnsafePointer<Float>, kept: [Int32], into features: FloatPointer,
+        _ workspace: Workspace
+    ) {
+        let patchPixels = patchSide * patchSide
+        let side = gridSide * patchSide
+        let mark = workspace.mark
+        defer { workspace.release(to: mark) }
+        let image = workspace.takeZeroed(side * side)
+        var (sum, squares) = (0.0, 0.0)
+        for patch in kept {
+            for pixel in UnsafeBufferPointer(start: pixels + Int(patch) * patchPixels, count: patchPixels) {
+                sum += Double(pixel)
+                squares += Double(pixel) * Double(pixel)
+            }
+        }
+        let count = Double(max(kept.count, 1) * patchPixels)
+        let mean = sum / count
+        let deviation = max(squares / count - mean * mean, 0).squareRoot() + 1e-4
+        let (scale, shift) = (Float(1 / deviation), Float(-mean / deviation))
+        for patch in kept.lazy.map(Int.init) {
+            let corner = image + (patch / gridSide * side + patch % gridSide) * patchSide
+            for y in 0..<patchSide {
+                let row = pixels + patch * patchPixels + y * patchSide
+                NetworkKernels.affine(corner + y * side, row, scale: scale, shift: shift, patchSide)
+            }
+        }
+        stem.features(of: image, count: 1, side: side, into: features, workspace)
+        NetworkKernels.affine(features, features, scale: featureScale, shift: 0, patchCount * embed.inputs)
     }
 
     /// - Parameter dHidden: `[tokens, width]`.

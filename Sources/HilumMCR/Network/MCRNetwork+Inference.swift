@@ -12,24 +12,33 @@ extension MCRNetwork {
             + imageEncoder.stack.linears + reportEncoder.stack.linears
     }
 
-    /// - Parameter pixels: `[count, N, patchPixels]` in 0…1; overwritten.
+    /// - Parameters:
+    ///   - pixels: `[count, N, patchPixels]` in 0…1; overwritten.
+    ///   - stem: that of the model, if it has one.
     /// - Returns: unit vectors `[count, dimension]` in the workspace.
     func embed(
-        _ weights: PackedWeights, values: UnsafePointer<Float>, pixels: FloatPointer, count: Int, _ workspace: Workspace
+        _ weights: PackedWeights, values: UnsafePointer<Float>, pixels: FloatPointer, count: Int,
+        through stem: ConvolutionalStem?, _ workspace: Workspace
     ) -> FloatPointer {
         let patchCount = configuration.patchCount
         let width = imageEncoder.width
         let perImage = patchCount * configuration.patchPixels
         let sequences = Sequences(lengths: [Int](repeating: patchCount + 1, count: count))
         let x = workspace.take(sequences.tokenCount * width)
-        NetworkKernels.affine(pixels, pixels, scale: 4, shift: -2, count * perImage)
+        let allPatches = (0..<Int32(patchCount)).map { $0 }
+        let features = stem.map { _ in workspace.take(patchCount * imageEncoder.embed.inputs) }
+        if stem == nil { NetworkKernels.affine(pixels, pixels, scale: 4, shift: -2, count * perImage) }
         imageEncoder.positions.withUnsafeBufferPointer { fixed in
             let table = imageEncoder.learnedPositions.map { values + $0 } ?? fixed.baseAddress
             for image in 0..<count {
                 let rows = x + sequences.offsets[image] * width
                 rows.update(from: values + imageEncoder.cls, count: width)
-                imageEncoder.embed.infer(
-                    weights, pixels + image * perImage, rows: patchCount, into: rows + width, residual: table)
+                var source = UnsafePointer(pixels + image * perImage)
+                if let stem, let features {
+                    imageEncoder.stemFeatures(stem, source, kept: allPatches, into: features, workspace)
+                    source = UnsafePointer(features)
+                }
+                imageEncoder.embed.infer(weights, source, rows: patchCount, into: rows + width, residual: table)
             }
         }
         let hidden = imageEncoder.stack.infer(weights, x, sequences, workspace)
@@ -61,7 +70,8 @@ extension MCRNetwork {
     /// Floating-point operations of the products that embed one image, a multiply-add counted as two.
     public var imageOperations: Double {
         let sizes = configuration
-        let embed = Double(sizes.patchCount * sizes.patchPixels * sizes.image.width)
+        let stem = sizes.stem.map { ConvolutionalStem.multiplications($0.blocks, side: sizes.imageSide) } ?? 0
+        let embed = Double(sizes.patchCount * sizes.patchFeatures * sizes.image.width + stem)
         return 2 * (embed + multiplications(sizes.image, rows: sizes.patchCount + 1))
     }
 

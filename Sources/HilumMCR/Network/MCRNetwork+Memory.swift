@@ -20,7 +20,8 @@ extension MCRNetwork {
             return mapped * (2 * sizes.mapHidden + sizes.dimension)
         }
         let imageRows = kept + 1
-        var floats = kept * (sizes.patchPixels + sizes.image.width) + stack(sizes.image, [imageRows]) + head(imageRows)
+        var floats = kept * (sizes.patchFeatures + sizes.image.width)
+        floats += stack(sizes.image, [imageRows]) + head(imageRows)
         floats += stack(sizes.report, [tokens]) + head(tokens)
         // Gradients of the two encoders' outputs, which live through the backward pass.
         floats += imageRows * sizes.image.width + tokens * sizes.report.width

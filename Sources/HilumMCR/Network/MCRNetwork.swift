@@ -2,7 +2,7 @@ import HilumNN
 
 /// The MCR network: where each tensor lies in the flat parameter buffer, and the passes over it.
 ///
-///     image  [n,N,256] ─ patch embed + positions ─ keep K ─ [CLS] ─ blocks ─┬─ map g ─ pool ─ unit vector [n,D]
+///     image  [n,N,256] ─ (stem) ─ patch embed + positions ─ keep K ─ [CLS] ─ blocks ─┬─ map g ─ pool ─ unit vector [n,D]
 ///                                                                          └─ joint decoder ─ pixels of hidden patches
 ///     report [n,≤T]    ─ token + position ─────────────────────── blocks ─┬─ map g ─ pool ─ unit vector [n,D]
 ///                                                                          └─ joint decoder ─ hidden words
@@ -20,6 +20,8 @@ public struct MCRNetwork: Sendable {
     let imageHead: CommonSpaceHead
     let reportHead: CommonSpaceHead
     let decoder: ReconstructionDecoder?
+    /// Where the tensors of the stem lie, if there is one. They are not trained.
+    let stemPlacement: ConvolutionalStem.Placement?
     /// The logarithm of the inverse temperature, one float.
     let logitScale: Int
 
@@ -39,7 +41,30 @@ public struct MCRNetwork: Sendable {
             alignment: configuration.alignment, in: &layout)
         logitScale = layout.add("logit_scale", [1], .constant(2.6592600), decays: false)
         decoder = configuration.decoderKind == .none ? nil : ReconstructionDecoder(configuration, in: &layout)
+        stemPlacement = configuration.stem.map { ConvolutionalStem.place($0.blocks, in: &layout) }
         self.layout = layout
+    }
+
+    /// Start values: drawn from the seed, and those of the stem as they come with the program.
+    ///
+    /// - Throws: `MCRError` or `FileError` when the stem's weights cannot be read.
+    func initialize(_ values: ParameterBuffer, seed: UInt64) throws {
+        values.initialize(layout, seed: seed)
+        guard configuration.stem != nil else { return }
+        let file = try WeightReader(try ConvolutionalStem.builtInPath())
+        let entries = file.entries
+        for parameter in layout.parameters where parameter.name.hasPrefix("stem.") {
+            guard let entry = entries[parameter.name], entry.shape == parameter.shape else {
+                let reason = "tensor \(parameter.name) is missing or has another shape"
+                throw MCRError(.badModel(reason: reason), path: file.path)
+            }
+            try file.read(entry, into: values.pointer + parameter.offset)
+        }
+    }
+
+    /// The stem over these values, which must not change as long as it is used.
+    func stem(_ values: ParameterBuffer) -> ConvolutionalStem? {
+        stemPlacement.map { ConvolutionalStem($0, values: values) }
     }
 
     /// Whether inference needs the tensor (decoder and temperature serve training alone).

@@ -34,14 +34,15 @@ extension MCRTrainer {
         let tensors = buffers.flatMap { $0.buffer.spans(network.layout, prefix: $0.prefix) }
         try SafeTensors.write(
             tensors, metadata: ["state": state.json.sorted.text], to: directory + "/" + Self.fileName, as: .f32)
-        try MCRModel.save(network, values, tokenizer, to: directory)
+        try MCRModel.save(network, modelValues, tokenizer, to: directory)
         let lines = records.map { $0.json.sorted.text + "\n" }.joined()
         try FileIO.writeAtomically(directory + "/training.jsonl", Array(lines.utf8))
     }
 
     /// What a checkpoint holds, and what stands before the names of its tensors.
     private var buffers: [(prefix: String, buffer: ParameterBuffer)] {
-        [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)]
+        let always = [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)]
+        return always + (average.map { [("average.", $0)] } ?? [])
     }
 
     /// Goes on from the checkpoint of a folder.

@@ -20,6 +20,8 @@ public final class MCRTrainer {
     public var peakByteCount: Int { runner.peakByteCount }
 
     let values: ParameterBuffer
+    /// The running average of the weights, where the options ask for one; it becomes the model.
+    let average: ParameterBuffer?
     let optimiser: AdamW
     let tokenizer: Tokenizer
     private let blas: OpenBLAS
@@ -48,13 +50,15 @@ public final class MCRTrainer {
         if let start {
             values.pointer.update(from: start.values.pointer, count: values.count)
         } else {
-            values.initialize(network.layout, seed: options.seed)
+            try network.initialize(values, seed: options.seed)
         }
+        average = options.averaging == nil ? nil : ParameterBuffer(count: network.layout.count)
+        average?.pointer.update(from: values.pointer, count: values.count)
         optimiser = AdamW(network.layout)
         optimiser.decay = options.decay
         periodID = tokenizer.vocabulary.id(of: ".")
         runner = StepRunner(
-            network, threads: options.threads, maskID: tokenizer.vocabulary.maskID,
+            network, stem: network.stem(values), threads: options.threads, maskID: tokenizer.vocabulary.maskID,
             microBatchSize: options.microBatchSize, blas: blas)
     }
 
@@ -141,7 +145,8 @@ public final class MCRTrainer {
             objective: options.objective, imageMask: masked ? options.imageMask : .none,
             reportMask: masked ? options.reportMask : .none,
             reconstructs: masked && network.decoder != nil, contrastWeight: options.contrastWeight,
-            imageWeight: options.imageWeight, reportWeight: options.reportWeight, seed: options.seed, step: step)
+            imageWeight: options.imageWeight, reportWeight: options.reportWeight, augmentation: options.augmentation,
+            seed: options.seed, step: step)
     }
 
     /// One optimiser step on the batch that belongs to the current step.
@@ -159,8 +164,21 @@ public final class MCRTrainer {
         }
         let scale = values.pointer + network.logitScale
         scale.pointee = min(max(scale.pointee, 0), Float(log(100.0)))
+        takeAverage()
         return losses
     }
+
+    /// Moves the running average towards the weights. Early steps count for less, so that it forgets the start values: of n steps
+    /// it keeps (1 + n) / (10 + n) at the most.
+    private func takeAverage() {
+        guard let average, let averaging = options.averaging else { return }
+        let kept = min(averaging, Double(1 + step) / Double(10 + step))
+        NetworkKernels.affine(average.pointer, average.pointer, scale: Float(kept), shift: 0, values.count)
+        NetworkKernels.addScaled(average.pointer, values.pointer, Float(1 - kept), values.count)
+    }
+
+    /// The weights that the model has: the running average, or those of the last step.
+    var modelValues: ParameterBuffer { average ?? values }
 
     /// Losses and gradient of the current step's batch, without a step: for tests.
     func lossesAndGradient(_ set: TrainingSet, plan: StepPlan) -> (StepLosses, ParameterBuffer) {
@@ -194,13 +212,13 @@ public final class MCRTrainer {
     /// The model as it is now; it has its own copy of the weights.
     public func model() -> MCRModel {
         let copy = ParameterBuffer(count: values.count)
-        copy.pointer.update(from: values.pointer, count: values.count)
+        copy.pointer.update(from: modelValues.pointer, count: values.count)
         return MCRModel(network: network, values: copy, tokenizer: tokenizer)
     }
 
     private func validate(_ set: TrainingSet) throws -> TrainingRecord.Validation {
         // The weights as they are, not a copy of them: at paper scale that would be 0.8 GiB.
-        let model = MCRModel(network: network, values: values, tokenizer: tokenizer, modelID: "in training")
+        let model = MCRModel(network: network, values: modelValues, tokenizer: tokenizer, modelID: "in training")
         let (images, reports) = model.embed(set, threads: options.threads)
         let forward = try RetrievalRanks.recall(
             queries: images, gallery: reports, dimension: model.dimension, hashes: set.hashes,

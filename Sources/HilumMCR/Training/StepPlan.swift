@@ -9,6 +9,8 @@ struct StepPlan: Sendable {
     var contrastWeight: Float = 1
     var imageWeight: Float = 1
     var reportWeight: Float = 1
+    /// How strongly images are varied, 0…1; see `FilmVariation`.
+    var augmentation: Float = 0
     var seed: UInt64
     var step: Int
     /// Masks to use instead of drawn ones.

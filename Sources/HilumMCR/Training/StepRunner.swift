@@ -67,6 +67,7 @@ final class StepRunner: @unchecked Sendable {
     }
 
     private let network: MCRNetwork
+    private let stem: ConvolutionalStem?
     private let workers: [Worker]
     private let shared = Workspace()
     private let maskID: Int32
@@ -80,8 +81,14 @@ final class StepRunner: @unchecked Sendable {
     /// Bytes of activations and scratch over all workers, at the most.
     var peakByteCount: Int { workers.reduce(shared.peakByteCount) { $0 + $1.workspace.peakByteCount } }
 
-    init(_ network: MCRNetwork, threads: Int, maskID: Int32, microBatchSize: Int? = nil, blas: OpenBLAS) {
+    /// - Parameter stem: that of the network, if it has one.
+    init(
+        _ network: MCRNetwork, stem: ConvolutionalStem? = nil, threads: Int, maskID: Int32, microBatchSize: Int? = nil,
+        blas: OpenBLAS
+    ) {
+        precondition((stem == nil) == (network.stemPlacement == nil), "the stem must be that of the network")
         self.network = network
+        self.stem = stem
         self.maskID = maskID
         self.blas = blas
         self.microBatchSize = microBatchSize
@@ -205,7 +212,8 @@ final class StepRunner: @unchecked Sendable {
         }
         let sequences = Sequences(lengths: range.map { batch.reports[$0].ids.count })
         let input = zip(ids, hidden).map { $1 ? maskID : $0 }
-        let image = network.imageEncoder.forward(values, pixels: pixels, kept: kept, worker.workspace)
+        let image = network.imageEncoder.forward(
+            values, pixels: pixels, kept: kept, through: stem, worker.workspace)
         let report = network.reportEncoder.forward(values, ids: input, sequences, worker.workspace)
         return Stream(image: image, report: report, kept: kept, hidden: hidden, ids: ids)
     }
@@ -218,7 +226,15 @@ final class StepRunner: @unchecked Sendable {
     ) -> Piece {
         let pixels = worker.workspace.take(range.count * batch.set.pixelsPerImage)
         for (place, pair) in range.enumerated() {
-            batch.set.copyPixels(of: batch.samples[pair], to: pixels + place * batch.set.pixelsPerImage)
+            let image = pixels + place * batch.set.pixelsPerImage
+            batch.set.copyPixels(of: batch.samples[pair], to: image)
+            if plan.augmentation > 0 {
+                let film = FilmVariation(
+                    strength: plan.augmentation, seed: plan.seed, step: plan.step, sample: batch.samples[pair])
+                film.apply(
+                    to: image, gridSide: network.configuration.gridSide, patchSide: network.configuration.patchSide,
+                    worker.workspace)
+            }
         }
         let contrast = encode(
             worker, range, pixels: pixels, values, batch, plan, masked: plan.objective == .mcr)

@@ -17,6 +17,8 @@ extension TrainingOptions: JSONReadable, JSONWritable {
         unmaskedShare = try json.member("unmaskedShare")
         partialReportShare = try json.member("partialReportShare")
         labelShare = try json.member("labelShare")
+        augmentation = try json.optionalMember("augmentation") ?? 0
+        averaging = try json.optionalMember("averaging")
         contrastWeight = try json.member("contrastWeight")
         imageWeight = try json.member("imageWeight")
         reportWeight = try json.member("reportWeight")
@@ -33,7 +35,8 @@ extension TrainingOptions: JSONReadable, JSONWritable {
             "imageMask": imageMask, "reportMask": reportMask, "unmaskedShare": unmaskedShare,
             "partialReportShare": partialReportShare, "labelShare": labelShare, "contrastWeight": contrastWeight,
             "imageWeight": imageWeight, "reportWeight": reportWeight, "seed": seed, "threads": threads,
-            "checkpointInterval": checkpointInterval,
+            "checkpointInterval": checkpointInterval, "augmentation": augmentation == 0 ? nil : augmentation,
+            "averaging": averaging,
         ])
     }
 }

@@ -32,6 +32,10 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Share of the contrast's targets that goes to pairs with findings in common, where findings are known; it also weighs
     /// the contrast within each modality (`NeighbourLoss`).
     public var labelShare: Float = 0
+    /// How strongly each image is varied before it is masked, 0 … 1; see `FilmVariation`.
+    public var augmentation: Float = 0
+    /// Share of the running average of the weights that a step keeps; nil: the model has the weights of the last step.
+    public var averaging: Double?
     /// Weight of the contrast in the objective.
     public var contrastWeight: Float = 1
     /// Weight of the reconstruction of patches.

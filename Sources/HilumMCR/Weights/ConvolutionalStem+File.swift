@@ -35,11 +35,15 @@ extension ConvolutionalStem {
 
     /// Loads the stem that comes with the program.
     /// - Throws: `MCRError.badModel` saying where it was looked for.
-    public static func builtIn() throws -> ConvolutionalStem {
+    public static func builtIn() throws -> ConvolutionalStem { try efficientNetLite0(path: builtInPath()) }
+
+    /// The weights that come with the program.
+    /// - Throws: `MCRError.badModel` saying where they were looked for.
+    static func builtInPath() throws(MCRError) -> String {
         let places = ResourceBundle.places(of: "HilumMCR").map { $0 + "/stem-efficientnet-lite0/weights.safetensors" }
         guard let path = places.first(where: ResourceBundle.isThere) else {
             throw MCRError(.badModel(reason: "the built-in stem is not beside the program"), path: places[0])
         }
-        return try efficientNetLite0(path: path)
+        return path
     }
 }

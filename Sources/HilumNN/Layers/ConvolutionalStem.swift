@@ -33,7 +33,7 @@ public final class ConvolutionalStem: Sendable {
             self.kernel = kernel
             self.stride = stride
             self.channels = channels
-            weight = layout.add("\(name).weight", [kernel, kernel, channels], .zeros, decays: true)
+            weight = layout.add("\(name).weight", [kernel, kernel, channels], .zeros, decays: false)
             bias = layout.add("\(name).bias", [channels], .zeros, decays: false)
         }
     }
@@ -48,40 +48,66 @@ public final class ConvolutionalStem: Sendable {
     let layers: [Layer]
     let weights: PackedWeights
 
-    /// Makes a stem of named tensors: `stem.first.weight` `[3, 3, channels]`, then for each block N
+    /// Where the tensors of a stem stand in a layout.
+    public struct Placement: Sendable {
+        let blocks: [ConvolutionalBlock]
+        let first: Convolution
+        let layers: [Layer]
+    }
+
+    /// Adds the tensors of a stem to a layout: `stem.first.weight` `[3, 3, channels]`, then for each block N
     /// `stem.blocks.N.expand.weight` `[middle, inputs]` (unless its expansion is 1), `stem.blocks.N.depthwise.weight`
-    /// `[kernel, kernel, middle]` and `stem.blocks.N.project.weight` `[outputs, middle]`, each with a `.bias`.
-    ///
-    /// - Parameters:
-    ///   - scale: with `shift`, what becomes of a pixel first.
-    ///   - values: the values of the tensor of a name and a shape, row-major; called once for each.
-    /// - Throws: what `values` throws.
-    public init(
-        blocks: [ConvolutionalBlock], scale: Float, shift: Float,
-        values: (_ name: String, _ shape: [Int]) throws -> [Float]
-    ) rethrows {
+    /// `[kernel, kernel, middle]` and `stem.blocks.N.project.weight` `[outputs, middle]`, each with a `.bias`. None decays: as
+    /// long as its gradient is zero, a stem stays as it is.
+    public static func place(_ blocks: [ConvolutionalBlock], in layout: inout ParameterLayout) -> Placement {
         precondition(!blocks.isEmpty, "a stem has a block at least")
         precondition(
             zip(blocks, blocks.dropFirst()).allSatisfy { $0.outputs == $1.inputs },
             "a block takes what the last one gives")
         precondition(blocks[0].expansion == 1, "the first block reads the first convolution as it is")
-        self.blocks = blocks
-        self.scale = scale
-        self.shift = shift
-        var layout = ParameterLayout()
-        first = Convolution("stem.first", kernel: 3, stride: 2, channels: blocks[0].inputs, in: &layout)
+        let first = Convolution("stem.first", kernel: 3, stride: 2, channels: blocks[0].inputs, in: &layout)
         var layers: [Layer] = []
         for (number, block) in blocks.enumerated() {
             let name = "stem.blocks.\(number)"
             let expand =
                 block.expansion == 1
-                ? nil : Linear("\(name).expand", inputs: block.inputs, outputs: block.middle, in: &layout)
+                ? nil
+                : Linear("\(name).expand", inputs: block.inputs, outputs: block.middle, decays: false, in: &layout)
             let depthwise = Convolution(
                 "\(name).depthwise", kernel: block.kernel, stride: block.stride, channels: block.middle, in: &layout)
-            let project = Linear("\(name).project", inputs: block.middle, outputs: block.outputs, in: &layout)
+            let project = Linear(
+                "\(name).project", inputs: block.middle, outputs: block.outputs, decays: false, in: &layout)
             layers.append(Layer(block: block, expand: expand, depthwise: depthwise, project: project))
         }
-        self.layers = layers
+        return Placement(blocks: blocks, first: first, layers: layers)
+    }
+
+    /// A stem over tensors that stand in a buffer; they must not change as long as it lives.
+    ///
+    /// - Parameters:
+    ///   - scale: with `shift`, what becomes of a pixel first.
+    ///   - values: a buffer with the layout that the tensors were placed in.
+    public init(_ placement: Placement, scale: Float = 1, shift: Float = 0, values: ParameterBuffer) {
+        blocks = placement.blocks
+        first = placement.first
+        layers = placement.layers
+        self.scale = scale
+        self.shift = shift
+        weights = PackedWeights(values, packing: layers.flatMap { [$0.expand, $0.project].compactMap(\.self) })
+    }
+
+    /// A stem of named tensors; see `place`.
+    ///
+    /// - Parameters:
+    ///   - scale: with `shift`, what becomes of a pixel first.
+    ///   - values: the values of the tensor of a name and a shape, row-major; called once for each.
+    /// - Throws: what `values` throws.
+    public convenience init(
+        blocks: [ConvolutionalBlock], scale: Float, shift: Float,
+        values: (_ name: String, _ shape: [Int]) throws -> [Float]
+    ) rethrows {
+        var layout = ParameterLayout()
+        let placement = Self.place(blocks, in: &layout)
         let buffer = ParameterBuffer(count: layout.count)
         for parameter in layout.parameters {
             let tensor = try values(parameter.name, parameter.shape)
@@ -92,7 +118,19 @@ public final class ConvolutionalStem: Sendable {
                 (buffer.pointer + parameter.offset).update(from: from, count: tensor.count)
             }
         }
-        weights = PackedWeights(buffer, packing: layers.flatMap { [$0.expand, $0.project].compactMap(\.self) })
+        self.init(placement, scale: scale, shift: shift, values: buffer)
+    }
+
+    /// Multiply-adds of one image of `side` pixels.
+    public static func multiplications(_ blocks: [ConvolutionalBlock], side: Int) -> Int {
+        var pixels = (side / 2) * (side / 2)
+        var total = blocks.isEmpty ? 0 : pixels * 9 * blocks[0].inputs
+        for block in blocks {
+            if block.expansion > 1 { total += pixels * block.inputs * block.middle }
+            pixels /= block.stride * block.stride
+            total += pixels * block.middle * (block.kernel * block.kernel + block.outputs)
+        }
+        return total
     }
 
     /// Channels of the features after the first `count` blocks.

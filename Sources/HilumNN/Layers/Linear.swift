@@ -12,10 +12,12 @@ public struct Linear: Sendable {
     public let bias: Int
 
     /// Adds the parameters of a layer, `name.weight` and `name.bias`, to the layout.
-    public init(_ name: String, inputs: Int, outputs: Int, in layout: inout ParameterLayout) {
+    ///
+    /// - Parameter decays: whether weight decay applies to W.
+    public init(_ name: String, inputs: Int, outputs: Int, decays: Bool = true, in layout: inout ParameterLayout) {
         self.inputs = inputs
         self.outputs = outputs
-        weight = layout.add("\(name).weight", [outputs, inputs], .xavierUniform, decays: true)
+        weight = layout.add("\(name).weight", [outputs, inputs], .xavierUniform, decays: decays)
         bias = layout.add("\(name).bias", [outputs], .zeros, decays: false)
     }
 

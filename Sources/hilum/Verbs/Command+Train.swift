@@ -15,7 +15,8 @@ extension Command {
             .value("data", "DIR", "folder with a cases.jsonl, or a manifest; may be given more than once"),
             .value("out", "MODEL", "folder for weights, config, vocabulary, log and curves"),
             .value("init", "MODEL", "start from this model's weights and vocabulary ('builtin': the built-in one)"),
-            .value("config", "NAME", "mcr-micro, mcr-compact, mcr-tiny, mcr-small or mcr-base (default mcr-small)"),
+            .value(
+                "config", "NAME", "mcr-film, mcr-micro, mcr-compact, mcr-tiny, mcr-small or mcr-base (default mcr-film)"),
             .value("epochs", "N", "how often each pair is seen (default 10)"),
             .value("steps", "N", "end after so many steps instead"),
             .value("batch", "N", "pairs a step (default 64)"),
@@ -38,6 +39,10 @@ extension Command {
             .value(
                 "label-share", "SHARE",
                 "share of the contrast's targets that goes to pairs with findings in common (default 0)"),
+            .value("augment", "S", "how strongly images are turned, shifted, exposed otherwise: 0 to 1 (default 0)"),
+            .value(
+                "average", "SHARE",
+                "the model is a running average of the weights, of which a step keeps so much (default: no average)"),
             .value("hold-out", "N", "pairs kept for validation (default a tenth, at most 500)"),
             .value("checkpoint", "N", "steps between checkpoints (default 250)"),
             .flag("resume", "go on from the checkpoint in MODEL"),
@@ -146,6 +151,8 @@ private func trainingOptions(_ arguments: Arguments) throws -> TrainingOptions {
     options.unmaskedShare = try arguments.number("unmasked", in: 0...1) ?? options.unmaskedShare
     options.partialReportShare = try arguments.number("partial-reports", in: 0...1) ?? options.partialReportShare
     options.labelShare = Float(try arguments.number("label-share", in: 0...1) ?? 0)
+    options.augmentation = Float(try arguments.number("augment", in: 0...1) ?? 0)
+    options.averaging = try arguments.number("average", in: 0...0.999999)
     options.checkpointInterval =
         try arguments.integer("checkpoint", in: 1...100_000_000) ?? options.checkpointInterval
     return options
@@ -160,7 +167,7 @@ private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
     for option in ["align", "decoder"] where arguments.has(option) && arguments.text("init") != nil {
         throw CommandError.usage("--init brings its own network; leave out --\(option)")
     }
-    var configuration = MCRConfiguration.named.first { $0.name == name } ?? .small
+    var configuration = MCRConfiguration.named.first { $0.name == name } ?? .film
     let alignments = MCRConfiguration.Alignment.allCases.map(\.rawValue)
     if let word = try arguments.choice("align", among: alignments),
         let alignment = MCRConfiguration.Alignment(rawValue: word)

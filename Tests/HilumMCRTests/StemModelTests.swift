@@ -1,0 +1,203 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import HilumNN
+import HilumPhantom
+import Testing
+
+@testable import HilumMCR
+
+/// Models whose transformer reads the features of the convolutional stem.
+@Suite struct StemModelTests {
+    private static func sizes(_ view: MCRConfiguration.View = .standard) -> MCRConfiguration {
+        MCRConfiguration(
+            name: "test", imageSide: 64, patchSide: 16, image: .init(width: 24, layers: 1, heads: 2),
+            report: .init(width: 24, layers: 1, heads: 2), maxTokens: 40, vocabularySize: 400, mapHidden: 24,
+            dimension: 16, decoder: .init(width: 16, layers: 1, heads: 2), view: view, stem: .efficientNetLite0)
+    }
+
+    private static let cases: [PhantomCase] = {
+        let generator = PhantomGenerator(seed: 11, site: .a, side: 96)
+        return (0..<8).map { generator.makeCase($0) }
+    }()
+
+    private static func withFolder(_ body: (String) throws -> Void) throws {
+        let folder = NSTemporaryDirectory() + "hilum-stem-\(UInt64.random(in: 0...UInt64.max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try body(folder)
+    }
+
+    private static func vocabulary() throws -> Vocabulary {
+        try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
+    }
+
+    private static func model(_ view: MCRConfiguration.View = .standard) throws -> MCRModel {
+        try MCRModel(untrained: sizes(view), vocabulary: vocabulary(), seed: 3)
+    }
+
+    @Test func `An image has the same bits alone and among others`() throws {
+        let model = try Self.model()
+        let images = Self.cases.map(\.image)
+        let alone = try images.flatMap { try model.embed(images: [$0], threads: 1) }
+        for threads in [1, 2] { #expect(try model.embed(images: images, threads: threads) == alone) }
+    }
+
+    @Test func `Hiding nothing has the bits of inference`() throws {
+        let model = try Self.model()
+        let image = Self.cases[0].image
+        let patches = Preprocessing.patches(of: image, model.configuration)
+        let masked = model.withWorkspace { workspace in
+            let activations = model.mapped(patches, kept: nil, workspace)
+            return (0..<model.dimension).map { activations.embedding[$0] }
+        }
+        #expect(try model.embed(images: [image], threads: 1) == masked)
+    }
+
+    @Test func `No pixel of a hidden patch reaches the embedding`() throws {
+        let model = try Self.model(.padded)
+        let patches = Preprocessing.patches(of: Self.cases[1].image, model.configuration)
+        let kept: [Int32] = [0, 2, 3, 5, 8, 10, 13, 15]
+        func embedding(_ patches: [UInt16]) -> [Float] {
+            model.withWorkspace { workspace in
+                let activations = model.mapped(patches, kept: kept, workspace)
+                return (0..<model.dimension).map { activations.embedding[$0] }
+            }
+        }
+        var hidden = patches
+        var seen = patches
+        for pixel in 0..<256 {
+            hidden[6 * 256 + pixel] = UInt16(pixel * 250)
+            seen[5 * 256 + pixel] = UInt16(pixel * 250)
+        }
+        #expect(embedding(hidden) == embedding(patches))
+        #expect(embedding(seen) != embedding(patches))
+    }
+
+    @Test func `One film in many forms has nearly one vector`() throws {
+        let model = try Self.model()
+        for item in Self.cases.prefix(4) {
+            let image = item.image
+            func changed(_ change: (Double) -> Double) -> GrayImage {
+                var copy = image
+                for index in copy.samples.indices {
+                    copy.samples[index] = UInt16(min(max(change(Double(copy.samples[index])).rounded(), 0), 65_535))
+                }
+                return copy
+            }
+            let forms = [
+                image, changed { $0 / 2 + 10_000 }, changed { $0 / 8 }, changed { ($0 / 16).rounded(.down) },
+            ]
+            let vectors = try model.embed(images: forms, threads: 1)
+            for form in 1..<forms.count {
+                let cosine = (0..<16).reduce(Float(0)) { $0 + vectors[$1] * vectors[form * 16 + $1] }
+                #expect(cosine > 0.995, "form \(form): \(cosine)")
+            }
+        }
+    }
+
+    @Test func `A saved model is the model, and its id names its view and stem`() throws {
+        try Self.withFolder { folder in
+            let model = try Self.model()
+            try model.save(to: folder + "/m", format: .f32)
+            let loaded = try MCRModel(directory: folder + "/m")
+            #expect(loaded.modelID == model.modelID && loaded.configuration == model.configuration)
+            #expect(loaded.imageSide == 128)
+            let image = [Self.cases[2].image]
+            #expect(try loaded.embed(images: image, threads: 1) == model.embed(images: image, threads: 1))
+            #expect(try Self.model(.padded).modelID != model.modelID)
+        }
+    }
+
+    @Test func `Training leaves the stem as it is, and a resumed run has the same bits and the same average`() throws {
+        let tokenizer = Tokenizer(vocabulary: try Self.vocabulary())
+        let set = TrainingSet(
+            images: Self.cases.map(\.image), reports: Self.cases.map(\.report), configuration: Self.sizes(),
+            tokenizer: tokenizer)
+        var options = TrainingOptions()
+        options.stepCount = 6
+        options.batchSize = 4
+        options.threads = 2
+        options.augmentation = 1
+        options.averaging = 0.9
+        options.checkpointInterval = 3
+        func trainer() throws -> MCRTrainer { try MCRTrainer(Self.sizes(), tokenizer: tokenizer, options: options) }
+        let whole = try trainer()
+        let before = ParameterBuffer(count: whole.values.count)
+        before.pointer.update(from: whole.values.pointer, count: before.count)
+        try whole.run(set, validation: nil)
+        for parameter in whole.network.layout.parameters {
+            let isSame = (0..<parameter.count).allSatisfy {
+                before.pointer[parameter.offset + $0] == whole.values.pointer[parameter.offset + $0]
+            }
+            if parameter.name.hasPrefix("stem.") { #expect(isSame, "\(parameter.name)") }
+            if parameter.name == "image.patch_embed.weight" { #expect(!isSame) }
+        }
+        try Self.withFolder { folder in
+            let first = try trainer()
+            let flag = AtomicFlag()
+            try first.run(set, validation: nil, interrupted: flag) {
+                if $0.step == 3 { flag.raise() }
+                try $0.saveCheckpoint(to: folder + "/run", set: set)
+            }
+            let second = try trainer()
+            try second.resume(from: folder + "/run", set: set)
+            #expect(second.step == 3)
+            try second.run(set, validation: nil)
+            #expect(second.model().modelID == whole.model().modelID)
+            var plain = options
+            plain.averaging = nil
+            let last = try MCRTrainer(Self.sizes(), tokenizer: tokenizer, options: plain)
+            try last.run(set, validation: nil)
+            #expect(last.model().modelID != whole.model().modelID)
+        }
+    }
+}
+
+/// How images are varied in training.
+@Suite struct FilmVariationTests {
+    private func varied(_ image: [Float], _ strength: Float, step: Int = 1, sample: Int = 2) -> [Float] {
+        var copy = image
+        let workspace = Workspace()
+        copy.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            FilmVariation(strength: strength, seed: 5, step: step, sample: sample)
+                .apply(to: base, gridSide: 4, patchSide: 8, workspace)
+        }
+        return copy
+    }
+
+    private let image = (0..<1_024).map { 0.2 + 0.6 * Float($0 % 97) / 97 }
+
+    @Test func `A variation is a function of seed, step and sample`() {
+        #expect(varied(image, 1) == varied(image, 1))
+        #expect(varied(image, 1) != varied(image, 1, step: 2))
+        #expect(varied(image, 1) != varied(image, 1, sample: 3))
+    }
+
+    @Test func `Values stay in range, and little strength changes little`() {
+        for step in 0..<50 {
+            #expect(varied(image, 1, step: step).allSatisfy { 0...1 ~= $0 })
+            let slight = varied(image, 0.001, step: step)
+            let mean = zip(slight, image).map { abs($0 - $1) }.reduce(0, +) / Float(image.count)
+            #expect(mean < 0.01)
+        }
+    }
+
+    @Test func `Left stays left`() {
+        // Bright on the left half of the image, whatever the variation.
+        var halves = [Float](repeating: 0.1, count: 1_024)
+        for patch in 0..<16 where patch % 4 < 2 {
+            for pixel in 0..<64 { halves[patch * 64 + pixel] = 0.9 }
+        }
+        for step in 0..<40 {
+            let result = varied(halves, 1, step: step)
+            let sums = (0..<4).map { column in
+                (0..<16).filter { $0 % 4 == column }.reduce(Float(0)) { sum, patch in
+                    sum + result[(patch * 64)..<(patch * 64 + 64)].reduce(0, +)
+                }
+            }
+            #expect(sums[0] + sums[1] > sums[2] + sums[3])
+        }
+    }
+}
