@@ -67,7 +67,8 @@ public struct ReportReader: Sendable {
         for sentence in outline.sentences {
             guard let range = range(tokens, sentence.first, sentence.end) else { continue }
             reading.sentences.append(ReportSentence(range: range, section: sentence.section))
-            marks.collect(tokens, sentence, lexicon, language: number)
+            marks.collect(tokens, sentence, lexicon, language: number, isVerbLast: isVerbLast[number])
+            reading.saysSomething = reading.saysSomething || marks.saySomething
             guard !marks.mentions.isEmpty else { continue }
             marks.reach(isVerbLast: isVerbLast[number])
             let sentenceReader = SentenceReader(

@@ -10,6 +10,50 @@ struct AssertionTests {
     @Test("A predicate at the end of a Japanese clause speaks of what is listed before it", arguments: japaneseCases)
     func japanese(_ sentence: String, _ expected: [String]) throws { try expect(sentence, expected) }
 
+    @Test("A side without a noun is a second finding, with its own assertion", arguments: secondSides)
+    func secondSide(_ sentence: String, _ expected: [String]) throws {
+        let reading = ReportReader(lexicon: try Lexicon.shared()).read(sentence)
+        let said = reading.findings.map { finding in
+            [finding.name, finding.assertion.rawValue, finding.side?.value.rawValue, finding.size?.value]
+                .compactMap(\.self).joined(separator: " ")
+        }
+        #expect(said == expected, "\(sentence)")
+    }
+
+    private static let secondSides: [(String, [String])] = [
+        ("Effusions: small right, none left.", ["effusion present right small", "effusion absent left"]),
+        ("Small right effusion but none on the left.", ["effusion present right small", "effusion absent left"]),
+        (
+            "The right effusion has resolved; the left has increased.",
+            ["effusion absent right", "effusion present left"]
+        ),
+        ("Right and left effusions.", ["effusion present bilateral"]),
+        ("Left greater than right pleural effusions.", ["effusion present bilateral"]),
+        ("Right pneumothorax, left chest tube.", ["pneumothorax present right", "chest-tube present left"]),
+        ("Right effusion, small left pneumothorax.", ["effusion present right", "pneumothorax present left small"]),
+        ("左胸水は消失したが右に少量残存。", ["effusion absent left", "effusion present right small"]),
+        ("胸水は右が中等量、左が少量。", ["effusion present right moderate", "effusion present left small"]),
+    ]
+
+    @Test("A size beside an earlier one says how a finding changed", arguments: changes)
+    func change(_ sentence: String, _ expected: ReportFinding.Change?) throws {
+        let finding = try #require(ReportReader(lexicon: try Lexicon.shared()).read(sentence).findings.first)
+        #expect(finding.change?.value == expected, "\(sentence)")
+    }
+
+    private static let changes: [(String, ReportFinding.Change?)] = [
+        ("Left pleural effusion, previously moderate, is now small.", .decreased),
+        ("Left apical pneumothorax measures 12 mm, previously 20 mm.", .decreased),
+        ("Nodule now measures 1.2 cm, previously 9 mm.", .increased),
+        ("The nodule measures 8 mm, previously 8 mm.", .unchanged),
+        ("The effusion is smaller.", .decreased),
+        ("The effusion is smaller than before.", .decreased),
+        ("The nodule has increased in size.", .increased),
+        ("Left greater than right pleural effusions.", nil),
+        ("左上肺野結節、径１５ｍｍ、前回９ｍｍ。", .increased),
+        ("結節は増大している。", .increased),
+    ]
+
     private func expect(_ sentence: String, _ expected: [String]) throws {
         let reading = ReportReader(lexicon: try Lexicon.shared()).read(sentence)
         let said = reading.findings.map { "\($0.name) \($0.assertion.rawValue)" }
@@ -30,6 +74,9 @@ struct AssertionTests {
         ("Normal heart size and mediastinal contours.", ["cardiomegaly absent", "widened-mediastinum absent"]),
         ("The heart is normal and the aorta is tortuous.", ["cardiomegaly absent", "tortuous-aorta present"]),
         ("There are no XXXX of a pleural effusion.", ["effusion absent"]),
+        ("This is atelectasis rather than pneumonia.", ["atelectasis present", "pneumonia absent"]),
+        ("Likely atelectasis rather than pneumonia.", ["atelectasis uncertain", "pneumonia uncertain"]),
+        ("Opacity, atelectasis rather than pneumonia, and no effusion.", ["pneumonia absent", "effusion absent"]),
         ("No new consolidation.", ["consolidation absent"]),
         ("Unchanged small effusion.", ["effusion present"]),
         ("Rule out pneumonia.", ["pneumonia other"]),
@@ -77,6 +124,9 @@ struct AssertionTests {
     ]
 
     private static let japaneseCases: [(String, [String])] = [
+        ("肺炎よりも無気肺を疑う。", ["pneumonia uncertain", "atelectasis uncertain"]),
+        ("肺炎というよりは無気肺である。", ["pneumonia absent", "atelectasis present"]),
+        ("前回よりも胸水は増加している。", ["effusion present"]),
         ("胸水なし。", ["effusion absent"]),
         ("胸水を認めない。", ["effusion absent"]),
         ("胸水や気胸は認めません。", ["effusion absent", "pneumothorax absent"]),

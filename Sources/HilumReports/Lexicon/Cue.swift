@@ -18,12 +18,18 @@ enum Cue: UInt8, CaseIterable {
     case doubtLink
     /// Doubts both: `versus`.
     case doubtBetween
+    /// Prefers what stands before it to what follows, which is denied, or doubted where the sentence doubts: `rather than`.
+    case contrast
+    /// Prefers what follows to what stands right before it: 肺炎よりも無気肺.
+    case contrastAfter
     /// Puts what follows elsewhere: `history of`, `evaluate for`.
     case otherBefore
     /// Puts what stands before it elsewhere.
     case otherAfter
     /// Puts the next word elsewhere, if that is a finding: `prior`.
     case otherNext
+    /// The size or measure that follows is of an earlier examination: `previously`.
+    case earlier
     /// A symptom: whatever the sentence doubts is asked for.
     case asks
     /// What follows is gone: `resolution of`.
@@ -63,7 +69,8 @@ enum Cue: UInt8, CaseIterable {
     static let names = [
         "deny-before", "deny-after", "deny-end", "doubt-before", "doubt-either", "doubt-after", "doubt-end",
         "doubt-link",
-        "doubt-between", "other-before", "other-after", "other-next", "asks", "gone-before", "gone-after",
+        "doubt-between", "contrast", "contrast-after", "other-before", "other-after", "other-next", "earlier", "asks",
+        "gone-before", "gone-after",
         "affirm-after", "relative", "stop", "verb", "seen", "or", "and", "article", "carry", "in", "of", "with",
         "describes", "ignore",
     ]

@@ -25,6 +25,8 @@ struct Mark {
     var isClause = false
     /// Whether it is the earlier part of a pair.
     var isUsed = false
+    /// Whether it is a size or a measure of an earlier examination.
+    var isEarlier = false
     /// Whether what is read here says how something is as a whole, so that no list goes past it: `normal heart size`.
     var isVerdict = false
     var reach: Reach = []

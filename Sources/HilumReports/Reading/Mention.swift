@@ -8,4 +8,6 @@ struct Mention {
     var mark: Int
     /// The index of the earlier part's mark; the same as `mark` for a finding in one piece.
     var earlier: Int
+    /// What is said of it, where the words that say it stand beside it alone: the second side of a finding.
+    var assertion: ReportFinding.Assertion?
 }

@@ -102,6 +102,40 @@ extension SentenceMarks {
         return nil
     }
 
+    // MARK: Sizes of an earlier examination
+
+    /// Notes which sizes and measures are those of an earlier examination: `previously 20 mm`, 前回9mm.
+    mutating func noteEarlierSizes() {
+        for index in marks.indices where marks[index].isCue(.earlier) {
+            var next = index + 1
+            while next < marks.count, [.of, .article, .verb].contains(marks[next].asCue) { next += 1 }
+            if next < marks.count, marks[next].kind == .measure || marks[next].kind == .size,
+                marks[next].first - marks[index].end <= 2
+            {
+                marks[next].isEarlier = true
+            }
+        }
+    }
+
+    /// The change that a size and the size of an earlier examination say, and the mark of the earlier one.
+    ///
+    /// - Parameter length: the number of a measure, by which two of them are compared.
+    func changeOfSize(
+        _ around: Surroundings, _ lexicon: Lexicon, length: (Mark) -> Double?
+    ) -> (value: ReportFinding.Change, mark: Int)? {
+        guard let earlier = nearest(around, where: \.isEarlier) else { return nil }
+        let kind = marks[earlier].kind
+        guard let present = nearest(around, where: { $0.kind == kind && !$0.isEarlier }) else { return nil }
+        let pair = [marks[present], marks[earlier]].map { mark -> Double? in
+            if kind == .measure { return length(mark) }
+            return Self.sizeOrder.firstIndex(of: lexicon.sizes[Int(mark.value)]).map(Double.init)
+        }
+        guard let now = pair[0], let before = pair[1] else { return nil }
+        return (now == before ? .unchanged : now > before ? .increased : .decreased, earlier)
+    }
+
+    private static let sizeOrder = ["tiny", "small", "moderate", "large"]
+
     private func side(of mark: Mark) -> ReportFinding.Side? {
         switch mark.kind {
         case .side: Self.sides[Int(mark.value)]

@@ -25,12 +25,29 @@ extension SentenceMarks {
             case .doubtBetween:
                 nearest(before: index)
                 forward(index, .doubted)
+            case .contrast:
+                let isDoubted = isDoubtful
+                if isDoubted { nearest(before: index) }
+                forward(index, isDoubted ? .doubted : .denied)
+            case .contrastAfter:
+                guard index > 0, marks[index - 1].isMention, marks[index - 1].end == marks[index].first else {
+                    continue
+                }
+                touch(index - 1, isDoubtful ? .doubted : .denied, index)
             case .asks: isAsked = isAsked || index == 0 || !marks[index - 1].isCue(.denyBefore)
             default: continue
             }
         }
         guard isAsked else { return }
         for index in marks.indices where marks[index].reach.contains(.doubted) { marks[index].reach.insert(.elsewhere) }
+    }
+
+    /// Whether a word of the sentence doubts something.
+    private var isDoubtful: Bool {
+        marks.contains { mark in
+            guard let cue = mark.asCue else { return false }
+            return [.doubtBefore, .doubtAfter, .doubtEither, .doubtEnd, .doubtLink].contains(cue)
+        }
     }
 
     private mutating func touch(_ index: Int, _ reach: Mark.Reach, _ cue: Int) {
@@ -108,6 +125,9 @@ extension SentenceMarks {
             if progress.hasReached && (progress.hasVerb || !goesOn(after: index)) { return true }
             progress.isJoined = true
         case .or, .carry, .of, .doubtBetween: progress.isJoined = true
+        case .contrast:
+            if reach != .doubted { return progress.hasReached }
+            progress.isJoined = true
         case .inside:
             // `No fluid level within the cavity` says that there is a cavity.
             if !progress.hasReached && reach == .denied && isUnknown(between: cue, index) { return true }
@@ -254,6 +274,7 @@ extension SentenceMarks {
                 case .or:
                     isJoined = true
                     isList = true
+                case .contrast: isJoined = true
                 default: if endsBackward(index, other, hasReached: hasReached) { return }
                 }
             }

@@ -5,13 +5,25 @@ struct SentenceMarks {
     var marks: [Mark] = []
     var mentions: [Mention] = []
 
+    /// Whether one of them is more than a cue or a sign.
+    var saySomething: Bool {
+        marks.contains { mark in
+            switch mark.kind {
+            case .finding, .part, .place, .side, .size, .severity, .change, .measure: true
+            case .cue, .comma, .colon, .slash, .paren: false
+            }
+        }
+    }
+
     /// How many tokens may stand between a thing and what is said of it.
     private static let gapBehind = 12
     private static let gapAhead = 6
 
     /// Replaces marks and mentions by those of a sentence.
+    ///
+    /// - Parameter isVerbLast: whether a predicate ends its clause, as in Japanese.
     mutating func collect(
-        _ tokens: [Token], _ sentence: Outline.Sentence, _ lexicon: Lexicon, language: Int
+        _ tokens: [Token], _ sentence: Outline.Sentence, _ lexicon: Lexicon, language: Int, isVerbLast: Bool
     ) {
         marks.removeAll(keepingCapacity: true)
         mentions.removeAll(keepingCapacity: true)
@@ -41,6 +53,8 @@ struct SentenceMarks {
         if mentions.isEmpty && marks.isEmpty { return }
         joinParts(lexicon)
         dropWider(lexicon)
+        noteEarlierSizes()
+        addSecondSides(lexicon, isVerbLast: isVerbLast)
         mentions.sort { ($0.mark, $0.earlier) < ($1.mark, $1.earlier) }
     }
 

@@ -30,6 +30,7 @@ struct SentenceReader {
     }
 
     private func assertion(_ mention: Mention, _ mark: Mark, _ name: NameTable.Name) -> ReportFinding.Assertion {
+        if let said = mention.assertion { return sentence.section.isBackground ? .other : said }
         if sentence.section.isBackground {
             // What an operation left is there, also where a history tells it.
             let isLasting = sentence.section == .indication && name.flags.contains(.lasting)
@@ -75,7 +76,11 @@ struct SentenceReader {
             finding.place = ReportFinding.Marked(value: place, range: finding.range)
         }
         measure(&finding, name, around, marks, text, lexicon)
-        if let index = marks.nearest(around, where: { $0.kind == .change && !isUsed($0, marks) }) {
+        if finding.assertion != .absent,
+            let change = marks.changeOfSize(around, lexicon, length: { length($0, text, lexicon) })
+        {
+            finding.change = ReportFinding.Marked(value: change.value, range: bytes(of: marks.marks[change.mark]))
+        } else if let index = marks.nearest(around, where: { $0.kind == .change && !isUsed($0, marks) }) {
             let change = SentenceMarks.changes[Int(marks.marks[index].value)]
             if finding.assertion != .absent {
                 finding.change = ReportFinding.Marked(value: change, range: bytes(of: marks.marks[index]))
@@ -91,12 +96,14 @@ struct SentenceReader {
         let isAmount = name.flags.contains(.amount)
         if name.kind != .device,
             let index = marks.nearest(
-                around, where: { $0.kind == .measure && (isAmount || lexicon.units[Int($0.value)] != "%") })
+                around,
+                where: { $0.kind == .measure && !$0.isEarlier && (isAmount || lexicon.units[Int($0.value)] != "%") })
         {
             let mark = marks.marks[index]
             finding.size = ReportFinding.Marked(value: spelled(mark, text, lexicon), range: bytes(of: mark))
         } else if let index = marks.nearest(
-            around, where: { $0.kind == .size && (isAmount || lexicon.sizes[Int($0.value)] != "moderate") })
+            around,
+            where: { $0.kind == .size && !$0.isEarlier && (isAmount || lexicon.sizes[Int($0.value)] != "moderate") })
         {
             let mark = marks.marks[index]
             finding.size = ReportFinding.Marked(value: lexicon.sizes[Int(mark.value)], range: bytes(of: mark))
@@ -136,6 +143,13 @@ struct SentenceReader {
             last = token.end
         }
         return value + " " + lexicon.units[Int(mark.value)]
+    }
+
+    /// The first number of a measure, in millimetres where it is a length.
+    private func length(_ mark: Mark, _ text: Span<UInt8>, _ lexicon: Lexicon) -> Double? {
+        let words = spelled(mark, text, lexicon).split(separator: " ")
+        guard let first = words.first, let value = Double(first), let unit = words.last else { return nil }
+        return unit == "cm" ? 10 * value : value
     }
 
     // MARK: What findings have in common
