@@ -357,7 +357,7 @@ public final class Archive: @unchecked Sendable {
     public func stats() throws -> ArchiveStats {
         try withArchiveErrors {
             let size = try store.environment.size()
-            let counts = attributes.read { ($0.live.count, $0.withImage.count, $0.withReport.count) }
+            let counts = attributes.read { ($0.live.count, $0.withImage.count, $0.withText.count) }
             let state = progress.withLock { $0 }
             var status = stat()
             let fileBytes = stat(path + "/data.mdb", &status) == 0 ? Int(status.st_blocks) * 512 : 0

@@ -47,7 +47,7 @@ public struct CaseInput: Sendable, Equatable {
         set { images = newValue.map { [CaseImage($0)] } ?? [] }
     }
 
-    /// How many vectors the case will have.
+    /// How many vectors the case will have, if words of its report are known.
     public var vectorCount: Int { images.count + (report == nil ? 0 : 1) }
 
     /// Brings the case into form (empty texts are none, paths absolute) and refuses what an archive does not take.
@@ -115,7 +115,7 @@ public struct CaseRecord: Sendable, Equatable {
 
 /// What became of a case that was put.
 public enum PutOutcome: Sendable, Equatable {
-    /// On disk, with a vector for each image and one for the report.
+    /// On disk, with a vector for each image and one for the report, unless no word of it is known.
     case stored(vectors: Int)
     /// The same case was there already.
     case unchanged

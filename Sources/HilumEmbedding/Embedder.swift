@@ -21,6 +21,11 @@ public protocol Embedder: Sendable {
 
     /// `[reports.count, dimension]` row-major, each row of length 1. The row of a report does not depend on the others.
     func embed(reports: [String], threads: Int) throws -> [Float]
+
+    /// Whether the model knows enough of the words of a report that its vector tells it from others.
+    ///
+    /// An archive asks for reports in which its lexicon knows no word; one that is unknown to both gets no vector.
+    func knowsWords(of report: String) -> Bool
 }
 
 extension Embedder {
@@ -28,4 +33,6 @@ extension Embedder {
     public var imageSide: Int? { nil }
     /// One.
     public var imagesPerPass: Int { 1 }
+    /// True: without a vocabulary nobody can tell.
+    public func knowsWords(of report: String) -> Bool { true }
 }

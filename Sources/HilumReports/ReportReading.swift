@@ -10,6 +10,9 @@ public struct ReportReading: Sendable, Equatable {
     public var sentences: [ReportSentence]
     /// In the order of the text.
     public var findings: [ReportFinding]
+    /// Whether a sentence has a word that says what is seen or where: the name of a finding, a device or a place, or a part of one
+    /// (`heart`, `normal`), a side, a size, a severity, a change or a measure. `N/A` and `see attached` have none.
+    public var saysSomething = false
 }
 
 /// A language that has a lexicon, by its ISO 639-1 code.

@@ -16,12 +16,13 @@ final class FakeEmbedder: Embedder {
     let imageSide: Int?
     let imagesPerPass: Int
     private let delay: Double
+    private let knowsAllWords: Bool
     /// Sees each pass, and may refuse it.
     private let onImages: @Sendable ([GrayImage]) throws -> Void
 
     init(
         _ name: String = "fake", dimension: Int = 32, delay: Double = 0, imageSide: Int? = nil, imagesPerPass: Int = 1,
-        onImages: @escaping @Sendable ([GrayImage]) throws -> Void = { _ in }
+        knowsAllWords: Bool = true, onImages: @escaping @Sendable ([GrayImage]) throws -> Void = { _ in }
     ) {
         self.imageSide = imageSide
         self.imagesPerPass = imagesPerPass
@@ -29,7 +30,10 @@ final class FakeEmbedder: Embedder {
         modelID = SHA256.hex(Array(name.utf8))
         self.dimension = dimension
         self.delay = delay
+        self.knowsAllWords = knowsAllWords
     }
+
+    func knowsWords(of report: String) -> Bool { knowsAllWords }
 
     func embed(images: [GrayImage], threads: Int) throws -> [Float] {
         try onImages(images)

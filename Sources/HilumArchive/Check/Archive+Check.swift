@@ -102,7 +102,7 @@ extension Archive {
                 report.find("case \(number): its id does not lead to it")
             }
             if number >= next { report.find("case \(number): its number is above the counter") }
-            if entry.vectorCount == 0 { report.find("case \(number): neither image nor report") }
+            if entry.images.isEmpty && !entry.hasReport { report.find("case \(number): neither image nor report") }
             for kind in VectorKind.allCases {
                 for item in entry.items(kind, of: number) { numbers[kind]?.insert(item) }
             }
@@ -139,7 +139,7 @@ extension Archive {
     private func isInMemory(_ made: Attributes) -> Bool {
         attributes.read { memory in
             guard memory.live == made.live, memory.withImage == made.withImage, memory.withReport == made.withReport,
-                memory.furtherImages == made.furtherImages
+                memory.furtherImages == made.furtherImages, memory.withWordsAlone == made.withWordsAlone
             else { return false }
             return Set(memory.keys.keys).union(made.keys.keys).allSatisfy { name in
                 let blobs = [memory, made].map { $0.keys[name]?.merged() ?? PostingBlob([:]) }

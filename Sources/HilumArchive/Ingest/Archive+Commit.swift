@@ -153,16 +153,17 @@ extension Archive {
             try writeJournal(transaction, item, number: 0, reason: refusal.reason)
             return
         }
-        let entry = CaseEntry(item.input, images: item.images)
+        var entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
         let oldNumber = try store.number(transaction, of: entry.id)
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
         if let oldNumber, let oldEntry, try hasContent(of: item, transaction, oldNumber, oldEntry) {
             try writeJournal(transaction, item, number: oldNumber, reason: "")
             try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
+            entry.lacksReportVector = oldEntry.lacksReportVector
             return
         }
         let imageVectors = item.imageVectors.compactMap(\.self)
-        guard imageVectors.count == entry.images.count, !entry.hasReport || item.reportVector != nil else {
+        guard imageVectors.count == entry.images.count, !entry.hasReportVector || item.reportVector != nil else {
             batch.outcomes.append(.staleEmbedding(of: item.unread))
             return
         }

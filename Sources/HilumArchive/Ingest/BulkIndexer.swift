@@ -18,6 +18,8 @@ public struct IndexSummary: Sendable, Equatable {
     public var stored = 0
     /// Cases that were there already.
     public var unchanged = 0
+    /// Stored cases whose report has no vector, because no word of it is known. Their words find them.
+    public var reportsWithoutVector = 0
     /// Cases that were not stored.
     public var refused: [Refusal] = []
     /// What is worth knowing of the sources, a sentence each.
@@ -173,9 +175,11 @@ private final class BatchWriter: Sendable {
             do {
                 let outcomes = try archive.commit(prepared)
                 counts.withLock { counts in
-                    for (outcome, place) in zip(outcomes, places) {
+                    for ((outcome, place), item) in zip(zip(outcomes, places), prepared) {
                         switch outcome {
-                        case .stored: counts.stored += 1
+                        case .stored:
+                            counts.stored += 1
+                            counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
                         case .unchanged: counts.unchanged += 1
                         case .refused(let error): counts.refused.append(.init(source: place, reason: error.reason))
                         }
@@ -196,6 +200,7 @@ private final class BatchWriter: Sendable {
         counts.withLock { counts in
             summary.stored += counts.stored
             summary.unchanged += counts.unchanged
+            summary.reportsWithoutVector += counts.reportsWithoutVector
             summary.refused += counts.refused
         }
     }

@@ -9,6 +9,8 @@ struct CaseLoader: Sendable {
     let side: Int?
     /// Whether the images and the report of the case are stored already, so that it needs no vectors.
     let isStored: @Sendable (PreparedCase) throws -> Bool
+    /// Whether the model knows the words of a report in which the lexicon knows none.
+    let knowsWords: @Sendable (String) -> Bool
 
     /// - Returns: the case, with a refusal if something is wrong with it, and the images to be embedded.
     func load(_ given: PreparedCase) -> (PreparedCase, [GrayImage]) {
@@ -21,7 +23,9 @@ struct CaseLoader: Sendable {
             prepared.isStored = try isStored(prepared)
             if prepared.isStored { return (prepared, []) }
             if let report = prepared.input.report {
-                prepared.words = ReportWords(report, try ReportWords.sharedReader())
+                let words = ReportWords(report, try ReportWords.sharedReader())
+                prepared.lacksReportVector = !words.saysSomething && !knowsWords(report)
+                prepared.words = words
             }
             do { return (prepared, try files.map(decode)) } catch {
                 throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")

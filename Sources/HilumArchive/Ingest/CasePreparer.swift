@@ -72,7 +72,7 @@ final class CasePreparer: @unchecked Sendable {
         deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
     ) {
         self.embedder = embedder
-        loader = CaseLoader(side: embedder.imageSide, isStored: isStored)
+        loader = CaseLoader(side: embedder.imageSide, isStored: isStored) { embedder.knowsWords(of: $0) }
         self.count = count
         self.batchCount = batchCount
         self.open = open
@@ -178,7 +178,8 @@ final class CasePreparer: @unchecked Sendable {
 
     private func load(_ index: Int) {
         let (prepared, images) = loader.load(open(index))
-        let report = prepared.refusal == nil && !prepared.isStored ? prepared.input.report : nil
+        let needsVector = prepared.refusal == nil && !prepared.isStored && !prepared.lacksReportVector
+        let report = needsVector ? prepared.input.report : nil
         locked { state in
             state.loading -= 1
             state.batches[index / batchCount]?.cases[index % batchCount] = prepared

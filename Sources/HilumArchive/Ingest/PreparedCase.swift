@@ -8,6 +8,8 @@ struct PreparedCase: Sendable {
     /// By image; nil while it was not made.
     var imageVectors: [[Float]?] = []
     var reportVector: [Float]?
+    /// Whether no word of the report is known, so that it gets no vector.
+    var lacksReportVector = false
     /// What the table of words keeps of the report; nil while it was not read.
     var words: ReportWords?
     /// The same images and report are stored: their vectors are good, so none were made.

@@ -37,9 +37,8 @@ extension Archive {
         let depth = Self.depth(request.k)
         var allowed = matching
         if request.target != .case {
-            let kind: VectorKind = request.target == .image ? .image : .report
             // Of cases: the set of images also holds the items of further ones.
-            let those = attributes.read { $0.live.intersection($0.with(kind)) }
+            let those = attributes.read { $0.live.intersection(request.target == .image ? $0.withImage : $0.withText) }
             allowed = allowed?.intersection(those) ?? those
         }
         let answer = try answer(text, limit: depth, matching: allowed)
@@ -115,13 +114,14 @@ extension Archive {
         return hits
     }
 
-    /// The vector of a case that is nearest to the question.
+    /// The vector of a case that is nearest to the question. A report without a vector is at a right angle to every question.
     private func bestVector(
         of number: UInt32, _ entry: CaseEntry, _ question: Question, _ target: SearchTarget,
         _ transaction: borrowing ReadTransaction
     ) throws -> (score: Float, item: UInt32, via: VectorKind)? {
         guard let dimension else { return nil }
         var best: (score: Float, item: UInt32, via: VectorKind)?
+        if entry.lacksReportVector, target == .report || entry.images.isEmpty { best = (0, number, .report) }
         for kind in target.kinds {
             for item in entry.items(kind, of: number) {
                 let key = VectorKey(generation: Opening.generation, item: item)

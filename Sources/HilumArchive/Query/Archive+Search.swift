@@ -148,6 +148,12 @@ extension Archive {
                 let image = try store.vector(transaction, .image, key, dimension: dimension)
                 let report = try store.vector(transaction, .report, key, dimension: dimension)
                 guard let first = target == .report ? report ?? image : image ?? report else {
+                    if try store.entry(transaction, number)?.lacksReportVector == true {
+                        throw ArchiveError(
+                            .badRequest,
+                            "the case \(id) has only a report without known words, so nothing is near it; search for its words"
+                        )
+                    }
                     throw store.damaged("case \(number) has no vector")
                 }
                 return (first, first, number)

@@ -14,12 +14,18 @@ struct Attributes: Sendable {
     private(set) var live = ItemSet()
     /// Items of images.
     private(set) var withImage = ItemSet()
+    /// Items of reports that have a vector.
     private(set) var withReport = ItemSet()
+    /// Numbers of the cases whose report has no vector.
+    private(set) var withWordsAlone = ItemSet()
     /// Images that are not the first of their case.
     private(set) var furtherImages = ItemSet()
 
     /// The items that have a vector of `kind`.
     func with(_ kind: VectorKind) -> ItemSet { kind == .image ? withImage : withReport }
+
+    /// The cases that have a report, with or without a vector.
+    var withText: ItemSet { withWordsAlone.isEmpty ? withReport : withReport.union(withWordsAlone) }
 
     /// The case that an item belongs to.
     func owner(of item: UInt32) -> UInt32 {
@@ -44,7 +50,8 @@ struct Attributes: Sendable {
             withImage.insert(item)
             if item > number { furtherImages.insert(item) }
         }
-        if entry.hasReport { withReport.insert(number) }
+        if entry.hasReportVector { withReport.insert(number) }
+        if entry.lacksReportVector { withWordsAlone.insert(number) }
         Self.forEachPair(entry) { key, value in keys[key, default: Postings()].insert(number, value) }
     }
 
@@ -55,6 +62,7 @@ struct Attributes: Sendable {
             furtherImages.remove(item)
         }
         withReport.remove(number)
+        withWordsAlone.remove(number)
         Self.forEachPair(entry) { key, value in keys[key]?.remove(number, value) }
     }
 
@@ -148,10 +156,11 @@ struct Attributes: Sendable {
 
     // MARK: Checkpoints
 
-    /// The four sets as bytes: for each the count of words (4) and the words (8 each), bit i of word w for item 64 w + i.
+    /// The four sets as bytes: for each the count of words (4) and the words (8 each), bit i of word w for item 64 w + i. The fifth,
+    /// of the reports without a vector, follows where there are any.
     var encodedSets: [UInt8] {
         var writer = ByteWriter()
-        for set in [live, withImage, withReport, furtherImages] {
+        for set in [live, withImage, withReport, furtherImages] + (withWordsAlone.isEmpty ? [] : [withWordsAlone]) {
             writer.integer(UInt32(set.words.count))
             for word in set.words { writer.integer(word) }
         }
@@ -178,15 +187,17 @@ struct Attributes: Sendable {
     init(sets: [UInt8], directory: [UInt8]) throws {
         let decoded = try sets.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
-            let sets = try (0..<4).map { _ in
+            var sets: [ItemSet] = []
+            while sets.count < 4 || sets.count < 5 && !reader.isAtEnd {
                 let count = Int(try reader.integer(UInt32.self))
                 guard count <= reader.remaining / 8 else { throw ByteReader.Malformed.cutOff }
-                return ItemSet(words: try (0..<count).map { _ in try reader.integer(UInt64.self) })
+                sets.append(ItemSet(words: try (0..<count).map { _ in try reader.integer(UInt64.self) }))
             }
             guard reader.isAtEnd else { throw ByteReader.Malformed() }
             return sets
         }
         (live, withImage, withReport, furtherImages) = (decoded[0], decoded[1], decoded[2], decoded[3])
+        if decoded.count > 4 { withWordsAlone = decoded[4] }
         try directory.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             for _ in 0..<(try reader.length()) {

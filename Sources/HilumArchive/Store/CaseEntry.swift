@@ -2,8 +2,8 @@ import HilumCore
 
 /// A case as the table `cases` stores it under its number:
 ///
-///     0  layout of this entry (1)          currently 2
-///     1  flags (1)                         2 report
+///     0  layout of this entry (1)          2, or 3 where a report has no vector
+///     1  flags (1)                         2 report · 8 it has no vector
 ///     2  generation (4)
 ///     6  id, then the images (count, each: SHA-256 (32), path, empty when the archive keeps the image, and view if it is known),
 ///        then the fields (`CaseFields.encode(to:)`)
@@ -13,6 +13,8 @@ struct CaseEntry: Equatable {
     var id = ""
     var generation: UInt32 = 1
     var hasReport = false
+    /// Whether no word of the report is known, so that it has no vector and is found by its words alone.
+    var lacksReportVector = false
     var images: [StoredImage] = []
     var fields = CaseFields()
 
@@ -27,27 +29,30 @@ struct CaseEntry: Equatable {
 
     init() {}
 
-    init(_ input: CaseInput, images: [StoredImage]) {
+    init(_ input: CaseInput, images: [StoredImage], lacksReportVector: Bool) {
         id = input.id
         hasReport = input.report != nil
+        self.lacksReportVector = hasReport && lacksReportVector
         self.images = images
         fields = input.fields
     }
 
-    var vectorCount: Int { images.count + (hasReport ? 1 : 0) }
+    var hasReportVector: Bool { hasReport && !lacksReportVector }
+    var vectorCount: Int { images.count + (hasReportVector ? 1 : 0) }
 
     /// How many numbers a case takes: its own, and one more for each further image.
     var numberCount: UInt32 { UInt32(max(1, images.count)) }
 
-    /// The items of the case `number`: its images have the numbers from its own on, its report has its own.
+    /// The items of the case `number`, which have vectors: its images have the numbers from its own on, its report has its own.
     func items(_ kind: VectorKind, of number: UInt32) -> Range<UInt32> {
-        number..<(number + (kind == .image ? UInt32(images.count) : hasReport ? 1 : 0))
+        number..<(number + (kind == .image ? UInt32(images.count) : hasReportVector ? 1 : 0))
     }
 
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.byte(2)
-        writer.byte(hasReport ? 2 : 0)
+        // A release that expects a vector for each report refuses layout 3.
+        writer.byte(lacksReportVector ? 3 : 2)
+        writer.byte((hasReport ? 2 : 0) | (lacksReportVector ? 8 : 0))
         writer.integer(generation)
         writer.text(id)
         writer.length(images.count)
@@ -63,14 +68,15 @@ struct CaseEntry: Equatable {
     init(decoding bytes: UnsafeRawBufferPointer) throws(ByteReader.Malformed) {
         var reader = ByteReader(bytes)
         let layout = try reader.byte()
-        guard layout == 1 || layout == 2 else { throw ByteReader.Malformed("a layout that is not known") }
+        guard (1...3).contains(layout) else { throw ByteReader.Malformed("a layout that is not known") }
         let flags = try reader.byte()
         generation = try reader.integer()
         id = try reader.text()
         hasReport = flags & 2 != 0
+        lacksReportVector = layout == 3 && flags & 8 != 0
         for _ in 0..<(layout == 1 ? Int(flags & 1) : try reader.length()) {
             var image = StoredImage(digest: try reader.raw(32), path: try reader.text())
-            if layout == 2 { image.view = try reader.optionalText() }
+            if layout >= 2 { image.view = try reader.optionalText() }
             images.append(image)
         }
         fields = try CaseFields(decoding: &reader)

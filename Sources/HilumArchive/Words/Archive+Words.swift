@@ -108,7 +108,7 @@ extension Archive {
             let stored = try table.head(transaction, nextNumber: progress.withLock { $0.nextNumber })
             let head = stored.words
             // What only a report says that was not read yet is not unknown.
-            let isWhole = !attributes.read { $0.withReport.items.contains { stored.unread.contains($0) } }
+            let isWhole = !attributes.read { $0.withText.items.contains { stored.unread.contains($0) } }
             try table.withBlocks(transaction) { blocks in
                 let result = try words.search(
                     question.query, head, store: blocks, lengths: lengths, limit: limit,
@@ -257,7 +257,7 @@ extension Archive {
             try store.environment.read { transaction in
                 let next = progress.withLock { $0.nextNumber }
                 let unread = try WordTable(store: store).head(transaction, nextNumber: next).unread
-                return attributes.read { $0.withReport.items.count { unread.contains($0) } }
+                return attributes.read { $0.withText.items.count { unread.contains($0) } }
             }
         }
     }

@@ -28,6 +28,8 @@ struct ReportWords: Sendable {
     private var occurrences: [Occurrence] = []
     /// Words of the report.
     let length: Int
+    /// Whether the lexicon knows a word of the report that says what is seen or where.
+    let saysSomething: Bool
 
     /// The reader that all threads share.
     ///
@@ -44,6 +46,7 @@ struct ReportWords: Sendable {
         var scanner = WordScanner()
         scanner.scan(report)
         length = scanner.positionCount
+        saysSomething = reading.saysSomething
         occurrences.reserveCapacity(scanner.words.count + 4 * reading.findings.count)
         var said = WordAssertions(reading)
         var places: [(start: Int, position: UInt32)] = []

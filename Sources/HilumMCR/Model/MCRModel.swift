@@ -102,6 +102,11 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         embed(reports: reports, hiding: .none, seed: 0, threads: threads)
     }
 
+    /// Whether a report has six different words of three letters or more that the vocabulary holds whole.
+    ///
+    /// Fewer make no report in a language that the lexicon of findings does not know: `see attached` and its like are shorter.
+    public func knowsWords(of report: String) -> Bool { tokenizer.hasKnownWords(report, atLeast: 6) }
+
     /// Embeddings of images of which a share of the patches is hidden, `[images.count, dimension]`.
     ///
     /// Hidden patches are dropped before the encoder, as in training. With `.none` the bits are those of `embed(images:)`.

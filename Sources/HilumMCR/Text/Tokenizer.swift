@@ -62,6 +62,23 @@ public struct Tokenizer: Sendable {
         return report
     }
 
+    /// Whether a text has so many different words of three letters or more that are a piece of their own; `xxxx` masks a word.
+    func hasKnownWords(_ text: String, atLeast count: Int) -> Bool {
+        var known: Set<Int32> = []
+        var pieces: [Int32] = []
+        scanWords(text) { word, range in
+            guard let word, word.count >= 3, !word.allSatisfy({ $0 == UInt8(ascii: "x") }),
+                word.contains(where: { $0 >= UInt8(ascii: "a") })
+            else { return true }
+            pieces.removeAll(keepingCapacity: true)
+            if vocabulary.appendPieces(of: word, to: &pieces) == 1, pieces[0] != vocabulary.unknownID {
+                known.insert(pieces[0])
+            }
+            return known.count < count
+        }
+        return known.count >= count
+    }
+
     /// Words, pieces and unknown pieces over all texts, without [CLS] and [SEP].
     func statistics(of texts: some Sequence<String>) -> TokenStatistics {
         var statistics = TokenStatistics()

@@ -65,6 +65,7 @@ private func readOldReports(_ archive: Archive, isQuiet: Bool) throws {
 private func json(of summary: IndexSummary) -> JSON {
     .object([
         ("stored", .integer(summary.stored)), ("unchanged", .integer(summary.unchanged)),
+        ("reports_without_vector", .integer(summary.reportsWithoutVector)),
         (
             "refused",
             .array(
@@ -82,6 +83,10 @@ private func text(of summary: IndexSummary) -> String {
     var text = ""
     for refusal in summary.refused { text += "refused: \(shown(refusal.source)): \(shown(refusal.reason))\n" }
     for note in summary.notes { text += "note: \(shown(note))\n" }
+    if summary.reportsWithoutVector > 0 {
+        text += "note: \(summary.reportsWithoutVector) reports have no word that is known, and so no vector; "
+        text += "their own words find them\n"
+    }
     let rate = String(format: "%.1f cases/s", summary.casesPerSecond)
     text += "\(summary.stored) stored, \(summary.unchanged) unchanged, \(summary.refused.count) refused"
     text += " in \(durationText(summary.seconds)) (\(rate))\n"
