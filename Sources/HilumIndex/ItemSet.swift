@@ -79,6 +79,23 @@ public struct ItemSet: Sendable, Equatable {
         return result
     }
 
+    /// How many items lie in a range.
+    ///
+    /// - Complexity: O(length of the range / 64).
+    public func count(in range: ClosedRange<UInt32>) -> Int {
+        let first = Int(range.lowerBound >> 6)
+        let last = min(Int(range.upperBound >> 6), words.count - 1)
+        guard first <= last else { return 0 }
+        var sum = 0
+        for index in first...last {
+            var word = words[index]
+            if index == first { word &= UInt64.max << UInt64(range.lowerBound & 63) }
+            if index == Int(range.upperBound >> 6) { word &= UInt64.max >> UInt64(63 - range.upperBound & 63) }
+            sum += word.nonzeroBitCount
+        }
+        return sum
+    }
+
     /// Calls `body` with every item in ascending order.
     public func forEach<E: Error>(_ body: (UInt32) throws(E) -> Void) throws(E) {
         for (index, word) in words.enumerated() {

@@ -126,7 +126,7 @@ extension Archive {
         if idCount != caseCount { report.find("\(idCount) ids for \(caseCount) cases") }
         let reportCount = try transaction.count(store.table(.reports))
         if reportCount != withReport.count { report.find("\(reportCount) reports where \(withReport.count) should be") }
-        try checkWords(transaction, withReport, deep: report.isDeep, &report)
+        try checkWords(transaction, withReport: withReport, live: made.live, deep: report.isDeep, &report)
         try checkKeptImages(transaction, keptCounts, &report)
         // A reader beside a writer has an older snapshot in memory, which is no damage.
         if mode == .readWrite || transaction.number == openedSnapshot, !isInMemory(made) {

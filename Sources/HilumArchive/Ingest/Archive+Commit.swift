@@ -136,6 +136,7 @@ extension Archive {
                 try remove(transaction, number, entry, into: &batch)
                 try transaction.delete(store.table(.ids), id)
                 batch.changes.append(Change(oldNumber: number, oldEntry: entry))
+                try storeWords(transaction, batch, first: state.nextNumber)
                 try store.set(transaction, .deletions, batch.deletions)
                 return batch
             }
@@ -158,8 +159,8 @@ extension Archive {
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
         if let oldNumber, let oldEntry, try hasContent(of: item, transaction, oldNumber, oldEntry) {
             try writeJournal(transaction, item, number: oldNumber, reason: "")
-            try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
             entry.lacksReportVector = oldEntry.lacksReportVector
+            try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
             return
         }
         let imageVectors = item.imageVectors.compactMap(\.self)
@@ -195,15 +196,24 @@ extension Archive {
                 imageVectors: imageVectors, reportVector: item.reportVector))
     }
 
-    /// Writes the words of the batch's reports, so that they are found as soon as the case is.
+    /// Writes the words of the batch's reports, so that they are found as soon as the case is, and makes room where reports went.
     ///
     /// - Parameter first: the number of the first new case.
     private func storeWords(_ transaction: borrowing WriteTransaction, _ batch: Batch, first: UInt32) throws {
-        guard !batch.words.isEmpty else { return }
+        let gone = batch.changes.compactMap { change in
+            change.newNumber != change.oldNumber && change.oldEntry?.hasReport == true ? change.oldNumber : nil
+        }
+        guard !batch.words.isEmpty || !gone.isEmpty else { return }
         let table = WordTable(store: store)
         var head = try table.head(transaction, nextNumber: first)
-        let live = attributes.read { $0.live }
-        try table.add(transaction, batch.words, to: &head) { $0 >= first || live.contains($0) }
+        var live = attributes.read { $0.withText }
+        for report in batch.words { live.insert(report.number) }
+        for number in gone { live.remove(number) }
+        if batch.words.isEmpty {
+            try table.tidy(transaction, &head, live: live)
+        } else {
+            try table.add(transaction, batch.words, to: &head, live: live)
+        }
     }
 
     /// Image and report are the same, so number and vectors stay; only the entry is written again, if it differs.

@@ -219,34 +219,13 @@ extension Archive {
             let read = try store.environment.read { transaction in
                 let table = WordTable(store: store)
                 let head = try table.head(transaction, nextNumber: 0).words
+                // A block that is missing would be words that nobody wrote.
+                try table.checkBlocks(transaction, head)
                 return try table.withBlocks(transaction) { try LengthTable(head, store: $0) { live.contains($0) } }
             }
             lengths = read
             return read
         }
-    }
-
-    /// Checks that the table of words has every report that was read, and, if `deep`, that every list can be read.
-    func checkWords(
-        _ transaction: borrowing ReadTransaction, _ withReport: ItemSet, deep: Bool, _ report: inout CheckReport
-    ) throws {
-        let table = WordTable(store: store)
-        let next = UInt32(clamping: try store.integer(transaction, .next) ?? 0)
-        let head = try table.head(transaction, nextNumber: next)
-        do {
-            try table.withBlocks(transaction) { blocks in
-                let lengths = try LengthTable(head.words, store: blocks)
-                let missing = withReport.items.count { lengths[$0] == nil && !head.unread.contains($0) }
-                if missing > 0 { report.find("the words of \(missing) reports are missing") }
-                guard deep else { return }
-                for segment in head.words.segments {
-                    let merge = MergePolicy.Merge(segments: [segment], level: segment.level)
-                    _ = try SegmentMerger().merge(merge, number: segment.number, store: blocks) { _ in }
-                }
-            }
-        } catch let error as WordsError { report.find("the table of words: \(error)") }
-        let unread = withReport.items.count { head.unread.contains($0) }
-        if unread > 0 { report.notes.append("\(unread) older reports are not found by their words yet") }
     }
 
     // MARK: Reports of older releases
@@ -282,7 +261,7 @@ extension Archive {
             writing.lock()
             defer { writing.unlock() }
             _ = try writableCounters()
-            let live = attributes.read { $0.live }
+            let live = attributes.read { $0.withText }
             let end = texts.count < Self.oldReportCount ? unread.upperBound : texts[texts.count - 1].0 + 1
             let read = all.filter { live.contains($0.0) }
             let isDone = try store.environment.write { transaction -> Bool in
@@ -290,7 +269,7 @@ extension Archive {
                 // Another call was faster.
                 guard head.unread == unread else { return false }
                 head.unread = end..<unread.upperBound
-                try table.add(transaction, read, to: &head) { live.contains($0) }
+                try table.add(transaction, read, to: &head, live: live)
                 return true
             }
             if isDone { noteWords(read) }

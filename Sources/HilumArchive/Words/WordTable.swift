@@ -1,4 +1,5 @@
 import HilumCore
+import HilumIndex
 import HilumWords
 import LMDB
 
@@ -9,7 +10,8 @@ import LMDB
 /// meta    `words`: first unread case (4) · end of them (4) · WordHead
 /// ```
 /// A commit writes one segment for its reports, in its own transaction, and merges segments when eight of a level are there. Nothing is
-/// written for a case that goes: `LengthTable` knows which are there, and a merge drops the others. Reports that were stored by a release
+/// written for a case that goes: `LengthTable` knows which are there, and a merge drops the others. A segment of which less than half is
+/// there is written anew by itself, so that the words of deleted reports do not stay. Reports that were stored by a release
 /// without words are the unread ones; `Archive.readOldReports` reads them.
 ///
 /// Thread rule: that of the transaction.
@@ -54,7 +56,40 @@ struct WordTable {
     ///
     /// - Parameter nextNumber: of the next case; where no head was ever written, all cases before it are unread.
     func head(_ transaction: borrowing some (Transaction & ~Copyable), nextNumber: UInt32) throws -> Head {
-        try store.get(transaction, .meta, Self.name) { try Head(decoding: $0) } ?? Head(unread: 1..<max(1, nextNumber))
+        let stored = try store.get(transaction, .meta, Self.name) { bytes in
+            do { return try Head(decoding: bytes) } catch let error as ByteReader.Malformed {
+                throw WordsError(.damagedHead(reason: error.reason))
+            }
+        }
+        if let stored { return stored }
+        guard try transaction.count(store.table(.words)) == 0 else {
+            throw WordsError(.damagedHead(reason: "it is missing"))
+        }
+        return Head(unread: 1..<max(1, nextNumber))
+    }
+
+    /// Compares the blocks in the table with what the head says of them, by their keys and sizes.
+    ///
+    /// - Returns: how many blocks belong to no segment.
+    /// - Throws: `WordsError` when a segment lacks a block or a part of one.
+    /// - Complexity: O(blocks); their bytes are not read.
+    @discardableResult
+    func checkBlocks(_ transaction: borrowing some (Transaction & ~Copyable), _ head: WordHead) throws -> Int {
+        var byteCounts: [UInt32: Int] = [:]
+        for segment in head.segments { byteCounts[segment.number] = 0 }
+        var strayCount = 0
+        try transaction.forEach(store.table(.words)) { key, value in
+            guard let number = BlockKey.segment(of: key), let count = byteCounts[number] else {
+                strayCount += 1
+                return true
+            }
+            byteCounts[number] = count + key.count + value.count - Seal.byteCount
+            return true
+        }
+        for segment in head.segments where byteCounts[segment.number] != segment.byteCount {
+            throw WordsError(.damagedHead(reason: "a segment lacks a block, or has one too many"))
+        }
+        return strayCount
     }
 
     /// Lends the blocks as the transaction sees them, each with its checksum checked.
@@ -69,11 +104,10 @@ struct WordTable {
     ///
     /// - Parameters:
     ///   - reports: by ascending number.
-    ///   - isLive: whether a document of an older segment is still there.
+    ///   - live: the reports that are there when the transaction ends.
     func add(
         _ transaction: borrowing WriteTransaction, _ reports: [(number: UInt32, words: ReportWords)],
-        to head: inout Head,
-        isLive: @escaping (UInt32) -> Bool
+        to head: inout Head, live: ItemSet
     ) throws {
         var writer = SegmentWriter()
         for report in reports { report.words.write(to: &writer, as: report.number) }
@@ -81,8 +115,28 @@ struct WordTable {
             for block in blocks { try store.put(transaction, .words, block.key, block.value) }
             head.words.add(segment)
         }
-        let merger = SegmentMerger(isLive: isLive)
-        while let merge = Self.policy.next(in: head.words.segments) {
+        try merge(transaction, &head, live: live)
+        try store.put(transaction, .meta, Self.name, head.encoded())
+    }
+
+    /// Merges what is due, without new reports.
+    ///
+    /// - Parameter live: the reports that are there when the transaction ends.
+    func tidy(_ transaction: borrowing WriteTransaction, _ head: inout Head, live: ItemSet) throws {
+        guard try merge(transaction, &head, live: live) else { return }
+        try store.put(transaction, .meta, Self.name, head.encoded())
+    }
+
+    /// - Returns: whether there was anything to merge.
+    @discardableResult
+    private func merge(_ transaction: borrowing WriteTransaction, _ head: inout Head, live: ItemSet) throws -> Bool {
+        let merger = SegmentMerger { live.contains($0) }
+        var isChanged = false
+        // Where segments lie in each other, more reports count as theirs than are, and a merge comes later.
+        while let merge = Self.policy.next(in: head.words.segments, liveCount: { live.count(in: $0.documents) }) {
+            // A merge of what is damaged would hide it.
+            if !isChanged { try checkBlocks(transaction, head.words) }
+            isChanged = true
             let number = head.words.takeNumber()
             // What is merged was copied, so blocks may be written between two reads.
             let merged = try withBlocks(transaction) { blocks in
@@ -93,7 +147,7 @@ struct WordTable {
             for segment in merge.segments { try remove(transaction, segment) }
             head.words.replace(merge.segments.map(\.number), with: merged)
         }
-        try store.put(transaction, .meta, Self.name, head.encoded())
+        return isChanged
     }
 
     private func remove(_ transaction: borrowing WriteTransaction, _ segment: WordSegment) throws {

@@ -57,10 +57,15 @@ public struct BlockKey: Sendable, Equatable {
     /// - Returns: the key's bytes; the keys of the segment are those from here on for which `belongs` holds.
     public static func start(of segment: UInt32) -> [UInt8] { withUnsafeBytes(of: segment.bigEndian) { Array($0) } }
 
+    /// The number of the segment that a block belongs to, by its key; nil for a key that is too short.
+    public static func segment(of key: UnsafeRawBufferPointer) -> UInt32? {
+        // Safety: four bytes are there; the load assumes no alignment.
+        key.count >= segmentByteCount ? UInt32(bigEndian: key.loadUnaligned(as: UInt32.self)) : nil
+    }
+
     /// Whether a key is that of a block of `segment`.
     public static func belongs(_ key: UnsafeRawBufferPointer, to segment: UInt32) -> Bool {
-        // Safety: four bytes are there; the load assumes no alignment.
-        key.count >= segmentByteCount && UInt32(bigEndian: key.loadUnaligned(as: UInt32.self)) == segment
+        self.segment(of: key) == segment
     }
 
     /// Whether the last posting of the block with key `bytes` is about `term`, so that the next block may go on with it.
