@@ -15,6 +15,7 @@ import HilumCore
 /// | --- | --- |
 /// | `ReportReader.swift` | the way from text to findings |
 /// | `ReportReading.swift`, `ReportFinding.swift` | what is read: sections, sentences, findings |
+/// | `ReportLabels.swift` | what a report affirms, as labels for training and evaluation |
 /// | `Lexicon/` | names, phrases and cues, from the files in `Resources/Lexicon` |
 /// | `Text/` | tokens and the table of words |
 /// | `Reading/` | sections and sentences, marks in a sentence, how far a cue reaches, attributes |

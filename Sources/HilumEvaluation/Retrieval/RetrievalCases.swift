@@ -11,6 +11,8 @@ public struct RetrievalCases: Sendable {
     /// `[studies]`: what is found, each with its side where it has one ("left effusion"), or "normal". An empty set means
     /// that nothing is known: such a study asks no question about labels and is relevant to none.
     public var labels: [Set<String>]
+    /// `[studies]`: what their reports affirm, for a figure of its own; nil: nobody read them. Never mixed with `labels`.
+    public var labelsFromReports: [Set<String>]?
     /// `[studies, dimension]`: the images as queries where they differ from those in the gallery; nil: they are the same.
     public var imageQueries: [Float]?
     /// `[studies, dimension]`: the reports as queries where they differ from those in the gallery; nil: they are the same.

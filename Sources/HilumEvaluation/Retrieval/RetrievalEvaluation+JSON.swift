@@ -7,7 +7,9 @@ extension RetrievalEvaluation: JSONWritable {
     public var json: JSON {
         JSON(members: [
             "n": n, "model": model, "text": text, "image_to_report": imageToReport, "report_to_image": reportToImage,
-            "label_precision": labelPrecision?.json ?? JSON.null, "chance": chance, "index": index?.json ?? JSON.null,
+            "label_precision": labelPrecision?.json ?? JSON.null,
+            "label_precision_from_reports": labelPrecisionFromReports, "label_chance_from_reports": chanceFromReports,
+            "chance": chance, "index": index?.json ?? JSON.null,
             "dedup": dedup, "mask": mask, "missing_information": missingInformation, "short_queries": shortQueries,
         ]).sorted
     }

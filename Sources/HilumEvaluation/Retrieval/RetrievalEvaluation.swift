@@ -89,6 +89,10 @@ public struct RetrievalEvaluation: Sendable, Equatable {
     public let reportToImage: Direction
     /// Nil when no study has a label.
     public let labelPrecision: LabelPrecision?
+    /// The same by what the reports affirm, apart from given labels; nil when nobody read them or they say nothing.
+    public let labelPrecisionFromReports: LabelPrecision?
+    /// What a random order reaches by what the reports affirm.
+    public let chanceFromReports: Double?
     /// What a random order reaches.
     public let chance: Chance
     /// Nil when no index was asked.
@@ -137,6 +141,12 @@ public struct RetrievalEvaluation: Sendable, Equatable {
         chance = Chance(positives: positives, labels: labels)
         labelPrecision = try LabelPrecision(
             images: (imageQueries, images), reports: (reportQueries, reports), labels: labels, threads: threads)
+        let read = cases.labelsFromReports.map(LabelSets.init)
+        chanceFromReports = read.flatMap { Chance(positives: positives, labels: $0).p }
+        labelPrecisionFromReports = try read.flatMap { read throws(EvaluationError) in
+            try LabelPrecision(
+                images: (imageQueries, images), reports: (reportQueries, reports), labels: read, threads: threads)
+        }
     }
 
     /// The rank of the best positive of each query: `[queries]`, from 1; a half where an odd count is tied.
@@ -197,7 +207,8 @@ public struct RetrievalEvaluation: Sendable, Equatable {
         guard cases.count > 0 else { throw refuse("there are no studies with an image and a report") }
         guard cases.dimension > 0 else { throw refuse("the dimension must be positive") }
         let expected = cases.count * cases.dimension
-        guard cases.images.count == expected && cases.reports.count == expected && cases.labels.count == cases.count
+        guard cases.images.count == expected && cases.reports.count == expected && cases.labels.count == cases.count,
+            (cases.labelsFromReports?.count ?? cases.count) == cases.count
         else {
             throw refuse("the counts of images, reports, hashes and labels do not agree")
         }

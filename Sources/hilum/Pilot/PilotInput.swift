@@ -4,6 +4,7 @@ import HilumCore
 import HilumImaging
 import HilumEvaluation
 import HilumMCR
+import HilumReports
 import Synchronization
 
 /// The pairs of a folder for a pilot, and a small image of each for the page.
@@ -45,9 +46,12 @@ struct PilotInput {
         }
         let progress = Progress("read", total: cases.count, unit: "pairs", quiet: isQuiet)
         let prepared = Mutex<[Int: Result<Prepared, any Error>]>([:])
+        // Read labels stand in for given ones only where no case has any, so that the two never mix.
+        let labels = cases.allSatisfy(\.fields.findings.isEmpty) ? try ReportLabels.standard() : nil
+        data.hasLabelsFromReports = labels != nil
         let found = cases
         parallelFor(cases.count, threads: threads) { index in
-            let result = Result { try Prepared(found[index], side: side) }
+            let result = Result { try Prepared(found[index], labels, side: side) }
             prepared.withLock { $0[index] = result }
             progress.advance()
         }
@@ -77,7 +81,7 @@ struct PilotInput {
         let pair: PilotStudy.Pair
         let thumbnail: GrayImage
 
-        init(_ item: CaseInput, side: Int) throws {
+        init(_ item: CaseInput, _ labels: ReportLabels?, side: Int) throws {
             let image: GrayImage
             switch item.image {
             case .file(let path): image = try ImageDecoder.decode(path: path)
@@ -90,7 +94,8 @@ struct PilotInput {
             if let group = item.fields.metadata["group"] { ties.append("group \(group)") }
             pair = PilotStudy.Pair(
                 id: item.id, image: image.resizedToFit(side: side), pixels: PlainPixels.vector(of: image),
-                report: item.report ?? "", labels: item.fields.findings, ties: ties)
+                report: item.report ?? "", labels: labels?.labels(of: item.report ?? "") ?? item.fields.findings,
+                ties: ties)
             let longer = max(image.width, image.height)
             let longest = min(longer, PilotInput.thumbnailSide)
             thumbnail = image.resized(

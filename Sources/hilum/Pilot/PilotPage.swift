@@ -13,7 +13,7 @@ struct PilotPage {
         let verdict = PilotVerdict(report)
         let sections: [HTML] = [
             Self.head(report, verdict), Self.chart(report.summary), Self.table(report.summary),
-            Self.labels(report.summary),
+            Self.labels(report.summary, fromReports: report.data.hasLabelsFromReports),
             Self.cost(report), try Self.failures(report, study, thumbnails, showsText: showsText),
             Self.limits(report), Self.method(report, showsText: showsText),
         ]
@@ -104,11 +104,11 @@ struct PilotPage {
             """
     }
 
-    private static func labels(_ summary: PilotSummary) -> HTML {
+    private static func labels(_ summary: PilotSummary, fromReports: Bool) -> HTML {
         guard let labels = summary.labels else {
             return """
                 <section id="findings"><h2>Similar cases by finding</h2><p>The cases name no findings (keys ‘findings’ or ‘labels’ \
-                of the manifest), so whether similar cases share a finding was not measured.</p></section>
+                of the manifest) and their reports say of none whether it is there, so whether similar cases share a finding was not measured.</p></section>
 
                 """
         }
@@ -131,9 +131,12 @@ struct PilotPage {
             rows += row("change by fine-tuning, points", change, signed: true)
             return rows
         }
+        let source: HTML =
+            fromReports
+            ? "Labels from reports: the cases name no findings, so what their reports affirm stands in for them. " : ""
         return """
             <section id="findings"><h2>Similar cases by finding</h2>
-            <p>Each of \(labels.count) cases with findings was compared with the cases of the other parts, as a new case is compared \
+            <p>\(source)Each of \(labels.count) cases with findings was compared with the cases of the other parts, as a new case is compared \
             with an archive. Counted is how many of the nearest share a finding with it.</p>
             <div class="wide"><table><thead><tr><th></th><th>nearest</th><th>nearest five</th><th>nearest ten</th></tr></thead><tbody>
             \(rows("Image among images", labels.image, labels.imageChange, "plain pixels"))\

@@ -16,7 +16,8 @@ extension PilotReport: JSONWritable {
 extension PilotReport.Data: JSONWritable {
     var json: JSON {
         JSON(members: [
-            "pairs": pairs, "without_image": withoutImage, "without_report": withoutReport, "refused": refused,
+            "pairs": pairs, "labels_from_reports": hasLabelsFromReports, "without_image": withoutImage,
+            "without_report": withoutReport, "refused": refused,
             "lookalikes": lookalikes,
         ])
     }

@@ -8,6 +8,8 @@ struct PilotReport: Sendable {
     /// The pairs that were used, and what was left out.
     struct Data: Sendable {
         var pairs = 0
+        /// Whether the labels were read from the reports, because no case names a finding.
+        var hasLabelsFromReports = false
         /// Ids.
         var withoutImage: [String] = []
         var withoutReport: [String] = []

@@ -5,6 +5,7 @@ import HilumImaging
 import HilumIndex
 import HilumEvaluation
 import HilumMCR
+import HilumReports
 import Synchronization
 
 extension Command {
@@ -33,7 +34,8 @@ extension Command {
             Gallery and queries are all cases of DIR that have both an image and a report; both directions are measured. A hit is the
             same case or one with an identical normalised report. Rank = 1 + strictly better + half of the tied others. The
             figures stand beside those of chance; the 95 % interval is a bootstrap over queries. 'index' says which part of the
-            exact top ten the graph index finds, so that a loss of the index is told from a loss of the model. What asks is masked
+            exact top ten the graph index finds, so that a loss of the index is told from a loss of the model. Where cases name no
+            findings, a second table of label precision goes by what all reports affirm (labels from reports). What asks is masked
             and the gallery is whole: hidden patches are dropped before the encoder, hidden words become [MASK] and are not pooled,
             as in training. --mask-sweep asks for images with short texts too: each finding in a phrase and in three words (all
             images with it are right), or three words in a row of each report where no findings are known.
@@ -78,7 +80,7 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
 
 /// The embeddings of a data set's pairs.
 struct EvaluationSet {
-    let cases: RetrievalCases
+    private(set) var cases: RetrievalCases
     /// By the hidden percentage, `[studies, dimension]`.
     private(set) var maskedImages: [Int: [Float]] = [:]
     private(set) var maskedReports: [Int: [Float]] = [:]
@@ -133,6 +135,15 @@ struct EvaluationSet {
             images: images, reports: try model.embed(reports: texts, threads: defaultThreadCount),
             dimension: model.dimension,
             reportHashes: texts.map { normalisedReportHash($0) }, labels: kept.map { Set($0.fields.findings) })
+        if kept.contains(where: \.fields.findings.isEmpty) {
+            let reader = try ReportLabels.standard()
+            let found = Mutex([Set<String>](repeating: [], count: texts.count))
+            parallelFor(texts.count) { index in
+                let labels = Set(reader.labels(of: texts[index]))
+                found.withLock { $0[index] = labels }
+            }
+            cases.labelsFromReports = found.withLock { $0 }
+        }
     }
 
     /// How many of the ten nearest reports of each image a graph index finds, as a share, and the other way round.
@@ -209,6 +220,24 @@ private func decode(_ batch: [CaseInput]) -> [Result<GrayImage, any Error>] {
     return results.withLock { found in batch.indices.compactMap { found[$0] } }
 }
 
+/// Label precision as a table.
+private func labelText(
+    _ title: String, _ precision: RetrievalEvaluation.LabelPrecision, chance: Double?
+) -> String {
+    var labels = TextTable([(title, .left), ("P@1", .right), ("P@5", .right), ("P@10", .right)])
+    labels.append([
+        "image to image", percentText(precision.image.p1), percentText(precision.image.p5),
+        percentText(precision.image.p10),
+    ])
+    labels.append([
+        "report to report", percentText(precision.report.p1), percentText(precision.report.p5),
+        percentText(precision.report.p10),
+    ])
+    labels.append(["mean", percentText(precision.p1), percentText(precision.p5), percentText(precision.p10)])
+    if let chance { labels.append(["chance", percentText(chance), percentText(chance), percentText(chance)]) }
+    return labels.text
+}
+
 /// The figures as a table.
 private func text(of evaluation: RetrievalEvaluation) -> String {
     var table = TextTable([
@@ -228,18 +257,12 @@ private func text(of evaluation: RetrievalEvaluation) -> String {
     table.append(["chance", percentText(chance.r1), percentText(chance.r5), percentText(chance.r10), "", ""])
     var text = table.text
     if let precision = evaluation.labelPrecision {
-        var labels = TextTable([("label precision", .left), ("P@1", .right), ("P@5", .right), ("P@10", .right)])
-        labels.append([
-            "image to image", percentText(precision.image.p1), percentText(precision.image.p5),
-            percentText(precision.image.p10),
-        ])
-        labels.append([
-            "report to report", percentText(precision.report.p1), percentText(precision.report.p5),
-            percentText(precision.report.p10),
-        ])
-        labels.append(["mean", percentText(precision.p1), percentText(precision.p5), percentText(precision.p10)])
-        if let p = chance.p { labels.append(["chance", percentText(p), percentText(p), percentText(p)]) }
-        text += "\n" + labels.text
+        text += "\n" + labelText("label precision", precision, chance: chance.p)
+    }
+    if let precision = evaluation.labelPrecisionFromReports {
+        text += "\n"
+        text += labelText(
+            "label precision, labels from reports (\(precision.n))", precision, chance: evaluation.chanceFromReports)
     }
     text += missingText(of: evaluation)
     text += "\nN \(evaluation.n), model \(evaluation.model.prefix(16)), text: \(evaluation.text)\n"

@@ -4,6 +4,7 @@ import HilumCore
 import HilumImaging
 import HilumMCR
 import HilumPhantom
+import HilumReports
 
 extension Command {
     static let train = Command(
@@ -38,7 +39,8 @@ extension Command {
                 "share of the pairs that show some sentences of their report only (default 0)"),
             .value(
                 "label-share", "SHARE",
-                "share of the contrast's targets that goes to pairs with findings in common (default 0)"),
+                "share of the contrast's targets that goes to pairs with findings in common (default 0); where a case names none, "
+                    + "those that its report affirms count, among such cases"),
             .value("augment", "S", "how strongly images are turned, shifted, exposed otherwise: 0 to 1 (default 0)"),
             .value(
                 "average", "SHARE",
@@ -72,7 +74,8 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     let options = try trainingOptions(arguments)
     let configuration = try configuration(arguments)
     try MCRTrainer.checkLibraries()
-    let sources = try trainingSources(folders)
+    let labels = options.labelShare > 0 ? try ReportLabels.standard() : nil
+    let (sources, labelCounts) = try trainingSources(folders, labels)
     try checkOutput(output, resumes: resumes)
     let start = try arguments.text("init").map { try loadModel($0, precision: .f32) }
     let tokenizer: Tokenizer
@@ -110,7 +113,7 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: options, start: start)
     if resumes { try trainer.resume(from: output, set: set) }
     let isComplete = try train(trainer, set, validation?.set, output, isQuiet: arguments.has("quiet"))
-    try report(trainer, output, isComplete: isComplete, asJSON: arguments.has("json"))
+    try report(trainer, output, labelCounts, isComplete: isComplete, asJSON: arguments.has("json"))
     if !isComplete { return .interrupted }
     return refused.isEmpty ? .done : .partlyDone
 }
@@ -183,26 +186,49 @@ private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
     return configuration
 }
 
+/// How many pairs have findings, and where these come from.
+private struct LabelCounts {
+    var given = 0
+    var fromReports = 0
+}
+
 /// The pairs of images and reports in the folders.
-private func trainingSources(_ folders: [String]) throws -> [TrainingSet.Source] {
+///
+/// - Parameter labels: reads findings from the reports of pairs that came without; nil where nobody needs them.
+private func trainingSources(
+    _ folders: [String], _ labels: ReportLabels?
+) throws -> ([TrainingSet.Source], LabelCounts) {
     var sources: [TrainingSet.Source] = []
+    var counts = LabelCounts()
     for folder in folders {
         let read: CaseFiles
         do { read = try CaseFiles(source: folder) } catch { throw CommandError(.failed, "\(error)") }
         for refusal in read.refused { standardError("refused: \(shown(refusal.source)): \(shown(refusal.reason))\n") }
         for item in read.cases {
             guard case .file(let path)? = item.image, let report = item.report, !report.isEmpty else { continue }
+            var findings = item.fields.findings
+            if !findings.isEmpty {
+                counts.given += 1
+            } else if let labels {
+                // Under names of their own, so that given labels and read ones never meet.
+                findings = labels.labels(of: report).map { "report: \($0)" }
+                counts.fromReports += findings.isEmpty ? 0 : 1
+            }
             sources.append(
                 TrainingSet.Source(
                     imagePath: path, report: report, patient: "\(folder) \(item.fields.patient ?? item.id)",
-                    labels: item.fields.findings))
+                    labels: findings))
         }
     }
     guard sources.count > 1 else {
         throw CommandError(
             .failed, "\(folders.joined(separator: ", ")): there are no pairs of image and report to train on")
     }
-    return sources
+    if labels != nil {
+        standardError(
+            "labels: \(counts.given) pairs with given findings, \(counts.fromReports) with labels from reports\n")
+    }
+    return (sources, counts)
 }
 
 /// Prevents overwriting a model by mistake.
@@ -246,7 +272,9 @@ private func writeCurves(_ records: [TrainingRecord], to folder: String) throws 
     try FileIO.writeAtomically(folder + "/recall.png", try PNGEncoder.encode(recall.render()))
 }
 
-private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, asJSON: Bool) throws {
+private func report(
+    _ trainer: MCRTrainer, _ output: String, _ labels: LabelCounts, isComplete: Bool, asJSON: Bool
+) throws {
     // Load the saved file: rounded to half precision, its weights are a different model from those in memory.
     let model = try MCRModel(directory: output)
     let last = trainer.records.last
@@ -261,6 +289,8 @@ private func report(_ trainer: MCRTrainer, _ output: String, isComplete: Bool, a
     members.append(("activation_bytes", .integer(trainer.peakByteCount)))
     members.append(("peak_resident_bytes", .integer(ProcessMemory.peakByteCount)))
     members.append(("parameters", .integer(model.parameterCount)))
+    members.append(
+        ("labels", .object([("given", .integer(labels.given)), ("from_reports", .integer(labels.fromReports))])))
     if let validation = last?.validation {
         members.append(
             (
