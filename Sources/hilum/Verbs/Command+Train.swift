@@ -17,7 +17,8 @@ extension Command {
             .value("out", "MODEL", "folder for weights, config, vocabulary, log and curves"),
             .value("init", "MODEL", "start from this model's weights and vocabulary ('builtin': the built-in one)"),
             .value(
-                "config", "NAME", "mcr-film, mcr-micro, mcr-compact, mcr-tiny, mcr-small or mcr-base (default mcr-film)"),
+                "config", "NAME", "mcr-film, mcr-micro, mcr-compact, mcr-tiny, mcr-small or mcr-base (default mcr-film)"
+            ),
             .value("epochs", "N", "how often each pair is seen (default 10)"),
             .value("steps", "N", "end after so many steps instead"),
             .value("batch", "N", "pairs a step (default 64)"),
