@@ -1,6 +1,6 @@
 import HilumImaging
 
-/// How the patches of a model lie over an image that was fitted into the model's square.
+/// How the patches of a model lie over an image of which a part was fitted into the model's square.
 public struct PatchGrid: Sendable, Equatable {
     /// Patches a row and a column.
     public let side: Int
@@ -11,12 +11,18 @@ public struct PatchGrid: Sendable, Equatable {
     /// Pixels of the original image.
     public let imageHeight: Int
 
+    /// The part of the original image that the square shows: all of it, or what is left without its borders.
+    public let region: PixelRect
+
     /// A grid of `side · side` patches over an image of this size.
-    public init(side: Int, patchSide: Int, imageWidth: Int, imageHeight: Int) {
+    ///
+    /// - Parameter region: the part of the image that the square shows; nil: all of it.
+    public init(side: Int, patchSide: Int, imageWidth: Int, imageHeight: Int, region: PixelRect? = nil) {
         self.side = side
         self.patchSide = patchSide
         self.imageWidth = imageWidth
         self.imageHeight = imageHeight
+        self.region = region ?? PixelRect(x: 0, y: 0, width: imageWidth, height: imageHeight)
     }
 
     /// Patches.
@@ -25,13 +31,13 @@ public struct PatchGrid: Sendable, Equatable {
     /// The part of the original image that a patch covers, in its pixels; empty (no width or height) in the padding.
     public func rectangle(of patch: Int) -> PixelRect {
         let square = side * patchSide
-        let longer = max(imageWidth, imageHeight)
+        let longer = max(region.width, region.height)
         // As in `GrayImage.resizedToFit`.
-        let fittedWidth = max(1, (imageWidth * square + longer / 2) / longer)
-        let fittedHeight = max(1, (imageHeight * square + longer / 2) / longer)
-        let (left, right) = Self.span(patch % side, patchSide, square, fittedWidth, imageWidth)
-        let (top, bottom) = Self.span(patch / side, patchSide, square, fittedHeight, imageHeight)
-        return PixelRect(x: left, y: top, width: right - left, height: bottom - top)
+        let fittedWidth = max(1, (region.width * square + longer / 2) / longer)
+        let fittedHeight = max(1, (region.height * square + longer / 2) / longer)
+        let (left, right) = Self.span(patch % side, patchSide, square, fittedWidth, region.width)
+        let (top, bottom) = Self.span(patch / side, patchSide, square, fittedHeight, region.height)
+        return PixelRect(x: region.x + left, y: region.y + top, width: right - left, height: bottom - top)
     }
 
     private static func span(

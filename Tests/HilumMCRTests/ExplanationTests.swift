@@ -86,6 +86,11 @@ struct ExplanationTests {
         #expect(wide.rectangle(of: 0).height == 0)
         #expect(wide.rectangle(of: 16) == PixelRect(x: 0, y: 0, width: 50, height: 50))
         #expect(wide.rectangle(of: 47) == PixelRect(x: 350, y: 150, width: 50, height: 50))
+        // Of a film in a frame the square shows the region alone.
+        let region = PixelRect(x: 40, y: 30, width: 240, height: 240)
+        let framed = PatchGrid(side: 8, patchSide: 12, imageWidth: 320, imageHeight: 300, region: region)
+        #expect(framed.rectangle(of: 0) == PixelRect(x: 40, y: 30, width: 30, height: 30))
+        #expect(framed.rectangle(of: 63) == PixelRect(x: 250, y: 240, width: 30, height: 30))
         var values = [Float](repeating: 0, count: 64)
         values[3] = 5
         values[20] = 1

@@ -154,6 +154,34 @@ import Testing
     }
 }
 
+/// A training that is told how long it may take.
+@Suite struct TrainingMinutesTests {
+    @Test func `The steps fit into the minutes, and a resumed run keeps their number`() throws {
+        let generator = PhantomGenerator(seed: 3, site: .a, side: 64)
+        let cases = (0..<12).map { generator.makeCase($0) }
+        let sizes = MCRConfiguration.micro
+        let tokenizer = Tokenizer(
+            vocabulary: try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400))
+        let set = TrainingSet(
+            images: cases.map(\.image), reports: cases.map(\.report), configuration: sizes, tokenizer: tokenizer)
+        var options = TrainingOptions()
+        options.minutes = 1
+        options.batchSize = 4
+        let trainer = try MCRTrainer(sizes, tokenizer: tokenizer, options: options)
+        trainer.planSteps(set)
+        let steps = trainer.totalSteps(pairCount: set.count)
+        // A step of this size takes milliseconds; the bounds leave room for any machine.
+        #expect(steps > 30 && steps < 1_000_000)
+        #expect(trainer.step == 0)
+        let folder = NSTemporaryDirectory() + "hilum-minutes-\(UInt64.random(in: 0...UInt64.max))"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try trainer.saveCheckpoint(to: folder, set: set)
+        let resumed = try MCRTrainer(sizes, tokenizer: tokenizer, options: options)
+        try resumed.resume(from: folder, set: set)
+        #expect(resumed.totalSteps(pairCount: set.count) == steps)
+    }
+}
+
 /// How images are varied in training.
 @Suite struct FilmVariationTests {
     private func varied(_ image: [Float], _ strength: Float, step: Int = 1, sample: Int = 2) -> [Float] {

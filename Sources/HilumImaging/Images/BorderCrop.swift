@@ -61,17 +61,3 @@ enum BorderCrop {
         }
     }
 }
-
-extension GrayImage {
-    /// The samples of a rectangle that lies inside of the image.
-    func cropped(to rect: PixelRect) -> GrayImage {
-        if rect.width == width && rect.height == height { return self }
-        var part: [UInt16] = []
-        part.reserveCapacity(rect.width * rect.height)
-        for y in rect.y..<(rect.y + rect.height) {
-            let start = y * width + rect.x
-            part += samples[start..<(start + rect.width)]
-        }
-        return GrayImage(width: rect.width, height: rect.height, samples: part)
-    }
-}

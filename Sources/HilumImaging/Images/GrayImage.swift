@@ -15,3 +15,20 @@ public struct GrayImage: Sendable, Equatable {
         self.samples = samples
     }
 }
+
+extension GrayImage {
+    /// The part of the image in a rectangle, which must lie inside of it and have a pixel.
+    public func cropped(to rect: PixelRect) -> GrayImage {
+        precondition(
+            rect.x >= 0 && rect.y >= 0 && rect.x + rect.width <= width && rect.y + rect.height <= height,
+            "the rectangle must lie inside of the image")
+        if rect.width == width && rect.height == height { return self }
+        var part: [UInt16] = []
+        part.reserveCapacity(rect.width * rect.height)
+        for y in rect.y..<(rect.y + rect.height) {
+            let start = y * width + rect.x
+            part += samples[start..<(start + rect.width)]
+        }
+        return GrayImage(width: rect.width, height: rect.height, samples: part)
+    }
+}

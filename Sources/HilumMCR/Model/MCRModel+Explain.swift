@@ -120,7 +120,7 @@ extension MCRModel: ExplainingEmbedder {
         }
         let grid = PatchGrid(
             side: configuration.gridSide, patchSide: configuration.patchSide, imageWidth: image.width,
-            imageHeight: image.height)
+            imageHeight: image.height, region: Preprocessing.region(of: image, configuration))
         let (words, whole) = evidence(left, right, report, text)
         return Explanation(
             score: score, total: whole.reduce(0, +), heat: Array(whole[1...]), patchWeights: Array(left.weights[1...]),

@@ -25,6 +25,14 @@ enum Preprocessing {
         }
     }
 
+    /// The part of a picture that the square shows, in the picture's pixels.
+    static func region(of image: GrayImage, _ configuration: MCRConfiguration) -> PixelRect {
+        switch configuration.view {
+        case .padded: PixelRect(x: 0, y: 0, width: image.width, height: image.height)
+        case .standard: StandardView(of: image, side: configuration.imageSide).region
+        }
+    }
+
     /// The square cut into patches: 16-bit `[N, patchPixels]`.
     static func patches(of image: GrayImage, _ configuration: MCRConfiguration) -> [UInt16] {
         let side = configuration.imageSide

@@ -63,6 +63,7 @@ extension MCRTrainer {
         guard state.configuration == network.configuration else {
             throw refuse("the checkpoint has other sizes; give the same --config, --align and --init as before")
         }
+        keepSteps(of: state.options)
         var saved = state.options
         saved.checkpointInterval = options.checkpointInterval
         guard saved == options else {

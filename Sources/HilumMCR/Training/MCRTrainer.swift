@@ -9,7 +9,7 @@ import HilumNN
 /// Thread rule: one thread calls `run`; it uses `options.threads` inside.
 public final class MCRTrainer {
     /// How it trains.
-    public let options: TrainingOptions
+    public private(set) var options: TrainingOptions
     /// The network that is trained.
     public let network: MCRNetwork
     /// The log so far, one record a validation.
@@ -70,6 +70,32 @@ public final class MCRTrainer {
     /// Steps of the whole run over `pairCount` pairs.
     public func totalSteps(pairCount: Int) -> Int { options.totalSteps(pairCount: pairCount) }
 
+    /// Fits the number of steps into `options.minutes`, where they decide: times a few passes of both phases first.
+    ///
+    /// The same command then makes another model on a faster machine; a resumed run keeps the number that it began with.
+    public func planSteps(_ set: TrainingSet) {
+        guard options.stepCount == nil, let minutes = options.minutes, step == 0 else { return }
+        func seconds(isMasked: Bool) -> Double {
+            let plan = plan(0, maskedSteps: isMasked ? 1 : 0)
+            let laps = (0..<3).map { _ in
+                let started = monotonicSeconds()
+                _ = lossesAndGradient(set, plan: plan)
+                return monotonicSeconds() - started
+            }
+            // The first pass also asks for memory.
+            return laps.dropFirst().min() ?? 1
+        }
+        let maskedShare = Double(maskedSteps(of: 1_000)) / 1_000
+        let perStep = maskedShare * seconds(isMasked: true) + (1 - maskedShare) * seconds(isMasked: false)
+        // A twentieth is left for the optimiser, validations and checkpoints.
+        options.stepCount = max(1, Int(minutes * 60 * 0.95 / perStep))
+    }
+
+    /// Takes over the number of steps of a run that is resumed.
+    func keepSteps(of saved: TrainingOptions) {
+        if options.minutes != nil && options.minutes == saved.minutes { options.stepCount = saved.stepCount }
+    }
+
     private func stepsPerEpoch(_ pairCount: Int) -> Int { options.stepsPerEpoch(pairCount) }
 
     /// Trains from the current step to the end, or until `interrupted` is raised.
@@ -89,6 +115,7 @@ public final class MCRTrainer {
                 && set.configuration.patchPixels == network.configuration.patchPixels
                 && set.configuration.maxTokens <= network.configuration.maxTokens,
             "the training set must be made for this network")
+        planSteps(set)
         let total = totalSteps(pairCount: set.count)
         let schedule = CosineSchedule(peak: options.peakRate, stepCount: total, warmup: options.warmup)
         let maskedSteps = maskedSteps(of: total)

@@ -6,6 +6,7 @@ extension TrainingOptions: JSONReadable, JSONWritable {
         objective = try json.member("objective")
         epochCount = try json.member("epochCount")
         stepCount = try json.optionalMember("stepCount")
+        minutes = try json.optionalMember("minutes")
         batchSize = try json.member("batchSize")
         microBatchSize = try json.optionalMember("microBatchSize")
         peakRate = try json.member("peakRate")
@@ -36,7 +37,7 @@ extension TrainingOptions: JSONReadable, JSONWritable {
             "partialReportShare": partialReportShare, "labelShare": labelShare, "contrastWeight": contrastWeight,
             "imageWeight": imageWeight, "reportWeight": reportWeight, "seed": seed, "threads": threads,
             "checkpointInterval": checkpointInterval, "augmentation": augmentation == 0 ? nil : augmentation,
-            "averaging": averaging,
+            "averaging": averaging, "minutes": minutes,
         ])
     }
 }

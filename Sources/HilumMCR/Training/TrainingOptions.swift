@@ -8,6 +8,8 @@ public struct TrainingOptions: Sendable, Equatable {
     public var epochCount = 10
     /// Ends the training after so many steps; nil: `epochCount` decides.
     public var stepCount: Int?
+    /// Where `stepCount` is nil: how long the training is to take. `MCRTrainer.planSteps` turns it into a number of steps.
+    public var minutes: Double?
     /// Pairs of a step; a smaller set is one batch.
     public var batchSize = 64
     /// The most pairs whose activations are held at once, over all threads: larger batches are walked in such pieces, twice,

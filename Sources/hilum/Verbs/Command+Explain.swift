@@ -109,7 +109,7 @@ private func reference(_ folder: String, _ model: MCRModel) throws -> Explanatio
         guard case .file(let path)? = cases[index * cases.count / wanted].image,
             let image = try? ImageDecoder.decode(path: path)
         else { continue }
-        images.append(image.resizedToFit(side: model.configuration.imageSide))
+        images.append(model.imageSide.map { image.resizedToFit(side: $0) } ?? image)
     }
     guard !images.isEmpty else { throw CommandError(.failed, "\(folder): there is no image that can be read") }
     return try model.baseline(images: images)
@@ -122,7 +122,8 @@ func evidenceSheet(_ explanation: Explanation, of image: GrayImage) -> EvidenceS
     return EvidenceSheet(
         title: String(format: "score %.3f", explanation.score),
         note: "evidence of patches for words, \(held); shows what the model answers to, not what is there",
-        image: image.resizedToFit(side: 512), columns: grid.side, rows: grid.side, heat: explanation.heat,
+        image: image.cropped(to: grid.region).resizedToFit(side: 512), columns: grid.side, rows: grid.side,
+        heat: explanation.heat,
         words: explanation.words.map { EvidenceSheet.Word(text: shown($0.text), total: $0.total, values: $0.evidence) })
 }
 

@@ -115,7 +115,8 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
     // In the same precision as the fine-tuned models, so that nothing else differs between before and after.
     let start = try loadModel(modelName, precision: .f32)
     let input = try PilotInput(
-        folder: arguments.operands[0], side: start.configuration.imageSide, limit: limit, threads: options.threads,
+        folder: arguments.operands[0], side: start.imageSide ?? start.configuration.imageSide, limit: limit,
+        threads: options.threads,
         isQuiet: isQuiet)
     say(input.data)
     let study: PilotStudy

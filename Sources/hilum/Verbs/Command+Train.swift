@@ -21,6 +21,7 @@ extension Command {
             ),
             .value("epochs", "N", "how often each pair is seen (default 10)"),
             .value("steps", "N", "end after so many steps instead"),
+            .value("minutes", "T", "fit the training into so many minutes instead"),
             .value("batch", "N", "pairs a step (default 64)"),
             .value(
                 "micro-batch", "N",
@@ -113,6 +114,7 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     guard set.count > 1 else { throw CommandError(.failed, "no images could be read") }
     let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: options, start: start)
     if resumes { try trainer.resume(from: output, set: set) }
+    trainer.planSteps(set)
     let isComplete = try train(trainer, set, validation?.set, output, isQuiet: arguments.has("quiet"))
     try report(trainer, output, labelCounts, isComplete: isComplete, asJSON: arguments.has("json"))
     if !isComplete { return .interrupted }
@@ -140,6 +142,10 @@ private func trainingOptions(_ arguments: Arguments) throws -> TrainingOptions {
     options.seed = try arguments.seed()
     options.epochCount = try arguments.integer("epochs", in: 1...1_000_000) ?? options.epochCount
     options.stepCount = try arguments.integer("steps", in: 1...100_000_000)
+    options.minutes = try arguments.number("minutes", in: 0.01...1_000_000)
+    if options.minutes != nil && (options.stepCount != nil || arguments.has("epochs")) {
+        throw CommandError.usage("--minutes, --steps and --epochs exclude each other")
+    }
     options.batchSize = try arguments.integer("batch", in: 2...4096) ?? options.batchSize
     options.microBatchSize = try arguments.integer("micro-batch", in: 1...4096)
     options.peakRate =
