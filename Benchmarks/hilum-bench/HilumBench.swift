@@ -9,6 +9,7 @@ import Foundation
 /// | `archive` | opening an archive: time to the first answer, and memory |
 /// | `index` | `hilum index` beside the encoder alone |
 /// | `encode`, `train` | the encoders and their training, as `tools/bench-encoders` calls them |
+/// | `stem` | the convolutional stem, as `tools/bench-encoders` calls it |
 /// | `contrast` | the products of a contrast, by OpenBLAS and by Hilum's kernels |
 /// | `explain` | where heat maps point |
 /// | `findings` | what reports are read to say, against labels, and how fast |
@@ -45,14 +46,17 @@ struct HilumBench {
         if arguments.first == "plot" { plot(Array(arguments.dropFirst())) }
         let verb: String
         // The driver of the index benchmark calls a program with the options alone.
-        if let first = arguments.first, ["ann", "encode", "train", "contrast", "index", "churn"].contains(first) {
+        if let first = arguments.first,
+            ["ann", "encode", "stem", "train", "contrast", "index", "churn"].contains(first)
+        {
             verb = first
             arguments.removeFirst()
         } else if arguments.first?.hasPrefix("--") == true && arguments.first != "--help" {
             verb = "ann"
         } else {
             let usages = [
-                AnnBench.usage, ChurnBench.usage, EncoderBench.usage, TrainingBench.usage, ContrastBench.usage,
+                AnnBench.usage, ChurnBench.usage, EncoderBench.usage, StemBench.usage, TrainingBench.usage,
+                ContrastBench.usage,
                 IndexBench.usage, ArchiveBench.usage, ExplainBench.usage,
                 FindingsBench.usage,
                 PlotCommand.usage,
@@ -64,6 +68,7 @@ struct HilumBench {
             switch verb {
             case "encode": try EncoderBench(arguments).run()
             case "index": try IndexBench(arguments).run()
+            case "stem": try StemBench(arguments).run()
             case "train": try TrainingBench(arguments).run()
             case "contrast": try ContrastBench(arguments).run()
             case "churn": try ChurnBench(arguments).run()

@@ -142,7 +142,7 @@ struct EncoderBench {
     /// Items per second over passes of at least `seconds` in total, after one warm-up pass.
     ///
     /// - Parameter takesFastest: whether the fastest pass counts; otherwise the median does.
-    private static func rate(
+    static func rate(
         _ count: Int, _ seconds: Double, _ clock: () -> Double, takesFastest: Bool = false, _ pass: () throws -> Void
     ) rethrows -> Double {
         try pass()
