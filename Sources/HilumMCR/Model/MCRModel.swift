@@ -9,7 +9,7 @@ import Synchronization
 //
 //     report ─ Text ─► pieces ─┐                       ┌─► Model (embed, explain, average, save)
 //                              ├─► Network ─► vectors ─┤
-//     image ─ Preprocessing ───┘      ▲                └─► Training (losses, gradients, steps, checkpoints)
+//     image ─ Preprocessing ───┘  (stem) ▲             └─► Training (losses, gradients, steps, checkpoints)
 //                                     └─ Weights (safetensors files, imports of published encoders)
 //
 // | room     | what it holds                                                                        |
