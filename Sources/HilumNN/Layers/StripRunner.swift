@@ -2,7 +2,7 @@ import CHilumKernels
 
 /// Runs one block of a `ConvolutionalStem` on one image, a strip of output rows at a time.
 ///
-///     input rows ─ expand (or the first convolution) ─► strip [rows, width, middle] ─ depthwise ─► [rows, width, middle] ─ project ─►
+///     input rows ─ expand, or first convolution ─► strip [rows, width, middle] ─ depthwise ─► [rows, width, middle] ─ project ─►
 ///
 /// The middle of a whole image would have up to 5 MB; a strip is cut so that it stays in the second cache. Rows at the seam, which
 /// two strips need, are computed once and moved.
@@ -11,7 +11,7 @@ struct StripRunner {
     static let stripInBytes = 192 << 10
 
     private let layer: ConvolutionalStem.Layer
-    /// The convolution of an image that makes the input of the depthwise convolution; nil: the block expands its input, or takes it.
+    /// The convolution of an image that makes the input of the depthwise one; nil: the block expands its input, or takes it.
     private let first: ConvolutionalStem.Convolution?
     private let inputSide: Int
     /// Of the middle before the depthwise convolution.
