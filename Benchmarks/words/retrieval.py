@@ -145,6 +145,16 @@ def spearman(first, second):
     return top / bottom if bottom else 0.0
 
 
+def by_length(hits, affirming, texts):
+    """How rank follows length: of all hits, if only affirming before doubting counted, and among those that affirm."""
+    counts = [len(words(texts[hit])) for hit in hits]
+    inside = [count for hit, count in zip(hits, counts) if hit in affirming]
+    others = [count for hit, count in zip(hits, counts) if hit not in affirming]
+    means = [sum(part) / len(part) if part else 0 for part in (inside, others)]
+    return (len(hits), spearman(list(range(len(hits))), counts), spearman([hit not in affirming for hit in hits], counts),
+            spearman(list(range(len(inside))), inside), means)
+
+
 def real(program, corpus, work):
     labels, texts = {}, {}
     for line in open(f"{corpus}/openi_reports.jsonl"):
@@ -173,7 +183,9 @@ def real(program, corpus, work):
         rows.append((f"{question} ({len(right)})", [share(hits, right, len(right)) for hits in asked] + [len(right) / len(texts)]))
         # Among the reports that words bring: what comes after them affirms nothing, and is shorter for that reason.
         deep = hilum.search(question, "target=report mode=words", k=500)
-        lengths.append((len(right), abs(spearman(list(range(len(deep))), [len(words(texts[name])) for name in deep]))))
+        finding = question.replace("pulmonary ", "").replace("pleural effusion", "effusion").replace(" ", "-")
+        affirming = set(hilum.search(question, f"target=report mode=words affirmed={finding}", k=500))
+        lengths.append((len(right), question, by_length(deep, affirming, texts)))
     means = [sum(row[1][column] for row in rows) / len(rows) for column in range(len(columns))]
     table(f"{len(texts)} real reports, right among ten, %", rows + [("**mean**", means)], columns)
     wrong = []
@@ -183,8 +195,13 @@ def real(program, corpus, work):
         wrong.append((question, [sum(label in labels[hit] for hit in hits) / 10 for hits in asked]))
     table("Questions that deny: hits that have the label, %", wrong, ["Hilum", "vectors", "BM25", "FTS5"])
     hilum.end()
-    lengths = [value for _, value in sorted(lengths, reverse=True)[:10]]
-    print(f"\nRank among what words bring against length, ten commonest findings: Spearman {', '.join(f'{value:.2f}' for value in lengths)}")
+    lengths = sorted(lengths, reverse=True)[:10]
+    print("\n## Rank against length among what words bring, Spearman, the ten commonest labels\n")
+    print("| question | reports | rank | affirming before doubting alone | among the affirming | words of affirming / doubting |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for _, question, (count, all_of_them, parts, inside, sizes) in lengths:
+        print(f"| {question} | {count} | {all_of_them:.2f} | {parts:.2f} | {inside:.2f} | {sizes[0]:.0f} / {sizes[1]:.0f} |")
+    lengths = [abs(row[2][1]) for row in lengths]
     holds = figure("words: findings of real reports, right among ten", means[0], 0.9)
     holds &= figure("words: denied questions, hits with the label", sum(row[1][0] for row in wrong) / len(wrong), 0, at_most=True)
     return holds & figure("words: rank against length, Spearman", max(lengths), 0.2, at_most=True)
