@@ -48,7 +48,7 @@ import Testing
         let image = Self.cases[0].image
         let patches = Preprocessing.patches(of: image, model.configuration)
         let masked = model.withWorkspace { workspace in
-            let activations = model.mapped(patches, kept: nil, workspace)
+            let activations = model.mapped(patches, kept: nil, workspace).head
             return (0..<model.dimension).map { activations.embedding[$0] }
         }
         #expect(try model.embed(images: [image], threads: 1) == masked)
@@ -60,7 +60,7 @@ import Testing
         let kept: [Int32] = [0, 2, 3, 5, 8, 10, 13, 15]
         func embedding(_ patches: [UInt16]) -> [Float] {
             model.withWorkspace { workspace in
-                let activations = model.mapped(patches, kept: kept, workspace)
+                let activations = model.mapped(patches, kept: kept, workspace).head
                 return (0..<model.dimension).map { activations.embedding[$0] }
             }
         }
@@ -150,6 +150,107 @@ import Testing
             let last = try MCRTrainer(Self.sizes(), tokenizer: tokenizer, options: plain)
             try last.run(set, validation: nil)
             #expect(last.model().modelID != whole.model().modelID)
+        }
+    }
+}
+
+/// The linear way from the stem to the common space.
+@Suite struct LinearShortcutTests {
+    private static let cases: [PhantomCase] = {
+        let generator = PhantomGenerator(seed: 21, site: .a, side: 96)
+        return (0..<40).map { generator.makeCase($0) }
+    }()
+
+    private static let sizes: MCRConfiguration = {
+        var sizes = MCRConfiguration.film
+        sizes.imageSide = 64
+        sizes.image = .init(width: 24, layers: 1, heads: 2)
+        sizes.report = .init(width: 24, layers: 1, heads: 2)
+        sizes.decoder = .init(width: 16, layers: 1, heads: 2)
+        sizes.mapHidden = 24
+        sizes.dimension = 16
+        sizes.maxTokens = 40
+        sizes.shortcutCells = 2
+        return sizes
+    }()
+
+    private static func trained(validated: Bool) throws -> (MCRTrainer, TrainingSet) {
+        let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
+        let tokenizer = Tokenizer(vocabulary: vocabulary)
+        func set(_ part: ArraySlice<PhantomCase>) -> TrainingSet {
+            TrainingSet(
+                images: part.map(\.image), reports: part.map(\.report), configuration: sizes, tokenizer: tokenizer)
+        }
+        var options = TrainingOptions()
+        options.stepCount = 4
+        options.batchSize = 8
+        options.augmentation = 0.5
+        let trainer = try MCRTrainer(sizes, tokenizer: tokenizer, options: options)
+        let training = set(cases[..<30])
+        try trainer.run(training, validation: validated ? set(cases[30...]) : nil)
+        return (trainer, training)
+    }
+
+    @Test func `It is solved at the end, and brings pictures nearer to their reports`() throws {
+        let (trainer, set) = try Self.trained(validated: false)
+        let model = trainer.model()
+        #expect(model.shortcut != nil)
+        let plain = ParameterBuffer(count: trainer.values.count)
+        plain.pointer.update(from: trainer.values.pointer, count: plain.count)
+        trainer.network.shortcut?.clear(plain.pointer)
+        let without = MCRModel(network: trainer.network, values: plain, tokenizer: trainer.tokenizer)
+        #expect(without.shortcut == nil)
+        func meanRank(_ model: MCRModel) throws -> Double {
+            let (images, reports) = model.embed(set, threads: 2)
+            let ranks = try RetrievalRanks.ranks(
+                queries: images, gallery: reports, dimension: 16, hashes: set.hashes, threads: 2)
+            return ranks.reduce(0, +) / Double(ranks.count)
+        }
+        #expect(try meanRank(model) < meanRank(without))
+    }
+
+    @Test func `A solution on the same pairs has the same bits, with validation pairs too`() throws {
+        for validated in [false, true] {
+            let (first, second) = try (Self.trained(validated: validated), Self.trained(validated: validated))
+            #expect(first.0.model().modelID == second.0.model().modelID)
+        }
+    }
+
+    @Test func `An image has one vector alone, among others, and where nothing is hidden`() throws {
+        let model = try Self.trained(validated: false).0.model()
+        let images = Self.cases.prefix(5).map(\.image)
+        let together = try model.embed(images: images, threads: 2)
+        for (index, image) in images.enumerated() {
+            let alone = try model.embed(images: [image], threads: 1)
+            #expect(alone == Array(together[(index * 16)..<(index * 16 + 16)]))
+            #expect(abs(alone.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
+        }
+    }
+
+    @Test func `The evidence of all patches and words still sums to the score`() throws {
+        let model = try Self.trained(validated: false).0.model()
+        for item in Self.cases.prefix(3) {
+            let explanation = try model.explain(image: item.image, text: item.report)
+            #expect(abs(explanation.total - explanation.score) < 1e-4)
+            let image = try model.embed(images: [item.image], threads: 1)
+            let report = try model.embed(reports: [item.report], threads: 1)
+            let cosine = zip(image, report).reduce(Float(0)) { $0 + $1.0 * $1.1 }
+            #expect(abs(cosine - explanation.score) < 1e-4)
+        }
+    }
+
+    @Test func `What is hidden brings nothing`() throws {
+        let model = try Self.trained(validated: false).0.model()
+        let shortcut = try #require(model.shortcut)
+        let rows = (0..<(3 * 112)).map { Float($0 % 13) / 13 }
+        let workspace = Workspace()
+        let result = workspace.take(16)
+        // Patches 0, 1 and 4 lie in the upper left quarter of 4 × 4.
+        shortcut.apply(model.values.pointer, rows, kept: [0, 1, 4], into: result, workspace)
+        let shares = shortcut.shares(model.values.pointer, rows, kept: [0, 1, 4])
+        for j in 0..<16 {
+            let sum = (0..<4).reduce(Float(0)) { $0 + shares[$1 * 16 + j] }
+            #expect(abs(sum - result[j]) < 1e-4)
         }
     }
 }

@@ -13,7 +13,8 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
             decoderKind: try json.member("decoderKind"), alignment: try json.member("alignment"),
             imagePositions: try json.optionalMember("imagePositions") ?? .sinCos2D,
             reportEmbeddingNorm: try json.optionalMember("reportEmbeddingNorm") ?? false,
-            view: try json.optionalMember("view") ?? .padded, stem: try json.optionalMember("stem"))
+            view: try json.optionalMember("view") ?? .padded, stem: try json.optionalMember("stem"),
+            shortcutCells: try json.optionalMember("shortcutCells"))
     }
 
     /// What `config.json` holds.
@@ -23,6 +24,7 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
             "maxTokens": maxTokens, "vocabularySize": vocabularySize, "mapHidden": mapHidden, "dimension": dimension,
             "decoder": decoder, "decoderKind": decoderKind, "alignment": alignment, "imagePositions": imagePositions,
             "reportEmbeddingNorm": reportEmbeddingNorm, "view": view == .padded ? nil : view, "stem": stem,
+            "shortcutCells": shortcutCells,
         ])
     }
 }

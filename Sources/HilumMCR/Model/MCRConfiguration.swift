@@ -92,6 +92,9 @@ public struct MCRConfiguration: Sendable, Equatable {
     public var view: View
     /// What makes the local features; nil: they are the pixels of the patches.
     public var stem: Stem?
+    /// Parts of a row of the picture that a linear way from the stem to the common space tells apart; nil: there is none. See
+    /// `LinearShortcut`.
+    public var shortcutCells: Int?
     /// Whether the sum of token and position embedding is normalised before the first block, as in BERT.
     var reportEmbeddingNorm: Bool
 
@@ -101,7 +104,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         mapHidden: Int, dimension: Int, decoder: EncoderSizes, decoderKind: DecoderKind = .joint,
         alignment: Alignment = .mba,
         imagePositions: ImagePositions = .sinCos2D, reportEmbeddingNorm: Bool = false, view: View = .padded,
-        stem: Stem? = nil
+        stem: Stem? = nil, shortcutCells: Int? = nil
     ) {
         self.name = name
         self.imageSide = imageSide
@@ -119,6 +122,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         self.reportEmbeddingNorm = reportEmbeddingNorm
         self.view = view
         self.stem = stem
+        self.shortcutCells = shortcutCells
     }
 
     /// What changes a vector besides the sizes and tensors, in words for the model id; empty for what was always so.
@@ -127,6 +131,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         if imagePositions != .sinCos2D { words.append("positions \(imagePositions.rawValue)") }
         if view != .padded { words.append("view \(view.rawValue) \(Preprocessing.standardVersion)") }
         if let stem { words.append("stem \(stem.rawValue)") }
+        if let shortcutCells { words.append("shortcut \(shortcutCells)") }
         if reportEmbeddingNorm { words.append("embedding norm") }
         for (label, encoder) in [("image", image), ("report", report)] {
             if encoder.norm != .pre { words.append("\(label) norm \(encoder.norm.rawValue)") }
@@ -167,7 +172,8 @@ public struct MCRConfiguration: Sendable, Equatable {
         name: "mcr-film", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 192, layers: 4, heads: 3),
         report: EncoderSizes(width: 192, layers: 3, heads: 3), maxTokens: 128, vocabularySize: 4096, mapHidden: 384,
         dimension: 128,
-        decoder: EncoderSizes(width: 96, layers: 1, heads: 2), view: .standard, stem: .efficientNetLite0)
+        decoder: EncoderSizes(width: 96, layers: 1, heads: 2), view: .standard, stem: .efficientNetLite0,
+        shortcutCells: 4)
     /// The middle row, what `hilum train` takes unless told otherwise.
     public static let small = MCRConfiguration(
         name: "mcr-small", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 256, layers: 8, heads: 4),
@@ -195,6 +201,9 @@ public struct MCRConfiguration: Sendable, Equatable {
         if imageSide % patchSide != 0 { found.append("patchSide does not divide imageSide") }
         if let stem, patchSide != stem.stride {
             found.append("a stem of \(stem.rawValue) needs patchSide \(stem.stride)")
+        }
+        if let shortcutCells, stem == nil || !(1...max(1, gridSide)).contains(shortcutCells) {
+            found.append("shortcutCells needs a stem and is at most the patches of a row")
         }
         for (label, encoder) in [("image", image), ("report", report), ("decoder", decoder)] {
             if encoder.width <= 0 || encoder.width > 4096 || encoder.layers < 0 || encoder.layers > 64

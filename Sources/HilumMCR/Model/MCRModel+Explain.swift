@@ -25,6 +25,18 @@ extension MCRModel: ExplainingEmbedder {
                 for j in 0..<dimension { rows[row * dimension + j] = scale * activations.mapped[row * dimension + j] }
             }
         }
+
+        /// Adds what a linear way brings, `[rows, dimension]`, and makes the sum of all rows a unit vector again.
+        mutating func add(_ shares: [Float]) {
+            let dimension = embedding.count
+            for (index, share) in shares.enumerated() {
+                rows[index] += share
+                embedding[index % dimension] += share
+            }
+            let length = max(embedding.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-12)
+            for index in rows.indices { rows[index] /= length }
+            for index in embedding.indices { embedding[index] /= length }
+        }
     }
 
     private func checkLocalFeatures() throws(EmbeddingError) {
@@ -39,8 +51,13 @@ extension MCRModel: ExplainingEmbedder {
 
     private func localFeatures(of image: GrayImage) -> LocalFeatures {
         let patches = Preprocessing.patches(of: image, configuration)
-        return withWorkspace {
-            LocalFeatures(mapped(patches, $0), rowCount: configuration.patchCount + 1, dimension: dimension)
+        return withWorkspace { workspace in
+            let (head, image) = mapped(patches, workspace)
+            var features = LocalFeatures(head, rowCount: configuration.patchCount + 1, dimension: dimension)
+            if let shortcut {
+                features.add(shortcut.shares(values.pointer, image.patches, kept: image.kept[0]))
+            }
+            return features
         }
     }
 

@@ -40,7 +40,9 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     /// What inference multiplies in; masked input, heat maps and training always run in f32.
     public let precision: Precision
     let values: ParameterBuffer
-    private let stem: ConvolutionalStem?
+    let stem: ConvolutionalStem?
+    /// The network's linear way, where it is not all zeros.
+    let shortcut: LinearShortcut?
     private let weights: PackedWeights
     private let workspaces = Mutex<[Workspace]>([])
 
@@ -67,6 +69,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         self.values = values
         self.tokenizer = tokenizer
         stem = network.stem(values)
+        shortcut = network.shortcut.flatMap { $0.isActive(values.pointer) ? $0 : nil }
         // Weights that will still change are used a few times: they are packed as they are used.
         weights = PackedWeights(
             values, packing: modelID == nil ? network.inferenceLinears : [], precision: precision)
@@ -165,7 +168,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
             let floats = workspace.take(range.count * perImage)
             for (place, index) in range.enumerated() { pixels(index, floats + place * perImage) }
             return self.network.embed(
-                self.weights, values: self.values.pointer, pixels: floats, count: range.count, through: stem, workspace)
+                self.weights, values: self.values.pointer, pixels: floats, count: range.count, through: stem,
+                shortcut: self.shortcut, workspace)
         }
     }
 
@@ -208,7 +212,13 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     ///   - kept: the patches that the encoder sees, ascending; nil: all.
     /// - Returns: `[dimension]` in the workspace.
     private func encode(_ patches: [UInt16], kept: [Int32]? = nil, _ workspace: Workspace) -> FloatPointer {
-        mapped(patches, kept: kept, workspace).embedding
+        let (head, image) = mapped(patches, kept: kept, workspace)
+        if let shortcut {
+            let part = workspace.take(dimension)
+            shortcut.apply(values.pointer, image.patches, kept: image.kept[0], into: part, workspace)
+            shortcut.add(part, to: head.embedding)
+        }
+        return head.embedding
     }
 
     private func encode(
@@ -217,18 +227,20 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         mapped(report, hidden: hidden, workspace).embedding
     }
 
-    /// The mapped local features of an image and how they were pooled: row 0 is [CLS], then the kept patches.
+    /// The mapped local features of an image and how they were pooled: row 0 is [CLS], then the kept patches; without the linear
+    /// way. And what they were mapped from.
     func mapped(
         _ patches: [UInt16], kept: [Int32]? = nil, _ workspace: Workspace
-    ) -> CommonSpaceHead.Activations {
+    ) -> (head: CommonSpaceHead.Activations, image: ImageEncoder.Activations) {
         let pixels = workspace.take(patches.count)
         NetworkKernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
         let kept = [kept ?? (0..<Int32(configuration.patchCount)).map { $0 }]
         let activations = network.imageEncoder.forward(
             values.pointer, pixels: pixels, kept: kept, through: stem, workspace)
         let pooled = [Bool](repeating: true, count: activations.sequences.tokenCount)
-        return network.imageHead.forward(
+        let head = network.imageHead.forward(
             values.pointer, activations.hidden, activations.sequences, pooled: pooled, workspace)
+        return (head, activations)
     }
 
     /// The mapped local features of a report and how they were pooled, one row a token.

@@ -15,10 +15,11 @@ extension MCRNetwork {
     /// - Parameters:
     ///   - pixels: `[count, N, patchPixels]` in 0…1; overwritten.
     ///   - stem: that of the model, if it has one.
+    ///   - shortcut: that of the network, where it is not all zeros.
     /// - Returns: unit vectors `[count, dimension]` in the workspace.
     func embed(
         _ weights: PackedWeights, values: UnsafePointer<Float>, pixels: FloatPointer, count: Int,
-        through stem: ConvolutionalStem?, _ workspace: Workspace
+        through stem: ConvolutionalStem?, shortcut: LinearShortcut?, _ workspace: Workspace
     ) -> FloatPointer {
         let patchCount = configuration.patchCount
         let width = imageEncoder.width
@@ -27,6 +28,7 @@ extension MCRNetwork {
         let x = workspace.take(sequences.tokenCount * width)
         let allPatches = (0..<Int32(patchCount)).map { $0 }
         let features = stem.map { _ in workspace.take(patchCount * imageEncoder.embed.inputs) }
+        let shortcuts = shortcut.map { workspace.take(count * $0.dimension) }
         if stem == nil { NetworkKernels.affine(pixels, pixels, scale: 4, shift: -2, count * perImage) }
         imageEncoder.positions.withUnsafeBufferPointer { fixed in
             let table = imageEncoder.learnedPositions.map { values + $0 } ?? fixed.baseAddress
@@ -37,13 +39,23 @@ extension MCRNetwork {
                 if let stem, let features {
                     imageEncoder.stemFeatures(stem, source, kept: allPatches, into: features, workspace)
                     source = UnsafePointer(features)
+                    if let shortcut, let shortcuts {
+                        shortcut.apply(
+                            values, source, kept: allPatches, into: shortcuts + image * shortcut.dimension, workspace)
+                    }
                 }
                 imageEncoder.embed.infer(weights, source, rows: patchCount, into: rows + width, residual: table)
             }
         }
         let hidden = imageEncoder.stack.infer(weights, x, sequences, workspace)
         let pooled = [Bool](repeating: true, count: sequences.tokenCount)
-        return imageHead.infer(weights, values, hidden, sequences, pooled: pooled, workspace)
+        let vectors = imageHead.infer(weights, values, hidden, sequences, pooled: pooled, workspace)
+        if let shortcut, let shortcuts {
+            for image in 0..<count {
+                shortcut.add(shortcuts + image * shortcut.dimension, to: vectors + image * shortcut.dimension)
+            }
+        }
+        return vectors
     }
 
     /// - Returns: unit vectors `[reports.count, dimension]` in the workspace.

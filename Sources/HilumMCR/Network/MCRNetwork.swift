@@ -20,6 +20,8 @@ public struct MCRNetwork: Sendable {
     let imageHead: CommonSpaceHead
     let reportHead: CommonSpaceHead
     let decoder: ReconstructionDecoder?
+    /// The linear way beside the transformer, if there is one. It is not trained by gradients.
+    let shortcut: LinearShortcut?
     /// Where the tensors of the stem lie, if there is one. They are not trained.
     let stemPlacement: ConvolutionalStem.Placement?
     /// The logarithm of the inverse temperature, one float.
@@ -41,6 +43,11 @@ public struct MCRNetwork: Sendable {
             alignment: configuration.alignment, in: &layout)
         logitScale = layout.add("logit_scale", [1], .constant(2.6592600), decays: false)
         decoder = configuration.decoderKind == .none ? nil : ReconstructionDecoder(configuration, in: &layout)
+        if let cells = configuration.shortcutCells, let stem = configuration.stem {
+            shortcut = LinearShortcut(configuration, cells: cells, channels: stem.channels, in: &layout)
+        } else {
+            shortcut = nil
+        }
         stemPlacement = configuration.stem.map { ConvolutionalStem.place($0.blocks, in: &layout) }
         self.layout = layout
     }

@@ -52,6 +52,8 @@ public final class MCRTrainer {
         } else {
             try network.initialize(values, seed: options.seed)
         }
+        // It was solved for other pairs; see `ShortcutFit`.
+        network.shortcut?.clear(values.pointer)
         average = options.averaging == nil ? nil : ParameterBuffer(count: network.layout.count)
         average?.pointer.update(from: values.pointer, count: values.count)
         optimiser = AdamW(network.layout)
@@ -137,6 +139,10 @@ public final class MCRTrainer {
             let note = String(
                 format: "contrast %.3f image %.3f report %.3f", losses.contrast, losses.image, losses.report)
             progress?.advance(note: note)
+            if step == total, let shortcut = network.shortcut {
+                let fit = ShortcutFit(network: network, shortcut: shortcut, options: options)
+                try fit.solve(modelValues, set, validation: validation, tokenizer: tokenizer)
+            }
             if step % options.checkpointInterval == 0 || step == total {
                 let now = monotonicSeconds()
                 let batch = min(options.batchSize, set.count)

@@ -17,16 +17,24 @@ public enum RetrievalRanks {
         return 1 + Double(better) + 0.5 * Double(tied)
     }
 
-    /// R@1 and R@10 of `queries` against `gallery`, both `[pairs, dimension]`; the positives of a query are the rows with its hash.
-    static func recall(
+    /// The ranks of `queries` against `gallery`, both `[pairs, dimension]`; the positives of a query are the rows with its hash.
+    static func ranks(
         queries: [Float], gallery: [Float], dimension: Int, hashes: [UInt64], threads: Int
-    ) throws(NumericError) -> (r1: Double, r10: Double) {
+    ) throws(NumericError) -> [Double] {
         var members: [UInt64: [Int]] = [:]
         for (row, hash) in hashes.enumerated() { members[hash, default: []].append(row) }
         let positives = members
-        let ranks = try Similarities(to: gallery, dimension: dimension).map(queries, threads: threads) { query, row in
+        return try Similarities(to: gallery, dimension: dimension).map(queries, threads: threads) { query, row in
             rank(of: positives[hashes[query]] ?? [], in: row)
         }
+    }
+
+    /// R@1 and R@10; see `ranks`.
+    static func recall(
+        queries: [Float], gallery: [Float], dimension: Int, hashes: [UInt64], threads: Int
+    ) throws(NumericError) -> (r1: Double, r10: Double) {
+        let ranks = try ranks(
+            queries: queries, gallery: gallery, dimension: dimension, hashes: hashes, threads: threads)
         let count = Double(max(ranks.count, 1))
         return (Double(ranks.count { $0 <= 1 }) / count, Double(ranks.count { $0 <= 10 }) / count)
     }
