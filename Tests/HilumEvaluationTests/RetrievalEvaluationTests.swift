@@ -184,6 +184,23 @@ struct RetrievalEvaluationTests {
         #expect(precision.p5 == (precision.image.p5 + precision.report.p5) / 2)
     }
 
+    @Test func `labels from reports have a figure of their own and change no other`() throws {
+        let angles: [Float] = [0, 0.1, 2, 2.1]
+        let rows: [Float] = angles.flatMap { (angle: Float) -> [Float] in [cos(angle), sin(angle)] }
+        var studies = cases(images: rows, reports: rows, dimension: 2, labels: [["a"], ["b"], [], []])
+        let given = try RetrievalEvaluation(of: studies, model: "m")
+        #expect(given.labelPrecisionFromReports == nil && given.chanceFromReports == nil)
+        #expect(given.json.text.contains("label_precision_from_reports") == false)
+        studies.labelsFromReports = [["c"], ["c"], ["d"], ["d"]]
+        let both = try RetrievalEvaluation(of: studies, model: "m")
+        #expect(both.labelPrecision == given.labelPrecision && both.chance == given.chance)
+        #expect(both.labelPrecisionFromReports?.n == 4 && both.labelPrecisionFromReports?.p1 == 1)
+        #expect(abs((both.chanceFromReports ?? 0) - 1.0 / 3) < 1e-12)
+        studies.labels = [[], [], [], []]
+        let read = try RetrievalEvaluation(of: studies, model: "m")
+        #expect(read.labelPrecision == nil && read.labelPrecisionFromReports == both.labelPrecisionFromReports)
+    }
+
     @Test func `blocked similarities agree with the simple product`() throws {
         for (n, dimension) in [(1, 1), (3, 5), (64, 4), (65, 7), (131, 33)] {
             let a = unitRows(n, dimension, seed: UInt64(n))
