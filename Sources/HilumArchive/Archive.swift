@@ -315,6 +315,21 @@ public final class Archive: @unchecked Sendable {
         }
     }
 
+    /// The cases whose source begins with `prefix`, with their sources.
+    ///
+    /// - Complexity: reads every case.
+    package func sources(below prefix: String) throws -> [(id: String, source: String)] {
+        try withArchiveErrors {
+            try store.environment.read { transaction in
+                var found: [(id: String, source: String)] = []
+                try store.forEachCase(transaction) { _, entry in
+                    if let source = entry.source, source.hasPrefix(prefix) { found.append((entry.id, source)) }
+                }
+                return found
+            }
+        }
+    }
+
     /// Calls `body` with every case in the order of storing, until it returns false.
     public func forEachCase(withReports: Bool = false, _ body: (CaseRecord) throws -> Bool) throws {
         try withArchiveErrors {

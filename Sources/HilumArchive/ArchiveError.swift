@@ -72,7 +72,14 @@ public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable 
             if case .damagedLinks = error.code { return ArchiveError(.damaged, error.description) }
             return ArchiveError(.io, error.description)
         case let error as FileError:
-            return ArchiveError(error.code == .notFound ? .notFound : .io, error.description)
+            let code: Code =
+                switch error.code {
+                case .notFound: .notFound
+                case .notRegular: .badRequest
+                case .tooLarge: .limit
+                case .system: .io
+                }
+            return ArchiveError(code, error.description)
         default:
             return ArchiveError(.io, "\(error)")
         }

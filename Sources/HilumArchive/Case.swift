@@ -32,6 +32,10 @@ public struct CaseInput: Sendable, Equatable {
     public var report: String?
     /// What else is known.
     public var fields: CaseFields
+    /// The files or the row that it was read from; nil for a case that was put by itself.
+    package var origin: CaseOrigin?
+    /// Whether the stored case keeps its images with their vectors, which need not be readable any more; `images` is empty then.
+    package var keepsImages = false
 
     /// A case; it needs an image or a report to be stored.
     public init(id: String, image: ImageSource? = nil, report: String? = nil, fields: CaseFields = CaseFields()) {
@@ -54,9 +58,12 @@ public struct CaseInput: Sendable, Equatable {
     ///
     /// - Throws: `.badRequest` or `.limit`, with the id of the case.
     mutating func settle() throws(ArchiveError) {
+        id = CaseID.canonical(id)
         try CaseID.check(id)
         if report?.allSatisfy(\.isWhitespace) == true { report = nil }
-        guard vectorCount > 0 else { throw ArchiveError(.badRequest, "\(id): a case needs an image or a report") }
+        guard vectorCount > 0 || keepsImages else {
+            throw ArchiveError(.badRequest, "\(id): a case needs an image or a report")
+        }
         guard (report?.utf8.count ?? 0) <= ArchiveLimits.reportByteCount else {
             throw ArchiveError(.limit, "\(id): the report is longer than \(ArchiveLimits.reportByteCount) bytes")
         }
@@ -106,6 +113,9 @@ public struct CaseRecord: Sendable, Equatable {
     public var report: String?
     /// What else is known.
     public var fields: CaseFields
+    /// The files or the row that it was read from: `FOLDER/ID` or `MANIFEST#ID`; nil for a case that was put by itself, and where an
+    /// older release did not note it.
+    public var source: String?
 
     /// Whether it has an image.
     public var hasImage: Bool { !images.isEmpty }
@@ -117,6 +127,8 @@ public struct CaseRecord: Sendable, Equatable {
 public enum PutOutcome: Sendable, Equatable {
     /// On disk, with a vector for each image and one for the report, unless no word of it is known.
     case stored(vectors: Int)
+    /// On disk in place of another version of the case.
+    case replaced(vectors: Int)
     /// The same case was there already.
     case unchanged
     /// Not stored; the error says why.

@@ -1,3 +1,5 @@
+import Foundation
+
 /// The rule for the names of cases; the daemon, the inbox and bulk runs all ask it.
 public enum CaseID {
     /// The rule as a sentence.
@@ -10,5 +12,10 @@ public enum CaseID {
         guard !id.isEmpty, id.utf8.count <= ArchiveLimits.idByteCount,
             !id.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
         else { throw ArchiveError(.badRequest, rule) }
+    }
+
+    /// The one spelling of an id that the store knows: Unicode can write an accent in two ways, and file systems use both.
+    static func canonical(_ id: String) -> String {
+        id.utf8.allSatisfy { $0 < 128 } ? id : id.precomposedStringWithCanonicalMapping
     }
 }

@@ -44,7 +44,7 @@ import Testing
         var input = try makeInput(3)
         input.report = "a new nodule in the right apex"
         input.image = nil
-        #expect(try archive.put([input]) == [.stored(vectors: 1)])
+        #expect(try archive.put([input]) == [.replaced(vectors: 1)])
         let after = try #require(try archive.get(id: "case-3"))
         #expect(after.report == input.report && !after.hasImage)
         #expect(after.number > before.number)
@@ -65,7 +65,7 @@ import Testing
         let encoded = embedder.imageCount.current
         var input = try makeInput(0)
         input.fields.view = "lateral"
-        #expect(try archive.put([input]) == [.stored(vectors: 2)])
+        #expect(try archive.put([input]) == [.replaced(vectors: 2)])
         #expect(try archive.get(id: "case-0")?.number == before.number)
         #expect(embedder.imageCount.current == encoded)
         #expect(try archive.count(Filter(parsing: "view=lateral")) == 1)
@@ -129,7 +129,7 @@ import Testing
         #expect(try archive.delete(id: "a"))
         #expect(try archive.imageBytes(of: "b") == bytes)
         #expect(try archive.check(deep: true).findings == [])
-        #expect(try archive.put([CaseInput(id: "b", report: "no image any more")]) == [.stored(vectors: 1)])
+        #expect(try archive.put([CaseInput(id: "b", report: "no image any more")]) == [.replaced(vectors: 1)])
         #expect(!FileManager.default.fileExists(atPath: path))
         #expect(throws: ArchiveError.self) { try archive.imageBytes(of: "b") }
     }

@@ -258,7 +258,7 @@ import Testing
         archive.close()
         archive = try open(scratch)
         #expect(try archive.delete(id: "case-3"))
-        #expect(try archive.put([CaseInput(id: "case-4", report: "another")]) == [.stored(vectors: 1)])
+        #expect(try archive.put([CaseInput(id: "case-4", report: "another")]) == [.replaced(vectors: 1)])
         #expect(try archive.count() == 116)
         #expect(try archive.check(deep: true).findings == [])
     }
@@ -376,7 +376,7 @@ import Testing
         #expect(try again.stats().images == 80 + 3)
         // The same without its second image is a new version.
         input.images.remove(at: 1)
-        #expect(try again.put([input]) == [.stored(vectors: 3)])
+        #expect(try again.put([input]) == [.replaced(vectors: 3)])
         var lateral = SearchRequest(.image(try makePNG(901)))
         lateral.k = 1
         #expect((try again.search(lateral).hits.first?.score ?? 1) < 0.9999)

@@ -1,16 +1,30 @@
 import Foundation
 import HilumCore
+import HilumEmbedding
+import HilumImaging
 import Testing
 
+@testable import HilumArchive
 @testable import HilumServer
 
 private func stamp(_ number: Int) -> InboxLedger.Stamp {
     InboxLedger.Stamp(byteCount: number, modifiedInNanoseconds: Int64(number), inode: UInt64(number))
 }
 
+extension InboxLedger.Arrival {
+    /// The case of the files, as the watcher finds it.
+    fileprivate var found: SourceCase? {
+        var finder = CaseFinder(root: "/in")
+        return finder.cases(ofGroup: files).first
+    }
+    fileprivate var id: String? { found?.id }
+    fileprivate var image: String? { found?.imagePaths.first }
+    fileprivate var report: String? { found?.reportPath }
+}
+
 @Suite struct InboxLedgerTests {
     @Test func aFileCountsOnceItHasBeenStill() {
-        var ledger = InboxLedger(stillInSeconds: 0.5)
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 0.5)
         ledger.see("/in/a.png", stamp(1), now: 0)
         #expect(ledger.due(now: 0.4, limit: 64).arrivals.isEmpty)
         ledger.see("/in/a.png", stamp(2), now: 0.4)
@@ -24,7 +38,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
     }
 
     @Test func imageAndReportOfOneStemAreOneCase() throws {
-        var ledger = InboxLedger(stillInSeconds: 1)
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/images/a.png", stamp(1), now: 0)
         ledger.see("/in/reports/a.txt", stamp(2), now: 0.8)
         #expect(ledger.due(now: 1.5, limit: 64).arrivals.isEmpty)
@@ -33,7 +47,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
     }
 
     @Test func aReportThatArrivesLaterUpdatesTheCase() throws {
-        var ledger = InboxLedger(stillInSeconds: 1)
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/a.png", stamp(1), now: 0)
         let first = try #require(ledger.due(now: 1, limit: 64).arrivals.first)
         ledger.finish(first, .taken)
@@ -43,7 +57,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
     }
 
     @Test func aRefusedFileWaitsForAChange() throws {
-        var ledger = InboxLedger(stillInSeconds: 1)
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/a.png", stamp(1), now: 0)
         ledger.finish(try #require(ledger.due(now: 1, limit: 64).arrivals.first), .refused)
         ledger.see("/in/a.png", stamp(1), now: 2)
@@ -59,7 +73,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
     }
 
     @Test func aPassingFailureIsTriedAgain() throws {
-        var ledger = InboxLedger(stillInSeconds: 1)
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/a.png", stamp(1), now: 0)
         ledger.finish(try #require(ledger.due(now: 1, limit: 64).arrivals.first), .failed(retryAt: 7))
         #expect(ledger.nextDue == 7)
@@ -67,40 +81,65 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
     }
 
     @Test func aFileThatChangesWhileItIsTakenIsTakenAgain() throws {
-        var ledger = InboxLedger(stillInSeconds: 1)
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/a.png", stamp(1), now: 0)
         let first = try #require(ledger.due(now: 1, limit: 64).arrivals.first)
         ledger.see("/in/a.png", stamp(2), now: 1.1)
         ledger.finish(first, .taken)
-        #expect(ledger.due(now: 2.2, limit: 64).arrivals.first?.stamps["/in/a.png"] == stamp(2))
+        #expect(ledger.due(now: 2.2, limit: 64).arrivals.first?.stamps["a.png"] == stamp(2))
     }
 
-    @Test func twoImagesOfOneNameAreNotMixed() throws {
-        var ledger = InboxLedger(stillInSeconds: 1)
-        ledger.see("/in/p1/img.png", stamp(1), now: 0)
+    @Test func twoImagesOfOneNameAreTwoCases() throws {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
+        ledger.see("/in/p1/x.png", stamp(1), now: 0)
         ledger.finish(try #require(ledger.due(now: 1, limit: 64).arrivals.first), .taken)
-        ledger.see("/in/a/img.png", stamp(2), now: 2)
+        ledger.see("/in/a/x.png", stamp(2), now: 2)
+        ledger.see("/in/b/x.txt", stamp(3), now: 2)
         let (arrivals, refusals) = ledger.due(now: 3, limit: 64)
-        #expect(arrivals.isEmpty)
-        #expect(refusals.map(\.path) == ["/in/a/img.png"])
-        #expect(refusals.first?.reason.contains("/in/p1/img.png") == true)
+        #expect(arrivals.map(\.id) == ["a/x", "b/x"] && arrivals.map(\.image) == ["/in/a/x.png", nil])
+        #expect(refusals.isEmpty)
     }
 
     @Test func foreignFilesAreNamedAndTemporaryOnesIgnored() {
-        var ledger = InboxLedger(stillInSeconds: 1)
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/notes.pdf", stamp(1), now: 0)
         #expect(ledger.due(now: 1, limit: 64).refusals.map(\.path) == ["/in/notes.pdf"])
         #expect(ledger.due(now: 2, limit: 64).refusals.isEmpty)
         for name in [".a.png", "a.png.tmp", "a.PART", "a.png.tmp-12", "a~", ""] {
-            #expect(!InboxLedger.isConsidered(name), "\(name)")
+            #expect(FileRole.reasonToSkip(name) != nil, "\(name)")
         }
-        for name in ["a.png", "a", "part.png", "tmp"] { #expect(InboxLedger.isConsidered(name), "\(name)") }
-        #expect(InboxLedger.stem(of: "/x/a.b.png") == "a.b")
-        #expect(InboxLedger.role(of: "/x.png/a") == .image)
+        for name in ["a.png", "a", "part.png", "tmp"] { #expect(FileRole.reasonToSkip(name) == nil, "\(name)") }
+        #expect(FilePlace(path: "x/a.b.png", role: .image).id == "x/a.b")
+        #expect(FileRole(name: "1.2.840.10008.5") == .image)
+    }
+
+    @Test func aManifestAnswersForTheFilesOfItsFolder() throws {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
+        ledger.see("/in/set/images/1.png", stamp(1), now: 0)
+        ledger.see("/in/set/cases.jsonl", stamp(2), now: 0.5)
+        ledger.see("/in/x.png", stamp(3), now: 0.5)
+        let arrivals = ledger.due(now: 2, limit: 64).arrivals
+        #expect(arrivals.map { $0.manifest?.path } == ["set/cases.jsonl", nil])
+        for arrival in arrivals { ledger.finish(arrival, .taken) }
+        // An image that comes later brings the manifest back, not a case of its own.
+        ledger.see("/in/set/images/2.png", stamp(4), now: 3)
+        #expect(ledger.due(now: 5, limit: 64).arrivals.map { $0.manifest?.path } == ["set/cases.jsonl"])
+        // A manifest in the inbox itself answers for what its rows name.
+        ledger.see("/in/cases.csv", stamp(5), now: 6)
+        let root = try #require(ledger.due(now: 8, limit: 64).arrivals.first)
+        ledger.claim(["/in/x.png", "/in/later.png"], for: root.group)
+        ledger.finish(root, .taken)
+        ledger.see("/in/later.png", stamp(6), now: 9)
+        ledger.see("/in/own.png", stamp(7), now: 9)
+        #expect(ledger.due(now: 11, limit: 64).arrivals.map { $0.manifest?.path } == ["cases.csv", nil])
+        // When the manifest goes, its files are cases again.
+        ledger.lose("/in/cases.csv")
+        ledger.see("/in/later.png", stamp(8), now: 12)
+        #expect(ledger.due(now: 14, limit: 64).arrivals.map(\.id) == ["later"])
     }
 
     @Test func aFileThatGoesLeavesNothingBehind() {
-        var ledger = InboxLedger(stillInSeconds: 1)
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/a.png", stamp(1), now: 0)
         ledger.lose("/in/a.png")
         #expect(ledger.nextDue == nil && ledger.paths.isEmpty)
@@ -110,7 +149,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
     @Test func randomComingsAndGoingsEndWithEveryCaseTaken() {
         var generator = SeededGenerator(seed: 11)
         for _ in 0..<50 {
-            var ledger = InboxLedger(stillInSeconds: 0.5)
+            var ledger = InboxLedger(root: "/in", stillInSeconds: 0.5)
             var files: [String: InboxLedger.Stamp] = [:]
             var taken: [String: InboxLedger.Stamp] = [:]
             var now = 0.0
@@ -157,7 +196,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
         }
         defer { running.stop() }
         let archive = running.archive
-        #expect(eventually { archive.get(id: "e1") != nil })
+        #expect(eventually { archive.get(id: "early/e1") != nil })
 
         let dropped = monotonicSeconds()
         try folder.write("inbox/new/deep/n1.txt", "left effusion\n")
@@ -165,7 +204,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
         try folder.write("inbox/.hidden.txt", "no")
         try folder.write("inbox/half.txt.part", "no")
         try folder.write("inbox/bad.png", "this is no image")
-        #expect(eventually { archive.get(id: "n1") != nil && archive.get(id: "n2") != nil })
+        #expect(eventually { archive.get(id: "new/deep/n1") != nil && archive.get(id: "n2") != nil })
         let seconds = monotonicSeconds() - dropped
         #expect(seconds >= 0.4)
         // The promise is two seconds; machines that run the tests may be busy with other things.
@@ -181,7 +220,7 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
         #expect(archive.get(id: ".hidden") == nil && archive.get(id: "bad") == nil)
         // Searchable over the socket.
         let client = try running.client()
-        #expect(try client.request("GET id=n1").status.isOK)
+        #expect(try client.request("GET id=new/deep/n1").status.isOK)
         // What was refused is taken once it changes.
         try Data([0x89, 2, 3]).write(to: URL(fileURLWithPath: inbox + "/bad.png"))
         #expect(eventually { archive.get(id: "bad") != nil })
@@ -196,9 +235,9 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
         }
         defer { running.stop() }
         try folder.write("inbox/a/b/n1.txt", "effusion")
-        #expect(eventually { running.archive.get(id: "n1") != nil })
+        #expect(eventually { running.archive.get(id: "a/b/n1") != nil })
         try folder.write("inbox/a/b/n1.txt", "no effusion")
-        #expect(eventually { running.archive.get(id: "n1")?.report == "no effusion" })
+        #expect(eventually { running.archive.get(id: "a/b/n1")?.report == "no effusion" })
     }
 
     @Test func aFullDiskIsWaitedFor() throws {
@@ -215,5 +254,176 @@ private func stamp(_ number: Int) -> InboxLedger.Stamp {
         #expect(try client.request("PUT id=b report=x").status.code == .io)
         archive.state.withLock { $0.isDiskFull = false }
         #expect(eventually { archive.get(id: "a") != nil })
+    }
+}
+
+/// An inbox over an archive on disk.
+@Suite struct InboxArchiveTests {
+    /// Opens the archive, serves with an inbox while `body` runs, and closes.
+    private func serve(
+        _ folder: TemporaryFolder, missing: MissingFileRule = .keep, _ body: (Archive, Client) throws -> Void
+    ) throws {
+        let path = folder.path + "/archive"
+        if !FileManager.default.fileExists(atPath: path) { try Archive.create(at: path) }
+        let archive = try Archive(path: path, mode: .readWrite, embedder: PixelEmbedder())
+        var configuration = ServerConfiguration()
+        configuration.handlesSignals = false
+        configuration.inbox.stillInSeconds = 0.05
+        configuration.inbox.rescanInSeconds = 0.1
+        configuration.inbox.retryInSeconds = 0.1
+        configuration.inbox.missing = missing
+        configuration.inbox.missingInSeconds = 0.2
+        let server = Server(
+            archive: archive, socketPath: folder.path + "/s", inbox: folder.path + "/inbox",
+            configuration: configuration)
+        let thread = WorkerThread("server under test") { try? server.run() }
+        defer {
+            server.stop()
+            thread.join()
+        }
+        try #require(eventually { server.isServing })
+        try body(archive, Client(socketPath: folder.path + "/s", timeoutInSeconds: 20))
+    }
+
+    private func writeImage(_ folder: TemporaryFolder, _ name: String, _ shade: UInt16) throws {
+        let image = GrayImage(width: 4, height: 4, samples: (0..<16).map { shade &+ $0 * 999 })
+        try folder.write(name, "")
+        try Data(PNGEncoder.encode(image, bitDepth: 16)).write(to: URL(fileURLWithPath: folder.path + "/" + name))
+    }
+
+    private func isThere(_ archive: Archive, _ id: String) -> Bool { (try? archive.get(id: id)) != nil }
+
+    @Test func aDeletedCaseStaysDeletedUntilItsFileChanges() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("inbox/a.txt", "effusion")
+        try folder.write("inbox/b.txt", "nodule")
+        try serve(folder) { archive, client in
+            #expect(eventually { isThere(archive, "a") && isThere(archive, "b") })
+            #expect(try client.request("DELETE id=a").status.isOK)
+        }
+        try serve(folder) { archive, _ in
+            // A file that is new shows that the inbox was read.
+            try folder.write("inbox/c.txt", "clear")
+            #expect(eventually { isThere(archive, "c") })
+            #expect(!isThere(archive, "a") && isThere(archive, "b"))
+            try folder.write("inbox/a.txt", "effusion, as before")
+            #expect(eventually { isThere(archive, "a") })
+        }
+    }
+
+    @Test func anAddendumUpdatesTheReportThoughTheImageHasLeft() throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/x.png", 100)
+        try folder.write("inbox/x.txt", "first report")
+        try serve(folder) { archive, _ in
+            #expect(eventually { (try? archive.get(id: "x")?.hasReport) == true })
+            let digest = try archive.get(id: "x")?.images.first?.digest
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/x.png")
+            try folder.write("inbox/x.txt", "first report. ADDENDUM: a nodule")
+            #expect(eventually { (try? archive.get(id: "x")?.report)?.hasSuffix("a nodule") == true })
+            let record = try #require(try archive.get(id: "x"))
+            #expect(record.images.map(\.digest) == [digest] && record.source == folder.path + "/inbox/x")
+            #expect(try archive.check(deep: true).missing.map(\.id) == ["x"])
+        }
+    }
+
+    @Test func aFileOfTheInboxDoesNotTakeOverACaseFromElsewhere() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(
+            "data/cases.jsonl", #"{"id":"0001","report":"effusion","patient":"p7","findings":["effusion"]}"#)
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        let archive = try Archive(path: path, mode: .readWrite, embedder: PixelEmbedder())
+        #expect(try BulkIndexer(archive: archive).run(sources: [folder.path + "/data"], isQuiet: true).stored == 1)
+        archive.close()
+        try writeImage(folder, "inbox/0001.png", 7)
+        try serve(folder) { archive, _ in
+            try folder.write("inbox/last.txt", "clear")
+            #expect(eventually { isThere(archive, "last") })
+            let record = try #require(try archive.get(id: "0001"))
+            #expect(!record.hasImage && record.fields.patient == "p7" && record.report == "effusion")
+        }
+    }
+
+    @Test func theInboxAndIndexGiveTheSameIDs() throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/ward/7.png", 1)
+        try folder.write("inbox/ward/7.txt", "clear")
+        try writeImage(folder, "inbox/images/a.png", 2)
+        try folder.write("inbox/reports/a.txt", "clear too")
+        try writeImage(folder, "inbox/set/1.png", 3)
+        try folder.write("inbox/set/cases.jsonl", #"{"id":"s-1","image":"1.png","patient":"p1"}"#)
+        try serve(folder) { archive, _ in
+            #expect(eventually { (try? archive.stats().cases) == 3 && isThere(archive, "s-1") })
+            for id in ["ward/7", "images/a"] {
+                #expect(try archive.get(id: id)?.hasImage == true && archive.get(id: id)?.hasReport == true, "\(id)")
+            }
+        }
+        let archive = try Archive(path: folder.path + "/archive", mode: .readWrite, embedder: PixelEmbedder())
+        defer { archive.close() }
+        let summary = try BulkIndexer(archive: archive).run(sources: [folder.path + "/inbox"], isQuiet: true)
+        #expect(summary.unchanged == 3 && summary.stored == 0 && summary.replaced == 0 && summary.refused == [])
+    }
+
+    @Test func aShareThatIsNotMountedTakesNoCaseAlong() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("inbox/a.txt", "report a")
+        try serve(folder, missing: .delete) { archive, _ in
+            #expect(eventually { isThere(archive, "a") })
+            // What stands for a mount that went away: an empty folder of the same name.
+            try FileManager.default.moveItem(atPath: folder.path + "/inbox", toPath: folder.path + "/elsewhere")
+            try folder.write("inbox/b.txt", "report b")
+            #expect(eventually { isThere(archive, "b") })
+            #expect(!eventually(within: 1) { !isThere(archive, "a") }, "its file is only out of sight")
+        }
+    }
+
+    @Test func aCaseGoesWithItsFilesWhereThatIsWanted() throws {
+        let folder = try TemporaryFolder()
+        for name in ["a", "b", "c"] { try folder.write("inbox/\(name).txt", "report \(name)") }
+        try writeImage(folder, "inbox/b.png", 9)
+        try serve(folder, missing: .delete) { archive, client in
+            #expect(try client.request("PUT id=own report=stays").status.isOK)
+            #expect(eventually { (try? archive.get(id: "b")?.hasImage) == true && isThere(archive, "c") })
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/a.txt")
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/b.txt")
+            #expect(eventually { !isThere(archive, "a") })
+            #expect(isThere(archive, "b") && isThere(archive, "own"))
+        }
+        // What goes while no daemon runs goes at its start, and comes back with its file.
+        try FileManager.default.removeItem(atPath: folder.path + "/inbox/c.txt")
+        try serve(folder, missing: .delete) { archive, _ in
+            #expect(eventually { !isThere(archive, "c") })
+            try folder.write("inbox/c.txt", "report c")
+            #expect(eventually { isThere(archive, "c") })
+        }
+        // Where nothing else is said, a case stays.
+        try FileManager.default.removeItem(atPath: folder.path + "/inbox/c.txt")
+        try serve(folder) { archive, _ in
+            try folder.write("inbox/d.txt", "report d")
+            #expect(eventually { isThere(archive, "d") })
+            #expect(isThere(archive, "c"))
+        }
+    }
+}
+
+/// Unit vectors that depend on nothing but the words and the pixels.
+private struct PixelEmbedder: Embedder {
+    let modelID = String(repeating: "b", count: 64)
+    let dimension = 8
+
+    func embed(images: [GrayImage], threads: Int) throws -> [Float] {
+        images.flatMap { image in unit(UInt64(image.samples.reduce(0) { $0 &+ Int($1) })) }
+    }
+
+    func embed(reports: [String], threads: Int) throws -> [Float] {
+        reports.flatMap { text in unit(UInt64(text.utf8.reduce(7) { $0 &* 31 &+ Int($1) } & 0xFFFF)) }
+    }
+
+    private func unit(_ seed: UInt64) -> [Float] {
+        var generator = SeededGenerator(seed: seed)
+        let vector = (0..<dimension).map { _ in Float(generator.normal()) }
+        let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return vector.map { $0 / length }
     }
 }

@@ -147,10 +147,26 @@ final class FakeArchive: ServedArchive {
                     return .refused(ArchiveError(.badImage, "not a PNG"))
                 }
                 if state.cases[value.id] == value { return .unchanged }
-                state.cases[value.id] = value
+                let isNew = state.cases.updateValue(value, forKey: value.id) == nil
+                guard isNew else { return .replaced(vectors: value.vectorCount) }
                 return .stored(vectors: value.vectorCount)
             }
         }
+    }
+
+    func verdict(of origin: CaseOrigin, id: String) -> SourceVerdict {
+        guard let known = state.withLock({ $0.cases[id] }) else { return .open }
+        if known.origin == origin { return .unchanged }
+        return known.origin?.source == origin.source ? .own : .foreign("it came from elsewhere")
+    }
+
+    func sources(below prefix: String) -> [(id: String, source: String)] {
+        state.withLock { $0.cases.values.compactMap { value in value.origin.map { (value.id, $0.source) } } }
+            .filter { $0.1.hasPrefix(prefix) }
+    }
+
+    func forget(id: String, source: String) -> Bool {
+        state.withLock { $0.cases[id]?.origin?.source == source && $0.cases.removeValue(forKey: id) != nil }
     }
 
     func delete(id: String) -> Bool { state.withLock { $0.cases.removeValue(forKey: id) != nil } }

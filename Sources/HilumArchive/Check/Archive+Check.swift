@@ -92,7 +92,6 @@ extension Archive {
         var numbers: [VectorKind: ItemSet] = [.image: ItemSet(), .report: ItemSet()]
         var withReport = ItemSet()
         var keptCounts: [[UInt8]: UInt32] = [:]
-        var movedCount = 0
         var made = Attributes()
         let next = UInt32(clamping: try store.integer(transaction, .next) ?? 0)
         try store.forEachCase(transaction) { number, entry in
@@ -114,12 +113,15 @@ extension Archive {
                 if image.isKept {
                     keptCounts[image.digest, default: 0] += 1
                 } else if access(image.path, R_OK) != 0 {
-                    movedCount += 1
+                    report.missingCount += 1
+                    if report.missing.count < CheckReport.missingLimit {
+                        report.missing.append(.init(id: entry.id, path: image.path))
+                    }
                 }
             }
         }
-        if movedCount > 0 {
-            report.notes.append("\(movedCount) image files are no longer where they were indexed from")
+        if report.missingCount > 0 {
+            report.notes.append("\(report.missingCount) image files are no longer where they were indexed from")
         }
         let idCount = try transaction.count(store.table(.ids))
         let caseCount = report.cases

@@ -6,6 +6,18 @@ public struct CheckReport: Sendable, Equatable {
     public var findings: [String] = []
     /// What is worth knowing and not wrong.
     public var notes: [String] = []
+    /// A case with an image that is no longer where it was indexed from.
+    public struct MissingImage: Sendable, Equatable {
+        /// The case.
+        public var id: String
+        /// Where the image was.
+        public var path: String
+    }
+
+    /// Images that are gone, at most `missingLimit`; `missingCount` counts all of them. The archive itself is sound without them.
+    public var missing: [MissingImage] = []
+    /// How many images are gone.
+    public var missingCount = 0
     /// Cases that were read.
     public var cases = 0
     /// Vectors that were read.
@@ -24,6 +36,8 @@ public struct CheckReport: Sendable, Equatable {
     public var isClean: Bool { findings.isEmpty }
 
     static let findingLimit = 200
+    /// Missing images that are named.
+    public static let missingLimit = 10_000
 
     mutating func find(_ finding: @autoclosure () -> String) {
         if findings.count < Self.findingLimit { findings.append(finding()) }
@@ -36,6 +50,8 @@ extension CheckReport: JSONReadable, JSONWritable {
         self.init()
         findings = try json.member("findings")
         notes = try json.member("notes")
+        missing = try json.member("missing")
+        missingCount = try json.member("missingCount")
         cases = try json.member("cases")
         vectors = try json.member("vectors")
         pages = try json.member("pages")
@@ -46,8 +62,20 @@ extension CheckReport: JSONReadable, JSONWritable {
     /// All of the report, for another process.
     public var json: JSON {
         JSON(members: [
-            "findings": findings, "notes": notes, "cases": cases, "vectors": vectors, "pages": pages,
+            "findings": findings, "notes": notes, "missing": missing, "missingCount": missingCount, "cases": cases,
+            "vectors": vectors, "pages": pages,
             "isDeep": isDeep, "graphs": graphs,
         ])
     }
+}
+
+extension CheckReport.MissingImage: JSONReadable, JSONWritable {
+    /// What `json` wrote.
+    public init(json: JSON) throws(JSON.Mismatch) {
+        id = try json.member("id")
+        path = try json.member("image")
+    }
+
+    /// The case and the image.
+    public var json: JSON { JSON(members: ["id": id, "image": path]) }
 }

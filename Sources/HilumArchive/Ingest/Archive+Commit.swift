@@ -1,3 +1,4 @@
+import Foundation
 import HilumCore
 import HilumIndex
 import LMDB
@@ -121,7 +122,13 @@ extension Archive {
     /// Removes the case `id` with its vectors; false when there is none. The removal is on disk when this returns.
     ///
     /// - Throws: `.readOnly`, `.io`.
-    public func delete(id: String) throws -> Bool {
+    public func delete(id: String) throws -> Bool { try delete(id: id, source: nil) }
+
+    /// Removes the case `id`, if it was read from `source` and all of its files are gone.
+    package func forget(id: String, source: String) throws -> Bool { try delete(id: id, source: source) }
+
+    /// - Parameter source: the case is removed only if it came from there; its files are gone, so that nothing has to be remembered.
+    private func delete(id: String, source: String?) throws -> Bool {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
         return try withArchiveErrors {
             writing.lock()
@@ -133,8 +140,10 @@ extension Archive {
                 guard let entry = try store.entry(transaction, number) else {
                     throw store.damaged("the id of case \(number) leads nowhere")
                 }
+                if let source, entry.source != source { return batch }
                 try remove(transaction, number, entry, into: &batch)
-                try transaction.delete(store.table(.ids), id)
+                try transaction.delete(store.table(.ids), entry.id)
+                if source == nil { try noteDeleted(transaction, number, entry) }
                 batch.changes.append(Change(oldNumber: number, oldEntry: entry))
                 try storeWords(transaction, batch, first: state.nextNumber)
                 try store.set(transaction, .deletions, batch.deletions)
@@ -147,6 +156,16 @@ extension Archive {
 
     // MARK: Inside of the transaction
 
+    /// Remembers that the case was deleted, so that the inbox does not take its files again while they are the same.
+    private func noteDeleted(
+        _ transaction: borrowing WriteTransaction, _ number: UInt32, _ entry: CaseEntry
+    ) throws {
+        guard let source = entry.source, var journal = try journalEntry(transaction, source), journal.number == number
+        else { return }
+        journal.number = JournalEntry.deleted
+        try store.put(transaction, .journal, journal.key, journal.encoded())
+    }
+
     private func store(_ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout Batch) throws
     {
         if let refusal = item.refusal {
@@ -157,9 +176,16 @@ extension Archive {
         var entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
         let oldNumber = try store.number(transaction, of: entry.id)
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
-        if let oldNumber, let oldEntry, try hasContent(of: item, transaction, oldNumber, oldEntry) {
+        let isSame =
+            if let oldNumber, let oldEntry { try hasContent(of: item, transaction, oldNumber, oldEntry) } else { false }
+        if isSame, let oldEntry { entry.lacksReportVector = oldEntry.lacksReportVector }
+        if let oldNumber, let oldEntry, let origin = item.input.origin, !origin.mayReplace,
+            try !isOwn(transaction, oldNumber, oldEntry, origin), oldEntry.source != nil || !isSame
+        {
+            return try settleForeign(transaction, item, oldNumber, oldEntry, entry, isSame: isSame, into: &batch)
+        }
+        if let oldNumber, let oldEntry, isSame {
             try writeJournal(transaction, item, number: oldNumber, reason: "")
-            entry.lacksReportVector = oldEntry.lacksReportVector
             try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
             return
         }
@@ -168,7 +194,12 @@ extension Archive {
             batch.outcomes.append(.staleEmbedding(of: item.unread))
             return
         }
-        if let oldNumber, let oldEntry { try remove(transaction, oldNumber, oldEntry, into: &batch) }
+        if let oldNumber, let oldEntry {
+            try remove(transaction, oldNumber, oldEntry, into: &batch)
+            // An older release may have stored another spelling.
+            if !oldEntry.id.utf8.elementsEqual(entry.id.utf8) { try transaction.delete(store.table(.ids), oldEntry.id) }
+        }
+        try removeFormer(transaction, of: item.input, into: &batch)
         let number = batch.nextNumber
         guard number < UInt32.max - UInt32(ArchiveLimits.imageCount) else {
             throw ArchiveError(.limit, "\(path): all case numbers are used; export and make anew")
@@ -189,11 +220,41 @@ extension Archive {
         }
         try countImages(transaction, of: entry, by: 1, into: &batch)
         try writeJournal(transaction, item, number: number, reason: "")
-        batch.outcomes.append(.committed(.stored(vectors: entry.vectorCount)))
+        let isNew = oldNumber == nil
+        batch.outcomes.append(
+            .committed(isNew ? .stored(vectors: entry.vectorCount) : .replaced(vectors: entry.vectorCount)))
         batch.changes.append(
             Change(
                 oldNumber: oldNumber, oldEntry: oldEntry, newNumber: number, newEntry: entry,
                 imageVectors: imageVectors, reportVector: item.reportVector))
+    }
+
+    /// A case from another source stays as it is. The same case at another place is no news; where the old files are gone, it has moved.
+    private func settleForeign(
+        _ transaction: borrowing WriteTransaction, _ item: PreparedCase, _ number: UInt32, _ old: CaseEntry,
+        _ new: CaseEntry, isSame: Bool, into batch: inout Batch
+    ) throws {
+        guard isSame, old.fields == new.fields, old.images.map(\.view) == new.images.map(\.view) else {
+            batch.outcomes.append(.committed(.refused(ArchiveError(.exists, Self.foreignReason(old)))))
+            return
+        }
+        try writeJournal(transaction, item, number: number, reason: "")
+        let hasMoved = old.images.contains { !$0.isKept && access($0.path, F_OK) != 0 }
+        try update(transaction, number, from: old, to: hasMoved ? new : old, into: &batch)
+    }
+
+    /// Removes what the files of a case were before, such as the half of a pair that came first.
+    private func removeFormer(
+        _ transaction: borrowing WriteTransaction, of input: CaseInput, into batch: inout Batch
+    ) throws {
+        for former in input.origin?.former ?? [] where former.id != input.id {
+            guard let number = try store.number(transaction, of: former.id),
+                let entry = try store.entry(transaction, number), entry.source == former.source
+            else { continue }
+            try remove(transaction, number, entry, into: &batch)
+            try transaction.delete(store.table(.ids), entry.id)
+            batch.changes.append(Change(oldNumber: number, oldEntry: entry))
+        }
     }
 
     /// Writes the words of the batch's reports, so that they are found as soon as the case is, and makes room where reports went.
@@ -223,13 +284,18 @@ extension Archive {
     ) throws {
         guard old != new else { return batch.outcomes.append(.committed(.unchanged)) }
         try store.put(transaction, .cases, UInt64(number), new.encoded())
+        if !old.id.utf8.elementsEqual(new.id.utf8) {
+            try transaction.delete(store.table(.ids), old.id)
+            try withUnsafeBytes(of: number.littleEndian) { try store.put(transaction, .ids, new.id, $0) }
+        }
         try note(transaction, CaseChange(number: number, old: old, new: new), into: &batch)
         try countImages(transaction, of: new, by: 1, into: &batch)
         try countImages(transaction, of: old, by: -1, into: &batch)
         // Only where the files lie is no news.
         var moved = old
+        moved.source = new.source
         for place in moved.images.indices { moved.images[place].path = new.images[place].path }
-        batch.outcomes.append(.committed(moved == new ? .unchanged : .stored(vectors: new.vectorCount)))
+        batch.outcomes.append(.committed(moved == new ? .unchanged : .replaced(vectors: new.vectorCount)))
         batch.changes.append(Change(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
     }
 

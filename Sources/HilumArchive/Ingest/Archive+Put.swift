@@ -45,7 +45,7 @@ extension Archive {
         let prepared = Mutex<[PreparedCase]>([])
         let preparer = CasePreparer(
             embedder: embedder, count: cases.count, batchCount: cases.count, open: { cases[$0] },
-            isStored: { isForced ? false : try self.isStored($0) },
+            isStored: { isForced ? false : try self.isStored($0) }, storedImages: self.storedImages,
             deliver: { _, batch, _ in prepared.withLock { $0 = batch } })
         try preparer.run(threads: threads)
         return prepared.withLock { $0 }
@@ -58,6 +58,24 @@ extension Archive {
                 let entry = try store.entry(transaction, number)
             else { return false }
             return try hasContent(of: prepared, transaction, number, entry)
+        }
+    }
+
+    /// The images of the stored case `id` and their vectors; nil when there is none.
+    func storedImages(id: String) throws -> StoredImages? {
+        guard let dimension else { return nil }
+        return try store.environment.read { transaction in
+            guard let number = try store.number(transaction, of: id),
+                let entry = try store.entry(transaction, number)
+            else { return nil }
+            let vectors = try entry.items(.image, of: number).compactMap { item in
+                try store.vector(
+                    transaction, .image, VectorKey(generation: Opening.generation, item: item), dimension: dimension)
+            }
+            guard vectors.count == entry.images.count else {
+                throw store.damaged("a vector of case \(number) is missing")
+            }
+            return StoredImages(images: entry.images, vectors: vectors)
         }
     }
 

@@ -14,19 +14,53 @@ public struct IndexSummary: Sendable, Equatable {
         public var reason: String
     }
 
-    /// Cases stored or replaced.
+    /// A case as a dry run found it.
+    public struct Pairing: Sendable, Equatable {
+        /// What a run would do.
+        public enum Fate: String, Sendable {
+            /// Store it.
+            case store
+            /// Store it in place of the stored version.
+            case replace
+            /// Nothing.
+            case leave
+            /// Refuse it.
+            case refuse
+        }
+
+        /// Its id.
+        public var id: String
+        /// Where its images lie.
+        public var images: [String]
+        /// Where its report lies; the row itself for one that stands there, nil for none.
+        public var report: String?
+        /// What a run would do.
+        public var fate: Fate
+    }
+
+    /// Cases stored that were not there before.
     public var stored = 0
+    /// Cases stored in place of another version.
+    public var replaced = 0
     /// Cases that were there already.
     public var unchanged = 0
     /// Stored cases whose report has no vector, because no word of it is known. Their words find them.
     public var reportsWithoutVector = 0
     /// Cases that were not stored.
     public var refused: [Refusal] = []
+    /// What the sources hold that is no case.
+    public var passedOver = PassedOver()
+    /// Cases that are not refused and have an image alone.
+    public var imageOnly = 0
+    /// Cases that are not refused and have a report alone.
+    public var reportOnly = 0
+    /// What a dry run found, in the order of the sources.
+    public var pairings: [Pairing] = []
     /// What is worth knowing of the sources, a sentence each.
     public var notes: [String] = []
     /// How long the run took.
     public var seconds = 0.0
-    /// Cases stored a second.
+    /// Cases stored or replaced a second.
     public var casesPerSecond = 0.0
     /// Whether the run was told to stop; the next one goes on where it stopped.
     public var isInterrupted = false
@@ -54,48 +88,110 @@ public struct BulkIndexer {
     /// - Parameters:
     ///   - sources: folders, manifests or single files.
     ///   - manifest: one more manifest.
+    ///   - preset: the layout of the sources; nil recognises it.
+    ///   - replaces: whether a case may take the place of one that came from another source.
     ///   - jobs: threads that decode and encode.
     ///   - interrupt: ends the run after the batches that are under way.
     /// - Throws: `.notFound` for a source that is not there, `.readOnly`, `.notReady`, `.io`.
     public func run(
-        sources: [String], manifest: String? = nil, jobs: Int = defaultThreadCount, isQuiet: Bool = false,
-        interrupt: AtomicFlag? = nil
+        sources: [String], manifest: String? = nil, preset: KnownLayout? = nil, replaces: Bool = false,
+        jobs: Int = defaultThreadCount, isQuiet: Bool = false, interrupt: AtomicFlag? = nil
     ) throws -> IndexSummary {
         let started = monotonicSeconds()
         let embedder = try archive.writableEmbedder()
         var summary = IndexSummary()
-        let open = try withArchiveErrors { try sift(scan(sources, manifest), &summary) }
+        let open = try withArchiveErrors { try sift(scan(sources, manifest, preset, &summary), replaces, &summary) }
         let done = summary.unchanged + summary.refused.count
         let progress = Progress(
             "index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet || open.isEmpty)
         if !open.isEmpty {
             let writer = BatchWriter(archive: archive, progress: progress)
-            try prepare(open, embedder, jobs, interrupt, writer, &summary)
+            try prepare(open, replaces, embedder, jobs, interrupt, writer, &summary)
             progress.finish()
             try archive.writeCheckpoint()
         }
         summary.seconds = monotonicSeconds() - started
-        summary.casesPerSecond = summary.seconds > 0 ? Double(summary.stored) / summary.seconds : 0
+        summary.casesPerSecond = summary.seconds > 0 ? Double(summary.stored + summary.replaced) / summary.seconds : 0
         return summary
     }
 
+    /// What `run` would do, as far as can be told without decoding an image: reads the sources and changes nothing.
+    ///
+    /// - Parameters:
+    ///   - sources: folders, manifests or single files.
+    ///   - manifest: one more manifest.
+    ///   - preset: the layout of the sources; nil recognises it.
+    ///   - replaces: whether a case may take the place of one that came from another source.
+    /// - Throws: `.notFound` for a source that is not there, `.io`.
+    public func dryRun(
+        sources: [String], manifest: String? = nil, preset: KnownLayout? = nil, replaces: Bool = false
+    ) throws -> IndexSummary {
+        let started = monotonicSeconds()
+        var summary = IndexSummary()
+        let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
+        let open = try withArchiveErrors { try sift(items, replaces, &summary) }
+        let opened = Set(open.map(\.place))
+        var fates: [String: IndexSummary.Pairing.Fate] = [:]
+        for source in open {
+            do {
+                let input = try source.input()
+                for case .file(let path) in input.images.map(\.source) where access(path, R_OK) != 0 {
+                    throw ArchiveError(.badImage, "\(path): the image cannot be read")
+                }
+                switch try archive.verdict(of: source.origin, id: source.id) {
+                case .foreign(let reason) where !replaces: throw ArchiveError(.exists, reason)
+                case .foreign, .own: fates[source.place] = .replace
+                default: fates[source.place] = .store
+                }
+                count(source, &summary)
+            } catch {
+                fates[source.place] = .refuse
+                summary.refused.append(.init(source: source.place, reason: ArchiveError.wrapping(error).reason))
+            }
+        }
+        let refused = Set(summary.refused.map(\.source))
+        for case .found(let source) in items {
+            let fate = fates[source.place] ?? (refused.contains(source.place) ? .refuse : .leave)
+            guard opened.contains(source.place) || fate != .store else { continue }
+            if fate == .store { summary.stored += 1 }
+            if fate == .replace { summary.replaced += 1 }
+            summary.pairings.append(
+                .init(
+                    id: source.id, images: source.imagePaths,
+                    report: source.reportPath ?? (source.report == nil ? nil : source.place), fate: fate))
+        }
+        summary.seconds = monotonicSeconds() - started
+        return summary
+    }
+
+    /// Counts a half case.
+    private func count(_ source: SourceCase, _ summary: inout IndexSummary) {
+        if source.imagePaths.isEmpty { summary.reportOnly += 1 } else if !source.hasReport { summary.imageOnly += 1 }
+    }
+
     private func prepare(
-        _ cases: [(SourceCase, JournalEntry)], _ embedder: any Embedder, _ jobs: Int, _ interrupt: AtomicFlag?,
+        _ cases: [SourceCase], _ replaces: Bool, _ embedder: any Embedder, _ jobs: Int, _ interrupt: AtomicFlag?,
         _ writer: BatchWriter, _ summary: inout IndexSummary
     ) throws {
         let preparer = CasePreparer(
             embedder: embedder, count: cases.count, batchCount: ArchiveLimits.batchCount,
             open: { index in
-                let (source, journal) = cases[index]
-                var prepared = PreparedCase(CaseInput(id: source.id))
-                prepared.journal = journal
-                do { prepared.input = try source.input() } catch { prepared.refusal = .wrapping(error) }
-                return prepared
+                let source = cases[index]
+                var bare = CaseInput(id: source.id)
+                bare.origin = source.origin
+                bare.origin?.mayReplace = replaces
+                do {
+                    var input = try source.input()
+                    input.origin = bare.origin
+                    return PreparedCase(input)
+                } catch {
+                    var refused = PreparedCase(bare)
+                    refused.refusal = .wrapping(error)
+                    return refused
+                }
             },
             isStored: archive.isStored, isInterrupted: { interrupt?.isRaised == true },
-            deliver: { range, batch, preparer in
-                writer.write(batch, places: cases[range].map(\.0.place), preparer)
-            })
+            deliver: { range, batch, preparer in writer.write(batch, of: Array(cases[range]), preparer) })
         var failure: (any Error)?
         do { try preparer.run(threads: jobs) } catch { failure = error }
         // What was handed on is written, whatever became of the rest.
@@ -104,19 +200,27 @@ public struct BulkIndexer {
         summary.isInterrupted = preparer.begunCount < cases.count
     }
 
-    private func scan(_ sources: [String], _ manifest: String?) throws -> [SourceItem] {
+    private func scan(
+        _ sources: [String], _ manifest: String?, _ preset: KnownLayout?, _ summary: inout IndexSummary
+    ) throws -> [SourceItem] {
         var items: [SourceItem] = []
         var seen: Set<String> = []
-        for source in sources where seen.insert(URL(fileURLWithPath: source).standardizedFileURL.path).inserted {
-            items += try SourceScanner.scan(source)
+        for source in sources where seen.insert(SourceScanner.realPath(source) ?? source).inserted {
+            let scan = try SourceScanner.scan(source, preset: preset)
+            items += scan.items
+            summary.passedOver.add(scan.passedOver)
+            summary.notes += scan.notes
         }
         if let manifest { items += try Manifest.read(manifest) }
+        for folder in summary.passedOver.unreadable { summary.notes.append("\(folder): the folder cannot be read") }
         return items
     }
 
     /// Counts what is done already, and returns the rest.
-    private func sift(_ items: [SourceItem], _ summary: inout IndexSummary) throws -> [(SourceCase, JournalEntry)] {
-        var open: [(SourceCase, JournalEntry)] = []
+    private func sift(
+        _ items: [SourceItem], _ replaces: Bool, _ summary: inout IndexSummary
+    ) throws -> [SourceCase] {
+        var open: [SourceCase] = []
         var placeOfID: [String: String] = [:]
         var severalImages = 0
         // A read transaction stays short: other processes' freed pages wait for it.
@@ -138,10 +242,12 @@ public struct BulkIndexer {
                         continue
                     }
                     if source.imagePaths.count > 1 { severalImages += 1 }
-                    let journal = JournalEntry(name: source.name, fingerprint: source.fingerprint)
-                    switch try archive.verdict(transaction, journal, id: source.id) {
-                    case .open: open.append((source, journal))
-                    case .unchanged: summary.unchanged += 1
+                    switch try archive.verdict(transaction, source.origin, id: source.id) {
+                    // A run that somebody starts brings deleted cases back.
+                    case .open, .own, .foreign, .deleted: open.append(source)
+                    case .unchanged:
+                        summary.unchanged += 1
+                        count(source, &summary)
                     case .refused(let reason): summary.refused.append(.init(source: source.place, reason: reason))
                     }
                 }
@@ -169,19 +275,29 @@ private final class BatchWriter: Sendable {
     }
 
     /// Returns at once; `preparer` hears when the batch is written, or what went wrong.
-    func write(_ prepared: [PreparedCase], places: [String], _ preparer: CasePreparer) {
+    func write(_ prepared: [PreparedCase], of sources: [SourceCase], _ preparer: CasePreparer) {
         queue.async { [self] in
             if hasFailed.isRaised { return }
             do {
                 let outcomes = try archive.commit(prepared)
                 counts.withLock { counts in
-                    for ((outcome, place), item) in zip(zip(outcomes, places), prepared) {
+                    for ((outcome, source), item) in zip(zip(outcomes, sources), prepared) {
                         switch outcome {
                         case .stored:
                             counts.stored += 1
                             counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
+                        case .replaced:
+                            counts.replaced += 1
+                            counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
                         case .unchanged: counts.unchanged += 1
-                        case .refused(let error): counts.refused.append(.init(source: place, reason: error.reason))
+                        case .refused(let error):
+                            counts.refused.append(.init(source: source.place, reason: error.reason))
+                            continue
+                        }
+                        if source.imagePaths.isEmpty {
+                            counts.reportOnly += 1
+                        } else if !source.hasReport {
+                            counts.imageOnly += 1
                         }
                     }
                 }
@@ -199,6 +315,9 @@ private final class BatchWriter: Sendable {
         queue.sync {}
         counts.withLock { counts in
             summary.stored += counts.stored
+            summary.replaced += counts.replaced
+            summary.imageOnly += counts.imageOnly
+            summary.reportOnly += counts.reportOnly
             summary.unchanged += counts.unchanged
             summary.reportsWithoutVector += counts.reportsWithoutVector
             summary.refused += counts.refused

@@ -1,6 +1,12 @@
 import HilumCore
 import HilumImaging
 
+/// The images of a stored case and the vector of each.
+struct StoredImages: Sendable {
+    var images: [CaseEntry.StoredImage]
+    var vectors: [[Float]]
+}
+
 /// Checks a case, reads its images, and, unless the same are stored, decodes them and reads the words of its report.
 ///
 /// Thread rule: any number of threads at once, as far as `isStored` allows.
@@ -9,6 +15,8 @@ struct CaseLoader: Sendable {
     let side: Int?
     /// Whether the images and the report of the case are stored already, so that it needs no vectors.
     let isStored: @Sendable (PreparedCase) throws -> Bool
+    /// The images of the stored case of an id, and their vectors; nil when there is none.
+    let storedImages: @Sendable (String) throws -> StoredImages?
     /// Whether the model knows the words of a report in which the lexicon knows none.
     let knowsWords: @Sendable (String) -> Bool
 
@@ -19,7 +27,9 @@ struct CaseLoader: Sendable {
         do {
             try prepared.input.settle()
             let files = try read(&prepared)
-            prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
+            if !prepared.input.keepsImages {
+                prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
+            }
             prepared.isStored = try isStored(prepared)
             if prepared.isStored { return (prepared, []) }
             if let report = prepared.input.report {
@@ -40,6 +50,10 @@ struct CaseLoader: Sendable {
     ///
     /// - Returns: the bytes of each.
     private func read(_ prepared: inout PreparedCase) throws(ArchiveError) -> [[UInt8]] {
+        if prepared.input.keepsImages {
+            try keepImages(&prepared)
+            return []
+        }
         var files: [[UInt8]] = []
         for image in prepared.input.images {
             let bytes: [UInt8]
@@ -59,6 +73,17 @@ struct CaseLoader: Sendable {
         }
         prepared.input.images = []
         return files
+    }
+
+    /// Takes images and vectors from the stored case.
+    private func keepImages(_ prepared: inout PreparedCase) throws(ArchiveError) {
+        let id = prepared.input.id
+        guard let stored = try withArchiveErrors({ try storedImages(id) }), !stored.images.isEmpty else {
+            throw ArchiveError(.notFound, "\(id): there is no stored image to keep")
+        }
+        prepared.images = stored.images
+        prepared.keptBytes = stored.images.map { _ in nil }
+        prepared.imageVectors = stored.vectors
     }
 
     private func decode(_ bytes: [UInt8]) throws -> GrayImage {

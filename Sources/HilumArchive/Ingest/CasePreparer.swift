@@ -63,16 +63,20 @@ final class CasePreparer: @unchecked Sendable {
     ///   - open: makes a case by its number; called once for each, by any thread.
     ///   - isStored: whether the images and the report of a case are stored already, so that it needs no vectors; called by any
     ///     thread.
+    ///   - storedImages: the images of a stored case, for one that keeps them; called by any thread.
     ///   - isInterrupted: asked before each batch; those that were begun are finished.
     ///   - deliver: takes a batch, in order, and returns at once; calls `hasWritten` on another thread when it is done with.
     init(
         embedder: any Embedder, count: Int, batchCount: Int, open: @escaping @Sendable (Int) -> PreparedCase,
         isStored: @escaping @Sendable (PreparedCase) throws -> Bool,
+        storedImages: @escaping @Sendable (String) throws -> StoredImages? = { _ in nil },
         isInterrupted: @escaping @Sendable () -> Bool = { false },
         deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
     ) {
         self.embedder = embedder
-        loader = CaseLoader(side: embedder.imageSide, isStored: isStored) { embedder.knowsWords(of: $0) }
+        loader = CaseLoader(side: embedder.imageSide, isStored: isStored, storedImages: storedImages) {
+            embedder.knowsWords(of: $0)
+        }
         self.count = count
         self.batchCount = batchCount
         self.open = open

@@ -3,13 +3,13 @@ import LMDB
 
 /// What became of one source (a row of a manifest, or a file of a folder), so that it need not be read again.
 ///
-///     0  layout (1), currently 1 · number of the case, 0 when refused (4) · fingerprint (32) · name · reason
+///     0  layout (1), currently 1 · number of the case, 0 when refused, 2³² − 1 when deleted (4) · fingerprint (32) · name · reason
 ///
 /// It is written in the transaction that stores the case, so the two cannot disagree.
 struct JournalEntry: Sendable {
     /// The first 16 bytes of the SHA-256 of `name`.
     var key: [UInt8]
-    /// Path of the manifest and id of the row, or path of the file.
+    /// `CaseOrigin.source`.
     var name: String
     /// SHA-256 over the row's content, and path, size and time of its files.
     var fingerprint: [UInt8]
@@ -46,22 +46,60 @@ struct JournalEntry: Sendable {
     }
 }
 
+extension JournalEntry {
+    /// In place of a number: the case was deleted, and its files may still be there. No case has this number.
+    static let deleted = UInt32.max
+}
+
 extension Archive {
-    /// What the journal says of a source.
-    enum JournalVerdict {
-        /// New or changed.
-        case open
-        /// Stored from this very source, and nothing replaced it since.
-        case unchanged
-        /// Refused before, and it is still the same.
-        case refused(String)
+    /// What is known of a source before it is read.
+    ///
+    /// - Parameter id: of its case.
+    func verdict(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ origin: CaseOrigin, id: String
+    ) throws -> SourceVerdict {
+        let number = try store.number(transaction, of: id)
+        if let found = try journalEntry(transaction, origin.source), found.fingerprint == origin.fingerprint {
+            if found.number == 0 { return .refused(found.reason) }
+            if found.number == JournalEntry.deleted && number == nil { return .deleted }
+            if found.number == number { return .unchanged }
+        }
+        guard let number, let entry = try store.entry(transaction, number) else { return .open }
+        return try isOwn(transaction, number, entry, origin) ? .own : .foreign(Self.foreignReason(entry))
     }
 
-    func verdict(_ transaction: borrowing ReadTransaction, _ source: JournalEntry, id: String) throws -> JournalVerdict
-    {
-        let found = try store.get(transaction, .journal, source.key) { try JournalEntry(key: source.key, decoding: $0) }
-        guard let found, found.fingerprint == source.fingerprint, found.name == source.name else { return .open }
-        if found.number == 0 { return .refused(found.reason) }
-        return try store.number(transaction, of: id) == found.number ? .unchanged : .open
+    /// What is known of a source before it is read.
+    package func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict {
+        try withArchiveErrors { try store.environment.read { try verdict($0, origin, id: id) } }
+    }
+
+    /// What became of the source of this name.
+    func journalEntry(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ name: String
+    ) throws -> JournalEntry? {
+        let key = JournalEntry(name: name, fingerprint: []).key
+        let found = try store.get(transaction, .journal, key) { try JournalEntry(key: key, decoding: $0) }
+        return found?.name == name ? found : nil
+    }
+
+    /// Whether the stored case `number` was read from `origin`. Of a case that an older release stored, the journal may know it.
+    func isOwn(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ number: UInt32, _ entry: CaseEntry,
+        _ origin: CaseOrigin
+    ) throws -> Bool {
+        if let source = entry.source { return source == origin.source }
+        // Older releases named the source of a folder's case by its first file.
+        let files = entry.images.map(\.path).filter { $0.hasPrefix(origin.source + ".") }
+        for name in [origin.source, origin.source + ".txt"] + files {
+            if try journalEntry(transaction, name)?.number == number { return true }
+        }
+        return false
+    }
+
+    /// Why a source may not take the place of a case from another one.
+    static func foreignReason(_ entry: CaseEntry) -> String {
+        let source = entry.source.map { $0.isEmpty ? "was put by itself" : "came from \($0)" }
+        return "the stored case \(entry.id) \(source ?? "came from elsewhere"); name this one otherwise, "
+            + "or replace that one with `hilum index --replace`"
     }
 }

@@ -16,15 +16,18 @@ struct PreparedCase: Sendable {
     var isStored = false
     var journal: JournalEntry?
 
-    init(_ input: CaseInput) { self.input = input }
+    init(_ input: CaseInput) {
+        self.input = input
+        journal = input.origin.map { JournalEntry(name: $0.source, fingerprint: $0.fingerprint) }
+    }
 
     /// The case as it was before it was read. Its images are read again by path, or taken from the kept bytes.
     var unread: PreparedCase {
         var copy = PreparedCase(input)
+        guard !input.keepsImages else { return copy }
         copy.input.images = zip(images, keptBytes).map { image, bytes in
             CaseImage(bytes.map { .bytes($0) } ?? .file(image.path), view: image.view)
         }
-        copy.journal = journal
         return copy
     }
 }

@@ -2,12 +2,14 @@ import HilumCore
 
 /// A case as the table `cases` stores it under its number:
 ///
-///     0  layout of this entry (1)          2, or 3 where a report has no vector
+///     0  layout of this entry (1)          currently 3
 ///     1  flags (1)                         2 report · 8 it has no vector
 ///     2  generation (4)
 ///     6  id, then the images (count, each: SHA-256 (32), path, empty when the archive keeps the image, and view if it is known),
-///        then the fields (`CaseFields.encode(to:)`)
+///        then the fields (`CaseFields.encode(to:)`), then the source if it is known
 ///
+/// Layout 2 ends with the fields: where such a case came from is not known. An entry is written in the present layout when its case
+/// changes, so an archive may hold all of them.
 /// Layout 1, of format 1: flags 1 image · 4 the archive keeps the image; with an image SHA-256 (32) and path in place of the images.
 struct CaseEntry: Equatable {
     var id = ""
@@ -17,6 +19,8 @@ struct CaseEntry: Equatable {
     var lacksReportVector = false
     var images: [StoredImage] = []
     var fields = CaseFields()
+    /// What it was read from (`CaseOrigin.source`); empty for a case that was put by itself, nil where it is not known.
+    var source: String?
 
     struct StoredImage: Equatable {
         /// 32 bytes.
@@ -35,6 +39,7 @@ struct CaseEntry: Equatable {
         self.lacksReportVector = hasReport && lacksReportVector
         self.images = images
         fields = input.fields
+        source = input.origin?.source ?? ""
     }
 
     var hasReportVector: Bool { hasReport && !lacksReportVector }
@@ -50,8 +55,7 @@ struct CaseEntry: Equatable {
 
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        // A release that expects a vector for each report refuses layout 3.
-        writer.byte(lacksReportVector ? 3 : 2)
+        writer.byte(3)
         writer.byte((hasReport ? 2 : 0) | (lacksReportVector ? 8 : 0))
         writer.integer(generation)
         writer.text(id)
@@ -62,6 +66,7 @@ struct CaseEntry: Equatable {
             writer.optionalText(image.view)
         }
         fields.encode(to: &writer)
+        writer.optionalText(source)
         return writer.bytes
     }
 
@@ -76,10 +81,11 @@ struct CaseEntry: Equatable {
         lacksReportVector = layout == 3 && flags & 8 != 0
         for _ in 0..<(layout == 1 ? Int(flags & 1) : try reader.length()) {
             var image = StoredImage(digest: try reader.raw(32), path: try reader.text())
-            if layout >= 2 { image.view = try reader.optionalText() }
+            if layout > 1 { image.view = try reader.optionalText() }
             images.append(image)
         }
         fields = try CaseFields(decoding: &reader)
+        if layout > 2 { source = try reader.optionalText() }
         guard reader.isAtEnd else { throw ByteReader.Malformed() }
     }
 
@@ -90,6 +96,7 @@ struct CaseEntry: Equatable {
                 CaseRecord.Image(
                     path: image.isKept ? ImageStore.path(of: image.digest, in: archivePath) : image.path,
                     digest: hexadecimal(image.digest), view: image.view)
-            }, hasReport: hasReport, report: report, fields: fields)
+            }, hasReport: hasReport, report: report, fields: fields,
+            source: source == "" ? nil : source)
     }
 }

@@ -153,6 +153,10 @@ package final class Store: Sendable {
     func number(_ transaction: borrowing some (Transaction & ~Copyable), of id: String) throws -> UInt32? {
         // A longer id cannot have been stored, and LMDB would refuse the key.
         guard !id.isEmpty, id.utf8.count <= ArchiveLimits.idByteCount else { return nil }
+        let canonical = CaseID.canonical(id)
+        if let found = try get(transaction, .ids, canonical, { payload in try number(payload) }) { return found }
+        // A release that did not know the one spelling stored the id as it came.
+        guard !canonical.utf8.elementsEqual(id.utf8) else { return nil }
         return try get(transaction, .ids, id) { payload in try number(payload) }
     }
 

@@ -45,6 +45,25 @@ public enum ImageDecoder {
         return nil
     }
 
+    /// The pixels of a PNG or JPEG, by its header; nil if it is neither, or does not end as a whole file does.
+    package static func pixelCount(of bytes: [UInt8]) -> Int? {
+        bytes.withUnsafeBytes { raw in
+            switch format(of: raw) {
+            case .png:
+                guard raw.count >= 45, raw[(raw.count - 8)..<(raw.count - 4)].elementsEqual("IEND".utf8) else {
+                    return nil
+                }
+                // Safety: both words lie within the first 24 bytes.
+                let sides = [16, 20].map { UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: $0, as: UInt32.self)) }
+                return Int(sides[0]) * Int(sides[1])
+            case .jpeg:
+                guard let frame = try? JPEGFrame(raw), frame.isDecodable, frame.hasEnd else { return nil }
+                return frame.width * frame.height
+            default: return nil
+            }
+        }
+    }
+
     /// Decodes a PNG or JPEG to 16-bit grey; see `PNGDecoder` and `JPEGDecoder` for how samples become grey.
     ///
     /// - Throws: `empty`, `unsupportedFormat`, `tooManyBytes` or `tooManyPixels` (both before memory is allocated),

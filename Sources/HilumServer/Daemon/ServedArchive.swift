@@ -30,6 +30,12 @@ protocol ServedArchive: Sendable {
     /// How many cases match.
     func count(_ filter: Filter) throws -> Int
 
+    /// What is known of a source before it is read.
+    func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict
+    /// The cases whose source begins with `prefix`, with their sources.
+    func sources(below prefix: String) throws -> [(id: String, source: String)]
+    /// Removes a case whose files are gone, if it came from `source`; false otherwise.
+    func forget(id: String, source: String) throws -> Bool
     /// Stores or replaces cases; what it says is durable when it returns. One outcome a case, in order.
     func put(_ inputs: [CaseInput]) throws -> [PutOutcome]
     /// Removes a case durably; false if there is none.

@@ -20,6 +20,11 @@ public struct ServerConfiguration: Sendable {
     public var imageRoots: [String] = []
     /// Pending requests are finished within this time when the daemon stops.
     var drainInSeconds = 5.0
+    /// What becomes of a case whose files leave the inbox.
+    public var missing: MissingFileRule {
+        get { inbox.missing }
+        set { inbox.missing = newValue }
+    }
     /// How the inbox is watched.
     var inbox = InboxConfiguration()
     /// Whether SIGTERM and SIGINT stop the daemon and SIGPIPE is ignored.

@@ -16,6 +16,8 @@ final class WriterQueue: Sendable {
         /// Makes the case on the writer thread (it may read a file); throws what the client is told.
         case put(@Sendable () throws -> CaseInput)
         case delete(id: String)
+        /// Removes the case if it came from `source`; its files are gone.
+        case forget(id: String, source: String)
     }
 
     enum Outcome: Sendable, Equatable {
@@ -150,6 +152,10 @@ final class WriterQueue: Sendable {
                 } catch {
                     item.completion(.failure(Self.refusal(error)))
                 }
+            case .forget(let id, let source):
+                flush()
+                item.completion(
+                    Result { .deleted(try archive.forget(id: id, source: source)) }.mapError(Self.refusal))
             case .delete(let id):
                 flush()
                 item.completion(Result { .deleted(try archive.delete(id: id)) }.mapError(Self.refusal))

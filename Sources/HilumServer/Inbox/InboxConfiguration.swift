@@ -1,5 +1,13 @@
 import HilumArchive
 
+/// What the daemon does when a file leaves the inbox.
+public enum MissingFileRule: String, Sendable, CaseIterable {
+    /// The case stays.
+    case keep
+    /// The case goes with the last of its files.
+    case delete
+}
+
 /// How the inbox is watched.
 struct InboxConfiguration: Sendable {
     /// A file counts when its size and time have been still for so long.
@@ -10,8 +18,10 @@ struct InboxConfiguration: Sendable {
     var usesKernelEvents = true
     /// Before a case is tried again that could not be stored for a passing reason (disk full, not ready).
     var retryInSeconds = 5.0
-    /// Largest report.
-    var reportByteCount = ArchiveLimits.reportByteCount
     /// Cases handed to the writer at once.
     var batchCount = ArchiveLimits.batchCount
+    /// What becomes of a case whose files leave the inbox.
+    var missing = MissingFileRule.keep
+    /// A file must have been gone for so long before its case goes too; programs replace files by removing them first.
+    var missingInSeconds = 5.0
 }

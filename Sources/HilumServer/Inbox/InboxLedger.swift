@@ -1,10 +1,13 @@
+import HilumArchive
+
 /// What lies in the inbox and what became of it; pure: it sees stamps and times, not files.
 ///
 /// ```
-/// see(path, stamp) ─→ settling ─ still long enough ─→ due() hands out the case of a stem ─→ finish(): taken or refused
+/// see(path, stamp) ─→ settling ─ still long enough ─→ due() hands out the files of a group ─→ finish(): taken or refused
 ///                        ↑ any later change of the stamp brings a file back here
 /// ```
-/// Files of equal stem, wherever they lie, are one case: at most one image and one report; the stem is its id.
+/// Files of one group (`FilePlace.group`) may be one case and are handed out together, to `CaseFinder`, which says what belongs
+/// together. A manifest is a group with all files that lie below its folder or that its rows name.
 /// Thread rule: a value type; one owner at a time.
 struct InboxLedger: Sendable {
     /// Tells a file from what it was before.
@@ -20,12 +23,15 @@ struct InboxLedger: Sendable {
         }
     }
 
-    /// A case that is ready: files of one stem, all of them still.
+    /// The files of a group, all of them still.
     struct Arrival: Sendable, Equatable {
-        var id: String
-        var image: String?
-        var report: String?
-        var stamps: [String: Stamp]
+        var group: String
+        /// Below the inbox; without those that were refused and are the same.
+        var files: [FoundFile] = []
+        /// The manifest whose group it is.
+        var manifest: FoundFile?
+        /// By path below the inbox.
+        var stamps: [String: Stamp] = [:]
     }
 
     enum Verdict: Sendable {
@@ -37,8 +43,6 @@ struct InboxLedger: Sendable {
         case failed(retryAt: Double)
     }
 
-    enum Role: Sendable, Equatable { case image, report, foreign }
-
     private enum State: Equatable {
         case settling
         case handedOut
@@ -47,108 +51,167 @@ struct InboxLedger: Sendable {
     }
 
     private struct Entry {
+        let file: FoundFile
+        var group: String
         var stamp: Stamp
         /// It counts from this time on.
         var dueAt: Double
         var state: State
     }
 
+    /// Absolute, without a slash at the end.
+    let root: String
     let stillInSeconds: Double
+    /// By path below the inbox.
     private var entries: [String: Entry] = [:]
-    /// Paths by stem, sorted.
-    private var stems: [String: [String]] = [:]
-    /// Stems with a file that settles.
+    /// Paths by group, sorted.
+    private var groups: [String: [String]] = [:]
+    /// Groups with a file that settles.
     private var unsettled: Set<String> = []
+    /// The group of the manifest that answers for a folder, by the folder's path with a slash; not for the inbox itself.
+    private var coveredFolders: [String: String] = [:]
+    /// The group of the manifest that names a file.
+    private var claimed: [String: String] = [:]
 
-    init(stillInSeconds: Double) { self.stillInSeconds = stillInSeconds }
-
-    var paths: [String] { Array(entries.keys) }
-
-    /// Whether a file or folder of this name is looked at: no dot files, nothing half-way (`.tmp`, `.part` …).
-    static func isConsidered(_ name: String) -> Bool {
-        if name.isEmpty || name.hasPrefix(".") || name.hasSuffix("~") { return false }
-        let lower = name.lowercased()
-        return ![".tmp", ".part", ".partial", ".crdownload", ".swp"].contains { lower.hasSuffix($0) }
-            && !lower.contains(".tmp-")
+    init(root: String, stillInSeconds: Double) {
+        self.root = root
+        self.stillInSeconds = stillInSeconds
     }
 
-    /// What a file is taken for, by its name; whether an image is one is decided by its content.
-    static func role(of path: String) -> Role {
-        switch fileExtension(of: path).lowercased() {
-        case "txt": .report
-        case "png", "jpg", "jpeg", "dcm", "dicom", "": .image
-        default: .foreign
-        }
+    /// Absolute.
+    var paths: [String] { entries.keys.map { "\(root)/\($0)" } }
+
+    /// The ids that the files have for which no manifest answers.
+    var ids: Set<String> {
+        Set(entries.values.map { FilePlace(path: $0.file.path, role: $0.file.role).id })
     }
 
-    /// The name without folder and extension.
-    static func stem(of path: String) -> String {
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
-        return String(name[..<dot])
-    }
+    /// Whether a file lies in the inbox.
+    func holds(_ path: String) -> Bool { entries[below(path)] != nil }
 
-    private static func fileExtension(of path: String) -> String {
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return "" }
-        return String(name[name.index(after: dot)...])
-    }
+    private func below(_ path: String) -> String { String(path.dropFirst(root.count + 1)) }
 
     /// A file is there, and looks so.
+    ///
+    /// - Parameter path: absolute.
     mutating func see(_ path: String, _ stamp: Stamp, now: Double) {
+        let path = below(path)
         if let entry = entries[path], entry.stamp == stamp { return }
-        let stem = Self.stem(of: path)
+        let file = entries[path]?.file ?? FoundFile(path: path)
+        let group = group(of: file)
         if entries[path] == nil {
-            var paths = stems[stem] ?? []
-            paths.insert(path, at: paths.firstIndex { $0 > path } ?? paths.count)
-            stems[stem] = paths
+            insert(path, into: group)
+            if file.role == .manifest { cover(by: file) }
         }
-        entries[path] = Entry(stamp: stamp, dueAt: now + stillInSeconds, state: .settling)
-        unsettled.insert(stem)
+        entries[path] = Entry(
+            file: file, group: group, stamp: stamp, dueAt: now + stillInSeconds, state: .settling)
+        unsettled.insert(group)
     }
 
-    /// A file is gone; its case stays in the archive.
+    /// A file is gone.
+    ///
+    /// - Parameter path: absolute.
     mutating func lose(_ path: String) {
-        guard entries.removeValue(forKey: path) != nil else { return }
-        let stem = Self.stem(of: path)
-        let rest = (stems[stem] ?? []).filter { $0 != path }
-        stems[stem] = rest.isEmpty ? nil : rest
-        if !rest.contains(where: { entries[$0]?.state == .settling }) { unsettled.remove(stem) }
+        let path = below(path)
+        guard let entry = entries.removeValue(forKey: path) else { return }
+        remove(path, from: entry.group)
+        if entry.file.role == .manifest {
+            coveredFolders = coveredFolders.filter { $0.value != entry.group }
+            claimed = claimed.filter { $0.value != entry.group }
+            for other in groups[entry.group] ?? [] { move(other) }
+        }
     }
+
+    /// The files that the rows of a manifest name are no cases of their own.
+    ///
+    /// - Parameter paths: absolute.
+    mutating func claim(_ paths: [String], for group: String) {
+        for path in paths where path.hasPrefix(root + "/") {
+            let path = below(path)
+            guard claimed.updateValue(group, forKey: path) != group, let entry = entries[path] else { continue }
+            move(path)
+            // What was settled stays so: its manifest has just been read.
+            if entry.state != .settling { entries[path]?.state = .taken }
+        }
+    }
+
+    // MARK: Groups
+
+    private func group(of file: FoundFile) -> String {
+        if file.role == .manifest { return "manifest \(file.path)" }
+        if let group = claimed[file.path] { return group }
+        var folder = file.path
+        while !coveredFolders.isEmpty, let slash = folder.dropLast().lastIndex(of: "/") {
+            folder = String(folder[...slash])
+            if let group = coveredFolders[folder] { return group }
+        }
+        return FilePlace(path: file.path, role: file.role).group
+    }
+
+    /// Puts what lies below the folder of a manifest into its group.
+    private mutating func cover(by manifest: FoundFile) {
+        guard let slash = manifest.path.lastIndex(of: "/") else { return }
+        let folder = String(manifest.path[...slash])
+        coveredFolders[folder] = "manifest \(manifest.path)"
+        for path in Array(entries.keys) where path.hasPrefix(folder) { move(path) }
+    }
+
+    private mutating func insert(_ path: String, into group: String) {
+        var paths = groups[group] ?? []
+        paths.insert(path, at: paths.firstIndex { $0 > path } ?? paths.count)
+        groups[group] = paths
+    }
+
+    private mutating func remove(_ path: String, from group: String) {
+        let rest = (groups[group] ?? []).filter { $0 != path }
+        groups[group] = rest.isEmpty ? nil : rest
+        if !rest.contains(where: { entries[$0]?.state == .settling }) { unsettled.remove(group) }
+    }
+
+    /// Gives a file the group that it belongs to now.
+    private mutating func move(_ path: String) {
+        guard let entry = entries[path] else { return }
+        let group = group(of: entry.file)
+        guard group != entry.group else { return }
+        remove(path, from: entry.group)
+        entries[path]?.group = group
+        insert(path, into: group)
+        if entry.state == .handedOut { entries[path]?.state = .settling }
+        if entries[path]?.state == .settling { unsettled.insert(group) }
+    }
+
+    // MARK: What is due
 
     /// When `due` may have something; nil if nothing settles.
     var nextDue: Double? {
-        unsettled.compactMap { stem in dueAt(stem) }.min()
+        unsettled.compactMap { group in dueAt(group) }.min()
     }
 
-    private func dueAt(_ stem: String) -> Double? {
-        (stems[stem] ?? []).compactMap { entries[$0] }.filter { $0.state == .settling }.map(\.dueAt).max()
+    private func dueAt(_ group: String) -> Double? {
+        (groups[group] ?? []).compactMap { entries[$0] }.filter { $0.state == .settling }.map(\.dueAt).max()
     }
 
-    /// The cases that are ready, at most `limit`, and the files refused at once with the reason.
+    /// The groups that are ready, at most `limit`, and the files refused at once with the reason.
     mutating func due(now: Double, limit: Int) -> (
         arrivals: [Arrival], refusals: [(path: String, reason: String)]
     ) {
         var arrivals: [Arrival] = []
         var refusals: [(path: String, reason: String)] = []
-        for stem in unsettled.filter({ dueAt($0).map { $0 <= now } ?? true }).sorted() {
+        for group in unsettled.filter({ dueAt($0).map { $0 <= now } ?? true }).sorted() {
             if arrivals.count >= limit { break }
-            unsettled.remove(stem)
-            var arrival = Arrival(id: stem, stamps: [:])
+            unsettled.remove(group)
+            var arrival = Arrival(group: group)
             var isFresh = false
-            let paths = stems[stem] ?? []
-            for path in paths {
+            let manifest = (groups[group] ?? []).first { group == "manifest \($0)" }
+            for path in groups[group] ?? [] {
                 guard let entry = entries[path] else { continue }
-                let reason = place(path, among: paths, in: &arrival)
+                let reason = manifest == nil ? Self.reasonToRefuse(entry.file) : nil
                 if let reason {
-                    if entry.state == .settling { refusals.append((path, reason)) }
+                    if entry.state == .settling { refusals.append(("\(root)/\(path)", reason)) }
                     entries[path]?.state = .refused
-                } else if entry.state == .refused {
-                    // Still what was refused before: the case is tried without it.
-                    if arrival.image == path { arrival.image = nil }
-                    if arrival.report == path { arrival.report = nil }
-                } else {
+                } else if entry.state != .refused || manifest != nil {
                     arrival.stamps[path] = entry.stamp
+                    if path == manifest { arrival.manifest = entry.file } else { arrival.files.append(entry.file) }
                     if entry.state == .settling { isFresh = true }
                     entries[path]?.state = .handedOut
                 }
@@ -158,28 +221,16 @@ struct InboxLedger: Sendable {
         return (arrivals, refusals)
     }
 
-    /// Why `path` has no place in the case; nil if it was given one.
-    private func place(_ path: String, among paths: [String], in arrival: inout Arrival) -> String? {
-        let role = Self.role(of: path)
-        if role == .foreign { return Self.foreignReason(path) }
-        // Whoever was taken first keeps the name.
-        let rivals = paths.filter { Self.role(of: $0) == role }
-        let owner = rivals.first { entries[$0]?.state == .taken || entries[$0]?.state == .handedOut } ?? rivals.first
-        if let owner, owner != path {
-            return "\(owner) has the same name already; the name without its ending is the id of the case"
-        }
-        if role == .image { arrival.image = path } else { arrival.report = path }
-        return nil
-    }
-
-    private static func foreignReason(_ path: String) -> String {
-        switch fileExtension(of: path).lowercased() {
-        case "jsonl", "csv": "a manifest is read by `hilum index`, not from the inbox"
-        default: "neither an image (png, jpg, dcm) nor a report (txt) by its name"
+    /// Why a file is no part of a case, by its name; nil if it may be one.
+    private static func reasonToRefuse(_ file: FoundFile) -> String? {
+        switch file.role {
+        case .image, .text, .record, .manifest: nil
+        case .table: "a table of another name is read by `hilum index`; the inbox reads cases.jsonl and cases.csv"
+        case .markup, .passedOver: "neither an image (png, jpg, dcm) nor a report (txt) by its name"
         }
     }
 
-    /// What became of a case that `due` handed out. Files that changed meanwhile are not touched: they settle again.
+    /// What became of a group that `due` handed out. Files that changed meanwhile are not touched: they settle again.
     mutating func finish(_ arrival: Arrival, _ verdict: Verdict) {
         for (path, stamp) in arrival.stamps {
             guard let entry = entries[path], entry.stamp == stamp, entry.state == .handedOut else { continue }
@@ -189,7 +240,7 @@ struct InboxLedger: Sendable {
             case .failed(let retryAt):
                 entries[path]?.state = .settling
                 entries[path]?.dueAt = retryAt
-                unsettled.insert(arrival.id)
+                unsettled.insert(entry.group)
             }
         }
     }

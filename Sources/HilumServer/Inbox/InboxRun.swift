@@ -1,5 +1,6 @@
 import CHilumSystem
 import Foundation
+import HilumArchive
 import HilumCore
 
 /// The watching itself: folders, events and the ledger.
@@ -22,12 +23,20 @@ struct InboxRun {
     var folders: [Int32: String] = [:]
     var dirty: Set<String> = []
     var lastScanInSeconds = 0.0
+    /// Folders that could not be read; what lies below them is not gone.
+    private var unreadable: Set<String> = []
+    /// The device and number of the inbox when it was first seen: an empty folder in its place means that it is not mounted.
+    private let identity: [UInt64]?
+    /// When files have been gone for long enough; nil while none are.
+    private var sweepAt: Double?
+    private var lastSweepInSeconds = 0.0
 
     init(folder: String, wake: Int32, configuration: InboxConfiguration) {
         self.folder = folder
         self.wake = wake
         self.configuration = configuration
-        ledger = InboxLedger(stillInSeconds: configuration.stillInSeconds)
+        ledger = InboxLedger(root: folder, stillInSeconds: configuration.stillInSeconds)
+        identity = Self.identity(of: folder)
         inotify = configuration.usesKernelEvents ? hilum_inotify_create() : -1
         if inotify < 0 && configuration.usesKernelEvents {
             Log.warning("inbox: no inotify, so changes are found by looking every few seconds")
@@ -35,7 +44,8 @@ struct InboxRun {
     }
 
     mutating func work(
-        until stopping: AtomicFlag, _ take: ([InboxLedger.Arrival]) -> [InboxLedger.Verdict]
+        until stopping: AtomicFlag, _ take: ([InboxLedger.Arrival]) -> [InboxWatcher.Taken],
+        sweep: (InboxLedger) -> Void
     ) {
         defer { if inotify >= 0 { close(inotify) } }
         var nextRescan = 0.0
@@ -56,15 +66,43 @@ struct InboxRun {
                 nextLook = monotonicSeconds() + Self.lookPauseInSeconds + Self.lookShare * took
             }
             if hand(take) { continue }
+            if let due = sweepAt, due <= monotonicSeconds() { sweepOnce(sweep) }
             var until = nextRescan
+            if let sweepAt { until = min(until, sweepAt) }
             if !dirty.isEmpty { until = min(until, nextLook) }
             if let due = ledger.nextDue { until = min(until, due) }
             wait(seconds: until - monotonicSeconds())
         }
     }
 
+    /// Lets the cases go whose files have gone, if what was seen of the inbox can be trusted.
+    private mutating func sweepOnce(_ sweep: (InboxLedger) -> Void) {
+        sweepAt = nil
+        guard unreadable.isEmpty, identity != nil, Self.identity(of: folder) == identity else {
+            Log.warning("inbox: a folder cannot be read or is not mounted, so no case goes with its files")
+            return
+        }
+        let started = monotonicSeconds()
+        sweep(ledger)
+        lastSweepInSeconds = monotonicSeconds() - started
+    }
+
+    private static func identity(of folder: String) -> [UInt64]? {
+        var status = stat()
+        guard stat(folder, &status) == 0 else { return nil }
+        return [UInt64(status.st_dev), UInt64(status.st_ino)]
+    }
+
+    /// Notes that a file has gone.
+    private mutating func lose(_ path: String) {
+        ledger.lose(path)
+        guard configuration.missing == .delete else { return }
+        // A sweep reads every case, so it does not come all the time.
+        sweepAt = monotonicSeconds() + max(configuration.missingInSeconds, Self.rescanShare * lastSweepInSeconds)
+    }
+
     /// Hands out what is due; true if there was something.
-    private mutating func hand(_ take: ([InboxLedger.Arrival]) -> [InboxLedger.Verdict]) -> Bool {
+    private mutating func hand(_ take: ([InboxLedger.Arrival]) -> [InboxWatcher.Taken]) -> Bool {
         // A write that inotify does not report is seen here.
         let now = monotonicSeconds()
         guard let due = ledger.nextDue, due <= now else { return false }
@@ -73,9 +111,10 @@ struct InboxRun {
         var arrivals: [InboxLedger.Arrival] = []
         for arrival in found {
             var isStill = true
-            for (path, stamp) in arrival.stamps {
+            for (name, stamp) in arrival.stamps {
+                let path = "\(folder)/\(name)"
                 guard let current = Self.stamp(of: path) else {
-                    ledger.lose(path)
+                    lose(path)
                     isStill = false
                     continue
                 }
@@ -87,7 +126,10 @@ struct InboxRun {
             if isStill { arrivals.append(arrival) } else { ledger.finish(arrival, .failed(retryAt: now)) }
         }
         if !arrivals.isEmpty {
-            for (arrival, result) in zip(arrivals, take(arrivals)) { ledger.finish(arrival, result) }
+            for (arrival, result) in zip(arrivals, take(arrivals)) {
+                ledger.finish(arrival, result.verdict)
+                ledger.claim(result.claimed, for: arrival.group)
+            }
         }
         return !found.isEmpty || !refusals.isEmpty
     }
@@ -112,10 +154,19 @@ struct InboxRun {
     private mutating func rescan() {
         let started = monotonicSeconds()
         var seen: Set<String> = []
+        let isFirst = lastScanInSeconds == 0
+        unreadable = []
         scan(folder, recursively: true, &seen)
-        for path in ledger.paths where !seen.contains(path) { ledger.lose(path) }
+        for path in ledger.paths where !seen.contains(path) && !isHidden(path) { lose(path) }
+        // Files may have gone while no daemon watched.
+        if isFirst && configuration.missing == .delete { sweepAt = started + configuration.missingInSeconds }
         dirty = []
         lastScanInSeconds = monotonicSeconds() - started
+    }
+
+    /// Whether a file lies below a folder that could not be read.
+    private func isHidden(_ path: String) -> Bool {
+        unreadable.contains { path.hasPrefix($0 + "/") }
     }
 
     /// Looks at one folder, and at folders in it that are new.
@@ -123,8 +174,8 @@ struct InboxRun {
         var seen: Set<String> = []
         scan(path, recursively: false, &seen)
         let prefix = path + "/"
-        for known in ledger.paths where known.hasPrefix(prefix) && !seen.contains(known) {
-            if !known.utf8.dropFirst(prefix.utf8.count).contains(UInt8(ascii: "/")) { ledger.lose(known) }
+        for known in ledger.paths where known.hasPrefix(prefix) && !seen.contains(known) && !isHidden(known) {
+            if !known.utf8.dropFirst(prefix.utf8.count).contains(UInt8(ascii: "/")) { lose(known) }
         }
     }
 
@@ -134,9 +185,14 @@ struct InboxRun {
             let watch = hilum_inotify_watch(inotify, path)
             if watch >= 0 { folders[watch] = path }
         }
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            // A folder that has gone takes its files with it; one that is there hides them.
+            if access(path, F_OK) == 0 || path == folder { unreadable.insert(path) }
+            return
+        }
+        unreadable.remove(path)
         let now = monotonicSeconds()
-        for name in names where InboxLedger.isConsidered(name) {
+        for name in names where FileRole.reasonToSkip(name) == nil {
             let child = path + "/" + name
             var status = stat()
             guard lstat(child, &status) == 0 else { continue }

@@ -7,8 +7,9 @@ import Synchronization
 /// Takes cases from a folder: what is dropped into it becomes searchable once it has been still for half a second.
 ///
 /// inotify says where to look, and a look at every folder now and then finds what it did not report (other file systems,
-/// lost events). Folders within are watched too; symbolic links are not followed. Files stay where they are. A case is
-/// updated, not replaced: what the archive knows beside the image and the report stays.
+/// lost events). Folders within are watched too; symbolic links are not followed. Files stay where they are. What belongs together
+/// and what a case is called is said by `CaseFinder`, as for `hilum index`. A case that the inbox stored is updated, not replaced: what
+/// has left the inbox stays. A case from elsewhere is left alone.
 ///
 /// Thread rule: `start` and `stop` once each, from any thread; the rest on the watcher's own thread.
 final class InboxWatcher: Sendable {
@@ -39,7 +40,7 @@ final class InboxWatcher: Sendable {
     func start() {
         let thread = WorkerThread("hilum-inbox") { [self] in
             var run = InboxRun(folder: folder, wake: wake, configuration: configuration)
-            run.work(until: stopping) { arrivals in self.take(arrivals) }
+            run.work(until: stopping, { arrivals in self.take(arrivals) }, sweep: { self.sweep($0) })
         }
         self.thread.withLock { $0 = thread }
     }
@@ -57,41 +58,116 @@ final class InboxWatcher: Sendable {
         return String(cString: resolved)
     }
 
-    /// Hands cases to the writer and waits for what becomes of them.
-    private func take(_ arrivals: [InboxLedger.Arrival]) -> [InboxLedger.Verdict] {
-        let outcomes = Mutex([Result<WriterQueue.Outcome, ServerError>?](repeating: nil, count: arrivals.count))
-        let done = DispatchSemaphore(value: 0)
-        var submitted = 0
+    /// What became of an arrival.
+    struct Taken: Sendable {
+        var verdict: InboxLedger.Verdict
+        /// The files that the rows of a manifest name; absolute.
+        var claimed: [String] = []
+    }
+
+    /// Reads arrivals, hands their cases to the writer and waits for what becomes of them.
+    private func take(_ arrivals: [InboxLedger.Arrival]) -> [Taken] {
+        var sources: [(arrival: Int, source: SourceCase)] = []
+        var taken = arrivals.map { _ in Taken(verdict: .taken) }
         for (index, arrival) in arrivals.enumerated() {
-            let isQueued = writer.submit(.put { [self] in try makeCase(arrival) }) { outcome in
-                outcomes.withLock { $0[index] = outcome }
-                done.signal()
+            if let manifest = arrival.manifest {
+                taken[index] = takeManifest(manifest)
+            } else {
+                var finder = CaseFinder(root: folder)
+                sources += finder.cases(ofGroup: arrival.files).map { (index, $0) }
             }
-            if isQueued { submitted += 1 }
         }
-        for _ in 0..<submitted { done.wait() }
-        return outcomes.withLock { outcomes in
-            zip(arrivals, outcomes).map { arrival, outcome in judge(arrival, outcome) }
+        for ((index, _), verdict) in zip(sources, store(sources.map(\.source))) {
+            taken[index].verdict = Self.worse(taken[index].verdict, verdict)
+        }
+        return taken
+    }
+
+    /// Reads a manifest and stores its rows, some at once.
+    private func takeManifest(_ manifest: FoundFile) -> Taken {
+        let path = "\(folder)/\(manifest.path)"
+        var taken = Taken(verdict: .taken)
+        do {
+            let rows = try CaseFinder.rows(of: path, root: folder)
+            for refusal in rows.refused { Log.warning("inbox: refused \(refusal.source): \(refusal.reason)") }
+            for start in stride(from: 0, to: rows.cases.count, by: configuration.batchCount) {
+                if stopping.isRaised { return Taken(verdict: .failed(retryAt: 0)) }
+                let batch = Array(rows.cases[start..<min(start + configuration.batchCount, rows.cases.count)])
+                for verdict in store(batch) {
+                    // A row that was refused is tried again when one of its files changes.
+                    if case .failed = verdict { taken.verdict = verdict }
+                }
+                taken.claimed += batch.flatMap(\.paths)
+            }
+        } catch {
+            let later = monotonicSeconds() + configuration.retryInSeconds
+            taken.verdict = refuse(path, ReplyCode(error.code), error.reason, retryAt: later)
+        }
+        return taken
+    }
+
+    private static func worse(
+        _ left: InboxLedger.Verdict, _ right: InboxLedger.Verdict
+    ) -> InboxLedger.Verdict {
+        switch (left, right) {
+        case (.failed, _), (.refused, .taken), (.refused, .refused): left
+        default: right
         }
     }
 
+    /// Hands cases to the writer and waits for what becomes of them.
+    private func store(_ sources: [SourceCase]) -> [InboxLedger.Verdict] {
+        var verdicts = sources.map { _ in InboxLedger.Verdict.taken }
+        let outcomes = Mutex([Result<WriterQueue.Outcome, ServerError>?](repeating: nil, count: sources.count))
+        let done = DispatchSemaphore(value: 0)
+        var submitted: [Int] = []
+        let later = monotonicSeconds() + configuration.retryInSeconds
+        for (index, source) in sources.enumerated() {
+            let known: SourceVerdict
+            do { known = try archive.verdict(of: source.origin, id: source.id) } catch {
+                let error = WriterQueue.refusal(error)
+                verdicts[index] = refuse(Self.names(source), .io, error.text, retryAt: later)
+                continue
+            }
+            switch known {
+            // Deleted stays deleted until a file changes.
+            case .unchanged, .deleted: continue
+            case .refused: verdicts[index] = .refused
+            case .open, .own, .foreign:
+                let isQueued = writer.submit(.put { [self] in try makeCase(source, known) }) { outcome in
+                    outcomes.withLock { $0[index] = outcome }
+                    done.signal()
+                }
+                if isQueued { submitted.append(index) } else { verdicts[index] = .failed(retryAt: later) }
+            }
+        }
+        for _ in submitted { done.wait() }
+        let results = outcomes.withLock { $0 }
+        for index in submitted { verdicts[index] = judge(sources[index], results[index]) }
+        return verdicts
+    }
+
+    private static func names(_ source: SourceCase) -> String {
+        source.paths.isEmpty ? source.place : source.paths.joined(separator: " and ")
+    }
+
     private func judge(
-        _ arrival: InboxLedger.Arrival, _ outcome: Result<WriterQueue.Outcome, ServerError>?
+        _ source: SourceCase, _ outcome: Result<WriterQueue.Outcome, ServerError>?
     ) -> InboxLedger.Verdict {
-        let paths = [arrival.image, arrival.report].compactMap { $0 }.joined(separator: " and ")
+        let names = Self.names(source)
         let later = monotonicSeconds() + configuration.retryInSeconds
         switch outcome {
         case .none: return .failed(retryAt: later)
         case .success(.put(_, _, .refused(let error))):
-            return refuse(paths, ReplyCode(error.code), error.reason, retryAt: later)
+            return refuse(names, ReplyCode(error.code), error.reason, retryAt: later)
         case .success:
-            Log.debug("inbox: took \(paths)")
+            Log.debug("inbox: took \(names)")
             return .taken
         case .failure(let error):
             guard case .refused(let code) = error.code else {
-                return refuse(paths, .internal, error.text, retryAt: later)
+                return refuse(names, .internal, error.text, retryAt: later)
             }
-            return refuse(paths, code, error.text, retryAt: later)
+            return refuse(names, code, error.text, retryAt: later)
         }
     }
 
@@ -106,47 +182,35 @@ final class InboxWatcher: Sendable {
         }
     }
 
-    /// The case as it should be now: its files, and what the archive already knows. Runs on the writer's thread.
-    private func makeCase(_ arrival: InboxLedger.Arrival) throws -> CaseInput {
-        try CaseID.check(arrival.id)
-        var result = CaseInput(id: arrival.id)
-        if let path = arrival.image { result.image = .file(path) }
-        if let path = arrival.report { result.report = try readReport(path) }
-        guard let known = try archive.get(id: arrival.id) else { return result }
-        result.fields = known.fields
-        if result.report == nil { result.report = known.report }
-        if result.image == nil && known.hasImage {
-            // As bytes: the archive then keeps the images itself, wherever the files go.
-            result.images = try known.images.map { image in
-                guard let bytes = try? FileIO.read(image.path, limitInBytes: ArchiveLimits.imageByteCount) else {
-                    throw ServerError.refused(
-                        .stale,
-                        "the archive's image of this case cannot be read any more; put the image into the inbox as well"
-                    )
-                }
-                return CaseImage(.bytes(bytes), view: image.view)
-            }
+    /// The case as it should be now. Files of a case that the inbox stored before update it: what has left the inbox stays, be it the
+    /// image, the report or what was known beside them. Runs on the writer's thread.
+    private func makeCase(_ source: SourceCase, _ verdict: SourceVerdict) throws -> CaseInput {
+        var input = try source.input()
+        guard input.report?.contains(where: { !$0.isWhitespace }) ?? true else {
+            throw ServerError.refused(.badRequest, "the report is empty")
         }
-        return result
+        // A row says all of its case.
+        guard verdict == .own, !source.isRow, let known = try archive.get(id: source.id) else { return input }
+        if source.recordPaths.isEmpty { input.fields = known.fields }
+        if input.report == nil { input.report = known.report }
+        if input.images.isEmpty && known.hasImage { input.keepsImages = true }
+        return input
     }
 
-    private func readReport(_ path: String) throws(ServerError) -> String {
-        let bytes: [UInt8]
-        do { bytes = try FileIO.read(path, limitInBytes: configuration.reportByteCount) } catch {
-            switch error.code {
-            case .tooLarge(let limit): throw .refused(.limit, "the report has more than \(limit) bytes")
-            case .notFound, .notRegular: throw .refused(.notFound, error.description)
-            case .system: throw .refused(.io, error.description)
+    /// Removes the cases that came from this inbox and whose files are all gone.
+    private func sweep(_ ledger: InboxLedger) {
+        do {
+            let ids = ledger.ids
+            for (id, source) in try archive.sources(below: folder + "/") {
+                if let mark = source.lastIndex(of: "#"), source[mark...].dropFirst() == id {
+                    if ledger.holds(String(source[..<mark])) { continue }
+                } else if ids.contains(id) {
+                    continue
+                }
+                _ = writer.submit(.forget(id: id, source: source)) { outcome in
+                    if case .failure(let error) = outcome { Log.warning("inbox: a case stays: \(error.text)") }
+                }
             }
-        }
-        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-        guard let text = String(validating: bytes.starts(with: mark) ? bytes.dropFirst(3) : bytes[...], as: UTF8.self)
-        else {
-            throw .refused(.badRequest, "the report is not UTF-8")
-        }
-        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }), !text.utf8.contains(0) else {
-            throw .refused(.badRequest, "the report is empty or holds a NUL")
-        }
-        return text
+        } catch { Log.warning("inbox: the cases could not be read: \(type(of: error))") }
     }
 }

@@ -34,7 +34,7 @@ struct PutVerb {
         let builder = ReplyBuilder(tag: request.tag)
         let name = ReplyBuilder.statusValue(id)
         switch outcome {
-        case .stored(let vectors): return builder.ok("id=\(name) vectors=\(vectors)")
+        case .stored(let vectors), .replaced(let vectors): return builder.ok("id=\(name) vectors=\(vectors)")
         case .unchanged: return builder.ok("id=\(name) vectors=\(vectorCount) unchanged=1")
         case .refused(let error): return .error(ReplyCode(error.code), error.description, tag: request.tag)
         }

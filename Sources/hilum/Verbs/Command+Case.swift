@@ -50,6 +50,7 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
         for (key, value) in images {
             if let value { json.member(key, value) }
         }
+        if let source = record.source { json.member("source", source) }
         json.member("generation", Int(record.generation))
         if let report = record.report { json.member("report", report) }
         json.endObject()
@@ -61,6 +62,7 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
     for (key, value) in CaseFields.Text.allCases.map({ ($0.rawValue, fields[$0]) }) + images {
         if let value { table.append([key, shown(value)]) }
     }
+    if let source = record.source { table.append(["source", shown(source)]) }
     table.append([CaseFields.findingsKey, shown(fields.findings.joined(separator: ", "))])
     for (key, value) in fields.metadata.sorted(by: { $0.key < $1.key }) { table.append([shown(key), shown(value)]) }
     standardOutput(table.text)

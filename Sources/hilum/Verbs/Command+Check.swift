@@ -23,6 +23,7 @@ extension Command {
         details: """
             Reads the store in a process of its own, so that even damage that would end a process is reported in a sentence.
             Prints what is wrong, one line a finding, and exits 1; exits 0 and says so when nothing is.
+            Cases whose image is no longer where it was indexed from are listed; that is no damage, as their vectors are stored.
             --deep also prints how many vectors of each graph are found by their own search, and the recall@10 of a sample; a vector
             that is there but not found is no finding.
             --recall asks each graph with its own vectors, a case itself left out, and the image graph also with reports. It prints
@@ -60,12 +61,16 @@ private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
             ("clean", .bool(report.isClean)), ("deep", .bool(isDeep)), ("cases", .integer(report.cases)),
             ("vectors", .integer(report.vectors)), ("pages", .integer(report.pages)),
             ("findings", .strings(report.findings)), ("notes", .strings(report.notes)),
+            ("missing_images", .array(report.missing.map(\.json))), ("missing_count", .integer(report.missingCount)),
         ]
         if isDeep { members.append(("graphs", .object(report.graphs.map { ($0.kind, json($0)) }))) }
         if let recall, let checks { members.append(("recall", recall.json(checks))) }
         standardOutputLine(JSON.object(members).text)
     } else {
         for finding in report.findings { standardOutputLine(shown(finding)) }
+        for image in report.missing {
+            standardOutputLine("missing image: \(shown(image.id)): \(shown(image.path))")
+        }
         for note in report.notes { standardError("note: \(shown(note))\n") }
         for graph in report.graphs { standardOutputLine(line(graph)) }
         if report.isClean {

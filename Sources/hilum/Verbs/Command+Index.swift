@@ -6,7 +6,7 @@ extension Command {
     static let index = Command(
         name: "index",
         summary: "store the cases of folders and manifests, in bulk",
-        usage: ["ARCHIVE SOURCE… [--manifest F] [--jobs N] [--json]"],
+        usage: ["ARCHIVE SOURCE… [--manifest F] [--preset LAYOUT] [--replace] [--dry-run] [--jobs N] [--json]"],
         operands: ["ARCHIVE", "SOURCE"],
         allowsMoreOperands: true,
         optionalOperandCount: 1,
@@ -15,15 +15,28 @@ extension Command {
             .value(
                 "jobs", "N", "threads that read and encode (default: the cores)", letter: "j", environment: "HILUM_JOBS"
             ),
+            .value(
+                "preset", "LAYOUT",
+                "how the sources are laid out, if it is not recognised: "
+                    + KnownLayout.allCases.map(\.rawValue).joined(separator: ", ")),
+            .flag("replace", "let a source take the place of a case that came from another source"),
+            .flag("dry-run", "show which files would make a case, and change nothing"),
             .quiet, .json,
         ],
         details: """
-            A SOURCE is a folder with a cases.jsonl, a folder of images and texts with equal stems, or a manifest (JSONL or CSV).
+            A SOURCE is a folder or a manifest (JSONL or CSV). In a folder, a cases.jsonl at any depth is read where it lies; the
+            tables of known data sets are read; otherwise an image and a text with equal stems in one folder, or at the same path in
+            parallel trees (images/…, reports/…), are one case. Its id is its path below SOURCE without the ending. A case remembers
+            where it came from: another source that has its id is refused, unless --replace says otherwise.
             A run that was stopped goes on where it was; what is stored already is reported as unchanged. The summary on standard
-            output counts what was stored, unchanged and refused, and names each refused file with its reason. Exits 3 if any was
-            refused. Ctrl-C ends the run after the batch it is at.
+            output counts what was stored, replaced, unchanged and refused, and names each refused file with its reason; it also
+            counts cases that have an image or a report alone, and what was passed over. Exits 3 if any was refused. Ctrl-C ends the
+            run after the batch it is at.
             """,
-        examples: [("hilum index archive phantoms", "stores the cases of the folder ./phantoms")],
+        examples: [
+            ("hilum index archive phantoms", "stores the cases of the folder ./phantoms"),
+            ("hilum index archive scans --dry-run", "shows which files of ./scans belong together"),
+        ],
         run: runIndex)
 }
 
@@ -33,13 +46,27 @@ private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
     let manifest = arguments.text("manifest")
     if sources.isEmpty && manifest == nil { throw CommandError.usage("SOURCE is missing") }
     let jobs = try arguments.integer("jobs", in: 1...1024) ?? defaultThreadCount
+    let presets = KnownLayout.allCases.map(\.rawValue)
+    let preset = try arguments.choice("preset", among: presets).flatMap(KnownLayout.init)
+    if arguments.has("dry-run") {
+        let archive = try openArchive(path, .readOnly)
+        defer { archive.close() }
+        let summary = try BulkIndexer(archive: archive).dryRun(
+            sources: sources, manifest: manifest, preset: preset, replaces: arguments.has("replace"))
+        return show(summary, asJSON: arguments.has("json"))
+    }
     let archive = try openArchive(path, .readWrite, withModel: true)
     defer { archive.close() }
     Interruption.watch("stopping after the batch at hand; the same call goes on from there")
     try readOldReports(archive, isQuiet: arguments.has("quiet"))
     let summary = try BulkIndexer(archive: archive).run(
-        sources: sources, manifest: manifest, jobs: jobs, isQuiet: arguments.has("quiet"), interrupt: Interruption.flag)
-    if arguments.has("json") {
+        sources: sources, manifest: manifest, preset: preset, replaces: arguments.has("replace"), jobs: jobs,
+        isQuiet: arguments.has("quiet"), interrupt: Interruption.flag)
+    return show(summary, asJSON: arguments.has("json"))
+}
+
+private func show(_ summary: IndexSummary, asJSON: Bool) -> ExitStatus {
+    if asJSON {
         standardOutputLine(json(of: summary).text)
     } else {
         standardOutput(text(of: summary))
@@ -63,8 +90,9 @@ private func readOldReports(_ archive: Archive, isQuiet: Bool) throws {
 }
 
 private func json(of summary: IndexSummary) -> JSON {
-    .object([
-        ("stored", .integer(summary.stored)), ("unchanged", .integer(summary.unchanged)),
+    var members: [(key: String, value: JSON)] = [
+        ("stored", .integer(summary.stored)), ("replaced", .integer(summary.replaced)),
+        ("unchanged", .integer(summary.unchanged)),
         ("reports_without_vector", .integer(summary.reportsWithoutVector)),
         (
             "refused",
@@ -73,23 +101,44 @@ private func json(of summary: IndexSummary) -> JSON {
                     .object([("source", .string(refusal.source)), ("reason", .string(refusal.reason))])
                 })
         ),
+        ("passed_over", .object(summary.passedOver.sorted.map { ($0.reason, .integer($0.count)) })),
+        ("image_only", .integer(summary.imageOnly)), ("report_only", .integer(summary.reportOnly)),
         ("seconds", .number(summary.seconds, decimals: 3)),
         ("cases_per_second", .number(summary.casesPerSecond, decimals: 2)),
         ("interrupted", .bool(summary.isInterrupted)), ("notes", .strings(summary.notes)),
-    ])
+    ]
+    if !summary.pairings.isEmpty {
+        let cases = summary.pairings.map { pairing in
+            JSON.object([
+                ("id", .string(pairing.id)), ("images", .strings(pairing.images)),
+                ("report", .optional(pairing.report)),
+                ("fate", .string(pairing.fate.rawValue)),
+            ])
+        }
+        members.append(("cases", .array(cases)))
+    }
+    return .object(members)
 }
 
 private func text(of summary: IndexSummary) -> String {
     var text = ""
+    for pairing in summary.pairings {
+        let files = pairing.images + [pairing.report].compactMap(\.self)
+        text += "\(pairing.fate.rawValue) \(shown(pairing.id)): \(files.map(shown).joined(separator: " + "))\n"
+    }
     for refusal in summary.refused { text += "refused: \(shown(refusal.source)): \(shown(refusal.reason))\n" }
+    for (reason, count) in summary.passedOver.sorted { text += "passed over: \(shown(reason)): \(count)\n" }
     for note in summary.notes { text += "note: \(shown(note))\n" }
     if summary.reportsWithoutVector > 0 {
         text += "note: \(summary.reportsWithoutVector) reports have no word that is known, and so no vector; "
         text += "their own words find them\n"
     }
     let rate = String(format: "%.1f cases/s", summary.casesPerSecond)
-    text += "\(summary.stored) stored, \(summary.unchanged) unchanged, \(summary.refused.count) refused"
-    text += " in \(durationText(summary.seconds)) (\(rate))\n"
+    text += "\(summary.stored) stored, \(summary.replaced) replaced, \(summary.unchanged) unchanged, "
+    text += "\(summary.refused.count) refused in \(durationText(summary.seconds)) (\(rate))\n"
+    if summary.imageOnly + summary.reportOnly > 0 {
+        text += "of them \(summary.imageOnly) with an image alone and \(summary.reportOnly) with a report alone\n"
+    }
     if summary.isInterrupted { text += "interrupted; the same call goes on from here\n" }
     return text
 }

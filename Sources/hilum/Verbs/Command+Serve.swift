@@ -7,18 +7,23 @@ extension Command {
     static let serve = Command(
         name: "serve",
         summary: "the daemon: answers queries and takes in new cases",
-        usage: ["ARCHIVE [--socket PATH] [--inbox DIR]"],
+        usage: ["ARCHIVE [--socket PATH] [--inbox DIR [--missing keep|delete]]"],
         operands: ["ARCHIVE"],
         options: [
             .value("socket", "PATH", "where to listen (default ARCHIVE/hilum.sock)", environment: "HILUM_SOCKET"),
             .value("inbox", "DIR", "store what is dropped into this folder", environment: "HILUM_INBOX"),
+            .value(
+                "missing", "RULE", "what becomes of a case whose files leave the inbox: keep (default) or delete",
+                environment: "HILUM_MISSING"),
             .value("image-root", "DIR", "let requests name images below this folder; may be given more than once"),
             .value("writer-uid", "UID", "let this user change the archive too; may be given more than once"),
             .value("writer-gid", "GID", "let members of this group change it too; may be given more than once"),
         ],
         details: """
             Serves an archive over a Unix socket in the line protocol of the README; 'hilum query' and 'nc -U' can talk to it.
-            A file in the inbox is taken in once it has stopped changing. One daemon serves an archive at a time.
+            A file in the inbox is taken in once it has stopped changing. Its case has the id that 'hilum index' would give it, and a
+            cases.jsonl is read row by row. A case that was deleted stays deleted until one of its files changes. With --missing delete,
+            a case goes with the last of its files. One daemon serves an archive at a time.
             SIGTERM and SIGINT end it cleanly: running requests are answered first.
             """,
         examples: [("hilum serve archive --inbox inbox", "serves ./archive at archive/hilum.sock and watches ./inbox")],
@@ -28,6 +33,11 @@ extension Command {
 private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     let path = arguments.operands[0]
     var configuration = ServerConfiguration()
+    let rules = MissingFileRule.allCases.map(\.rawValue)
+    if let rule = try arguments.choice("missing", among: rules).flatMap(MissingFileRule.init) {
+        guard arguments.text("inbox") != nil else { throw CommandError.usage("--missing needs --inbox") }
+        configuration.missing = rule
+    }
     configuration.imageRoots = arguments.texts("image-root")
     configuration.writerUsers = try identifiers(arguments, "writer-uid")
     configuration.writerGroups = try identifiers(arguments, "writer-gid")

@@ -13,13 +13,17 @@ public struct CaseFiles: Sendable {
     public private(set) var cases: [CaseInput] = []
     /// The rows and files that are no case.
     public private(set) var refused: [Refusal] = []
+    /// What the source holds that is no case.
+    public private(set) var passedOver = PassedOver()
 
     /// Reads the cases of a folder or manifest.
     ///
     /// - Parameter source: a folder or a manifest.
     /// - Throws: `ArchiveError` with `.notFound`, `.badRequest` or `.io` when the source as a whole cannot be read.
     public init(source: String) throws {
-        for item in try SourceScanner.scan(source) {
+        let scan = try SourceScanner.scan(source)
+        passedOver = scan.passedOver
+        for item in scan.items {
             switch item {
             case .found(let found):
                 do { cases.append(try found.input()) } catch {

@@ -1,0 +1,47 @@
+/// The files or the row that a case was read from. The archive remembers it, so that no other source takes the case over by chance.
+package struct CaseOrigin: Sendable, Equatable {
+    /// A case that these files were before, such as a report whose image came later.
+    package struct Former: Sendable, Equatable {
+        /// Its id.
+        package var id: String
+        /// What it was read from; a case from elsewhere is left alone.
+        package var source: String
+
+        package init(id: String, source: String) {
+            self.id = id
+            self.source = source
+        }
+    }
+
+    /// Names the place: `FOLDER/ID` for files, `MANIFEST#ID` for a row.
+    package var source: String
+    /// Changes when the files or the row do (`SourceCase.fingerprint`).
+    package var fingerprint: [UInt8]
+    /// Whether it may take the place of a case from another source.
+    package var mayReplace = false
+    /// Removed in the transaction that stores this case.
+    package var former: [Former] = []
+
+    package init(source: String, fingerprint: [UInt8], mayReplace: Bool = false, former: [Former] = []) {
+        self.source = source
+        self.fingerprint = fingerprint
+        self.mayReplace = mayReplace
+        self.former = former
+    }
+}
+
+/// What the archive knows of a source before it is read.
+package enum SourceVerdict: Sendable, Equatable {
+    /// New or changed, and no case has its id.
+    case open
+    /// Changed; the case with its id was read from it before.
+    case own
+    /// Stored from this very source, and nothing replaced it since.
+    case unchanged
+    /// Its case was deleted, and the files are still the same.
+    case deleted
+    /// Refused before, and still the same.
+    case refused(String)
+    /// A case from elsewhere has its id: why it is refused, unless it may replace that one.
+    case foreign(String)
+}

@@ -1,0 +1,170 @@
+import Foundation
+import HilumCore
+
+/// Makes cases of files: the one place that decides which image and which text belong together.
+///
+/// `index`, `train`, `eval`, `pilot`, `embed`, `findings` and the inbox all ask it. An image and a text are one case within one folder, or
+/// in parallel trees (`images/…`, `reports/…`) at the same path below them, and nowhere else (`FilePlace`).
+package struct CaseFinder {
+    /// Absolute, without a slash at the end.
+    let root: String
+    private(set) var passedOver = PassedOver()
+
+    package init(root: String) { self.root = root }
+
+    /// The cases of all files, in the order of their ids.
+    mutating func cases(of files: [FoundFile]) -> [SourceCase] {
+        var groups: [String: [FoundFile]] = [:]
+        for file in files { groups[FilePlace(path: file.path, role: file.role).group, default: []].append(file) }
+        var found: [SourceCase] = []
+        for group in groups.values { found += cases(ofGroup: group) }
+        return found.sorted { $0.id < $1.id }
+    }
+
+    /// The files of one id.
+    private struct Pile {
+        var images: [(file: FoundFile, place: FilePlace)] = []
+        var texts: [(file: FoundFile, place: FilePlace)] = []
+        var records: [(file: FoundFile, place: FilePlace)] = []
+        var former: [String] = []
+    }
+
+    /// The cases of the files of one group; most often one.
+    package mutating func cases(ofGroup files: [FoundFile]) -> [SourceCase] {
+        var piles: [String: Pile] = [:]
+        for file in files.sorted(by: { $0.path < $1.path }) {
+            let place = FilePlace(path: file.path, role: file.role)
+            switch file.role {
+            case .image: piles[place.id, default: Pile()].images.append((file, place))
+            case .text: piles[place.id, default: Pile()].texts.append((file, place))
+            case .record: piles[place.id, default: Pile()].records.append((file, place))
+            case .manifest, .table: passedOver.add("table that is not known")
+            case .markup: passedOver.add("other kind (.xml)")
+            case .passedOver(let reason): passedOver.add(reason)
+            }
+        }
+        joinTrees(&piles)
+        var found: [SourceCase] = []
+        for (id, pile) in piles.sorted(by: { $0.key < $1.key }) {
+            if let item = makeCase(id, pile) { found.append(item) }
+        }
+        return found
+    }
+
+    /// Gives the images of a tree the text and the record at the same place of a parallel tree, where there is no choice.
+    private func joinTrees(_ piles: inout [String: Pile]) {
+        guard piles.count > 1 else { return }
+        let images = piles.filter { !$0.value.images.isEmpty && $0.value.images.first?.place.tree == .images }
+        guard images.count == 1, let target = images.first?.key else { return }
+        func join(_ list: WritableKeyPath<Pile, [(file: FoundFile, place: FilePlace)]>, from tree: FilePlace.Tree) {
+            guard piles[target]?[keyPath: list].isEmpty == true else { return }
+            let others = piles.filter { $0.value.images.isEmpty && $0.value[keyPath: list].first?.place.tree == tree }
+            guard others.count == 1, let other = others.first else { return }
+            piles[target]?[keyPath: list] = other.value[keyPath: list]
+            piles[other.key]?[keyPath: list] = []
+            if list == \Pile.texts { piles[target]?.former.append(other.key) }
+        }
+        join(\.texts, from: .texts)
+        join(\.records, from: .records)
+    }
+
+    private mutating func makeCase(_ id: String, _ pile: Pile) -> SourceCase? {
+        guard !pile.images.isEmpty || !pile.texts.isEmpty else {
+            passedOver.add("record without a case", pile.records.count)
+            return nil
+        }
+        let images = pictures(pile)
+        guard let first = images.first?.path ?? pile.texts.first?.file.path else { return nil }
+        var found = SourceCase(place: absolute(first), name: absolute(id), id: id)
+        found.imagePaths = images.map { absolute($0.path) }
+        if images.contains(where: { $0.view != nil }) {
+            found.imageViews = images.map { $0.view ?? "" }
+            found.fields.view = found.imageViews.first { !$0.isEmpty }
+        }
+        if let text = pile.texts.min(by: { $0.file.path.count < $1.file.path.count }) {
+            found.reportPath = absolute(text.file.path)
+            passedOver.add("second text of a case", pile.texts.count - 1)
+        }
+        found.fields.patient = FilePlace.patient(of: first)
+        for record in pile.records { describe(&found, by: absolute(record.file.path)) }
+        found.former = pile.former.map { CaseOrigin.Former(id: $0, source: absolute($0)) }
+        guard !found.imagePaths.isEmpty || found.reportPath != nil else {
+            passedOver.add("other kind")
+            return nil
+        }
+        return found
+    }
+
+    private func absolute(_ path: String) -> String { "\(root)/\(path)" }
+
+    /// One file for each picture of a case, frontal ones first.
+    ///
+    /// Of several files that show the same picture it is the largest of those that can be read, and a thumbnail only where nothing else is.
+    private mutating func pictures(_ pile: Pile) -> [(path: String, view: String?)] {
+        var pictures: [String: [(file: FoundFile, place: FilePlace)]] = [:]
+        for image in pile.images { pictures[image.place.picture, default: []].append(image) }
+        var chosen: [(path: String, view: String?)] = []
+        for (_, candidates) in pictures.sorted(by: { $0.key < $1.key }) {
+            // A file without an ending may be anything.
+            let able = candidates.filter {
+                FileRole.isNamedAsImage($0.file.path) || SourceCase.looksLikeImage(absolute($0.file.path))
+            }
+            passedOver.add("other kind (no ending)", candidates.count - able.count)
+            guard let best = best(of: able) else { continue }
+            passedOver.add("other file of the same picture", able.count - 1)
+            chosen.append((best.file.path, best.place.view))
+        }
+        func rank(_ view: String?) -> Int { view == nil || view == "LATERAL" || view == "LL" ? 1 : 0 }
+        let plain = chosen.filter { rank($0.view) == 0 }
+        return plain + chosen.filter { rank($0.view) == 1 }
+    }
+
+    private func best(
+        of candidates: [(file: FoundFile, place: FilePlace)]
+    ) -> (file: FoundFile, place: FilePlace)? {
+        guard candidates.count > 1 else { return candidates.first }
+        let sized = candidates.map { ($0, SourceCase.pixelCount(absolute($0.file.path)) ?? -1) }
+        let readable = sized.filter { $0.1 >= 0 }
+        let pool = readable.isEmpty ? sized : readable
+        let full = pool.filter { !$0.0.place.isThumbnail }
+        var result: ((file: FoundFile, place: FilePlace), Int)?
+        for item in full.isEmpty ? pool : full where result.map({ item.1 > $0.1 }) ?? true { result = item }
+        return result?.0
+    }
+
+    /// Reads a record beside a case; one that cannot be read costs itself alone.
+    private mutating func describe(_ found: inout SourceCase, by path: String) {
+        let folder = (path as NSString).deletingLastPathComponent
+        guard let bytes = try? FileIO.read(path, limitInBytes: Manifest.rowByteCount),
+            let record = try? Manifest.json(parsing: Manifest.withoutMark(bytes[...])),
+            case .object(let members) = record
+        else { return passedOver.add("record that cannot be read") }
+        for (key, value) in members where !["id", "image", "report_file"].contains(key) {
+            // The text beside the image is the report.
+            if key == "report" && found.reportPath != nil { continue }
+            found.set(key, value, folder: folder)
+        }
+        found.recordPaths.append(path)
+    }
+
+    /// The rows of a manifest that lies below `root`. The cases that their files were by themselves give way to them.
+    package static func rows(
+        of manifest: String, root: String
+    ) throws(ArchiveError) -> (cases: [SourceCase], refused: [CaseFiles.Refusal]) {
+        var cases: [SourceCase] = []
+        var refused: [CaseFiles.Refusal] = []
+        for item in try Manifest.read(manifest) {
+            switch item {
+            case .refused(let place, let reason): refused.append(.init(source: place, reason: reason))
+            case .found(var row):
+                for path in row.paths where path.hasPrefix(root + "/") {
+                    let file = FoundFile(path: String(path.dropFirst(root.count + 1)))
+                    let id = FilePlace(path: file.path, role: file.role).id
+                    row.former.append(.init(id: id, source: "\(root)/\(id)"))
+                }
+                cases.append(row)
+            }
+        }
+        return (cases, refused)
+    }
+}

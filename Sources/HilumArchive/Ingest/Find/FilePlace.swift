@@ -1,0 +1,139 @@
+import Foundation
+
+/// Which case a file belongs to, by its path below the source alone.
+///
+///     images/2020/a.png   id images/2020/a    group */2020/a        parallel trees differ in one folder
+///     reports/2020/a.txt  id reports/2020/a   group */2020/a
+///     s1.png  s1_report.txt  s1_lateral.png   id s1                 what a file is stands behind its stem
+///     p1/s50.txt  p1/s50/0a.jpg  p1/s50/0b.jpg   id p1/s50          a study's folder (MIMIC-CXR, CheXpert)
+///     ward/7/image.png  ward/7/report.txt     id ward/7             a folder a study, with fixed names
+///
+/// Files of one id are one case. Of one group, an image and a text may be one case (`CaseFinder`). The inbox groups what arrives,
+/// and a bulk run all files of a folder, by the same rule, so both give a case the same id whichever file comes first.
+package struct FilePlace: Sendable, Hashable {
+    /// The case, in the one spelling of ids.
+    package let id: String
+    /// Files of different groups are never one case.
+    package let group: String
+    /// The stem without what is said about a thumbnail: two files that share it show the same picture.
+    let picture: String
+    /// From where the image was made, by its name.
+    let view: String?
+    /// The kind of parallel tree that the file lies in.
+    let tree: Tree?
+    /// Whether it is a smaller copy by its name.
+    let isThumbnail: Bool
+
+    enum Tree: Sendable, Hashable { case images, texts, records }
+
+    private static let trees: [String: Tree] = {
+        var trees: [String: Tree] = [:]
+        for name in [
+            "images", "image", "img", "imgs", "png", "jpg", "jpeg", "dicom", "dcm", "films", "scans", "xrays", "x-rays",
+            "cxr", "radiographs",
+        ] { trees[name] = .images }
+        for name in ["reports", "report", "texts", "text", "txt", "notes", "befunde"] { trees[name] = .texts }
+        for name in ["json", "metadata", "meta"] { trees[name] = .records }
+        return trees
+    }()
+    private static let fixedImages: Set<String> = [
+        "image", "img", "xray", "x-ray", "cxr", "radiograph", "scan", "film",
+    ]
+    private static let fixedTexts: Set<String> = ["report", "text", "befund"]
+    private static let fixedRecords: Set<String> = ["metadata", "meta", "info", "case"]
+    private static let textMarks: Set<String> = ["report", "text", "befund"]
+    private static let thumbnailMarks: Set<String> = ["thumb", "thumbnail", "preview", "small"]
+    private static let thumbnailFolders: Set<String> = ["thumbs", "thumbnails", "previews", ".thumbnails"]
+    private static let views: [String: String] = [
+        "frontal": "FRONTAL", "lateral": "LATERAL", "pa": "PA", "ap": "AP", "lat": "LATERAL", "ll": "LL",
+    ]
+
+    /// The place of a file.
+    ///
+    /// - Parameters:
+    ///   - path: below the source, without a slash in front.
+    ///   - role: what the file is taken for.
+    package init(path: String, role: FileRole) {
+        var folders = CaseID.canonical(path).split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        let name = folders.popLast() ?? ""
+        var stem = FileRole.stem(of: name)
+        // `x.png.json` describes `x.png`.
+        if role == .record, FileRole.isNamedAsImage(stem) { stem = FileRole.stem(of: stem) }
+        var isThumbnail = folders.last.map { Self.thumbnailFolders.contains($0.lowercased()) } ?? false
+        if isThumbnail { folders.removeLast() }
+        var view: String?
+        let base: String
+        if role == .text {
+            base = Self.split(stem).flatMap { Self.textMarks.contains($0.mark) ? $0.base : nil } ?? stem
+        } else if role == .image {
+            if let (rest, mark) = Self.split(stem), Self.thumbnailMarks.contains(mark) {
+                stem = rest
+                isThumbnail = true
+            }
+            let parts = Self.split(stem)
+            view = parts.flatMap { Self.views[$0.mark] }
+            base = view == nil ? stem : parts?.base ?? stem
+        } else {
+            base = stem
+        }
+        let treePlace = folders.firstIndex { Self.trees[$0.lowercased()] != nil }
+        tree = treePlace.flatMap { Self.trees[folders[$0].lowercased()] }
+        let isStudy =
+            Self.isFixed(stem, role) && !folders.isEmpty && treePlace != folders.count - 1
+            || role == .image && Self.isStudyFolder(folders)
+        if isStudy && view == nil { view = Self.views[stem.lowercased()] }
+        let parts = isStudy ? folders : folders + [base]
+        id = parts.joined(separator: "/")
+        var grouped = parts
+        if let treePlace { grouped[treePlace] = "*" }
+        group = grouped.joined(separator: "/")
+        picture = (folders + [stem]).joined(separator: "/")
+        self.view = view
+        self.isThumbnail = isThumbnail
+    }
+
+    /// `s1_report` is `s1` and `report`; nil without such a mark.
+    private static func split(_ stem: String) -> (base: String, mark: String)? {
+        guard let place = stem.lastIndex(where: { "_-. ".contains($0) }), place != stem.startIndex else { return nil }
+        return (String(stem[..<place]), stem[stem.index(after: place)...].lowercased())
+    }
+
+    /// Whether the folder, not the name, says which study it is.
+    private static func isFixed(_ stem: String, _ role: FileRole) -> Bool {
+        let name = stem.lowercased()
+        switch role {
+        // Without a number: `img_1.png` and `img_2.png` may be two patients.
+        case .image: return fixedImages.contains(name) || views[name] != nil
+        case .text: return fixedTexts.contains(name)
+        case .record: return fixedRecords.contains(name)
+        default: return false
+        }
+    }
+
+    /// Whether the innermost folder is a study of a patient's folder, as MIMIC-CXR (`p10/s50`) and CheXpert (`patient1/study1`) name
+    /// them.
+    private static func isStudyFolder(_ folders: [String]) -> Bool {
+        guard folders.count > 1 else { return false }
+        return isNumbered(folders[folders.count - 1], "s") && isNumbered(folders[folders.count - 2], "p")
+            || isNumbered(folders[folders.count - 1], "study") && isNumbered(folders[folders.count - 2], "patient")
+    }
+
+    /// The patient of a file in such a tree.
+    static func patient(of path: String) -> String? {
+        let folders = path.split(separator: "/").dropLast().map(String.init)
+        for (place, folder) in folders.enumerated().reversed() {
+            if isNumbered(folder, "patient") { return folder }
+            // A study follows, be it a folder or a report of that name.
+            guard isNumbered(folder, "p") else { continue }
+            let next =
+                place + 1 < folders.count ? folders[place + 1] : FileRole.stem(of: (path as NSString).lastPathComponent)
+            if isNumbered(next, "s") { return folder }
+        }
+        return nil
+    }
+
+    private static func isNumbered(_ name: String, _ prefix: String) -> Bool {
+        name.hasPrefix(prefix) && name.utf8.count > prefix.utf8.count
+            && name.utf8.dropFirst(prefix.utf8.count).allSatisfy { (48...57).contains($0) }
+    }
+}

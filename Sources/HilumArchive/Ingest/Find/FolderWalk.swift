@@ -1,0 +1,66 @@
+import Foundation
+
+/// A file below a source.
+package struct FoundFile: Sendable, Hashable {
+    /// Below the source, without a slash in front.
+    package let path: String
+    /// What it is taken for.
+    package let role: FileRole
+
+    package static func == (left: FoundFile, right: FoundFile) -> Bool { left.path == right.path }
+    package func hash(into hasher: inout Hasher) { hasher.combine(path) }
+
+    /// A file, taken for what its name says.
+    package init(path: String) {
+        self.path = path
+        role = FileRole(name: (path as NSString).lastPathComponent)
+    }
+
+    /// The folder that it lies in, below the source; empty for the source itself.
+    var folder: String { (path as NSString).deletingLastPathComponent }
+}
+
+/// The regular files below a folder, and what is passed over: links, hidden files, folders that cannot be read.
+struct FolderWalk {
+    /// Folders within each other that are looked into.
+    private static let depthLimit = 64
+
+    let root: String
+    /// In the order of their names.
+    private(set) var files: [FoundFile] = []
+    private(set) var passedOver = PassedOver()
+
+    init(_ root: String) {
+        self.root = root
+        walk("", depth: 0)
+    }
+
+    private mutating func walk(_ below: String, depth: Int) {
+        let folder = below.isEmpty ? root : "\(root)/\(below)"
+        guard depth < Self.depthLimit else { return passedOver.addUnreadable(folder) }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            return passedOver.addUnreadable(folder)
+        }
+        for name in names.sorted() {
+            if let reason = FileRole.reasonToSkip(name) {
+                passedOver.add(reason)
+                continue
+            }
+            let path = below.isEmpty ? name : "\(below)/\(name)"
+            var status = stat()
+            guard lstat("\(root)/\(path)", &status) == 0 else {
+                passedOver.add("unreadable")
+                continue
+            }
+            switch status.st_mode & S_IFMT {
+            case S_IFDIR: walk(path, depth: depth + 1)
+            case S_IFREG:
+                let file = FoundFile(path: path)
+                if case .passedOver(let reason) = file.role { passedOver.add(reason) } else { files.append(file) }
+            // A link may lead anywhere, also in a circle or to another patient.
+            case S_IFLNK: passedOver.add("link")
+            default: passedOver.add("no file")
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// What a source holds that is no case, counted by kind.
+public struct PassedOver: Sendable, Equatable {
+    /// How many files and folders of each kind.
+    public private(set) var counts: [String: Int] = [:]
+    /// Folders that could not be read, at most `placeLimit`.
+    public private(set) var unreadable: [String] = []
+
+    static let placeLimit = 20
+
+    /// Nothing yet.
+    public init() {}
+
+    mutating func add(_ reason: String, _ count: Int = 1) {
+        if count > 0 { counts[reason, default: 0] += count }
+    }
+
+    mutating func addUnreadable(_ folder: String) {
+        add("unreadable folder")
+        if unreadable.count < Self.placeLimit { unreadable.append(folder) }
+    }
+
+    mutating func add(_ other: PassedOver) {
+        for (reason, count) in other.counts { add(reason, count) }
+        unreadable += other.unreadable.prefix(max(0, Self.placeLimit - unreadable.count))
+    }
+
+    /// The kinds, the most frequent first.
+    public var sorted: [(reason: String, count: Int)] {
+        counts.map { ($0.key, $0.value) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+    }
+}

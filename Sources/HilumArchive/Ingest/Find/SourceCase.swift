@@ -1,0 +1,169 @@
+import Foundation
+import HilumCore
+import HilumImaging
+
+/// A case as a source describes it; nothing is read of its files yet.
+package struct SourceCase: Sendable, Equatable {
+    /// Names the place in refusals: `path:line`, or the file.
+    package var place: String
+    /// Names the source in the journal and in the stored case: `FOLDER/ID`, or `MANIFEST#ID`.
+    package var name: String
+    package var id = ""
+    /// Absolute; those that can be read are stored, each with a vector of its own.
+    package var imagePaths: [String] = []
+    /// From where each image was made; empty, or as many as there are images.
+    var imageViews: [String] = []
+    /// Absolute.
+    package var reportPath: String?
+    package var report: String?
+    package var fields = CaseFields()
+    /// Absolute; the files that gave `fields`.
+    package var recordPaths: [String] = []
+    /// What these files were before.
+    var former: [CaseOrigin.Former] = []
+
+    init(place: String, name: String, id: String = "") {
+        self.place = place
+        self.name = name
+        self.id = id
+    }
+
+    /// Whether a row of a manifest describes it.
+    package var isRow: Bool { name.hasSuffix("#\(id)") }
+
+    /// Every file of the case.
+    package var paths: [String] { imagePaths + [reportPath].compactMap(\.self) + recordPaths }
+
+    /// Whether it has a report, as far as can be told without reading it.
+    var hasReport: Bool { reportPath != nil || report?.contains { !$0.isWhitespace } == true }
+
+    /// Where the case comes from, as the archive remembers it.
+    package var origin: CaseOrigin { CaseOrigin(source: name, fingerprint: fingerprint, former: former) }
+
+    /// Changes when the row, its files' sizes or their times change, or when this program reads sources in a new way.
+    var fingerprint: [UInt8] {
+        var hash = SHA256()
+        var writer = ByteWriter()
+        writer.text("hilum-source-4")
+        for field in [id, name] { writer.text(field) }
+        writer.optionalText(report)
+        fields.encode(to: &writer)
+        for view in imageViews { writer.text(view) }
+        for path in paths {
+            writer.text(path)
+            var status = stat()
+            guard stat(path, &status) == 0 else {
+                writer.byte(0)
+                continue
+            }
+            writer.integer(Int64(status.st_size))
+            writer.integer(Int64(status.st_mtim.tv_sec))
+            writer.integer(Int64(status.st_mtim.tv_nsec))
+        }
+        writer.bytes.withUnsafeBytes { hash.update($0) }
+        return hash.finish()
+    }
+
+    /// Takes one member of a JSON row or record; keys that mean something are named in `cli.md`, others are metadata.
+    ///
+    /// Null, and `NaN`, which is read as null, cost the field alone. A list in a free key is kept as one text.
+    mutating func set(_ key: String, _ value: JSON, folder: String) {
+        switch value {
+        case .array(let values): set(key, values.compactMap(Self.text(of:)), isList: true, folder: folder)
+        default: if let text = Self.text(of: value) { set(key, [text], isList: false, folder: folder) }
+        }
+    }
+
+    /// A string, or a number, true or false in its own spelling; nil for what a row may hold and a case does not keep.
+    private static func text(of value: JSON) -> String? {
+        switch value {
+        case .string(let text), .numeral(let text): text
+        case .bool(let value): value ? "true" : "false"
+        case .null, .array, .object: nil
+        }
+    }
+
+    /// Takes one field of a manifest.
+    ///
+    /// - Parameter folder: what relative paths begin at.
+    mutating func set(_ key: String, _ values: [String], isList: Bool, folder: String) {
+        guard let value = values.first(where: { !$0.isEmpty }) else { return }
+        func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(folder)/\(path)" }
+        switch key {
+        case "id": id = CaseID.canonical(value)
+        case "image": imagePaths = values.filter { !$0.isEmpty }.map(absolute)
+        case CaseFields.Text.view.rawValue where isList:
+            fields.view = value
+            imageViews = values
+        case "report": report = value
+        case "report_file": reportPath = absolute(value)
+        case CaseFields.findingsKey: fields.findings = isList ? values.filter { !$0.isEmpty } : Self.list(value)
+        // Lists of labels are findings by another name, where a data set has no findings.
+        case "labels" where isList: if fields.findings.isEmpty { fields.findings = values.filter { !$0.isEmpty } }
+        default: fields.set(key, to: isList ? values.filter { !$0.isEmpty }.joined(separator: "; ") : value)
+        }
+    }
+
+    /// The parts of a text that means a list: between semicolons or bars.
+    static func list(_ text: String) -> [String] {
+        text.split { $0 == ";" || $0 == "|" }.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+
+    /// The case with its report read and its images chosen: of several those that look readable, or else the first.
+    ///
+    /// - Throws: `.badRequest` or `.io`, which refuse this case alone.
+    package func input() throws(ArchiveError) -> CaseInput {
+        var input = CaseInput(id: id, report: report, fields: fields)
+        input.origin = origin
+        if report == nil, let reportPath {
+            let bytes = try withArchiveErrors {
+                try FileIO.read(reportPath, limitInBytes: ArchiveLimits.reportByteCount)
+            }
+            guard let text = String(validating: Manifest.withoutMark(bytes[...]), as: UTF8.self) else {
+                throw ArchiveError(.badRequest, "\(reportPath): the report is not UTF-8 text; convert it")
+            }
+            guard !text.utf8.contains(0) else {
+                throw ArchiveError(.badRequest, "\(reportPath): the report holds a NUL")
+            }
+            input.report = text
+        }
+        let views = imageViews.count == imagePaths.count ? imageViews.map { Optional($0) } : []
+        var images = imagePaths.indices.map { CaseImage(.file(imagePaths[$0]), view: views.isEmpty ? nil : views[$0]) }
+        if images.count > 1 {
+            let readable = imagePaths.indices.filter { Self.looksReadable(imagePaths[$0]) }
+            images = readable.isEmpty ? [images[0]] : readable.map { images[$0] }
+        }
+        input.images = images
+        return input
+    }
+
+    // MARK: Looking at files
+
+    /// Enough to tell an image by its first bytes.
+    private static let headByteCount = 256
+
+    private static func head(of path: String) -> [UInt8]? {
+        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+        defer { try? file.close() }
+        return (try? file.read(upToCount: headByteCount)).map { [UInt8]($0) }
+    }
+
+    private static func looksReadable(_ path: String) -> Bool { head(of: path).map(ImageKind.isImage) ?? false }
+
+    /// Whether the file begins as an image does, also as one that cannot be decoded yet.
+    static func looksLikeImage(_ path: String) -> Bool {
+        head(of: path).map { ImageDecoder.format(of: $0) != nil } ?? false
+    }
+
+    /// The pixels of an image that can be decoded and looks whole; nil for another file.
+    static func pixelCount(_ path: String) -> Int? {
+        guard let bytes = try? FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) else { return nil }
+        return ImageDecoder.pixelCount(of: bytes)
+    }
+}
+
+/// What a source holds at one place.
+package enum SourceItem: Sendable, Equatable {
+    case found(SourceCase)
+    case refused(place: String, reason: String)
+}

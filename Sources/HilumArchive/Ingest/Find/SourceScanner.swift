@@ -1,0 +1,97 @@
+import Foundation
+import HilumCore
+
+/// Finds the cases of a SOURCE: a manifest, a folder, or one file.
+///
+///     folder ─ FolderWalk ─┬─ cases.jsonl, cases.csv at any depth ─ Manifest, for all that lies beside and below
+///                          ├─ tables and XML of known data sets ─── KnownLayout, for the images that they name
+///                          └─ the rest ──────────────────────────── CaseFinder
+struct SourceScanner {
+    /// What a source holds.
+    struct Scan {
+        var items: [SourceItem] = []
+        var passedOver = PassedOver()
+        /// How the source was read, a sentence each.
+        var notes: [String] = []
+    }
+
+    /// - Throws: `.notFound` for a path that is not there or a folder without cases, `.badRequest` for another kind of file.
+    static func scan(_ source: String, preset: KnownLayout? = nil) throws(ArchiveError) -> Scan {
+        guard let path = realPath(source) else {
+            throw ArchiveError(.notFound, "\(source): there is no such file or folder")
+        }
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return try folder(path, source, preset) }
+        if ["jsonl", "ndjson", "csv", "tsv"].contains(FileRole.ending(of: path)) {
+            return Scan(items: try Manifest.read(path))
+        }
+        let folder = (path as NSString).deletingLastPathComponent
+        let file = FoundFile(path: (path as NSString).lastPathComponent)
+        var finder = CaseFinder(root: folder)
+        guard let found = finder.cases(ofGroup: [file]).first else {
+            throw ArchiveError(
+                .badRequest, "\(source): neither an image (PNG, JPEG), a text (.txt) nor a manifest (.jsonl, .csv)")
+        }
+        return Scan(items: [.found(found)])
+    }
+
+    /// The one absolute path of a file or folder, whatever links and dots led there; nil if there is none.
+    static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    private static func folder(_ root: String, _ source: String, _ preset: KnownLayout?) throws(ArchiveError) -> Scan {
+        let walk = FolderWalk(root)
+        var scan = Scan(passedOver: walk.passedOver)
+        var rest = walk.files
+        if preset == nil || preset == .manifest { try readManifests(root, &rest, &scan) }
+        if preset != .manifest {
+            KnownLayout.read(root, &rest, &scan, only: preset)
+            let pairsTheRest = [nil, .folder, .dicom, .mimic].contains(preset)
+            if pairsTheRest || scan.items.isEmpty {
+                var finder = CaseFinder(root: root)
+                scan.items += finder.cases(of: rest).map { .found($0) }
+                scan.passedOver.add(finder.passedOver)
+            } else {
+                scan.passedOver.add("not named by the data set's tables", rest.count)
+            }
+        }
+        guard !scan.items.isEmpty else {
+            let seen = scan.passedOver.sorted.map { "\($0.reason): \($0.count)" }.joined(separator: ", ")
+            throw ArchiveError(
+                .notFound,
+                "\(source): no cases.jsonl, no images and no texts in this folder"
+                    + (seen.isEmpty ? "" : "; passed over: \(seen)"))
+        }
+        return scan
+    }
+
+    /// Reads every manifest for its own folder: all that lies beside and below it is its business.
+    private static func readManifests(
+        _ root: String, _ rest: inout [FoundFile], _ scan: inout Scan
+    ) throws(ArchiveError) {
+        // Outer folders first, and in one folder cases.jsonl before cases.csv.
+        let manifests = rest.filter { $0.role == .manifest }.sorted {
+            ($0.folder.utf8.count, $0.folder, $1.path) < ($1.folder.utf8.count, $1.folder, $0.path)
+        }
+        for manifest in manifests where rest.contains(manifest) {
+            let path = "\(root)/\(manifest.path)"
+            let items: [SourceItem]
+            do { items = try Manifest.read(path) } catch {
+                guard !manifest.folder.isEmpty else { throw error }
+                scan.items.append(.refused(place: path, reason: error.reason))
+                rest.removeAll { $0 == manifest }
+                continue
+            }
+            scan.items += items
+            let below = manifest.folder.isEmpty ? "" : manifest.folder + "/"
+            var named: Set<String> = [path]
+            for case .found(let found) in items { named.formUnion(found.paths) }
+            let unnamed = rest.count { $0.path.hasPrefix(below) && !named.contains("\(root)/\($0.path)") }
+            scan.passedOver.add("not named by \((path as NSString).lastPathComponent)", unnamed)
+            rest.removeAll { $0.path.hasPrefix(below) }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import Foundation
+import HilumCore
+
+/// The layouts of public data sets, and the plain ones, by their names for `--preset`.
+///
+/// | layout | what it is known by | a case |
+/// | --- | --- | --- |
+/// | `mimic-cxr` | a table with `study` and `findings` or `impression`; `p10/s50.txt` beside `p10/s50/` | a study's folder |
+/// | `openi` | XML with `parentImage`; tables with `uid`, and `uid`, `filename`, `projection` | a report with its images |
+/// | `chexpert` | a table with `Path` and `Frontal/Lateral` | a study's folder |
+/// | `nih14` | a table with `Image Index` and `Finding Labels` | an image |
+/// | `manifest` | `cases.jsonl`, `cases.csv` | a row |
+/// | `dicom` | only by its name | as `folder` |
+/// | `folder` | nothing of these | files of one stem (`FilePlace`) |
+public enum KnownLayout: String, Sendable, CaseIterable {
+    /// MIMIC-CXR-JPG with its reports.
+    case mimic = "mimic-cxr"
+    /// The Open-i collection of Indiana University, as XML or as the tables on Kaggle.
+    case openi
+    /// CheXpert.
+    case chexpert
+    /// NIH ChestX-ray14.
+    case nih14
+    /// Images and texts with equal stems.
+    case folder
+    /// Manifests at any depth.
+    case manifest
+    /// DICOM files, as a folder of images; they are refused one by one as long as they cannot be decoded.
+    case dicom
+
+    /// Reads the tables and XML files among `rest`, and takes away what they name.
+    ///
+    /// - Parameter only: the layout to look for; nil for all.
+    static func read(
+        _ root: String, _ rest: inout [FoundFile], _ scan: inout SourceScanner.Scan, only: KnownLayout?
+    ) {
+        var reading = LayoutReading(root: root, files: rest)
+        func isWanted(_ layout: KnownLayout) -> Bool { only == nil || only == layout }
+        for file in rest where file.role == .table || file.role == .manifest {
+            guard let table = DataTable("\(root)/\(file.path)") else { continue }
+            let isKnown =
+                isWanted(.chexpert) && reading.readCheXpert(table, file)
+                || isWanted(.nih14) && reading.readNIH(table)
+                || isWanted(.openi) && reading.takeOpenI(table)
+                || isWanted(.mimic) && reading.takeSections(table)
+            if isKnown { reading.claimed.insert(file.path) }
+        }
+        if isWanted(.openi) {
+            reading.finishOpenI()
+            for file in rest where file.role == .markup && reading.readXML(file) { reading.claimed.insert(file.path) }
+        }
+        if isWanted(.mimic) { reading.finishSections() }
+        scan.items += reading.found.sorted { $0.id < $1.id }.map { .found($0) }
+        scan.passedOver.add(reading.passedOver)
+        scan.notes += reading.notes
+        rest.removeAll { reading.claimed.contains($0.path) }
+    }
+}
+
+/// What the readers of known layouts share.
+struct LayoutReading {
+    let root: String
+    let files: [FoundFile]
+    /// By the file's name; nil where two have it.
+    private let imageByName: [String: FoundFile?]
+    private let paths: Set<String>
+    var found: [SourceCase] = []
+    /// Paths that a case or a reader has used.
+    var claimed: Set<String> = []
+    var passedOver = PassedOver()
+    var notes: [String] = []
+    /// Of Open-i's tables, by `uid`.
+    var openIReports: [String: DataTable.Row] = [:]
+    var openIImages: [String: [(name: String, view: String)]] = [:]
+    /// Of MIMIC-CXR's sectioned reports, by study.
+    var sections: [String: String] = [:]
+
+    init(root: String, files: [FoundFile]) {
+        self.root = root
+        self.files = files
+        var byName: [String: FoundFile?] = [:]
+        for file in files where file.role == .image {
+            let name = (file.path as NSString).lastPathComponent
+            byName[name] = byName[name] == nil ? .some(file) : .some(nil)
+        }
+        imageByName = byName
+        paths = Set(files.map(\.path))
+    }
+
+    func absolute(_ path: String) -> String { "\(root)/\(path)" }
+
+    /// The image of this name anywhere below the source; nil if there is none, or more than one.
+    func image(named name: String) -> String? { (imageByName[name] ?? nil)?.path }
+
+    func contains(_ path: String) -> Bool { paths.contains(path) }
+
+    /// A report of named sections; nil when all are empty.
+    static func report(_ sections: [(name: String, text: String?)]) -> String? {
+        let parts = sections.compactMap { name, text -> String? in
+            guard let text = text?.trimmingCharacters(in: .whitespacesAndNewlines), !text.isEmpty else { return nil }
+            return "\(name): \(text)"
+        }
+        return parts.isEmpty ? nil : parts.joined(separator: "\n")
+    }
+}
+
+/// A table with its columns by name in lower case.
+struct DataTable {
+    struct Row {
+        fileprivate let places: [String: Int]
+        fileprivate let values: [String]
+
+        /// The cell of a column; nil if there is no such column, or nothing in it.
+        subscript(_ column: String) -> String? {
+            guard let place = places[column], place < values.count, !values[place].isEmpty else { return nil }
+            return values[place]
+        }
+    }
+
+    let path: String
+    /// In lower case.
+    let columns: [String]
+    /// As they are spelled.
+    let names: [String]
+    private let reader: TableReader
+    private static let byteCountLimit = 1 << 30
+
+    /// Reads the header; nil if the file is no table.
+    init?(_ path: String) {
+        self.path = path
+        guard let bytes = try? FileIO.read(path, limitInBytes: Self.byteCountLimit) else { return nil }
+        var reader = TableReader(bytes)
+        guard let names = reader.header() else { return nil }
+        self.names = names
+        columns = names.map { $0.lowercased() }
+        self.reader = reader
+    }
+
+    func has(_ names: String...) -> Bool { names.allSatisfy(columns.contains) }
+
+    /// The rows that can be read.
+    var rows: some Sequence<Row> {
+        var places: [String: Int] = [:]
+        for (place, name) in columns.enumerated() where places[name] == nil { places[name] = place }
+        let known = places
+        return sequence(state: reader) { reader in
+            while let row = reader.next() {
+                if case .fields(let values, _) = row { return Row(places: known, values: values) }
+            }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import HilumCore
+
+/// CheXpert, NIH ChestX-ray14 and MIMIC-CXR.
+extension LayoutReading {
+    /// CheXpert: a row an image, `Path` with the data set's own folder in front, and a column a finding (1 present, 0 absent, −1
+    /// uncertain). The images of a study are one case.
+    mutating func readCheXpert(_ table: DataTable, _ file: FoundFile) -> Bool {
+        guard table.has("path", "frontal/lateral") else { return false }
+        let about: Set<String> = ["path", "sex", "age", "frontal/lateral", "ap/pa", "no finding", "patient_id"]
+        let findings = table.columns.filter { !about.contains($0) }
+        var cases: [String: SourceCase] = [:]
+        for row in table.rows {
+            guard let given = row["path"] else { continue }
+            let folder = file.folder.isEmpty ? "" : file.folder + "/"
+            let short = given.split(separator: "/").dropFirst().joined(separator: "/")
+            guard let path = [folder + given, folder + short, given, short].first(where: contains) else {
+                passedOver.add("row whose image is not there")
+                continue
+            }
+            let id = CaseID.canonical((path as NSString).deletingLastPathComponent)
+            var item =
+                cases[id] ?? SourceCase(place: absolute(path), name: absolute(id), id: id)
+            item.imagePaths.append(absolute(path))
+            let isLateral = row["frontal/lateral"]?.lowercased() == "lateral"
+            item.imageViews.append(isLateral ? "LATERAL" : row["ap/pa"] ?? "FRONTAL")
+            if item.fields.view == nil || item.fields.view == "LATERAL" { item.fields.view = item.imageViews.last }
+            item.fields.patient = FilePlace.patient(of: path)
+            if let age = row["age"] { item.fields.metadata["age"] = age }
+            if let sex = row["sex"] { item.fields.metadata["sex"] = sex }
+            item.fields.findings = findings.filter { Double(row[$0] ?? "") == 1 }
+            cases[id] = item
+            claimed.insert(path)
+        }
+        found += cases.values
+        return true
+    }
+
+    /// NIH ChestX-ray14: a row an image, its findings between bars.
+    mutating func readNIH(_ table: DataTable) -> Bool {
+        guard table.has("image index", "finding labels") else { return false }
+        for row in table.rows {
+            guard let name = row["image index"], let path = image(named: name) else {
+                passedOver.add("row whose image is not there")
+                continue
+            }
+            guard claimed.insert(path).inserted else { continue }
+            let id = CaseID.canonical((path as NSString).deletingPathExtension)
+            var item = SourceCase(place: absolute(path), name: absolute(id), id: id)
+            item.imagePaths = [absolute(path)]
+            item.fields.patient = row["patient id"]
+            item.fields.view = row["view position"]
+            item.fields.findings = (row["finding labels"] ?? "").split(separator: "|").map { label in
+                label.lowercased().replacing("_", with: " ")
+            }.filter { $0 != "no finding" }
+            for (key, column) in [("age", "patient age"), ("sex", "patient gender"), ("follow_up", "follow-up #")] {
+                if let value = row[column] ?? (key == "sex" ? row["patient sex"] : nil) {
+                    item.fields.metadata[key] = value
+                }
+            }
+            found.append(item)
+        }
+        return true
+    }
+
+    /// The sectioned reports of MIMIC-CXR: a row a study, a column a section.
+    mutating func takeSections(_ table: DataTable) -> Bool {
+        guard table.has("study"), table.has("findings") || table.has("impression") else { return false }
+        for row in table.rows {
+            guard let study = row["study"] else { continue }
+            let report = Self.report([
+                ("COMPARISON", row["comparison"]), ("FINDINGS", row["findings"]), ("IMPRESSION", row["impression"]),
+                ("REPORT", row["findings"] == nil && row["impression"] == nil ? row["last_paragraph"] : nil),
+            ])
+            if let report { sections[study.hasPrefix("s") ? study : "s" + study] = report }
+        }
+        return true
+    }
+
+    /// Gives the studies among the files the sections of their reports. A study's own text comes first: it has all of the report.
+    mutating func finishSections() {
+        guard !sections.isEmpty else { return }
+        var studies: [String: [FoundFile]] = [:]
+        for file in files where !claimed.contains(file.path) {
+            let place = FilePlace(path: file.path, role: file.role)
+            let study = (place.id as NSString).lastPathComponent
+            if sections[study] != nil { studies[place.group, default: []].append(file) }
+        }
+        var finder = CaseFinder(root: root)
+        var used: Set<String> = []
+        for group in studies.values {
+            for var item in finder.cases(ofGroup: group) {
+                let study = (item.id as NSString).lastPathComponent
+                if !item.hasReport { item.report = sections[study] }
+                used.insert(study)
+                found.append(item)
+            }
+            claimed.formUnion(group.map(\.path))
+        }
+        passedOver.add(finder.passedOver)
+        passedOver.add("row whose image is not there", sections.count - used.count)
+    }
+}

@@ -1,0 +1,168 @@
+import Foundation
+
+/// Rows of a table as people and spreadsheets write them: RFC 4180 with its variants.
+///
+/// - The separator is a comma, semicolon, tab or bar: the one that the header has most of, or what Excel's line `sep=;` says.
+/// - Lines end with LF, CR LF or CR alone. A quoted field may hold any of them, and doubled quotes.
+/// - Text is UTF-8 or, with its mark, UTF-16; a row that is neither is read as Windows-1252, which contains Latin-1.
+/// - `="001"`, by which Excel keeps zeros, is `001`.
+struct TableReader {
+    enum Row: Equatable {
+        case fields([String], line: Int)
+        case malformed(line: Int, reason: String)
+    }
+
+    private let bytes: [UInt8]
+    private var place = 0
+    private var line = 1
+    private(set) var separator = UInt8(ascii: ",")
+
+    private static let quote = UInt8(ascii: "\"")
+    private static let lineFeed = UInt8(ascii: "\n")
+    private static let carriageReturn = UInt8(ascii: "\r")
+    private static let separators: [(byte: UInt8, name: String)] = [
+        (UInt8(ascii: ","), "a comma"), (UInt8(ascii: ";"), "a semicolon"), (UInt8(ascii: "\t"), "a tab"),
+        (UInt8(ascii: "|"), "a bar"),
+    ]
+
+    init(_ bytes: [UInt8]) { self.bytes = Self.utf8(bytes) }
+
+    /// The separator, for people.
+    var separatorName: String { Self.separators.first { $0.byte == separator }?.name ?? "a comma" }
+
+    /// The names of the columns, which also say what separates them; nil when there is no such line.
+    mutating func header() -> [String]? {
+        while place < bytes.count, [Self.lineFeed, Self.carriageReturn].contains(bytes[place]) {
+            place += 1
+            line += 1
+        }
+        let end = bytes[place...].firstIndex { $0 == Self.lineFeed || $0 == Self.carriageReturn } ?? bytes.count
+        let first = bytes[place..<end]
+        if first.count == 5, first.starts(with: "sep=".utf8), let byte = first.last {
+            separator = byte
+            place = end
+            _ = takeLineEnd()
+        } else {
+            separator = Self.separator(of: first)
+        }
+        guard case .fields(let names, _)? = next(), names.contains(where: { !$0.isEmpty }) else { return nil }
+        return names.map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+
+    private static func separator(of header: ArraySlice<UInt8>) -> UInt8 {
+        var counts: [UInt8: Int] = [:]
+        var isQuoted = false
+        for byte in header {
+            if byte == quote { isQuoted.toggle() } else if !isQuoted { counts[byte, default: 0] += 1 }
+        }
+        var best = separators[0].byte
+        for (byte, _) in separators where counts[byte, default: 0] > counts[best, default: 0] { best = byte }
+        return best
+    }
+
+    /// The next row that is not empty; nil at the end. After a malformed one, reading goes on at the next line.
+    mutating func next() -> Row? {
+        while place < bytes.count {
+            let start = place
+            let startLine = line
+            guard let fields = readFields() else {
+                // A quote that is not closed would swallow the rest of the file: give up this line alone.
+                place = bytes[start...].firstIndex { $0 == Self.lineFeed || $0 == Self.carriageReturn } ?? bytes.count
+                line = startLine
+                _ = takeLineEnd()
+                return .malformed(
+                    line: startLine,
+                    reason: "a quote is not closed, or text follows a closing quote, or the row is too long")
+            }
+            if fields.allSatisfy(\.isEmpty) { continue }
+            return .fields(fields.map(Self.text), line: startLine)
+        }
+        return nil
+    }
+
+    private mutating func readFields() -> [[UInt8]]? {
+        var fields: [[UInt8]] = []
+        var field: [UInt8] = []
+        var isQuoted = false
+        var wasQuoted = false
+        let limit = min(bytes.count, place + Manifest.rowByteCount)
+        while place < limit {
+            let byte = bytes[place]
+            if isQuoted {
+                place += 1
+                if byte != Self.quote {
+                    if byte == Self.lineFeed { line += 1 }
+                    field.append(byte)
+                } else if place < bytes.count && bytes[place] == Self.quote {
+                    field.append(Self.quote)
+                    place += 1
+                } else {
+                    isQuoted = false
+                    wasQuoted = true
+                }
+            } else if takeLineEnd() {
+                return fields + [field]
+            } else {
+                place += 1
+                if byte == separator {
+                    fields.append(field)
+                    field = []
+                    wasQuoted = false
+                } else if byte == Self.quote && !wasQuoted && (field.isEmpty || field == [UInt8(ascii: "=")]) {
+                    isQuoted = true
+                    field = []
+                } else if wasQuoted {
+                    // Spaces between a closing quote and the separator mean nothing.
+                    guard byte == UInt8(ascii: " ") else { return nil }
+                } else {
+                    field.append(byte)
+                }
+            }
+        }
+        guard !isQuoted && place == bytes.count else { return nil }
+        return fields + [field]
+    }
+
+    /// Steps over LF, CR LF or CR.
+    private mutating func takeLineEnd() -> Bool {
+        guard place < bytes.count, bytes[place] == Self.lineFeed || bytes[place] == Self.carriageReturn else {
+            return false
+        }
+        if bytes[place] == Self.carriageReturn, place + 1 < bytes.count, bytes[place + 1] == Self.lineFeed {
+            place += 1
+        }
+        place += 1
+        line += 1
+        return true
+    }
+
+    // MARK: Text
+
+    private static func text(_ field: [UInt8]) -> String {
+        if let text = String(validating: field, as: UTF8.self) { return text }
+        var text = ""
+        for byte in field { text.unicodeScalars.append(windows1252(byte)) }
+        return text
+    }
+
+    /// Latin-1, but for the 32 characters that Windows put in place of controls.
+    private static func windows1252(_ byte: UInt8) -> Unicode.Scalar {
+        let upper: [UInt32] = [
+            0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,
+            0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A,
+            0x0153, 0x9D, 0x017E, 0x0178,
+        ]
+        guard (0x80...0x9F).contains(byte) else { return Unicode.Scalar(byte) }
+        return Unicode.Scalar(upper[Int(byte) - 0x80]) ?? Unicode.Scalar(byte)
+    }
+
+    /// UTF-16 with a mark as UTF-8; a UTF-8 mark is left out.
+    private static func utf8(_ bytes: [UInt8]) -> [UInt8] {
+        let isLittle = bytes.starts(with: [0xFF, 0xFE])
+        guard isLittle || bytes.starts(with: [0xFE, 0xFF]) else { return Array(Manifest.withoutMark(bytes[...])) }
+        let units = stride(from: 2, to: bytes.count - 1, by: 2).map { place in
+            UInt16(bytes[place + (isLittle ? 0 : 1)]) | UInt16(bytes[place + (isLittle ? 1 : 0)]) << 8
+        }
+        return Array(String(decoding: units, as: UTF16.self).utf8)
+    }
+}

@@ -1,0 +1,171 @@
+import Foundation
+import Testing
+
+@testable import HilumArchive
+
+/// The cases of a folder as `id: image+image|report`, sorted; paths below the folder.
+private func pairing(_ scratch: Scratch, _ folder: String = "in") throws -> [String] {
+    let root = scratch.path + "/" + folder
+    let scan = try SourceScanner.scan(root)
+    return scan.items.compactMap { item in
+        guard case .found(let found) = item else { return nil }
+        func below(_ path: String) -> String { path.replacingOccurrences(of: root + "/", with: "") }
+        return "\(found.id): \(found.imagePaths.map(below).joined(separator: "+"))|\(found.reportPath.map(below) ?? "")"
+    }.sorted()
+}
+
+private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws {
+    for (place, name) in names.enumerated() {
+        if name.hasSuffix(".png") {
+            try scratch.write("in/" + name, makePNG(seed + place))
+        } else {
+            try scratch.write("in/" + name, "report of \(name)")
+        }
+    }
+}
+
+@Suite struct CaseFinderTests {
+    @Test("An image and a text of two folders are two cases")
+    func foldersAreNotMixed() throws {
+        let scratch = try Scratch()
+        try write(scratch, "patA/1.png", "patB/1.txt")
+        #expect(try pairing(scratch) == ["patA/1: patA/1.png|", "patB/1: |patB/1.txt"])
+    }
+
+    @Test("Parallel trees pair at the same relative path, and nowhere else")
+    func parallelTrees() throws {
+        let scratch = try Scratch()
+        try write(
+            scratch, "images/2020/a.png", "reports/2020/a.txt", "images/2020/b.png", "reports/2021/b.txt",
+            "site/images/c.png", "site/reports/c.txt", "d.png", "reports/d.txt", "images/e.png", "images/e.txt")
+        #expect(
+            try pairing(scratch) == [
+                "d: d.png|", "images/2020/a: images/2020/a.png|reports/2020/a.txt", "images/2020/b: images/2020/b.png|",
+                "images/e: images/e.png|images/e.txt", "reports/2021/b: |reports/2021/b.txt",
+                "reports/d: |reports/d.txt",
+                "site/images/c: site/images/c.png|site/reports/c.txt",
+            ])
+    }
+
+    @Test("Two image trees leave a report alone, as it may belong to either")
+    func ambiguousTrees() throws {
+        let scratch = try Scratch()
+        try write(scratch, "images/a.png", "scans/a.png", "reports/a.txt")
+        #expect(
+            try pairing(scratch) == ["images/a: images/a.png|", "reports/a: |reports/a.txt", "scans/a: scans/a.png|"])
+    }
+
+    @Test("Of the files of one stem the first that can be read counts")
+    func firstReadable() throws {
+        let scratch = try Scratch()
+        try scratch.write("in/s1.dcm", [UInt8](repeating: 0, count: 128) + Array("DICM".utf8))
+        try write(scratch, "s1.png")
+        try scratch.write("in/s2.jpg", "no image")
+        try write(scratch, "s2.png", seed: 2)
+        // Cut short, so that the header is there and the end is not.
+        try scratch.write("in/s3.jpeg", makePNG(3, side: 64).dropLast(40).map { $0 })
+        try write(scratch, "s3.png", seed: 3)
+        #expect(try pairing(scratch) == ["s1: s1.png|", "s2: s2.png|", "s3: s3.png|"])
+    }
+
+    @Test("A thumbnail beside a large file of the same stem is not chosen")
+    func theLargerOfTwoSizes() throws {
+        let scratch = try Scratch()
+        // JPEG by name, so that it comes first in the order of names.
+        try scratch.write("in/a.jpg", makePNG(1, side: 8))
+        try scratch.write("in/a.png", makePNG(2, side: 32))
+        try scratch.write("in/b.png", makePNG(3, side: 32))
+        try scratch.write("in/b_thumb.png", makePNG(4, side: 64))
+        try scratch.write("in/thumbs/b.png", makePNG(5, side: 8))
+        #expect(try pairing(scratch) == ["a: a.png|", "b: b.png|"])
+        let scan = try SourceScanner.scan(scratch.path + "/in")
+        #expect(scan.passedOver.counts == ["other file of the same picture": 3])
+    }
+
+    @Test("Both spellings of an accent are one id")
+    func oneUnicodeForm() throws {
+        let scratch = try Scratch()
+        let composed = "Ren\u{E9}"
+        let decomposed = "Rene\u{301}"
+        try write(scratch, composed + ".png", decomposed + ".txt")
+        let items = try SourceScanner.scan(scratch.path + "/in").items
+        guard items.count == 1, case .found(let found) = items[0] else { return #expect(Bool(false), "\(items)") }
+        #expect(Array(found.id.utf8) == Array(composed.utf8) && found.reportPath != nil)
+        let archive = try scratch.makeArchive()
+        try archive.put([CaseInput(id: decomposed, report: "clear")])
+        #expect(try archive.put([CaseInput(id: composed, report: "clear")]) == [.unchanged])
+        #expect(try archive.get(id: decomposed)?.id.utf8.count == composed.utf8.count)
+        #expect(try archive.count(Filter(parsing: "id=" + decomposed)) == 1)
+        #expect(try archive.delete(id: decomposed) && archive.stats().cases == 0)
+    }
+
+    @Test("Documents, hidden files, sidecars, links and unreadable folders are no cases and end no run")
+    func passedOver() throws {
+        let scratch = try Scratch()
+        try write(
+            scratch, "a.png", "README.txt", "LICENSE", "sub/licence.txt", ".hidden.png", "._a.png", "x.pdf", "y.tmp")
+        try scratch.write("in/@eaDir/a.png", makePNG(1))
+        try scratch.write("in/lonely.json", "{}")
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch.path + "/in/link.png", withDestinationPath: scratch.path + "/in/a.png")
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch.path + "/in/loop", withDestinationPath: scratch.path + "/in")
+        try scratch.write("in/closed/b.png", makePNG(2))
+        chmod(scratch.path + "/in/closed", 0)
+        defer { chmod(scratch.path + "/in/closed", 0o755) }
+        let scan = try SourceScanner.scan(scratch.path + "/in")
+        // Whoever may read everything can read this folder too.
+        let isRoot = geteuid() == 0
+        #expect(scan.items.count == (isRoot ? 2 : 1))
+        var expected = [
+            "document": 3, "hidden": 3, "other kind (.pdf)": 1, "unfinished": 1, "record without a case": 1, "link": 2,
+        ]
+        if !isRoot { expected["unreadable folder"] = 1 }
+        #expect(scan.passedOver.counts == expected)
+        #expect(scan.passedOver.unreadable == (isRoot ? [] : [scratch.path + "/in/closed"]))
+    }
+
+    @Test("A folder a study, marks behind the stem, and studies of MIMIC-CXR are one case each")
+    func studies() throws {
+        let scratch = try Scratch()
+        try write(
+            scratch, "ward/7/image.png", "ward/7/report.txt", "s1.png", "s1_report.txt", "s2_pa.png", "s2_lateral.png",
+            "s2.txt", "img_1.png", "img_2.png", "p10/p10001/s50.txt", "p10/p10001/s50/x.png", "p10/p10001/s50/y.png",
+            "p10/p10001/s51/z.png")
+        #expect(
+            try pairing(scratch) == [
+                "img_1: img_1.png|", "img_2: img_2.png|",
+                "p10/p10001/s50: p10/p10001/s50/x.png+p10/p10001/s50/y.png|p10/p10001/s50.txt",
+                "p10/p10001/s51: p10/p10001/s51/z.png|", "s1: s1.png|s1_report.txt",
+                "s2: s2_pa.png+s2_lateral.png|s2.txt", "ward/7: ward/7/image.png|ward/7/report.txt",
+            ])
+        let scan = try SourceScanner.scan(scratch.path + "/in")
+        let patients = scan.items.compactMap { item -> String? in
+            if case .found(let found) = item { found.fields.patient } else { nil }
+        }
+        #expect(patients == ["p10001", "p10001"])
+        let archive = try scratch.makeArchive()
+        let summary = try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true)
+        #expect(summary.stored == 7 && summary.imageOnly == 3 && summary.reportOnly == 0 && summary.refused == [])
+        #expect(try archive.get(id: "s2")?.images.map(\.view) == ["PA", "LATERAL"])
+    }
+
+    @Test("A record beside an image brings what is known of the case")
+    func records() throws {
+        let scratch = try Scratch()
+        try write(scratch, "a.png", "a.txt", "b.png")
+        try scratch.write(
+            "in/a.json", #"{"id":"other","patient":"p1","view":"PA","findings":["effusion"],"age":61,"kv":NaN}"#)
+        try scratch.write("in/b.png.json", #"{"patient":"p2","ratio":0.5}"#)
+        let archive = try scratch.makeArchive()
+        #expect(try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true).stored == 2)
+        let first = try #require(try archive.get(id: "a")?.fields)
+        #expect(first.patient == "p1" && first.view == "PA" && first.findings == ["effusion"])
+        #expect(first.metadata == ["age": "61"])
+        #expect(try archive.get(id: "b")?.fields.metadata == ["ratio": "0.5"])
+        // What is known may change while the files stay.
+        try scratch.write("in/b.png.json", #"{"patient":"p3","ratio":0.5}"#)
+        #expect(try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true).replaced == 1)
+        #expect(try archive.get(id: "b")?.fields.patient == "p3")
+    }
+}

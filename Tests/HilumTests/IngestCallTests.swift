@@ -1,0 +1,81 @@
+import Foundation
+import HilumCore
+import Testing
+
+/// What `index` and `check` say of sources, as a person and a program see it.
+@Suite("Ingest", .enabled(if: Program.isThere, "the program is not built"))
+struct IngestCallTests {
+    @Test("A dry run prints what a run prints, shows the pairing and changes nothing")
+    func dryRun() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        let image = try FileManager.default.contentsOfDirectory(atPath: world.phantoms + "/images").sorted()[0]
+        for folder in ["patA", "images/7"] {
+            try FileIO.makeFolder(scratch.path("in/" + folder))
+            try FileManager.default.copyItem(
+                atPath: world.phantoms + "/images/" + image, toPath: scratch.path("in/\(folder)/1.png"))
+        }
+        _ = try scratch.write("in/patB/1.txt", "left effusion")
+        _ = try scratch.write("in/reports/7/1.txt", "clear lungs")
+        _ = try scratch.write("in/README.txt", "no case")
+        let dry = try Program.run(["index", archive, scratch.path("in"), "--dry-run", "--json"])
+        let real = try Program.run(["index", archive, scratch.path("in"), "--json", "--quiet"])
+        #expect(dry.status == 0 && real.status == 0)
+        for result in [try dry.object(), try real.object()] {
+            #expect(result["stored"] as? Int == 3 && result["replaced"] as? Int == 0)
+            #expect(result["image_only"] as? Int == 1 && result["report_only"] as? Int == 1)
+            #expect(result["passed_over"] as? [String: Int] == ["document": 1])
+        }
+        let cases = try #require(try dry.object()["cases"] as? [[String: Any]])
+        #expect(cases.map { $0["id"] as? String } == ["images/7/1", "patA/1", "patB/1"])
+        #expect(cases[0]["report"] as? String == scratch.path("in/reports/7/1.txt"))
+        let again = try Program.run(["index", archive, scratch.path("in"), "--quiet"])
+        #expect(again.text.contains("0 stored, 0 replaced, 3 unchanged, 0 refused"))
+        let got = try Program.run(["get", archive, "images/7/1", "--json"]).object()
+        #expect((got["source"] as? String)?.hasSuffix("/in/images/7/1") == true)
+    }
+
+    @Test("Another source is refused by name and exits 3; with --replace it is counted as replaced")
+    func replace() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        _ = try scratch.write("jan/001.txt", "report of January")
+        _ = try scratch.write("feb/001.txt", "report of February")
+        #expect(try Program.run(["index", archive, scratch.path("jan"), "--quiet"]).status == 0)
+        let refused = try Program.run(["index", archive, scratch.path("feb"), "--quiet"])
+        #expect(refused.status == 3 && refused.text.contains("/jan/001") && refused.text.contains("--replace"))
+        let replaced = try Program.run(["index", archive, scratch.path("feb"), "--replace", "--json", "--quiet"])
+        #expect(try replaced.status == 0 && replaced.object()["replaced"] as? Int == 1)
+    }
+
+    @Test("A manifest without rows exits 1 and says so")
+    func noRows() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        for (name, text) in [("cases.csv", "id;report\n"), ("cases.jsonl", "\n")] {
+            let result = try Program.run(["index", archive, try scratch.write(name, text)])
+            #expect(result.status == 1 && result.errors.contains("no rows"), "\(name): \(result.errors)")
+        }
+    }
+
+    @Test("Check lists the cases whose image is gone, and calls the archive sound")
+    func missingImages() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        let image = try FileManager.default.contentsOfDirectory(atPath: world.phantoms + "/images").sorted()[0]
+        try FileIO.makeFolder(scratch.path("in"))
+        try FileManager.default.copyItem(
+            atPath: world.phantoms + "/images/" + image, toPath: scratch.path("in/a.png"))
+        #expect(try Program.run(["index", archive, scratch.path("in"), "--quiet"]).status == 0)
+        try FileManager.default.removeItem(atPath: scratch.path("in/a.png"))
+        let result = try Program.run(["check", archive])
+        #expect(result.status == 0 && result.lines.contains { $0.hasPrefix("missing image: a: ") })
+        let json = try Program.run(["check", archive, "--json"]).object()
+        #expect((json["missing_images"] as? [[String: String]])?.first?["id"] == "a")
+        #expect(json["missing_count"] as? Int == 1 && json["clean"] as? Bool == true)
+    }
+}
