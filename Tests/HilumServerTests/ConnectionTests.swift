@@ -27,6 +27,8 @@ struct Machine {
             do {
                 let outcome: WriterQueue.Outcome
                 switch handler.change(work.request) {
+                case .forget(let id, let source):
+                    outcome = .deleted(try handler.archive.forget(id: id, source: source))
                 case .delete(let id): outcome = .deleted(try handler.archive.delete(id: id))
                 case .put(let make):
                     let value = try make()
