@@ -83,11 +83,11 @@ import Testing
         #expect(try archive.put([CaseInput(id: "filler", report: "See folder quux")]) == [.unchanged])
         var changed = CaseInput(id: "filler", report: "See folder quux")
         changed.fields.view = "PA"
-        #expect(try archive.put([changed]) == [.stored(vectors: 0)])
+        #expect(try archive.put([changed]) == [.replaced(vectors: 0)])
         try check(archive)
         // A report takes its place, and goes again.
-        #expect(try archive.put([CaseInput(id: "filler", report: "Right pneumothorax.")]) == [.stored(vectors: 1)])
-        #expect(try archive.put([changed]) == [.stored(vectors: 0)])
+        #expect(try archive.put([CaseInput(id: "filler", report: "Right pneumothorax.")]) == [.replaced(vectors: 1)])
+        #expect(try archive.put([changed]) == [.replaced(vectors: 0)])
         try check(archive)
         #expect(try archive.delete(id: "both"))
         archive.close()
