@@ -119,7 +119,9 @@ public struct FilePieces {
     fileprivate init(replacing path: String) throws(FileError) {
         self.path = path
         temporary = "\(path).tmp-\(getpid())"
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        // What a process that was killed left under this name goes; a link there is not followed.
+        unlink(temporary)
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .last(path: temporary, call: "open") }
     }
 
@@ -156,6 +158,6 @@ public struct FilePieces {
             unlink(temporary)
             throw failure
         }
-        try FileIO.syncFolder((path as NSString).deletingLastPathComponent)
+        try FileIO.syncFolder(FilePath.folder(of: path))
     }
 }

@@ -10,7 +10,7 @@ public enum ResourceBundle {
         let bundle = "Hilum_\(module).resources"
         var program = Bundle.main.bundlePath
         if let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
-            program = (link as NSString).deletingLastPathComponent
+            program = FilePath.folder(of: link)
         }
         return [program, Bundle.main.bundlePath, program + "/../share/hilum", program + "/.."].map { $0 + "/" + bundle }
     }

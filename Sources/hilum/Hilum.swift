@@ -50,10 +50,10 @@ struct Hilum {
         } catch let error as CommandError {
             let stop = error.description.hasSuffix("?") ? "" : ";"
             let hint = error.status == .usage ? "\(stop) see 'hilum help \(command.name)'" : ""
-            standardError("hilum \(command.name): \(error)\(hint)\n")
+            standardError(onOneLine("hilum \(command.name): \(error)\(hint)") + "\n")
             return error.status
         } catch {
-            standardError("hilum \(command.name): \(sentence(for: error))\n")
+            standardError(onOneLine("hilum \(command.name): \(sentence(for: error))") + "\n")
             return status(for: error)
         }
     }
@@ -78,10 +78,12 @@ struct Hilum {
         if Command.unavailable.contains(verb) {
             standardError("hilum: '\(verb)' is not available in this release; 'hilum help' lists what is\n")
         } else if verb.hasPrefix("-") {
-            standardError("hilum: unknown option '\(verb)'; a call begins with a verb, see 'hilum help'\n")
+            standardError(
+                onOneLine("hilum: unknown option '\(verb)'; a call begins with a verb, see 'hilum help'") + "\n")
         } else {
             let near = nearest(to: verb, among: Command.all.map(\.name)).map { "; did you mean '\($0)'?" } ?? ""
-            standardError("hilum: unknown verb '\(verb)'\(near.isEmpty ? ";" : near) see 'hilum help'\n")
+            standardError(
+                onOneLine("hilum: unknown verb '\(verb)'\(near.isEmpty ? ";" : near) see 'hilum help'") + "\n")
         }
         return .usage
     }

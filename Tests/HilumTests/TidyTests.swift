@@ -94,6 +94,16 @@ struct TidyTests {
         }
     }
 
+    @Test("Folders of paths come from FilePath: Foundation's own way ends the process for a path of one letter")
+    func foldersComeFromFilePath() throws {
+        let word = "deletingLast" + "PathComponent"
+        for file in try SourceTree.files(in: ["Sources", "Benchmarks"], endingWith: [".swift"]) {
+            for (number, line) in file.lines.enumerated() where SourceTree.code(of: line).contains(word) {
+                Issue.record("\(file.path):\(number + 1): \(word)")
+            }
+        }
+    }
+
     @Test("Nothing is left for later")
     func nothingIsLeftForLater() throws {
         let marks = ["TO" + "DO", "FIX" + "ME"]

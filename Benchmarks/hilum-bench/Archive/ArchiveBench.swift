@@ -140,7 +140,7 @@ struct ArchiveBench {
             figure("\(name): cold open to first answer, ms", cold[rounds / 2], atMost: nil)
         }
         guard hasCases else { return }
-        let hilum = (program as NSString).deletingLastPathComponent + "/hilum"
+        let hilum = FilePath.sibling(of: program, named: "hilum")
         let stats = try (0..<rounds).map { _ in
             try Self.milliseconds { _ = try Self.output(of: hilum, ["stats", path]) }
         }

@@ -17,7 +17,7 @@ enum ImageStore {
         var status = stat()
         if stat(path, &status) == 0 && Int(status.st_size) == bytes.count { return }
         try withArchiveErrors {
-            let folder = (path as NSString).deletingLastPathComponent
+            let folder = FilePath.folder(of: path)
             try FileIO.makeFolder(folder)
             try FileIO.writeAtomically(path, bytes)
             try FileIO.syncFolder(archive + "/images")

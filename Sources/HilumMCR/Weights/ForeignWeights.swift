@@ -36,7 +36,6 @@ public final class ForeignWeights: Sendable {
     public init(_ path: String) throws {
         let file = try Self.file(of: path)
         self.path = file
-        let folder = (file as NSString).deletingLastPathComponent
         let files = file.hasSuffix(".json") ? try Self.shards(file) : [file]
         readers = try files.map { try WeightReader($0, skipsIntegers: true) }
         var places: [String: Place] = [:]
@@ -50,20 +49,21 @@ public final class ForeignWeights: Sendable {
         }
         self.places = places
         skipped = readers.flatMap(\.skipped).sorted()
-        let configuration = try Self.json(folder, "config.json")
+        let configuration = try Self.json(beside: file, "config.json")
         settings = Settings(
             heads: configuration["num_attention_heads"]?.integer,
             epsilon: configuration["layer_norm_eps"]?.double.map { Float($0) },
             activation: configuration["hidden_act"]?.string,
             positions: configuration["position_embedding_type"]?.string)
         normalisation =
-            ImageNormalisation(settings: try Self.json(folder, "preprocessor_config.json"), "image_mean", "image_std")
+            ImageNormalisation(
+                settings: try Self.json(beside: file, "preprocessor_config.json"), "image_mean", "image_std")
             ?? configuration["pretrained_cfg"].flatMap { ImageNormalisation(settings: $0, "mean", "std") }
     }
 
     /// `vocab.txt` beside the weights, if there is one.
     public var vocabularyPath: String? {
-        let path = ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent("vocab.txt")
+        let path = FilePath.sibling(of: path, named: "vocab.txt")
         return FileManager.default.fileExists(atPath: path) ? path : nil
     }
 
@@ -106,9 +106,8 @@ public final class ForeignWeights: Sendable {
 
     /// The files that an index of shards names; all of them lie beside it.
     private static func shards(_ path: String) throws -> [String] {
-        let folder = (path as NSString).deletingLastPathComponent
         let map: [String: String]
-        do { map = try json(folder, (path as NSString).lastPathComponent).member("weight_map") } catch {
+        do { map = try json(beside: path, FilePath.name(of: path)).member("weight_map") } catch {
             throw MCRError(.badWeights(reason: "this is no index of safetensors shards: \(error)"), path: path)
         }
         guard !map.isEmpty else {
@@ -118,12 +117,12 @@ public final class ForeignWeights: Sendable {
         guard files.count <= 256, files.allSatisfy({ !$0.contains("/") && $0.hasSuffix(".safetensors") }) else {
             throw MCRError(.badWeights(reason: "the index names files that are no shards beside it"), path: path)
         }
-        return files.map { folder.isEmpty ? $0 : folder + "/" + $0 }
+        return files.map { FilePath.sibling(of: path, named: $0) }
     }
 
-    /// What a small JSON file holds; an empty object where there is no file.
-    private static func json(_ folder: String, _ name: String) throws -> JSON {
-        let path = folder.isEmpty ? name : folder + "/" + name
+    /// What a small JSON file beside the weights holds; an empty object where there is no file.
+    private static func json(beside file: String, _ name: String) throws -> JSON {
+        let path = FilePath.sibling(of: file, named: name)
         guard FileManager.default.fileExists(atPath: path) else { return .object([]) }
         let bytes = try FileIO.read(path, limitInBytes: 16 << 20)
         do { return try JSON(parsing: bytes[...]) } catch {

@@ -71,8 +71,8 @@ struct ListeningSocket: ~Copyable {
 
     /// A folder that is missing is made for this user alone; one that exists stays as it is.
     private static func makeFolder(of path: String) throws(ServerError) {
-        let folder = (path as NSString).deletingLastPathComponent
-        guard !folder.isEmpty, access(folder, F_OK) != 0 else { return }
+        let folder = FilePath.folder(of: path)
+        guard access(folder, F_OK) != 0 else { return }
         let mask = umask(0o077)
         defer { umask(mask) }
         do {
@@ -95,6 +95,10 @@ struct ListeningSocket: ~Copyable {
                 guard number == EWOULDBLOCK else { throw failure("flock", lockPath, number) }
                 throw inUse(path, holder)
             }
+            do { try checkOwn(lock, lockPath) } catch {
+                Foundation.close(lock)
+                throw error
+            }
             // The daemon before may have removed the file between our open and our lock.
             var mine = stat()
             var named = stat()
@@ -110,6 +114,21 @@ struct ListeningSocket: ~Copyable {
             Foundation.close(lock)
         }
         throw inUse(path, nil)
+    }
+
+    /// Refuses a lock file that no daemon made: it would be emptied, and removed in the end.
+    private static func checkOwn(_ lock: Int32, _ path: String) throws(ServerError) {
+        var status = stat()
+        var buffer = [UInt8](repeating: 0, count: 16)
+        let isPlain = fstat(lock, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size < buffer.count
+        let count = isPlain ? pread(lock, &buffer, buffer.count, 0) : -1
+        let isNumber = count >= 0 && buffer[..<count].allSatisfy { $0 == 10 || ($0 >= 48 && $0 <= 57) }
+        let isOfArchive =
+            FilePath.name(of: path) == "writer.lock" && access(FilePath.sibling(of: path, named: "data.mdb"), F_OK) == 0
+        guard isNumber, !isOfArchive else {
+            throw ServerError(
+                .notASocket, "\(path): this file is no lock of a daemon; choose another path with --socket")
+        }
     }
 
     private static func releaseLock(_ lock: Int32, _ path: String) {

@@ -133,7 +133,7 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
                 + (better < foldCount ? "--folds \(better) gives larger galleries\n" : "more cases tell more\n"))
     }
     try FileIO.makeFolder(paths.work)
-    let folder = (paths.page as NSString).deletingLastPathComponent
+    let folder = FilePath.folder(of: paths.page)
     if !folder.isEmpty { try FileIO.makeFolder(folder) }
     let store = PilotStore(folder: paths.work, key: study.fingerprint())
     let beginning = try store.beginning(readSeconds: input.seconds)

@@ -134,7 +134,7 @@ package struct CaseFinder {
 
     /// Reads a record beside a case; one that cannot be read costs itself alone.
     private mutating func describe(_ found: inout SourceCase, by path: String) {
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = FilePath.folder(of: path)
         guard let bytes = try? FileIO.read(path, limitInBytes: Manifest.rowByteCount),
             let record = try? Manifest.json(parsing: Manifest.withoutMark(bytes[...])),
             case .object(let members) = record

@@ -1,4 +1,5 @@
 import Foundation
+import HilumCore
 
 /// A file below a source.
 package struct FoundFile: Sendable, Hashable {
@@ -17,7 +18,7 @@ package struct FoundFile: Sendable, Hashable {
     }
 
     /// The folder that it lies in, below the source; empty for the source itself.
-    var folder: String { (path as NSString).deletingLastPathComponent }
+    var folder: String { path.utf8.contains(UInt8(ascii: "/")) ? FilePath.folder(of: path) : "" }
 }
 
 /// The regular files below a folder, and what is passed over: links, hidden files, folders that cannot be read.

@@ -25,7 +25,7 @@ struct SourceScanner {
         if ["jsonl", "ndjson", "csv", "tsv"].contains(FileRole.ending(of: path)) {
             return Scan(items: try Manifest.read(path))
         }
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = FilePath.folder(of: path)
         let file = FoundFile(path: (path as NSString).lastPathComponent)
         var finder = CaseFinder(root: folder)
         guard let found = finder.cases(ofGroup: [file]).first else {

@@ -18,7 +18,7 @@ extension LayoutReading {
                 passedOver.add("row whose image is not there")
                 continue
             }
-            let id = CaseID.canonical((path as NSString).deletingLastPathComponent)
+            let id = CaseID.canonical(FilePath.folder(of: path))
             var item =
                 cases[id] ?? SourceCase(place: absolute(path), name: absolute(id), id: id)
             item.imagePaths.append(absolute(path))

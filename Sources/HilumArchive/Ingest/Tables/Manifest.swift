@@ -14,7 +14,7 @@ enum Manifest {
     static func read(_ path: String) throws(ArchiveError) -> [SourceItem] {
         let absolute = SourceScanner.realPath(path) ?? path
         let bytes = try withArchiveErrors { try FileIO.read(absolute, limitInBytes: fileByteCount) }
-        let folder = (absolute as NSString).deletingLastPathComponent
+        let folder = FilePath.folder(of: absolute)
         let content = withoutMark(bytes[...])
         let items =
             ["csv", "tsv"].contains(FileRole.ending(of: absolute))

@@ -1,0 +1,37 @@
+/// The parts of a path, by its bytes: what lies before the last `/`, and what lies after it.
+///
+/// `NSString.deletingLastPathComponent` must not be used in its place: the Foundation of Swift 6.3 on Linux ends the process for a
+/// relative path of one character, such as `j`.
+public enum FilePath {
+    private static let slash = UInt8(ascii: "/")
+
+    /// The folder that a path lies in: `a` for `a/b` and `a/b/`, `/` for `/b`, and `.` for `b`, which lies in the current folder.
+    public static func folder(of path: String) -> String {
+        let bytes = Array(path.utf8)
+        guard let first = bytes.first else { return "." }
+        let name = name(bytes)
+        guard name.lowerBound > 0 else { return first == slash ? "/" : "." }
+        let end = bytes[..<name.lowerBound].lastIndex { $0 != slash }
+        return end.map { String(decoding: bytes[...$0], as: UTF8.self) } ?? "/"
+    }
+
+    /// The last part of a path: `b` for `a/b` and `a/b/`; empty for `/` and for an empty path.
+    public static func name(of path: String) -> String {
+        let bytes = Array(path.utf8)
+        return String(decoding: bytes[name(bytes)], as: UTF8.self)
+    }
+
+    /// The path of the file `name` that lies beside `path`; relative where `path` is.
+    public static func sibling(of path: String, named name: String) -> String {
+        let folder = folder(of: path)
+        if folder == "." && !path.utf8.starts(with: [UInt8(ascii: "."), slash]) { return name }
+        return folder.utf8.last == slash ? folder + name : folder + "/" + name
+    }
+
+    /// The bytes of the last part, without slashes at the end.
+    private static func name(_ bytes: [UInt8]) -> Range<Int> {
+        guard let last = bytes.lastIndex(where: { $0 != slash }) else { return 0..<0 }
+        let start = bytes[...last].lastIndex(of: slash).map { $0 + 1 } ?? 0
+        return start..<(last + 1)
+    }
+}
