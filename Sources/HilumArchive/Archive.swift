@@ -346,10 +346,13 @@ public final class Archive: @unchecked Sendable {
 
     func matching(_ filter: Filter) throws -> ItemSet {
         try withArchiveErrors {
+            try checkKeys(of: filter)
             try loadPostings(filter.conditions.map(\.key))
             // Before the attributes are locked: a range of ids reads the whole table.
-            let named = try filter.conditions.filter { $0.key == "id" }.flatMap(\.values).map { value in
-                (value, try store.environment.read { try numbers($0, ofIDs: value) })
+            let named = try filter.conditions.filter { $0.key == "id" }.flatMap { condition in
+                try condition.values.map { value in
+                    (value, try store.environment.read { try numbers($0, of: condition, value) })
+                }
             }
             let said = try filter.conditions.map { try saidCases($0) }
             return attributes.read { attributes in
@@ -358,11 +361,15 @@ public final class Archive: @unchecked Sendable {
         }
     }
 
-    private func numbers(_ transaction: borrowing ReadTransaction, ofIDs value: Filter.Value) throws -> [UInt32] {
+    private func numbers(
+        _ transaction: borrowing ReadTransaction, of condition: Filter.Condition, _ value: Filter.Value
+    ) throws -> [UInt32] {
         if case .equal(let id) = value { return try store.number(transaction, of: id).map { [$0] } ?? [] }
         var numbers: [UInt32] = []
         try store.forEach(transaction, .ids) { key, payload in
-            if value.matches(String(decoding: key, as: UTF8.self)) { numbers.append(try store.number(payload)) }
+            if condition.matches(value, String(decoding: key, as: UTF8.self)) {
+                numbers.append(try store.number(payload))
+            }
             return true
         }
         return numbers

@@ -19,6 +19,8 @@ public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable 
         case badVector
         /// A request or a case that makes no sense.
         case badRequest
+        /// A filter asks for a key that no case has.
+        case unknownKey(String)
         /// The archive is open for reading only.
         case readOnly
         /// Something larger than the archive takes.

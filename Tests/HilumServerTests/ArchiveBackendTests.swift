@@ -91,6 +91,11 @@ private func theDaemonKnowsItsRecall(_ client: Client) throws {
         let filtered = try client.request("SEARCH id=c7 view=PA date=2020-01-12..2020-01-16 k=5 self=0")
         #expect(filtered.objects.count == 3 && filtered.status.text.hasSuffix("short=filter"))
         #expect(try client.request("COUNT view!=PA").status.text == "count=10")
+        #expect(try client.request("COUNT date=..2020-01").status.text == "count=20")
+        let mistyped = try client.request("COUNT veiw!=PA").status
+        #expect(mistyped.code == .badRequest && mistyped.text.contains("did you mean 'view'?"))
+        let limit = try client.request("SEARCH text=finding limit=3").status
+        #expect(limit.code == .badRequest && limit.text.hasSuffix("SEARCH has no option limit=, but k="))
         #expect(try client.request("PUT id=c7 report=\"finding number 7\" view=AP").status.isOK)
         #expect(try client.request("PUT id=bad", literal: Array("abcd".utf8)).status.code == .badImage)
         #expect(try client.request("SEARCH id=none").status.code == .notFound)

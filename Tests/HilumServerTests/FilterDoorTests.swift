@@ -13,6 +13,7 @@ import Testing
             "date=2019.. date!=2019-05-05", #"note="a \"b\"\u00e9""#, "w_1.x=1",
             "view=", #"view="""#, "view=a,,b", "View=PA", "view-2=PA", "=PA", "view=..", "age=1..2..3",
             "view=PA view=AP",
+            "view=PA,site=B", "date>=2019", "date=>2019", "view==PA", "date=spring..", "date=..2019-06", "note=a,b;c=d",
             #"view="PA"#, #"view=P"A"#, #"view="PA"x"#, "view=PA\tsite=A", #"view="\u0000""#,
         ])
     func bothDoorsAgree(_ text: String) throws {
@@ -32,6 +33,27 @@ import Testing
         case nil: Issue.record("no item")
         }
     }
+
+    @Test("a bare word that was meant as a condition is refused with the right form")
+    func bareWords() throws {
+        for (text, advice) in [
+            ("date>2019", "date=A.. from A on"), ("view:PA", "write view=…"), ("PA", "write key=value"),
+        ] {
+            guard case .request(let request)? = items("COUNT \(text)\n").first else {
+                Issue.record("\(text) is no request")
+                continue
+            }
+            let error = #expect(throws: ServerError.self) { try request.filter() }
+            #expect(error?.text.contains(advice) == true, "\(text): \(String(describing: error))")
+        }
+    }
+
+    @Test(
+        "an option of other engines is answered with the one of SEARCH",
+        arguments: [
+            ("limit", "k"), ("top_k", "k"), ("query", "text"), ("min_scroe", "min_score"), ("tagret", "target"),
+        ])
+    func nearOptions(_ key: String, _ option: String) { #expect(SearchOptions.near(key) == option) }
 
     @Test func anIDIsRefusedWithTheRuleOfTheArchive() {
         for id in ["", "a\u{85}b", String(repeating: "x", count: 256)] {

@@ -5,8 +5,8 @@ public struct Filter: Sendable, Equatable {
     /// What a value is compared with.
     public enum Value: Sendable, Equatable {
         case equal(String)
-        /// From `lower` to `upper`, both included; nil leaves that end open. Compared as numbers when the bounds and the
-        /// value are numbers, else as text, so that ISO dates work.
+        /// From `lower` to `upper`, both included; nil leaves that end open. Compared as numbers, dates or texts, whatever the bounds
+        /// are; the bound of a date covers its whole period.
         case range(lower: String?, upper: String?)
     }
 
@@ -30,11 +30,17 @@ public struct Filter: Sendable, Equatable {
         /// included.
         ///
         /// However the value was quoted, a comma and two points in it mean this.
-        /// - Throws: `.badRequest` for an empty value or a range without ends.
+        /// - Throws: `.badRequest` for an empty value, a range without ends, a date range whose bounds are no dates, and a second
+        ///   condition behind a comma.
         public init(_ argument: Argument) throws(ArchiveError) {
             key = argument.key
             isNegated = argument.isNegated
             values = []
+            if let other = argument.keyWithinValue {
+                throw ArchiveError(
+                    .badRequest,
+                    "\(key)=: conditions are separated by spaces, not by commas; write \(key)=… \(other)=…")
+            }
             for part in argument.value.split(separator: ",", omittingEmptySubsequences: false) {
                 values.append(try Self.value(part, of: argument.key))
             }
@@ -49,6 +55,9 @@ public struct Filter: Sendable, Equatable {
             let upper = String(part[dots.upperBound...])
             guard !(lower.isEmpty && upper.isEmpty), upper.firstRange(of: "..") == nil else {
                 throw ArchiveError(.badRequest, "\(key)=: a range is a..b, a.. or ..b")
+            }
+            if key == "date", [lower, upper].contains(where: { !$0.isEmpty && DatePeriod($0) == nil }) {
+                throw ArchiveError(.badRequest, "date=: a bound is 2019, 2019-06, 2019-06-30 or 20190630")
             }
             return .range(lower: lower.isEmpty ? nil : lower, upper: upper.isEmpty ? nil : upper)
         }
@@ -70,8 +79,9 @@ public struct Filter: Sendable, Equatable {
             switch item {
             case .fault(let text): throw ArchiveError(.badRequest, text)
             case .argument(let argument) where argument.key.isEmpty:
-                throw ArchiveError(
-                    .badRequest, "part \(arguments.count + 1) of the filter is not of the form key=value")
+                let place = "part \(arguments.count + 1) of the filter"
+                let advice = argument.advice ?? "conditions are written key=value and separated by spaces"
+                throw ArchiveError(.badRequest, "\(place) is not of the form key=value; \(advice)")
             case .argument(let argument): arguments.append(argument)
             }
         }
@@ -88,27 +98,4 @@ public struct Filter: Sendable, Equatable {
 
     /// Whether everything matches.
     public var isEmpty: Bool { conditions.isEmpty }
-}
-
-extension Filter.Value {
-    /// Whether `text` is this value or lies in this range.
-    func matches(_ text: String) -> Bool {
-        switch self {
-        case .equal(let value): return text == value
-        case .range(let lower, let upper):
-            if let number = Double(text) {
-                let low = lower.map { Double($0) }
-                let high = upper.map { Double($0) }
-                // A bound that is not a number makes it a comparison of texts.
-                if low != .some(nil) && high != .some(nil) {
-                    if let low = low ?? nil, number < low { return false }
-                    if let high = high ?? nil, number > high { return false }
-                    return true
-                }
-            }
-            if let lower, text < lower { return false }
-            if let upper, text > upper { return false }
-            return true
-        }
-    }
 }

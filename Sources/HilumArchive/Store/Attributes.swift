@@ -100,10 +100,10 @@ struct Attributes: Sendable {
                     continue
                 }
                 guard let postings = keys[Self.canonical(condition.key)] else { continue }
-                if case .equal(let text) = value {
+                if case .equal(let text) = value, !condition.isDate {
                     for number in postings.numbers(of: Self.spelled(text)) { matching.insert(number) }
                 } else {
-                    postings.forEachValue(where: { value.matches($0) }) { _, numbers in
+                    postings.forEachValue(where: { condition.matches(value, $0) }) { _, numbers in
                         for number in numbers { matching.insert(number) }
                     }
                 }

@@ -23,3 +23,34 @@ public struct Argument: Sendable, Equatable {
         return String(decoding: writer.bytes, as: UTF8.self)
     }
 }
+
+extension Argument {
+    /// What to write in place of a bare word that was meant as a condition; nil where nothing is known. It names keys, never values.
+    public var advice: String? {
+        guard key.isEmpty else { return nil }
+        let bytes = Array(value.utf8)
+        guard let sign = bytes.firstIndex(where: { Set("<>:~".utf8).contains($0) }), LineScanner.isKey(bytes[..<sign])
+        else { return nil }
+        let name = String(decoding: bytes[..<sign], as: UTF8.self)
+        return Set("<>".utf8).contains(bytes[sign]) ? Self.rangeAdvice(name) : "write \(name)=…"
+    }
+
+    /// The key that stands behind a comma, a semicolon or an ampersand in the value, as in `view=PA,site=B`; nil without one.
+    public var keyWithinValue: String? {
+        let bytes = Array(value.utf8)
+        for (place, byte) in bytes.enumerated() where Set(",;&".utf8).contains(byte) {
+            let rest = bytes[(place + 1)...].drop { $0 == LineScanner.space }
+            guard let sign = rest.firstIndex(where: { $0 == LineScanner.equals || $0 == LineScanner.bang }),
+                bytes[sign] == LineScanner.equals || bytes[(sign + 1)...].first == LineScanner.equals,
+                LineScanner.isKey(rest[..<sign])
+            else { continue }
+            return String(decoding: rest[..<sign], as: UTF8.self)
+        }
+        return nil
+    }
+
+    /// How a bound on `key` is written.
+    static func rangeAdvice(_ key: String) -> String {
+        "a bound on \(key) is written as a range: \(key)=A.. from A on, \(key)=..B up to B, \(key)=A..B"
+    }
+}

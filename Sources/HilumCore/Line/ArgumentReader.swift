@@ -59,9 +59,18 @@ public struct ArgumentReader {
         scanner.advance()
         guard LineScanner.isKey(head) else {
             _ = value(of: "key")
-            return .fault("a key is a-z or _ first, then a-z, 0-9, _ or a point")
+            return .fault(Self.advice(onKey: head))
         }
         let key = String(decoding: head, as: UTF8.self)
+        switch scanner.peek {
+        case LineScanner.equals?:
+            _ = value(of: key)
+            return .fault("\(key)==: one equals sign is enough; write \(key)=…")
+        case UInt8(ascii: "<")?, UInt8(ascii: ">")?:
+            _ = value(of: key)
+            return .fault(Argument.rangeAdvice(key))
+        default: break
+        }
         switch value(of: key) {
         case .fault(let text): return .fault(text)
         case .text(let text):
@@ -73,6 +82,17 @@ public struct ArgumentReader {
             seen.append(argument)
             return .argument(argument)
         }
+    }
+
+    /// What to write in place of a word that is no key.
+    private static func advice(onKey head: ArraySlice<UInt8>) -> String {
+        let signs = [UInt8(ascii: "<"), UInt8(ascii: ">")]
+        if let last = head.last, signs.contains(last), LineScanner.isKey(head.dropLast()) {
+            return Argument.rangeAdvice(String(decoding: head.dropLast(), as: UTF8.self))
+        }
+        let rule = "a key is a-z or _ first, then a-z, 0-9, _ or a point"
+        let lower = String(decoding: head, as: UTF8.self).lowercased()
+        return LineScanner.isKey(Array(lower.utf8)[...]) ? "\(rule); write \(lower)=" : rule
     }
 
     private mutating func value(of name: String) -> Value {

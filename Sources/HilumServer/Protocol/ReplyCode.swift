@@ -41,7 +41,7 @@ public enum ReplyCode: String, Sendable, CaseIterable {
             case .exists: .exists
             case .badImage: .badImage
             case .badVector: .badVector
-            case .badRequest: .badRequest
+            case .badRequest, .unknownKey: .badRequest
             case .readOnly: .readOnly
             case .limit: .limit
             case .notReady: .notReady

@@ -81,7 +81,8 @@ extension Request {
     }
 
     func refuseBareWord(_ argument: Argument) throws(ServerError) {
-        if argument.key.isEmpty { throw .refused(.badRequest, "\(word) takes no bare word; write key=value") }
+        guard argument.key.isEmpty else { return }
+        throw .refused(.badRequest, "\(word) takes no bare word; \(argument.advice ?? "write key=value")")
     }
 }
 

@@ -3,24 +3,16 @@ import HilumCore
 
 /// `SEARCH`: one object a hit, best first.
 struct SearchVerb: ReadingVerb {
-    /// The kinds of question, which `w.…=` may weigh.
-    private static let questionKeys = ["text", "id", "image", "vec"]
-    /// Keys that are no filters.
-    private static let keys = Set(
-        questionKeys + questionKeys.map { "w.\($0)" }
-            + ["k", "ef", "recall", "exact", "target", "min_score", "self", "with", "mode", "w.vector", "w.words"])
-    /// Of the protocol, and not in this release: never to be taken for filters.
-    private static let laterKeys: Set<String> = ["unlike", "group", "mmr", "dedup", "cursor"]
     private static let largestWeight: Float = 1000
 
     let search: SearchRequest
     let extras: ReplyExtras
 
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
-        for argument in request.arguments where Self.laterKeys.contains(argument.key) {
+        for argument in request.arguments where SearchOptions.later.contains(argument.key) {
             throw .refused(.unknown, "\(argument.key)= is not available in this release")
         }
-        let filter = try request.filter(except: Self.keys)
+        let filter = try request.filter(except: SearchOptions.keys)
         var search = SearchRequest(try Self.parts(request, handler))
         search.filter = filter
         search.k = try request.integer("k", in: 1...ArchiveLimits.hitCount) ?? search.k
@@ -53,7 +45,11 @@ struct SearchVerb: ReadingVerb {
     }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
-        let response = try handler.archive.search(search)
+        let response: SearchResponse
+        do { response = try handler.archive.search(search) } catch let error as ArchiveError {
+            guard case .unknownKey(let key) = error.code, let option = SearchOptions.near(key) else { throw error }
+            throw ServerError.refused(.badRequest, "\(error); SEARCH has no option \(key)=, but \(option)=")
+        }
         var builder = ReplyBuilder(tag: tag)
         for hit in response.hits {
             let vectors = extras.has(.vector) ? try handler.archive.vectors(id: hit.id) : nil
@@ -121,7 +117,7 @@ struct SearchVerb: ReadingVerb {
         guard !parts.isEmpty else {
             throw .refused(.badRequest, "SEARCH needs text=, id=, bytes= with an image, image= or vec=")
         }
-        for key in questionKeys where request.value("w.\(key)") != nil {
+        for key in SearchOptions.questions where request.value("w.\(key)") != nil {
             let isThere = request.value(key) != nil || (key == "image" && request.literal != nil)
             guard isThere else { throw .refused(.badRequest, "w.\(key)= weighs \(key)=, which is not there") }
         }

@@ -1,5 +1,6 @@
 import CGetopt
 import Foundation
+import HilumCore
 import Synchronization
 
 /// Parses a command line with getopt_long(3). Long options may be abbreviated if they stay unambiguous, options and operands
@@ -94,35 +95,4 @@ struct OptionParser {
         let near = nearest(to: name, among: options.map(\.name)).map { "; did you mean '--\($0)'?" } ?? ""
         return .usage("unknown option '--\(name)'\(near)")
     }
-}
-
-/// The candidate with the smallest edit distance from `word`; nil if none is close.
-func nearest(to word: String, among candidates: [String]) -> String? {
-    var best: (name: String, distance: Int)?
-    for candidate in candidates {
-        let distance = editDistance(Array(word.lowercased().utf8), Array(candidate.utf8))
-        if distance < best?.distance ?? Int.max { best = (candidate, distance) }
-    }
-    guard let best, best.distance <= max(1, min(3, best.name.utf8.count / 2)) else { return nil }
-    return best.name
-}
-
-/// The optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
-///
-/// - Complexity: O(n·m).
-func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var rows = [[Int]](repeating: [Int](repeating: 0, count: right.count + 1), count: left.count + 1)
-    for i in 0...left.count { rows[i][0] = i }
-    for j in 0...right.count { rows[0][j] = j }
-    guard !left.isEmpty && !right.isEmpty else { return max(left.count, right.count) }
-    for i in 1...left.count {
-        for j in 1...right.count {
-            let cost = left[i - 1] == right[j - 1] ? 0 : 1
-            rows[i][j] = min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + cost)
-            if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
-                rows[i][j] = min(rows[i][j], rows[i - 2][j - 2] + 1)
-            }
-        }
-    }
-    return rows[left.count][right.count]
 }

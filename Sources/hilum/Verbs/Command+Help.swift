@@ -1,3 +1,5 @@
+import HilumCore
+
 extension Command {
     static let help = Command(
         name: "help",

@@ -1,0 +1,54 @@
+/// The days that a date stands for: one day, or all of a month or a year where it is no more exact.
+///
+/// Read are `2019`, `2019-06`, `2019-06-15` and `20190615` (DICOM), also with `/` or a point between the parts, and with a time behind a
+/// space or a `T`, or behind eight digits. Days are compared as the number yyyymmdd.
+struct DatePeriod: Equatable {
+    let firstDay: Int
+    let lastDay: Int
+
+    private static let separators: Set<UInt8> = Set("-/.".utf8)
+
+    /// nil for what is no date.
+    init?(_ text: String) {
+        var bytes = Array(text.utf8)[...]
+        if let end = bytes.firstIndex(where: { $0 == UInt8(ascii: "T") || $0 == UInt8(ascii: " ") }) {
+            // A time only follows a whole day.
+            guard end - bytes.startIndex >= 8 else { return nil }
+            bytes = bytes[..<end]
+        }
+        // DICOM writes date and time as 14 digits.
+        if bytes.count == 14, bytes.allSatisfy(Self.isDigit) { bytes = bytes.prefix(8) }
+        guard let year = Self.number(bytes.prefix(4), in: 1...9999, digits: 4) else { return nil }
+        var rest = bytes.dropFirst(4)
+        if rest.isEmpty {
+            (firstDay, lastDay) = (year * 10_000 + 101, year * 10_000 + 1231)
+            return
+        }
+        let isSeparated = rest.first.map(Self.separators.contains) ?? false
+        if isSeparated { rest = rest.dropFirst() }
+        guard let month = Self.number(rest.prefix(2), in: 1...12, digits: 2) else { return nil }
+        rest = rest.dropFirst(2)
+        if rest.isEmpty && isSeparated {
+            (firstDay, lastDay) = (year * 10_000 + month * 100 + 1, year * 10_000 + month * 100 + 31)
+            return
+        }
+        if isSeparated {
+            guard rest.first == bytes.dropFirst(4).first else { return nil }
+            rest = rest.dropFirst()
+        }
+        guard rest.count == 2, let day = Self.number(rest, in: 1...31, digits: 2) else { return nil }
+        firstDay = year * 10_000 + month * 100 + day
+        lastDay = firstDay
+    }
+
+    /// Whether all days of `other` are among these.
+    func contains(_ other: DatePeriod) -> Bool { firstDay <= other.firstDay && other.lastDay <= lastDay }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { byte >= 48 && byte <= 57 }
+
+    private static func number(_ bytes: ArraySlice<UInt8>, in range: ClosedRange<Int>, digits: Int) -> Int? {
+        guard bytes.count == digits, bytes.allSatisfy(isDigit) else { return nil }
+        let number = bytes.reduce(0) { $0 * 10 + Int($1 - 48) }
+        return range.contains(number) ? number : nil
+    }
+}
