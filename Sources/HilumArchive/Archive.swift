@@ -135,6 +135,13 @@ public final class Archive: @unchecked Sendable {
             guard access(path + "/data.mdb", F_OK) != 0 else {
                 throw ArchiveError(.exists, "\(path): an archive stands here already; choose another folder")
             }
+            // What an interrupted attempt leaves may be there, and so may the folder of a fresh file system.
+            let own: Set = ["model", "images", "writer.lock", "lock.mdb", "lost+found"]
+            let present = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+            if let other = present.sorted().first(where: { !own.contains($0) }) {
+                throw ArchiveError(
+                    .exists, "\(path): the folder holds other files (\(other)); choose a new or empty one")
+            }
             let isNew = access(path, F_OK) != 0
             try FileIO.makeFolder(path)
             // Reports and images are nobody else's business; a folder that was there keeps its rights.

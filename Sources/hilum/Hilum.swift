@@ -14,7 +14,7 @@ import HilumServer
 /// | `Verbs/` | the verbs, one per file |
 /// | `Options/` | options, their parser, validated access to them, help |
 /// | `Access/` | opening archives and loading models |
-/// | `Output/` | standard output, tables, JSON, HTML, NumPy files |
+/// | `Output/` | standard output, tables, JSON, HTML, NumPy files; `OutputFile`, through which verbs write |
 /// | `Pilot/` | a pilot: its cases, results, conclusions and page |
 @main
 struct Hilum {

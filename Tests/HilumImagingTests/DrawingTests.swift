@@ -119,6 +119,22 @@ import Testing
         #expect(empty.width > 0 && empty.height > 0)
     }
 
+    @Test func `A missing image, a report without one, and a card with view and date look different`() {
+        func card(_ details: String, isMissing: Bool) -> [UInt8] {
+            let hit = ContactSheet.Hit(
+                rank: 1, score: 0.5, id: "a", details: details, text: "one\ntwo\nthree\nfour\nfive",
+                isImageMissing: isMissing)
+            return ContactSheet(title: "", rows: [.init(query: .init(title: "text"), hits: [hit])]).render().samples
+        }
+        let cards = [card("", isMissing: false), card("", isMissing: true), card("PA  2019-03-02", isMissing: true)]
+        #expect(Set(cards).count == 3)
+        let missing = ContactSheet.Query(title: "case", text: "like case a", isImageMissing: true)
+        let plain = ContactSheet.Query(title: "case", text: "like case a")
+        #expect(
+            ContactSheet(title: "", rows: [.init(query: missing, hits: [])]).render()
+                != ContactSheet(title: "", rows: [.init(query: plain, hits: [])]).render())
+    }
+
     @Test func `A plot of anything is drawn: nothing, one point, a constant, numbers that are not finite`() {
         let cases: [[(x: Double, y: Double)]] = [
             [], [(1, 1)], [(1, 5), (2, 5)], [(0, .nan), (.infinity, 2), (3, 4)], [(0, 0), (0, 0)],

@@ -8,12 +8,17 @@ public struct ContactSheet: Sendable {
         var title: String
         var image: GrayImage?
         var text: String
+        /// Whether there is an image that cannot be read.
+        var isImageMissing: Bool
 
         /// A query with a short heading, such as `image` or an id.
-        public init(title: String, image: GrayImage? = nil, text: String = "") {
+        ///
+        /// - Parameter isImageMissing: says so in place of the image.
+        public init(title: String, image: GrayImage? = nil, text: String = "", isImageMissing: Bool = false) {
             self.title = title
             self.image = image
             self.text = text
+            self.isImageMissing = isImageMissing
         }
     }
 
@@ -23,27 +28,33 @@ public struct ContactSheet: Sendable {
         var score: Double
         var id: String
         var via: String
+        var details: String
         var labels: [String]
         var text: String
         var image: GrayImage?
+        var isImageMissing: Bool
         var isRelevant: Bool?
 
         /// - Parameters:
         ///   - via: which vector matched: `image`, `report` or both; may be empty.
+        ///   - details: one line below the id, such as view and date.
         ///   - text: the report or its beginning; a few lines of it are shown.
         ///   - image: nil shows a placeholder, `report only`.
+        ///   - isImageMissing: the case has an image, but it cannot be read; the placeholder is `image missing`.
         ///   - isRelevant: draws a green or red border; nil draws neither.
         public init(
-            rank: Int, score: Double, id: String, via: String = "", labels: [String] = [], text: String = "",
-            image: GrayImage? = nil, isRelevant: Bool? = nil
+            rank: Int, score: Double, id: String, via: String = "", details: String = "", labels: [String] = [],
+            text: String = "", image: GrayImage? = nil, isImageMissing: Bool = false, isRelevant: Bool? = nil
         ) {
             self.rank = rank
             self.score = score
             self.id = id
             self.via = via
+            self.details = details
             self.labels = labels
             self.text = text
             self.image = image
+            self.isImageMissing = isImageMissing
             self.isRelevant = isRelevant
         }
     }
@@ -67,7 +78,7 @@ public struct ContactSheet: Sendable {
     /// Side of an image in pixels.
     var tileSide = 240
     /// Lines of report text under a hit.
-    var textLineCount = 3
+    var textLineCount = 5
 
     /// A sheet with one row per query; an empty title is left out.
     public init(title: String, rows: [Row]) {
@@ -82,7 +93,7 @@ public struct ContactSheet: Sendable {
 
     private var cardWidth: Int { tileSide + 2 * Self.padding }
     private var hitHeight: Int {
-        Self.padding + tileSide + 8 + Canvas.lineHeight(scale: 2) + 2 * Canvas.lineHeight(scale: 1.5) + 2
+        Self.padding + tileSide + 8 + Canvas.lineHeight(scale: 2) + 3 * Canvas.lineHeight(scale: 1.5) + 2
             + textLineCount * Canvas.lineHeight(scale: 1) + (textLineCount > 0 ? 4 : 0) + Self.padding
     }
     private var columnCount: Int { max(1, min(columns, rows.map(\.hits.count).max() ?? 1)) }
@@ -132,9 +143,13 @@ public struct ContactSheet: Sendable {
         canvas.strokeRectangle(card, Theme.accent, thickness: 2)
         let tile = PixelRect(x: x + Self.padding, y: y + Self.padding, width: tileSide, height: tileSide)
         var textY = tile.y + tileSide + 8
-        if let image = query.image {
-            canvas.fillRectangle(tile, .black)
-            canvas.draw(image.levelledForDisplay(), in: tile)
+        if query.image != nil || query.isImageMissing {
+            if let image = query.image {
+                canvas.fillRectangle(tile, .black)
+                canvas.draw(image.levelledForDisplay(), in: tile)
+            } else {
+                placeholder("image missing", &canvas, in: tile)
+            }
             textY = line("query: " + query.title, &canvas, x: tile.x, y: textY, Theme.accent, scale: 1.5)
             let room = max(0, y + hitHeight - Self.padding - textY) / Canvas.lineHeight(scale: 1.5)
             paragraph(query.text, &canvas, x: tile.x, y: textY, Theme.text, scale: 1.5, lines: room)
@@ -155,11 +170,7 @@ public struct ContactSheet: Sendable {
             canvas.fillRectangle(tile, .black)
             canvas.draw(image.levelledForDisplay(), in: tile)
         } else {
-            canvas.fillRectangle(tile, Theme.background)
-            canvas.strokeRectangle(tile, Theme.edge)
-            canvas.text(
-                "report only", x: x + cardWidth / 2, y: tile.y + tileSide / 2 - 8, Theme.faint, scale: 2,
-                anchor: .center)
+            placeholder(hit.isImageMissing ? "image missing" : "report only", &canvas, in: tile)
         }
         var textY = tile.y + tileSide + 8
         canvas.text("\(hit.rank)", x: tile.x, y: textY, Theme.accent, scale: 2)
@@ -171,10 +182,19 @@ public struct ContactSheet: Sendable {
         }
         textY += Canvas.lineHeight(scale: 2)
         textY = line(hit.id, &canvas, x: tile.x, y: textY, Theme.text, scale: 1.5)
+        textY = line(hit.details, &canvas, x: tile.x, y: textY, Theme.text, scale: 1.5)
         textY =
             line(
                 hit.labels.joined(separator: ", "), &canvas, x: tile.x, y: textY, Theme.good, scale: 1.5) + 4
         paragraph(hit.text, &canvas, x: tile.x, y: textY, Theme.faint, scale: 1, lines: textLineCount)
+    }
+
+    /// What stands where an image would be.
+    private func placeholder(_ text: String, _ canvas: inout Canvas, in tile: PixelRect) {
+        canvas.fillRectangle(tile, Theme.background)
+        canvas.strokeRectangle(tile, Theme.edge)
+        canvas.text(
+            text, x: tile.x + tileSide / 2, y: tile.y + tileSide / 2 - 8, Theme.faint, scale: 2, anchor: .center)
     }
 
     private func drawArrow(_ canvas: inout Canvas, x: Int, y: Int) {

@@ -94,6 +94,15 @@ struct FoundCase {
         return String(decoding: json.bytes, as: UTF8.self)
     }
 
+    /// The hit on a contact sheet.
+    fileprivate func drawn(rank: Int) -> ContactSheet.Hit {
+        let image = imagePath.flatMap { try? ImageDecoder.decode(path: $0) }
+        let details = [imageView ?? fields.view, fields.date].compactMap { $0 }.joined(separator: "  ")
+        return ContactSheet.Hit(
+            rank: rank, score: score, id: id, via: via, details: details, labels: fields.findings, text: report ?? "",
+            image: image, isImageMissing: image == nil && imagePath != nil)
+    }
+
     /// Hits as a table for the terminal.
     static func table(_ hits: [FoundCase]) -> String {
         var table = TextTable([
@@ -117,17 +126,12 @@ func shown(_ text: String) -> String {
     String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
 }
 
-/// Writes a contact sheet of queries and their hits. A hit whose image cannot be read appears as a report only.
-func writeContactSheet(_ rows: [(query: ContactSheet.Query, hits: [FoundCase])], title: String, to path: String) throws
-{
+/// Writes a contact sheet of queries and their hits.
+func writeContactSheet(
+    _ rows: [(query: ContactSheet.Query, hits: [FoundCase])], title: String, to file: OutputFile
+) throws {
     let drawn = rows.map { row in
-        ContactSheet.Row(
-            query: row.query,
-            hits: row.hits.map { hit in
-                ContactSheet.Hit(
-                    rank: hit.rank, score: hit.score, id: hit.id, via: hit.via, labels: hit.fields.findings,
-                    text: hit.report ?? "", image: hit.imagePath.flatMap { try? ImageDecoder.decode(path: $0) })
-            })
+        ContactSheet.Row(query: row.query, hits: row.hits.enumerated().map { $1.drawn(rank: $0 + 1) })
     }
-    try FileIO.writeAtomically(path, try PNGEncoder.encode(ContactSheet(title: title, rows: drawn).render()))
+    try file.write(picture: ContactSheet(title: title, rows: drawn).render())
 }

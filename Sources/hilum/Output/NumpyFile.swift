@@ -1,10 +1,8 @@
-import HilumCore
-
-/// Writes floats as a NumPy array file, format version 1.0 (numpy.lib.format): magic, header length, a Python dictionary padded
+/// Floats as a NumPy array file, format version 1.0 (numpy.lib.format): magic, header length, a Python dictionary padded
 /// to a multiple of 64 bytes, then the rows.
 enum NumpyFile {
-    /// Writes `values` as `[rows, columns]`, float32, little endian, row-major.
-    static func write(_ values: [Float], columns: Int, to path: String) throws {
+    /// The file of `values` as `[rows, columns]`, float32, little endian, row-major.
+    static func bytes(_ values: [Float], columns: Int) -> [UInt8] {
         precondition(columns > 0 && values.count % columns == 0, "the values must fill whole rows")
         let shape = "(\(values.count / columns), \(columns))"
         var header = "{'descr': '<f4', 'fortran_order': False, 'shape': \(shape), }"
@@ -19,6 +17,6 @@ enum NumpyFile {
             let bits = value.bitPattern
             for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
         }
-        try FileIO.writeAtomically(path, bytes)
+        return bytes
     }
 }

@@ -117,6 +117,17 @@ struct PilotStore {
         let readSeconds: Double
     }
 
+    /// Makes the folder; one with files that no pilot made is refused.
+    static func makeFolder(_ folder: String) throws {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        if !names.isEmpty && !names.contains(beginningFile) {
+            throw CommandError(.failed, "\(folder) holds files that no pilot made; name another folder with --work")
+        }
+        try OutputFolder.make(folder)
+    }
+
+    private static let beginningFile = "begun.json"
+
     func fold(_ number: Int) -> PilotFold? {
         guard let fold: PilotFold = load("fold-\(number + 1).json"), fold.fold == number else { return nil }
         return fold
@@ -126,10 +137,10 @@ struct PilotStore {
 
     /// The start of this pilot: the recorded one, or now.
     func beginning(readSeconds: Double) throws -> Beginning {
-        if let kept: Beginning = load("begun.json") { return kept }
+        if let kept: Beginning = load(Self.beginningFile) { return kept }
         let date = Date.now.formatted(.iso8601.year().month().day())
         let now = Beginning(date: date, readSeconds: readSeconds)
-        try save(now, "begun.json")
+        try save(now, Self.beginningFile)
         return now
     }
 

@@ -20,6 +20,7 @@ struct PilotPage {
         html = """
             <!DOCTYPE html>
             <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+            \(HTML(stringLiteral: OutputFile.pageMark(PilotReport.program)))
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
             <title>Trial of similar-case search: \(verdict.headline)</title>
             <style>\(Self.style)</style></head><body><main>

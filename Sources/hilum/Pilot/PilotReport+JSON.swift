@@ -6,7 +6,8 @@ extension PilotReport: JSONWritable {
     /// One object with sorted keys.
     var json: JSON {
         JSON(members: [
-            "version": version, "date": date, "model_name": modelName, "model": model,
+            // The first of the sorted keys: by it the verb knows its own file again.
+            "by": PilotReport.program, "version": version, "date": date, "model_name": modelName, "model": model,
             "options": options.json.snakeCased, "steps": steps, "data": data, "cost": cost, "summary": summary,
             "misses": misses,
         ]).sorted

@@ -5,6 +5,9 @@ import HilumMCR
 
 /// All results of a pilot, for its page and its JSON.
 struct PilotReport: Sendable {
+    /// Who made its page and its figures, as both say.
+    static let program = "hilum pilot"
+
     /// The pairs that were used, and what was left out.
     struct Data: Sendable {
         var pairs = 0

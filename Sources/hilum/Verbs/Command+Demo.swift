@@ -97,7 +97,7 @@ private struct Demo {
         try dropOneMore(daemon)
         let byImage = try searchByImage(daemon)
         let byText = try searchByText(daemon)
-        try writeContactSheet([byImage, byText], title: "Hilum: similar cases among drawn phantoms", to: sheet)
+        try writeContactSheet([byImage, byText], title: "Hilum: similar cases among drawn phantoms", to: file(sheet))
         tell("contact sheet: \(sheet)")
         try explain()
         let isStopped = daemon.stop()
@@ -158,10 +158,12 @@ private struct Demo {
         let opened = try Archive(path: archive, mode: .readOnly, embedder: try loadModel(builtinModelName))
         defer { opened.close() }
         let explanation = try opened.explain(drawn.image, text: text)
-        let picture = evidenceSheet(explanation, of: drawn.image).render()
-        try FileIO.writeAtomically(heatMap, try PNGEncoder.encode(picture))
+        try file(heatMap).write(picture: evidenceSheet(explanation, of: drawn.image).render())
         tell("heat map of a new image for the words '\(text)': \(heatMap)")
     }
+
+    /// A picture in the folder of the demo, which the demo may replace.
+    private func file(_ path: String) throws -> OutputFile { try OutputFile(path, of: "demo", isForced: true) }
 
     private func tell(_ line: String) { print("==> \(line)") }
 

@@ -23,7 +23,7 @@ extension Command {
                 "precision", "F",
                 "f32, or bf16 where the processor has avx512bf16; without, as the model's folder says (f32)"),
             .value("out", "V.npy", "where the vectors go, [rows, dimension] float32; the ids go to V.jsonl beside it"),
-            .quiet, .json,
+            .force, .quiet, .json,
         ],
         details: """
             Writes unit vectors in the common space of images and reports. Line i of the .jsonl says what row i of the .npy is:
@@ -48,6 +48,11 @@ private struct Row {
     let id: String
     let content: Content
 
+    /// The file of an image; nil where none is named.
+    var file: String? {
+        if case .image(.file(let path)) = content { path } else { nil }
+    }
+
     var kind: String {
         switch content {
         case .image: "image"
@@ -68,6 +73,10 @@ private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
     let output = try arguments.required("out")
     var refused: [(path: String, reason: String)] = []
     let rows = try wantedRows(arguments, &refused)
+    let inputs = arguments.texts("manifest") + rows.compactMap(\.file)
+    let vectorFile = try OutputFile(output, of: "embed", inputs: inputs, arguments)
+    let names = (output.hasSuffix(".npy") ? String(output.dropLast(4)) : output) + ".jsonl"
+    let nameFile = try OutputFile(names, of: "embed", inputs: inputs, arguments)
     let model = try loadModel(
         arguments.text("model") ?? builtinModelName, precision: try nativePrecision(arguments))
     var vectors: [Float] = []
@@ -83,12 +92,11 @@ private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
         progress.advance(by: batch.count)
     }
     progress.finish()
-    try NumpyFile.write(vectors, columns: model.dimension, to: output)
-    let names = (output.hasSuffix(".npy") ? String(output.dropLast(4)) : output) + ".jsonl"
+    try vectorFile.write(NumpyFile.bytes(vectors, columns: model.dimension))
     let lines = written.enumerated().map { index, row in
         JSON.object([("row", .integer(index)), ("id", .string(row.id)), ("kind", .string(row.kind))]).text + "\n"
     }
-    try FileIO.writeAtomically(names, Array(lines.joined().utf8))
+    try nameFile.write(Array(lines.joined().utf8))
     for (path, reason) in refused { standardError("refused: \(shown(path)): \(shown(reason))\n") }
     if arguments.has("json") {
         standardOutputLine(

@@ -28,7 +28,7 @@ extension Command {
             .value("mask-report", "P", "hide P per cent of the words of the reports that ask (0 to 95)"),
             .flag("mask-sweep", "recall with 0, 25, 50 and 75 per cent of each query hidden, and short queries"),
             .value("plots", "DIR", "draw recall over the number of hits, and over the hidden share, as PNG"),
-            .quiet, .json,
+            .force, .quiet, .json,
         ],
         details: """
             Gallery and queries are all cases of DIR that have both an image and a report; both directions are measured. A hit is the
@@ -60,6 +60,7 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
     if arguments.has("plots") && !masks.isSweep && (masks.image ?? 0) + (masks.report ?? 0) > 0 {
         throw CommandError.usage("--plots draws whole queries; with masks it needs --mask-sweep")
     }
+    let plots = try EvaluationPlots(arguments, masks)
     let set = try EvaluationSet(folder: data, limit: limit, model: model, masks: masks, isQuiet: isQuiet)
     var cases = set.cases
     if let percent = masks.image, percent > 0 { cases.imageQueries = set.maskedImages[percent] }
@@ -73,9 +74,27 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
     } else {
         standardOutput(text(of: evaluation))
     }
-    if let folder = arguments.text("plots") { try set.writePlots(to: folder, evaluation) }
+    if let plots { try set.writePlots(to: plots, evaluation) }
     for (path, reason) in set.refused { standardError("refused: \(shown(path)): \(shown(reason))\n") }
     return set.refused.isEmpty ? .done : .partlyDone
+}
+
+/// The pictures of `--plots`.
+struct EvaluationPlots {
+    let recall: OutputFile
+    /// Only with `--mask-sweep`.
+    let sweep: OutputFile?
+
+    /// Makes the folder and checks both; nil without `--plots`.
+    init?(_ arguments: Arguments, _ masks: MaskPlan) throws {
+        guard let folder = arguments.text("plots") else { return nil }
+        try OutputFolder.make(folder)
+        let inputs = arguments.texts("data")
+        recall = try OutputFile(folder + "/recall.png", of: "eval", inputs: inputs, arguments)
+        sweep =
+            masks.isSweep
+            ? try OutputFile(folder + "/missing-information.png", of: "eval", inputs: inputs, arguments) : nil
+    }
 }
 
 /// The embeddings of a data set's pairs.
@@ -172,8 +191,7 @@ struct EvaluationSet {
     }
 
     /// Plots recall against the number of hits for both directions and chance.
-    func writePlots(to folder: String, _ evaluation: RetrievalEvaluation) throws {
-        try FileIO.makeFolder(folder)
+    func writePlots(to plots: EvaluationPlots, _ evaluation: RetrievalEvaluation) throws {
         let last = min(50, cases.count)
         func curve(_ name: String, _ queries: [Float], _ gallery: [Float]) throws -> LinePlot.Series {
             let ranks = try RetrievalEvaluation.ranks(
@@ -197,10 +215,11 @@ struct EvaluationSet {
                     }),
             ])
         plot.yRange = 0...100
-        let path = folder + "/recall.png"
-        try FileIO.writeAtomically(path, try PNGEncoder.encode(plot.render()))
-        standardError("plot: \(path)\n")
-        if let rows = evaluation.missingInformation { try writeSweep(rows, to: folder, evaluation) }
+        try plots.recall.write(picture: plot.render())
+        standardError("plot: \(plots.recall.path)\n")
+        if let rows = evaluation.missingInformation, let file = plots.sweep {
+            try writeSweep(rows, to: file, evaluation)
+        }
     }
 }
 

@@ -22,7 +22,7 @@ extension Command {
             .value("out", "OUT.png", "the heat map with its colour bar, and the words marked", letter: "o"),
             .value("model", "MODEL", "a model folder, or 'builtin', in place of ARCHIVE"),
             .value("reference", "DIR", "with --model: images of this folder's cases to hold the evidence against"),
-            .json,
+            .force, .json,
         ],
         details: """
             The cosine of image and text is a sum over pairs of a patch and a word, and is taken apart into them. What a patch at
@@ -56,6 +56,10 @@ private func runExplain(_ arguments: Arguments) throws -> ExitStatus {
     if arguments.text("id") != nil && place == nil { throw CommandError.usage("--id needs ARCHIVE") }
     let output = arguments.text("out")
     if output == nil && !arguments.has("json") { throw CommandError.usage("--out is missing") }
+    let file = try output.map {
+        let inputs = arguments.texts("image") + arguments.texts("reference")
+        return try OutputFile($0, of: "explain", inputs: inputs, arguments)
+    }
     let text = try inputText(try arguments.required("text"))
     if text.allSatisfy(\.isWhitespace) { throw CommandError.usage("--text is empty") }
 
@@ -75,10 +79,7 @@ private func runExplain(_ arguments: Arguments) throws -> ExitStatus {
         }
         explanation = try model.explain(image: image, text: text, baseline: baseline)
     }
-    if let output {
-        let sheet = evidenceSheet(explanation, of: image)
-        try FileIO.writeAtomically(output, try PNGEncoder.encode(sheet.render()))
-    }
+    if let file { try file.write(picture: evidenceSheet(explanation, of: image).render()) }
     if arguments.has("json") {
         standardOutputLine(json(of: explanation).text)
     } else {

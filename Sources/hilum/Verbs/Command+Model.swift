@@ -110,9 +110,7 @@ private func runModelAverage(_ arguments: Arguments) throws -> ExitStatus {
     if let (name, _) = arguments.given.first(where: { !known.contains($0.name) }) {
         throw CommandError.usage("--\(name) belongs to 'import', not to 'average'")
     }
-    if FileManager.default.fileExists(atPath: output + "/config.json") {
-        throw CommandError(.failed, "\(output): a model stands here already; choose another folder")
-    }
+    try OutputFolder.checkModel(output)
     let share = Float(try arguments.number("share", in: 0...1) ?? 0.5)
     let (model, other) = (
         try loadModel(arguments.operands[1], precision: .f32), try loadModel(arguments.operands[2], precision: .f32)

@@ -9,9 +9,7 @@ func runModelImport(_ arguments: Arguments) throws -> ExitStatus {
             "'\(arguments.operands[1])' is one operand too many: weights are named by --image and --report")
     }
     let output = try arguments.required("out")
-    if FileManager.default.fileExists(atPath: output + "/config.json") {
-        throw CommandError(.failed, "\(output): a model stands here already; choose another folder")
-    }
+    try OutputFolder.checkModel(output)
     guard arguments.has("image") || arguments.has("report") else {
         throw CommandError.usage("--image or --report is missing: there is nothing to import")
     }

@@ -33,6 +33,7 @@ private func runPhantom(_ arguments: Arguments) throws -> ExitStatus {
     let siteName = try arguments.choice("site", among: sites)
     let site = siteName.flatMap { name in PhantomSite.allCases.first { $0.rawValue.uppercased() == name } }
     let side = try arguments.integer("side", in: PhantomGenerator.sides) ?? 256
+    try OutputFolder.checkOutsideArchives(folder)
     let progress = Progress("phantom", total: count, unit: "cases", quiet: arguments.has("quiet"))
     let seed = try arguments.seed()
     let summary = try PhantomDataset.write(

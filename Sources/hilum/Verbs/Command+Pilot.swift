@@ -28,7 +28,7 @@ extension Command {
             .value("keep", "MODEL", "also fine-tune on all pairs at the end and save the model"),
             .value("plots", "DIR", "also draw recall over the number of hits as PNG"),
             .flag("with-text", "show the beginnings of reports on the page"),
-            .quiet, .json,
+            .force, .quiet, .json,
         ],
         details: """
             DIR is a folder with a cases.jsonl, a folder of images and texts with equal stems, or a manifest. Its pairs of image
@@ -97,8 +97,28 @@ private struct PilotPaths {
     }
 }
 
+/// The files of a pilot, checked before it begins.
+private struct PilotOutputs {
+    let page: OutputFile
+    let figures: OutputFile
+    let plot: OutputFile?
+
+    init(_ paths: PilotPaths, _ arguments: Arguments) throws {
+        try OutputFolder.make(FilePath.folder(of: paths.page))
+        let plots = arguments.text("plots")
+        if let plots { try OutputFolder.make(plots) }
+        func file(_ path: String) throws -> OutputFile {
+            try OutputFile(path, of: "pilot", inputs: [arguments.operands[0]], arguments)
+        }
+        page = try file(paths.page)
+        figures = try file(paths.figures)
+        plot = try plots.map { try file($0 + "/recall.png") }
+    }
+}
+
 private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
     let paths = try PilotPaths(arguments)
+    let outputs = try PilotOutputs(paths, arguments)
     let foldCount = try arguments.integer("folds", in: 2...20) ?? 5
     if arguments.has("steps") && arguments.has("epochs") {
         throw CommandError.usage("--steps and --epochs are both given; it takes one, not both")
@@ -107,9 +127,7 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
     let options = try PilotDefaults.options(arguments)
     let modelName = arguments.text("model") ?? builtinModelName
     let keep = arguments.text("keep")
-    if let keep, FileManager.default.fileExists(atPath: keep + "/config.json") {
-        throw CommandError(.failed, "\(keep): a model stands here already; choose another folder")
-    }
+    if let keep { try OutputFolder.checkModel(keep) }
     let isQuiet = arguments.has("quiet")
     try RetrievalEvaluation.checkLibraries()
     // In the same precision as the fine-tuned models, so that nothing else differs between before and after.
@@ -132,9 +150,7 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
             "pilot: the smallest fold has \(smallest) cases, among which the first five or ten are easily found; "
                 + (better < foldCount ? "--folds \(better) gives larger galleries\n" : "more cases tell more\n"))
     }
-    try FileIO.makeFolder(paths.work)
-    let folder = FilePath.folder(of: paths.page)
-    if !folder.isEmpty { try FileIO.makeFolder(folder) }
+    try PilotStore.makeFolder(paths.work)
     let store = PilotStore(folder: paths.work, key: study.fingerprint())
     let beginning = try store.beginning(readSeconds: input.seconds)
     Interruption.watch("stopping; the same call goes on with the folds that are done")
@@ -144,9 +160,9 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
         readSeconds: beginning.readSeconds)
     let page = try PilotPage(report, study: study, thumbnails: input.thumbnails, showsText: arguments.has("with-text"))
     let json = report.json.text
-    try FileIO.writeAtomically(paths.page, Data(page.html.text.utf8))
-    try FileIO.writeAtomically(paths.figures, Data((json + "\n").utf8))
-    if let folder = arguments.text("plots") { try writePlot(folds, study, to: folder) }
+    try outputs.page.write(Data(page.html.text.utf8))
+    try outputs.figures.write(Data((json + "\n").utf8))
+    if let file = outputs.plot { try writePlot(folds, study, to: file) }
     if let keep, try !keepModel(study, keep, isQuiet: isQuiet) { return .interrupted }
     standardOutput(arguments.has("json") ? json + "\n" : text(of: report, paths))
     return input.data.refused.isEmpty ? .done : .partlyDone
@@ -201,14 +217,13 @@ private func keepModel(_ study: PilotStudy, _ folder: String, isQuiet: Bool) thr
         return false
     }
     progress.finish()
-    try FileIO.makeFolder(folder)
+    try OutputFolder.make(folder)
     try model.save(to: folder)
     return true
 }
 
 /// Plots recall against the number of hits, both directions together.
-private func writePlot(_ folds: [PilotFold], _ study: PilotStudy, to folder: String) throws {
-    try FileIO.makeFolder(folder)
+private func writePlot(_ folds: [PilotFold], _ study: PilotStudy, to file: OutputFile) throws {
     let last = min(20, folds.map(\.test.count).max() ?? 1)
     func curve(_ name: String, _ method: PilotMethod) -> LinePlot.Series {
         let ranks = folds.flatMap { fold in
@@ -231,9 +246,8 @@ private func writePlot(_ folds: [PilotFold], _ study: PilotStudy, to folder: Str
             LinePlot.Series("guessing", points: chance.map { (x: $0.0, y: $0.1) }),
         ])
     plot.yRange = 0...100
-    let path = folder + "/recall.png"
-    try FileIO.writeAtomically(path, try PNGEncoder.encode(plot.render()))
-    standardError("plot: \(path)\n")
+    try file.write(picture: plot.render())
+    standardError("plot: \(file.path)\n")
 }
 
 /// The figures as a table.

@@ -38,7 +38,7 @@ extension Command {
             .flag("exact", "compare with every case"),
             .value("socket", "PATH", "ask the daemon at this socket instead of opening ARCHIVE"),
             .value("sheet", "OUT.png", "draw query and hits on a contact sheet"),
-            .flag("report", "print the hits' reports too"),
+            .force, .flag("report", "print the hits' reports too"),
             .flag("highlights", "with --json: the bytes of each report that answer to the text"),
             .json,
         ],
@@ -66,6 +66,18 @@ extension Command {
 private struct SearchCall {
     /// Texts, images and ids in the order of the command line.
     var parts: [Query] = []
+
+    /// What came of it.
+    struct Answer {
+        let hits: [FoundCase]
+        /// The image of the case that the query names, if the hits are drawn.
+        var queryImage: GrayImage?
+        /// Whether that case has an image that cannot be read.
+        var lacksQueryImage = false
+
+        init(hits: [FoundCase]) { self.hits = hits }
+    }
+
     /// The first of the images.
     private var image: GrayImage?
     let count: Int
@@ -79,6 +91,8 @@ private struct SearchCall {
     let wantsReports: Bool
     let mode: SearchMode?
     let wantsHighlights: Bool
+    /// Whether the hits are drawn: then one more is asked for in place of each case that the query names.
+    let isDrawn: Bool
 
     init(_ arguments: Arguments) throws {
         for (name, value) in arguments.given {
@@ -108,9 +122,13 @@ private struct SearchCall {
         target = try arguments.choice("target", among: targets).flatMap(SearchTarget.init) ?? .case
         filterText = arguments.texts("where").joined(separator: " ")
         do { filter = try Filter(parsing: filterText) } catch { throw CommandError.usage("--where: \(error)") }
+        for condition in filter.conditions where SearchOptions.takes(condition.key) {
+            throw CommandError.usage("--where: \(condition.key)= is an option of SEARCH and no key of a filter")
+        }
+        isDrawn = arguments.text("sheet") != nil
         minScore = try arguments.number("min-score", in: -1...1)
         isExact = arguments.has("exact")
-        wantsReports = arguments.has("report") || arguments.text("sheet") != nil
+        wantsReports = arguments.has("report") || isDrawn
         wantsHighlights = arguments.has("highlights")
         let modes = SearchMode.allCases.map(\.rawValue)
         mode = try arguments.choice("mode", among: modes).flatMap(SearchMode.init)
@@ -120,8 +138,20 @@ private struct SearchCall {
         }
     }
 
+    /// The ids that the query names.
+    private var ids: [String] { parts.compactMap { part in if case .id(let id) = part { id } else { nil } } }
+
+    /// How many hits are asked for.
+    private var wantedCount: Int { min(ArchiveLimits.hitCount, count + (isDrawn ? ids.count : 0)) }
+
+    /// What is printed of the hits.
+    func printed(_ hits: [FoundCase]) -> [FoundCase] { Array(hits.prefix(count)) }
+
+    /// What is drawn of the hits: a case that the query names is no answer to it.
+    func drawn(_ hits: [FoundCase]) -> [FoundCase] { Array(hits.filter { !ids.contains($0.id) }.prefix(count)) }
+
     /// Asks the archive at `path`.
-    func ask(archive path: String) throws -> [FoundCase] {
+    func ask(archive path: String) throws -> Answer {
         let needsModel = parts.contains { part in
             switch part {
             case .text, .image: true
@@ -131,7 +161,7 @@ private struct SearchCall {
         let archive = try openArchive(path, .readOnly, withModel: needsModel)
         defer { archive.close() }
         var request = SearchRequest(parts.map { SearchRequest.Part($0) })
-        request.k = count
+        request.k = wantedCount
         request.ef = ef
         request.target = target
         request.filter = filter
@@ -146,15 +176,21 @@ private struct SearchCall {
             throw CommandError(.notFound, error.description)
         }
         let milliseconds = String(format: "%.1f ms", Double(response.microseconds) / 1000)
-        let short = response.isShortOfFilter ? ", as no more cases match the filter" : ""
-        standardError("\(response.hits.count) hits in \(milliseconds)\(short)\n")
+        let isShort = response.isShortOfFilter && response.hits.count < count
+        let short = isShort ? ", as no more cases match the filter" : ""
+        standardError("\(min(count, response.hits.count)) hits in \(milliseconds)\(short)\n")
         try Self.tell(unknown: response.unknown, isAll: response.isUnknown)
         let unread = try archive.unreadReportCount()
         if unread > 0, mode != .vector {
             standardError(
                 "\(unread) older reports are not found by their words yet; 'hilum index' and 'hilum serve' read them\n")
         }
-        return response.hits.map { FoundCase($0) }
+        var answer = Answer(hits: response.hits.map { FoundCase($0) })
+        if isDrawn, image == nil, let id = ids.first, let record = try archive.get(id: id), record.hasImage {
+            answer.queryImage = try? ImageDecoder.decode(try archive.imageBytes(of: id))
+            answer.lacksQueryImage = answer.queryImage == nil
+        }
+        return answer
     }
 
     /// Names the words that nobody knows.
@@ -170,7 +206,7 @@ private struct SearchCall {
     }
 
     /// Asks the daemon at `path`; images are sent as bytes.
-    func ask(socket path: String) throws -> [FoundCase] {
+    func ask(socket path: String) throws -> Answer {
         var line = "SEARCH"
         var literal: [UInt8]?
         var kinds: Set<String> = []
@@ -190,7 +226,7 @@ private struct SearchCall {
             }
             guard kinds.insert(kind).inserted else { throw CommandError.usage("--socket takes --\(kind) once") }
         }
-        line += " k=\(count) target=\(target.rawValue)"
+        line += " k=\(wantedCount) target=\(target.rawValue)"
         if let ef { line += " ef=\(ef)" }
         if let recall { line += " recall=\(recall)" }
         if isExact { line += " exact=1" }
@@ -199,7 +235,8 @@ private struct SearchCall {
         if !extras.isEmpty { line += " with=\(extras.joined(separator: ","))" }
         if let mode { line += " mode=\(mode.rawValue)" }
         if !filterText.isEmpty { line += " \(filterText)" }
-        let reply = try Client(socketPath: path).request(line, literal: literal)
+        let client = try Client(socketPath: path)
+        let reply = try client.request(line, literal: literal)
         if let code = reply.status.code {
             throw CommandError(code == .notFound ? .notFound : .failed, "\(code.rawValue): \(reply.status.text)")
         }
@@ -210,14 +247,24 @@ private struct SearchCall {
             let comparedAll = reply.status.fields["exact"] == "1"
             width = comparedAll ? " (all compared)" : " (ef \(reply.status.fields["ef"] ?? "unknown"), recall \(known))"
         }
-        standardError("\(reply.objects.count) hits\(time)\(width)\n")
+        let isShort = reply.status.fields["short"] == "filter" && reply.objects.count < count
+        let short = isShort ? ", as no more cases match the filter" : ""
+        standardError("\(min(count, reply.objects.count)) hits\(time)\(width)\(short)\n")
         let unknown = reply.status.fields["unknown"].map { $0.split(separator: " ").map(String.init) } ?? []
         try Self.tell(unknown: unknown, isAll: reply.status.fields["known"] == "0")
-        return reply.objects.compactMap { FoundCase(line: $0) }
+        var answer = Answer(hits: reply.objects.compactMap { FoundCase(line: $0) })
+        if isDrawn, image == nil, let id = ids.first {
+            let record = try client.request("GET id=\(Argument.quoted(id)) with=path")
+            if let path = record.objects.first.flatMap({ try? JSON(parsing: $0)["path"]?.string }) {
+                answer.queryImage = try? ImageDecoder.decode(path: path)
+                answer.lacksQueryImage = answer.queryImage == nil
+            }
+        }
+        return answer
     }
 
     /// The query as the contact sheet shows it.
-    var drawn: ContactSheet.Query {
+    func drawnQuery(_ answer: Answer) -> ContactSheet.Query {
         var texts: [String] = []
         for part in parts {
             switch part {
@@ -227,8 +274,11 @@ private struct SearchCall {
             case .vector: texts.append("a vector")
             }
         }
+        let shown = image ?? answer.queryImage
+        let title = image != nil ? "image" : ids.isEmpty ? "text" : "case"
         return ContactSheet.Query(
-            title: image == nil ? "text" : "image", image: image, text: texts.joined(separator: "; "))
+            title: title, image: shown, text: texts.joined(separator: "; "),
+            isImageMissing: answer.lacksQueryImage)
     }
 }
 
@@ -238,11 +288,16 @@ private func runSearch(_ arguments: Arguments) throws -> ExitStatus {
     if let extra = arguments.operands.first, socket != nil {
         throw CommandError.usage("'\(extra)' and --socket exclude each other")
     }
+    let sheet = try arguments.text("sheet").map {
+        try OutputFile($0, of: "search", inputs: arguments.texts("image"), arguments)
+    }
     let call = try SearchCall(arguments)
-    let hits = try socket.map { try call.ask(socket: $0) } ?? call.ask(archive: arguments.operands[0])
-    if let sheet = arguments.text("sheet") {
-        try writeContactSheet([(call.drawn, hits)], title: "hilum search", to: sheet)
-        standardError("contact sheet: \(sheet)\n")
+    let answer = try socket.map { try call.ask(socket: $0) } ?? call.ask(archive: arguments.operands[0])
+    let hits = call.printed(answer.hits)
+    if let sheet {
+        let row = (call.drawnQuery(answer), call.drawn(answer.hits))
+        try writeContactSheet([row], title: "hilum search", to: sheet)
+        standardError("contact sheet: \(sheet.path)\n")
     }
     let withReport = arguments.has("report")
     if arguments.has("json") {

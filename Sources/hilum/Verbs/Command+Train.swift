@@ -247,10 +247,8 @@ private func checkOutput(_ output: String, resumes: Bool) throws {
     if !resumes && hasCheckpoint {
         throw CommandError(.failed, "\(output): a run was interrupted here; --resume goes on, or choose another folder")
     }
-    if !resumes && FileManager.default.fileExists(atPath: output + "/config.json") {
-        throw CommandError(.failed, "\(output): a model stands here already; choose another folder")
-    }
-    try FileIO.makeFolder(output)
+    if !resumes { try OutputFolder.checkModel(output) }
+    try OutputFolder.make(output)
 }
 
 /// Plots losses and validation recall over the steps, as PNG beside the weights.

@@ -51,7 +51,7 @@ extension EvaluationSet {
     }
 
     /// Plots R@10 against the hidden share for both directions and chance.
-    func writeSweep(_ rows: [MissingInformation], to folder: String, _ evaluation: RetrievalEvaluation) throws {
+    func writeSweep(_ rows: [MissingInformation], to file: OutputFile, _ evaluation: RetrievalEvaluation) throws {
         func series(_ name: String, _ value: (MissingInformation) -> Double) -> LinePlot.Series {
             LinePlot.Series(name, points: rows.map { (100 * $0.hidden, 100 * value($0)) })
         }
@@ -62,9 +62,8 @@ extension EvaluationSet {
                 series("chance") { _ in evaluation.chance.r10 },
             ])
         plot.yRange = 0...100
-        let path = folder + "/missing-information.png"
-        try FileIO.writeAtomically(path, try PNGEncoder.encode(plot.render()))
-        standardError("plot: \(path)\n")
+        try file.write(picture: plot.render())
+        standardError("plot: \(file.path)\n")
     }
 }
 
