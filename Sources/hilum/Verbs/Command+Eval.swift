@@ -273,7 +273,10 @@ private func text(of evaluation: RetrievalEvaluation) -> String {
         ])
     }
     let chance = evaluation.chance
-    table.append(["chance", percentText(chance.r1), percentText(chance.r5), percentText(chance.r10), "", ""])
+    table.append([
+        "chance", percentText(chance.r1), percentText(chance.r5), percentText(chance.r10), "",
+        String(format: "%g", Double(evaluation.n + 1) / 2),
+    ])
     var text = table.text
     if let precision = evaluation.labelPrecision {
         text += "\n" + labelText("label precision", precision, chance: chance.p)

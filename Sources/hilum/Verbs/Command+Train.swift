@@ -113,6 +113,7 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     let set = training.set
     guard set.count > 1 else { throw CommandError(.failed, "no images could be read") }
     let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: options, start: start)
+    warnOfFewSteps(trainer.totalSteps(pairCount: set.count), isContinued: start != nil)
     if resumes { try trainer.resume(from: output, set: set) }
     trainer.planSteps(set)
     let isComplete = try train(trainer, set, validation?.set, output, isQuiet: arguments.has("quiet"))
@@ -120,6 +121,24 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     if !isComplete { return .interrupted }
     return refused.isEmpty ? .done : .partlyDone
 }
+
+/// Fewer steps than these teach little; what a run begins with counts.
+private enum FewSteps {
+    static let fromNothing = 500
+    static let fromModel = 50
+}
+
+private func warnOfFewSteps(_ count: Int, isContinued: Bool) {
+    let least = isContinued ? FewSteps.fromModel : FewSteps.fromNothing
+    guard count < least else { return }
+    let advice = isContinued ? "" : ", or begin with --init builtin"
+    standardError(
+        "warning: \(count) steps are few, and the model may find no more than chance does; at least \(least) are usual: "
+            + "give more --epochs or a smaller --batch\(advice)\n")
+}
+
+/// What chance finds of `count` pairs among the first `k`.
+private func chance(_ k: Int, of count: Int) -> Double { count == 0 ? 0 : Double(min(k, count)) / Double(count) }
 
 /// Runs the training; false if it was interrupted.
 private func train(
@@ -272,6 +291,7 @@ private func writeCurves(_ records: [TrainingRecord], to folder: String) throws 
             series("image to report R@10") { $0.validation.map { 100 * $0.imageToReportR10 } },
             series("report to image R@1") { $0.validation.map { 100 * $0.reportToImageR1 } },
             series("report to image R@10") { $0.validation.map { 100 * $0.reportToImageR10 } },
+            series("chance R@10") { $0.validation.map { 100 * chance(10, of: $0.count) } },
         ])
     recall.yRange = 0...100
     try FileIO.writeAtomically(folder + "/recall.png", try PNGEncoder.encode(recall.render()))
@@ -306,6 +326,8 @@ private func report(
                     ("image_to_report_r10", .number(validation.imageToReportR10, decimals: 4)),
                     ("report_to_image_r1", .number(validation.reportToImageR1, decimals: 4)),
                     ("report_to_image_r10", .number(validation.reportToImageR10, decimals: 4)),
+                    ("chance_r1", .number(chance(1, of: validation.count), decimals: 4)),
+                    ("chance_r10", .number(chance(10, of: validation.count), decimals: 4)),
                 ])
             ))
     }
@@ -315,8 +337,10 @@ private func report(
     }
     var text = "\(output): \(trainer.step) steps, model \(model.modelID.prefix(16))"
     if let validation = last?.validation {
-        text += ", image to report R@1 \(percentText(validation.imageToReportR1))"
-        text += " and R@10 \(percentText(validation.imageToReportR10)) on \(validation.count) pairs held out"
+        let (r1, r10) = (chance(1, of: validation.count), chance(10, of: validation.count))
+        text += ", image to report R@1 \(percentText(validation.imageToReportR1)) (chance \(percentText(r1)))"
+        text += " and R@10 \(percentText(validation.imageToReportR10)) (chance \(percentText(r10)))"
+        text += " on \(validation.count) pairs held out"
     }
     text += ", memory at the most \(ProcessMemory.peakByteCount >> 20) MiB"
     text += " (\(trainer.peakByteCount >> 20) MiB of activations)"

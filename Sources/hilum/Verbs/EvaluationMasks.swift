@@ -85,6 +85,8 @@ func missingText(of evaluation: RetrievalEvaluation) -> String {
                 percentText(row.reportToImageR1), percentText(row.reportToImageR10),
             ])
         }
+        let (r1, r10) = (percentText(evaluation.chance.r1), percentText(evaluation.chance.r10))
+        table.append(["chance", r1, r10, r1, r10])
         text += "\n" + table.text
     }
     if let short = evaluation.shortQueries {
