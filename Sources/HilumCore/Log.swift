@@ -1,7 +1,9 @@
 import Foundation
+import Synchronization
 
 /// One line on standard error for each message, with a UTC time: `2026-01-31T12:00:00Z info message`.
 ///
+/// A message stays on its line: control characters in it, such as a line feed in the name of a file, become blanks.
 /// Messages never hold report text, pixels or patient identifiers. Thread rule: any thread.
 public enum Log {
     /// How much a message matters.
@@ -12,15 +14,36 @@ public enum Log {
         public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// The lowest level that is written, from `HILUM_LOG` (debug, info, warning, error); info otherwise.
-    public static let threshold: Level = {
-        switch ProcessInfo.processInfo.environment["HILUM_LOG"]?.lowercased() {
-        case "debug": .debug
-        case "warning", "warn": .warning
-        case "error": .error
-        default: .info
+    private static let level = Mutex(Level.info)
+    private static let isRead = AtomicFlag()
+
+    /// The lowest level that is written.
+    ///
+    /// `HILUM_LOG` names it (debug, info, warning, error), or a file that does: a path with a `/` in it. It is info otherwise.
+    public static var threshold: Level {
+        if !isRead.isRaised { reload() }
+        return level.withLock { $0 }
+    }
+
+    /// Reads the lowest level again. A daemon does so after SIGHUP, so that its level can be changed while it runs.
+    @discardableResult
+    public static func reload() -> Level {
+        var word = ProcessInfo.processInfo.environment["HILUM_LOG"] ?? ""
+        if word.contains("/") {
+            let bytes = try? FileIO.read(word, limitInBytes: 4096)
+            word = bytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
         }
-    }()
+        let found: Level =
+            switch word.trimmingCharacters(in: .whitespacesAndNewlines).lowercased() {
+            case "debug": .debug
+            case "warning", "warn": .warning
+            case "error": .error
+            default: .info
+            }
+        level.withLock { $0 = found }
+        isRead.raise()
+        return found
+    }
 
     /// Writes a message that only a developer wants.
     public static func debug(_ message: @autoclosure () -> String) { write(.debug, message) }
@@ -40,7 +63,7 @@ public enum Log {
             format: "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
             parts.tm_hour,
             parts.tm_min, parts.tm_sec)
-        standardError("\(stamp) \(level) \(message())\n")
+        standardError("\(stamp) \(level) \(onOneLine(message()))\n")
     }
 }
 

@@ -25,4 +25,16 @@ enum Interruption {
             sources.append(source)
         }
     }
+
+    /// Lets a daemon outlive SIGHUP, SIGUSR1 and SIGUSR2. SIGHUP reads the level of the log again.
+    static func outliveHangup() {
+        for number in [SIGHUP, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+        let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: .global())
+        source.setEventHandler {
+            let level = Log.reload()
+            standardError("hilum: SIGHUP; the log begins at \(level)\n")
+        }
+        source.resume()
+        sources.append(source)
+    }
 }

@@ -13,7 +13,10 @@ final class Daemon {
     var errors: String { (try? FileIO.read(log)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
 
     /// Starts a daemon and waits until it answers.
-    init(archive: String, in scratch: Scratch, inbox: String? = nil, socket: String? = nil) throws {
+    init(
+        archive: String, in scratch: Scratch, inbox: String? = nil, socket: String? = nil,
+        environment: [String: String] = [:]
+    ) throws {
         let path = socket ?? scratch.path("s")
         self.socket = path
         log = scratch.path("daemon-\(monotonicSeconds()).log")
@@ -21,7 +24,8 @@ final class Daemon {
         var words = ["serve", archive, "--socket", path]
         if let inbox { words += ["--inbox", inbox] }
         process = try Program.start(
-            words, output: FileHandle.nullDevice, errors: try #require(FileHandle(forWritingAtPath: log)))
+            words, output: FileHandle.nullDevice, errors: try #require(FileHandle(forWritingAtPath: log)),
+            environment: environment)
         let deadline = monotonicSeconds() + 60
         while true {
             if let session = try? SocketSession(path: path), (try? session.ask("PING"))?.last == "OK PONG" { break }

@@ -12,8 +12,10 @@ extension Archive {
         _ path: String, shownAs name: String, mode: Mode, embedder: (any Embedder)?, options: Options
     ) throws -> Opened {
         guard access(path + "/data.mdb", F_OK) == 0 else {
+            if errno == EACCES { throw ArchiveError(.io, "\(name): this user has no right to look into the folder") }
             throw ArchiveError(.notFound, "\(name): there is no archive here; make one with `hilum init`")
         }
+        try checkRights(path, mode)
         let lock: WriterLock? = mode == .readWrite ? try WriterLock(archive: path) : nil
         let storeMode: Environment.Mode = mode == .readWrite ? .readWrite : .readOnly
         var store = try Store(path: path, mode: storeMode, mapSizeInBytes: options.mapSizeInBytes)
@@ -40,6 +42,26 @@ extension Archive {
             store.environment.close()
             throw error
         }
+    }
+
+    /// Says which file this user may not open, and what to do about it.
+    ///
+    /// Readers write too: each registers in `lock.mdb`, unless the file system is read-only, where nobody can change the store.
+    private static func checkRights(_ path: String, _ mode: Mode) throws(ArchiveError) {
+        func refusal(_ file: String, _ verb: String) -> ArchiveError {
+            ArchiveError(
+                .io,
+                "\(file): this user has no right to \(verb); run as the owner of the archive, or give the right with chmod"
+            )
+        }
+        let isWriter = mode == .readWrite
+        if access(path + "/data.mdb", isWriter ? R_OK | W_OK : R_OK) != 0 {
+            throw refusal(path + "/data.mdb", isWriter ? "write it" : "read it")
+        }
+        // A lock file that is missing is made in the folder.
+        let lock = access(path + "/lock.mdb", F_OK) == 0 ? path + "/lock.mdb" : path
+        guard access(lock, R_OK | W_OK) != 0, errno != EROFS else { return }
+        throw refusal(lock, isWriter ? "write it" : "write it, and every reader registers there")
     }
 
     private static func upgradeAsWriter(_ path: String, _ options: Options) throws {

@@ -102,14 +102,15 @@ public final class Server: Sendable {
             }
         }
         defer { if configuration.handlesSignals { hilum_signals_restore() } }
-        let handler = RequestHandler(archive: archive, configuration: configuration, roots: roots)
+        let inboxLog = inbox.map { _ in InboxLog(names: configuration.logNames, memory: configuration.refusalMemory) }
+        let handler = RequestHandler(archive: archive, configuration: configuration, roots: roots, inboxLog: inboxLog)
         let writer = WriterQueue(archive: archive) { handler.metrics.runningCount == 0 }
         writer.start()
         defer { writer.stop() }
         var watcher: InboxWatcher?
-        if let inbox {
+        if let inbox, let inboxLog {
             let made = try InboxWatcher(
-                folder: inbox, archive: archive, writer: writer, configuration: configuration.inbox)
+                folder: inbox, archive: archive, writer: writer, configuration: configuration.inbox, log: inboxLog)
             made.start()
             watcher = made
         }

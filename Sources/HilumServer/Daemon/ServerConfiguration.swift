@@ -27,6 +27,10 @@ public struct ServerConfiguration: Sendable {
     }
     /// How the inbox is watched.
     var inbox = InboxConfiguration()
+    /// How the log names cases and files of the inbox.
+    public var logNames = LogNames()
+    /// The file that remembers which files of the inbox were refused, so that the log names them once; nil for none.
+    public var refusalMemory: String?
     /// Whether SIGTERM and SIGINT stop the daemon and SIGPIPE is ignored.
     var handlesSignals = true
 

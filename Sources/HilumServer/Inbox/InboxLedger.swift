@@ -182,6 +182,9 @@ struct InboxLedger: Sendable {
 
     // MARK: What is due
 
+    /// Cases with a file that is not taken or refused yet.
+    var waitingCount: Int { unsettled.count }
+
     /// When `due` may have something; nil if nothing settles.
     var nextDue: Double? {
         unsettled.compactMap { group in dueAt(group) }.min()

@@ -18,6 +18,7 @@ struct InboxRun {
     let folder: String
     let wake: Int32
     let configuration: InboxConfiguration
+    private let log: InboxLog
     var ledger: InboxLedger
     let inotify: Int32
     var folders: [Int32: String] = [:]
@@ -31,7 +32,8 @@ struct InboxRun {
     private var sweepAt: Double?
     private var lastSweepInSeconds = 0.0
 
-    init(folder: String, wake: Int32, configuration: InboxConfiguration) {
+    init(folder: String, wake: Int32, configuration: InboxConfiguration, log: InboxLog = InboxLog()) {
+        self.log = log
         self.folder = folder
         self.wake = wake
         self.configuration = configuration
@@ -65,6 +67,7 @@ struct InboxRun {
                 let took = monotonicSeconds() - started
                 nextLook = monotonicSeconds() + Self.lookPauseInSeconds + Self.lookShare * took
             }
+            log.wait(ledger.waitingCount)
             if hand(take) { continue }
             if let due = sweepAt, due <= monotonicSeconds() { sweepOnce(sweep) }
             var until = nextRescan
@@ -107,7 +110,9 @@ struct InboxRun {
         let now = monotonicSeconds()
         guard let due = ledger.nextDue, due <= now else { return false }
         let (found, refusals) = ledger.due(now: now, limit: configuration.batchCount)
-        for refusal in refusals { Log.warning("inbox: refused \(refusal.path): \(refusal.reason)") }
+        for (path, reason) in refusals {
+            log.refused([path], stamps: [Self.stamp(of: path)].compactMap { $0 }, reason)
+        }
         var arrivals: [InboxLedger.Arrival] = []
         for arrival in found {
             var isStill = true
@@ -209,7 +214,7 @@ struct InboxRun {
         }
     }
 
-    private static func stamp(of path: String) -> InboxLedger.Stamp? {
+    static func stamp(of path: String) -> InboxLedger.Stamp? {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         return stamp(status)

@@ -15,6 +15,7 @@ import Synchronization
 final class InboxWatcher: Sendable {
     let folder: String
     let configuration: InboxConfiguration
+    private let log: InboxLog
     private let archive: any ServedArchive
     private let writer: WriterQueue
     private let stopping = AtomicFlag()
@@ -23,7 +24,11 @@ final class InboxWatcher: Sendable {
 
     /// - Parameter folder: made if it is not there.
     /// - Throws: `FileError` when it cannot be made, `ServerError` without descriptors.
-    init(folder: String, archive: any ServedArchive, writer: WriterQueue, configuration: InboxConfiguration) throws {
+    init(
+        folder: String, archive: any ServedArchive, writer: WriterQueue, configuration: InboxConfiguration,
+        log: InboxLog = InboxLog()
+    ) throws {
+        self.log = log
         try FileIO.makeFolder(folder)
         self.folder = Self.absolute(folder)
         self.archive = archive
@@ -39,7 +44,7 @@ final class InboxWatcher: Sendable {
 
     func start() {
         let thread = WorkerThread("hilum-inbox") { [self] in
-            var run = InboxRun(folder: folder, wake: wake, configuration: configuration)
+            var run = InboxRun(folder: folder, wake: wake, configuration: configuration, log: log)
             run.work(until: stopping, { arrivals in self.take(arrivals) }, sweep: { self.sweep($0) })
         }
         self.thread.withLock { $0 = thread }
@@ -89,7 +94,10 @@ final class InboxWatcher: Sendable {
         var taken = Taken(verdict: .taken)
         do {
             let rows = try CaseFinder.rows(of: path, root: folder)
-            for refusal in rows.refused { Log.warning("inbox: refused \(refusal.source): \(refusal.reason)") }
+            for refusal in rows.refused {
+                log.refused(
+                    [refusal.source], stamps: [InboxRun.stamp(of: path)].compactMap(\.self), refusal.reason)
+            }
             for start in stride(from: 0, to: rows.cases.count, by: configuration.batchCount) {
                 if stopping.isRaised { return Taken(verdict: .failed(retryAt: 0)) }
                 let batch = Array(rows.cases[start..<min(start + configuration.batchCount, rows.cases.count)])
@@ -101,7 +109,7 @@ final class InboxWatcher: Sendable {
             }
         } catch {
             let later = monotonicSeconds() + configuration.retryInSeconds
-            taken.verdict = refuse(path, ReplyCode(error.code), error.reason, retryAt: later)
+            taken.verdict = refuse([path], id: nil, ReplyCode(error.code), error.reason, retryAt: later)
         }
         return taken
     }
@@ -117,6 +125,7 @@ final class InboxWatcher: Sendable {
 
     /// Hands cases to the writer and waits for what becomes of them.
     private func store(_ sources: [SourceCase]) -> [InboxLedger.Verdict] {
+        let began = monotonicSeconds()
         var verdicts = sources.map { _ in InboxLedger.Verdict.taken }
         let outcomes = Mutex([Result<WriterQueue.Outcome, ServerError>?](repeating: nil, count: sources.count))
         let done = DispatchSemaphore(value: 0)
@@ -126,7 +135,7 @@ final class InboxWatcher: Sendable {
             let known: SourceVerdict
             do { known = try archive.verdict(of: source.origin, id: source.id) } catch {
                 let error = WriterQueue.refusal(error)
-                verdicts[index] = refuse(Self.names(source), .io, error.text, retryAt: later)
+                verdicts[index] = refuse(Self.names(source), id: source.id, .io, error.text, retryAt: later)
                 continue
             }
             switch known {
@@ -144,11 +153,20 @@ final class InboxWatcher: Sendable {
         for _ in submitted { done.wait() }
         let results = outcomes.withLock { $0 }
         for index in submitted { verdicts[index] = judge(sources[index], results[index]) }
+        var (stored, unchanged) = (0, 0)
+        for case .success(.put(_, _, let outcome))? in results {
+            switch outcome {
+            case .stored, .replaced: stored += 1
+            case .unchanged: unchanged += 1
+            case .refused: break
+            }
+        }
+        log.took(stored, unchanged: unchanged, seconds: monotonicSeconds() - began)
         return verdicts
     }
 
-    private static func names(_ source: SourceCase) -> String {
-        source.paths.isEmpty ? source.place : source.paths.joined(separator: " and ")
+    private static func names(_ source: SourceCase) -> [String] {
+        source.paths.isEmpty ? [source.place] : source.paths
     }
 
     private func judge(
@@ -159,25 +177,25 @@ final class InboxWatcher: Sendable {
         switch outcome {
         case .none: return .failed(retryAt: later)
         case .success(.put(_, _, .refused(let error))):
-            return refuse(names, ReplyCode(error.code), error.reason, retryAt: later)
-        case .success:
-            Log.debug("inbox: took \(names)")
-            return .taken
+            return refuse(names, id: source.id, ReplyCode(error.code), error.reason, retryAt: later)
+        case .success: return .taken
         case .failure(let error):
             guard case .refused(let code) = error.code else {
-                return refuse(names, .internal, error.text, retryAt: later)
+                return refuse(names, id: source.id, .internal, error.text, retryAt: later)
             }
-            return refuse(names, code, error.text, retryAt: later)
+            return refuse(names, id: source.id, code, error.text, retryAt: later)
         }
     }
 
-    private func refuse(_ paths: String, _ code: ReplyCode, _ reason: String, retryAt: Double) -> InboxLedger.Verdict {
+    private func refuse(
+        _ paths: [String], id: String?, _ code: ReplyCode, _ reason: String, retryAt: Double
+    ) -> InboxLedger.Verdict {
         switch code {
         case .io, .busy, .notReady, .internal, .deadline:
-            Log.warning("inbox: could not take \(paths) (tried again later): \(reason)")
+            log.postponed(paths, id: id, reason)
             return .failed(retryAt: retryAt)
         default:
-            Log.warning("inbox: refused \(paths): \(reason)")
+            log.refused(paths, id: id, stamps: paths.compactMap { InboxRun.stamp(of: $0) }, reason)
             return .refused
         }
     }

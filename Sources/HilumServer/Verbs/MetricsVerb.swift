@@ -6,7 +6,8 @@ struct MetricsVerb: ReadingVerb {
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) { try request.check() }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
-        let families = handler.metrics.families + (try Self.families(of: handler.archive))
+        let families =
+            handler.metrics.families + (handler.inboxLog?.families ?? []) + (try Self.families(of: handler.archive))
         var builder = ReplyBuilder(tag: tag)
         for family in families {
             builder.object { json in

@@ -20,8 +20,14 @@ final class RequestHandler: Sendable {
     let configuration: ServerConfiguration
     let roots: ImageRoots
     let metrics = RequestMetrics()
+    /// What is counted of the inbox; nil without one.
+    let inboxLog: InboxLog?
 
-    init(archive: any ServedArchive, configuration: ServerConfiguration, roots: ImageRoots = ImageRoots()) {
+    init(
+        archive: any ServedArchive, configuration: ServerConfiguration, roots: ImageRoots = ImageRoots(),
+        inboxLog: InboxLog? = nil
+    ) {
+        self.inboxLog = inboxLog
         self.archive = archive
         self.configuration = configuration
         self.roots = roots

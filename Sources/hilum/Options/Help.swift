@@ -19,8 +19,9 @@ enum Help {
 
             'hilum help VERB' shows the options of a verb and an example; 'hilum demo' shows the whole job on drawn cases.
             Exit status: 0 done, 1 failed, 2 wrong call, 3 partly done, 4 not found, 5 no daemon there, 130 interrupted.
-            Environment: HILUM_THREADS (threads to use), HILUM_LOG (debug, info, warning, error), HILUM_KERNELS (scalar, avx2, avx512),
-            HILUM_OPENBLAS (a file in place of libopenblas.so.0, for training and evaluation), and those named by a verb.
+            Environment: HILUM_THREADS (threads to use), HILUM_LOG (debug, info, warning, error, or a file that says so),
+            HILUM_KERNELS (scalar, avx2, avx512), HILUM_OPENBLAS (a file in place of libopenblas.so.0, for training and
+            evaluation), and those named by a verb.
 
             """
         return text

@@ -24,13 +24,15 @@ extension Command {
             A file in the inbox is taken in once it has stopped changing. Its case has the id that 'hilum index' would give it, and a
             cases.jsonl is read row by row. A case that was deleted stays deleted until one of its files changes. With --missing delete,
             a case goes with the last of its files. One daemon serves an archive at a time.
-            SIGTERM and SIGINT end it cleanly: running requests are answered first.
+            SIGTERM and SIGINT end it cleanly: running requests are answered first. SIGHUP reads the level of the log again, from the
+            file that HILUM_LOG names. The log names cases and files by a hash; 'hilum stats ARCHIVE --logged NAME' prints that of a name.
             """,
         examples: [("hilum serve archive --inbox inbox", "serves ./archive at archive/hilum.sock and watches ./inbox")],
         run: runServe)
 }
 
 private func runServe(_ arguments: Arguments) throws -> ExitStatus {
+    Interruption.outliveHangup()
     let path = arguments.operands[0]
     var configuration = ServerConfiguration()
     let rules = MissingFileRule.allCases.map(\.rawValue)
@@ -41,7 +43,10 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     configuration.imageRoots = arguments.texts("image-root")
     configuration.writerUsers = try identifiers(arguments, "writer-uid")
     configuration.writerGroups = try identifiers(arguments, "writer-gid")
+    if let inbox = arguments.text("inbox") { try checkInbox(inbox, archive: path) }
     let archive = try openArchive(path, .readWrite, withModel: true)
+    configuration.logNames = logNames(ofArchive: path)
+    configuration.refusalMemory = path + "/inbox.refused"
     let server = Server(
         archive: archive, socketPath: arguments.text("socket") ?? path + "/hilum.sock", inbox: arguments.text("inbox"),
         configuration: configuration)
@@ -52,6 +57,26 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     defer { isEnding.raise() }
     try server.run()
     return .done
+}
+
+/// Refuses an inbox whose parent is not there, as a mistyped path would be made and watched in vain, and one inside the archive.
+private func checkInbox(_ inbox: String, archive: String) throws {
+    let parent = FilePath.folder(of: inbox)
+    guard FileManager.default.fileExists(atPath: parent) else {
+        throw CommandError(.failed, "\(inbox): there is no folder \(parent); make it, or name another inbox")
+    }
+    try OutputFolder.checkOutsideArchives(inbox)
+}
+
+/// How the log of an archive's daemon names cases: by the key in `ARCHIVE/log.key`, which is made where it is missing.
+func logNames(ofArchive path: String) -> LogNames {
+    let file = path + "/log.key"
+    if let names = try? LogNames(file: file) { return names }
+    let names = LogNames()
+    do { try names.save(to: file) } catch {
+        Log.warning("\(error); the names in this log hold for this daemon only")
+    }
+    return names
 }
 
 /// Reads the reports of an older release into the table of words, while the daemon serves.

@@ -5,10 +5,13 @@ extension Command {
     static let stats = Command(
         name: "stats",
         summary: "what an archive holds",
-        usage: ["ARCHIVE [--findings] [--json]"],
+        usage: ["ARCHIVE [--findings | --logged NAME] [--json]"],
         operands: ["ARCHIVE"],
         options: [
-            .flag("findings", "in place of that: how many reports affirm, deny and doubt each finding"), .json,
+            .flag("findings", "in place of that: how many reports affirm, deny and doubt each finding"),
+            .value(
+                "logged", "NAME",
+                "in place of that: by which hash the daemon's log names this case or file of the inbox"), .json,
         ],
         details: """
             Counts cases, images, reports and vectors, and says which model they belong to and how large the store is.
@@ -24,6 +27,12 @@ extension Command {
 private func runStats(_ arguments: Arguments) throws -> ExitStatus {
     let archive = try openArchive(arguments.operands[0], .readOnly)
     defer { archive.close() }
+    if let name = arguments.text("logged") {
+        // The daemon knows its files by their whole paths.
+        let whole = OutputFolder.resolved(name) ?? name
+        standardOutputLine(try LogNames(file: arguments.operands[0] + "/log.key").name(whole))
+        return .done
+    }
     if arguments.has("findings") { return try showFindings(archive, asJSON: arguments.has("json")) }
     let stats = try archive.stats()
     if arguments.has("json") {

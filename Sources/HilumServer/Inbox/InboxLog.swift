@@ -1,0 +1,108 @@
+import Foundation
+import HilumCore
+import Synchronization
+
+/// What the log and METRICS say of an inbox.
+///
+/// Each batch that was taken is one line, and so is each refusal. Files and cases appear by their hash (`LogNames`) only, as their
+/// names often are those of patients. A refusal is remembered in a file, so that a daemon that starts again does not repeat it; a file
+/// that has changed meanwhile is named again. Thread rule: any thread.
+final class InboxLog: Sendable {
+    private struct State {
+        var taken = 0
+        var refused = 0
+        var waiting = 0
+        /// Hashes of the refusals that were logged.
+        var known: Set<String> = []
+    }
+
+    /// More refusals than this are not remembered; the file is begun anew.
+    private static let memoryCount = 100_000
+    private static let memoryByteCount = 8 << 20
+
+    private let names: LogNames
+    private let memory: String?
+    private let state: Mutex<State>
+
+    /// - Parameter memory: the file that keeps refusals; nil keeps them while this value lives.
+    init(names: LogNames = LogNames(), memory: String? = nil) {
+        self.names = names
+        self.memory = memory
+        let bytes = memory.flatMap { try? FileIO.read($0, limitInBytes: Self.memoryByteCount) } ?? []
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+        state = Mutex(State(known: Set(lines.suffix(Self.memoryCount))))
+    }
+
+    /// Cases of a batch were stored.
+    func took(_ count: Int, unchanged: Int, seconds: Double) {
+        state.withLock { $0.taken += count + unchanged }
+        if unchanged > 0 { Log.debug("inbox: \(unchanged) cases are stored already") }
+        guard count > 0 else { return }
+        Log.info("inbox: took \(count) \(count == 1 ? "case" : "cases") in \(String(format: "%.2f", seconds)) s")
+    }
+
+    /// Files were refused, and are not looked at again before they change.
+    ///
+    /// - Parameters:
+    ///   - id: of the case, where they are one.
+    ///   - stamps: tell the files from what they may be later.
+    func refused(_ paths: [String], id: String? = nil, stamps: [InboxLedger.Stamp], _ reason: String) {
+        let hash = names.name("\(paths) \(stamps) \(reason)")
+        let isNew = state.withLock { state in
+            state.refused += 1
+            return state.known.insert(hash).inserted
+        }
+        guard isNew else { return }
+        Log.warning("inbox: refused \(hashed(paths)): \(scrubbed(reason, paths, id))")
+        remember(hash)
+    }
+
+    /// A case could not be stored for a passing reason.
+    func postponed(_ paths: [String], id: String?, _ reason: String) {
+        Log.warning("inbox: could not take \(hashed(paths)) (tried again later): \(scrubbed(reason, paths, id))")
+    }
+
+    /// So many cases have come that are not taken or refused yet.
+    func wait(_ count: Int) { state.withLock { $0.waiting = count } }
+
+    /// The figures for METRICS.
+    var families: [MetricFamily] {
+        let (taken, refused, waiting) = state.withLock { ($0.taken, $0.refused, $0.waiting) }
+        return [
+            MetricFamily("hilum_inbox_taken_total", .counter, "Cases taken from the inbox.", [.init(Double(taken))]),
+            MetricFamily(
+                "hilum_inbox_refused_total", .counter, "Files or cases of the inbox that were refused.",
+                [.init(Double(refused))]),
+            MetricFamily(
+                "hilum_inbox_waiting", .gauge, "Cases in the inbox that are not taken or refused yet.",
+                [.init(Double(waiting))]),
+        ]
+    }
+
+    private func hashed(_ paths: [String]) -> String {
+        paths.map { names.name($0) }.joined(separator: " and ")
+    }
+
+    /// The reason without the names of files and cases.
+    private func scrubbed(_ reason: String, _ paths: [String], _ id: String?) -> String {
+        let longNames = paths + paths.map { FilePath.name(of: $0) } + [id].compactMap { $0 }
+        return names.replacing(longNames, in: reason)
+    }
+
+    private func remember(_ hash: String) {
+        guard let memory else { return }
+        let isFull = state.withLock { state in
+            let isFull = state.known.count > Self.memoryCount
+            if isFull { state.known = [hash] }
+            return isFull
+        }
+        let descriptor = open(
+            memory, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | (isFull ? O_TRUNC : 0), 0o640)
+        guard descriptor >= 0 else {
+            return Log.debug("inbox: refusals are not remembered: \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        let line = Array((hash + "\n").utf8)
+        _ = write(descriptor, line, line.count)
+    }
+}
