@@ -192,7 +192,8 @@ struct OutputTests {
             let result = try Program.run(["serve", archive, "--socket", socket])
             #expect(result.status == 1, "\(socket): \(result.errors)")
             #expect(
-                result.errors.contains("no lock of a daemon") || result.errors.contains("serves this socket"), "\(result.errors)"
+                result.errors.contains("no lock of a daemon") || result.errors.contains("serves this socket"),
+                "\(result.errors)"
             )
         }
         #expect(String(decoding: try bytes(lock), as: UTF8.self) == "mine\n")
