@@ -367,6 +367,20 @@ extension InboxLedger.Arrival {
         #expect(summary.unchanged == 3 && summary.stored == 0 && summary.replaced == 0 && summary.refused == [])
     }
 
+    @Test func theRowsOfAManifestStayAsLongAsItDoes() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("inbox/set/cases.jsonl", #"{"id":"a#1","report":"clear"}"#)
+        try folder.write("inbox/x.txt", "nodule")
+        try serve(folder, missing: .delete) { archive, _ in
+            #expect(eventually { isThere(archive, "a#1") && isThere(archive, "x") })
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/x.txt")
+            #expect(eventually { !isThere(archive, "x") })
+            #expect(isThere(archive, "a#1"))
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/set/cases.jsonl")
+            #expect(eventually { !isThere(archive, "a#1") })
+        }
+    }
+
     @Test func aShareThatIsNotMountedTakesNoCaseAlong() throws {
         let folder = try TemporaryFolder()
         try folder.write("inbox/a.txt", "report a")

@@ -220,8 +220,9 @@ final class InboxWatcher: Sendable {
         do {
             let ids = ledger.ids
             for (id, source) in try archive.sources(below: folder + "/") {
-                if let mark = source.lastIndex(of: "#"), source[mark...].dropFirst() == id {
-                    if ledger.holds(String(source[..<mark])) { continue }
+                // `MANIFEST#ID`, where the id may hold that mark too.
+                if source.hasSuffix("#" + id) {
+                    if ledger.holds(String(source.dropLast(id.count + 1))) { continue }
                 } else if ids.contains(id) {
                     continue
                 }
