@@ -67,7 +67,7 @@ struct FlowTests {
             "embed", "--model", archive + "/model", "--text", report, "--out", scratch.path("v.npy"), "--json",
         ]
         #expect(try Program.run(vector).object()["model"] as? String == id)
-        #expect(try Program.run(vector + ["--precision", "f32"]).object()["precision"] as? String == "f32")
+        #expect(try Program.run(vector + ["--precision", "f32", "--force"]).object()["precision"] as? String == "f32")
         let copied = try Program.run(["init", scratch.path("copy"), "--model", archive + "/model", "--json"])
         #expect(try copied.object()["model"] as? String == id)
         let exact = try Program.run(

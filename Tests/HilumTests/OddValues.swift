@@ -26,6 +26,17 @@ enum OddValues {
             ("bytes that are no UTF-8", [0x66, 0xFF, 0xC3, 0x28, 0xED, 0xA0, 0x80]),
         ]
 
+    /// The values that one option meets in a run: all with `HILUM_ODD_VALUES=all`, which takes minutes; else nine of them, others for
+    /// each option, so that every value meets some. Pipes and single letters, which did harm, are always among them.
+    static func some(for option: String) -> [(what: String, bytes: [UInt8])] {
+        if ProcessInfo.processInfo.environment["HILUM_ODD_VALUES"] == "all" { return all }
+        var generator = SeededGenerator(seed: option.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
+        var rest = all
+        generator.shuffle(&rest)
+        let always = ["one letter", "a pipe"]
+        return all.filter { always.contains($0.what) } + rest.filter { !always.contains($0.what) }.prefix(7)
+    }
+
     /// Puts what the values name into a folder.
     static func makeFolder(_ folder: String) throws {
         try FileIO.makeFolder(folder + "/folder")

@@ -75,7 +75,7 @@ struct OutputTests {
             (query, "this run reads this file", false), (hard, "this run reads this file", false),
             (archive + "/data.mdb", "lies in the archive", false), (archive + "/new.png", "lies in the archive", false),
             (archive + "/model/config.json", "lies in the archive", false), (note, "with --force", true),
-            (scratch.path("missing/x.png"), "no such folder", false), (note + "/x.png", "", false),
+            (scratch.path("missing/x.png"), "no such folder", false), (note + "/x.png", "this is no folder", false),
         ]
         for (path, says, needsForce) in wanted {
             for extra in needsForce ? [[]] : [[], ["--force"]] {

@@ -57,6 +57,9 @@ final class InboxLog: Sendable {
         remember(hash)
     }
 
+    /// Files that an earlier daemon refused are still the same.
+    func refusedAgain() { state.withLock { $0.refused += 1 } }
+
     /// A case could not be stored for a passing reason.
     func postponed(_ paths: [String], id: String?, _ reason: String) {
         Log.warning("inbox: could not take \(hashed(paths)) (tried again later): \(scrubbed(reason, paths, id))")

@@ -141,7 +141,9 @@ final class InboxWatcher: Sendable {
             switch known {
             // Deleted stays deleted until a file changes.
             case .unchanged, .deleted: continue
-            case .refused: verdicts[index] = .refused
+            case .refused:
+                log.refusedAgain()
+                verdicts[index] = .refused
             case .open, .own, .foreign:
                 let isQueued = writer.submit(.put { [self] in try makeCase(source, known) }) { outcome in
                     outcomes.withLock { $0[index] = outcome }

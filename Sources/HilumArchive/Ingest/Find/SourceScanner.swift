@@ -22,6 +22,10 @@ struct SourceScanner {
         }
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return try folder(path, source, preset) }
+        // A pipe would be waited for without end.
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw ArchiveError(.badRequest, "\(source): this is neither a file nor a folder")
+        }
         if ["jsonl", "ndjson", "csv", "tsv"].contains(FileRole.ending(of: path)) {
             return Scan(items: try Manifest.read(path))
         }
