@@ -118,6 +118,22 @@ struct OddValueTests {
         }
     }
 
+    @Test("Files of one letter in a folder are read, or refused by name")
+    func filesOfOneLetter() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        let image = try PNGEncoder.encode(PhantomGenerator(seed: 3, site: .a, side: 64).makeCase(1).image)
+        try FileIO.makeFolder(scratch.path("cases"))
+        try FileIO.writeAtomically(scratch.path("cases/j"), image)
+        _ = try scratch.write("cases/k", "no image")
+        _ = try scratch.write("cases/é.txt", "a small effusion")
+        for source in [scratch.path("cases"), scratch.path("cases/j")] {
+            let result = try Program.run(["index", archive, source, "--quiet"])
+            #expect(result.signal == 0 && [0, 3].contains(result.status), "\(result.status): \(result.errors)")
+        }
+    }
+
     private func judge(_ call: SpawnedCall, _ what: String, _ verb: String) {
         #expect(!call.isLate, "\(what) did not end: \(call.errors)")
         if call.isLate { return }
