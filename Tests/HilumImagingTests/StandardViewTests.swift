@@ -110,9 +110,24 @@ import Testing
     }
 
     @Test func `A picture that is no film keeps its polarity`() {
-        let noise = noiseImage(width: 200, height: 200, seed: 12)
-        let negative = Self.mapped(noise) { 65_535 - $0 }
-        let isLit = StandardView(of: noise, side: 64).isInverted
-        #expect(!(isLit && StandardView(of: negative, side: 64).isInverted))
+        // A slope from left to right and its negative are mirror images of each other: neither is a film.
+        for isNegative in [false, true] {
+            var slope = noiseImage(width: 200, height: 200, seed: 12)
+            for place in slope.samples.indices {
+                let value = 10_000 + 200 * (place % 200) + Int(slope.samples[place]) / 60
+                slope.samples[place] = UInt16(isNegative ? 65_535 - value : value)
+            }
+            #expect(!StandardView(of: slope, side: 64).isInverted)
+        }
+    }
+
+    @Test func `The crop of a film that is not square does not depend on its contrast`() {
+        for seed in UInt64(1)...6 {
+            let film = Self.framed(Self.film(width: 260, height: 330, seed: seed), by: 12, value: 14_000)
+            let view = StandardView(of: film, side: 112)
+            let flat = StandardView(of: Self.mapped(film) { $0 / 2 + 12_000 }, side: 112)
+            let negative = StandardView(of: Self.mapped(film) { 65_535 - $0 }, side: 112)
+            #expect(view.region == flat.region && view.region == negative.region)
+        }
     }
 }

@@ -100,13 +100,15 @@ struct OddValueTests {
                 try attempt(words + [Array("--\(option.name)".utf8)], known)
                 continue
             }
-            for (what, value) in OddValues.some(for: known) where !(what == "the root" && Self.notTheRoot.contains(known)) {
+            for (what, value) in OddValues.some(for: known)
+            where !(what == "the root" && Self.notTheRoot.contains(known)) {
                 try attempt(words + [Array("--\(option.name)=".utf8) + value], "\(known), \(what)")
             }
         }
         for (place, operand) in command.operands.enumerated() where place < base.count {
             let known = "\(verb) \(operand)"
-            for (what, value) in OddValues.some(for: known) where !(what == "the root" && Self.notTheRoot.contains(known)) {
+            for (what, value) in OddValues.some(for: known)
+            where !(what == "the root" && Self.notTheRoot.contains(known)) {
                 var words = base.map { Array($0.utf8) }
                 // Options come before, so that an operand may begin with a dash.
                 let given = base.prefix { !$0.hasPrefix("--") }.count

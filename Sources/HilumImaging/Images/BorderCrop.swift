@@ -5,10 +5,14 @@ enum BorderCrop {
 
     /// What is left without lines that are uniform. At least an eighth of each side stays.
     static func content(of image: GrayImage) -> PixelRect {
-        let levels = GrayLevels(image)
+        var rect = PixelRect(x: 0, y: 0, width: image.width, height: image.height)
+        // Padding first: its black would widen the range of a film that has none.
+        for edge in [Edge.top, .bottom, .left, .right] {
+            rect = remove(edge, from: rect, of: image, tolerance: -1)
+        }
+        let levels = GrayLevels(image.cropped(to: rect))
         // A line is uniform when all but a tenth of it lies within 6 % of the picture's range.
         let tolerance = (levels.high - levels.low) * 6 / 100
-        var rect = PixelRect(x: 0, y: 0, width: image.width, height: image.height)
         // A frame may lie within another: black padding around a white border.
         for _ in 0..<4 {
             let before = rect
@@ -22,6 +26,7 @@ enum BorderCrop {
 
     private enum Edge { case top, bottom, left, right }
 
+    /// - Parameter tolerance: the spread of a line that counts as uniform; below 0 lines of one value alone.
     private static func remove(_ edge: Edge, from rect: PixelRect, of image: GrayImage, tolerance: Int) -> PixelRect {
         let isRow = edge == .top || edge == .bottom
         let length = isRow ? rect.height : rect.width
@@ -36,7 +41,7 @@ enum BorderCrop {
             let isConstant = line[0] == line[line.count - 1]
             guard isConstant || (spread <= tolerance && removed < side * most / 100) else { break }
             let middle = Int(line[line.count / 2])
-            if let reference, abs(middle - reference) > tolerance { break }
+            if let reference, abs(middle - reference) > max(tolerance, 0) { break }
             reference = reference ?? middle
             removed += 1
         }

@@ -205,9 +205,13 @@ public final class MCRTrainer {
     /// it keeps (1 + n) / (10 + n) at the most.
     private func takeAverage() {
         guard let average, let averaging = options.averaging else { return }
-        let kept = min(averaging, Double(1 + step) / Double(10 + step))
-        NetworkKernels.affine(average.pointer, average.pointer, scale: Float(kept), shift: 0, values.count)
-        NetworkKernels.addScaled(average.pointer, values.pointer, Float(1 - kept), values.count)
+        let taken = Float(1 - min(averaging, Double(1 + step) / Double(10 + step)))
+        NetworkKernels.affine(average.pointer, average.pointer, scale: 1 - taken, shift: 0, values.count)
+        NetworkKernels.addScaled(average.pointer, values.pointer, taken, values.count)
+        // What is not trained stays as it is, to the bit.
+        for parameter in network.layout.parameters where parameter.name.hasPrefix("stem.") {
+            (average.pointer + parameter.offset).update(from: values.pointer + parameter.offset, count: parameter.count)
+        }
     }
 
     /// The weights that the model has: the running average, or those of the last step.

@@ -5,12 +5,15 @@ import HilumNN
 /// Solves the linear way of a model on its training pairs: the regression of the reports' vectors on the pictures' features.
 ///
 /// Strength and share are those with the best mean logarithm of ranks on the validation pairs, both directions; a share of 0, which
-/// leaves the way out, is among them. Without validation pairs the middle ones are taken.
+/// leaves the way out, is among them. Without validation pairs the middle ones are taken. Since the validation pairs choose, what
+/// they show afterwards is a little too good.
 struct ShortcutFit {
     /// What is added to the diagonal; see `RidgeRegression`.
     static let strengths: [Float] = [1, 3, 10]
     /// The mean length of s beside the unit vector of the transformer.
     static let shares: [Float] = [0, 0.35, 0.7, 1, 1.5, 2.5]
+    /// Shorter sums of a regression say nothing, such as those of pictures that are all alike.
+    static let leastLength: Float = 1e-3
     /// Variations of each training picture that stand beside it, where images are varied.
     static let variationCount = 2
 
@@ -38,7 +41,8 @@ struct ShortcutFit {
             outputs: shortcut.dimension)
         guard let validation, validation.count > 1 else {
             let weights = regression.weights(strength: 3)
-            write(weights, regression.mean, scale: 1 / length(weights, inputs, regression.mean), into: values)
+            let length = length(weights, inputs, regression.mean)
+            if length > Self.leastLength { write(weights, regression.mean, scale: 1 / length, into: values) }
             return
         }
         let (images, texts) = model.embed(validation, threads: options.threads)
@@ -47,7 +51,7 @@ struct ShortcutFit {
         for strength in Self.strengths {
             let weights = regression.weights(strength: strength)
             let parts = products(weights, asked, regression.mean)
-            let unit = 1 / length(weights, inputs, regression.mean)
+            let unit = 1 / max(length(weights, inputs, regression.mean), Self.leastLength)
             for share in Self.shares where share > 0 || strength == Self.strengths[0] {
                 var sums = images
                 for index in sums.indices { sums[index] += share * unit * parts[index] }

@@ -113,9 +113,9 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     let set = training.set
     guard set.count > 1 else { throw CommandError(.failed, "no images could be read") }
     let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: options, start: start)
-    warnOfFewSteps(trainer.totalSteps(pairCount: set.count), isContinued: start != nil)
     if resumes { try trainer.resume(from: output, set: set) }
     trainer.planSteps(set)
+    warnOfFewSteps(trainer.totalSteps(pairCount: set.count), isContinued: start != nil)
     let isComplete = try train(trainer, set, validation?.set, output, isQuiet: arguments.has("quiet"))
     try report(trainer, output, labelCounts, isComplete: isComplete, asJSON: arguments.has("json"))
     if !isComplete { return .interrupted }
