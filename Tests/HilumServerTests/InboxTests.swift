@@ -185,6 +185,30 @@ extension InboxLedger.Arrival {
     }
 }
 
+@Suite struct InboxSightTests {
+    @Test func aFileIsGoneOnlyOnTheDeviceWhereItWas() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("in/a.txt", "a")
+        try folder.write("in/b/deep/c.txt", "c")
+        var status = stat()
+        try #require(lstat(folder.path + "/in", &status) == 0)
+        let device = UInt64(status.st_dev)
+        var sight = InboxSight(root: folder.path + "/in")
+        #expect(!sight.isGone(folder.path + "/in/a.txt") && sight.isGone(folder.path + "/in/b/x.txt"))
+        // A file where a folder is looked for is no proof.
+        #expect(!sight.isGone(folder.path + "/in/a.txt/x"))
+        // What is mounted in the folder has gone away with its files.
+        sight.saw(folder.path + "/in/b/deep", device: device &+ 1)
+        #expect(!sight.isGone(folder.path + "/in/b/deep/x.txt"))
+        try FileManager.default.removeItem(atPath: folder.path + "/in/b/deep")
+        #expect(!sight.isGone(folder.path + "/in/b/deep/c.txt"))
+        sight.saw(folder.path + "/in/b/deep", device: device)
+        #expect(sight.isGone(folder.path + "/in/b/deep/c.txt"))
+        // Nothing was seen in this folder, and it is empty.
+        #expect(!sight.isGone(folder.path + "/in/b/other.txt"))
+    }
+}
+
 @Suite struct InboxWatcherTests {
     @Test func droppedFilesBecomeCasesWithinTwoSeconds() throws {
         let folder = try TemporaryFolder()
@@ -391,6 +415,47 @@ extension InboxLedger.Arrival {
             try folder.write("inbox/b.txt", "report b")
             #expect(eventually { isThere(archive, "b") })
             #expect(!eventually(within: 1) { !isThere(archive, "a") }, "its file is only out of sight")
+        }
+    }
+
+    @Test func onlyWhatTheInboxTookGoesAndOnlyWithTheLastOfItsFiles() throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/images/001.png", 3)
+        try folder.write("inbox/reports/001.txt", "clear")
+        try folder.write("inbox/sub/q.txt", "nodule")
+        try folder.write("inbox/x.txt", "effusion")
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        let archive = try Archive(path: path, mode: .readWrite, embedder: PixelEmbedder())
+        // Somebody indexes a folder of the inbox by itself: another source, another id.
+        #expect(try BulkIndexer(archive: archive).run(sources: [folder.path + "/inbox/sub"], isQuiet: true).stored == 1)
+        archive.close()
+        try serve(folder, missing: .delete) { archive, _ in
+            #expect(eventually { isThere(archive, "images/001") && isThere(archive, "x") && isThere(archive, "sub/q") })
+            // The text of the parallel tree is left.
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/images/001.png")
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/x.txt")
+            #expect(eventually { !isThere(archive, "x") })
+            #expect(isThere(archive, "images/001") && isThere(archive, "q") && isThere(archive, "sub/q"))
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/reports")
+            #expect(eventually { !isThere(archive, "images/001") })
+            #expect(isThere(archive, "q"))
+        }
+    }
+
+    @Test func aFolderThatIsEmptyAtTheStartMayBeAShareThatIsNotMounted() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("inbox/share/deep/a.txt", "nodule")
+        try folder.write("inbox/x.txt", "effusion")
+        try folder.write("inbox/y.txt", "clear")
+        try serve(folder, missing: .delete) { archive, _ in
+            #expect(eventually { isThere(archive, "share/deep/a") && isThere(archive, "x") && isThere(archive, "y") })
+        }
+        try FileManager.default.removeItem(atPath: folder.path + "/inbox/share/deep")
+        try FileManager.default.removeItem(atPath: folder.path + "/inbox/x.txt")
+        try serve(folder, missing: .delete) { archive, _ in
+            #expect(eventually { !isThere(archive, "x") })
+            #expect(isThere(archive, "share/deep/a"))
         }
     }
 

@@ -81,9 +81,9 @@ struct InboxLedger: Sendable {
     /// Absolute.
     var paths: [String] { entries.keys.map { "\(root)/\($0)" } }
 
-    /// The ids that the files have for which no manifest answers.
-    var ids: Set<String> {
-        Set(entries.values.map { FilePlace(path: $0.file.path, role: $0.file.role).id })
+    /// The groups that the files have by their places, whatever manifest answers for them.
+    var places: Set<String> {
+        Set(entries.values.map { FilePlace(path: $0.file.path, role: $0.file.role).group })
     }
 
     /// Whether a file lies in the inbox.

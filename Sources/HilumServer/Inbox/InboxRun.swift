@@ -24,6 +24,7 @@ struct InboxRun {
     var folders: [Int32: String] = [:]
     var dirty: Set<String> = []
     var lastScanInSeconds = 0.0
+    private var sight: InboxSight
     /// Folders that could not be read; what lies below them is not gone.
     private var unreadable: Set<String> = []
     /// The device and number of the inbox when it was first seen: an empty folder in its place means that it is not mounted.
@@ -38,6 +39,7 @@ struct InboxRun {
         self.wake = wake
         self.configuration = configuration
         ledger = InboxLedger(root: folder, stillInSeconds: configuration.stillInSeconds)
+        sight = InboxSight(root: folder)
         identity = Self.identity(of: folder)
         inotify = configuration.usesKernelEvents ? hilum_inotify_create() : -1
         if inotify < 0 && configuration.usesKernelEvents {
@@ -47,7 +49,7 @@ struct InboxRun {
 
     mutating func work(
         until stopping: AtomicFlag, _ take: ([InboxLedger.Arrival]) -> [InboxWatcher.Taken],
-        sweep: (InboxLedger) -> Void
+        sweep: (InboxLedger, InboxSight) -> Void
     ) {
         defer { if inotify >= 0 { close(inotify) } }
         var nextRescan = 0.0
@@ -79,14 +81,14 @@ struct InboxRun {
     }
 
     /// Lets the cases go whose files have gone, if what was seen of the inbox can be trusted.
-    private mutating func sweepOnce(_ sweep: (InboxLedger) -> Void) {
+    private mutating func sweepOnce(_ sweep: (InboxLedger, InboxSight) -> Void) {
         sweepAt = nil
         guard unreadable.isEmpty, identity != nil, Self.identity(of: folder) == identity else {
             Log.warning("inbox: a folder cannot be read or is not mounted, so no case goes with its files")
             return
         }
         let started = monotonicSeconds()
-        sweep(ledger)
+        sweep(ledger, sight)
         lastSweepInSeconds = monotonicSeconds() - started
     }
 
@@ -96,8 +98,9 @@ struct InboxRun {
         return [UInt64(status.st_dev), UInt64(status.st_ino)]
     }
 
-    /// Notes that a file has gone.
+    /// Notes that a file has gone, unless it is only out of sight.
     private mutating func lose(_ path: String) {
+        guard sight.isGone(path) else { return }
         ledger.lose(path)
         guard configuration.missing == .delete else { return }
         // A sweep reads every case, so it does not come all the time.
@@ -116,10 +119,13 @@ struct InboxRun {
         var arrivals: [InboxLedger.Arrival] = []
         for arrival in found {
             var isStill = true
+            var retryAt = now
             for (name, stamp) in arrival.stamps {
                 let path = "\(folder)/\(name)"
                 guard let current = Self.stamp(of: path) else {
                     lose(path)
+                    // A file out of sight is looked for again.
+                    if ledger.holds(path) { retryAt = now + configuration.retryInSeconds }
                     isStill = false
                     continue
                 }
@@ -128,7 +134,7 @@ struct InboxRun {
                     isStill = false
                 }
             }
-            if isStill { arrivals.append(arrival) } else { ledger.finish(arrival, .failed(retryAt: now)) }
+            if isStill { arrivals.append(arrival) } else { ledger.finish(arrival, .failed(retryAt: retryAt)) }
         }
         if !arrivals.isEmpty {
             for (arrival, result) in zip(arrivals, take(arrivals)) {
@@ -197,6 +203,7 @@ struct InboxRun {
         }
         unreadable.remove(path)
         let now = monotonicSeconds()
+        var device: UInt64?
         for name in names where FileRole.reasonToSkip(name) == nil {
             let child = path + "/" + name
             var status = stat()
@@ -204,6 +211,7 @@ struct InboxRun {
             switch status.st_mode & S_IFMT {
             case S_IFREG:
                 seen.insert(child)
+                device = UInt64(status.st_dev)
                 ledger.see(child, Self.stamp(status), now: now)
             case S_IFDIR:
                 // A folder that was made anew has another watch under the same name.
@@ -212,6 +220,7 @@ struct InboxRun {
             default: break
             }
         }
+        if let device { sight.saw(path, device: device) }
     }
 
     static func stamp(of path: String) -> InboxLedger.Stamp? {

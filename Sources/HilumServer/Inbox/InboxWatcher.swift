@@ -45,7 +45,7 @@ final class InboxWatcher: Sendable {
     func start() {
         let thread = WorkerThread("hilum-inbox") { [self] in
             var run = InboxRun(folder: folder, wake: wake, configuration: configuration, log: log)
-            run.work(until: stopping, { arrivals in self.take(arrivals) }, sweep: { self.sweep($0) })
+            run.work(until: stopping, { arrivals in self.take(arrivals) }, sweep: { self.sweep($0, $1) })
         }
         self.thread.withLock { $0 = thread }
     }
@@ -218,20 +218,34 @@ final class InboxWatcher: Sendable {
     }
 
     /// Removes the cases that came from this inbox and whose files are all gone.
-    private func sweep(_ ledger: InboxLedger) {
+    private func sweep(_ ledger: InboxLedger, _ sight: InboxSight) {
         do {
-            let ids = ledger.ids
+            let places = ledger.places
             for (id, source) in try archive.sources(below: folder + "/") {
-                // `MANIFEST#ID`, where the id may hold that mark too.
-                if source.hasSuffix("#" + id) {
-                    if ledger.holds(String(source.dropLast(id.count + 1))) { continue }
-                } else if ids.contains(id) {
-                    continue
-                }
+                guard isOfInbox(id, source, ledger, places), try isGone(id, source, sight) else { continue }
                 _ = writer.submit(.forget(id: id, source: source)) { outcome in
                     if case .failure(let error) = outcome { Log.warning("inbox: a case stays: \(error.text)") }
                 }
             }
         } catch { Log.warning("inbox: the cases could not be read: \(type(of: error))") }
+    }
+
+    /// Whether a case came from this inbox, and no file is left of those that may be a case with it. What somebody indexed from a folder
+    /// of the inbox has another source, and is not the inbox's to remove.
+    private func isOfInbox(_ id: String, _ source: String, _ ledger: InboxLedger, _ places: Set<String>) -> Bool {
+        if source == "\(folder)/\(id)" { return !places.contains(FilePlace.group(ofID: id)) }
+        // `MANIFEST#ID`, where the id may hold that mark too.
+        guard source.hasSuffix("#" + id) else { return false }
+        let manifest = String(source.dropLast(id.count + 1))
+        return FileRole(name: FilePath.name(of: manifest)) == .manifest && !ledger.holds(manifest)
+    }
+
+    /// Whether the files of a case are gone from the disk too, not only from what the inbox has seen.
+    private func isGone(_ id: String, _ source: String, _ sight: InboxSight) throws -> Bool {
+        guard let known = try archive.get(id: id), known.source == source else { return false }
+        let isRow = source.hasSuffix("#" + id)
+        let own =
+            isRow ? [String(source.dropLast(id.count + 1))] : ["\(source).txt", "\(source)/report.txt"]
+        return (own + known.images.map(\.path)).allSatisfy(sight.isGone)
     }
 }

@@ -92,6 +92,13 @@ package struct FilePlace: Sendable, Hashable {
         self.isThumbnail = isThumbnail
     }
 
+    /// The group of the files that make the case of this id.
+    package static func group(ofID id: String) -> String {
+        var parts = id.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        if let place = parts.dropLast().firstIndex(where: { trees[$0.lowercased()] != nil }) { parts[place] = "*" }
+        return parts.joined(separator: "/")
+    }
+
     /// `s1_report` is `s1` and `report`; nil without such a mark.
     private static func split(_ stem: String) -> (base: String, mark: String)? {
         guard let place = stem.lastIndex(where: { "_-. ".contains($0) }), place != stem.startIndex else { return nil }
