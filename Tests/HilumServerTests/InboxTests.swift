@@ -264,6 +264,17 @@ extension InboxLedger.Arrival {
         #expect(eventually { running.archive.get(id: "a/b/n1")?.report == "no effusion" })
     }
 
+    @Test func aTimeFarOffIsATimeLikeAnyOther() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("a.txt", "effusion")
+        var times = [timespec(tv_sec: 10_000_000_000, tv_nsec: 7), timespec(tv_sec: 10_000_000_000, tv_nsec: 7)]
+        try #require(utimensat(AT_FDCWD, folder.path + "/a.txt", &times, 0) == 0)
+        let far = try #require(InboxRun.stamp(of: folder.path + "/a.txt"))
+        times[1].tv_nsec = 8
+        try #require(utimensat(AT_FDCWD, folder.path + "/a.txt", &times, 0) == 0)
+        #expect(InboxRun.stamp(of: folder.path + "/a.txt") != far)
+    }
+
     @Test func aFullDiskIsWaitedFor() throws {
         let folder = try TemporaryFolder()
         let archive = FakeArchive()

@@ -232,7 +232,8 @@ struct InboxRun {
     private static func stamp(_ status: stat) -> InboxLedger.Stamp {
         InboxLedger.Stamp(
             byteCount: Int(status.st_size),
-            modifiedInNanoseconds: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
+            // A time far off wraps around: it only tells one version of a file from another.
+            modifiedInNanoseconds: Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec),
             inode: UInt64(status.st_ino))
     }
 }
