@@ -137,6 +137,27 @@ import Testing
         #expect(try archive.check(deep: true).findings == [])
     }
 
+    @Test("A case that went with its files, or into another one, may come back")
+    func comingsBack() throws {
+        let scratch = try Scratch()
+        try scratch.write("in/a.txt", "clear")
+        try scratch.write("in/reports/b.txt", "a report before its image")
+        let archive = try scratch.makeArchive()
+        func verdict(_ name: String) throws -> SourceVerdict {
+            var finder = CaseFinder(root: scratch.path + "/in")
+            let found = try #require(finder.cases(ofGroup: [FoundFile(path: name)]).first)
+            return try archive.verdict(of: found.origin, id: found.id)
+        }
+        _ = try run(archive, scratch.path + "/in")
+        #expect(try archive.forget(id: "a", source: scratch.path + "/in/a"))
+        #expect(try verdict("a.txt") == .open)
+        #expect(try verdict("reports/b.txt") == .unchanged)
+        try scratch.write("in/images/b.png", makePNG(1))
+        _ = try run(archive, scratch.path + "/in")
+        #expect(try archive.get(id: "reports/b") == nil)
+        #expect(try verdict("reports/b.txt") == .open)
+    }
+
     @Test("A new report keeps the images of the case, though their files are gone")
     func addenda() throws {
         let scratch = try Scratch()

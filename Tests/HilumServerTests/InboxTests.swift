@@ -347,6 +347,30 @@ extension InboxLedger.Arrival {
         }
     }
 
+    @Test func aDeletedCaseStaysDeletedWhoeverStoredItLast() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("data/b.txt", "nodule")
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        let archive = try Archive(path: path, mode: .readWrite, embedder: PixelEmbedder())
+        #expect(try BulkIndexer(archive: archive).run(sources: [folder.path + "/data"], isQuiet: true).stored == 1)
+        archive.close()
+        try folder.write("inbox/a.txt", "effusion")
+        // The same case as the indexed one.
+        try folder.write("inbox/b.txt", "nodule")
+        try serve(folder) { archive, client in
+            try folder.write("inbox/c.txt", "clear")
+            #expect(eventually { isThere(archive, "a") && isThere(archive, "c") })
+            #expect(try client.request("PUT id=a report=\"corrected\"").status.isOK)
+            for id in ["a", "b"] { #expect(try client.request("DELETE id=\(id)").status.isOK) }
+        }
+        try serve(folder) { archive, _ in
+            try folder.write("inbox/d.txt", "clear")
+            #expect(eventually { isThere(archive, "d") })
+            #expect(!isThere(archive, "a") && !isThere(archive, "b"))
+        }
+    }
+
     @Test func anAddendumUpdatesTheReportThoughTheImageHasLeft() throws {
         let folder = try TemporaryFolder()
         try writeImage(folder, "inbox/x.png", 100)

@@ -143,7 +143,11 @@ extension Archive {
                 if let source, entry.source != source { return batch }
                 try remove(transaction, number, entry, into: &batch)
                 try transaction.delete(store.table(.ids), entry.id)
-                if source == nil { try noteDeleted(transaction, number, entry) }
+                if source == nil {
+                    try noteDeleted(transaction, number, entry)
+                } else {
+                    try forgetSource(transaction, source)
+                }
                 batch.changes.append(Change(oldNumber: number, oldEntry: entry))
                 try storeWords(transaction, batch, first: state.nextNumber)
                 try store.set(transaction, .deletions, batch.deletions)
@@ -253,6 +257,7 @@ extension Archive {
             else { continue }
             try remove(transaction, number, entry, into: &batch)
             try transaction.delete(store.table(.ids), entry.id)
+            try forgetSource(transaction, entry.source)
             batch.changes.append(Change(oldNumber: number, oldEntry: entry))
         }
     }

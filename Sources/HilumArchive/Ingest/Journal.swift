@@ -61,7 +61,9 @@ extension Archive {
         let number = try store.number(transaction, of: id)
         if let found = try journalEntry(transaction, origin.source), found.fingerprint == origin.fingerprint {
             if found.number == 0 { return .refused(found.reason) }
-            if found.number == JournalEntry.deleted && number == nil { return .deleted }
+            // It was taken once and is the same, but its case is gone: somebody deleted it. Where a case goes for another reason, its
+            // row of the journal goes too. The mark alone is not enough: the deleted case may have come from another source.
+            if number == nil { return .deleted }
             if found.number == number { return .unchanged }
         }
         guard let number, let entry = try store.entry(transaction, number) else { return .open }
@@ -71,6 +73,12 @@ extension Archive {
     /// What is known of a source before it is read.
     package func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict {
         try withArchiveErrors { try store.environment.read { try verdict($0, origin, id: id) } }
+    }
+
+    /// Removes what is known of a source, so that its files count as new when they are seen again.
+    func forgetSource(_ transaction: borrowing WriteTransaction, _ name: String?) throws {
+        guard let name, let journal = try journalEntry(transaction, name) else { return }
+        try transaction.delete(store.table(.journal), journal.key)
     }
 
     /// What became of the source of this name.
