@@ -72,6 +72,22 @@ extension InboxLedger.Arrival {
         #expect(image.image == "/in/a.png" && image.report == "/in/a.txt")
     }
 
+    @Test func filesRefusedTogetherComeBackTogether() throws {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
+        ledger.see("/in/a.png", stamp(1), now: 0)
+        ledger.see("/in/a.txt", stamp(2), now: 0)
+        ledger.finish(try #require(ledger.due(now: 1, limit: 64).arrivals.first), .refused)
+        #expect(ledger.nextDue == nil)
+        ledger.see("/in/a.png", stamp(3), now: 2)
+        let pair = try #require(ledger.due(now: 3, limit: 64).arrivals.first)
+        #expect(pair.image == "/in/a.png" && pair.report == "/in/a.txt")
+        ledger.finish(pair, .refused)
+        // Without the one that may be at fault, the other is tried alone.
+        ledger.lose("/in/a.png")
+        let rest = try #require(ledger.due(now: 4, limit: 64).arrivals.first)
+        #expect(rest.image == nil && rest.report == "/in/a.txt")
+    }
+
     @Test func aPassingFailureIsTriedAgain() throws {
         var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/a.png", stamp(1), now: 0)

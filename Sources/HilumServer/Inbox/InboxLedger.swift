@@ -48,6 +48,8 @@ struct InboxLedger: Sendable {
         case handedOut
         case taken
         case refused
+        /// Refused with others: which of them is at fault is not known, so a change of one offers all.
+        case refusedTogether
     }
 
     private struct Entry {
@@ -115,6 +117,10 @@ struct InboxLedger: Sendable {
         let path = below(path)
         guard let entry = entries.removeValue(forKey: path) else { return }
         remove(path, from: entry.group)
+        for other in groups[entry.group] ?? [] where entries[other]?.state == .refusedTogether {
+            entries[other]?.state = .settling
+            unsettled.insert(entry.group)
+        }
         if entry.file.role == .manifest {
             coveredFolders = coveredFolders.filter { $0.value != entry.group }
             claimed = claimed.filter { $0.value != entry.group }
@@ -239,7 +245,7 @@ struct InboxLedger: Sendable {
             guard let entry = entries[path], entry.stamp == stamp, entry.state == .handedOut else { continue }
             switch verdict {
             case .taken: entries[path]?.state = .taken
-            case .refused: entries[path]?.state = .refused
+            case .refused: entries[path]?.state = arrival.stamps.count > 1 ? .refusedTogether : .refused
             case .failed(let retryAt):
                 entries[path]?.state = .settling
                 entries[path]?.dueAt = retryAt
