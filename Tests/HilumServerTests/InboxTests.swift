@@ -442,6 +442,35 @@ extension InboxLedger.Arrival {
         #expect(summary.unchanged == 3 && summary.stored == 0 && summary.replaced == 0 && summary.refused == [])
     }
 
+    @Test(arguments: [[true], [true, false], [false, true]])
+    func aManifestBesideItsImagesAnswersForThemInEitherOrder(manifestTurns: [Bool]) throws {
+        let folder = try TemporaryFolder()
+        let row = #"{"id":"x","image":"x.png","report":"clear","patient":"p1"}"# + "\n"
+        func writeFiles() throws {
+            try writeImage(folder, "inbox/x.png", 1)
+            try writeImage(folder, "inbox/y.png", 2)
+        }
+        let rows = row + #"{"id":"other","image":"y.png","patient":"p2"}"# + "\n"
+        // At once, the manifest first, or the images first.
+        if manifestTurns.count == 1 { try writeFiles() }
+        if manifestTurns[0] { try folder.write("inbox/cases.jsonl", rows) } else { try writeFiles() }
+        try serve(folder) { archive, _ in
+            if manifestTurns.count == 2 {
+                try folder.write("inbox/first.txt", "clear")
+                #expect(eventually { isThere(archive, "first") && (manifestTurns[0] || isThere(archive, "y")) })
+                if manifestTurns[0] { try writeFiles() } else { try folder.write("inbox/cases.jsonl", rows) }
+            }
+            #expect(
+                eventually {
+                    let known = try? archive.get(id: "x")
+                    return known?.hasImage == true && known?.fields.patient == "p1" && isThere(archive, "other")
+                        && !isThere(archive, "y")
+                })
+            #expect(try archive.get(id: "x")?.source == folder.path + "/inbox/cases.jsonl#x")
+            #expect(try archive.get(id: "x")?.report == "clear" && archive.check(deep: true).findings == [])
+        }
+    }
+
     @Test func theRowsOfAManifestStayAsLongAsItDoes() throws {
         let folder = try TemporaryFolder()
         try folder.write("inbox/set/cases.jsonl", #"{"id":"a#1","report":"clear"}"#)

@@ -95,7 +95,10 @@ extension Archive {
         _ transaction: borrowing some (Transaction & ~Copyable), _ number: UInt32, _ entry: CaseEntry,
         _ origin: CaseOrigin
     ) throws -> Bool {
-        if let source = entry.source { return source == origin.source }
+        if let source = entry.source {
+            // An image may come before the row that names it and that has its id.
+            return source == origin.source || origin.former.contains { $0.id == entry.id && $0.source == source }
+        }
         // Older releases named the source of a folder's case by its first file.
         let files = entry.images.map(\.path).filter { $0.hasPrefix(origin.source + ".") }
         for name in [origin.source, origin.source + ".txt"] + files {

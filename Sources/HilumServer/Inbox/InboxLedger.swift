@@ -206,7 +206,11 @@ struct InboxLedger: Sendable {
     ) {
         var arrivals: [Arrival] = []
         var refusals: [(path: String, reason: String)] = []
-        for group in unsettled.filter({ dueAt($0).map { $0 <= now } ?? true }).sorted() {
+        // Manifests first: the files that their rows name are no cases of their own.
+        let ready = unsettled.filter { dueAt($0).map { $0 <= now } ?? true }.sorted {
+            ($0.hasPrefix("manifest ") ? 0 : 1, $0) < ($1.hasPrefix("manifest ") ? 0 : 1, $1)
+        }
+        for group in ready {
             if arrivals.count >= limit { break }
             unsettled.remove(group)
             var arrival = Arrival(group: group)

@@ -74,13 +74,17 @@ final class InboxWatcher: Sendable {
     private func take(_ arrivals: [InboxLedger.Arrival]) -> [Taken] {
         var sources: [(arrival: Int, source: SourceCase)] = []
         var taken = arrivals.map { _ in Taken(verdict: .taken) }
+        // What a row names is no case of its own, also where both have come at once.
+        var claimed: Set<String> = []
         for (index, arrival) in arrivals.enumerated() {
-            if let manifest = arrival.manifest {
-                taken[index] = takeManifest(manifest)
-            } else {
-                var finder = CaseFinder(root: folder)
-                sources += finder.cases(ofGroup: arrival.files).map { (index, $0) }
-            }
+            guard let manifest = arrival.manifest else { continue }
+            taken[index] = takeManifest(manifest)
+            claimed.formUnion(taken[index].claimed)
+        }
+        for (index, arrival) in arrivals.enumerated() where arrival.manifest == nil {
+            var finder = CaseFinder(root: folder)
+            let files = arrival.files.filter { !claimed.contains("\(folder)/\($0.path)") }
+            sources += finder.cases(ofGroup: files).map { (index, $0) }
         }
         for ((index, _), verdict) in zip(sources, store(sources.map(\.source))) {
             taken[index].verdict = Self.worse(taken[index].verdict, verdict)
@@ -98,14 +102,17 @@ final class InboxWatcher: Sendable {
                 log.refused(
                     [refusal.source], stamps: [InboxRun.stamp(of: path)].compactMap(\.self), refusal.reason)
             }
+            taken.claimed = rows.cases.flatMap(\.paths)
             for start in stride(from: 0, to: rows.cases.count, by: configuration.batchCount) {
-                if stopping.isRaised { return Taken(verdict: .failed(retryAt: 0)) }
+                if stopping.isRaised {
+                    taken.verdict = .failed(retryAt: 0)
+                    return taken
+                }
                 let batch = Array(rows.cases[start..<min(start + configuration.batchCount, rows.cases.count)])
                 for verdict in store(batch) {
                     // A row that was refused is tried again when one of its files changes.
                     if case .failed = verdict { taken.verdict = verdict }
                 }
-                taken.claimed += batch.flatMap(\.paths)
             }
         } catch {
             let later = monotonicSeconds() + configuration.retryInSeconds
