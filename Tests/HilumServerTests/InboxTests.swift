@@ -471,6 +471,22 @@ extension InboxLedger.Arrival {
         }
     }
 
+    @Test func theSecondRowOfOneIDIsRefusedAndNamesTheFirst() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/inbox/cases.jsonl"
+        try folder.write(
+            "inbox/cases.jsonl",
+            #"{"id":"a","report":"clear"}"# + "\n" + #"{"id":"b","report":"mass"}"# + "\n"
+                + #"{"id":"a","report":"nodule"}"# + "\n")
+        let rows = try CaseFinder.rows(of: path, root: folder.path + "/inbox")
+        #expect(rows.cases.map(\.id) == ["a", "b"] && rows.refused.map(\.source) == [path + ":3"])
+        #expect(rows.refused.first?.reason.contains("\(path):1 ") == true)
+        try serve(folder) { archive, _ in
+            #expect(eventually { isThere(archive, "b") })
+            #expect(try archive.get(id: "a")?.report == "clear")
+        }
+    }
+
     @Test func theRowsOfAManifestStayAsLongAsItDoes() throws {
         let folder = try TemporaryFolder()
         try folder.write("inbox/set/cases.jsonl", #"{"id":"a#1","report":"clear"}"#)

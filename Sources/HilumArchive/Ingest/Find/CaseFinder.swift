@@ -147,16 +147,24 @@ package struct CaseFinder {
         found.recordPaths.append(path)
     }
 
-    /// The rows of a manifest that lies below `root`. The cases that their files were by themselves give way to them.
+    /// The rows of a manifest that lies below `root`. The cases that their files were by themselves give way to them. Of two rows with one
+    /// id the second is refused: they may be two patients.
     package static func rows(
         of manifest: String, root: String
     ) throws(ArchiveError) -> (cases: [SourceCase], refused: [CaseFiles.Refusal]) {
         var cases: [SourceCase] = []
         var refused: [CaseFiles.Refusal] = []
+        var placeOfID: [String: String] = [:]
         for item in try Manifest.read(manifest) {
             switch item {
             case .refused(let place, let reason): refused.append(.init(source: place, reason: reason))
             case .found(var row):
+                if let first = placeOfID[row.id] {
+                    refused.append(
+                        .init(source: row.place, reason: "the row at \(first) has the same id; one id is one case"))
+                    continue
+                }
+                placeOfID[row.id] = row.place
                 for path in row.paths where path.hasPrefix(root + "/") {
                     let file = FoundFile(path: String(path.dropFirst(root.count + 1)))
                     let id = FilePlace(path: file.path, role: file.role).id
