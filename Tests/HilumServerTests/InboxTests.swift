@@ -312,7 +312,8 @@ extension InboxLedger.Arrival {
 @Suite struct InboxArchiveTests {
     /// Opens the archive, serves with an inbox while `body` runs, and closes.
     private func serve(
-        _ folder: TemporaryFolder, missing: MissingFileRule = .keep, _ body: (Archive, Client) throws -> Void
+        _ folder: TemporaryFolder, missing: MissingFileRule = .keep,
+        configure: (inout ServerConfiguration) -> Void = { _ in }, _ body: (Archive, Client) throws -> Void
     ) throws {
         let path = folder.path + "/archive"
         if !FileManager.default.fileExists(atPath: path) { try Archive.create(at: path) }
@@ -324,6 +325,7 @@ extension InboxLedger.Arrival {
         configuration.inbox.retryInSeconds = 0.1
         configuration.inbox.missing = missing
         configuration.inbox.missingInSeconds = 0.2
+        configure(&configuration)
         let server = Server(
             archive: archive, socketPath: folder.path + "/s", inbox: folder.path + "/inbox",
             configuration: configuration)
@@ -484,6 +486,38 @@ extension InboxLedger.Arrival {
         try serve(folder) { archive, _ in
             #expect(eventually { isThere(archive, "b") })
             #expect(try archive.get(id: "a")?.report == "clear")
+        }
+    }
+
+    @Test func theLogSaysNeitherTheTextOfATableNorTheSourceOfAnotherCase() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("data/Doe John.txt", "nodule")
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        let archive = try Archive(path: path, mode: .readWrite, embedder: PixelEmbedder())
+        #expect(try BulkIndexer(archive: archive).run(sources: [folder.path + "/data"], isQuiet: true).stored == 1)
+        archive.close()
+        try folder.write("inbox/Doe John.txt", "another report")
+        try folder.write("inbox/cases.csv", "p1,\"Doe, John: a mass\"\np2,clear\n")
+        let names = LogNames(key: Array("key".utf8))
+        // The file remembers a line of the log by the hash of what it says.
+        func line(_ name: String, _ reason: String) throws -> String {
+            let path = folder.path + "/inbox/" + name
+            return names.name("\([path]) \([try #require(InboxRun.stamp(of: path))]) \(reason)")
+        }
+        let expected = [
+            try line("Doe John.txt", InboxLog.isElsewhere), try line("cases.csv", InboxLog.isNoTable),
+        ]
+        let memory = folder.path + "/refusals"
+        try serve(folder) {
+            $0.logNames = names
+            $0.refusalMemory = memory
+        } _: { archive, _ in
+            #expect(
+                eventually {
+                    let lines = (try? String(contentsOfFile: memory, encoding: .utf8))?.split(separator: "\n") ?? []
+                    return lines.map(String.init).sorted() == expected.sorted()
+                })
         }
     }
 

@@ -20,6 +20,13 @@ final class InboxLog: Sendable {
     private static let memoryCount = 100_000
     private static let memoryByteCount = 8 << 20
 
+    /// Why a case is refused whose id another one has.
+    static let isElsewhere =
+        "a case from elsewhere has this id; name this one otherwise, or replace that one with `hilum index --replace`"
+
+    /// Why a manifest is refused as a whole.
+    static let isNoTable = "it has no header with known columns, or no rows; `hilum index --dry-run` says more"
+
     private let names: LogNames
     private let memory: String?
     private let state: Mutex<State>

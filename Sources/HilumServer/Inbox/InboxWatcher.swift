@@ -99,8 +99,9 @@ final class InboxWatcher: Sendable {
         do {
             let rows = try CaseFinder.rows(of: path, root: folder)
             for refusal in rows.refused {
-                log.refused(
-                    [refusal.source], stamps: [InboxRun.stamp(of: path)].compactMap(\.self), refusal.reason)
+                // Another row is named by its line.
+                let reason = refusal.reason.replacing(path + ":", with: "line ")
+                log.refused([refusal.source], stamps: [InboxRun.stamp(of: path)].compactMap(\.self), reason)
             }
             taken.claimed = rows.cases.flatMap(\.paths)
             for start in stride(from: 0, to: rows.cases.count, by: configuration.batchCount) {
@@ -116,7 +117,9 @@ final class InboxWatcher: Sendable {
             }
         } catch {
             let later = monotonicSeconds() + configuration.retryInSeconds
-            taken.verdict = refuse([path], id: nil, ReplyCode(error.code), error.reason, retryAt: later)
+            // What is wrong with a table is told by its first row, which is a case where the header is missing.
+            let reason = error.code == .badRequest ? InboxLog.isNoTable : error.reason
+            taken.verdict = refuse([path], id: nil, ReplyCode(error.code), reason, retryAt: later)
         }
         return taken
     }
@@ -203,6 +206,10 @@ final class InboxWatcher: Sendable {
         case .io, .busy, .notReady, .internal, .deadline:
             log.postponed(paths, id: id, reason)
             return .failed(retryAt: retryAt)
+        case .exists:
+            // The archive says from where the other case came, which is a name too.
+            log.refused(paths, id: id, stamps: paths.compactMap { InboxRun.stamp(of: $0) }, InboxLog.isElsewhere)
+            return .refused
         default:
             log.refused(paths, id: id, stamps: paths.compactMap { InboxRun.stamp(of: $0) }, reason)
             return .refused
