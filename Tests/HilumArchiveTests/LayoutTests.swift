@@ -101,6 +101,46 @@ import Testing
         #expect(cases["train/patient00002/study1"]?.fields.metadata == ["age": "50", "sex": "Male"])
     }
 
+    @Test("A flat folder with a table like CheXpert's has a case an image, not one of all patients")
+    func flatCheXpert() throws {
+        let scratch = try Scratch()
+        try images(scratch, "images/a.jpg", "images/b.jpg", "c_frontal.jpg")
+        try scratch.write(
+            "in/train.csv",
+            "Path,Frontal/Lateral,AP/PA,Edema\nimages/a.jpg,Frontal,AP,1.0\nimages/b.jpg,Frontal,PA,\nc_frontal.jpg,Frontal,PA,1\n"
+        )
+        let cases = try found(scratch)
+        #expect(Set(cases.keys) == ["images/a", "images/b", "c"])
+        #expect(cases["images/a"]?.fields.findings == ["edema"] && cases["images/b"]?.fields.findings == [])
+    }
+
+    @Test("The numbers of two sites are two patients, and one that stands twice is refused by name")
+    func twoSites() throws {
+        let scratch = try Scratch()
+        for (site, text) in [("east", "Clear."), ("west", "A mass.")] {
+            try images(scratch, "\(site)/p10/s50/0a.jpg", "\(site)/p10/s51/0b.jpg", "\(site)/open/images/1.png")
+            try scratch.write(
+                "in/\(site)/sections.csv",
+                "study,impression,findings\ns50,\(text),\ns51,One.,\ns51,Another.,\ns51,A third.,\n")
+            try scratch.write(
+                "in/\(site)/open/reports.csv", "uid,findings\n1,\(text)\n2,Twice\n2,Twice\n3,One\n3,Two\n")
+            try scratch.write("in/\(site)/open/views.csv", "uid,filename,projection\n1,1.png,Frontal\n")
+        }
+        let cases = try found(scratch)
+        #expect(cases["east/p10/s50"]?.report == "IMPRESSION: Clear.")
+        #expect(cases["west/p10/s50"]?.report == "IMPRESSION: A mass.")
+        #expect(cases["east/p10/s51"]?.hasReport == false && names(cases["east/p10/s51"]) == ["0b.jpg"])
+        #expect(
+            cases["east/open/1"]?.report == "FINDINGS: Clear." && cases["west/open/1"]?.report == "FINDINGS: A mass.")
+        #expect(cases["west/open/1"]?.imagePaths == [scratch.path + "/in/west/open/images/1.png"])
+        #expect(cases["west/open/2"]?.report == "FINDINGS: Twice" && cases["west/open/3"] == nil)
+        let refused = try SourceScanner.scan(scratch.path + "/in").items.compactMap { item in
+            if case .refused(let place, let reason) = item { "\(place): \(reason.prefix(3))" } else { nil }
+        }
+        let folders = ["east", "west"].map { "\(scratch.path)/in/\($0)/" }
+        #expect(Set(refused) == Set(folders.flatMap { ["\($0)sections.csv: s51", "\($0)open/reports.csv: 3 s"] }))
+    }
+
     @Test("NIH ChestX-ray14: a case an image, findings between bars")
     func nih() throws {
         let scratch = try Scratch()

@@ -41,8 +41,8 @@ public enum KnownLayout: String, Sendable, CaseIterable {
             let isKnown =
                 isWanted(.chexpert) && reading.readCheXpert(table, file)
                 || isWanted(.nih14) && reading.readNIH(table)
-                || isWanted(.openi) && reading.takeOpenI(table)
-                || isWanted(.mimic) && reading.takeSections(table)
+                || isWanted(.openi) && reading.takeOpenI(table, file)
+                || isWanted(.mimic) && reading.takeSections(table, file)
             if isKnown { reading.claimed.insert(file.path) }
         }
         if isWanted(.openi) {
@@ -51,6 +51,7 @@ public enum KnownLayout: String, Sendable, CaseIterable {
         }
         if isWanted(.mimic) { reading.finishSections() }
         scan.items += reading.found.sorted { $0.id < $1.id }.map { .found($0) }
+        scan.items += reading.refused
         scan.passedOver.add(reading.passedOver)
         scan.notes += reading.notes
         rest.removeAll { reading.claimed.contains($0.path) }
@@ -61,36 +62,57 @@ public enum KnownLayout: String, Sendable, CaseIterable {
 struct LayoutReading {
     let root: String
     let files: [FoundFile]
-    /// By the file's name; nil where two have it.
-    private let imageByName: [String: FoundFile?]
+    private let imagesByName: [String: [FoundFile]]
     private let paths: Set<String>
     var found: [SourceCase] = []
+    /// Rows that contradict others.
+    var refused: [SourceItem] = []
     /// Paths that a case or a reader has used.
     var claimed: Set<String> = []
     var passedOver = PassedOver()
     var notes: [String] = []
     /// Of Open-i's tables, by `uid`.
-    var openIReports: [String: DataTable.Row] = [:]
-    var openIImages: [String: [(name: String, view: String)]] = [:]
+    var openIReports: [RowKey: DataTable.Row] = [:]
+    var openIImages: [RowKey: [(name: String, view: String)]] = [:]
     /// Of MIMIC-CXR's sectioned reports, by study.
-    var sections: [String: String] = [:]
+    var sections: [RowKey: String] = [:]
+    /// Rows of one key that say different things: nobody can tell which is right, so none is taken.
+    var contradicted: Set<RowKey> = []
+
+    /// A row of a table that speaks of what lies beside and below it: another site may have the same number.
+    struct RowKey: Hashable {
+        /// Of the table, below the source; empty for the source itself.
+        let folder: String
+        let id: String
+    }
 
     init(root: String, files: [FoundFile]) {
         self.root = root
         self.files = files
-        var byName: [String: FoundFile?] = [:]
+        var byName: [String: [FoundFile]] = [:]
         for file in files where file.role == .image {
-            let name = (file.path as NSString).lastPathComponent
-            byName[name] = byName[name] == nil ? .some(file) : .some(nil)
+            byName[(file.path as NSString).lastPathComponent, default: []].append(file)
         }
-        imageByName = byName
+        imagesByName = byName
         paths = Set(files.map(\.path))
     }
 
     func absolute(_ path: String) -> String { "\(root)/\(path)" }
 
-    /// The image of this name anywhere below the source; nil if there is none, or more than one.
-    func image(named name: String) -> String? { (imageByName[name] ?? nil)?.path }
+    /// The image of this name, below `folder` if there is one, or else anywhere below the source; nil where there is a choice.
+    func image(named name: String, below folder: String = "") -> String? {
+        let all = imagesByName[name] ?? []
+        let near = folder.isEmpty ? all : all.filter { $0.path.hasPrefix(folder + "/") }
+        let candidates = near.isEmpty ? all : near
+        return candidates.count == 1 ? candidates.first?.path : nil
+    }
+
+    /// Refuses the rows of a key by its name.
+    mutating func refuse(_ key: RowKey, _ table: DataTable) {
+        guard contradicted.insert(key).inserted else { return }
+        refused.append(
+            .refused(place: table.path, reason: "\(key.id) stands in two rows that differ; neither is taken"))
+    }
 
     func contains(_ path: String) -> Bool { paths.contains(path) }
 
@@ -106,7 +128,7 @@ struct LayoutReading {
 
 /// A table with its columns by name in lower case.
 struct DataTable {
-    struct Row {
+    struct Row: Equatable {
         fileprivate let places: [String: Int]
         fileprivate let values: [String]
 

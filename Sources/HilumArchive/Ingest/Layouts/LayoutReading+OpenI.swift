@@ -4,34 +4,41 @@ import HilumCore
 /// Open-i (Indiana University): XML files that name their images, or the two tables on Kaggle.
 extension LayoutReading {
     /// Takes `indiana_reports.csv` or `indiana_projections.csv`.
-    mutating func takeOpenI(_ table: DataTable) -> Bool {
+    mutating func takeOpenI(_ table: DataTable, _ file: FoundFile) -> Bool {
         guard table.has("uid") else { return false }
         if table.has("filename", "projection") {
             for row in table.rows {
                 guard let uid = row["uid"], let name = row["filename"] else { continue }
-                openIImages[uid, default: []].append((name, row["projection"]?.uppercased() ?? ""))
+                let key = RowKey(folder: file.folder, id: uid)
+                openIImages[key, default: []].append((name, row["projection"]?.uppercased() ?? ""))
             }
             return true
         }
         guard table.has("findings") || table.has("impression") else { return false }
         for row in table.rows {
-            if let uid = row["uid"] { openIReports[uid] = row }
+            guard let uid = row["uid"] else { continue }
+            let key = RowKey(folder: file.folder, id: uid)
+            if let other = openIReports.updateValue(row, forKey: key), other != row { refuse(key, table) }
         }
         return true
     }
 
-    /// Makes a case of each `uid` of the tables.
+    /// Makes a case of each `uid` of the tables of a folder. Below the source, the folder is part of the id.
     mutating func finishOpenI() {
-        for uid in Set(openIReports.keys).union(openIImages.keys) {
-            let row = openIReports[uid]
-            var item = SourceCase(place: absolute(uid), name: absolute("openi#\(uid)"), id: CaseID.canonical(uid))
+        for key in Set(openIReports.keys).union(openIImages.keys) {
+            let row = openIReports[key]
+            let id = CaseID.canonical(key.folder.isEmpty ? key.id : "\(key.folder)/\(key.id)")
+            var item = SourceCase(place: absolute(id), name: absolute("openi#\(id)"), id: id)
             item.report = Self.report([
                 ("COMPARISON", row?["comparison"]), ("INDICATION", row?["indication"]), ("FINDINGS", row?["findings"]),
                 ("IMPRESSION", row?["impression"]),
             ])
-            let images = (openIImages[uid] ?? []).compactMap { name, view in image(named: name).map { ($0, view) } }
-            passedOver.add("row whose image is not there", (openIImages[uid]?.count ?? 0) - images.count)
+            let images = (openIImages[key] ?? []).compactMap { name, view in
+                image(named: name, below: key.folder).map { ($0, view) }
+            }
+            passedOver.add("row whose image is not there", (openIImages[key]?.count ?? 0) - images.count)
             take(images, into: &item)
+            if contradicted.contains(key) { continue }
             item.fields.findings = SourceCase.list(row?["problems"] ?? "").map { $0.lowercased() }
                 .filter { $0 != "normal" }
             guard !item.imagePaths.isEmpty || item.report != nil else {

@@ -18,7 +18,8 @@ extension LayoutReading {
                 passedOver.add("row whose image is not there")
                 continue
             }
-            let id = CaseID.canonical(FilePath.folder(of: path))
+            // In a flat folder each image is a case of its own.
+            let id = FilePlace(path: path, role: .image).id
             var item =
                 cases[id] ?? SourceCase(place: absolute(path), name: absolute(id), id: id)
             item.imagePaths.append(absolute(path))
@@ -64,7 +65,7 @@ extension LayoutReading {
     }
 
     /// The sectioned reports of MIMIC-CXR: a row a study, a column a section.
-    mutating func takeSections(_ table: DataTable) -> Bool {
+    mutating func takeSections(_ table: DataTable, _ file: FoundFile) -> Bool {
         guard table.has("study"), table.has("findings") || table.has("impression") else { return false }
         for row in table.rows {
             guard let study = row["study"] else { continue }
@@ -72,7 +73,9 @@ extension LayoutReading {
                 ("COMPARISON", row["comparison"]), ("FINDINGS", row["findings"]), ("IMPRESSION", row["impression"]),
                 ("REPORT", row["findings"] == nil && row["impression"] == nil ? row["last_paragraph"] : nil),
             ])
-            if let report { sections[study.hasPrefix("s") ? study : "s" + study] = report }
+            guard let report else { continue }
+            let key = RowKey(folder: file.folder, id: study.hasPrefix("s") ? study : "s" + study)
+            if let other = sections.updateValue(report, forKey: key), other != report { refuse(key, table) }
         }
         return true
     }
@@ -80,24 +83,38 @@ extension LayoutReading {
     /// Gives the studies among the files the sections of their reports. A study's own text comes first: it has all of the report.
     mutating func finishSections() {
         guard !sections.isEmpty else { return }
+        for key in contradicted { sections[key] = nil }
         var studies: [String: [FoundFile]] = [:]
         for file in files where !claimed.contains(file.path) {
             let place = FilePlace(path: file.path, role: file.role)
-            let study = (place.id as NSString).lastPathComponent
-            if sections[study] != nil { studies[place.group, default: []].append(file) }
+            if sectionKey(ofID: place.id) != nil { studies[place.group, default: []].append(file) }
         }
         var finder = CaseFinder(root: root)
-        var used: Set<String> = []
+        var used: Set<RowKey> = []
         for group in studies.values {
             for var item in finder.cases(ofGroup: group) {
-                let study = (item.id as NSString).lastPathComponent
-                if !item.hasReport { item.report = sections[study] }
-                used.insert(study)
+                if let key = sectionKey(ofID: item.id) {
+                    if !item.hasReport { item.report = sections[key] }
+                    used.insert(key)
+                }
                 found.append(item)
             }
             claimed.formUnion(group.map(\.path))
         }
         passedOver.add(finder.passedOver)
         passedOver.add("row whose image is not there", sections.count - used.count)
+    }
+
+    /// The row of the nearest table above a study.
+    private func sectionKey(ofID id: String) -> RowKey? {
+        let study = (id as NSString).lastPathComponent
+        var folder = id
+        while let slash = folder.utf8.lastIndex(of: UInt8(ascii: "/")) {
+            folder = String(folder[..<slash])
+            let key = RowKey(folder: folder, id: study)
+            if sections[key] != nil { return key }
+        }
+        let key = RowKey(folder: "", id: study)
+        return sections[key] == nil ? nil : key
     }
 }
