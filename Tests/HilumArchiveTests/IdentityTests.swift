@@ -69,6 +69,20 @@ import Testing
         #expect(try run(archive, scratch.path + "/data/a.txt").unchanged == 1)
     }
 
+    @Test("A file that is indexed by itself brings the other half of its case")
+    func oneFile() throws {
+        let scratch = try Scratch()
+        try scratch.write("in/a.png", makePNG(1))
+        try scratch.write("in/a_report.txt", "clear")
+        try scratch.write("in/ab.txt", "somebody else")
+        let archive = try scratch.makeArchive()
+        #expect(try run(archive, scratch.path + "/in/a.png").stored == 1)
+        #expect(try archive.get(id: "a")?.report == "clear")
+        #expect(try run(archive, scratch.path + "/in/a_report.txt").unchanged == 1)
+        #expect(try archive.get(id: "a")?.hasImage == true && archive.stats().cases == 1)
+        #expect(try run(archive, scratch.path + "/in").unchanged == 1)
+    }
+
     @Test("Stored, replaced and half cases are counted apart, and a dry run shows the same")
     func counts() throws {
         let scratch = try Scratch()

@@ -29,14 +29,35 @@ struct SourceScanner {
         if ["jsonl", "ndjson", "csv", "tsv"].contains(FileRole.ending(of: path)) {
             return Scan(items: try Manifest.read(path))
         }
+        return try file(path, source)
+    }
+
+    /// Reads one file, with the files beside it that are one case with it.
+    private static func file(_ path: String, _ source: String) throws(ArchiveError) -> Scan {
         let folder = FilePath.folder(of: path)
-        let file = FoundFile(path: (path as NSString).lastPathComponent)
+        let file = FoundFile(path: FilePath.name(of: path))
+        let place = FilePlace(path: file.path, role: file.role)
+        var files = [file]
+        // A folder that cannot be listed may still give the file.
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        for name in names where name != file.path {
+            let other = FoundFile(path: name)
+            var status = stat()
+            guard FilePlace(path: name, role: other.role).group == place.group, lstat("\(folder)/\(name)", &status) == 0,
+                status.st_mode & S_IFMT == S_IFREG
+            else { continue }
+            if case .passedOver = other.role { continue }
+            files.append(other)
+        }
         var finder = CaseFinder(root: folder)
-        guard let found = finder.cases(ofGroup: [file]).first else {
+        let found = finder.cases(ofGroup: files)
+        guard let item = found.first(where: { $0.paths.contains(path) }) ?? found.first(where: { $0.id == place.id }),
+            file.role == .image || file.role == .text
+        else {
             throw ArchiveError(
                 .badRequest, "\(source): neither an image (PNG, JPEG), a text (.txt) nor a manifest (.jsonl, .csv)")
         }
-        return Scan(items: [.found(found)])
+        return Scan(items: [.found(item)], passedOver: finder.passedOver)
     }
 
     /// The one absolute path of a file or folder, whatever links and dots led there; nil if there is none.
