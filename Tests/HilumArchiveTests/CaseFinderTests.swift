@@ -75,11 +75,34 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
         try scratch.write("in/a.jpg", makePNG(1, side: 8))
         try scratch.write("in/a.png", makePNG(2, side: 32))
         try scratch.write("in/b.png", makePNG(3, side: 32))
-        try scratch.write("in/b_thumb.png", makePNG(4, side: 64))
+        try scratch.write("in/b_thumb.png", makePNG(4, side: 16))
         try scratch.write("in/thumbs/b.png", makePNG(5, side: 8))
         #expect(try pairing(scratch) == ["a: a.png|", "b: b.png|"])
         let scan = try SourceScanner.scan(scratch.path + "/in")
         #expect(scan.passedOver.counts == ["other file of the same picture": 3])
+    }
+
+    @Test("What is called a thumbnail and is as large as its partner is no copy of it")
+    func aThumbnailByNameAlone() throws {
+        let scratch = try Scratch()
+        try scratch.write("in/doe.png", makePNG(1, side: 16))
+        try scratch.write("in/doe_small.png", makePNG(2, side: 16))
+        #expect(try pairing(scratch) == ["doe: doe.png+doe_small.png|"])
+        #expect(try SourceScanner.scan(scratch.path + "/in").passedOver.counts == [:])
+    }
+
+    @Test("A text and a record may bear the view of their image")
+    func viewsOfTexts() throws {
+        let scratch = try Scratch()
+        try write(scratch, "s1_PA.png", "s1_PA.txt", "s2-lateral.png", "s2-lateral_report.txt", "s3.png", "s3_ap.txt")
+        try scratch.write("in/s1_PA.json", #"{"patient":"p1"}"#)
+        #expect(
+            try pairing(scratch) == [
+                "s1: s1_PA.png|s1_PA.txt", "s2: s2-lateral.png|s2-lateral_report.txt", "s3: s3.png|s3_ap.txt",
+            ])
+        for case .found(let found) in try SourceScanner.scan(scratch.path + "/in").items where found.id == "s1" {
+            #expect(found.fields.patient == "p1")
+        }
     }
 
     @Test("Both spellings of an accent are one id")

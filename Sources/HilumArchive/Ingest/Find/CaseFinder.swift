@@ -100,6 +100,7 @@ package struct CaseFinder {
     /// One file for each picture of a case, frontal ones first.
     ///
     /// Of several files that show the same picture it is the largest of those that can be read, and a thumbnail only where nothing else is.
+    /// A file that is called a thumbnail and is not smaller shows a picture of its own: `doe_small.png` may be another film of a patient.
     private mutating func pictures(_ pile: Pile) -> [(path: String, view: String?)] {
         var pictures: [String: [(file: FoundFile, place: FilePlace)]] = [:]
         for image in pile.images { pictures[image.place.picture, default: []].append(image) }
@@ -110,9 +111,9 @@ package struct CaseFinder {
                 FileRole.isNamedAsImage($0.file.path) || SourceCase.looksLikeImage(absolute($0.file.path))
             }
             passedOver.add("other kind (no ending)", candidates.count - able.count)
-            guard let best = best(of: able) else { continue }
-            passedOver.add("other file of the same picture", able.count - 1)
-            chosen.append((best.file.path, best.place.view))
+            let best = best(of: able)
+            passedOver.add("other file of the same picture", able.count - best.count)
+            chosen += best.map { ($0.file.path, $0.place.view) }
         }
         func rank(_ view: String?) -> Int { view == nil || view == "LATERAL" || view == "LL" ? 1 : 0 }
         let plain = chosen.filter { rank($0.view) == 0 }
@@ -121,15 +122,17 @@ package struct CaseFinder {
 
     private func best(
         of candidates: [(file: FoundFile, place: FilePlace)]
-    ) -> (file: FoundFile, place: FilePlace)? {
-        guard candidates.count > 1 else { return candidates.first }
+    ) -> [(file: FoundFile, place: FilePlace)] {
+        guard candidates.count > 1 else { return candidates }
         let sized = candidates.map { ($0, SourceCase.pixelCount(absolute($0.file.path)) ?? -1) }
         let readable = sized.filter { $0.1 >= 0 }
         let pool = readable.isEmpty ? sized : readable
         let full = pool.filter { !$0.0.place.isThumbnail }
         var result: ((file: FoundFile, place: FilePlace), Int)?
         for item in full.isEmpty ? pool : full where result.map({ item.1 > $0.1 }) ?? true { result = item }
-        return result?.0
+        guard let result else { return [] }
+        let own = pool.filter { !full.isEmpty && $0.0.place.isThumbnail && $0.1 >= max(0, result.1) }
+        return [result.0] + own.map(\.0)
     }
 
     /// Reads a record beside a case; one that cannot be read costs itself alone.

@@ -5,6 +5,7 @@ import Foundation
 ///     images/2020/a.png   id images/2020/a    group */2020/a        parallel trees differ in one folder
 ///     reports/2020/a.txt  id reports/2020/a   group */2020/a
 ///     s1.png  s1_report.txt  s1_lateral.png   id s1                 what a file is stands behind its stem
+///     s1_PA.png  s1_PA.txt  s1_PA.json        id s1                 a view is no part of the id, whatever bears it
 ///     p1/s50.txt  p1/s50/0a.jpg  p1/s50/0b.jpg   id p1/s50          a study's folder (MIMIC-CXR, CheXpert)
 ///     ward/7/image.png  ward/7/report.txt     id ward/7             a folder a study, with fixed names
 ///
@@ -64,7 +65,10 @@ package struct FilePlace: Sendable, Hashable {
         var view: String?
         let base: String
         if role == .text {
-            base = Self.split(stem).flatMap { Self.textMarks.contains($0.mark) ? $0.base : nil } ?? stem
+            base = Self.withoutView(
+                Self.split(stem).flatMap { Self.textMarks.contains($0.mark) ? $0.base : nil } ?? stem)
+        } else if role == .record {
+            base = Self.withoutView(stem)
         } else if role == .image {
             if let (rest, mark) = Self.split(stem), Self.thumbnailMarks.contains(mark) {
                 stem = rest
@@ -90,6 +94,11 @@ package struct FilePlace: Sendable, Hashable {
         picture = (folders + [stem]).joined(separator: "/")
         self.view = view
         self.isThumbnail = isThumbnail
+    }
+
+    /// What a text or a record is about, where it bears the view of its image.
+    private static func withoutView(_ stem: String) -> String {
+        split(stem).flatMap { views[$0.mark] == nil ? nil : $0.base } ?? stem
     }
 
     /// The group of the files that make the case of this id.

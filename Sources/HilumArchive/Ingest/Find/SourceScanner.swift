@@ -43,7 +43,8 @@ struct SourceScanner {
         for name in names where name != file.path {
             let other = FoundFile(path: name)
             var status = stat()
-            guard FilePlace(path: name, role: other.role).group == place.group, lstat("\(folder)/\(name)", &status) == 0,
+            guard FilePlace(path: name, role: other.role).group == place.group,
+                lstat("\(folder)/\(name)", &status) == 0,
                 status.st_mode & S_IFMT == S_IFREG
             else { continue }
             if case .passedOver = other.role { continue }
