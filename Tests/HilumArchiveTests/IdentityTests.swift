@@ -54,6 +54,23 @@ import Testing
         #expect(moved.imagePath == scratch.path + "/new/a.png" && moved.source == scratch.path + "/new/a")
     }
 
+    @Test("Reports without images move with their folder too")
+    func reportsThatMoved() throws {
+        let scratch = try Scratch()
+        try scratch.write("old/a_report.txt", "clear")
+        try scratch.write("old/b.txt", "a nodule")
+        let archive = try scratch.makeArchive()
+        #expect(try run(archive, scratch.path + "/old").stored == 2)
+        try FileManager.default.copyItem(atPath: scratch.path + "/old", toPath: scratch.path + "/new")
+        #expect(try run(archive, scratch.path + "/new").unchanged == 2)
+        #expect(try archive.get(id: "a")?.source == scratch.path + "/old/a")
+        try FileManager.default.removeItem(atPath: scratch.path + "/old/a_report.txt")
+        try scratch.write("new/a_report.txt", "clear")
+        #expect(try run(archive, scratch.path + "/new").unchanged == 2)
+        #expect(try archive.get(id: "a")?.source == scratch.path + "/new/a")
+        #expect(try archive.get(id: "b")?.source == scratch.path + "/old/b")
+    }
+
     @Test("A source is the same by whatever path it is reached")
     func aSourceByAnotherPath() throws {
         let scratch = try Scratch()

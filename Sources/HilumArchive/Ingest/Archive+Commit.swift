@@ -243,7 +243,9 @@ extension Archive {
             return
         }
         try writeJournal(transaction, item, number: number, reason: "")
-        let hasMoved = old.images.contains { !$0.isKept && access($0.path, F_OK) != 0 }
+        let hasMoved =
+            old.images.contains { !$0.isKept && access($0.path, F_OK) != 0 }
+            || old.images.isEmpty && CaseOrigin.isGone(old.source ?? "", id: old.id)
         try update(transaction, number, from: old, to: hasMoved ? new : old, into: &batch)
     }
 

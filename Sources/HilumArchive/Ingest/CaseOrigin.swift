@@ -1,3 +1,6 @@
+import Foundation
+import HilumCore
+
 /// The files or the row that a case was read from. The archive remembers it, so that no other source takes the case over by chance.
 package struct CaseOrigin: Sendable, Equatable {
     /// A case that these files were before, such as a report whose image came later.
@@ -27,6 +30,20 @@ package struct CaseOrigin: Sendable, Equatable {
         self.fingerprint = fingerprint
         self.mayReplace = mayReplace
         self.former = former
+    }
+
+    /// Whether the manifest, or every file, of a source has gone. A folder that cannot be read hides its files.
+    ///
+    /// - Parameter id: of the case.
+    static func isGone(_ source: String, id: String) -> Bool {
+        func isAbsent(_ path: String) -> Bool { access(path, F_OK) != 0 && errno == ENOENT }
+        if source.hasSuffix("#" + id) { return isAbsent(String(source.dropLast(id.count + 1))) }
+        // A study may be a folder.
+        guard source.hasPrefix("/"), isAbsent(source) else { return false }
+        let folder = FilePath.folder(of: source)
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return isAbsent(folder) }
+        let stem = FilePath.name(of: source)
+        return !names.contains { FilePlace(path: $0, role: FileRole(name: $0)).id == stem }
     }
 }
 
