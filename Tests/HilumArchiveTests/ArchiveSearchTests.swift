@@ -176,8 +176,8 @@ import Testing
         try expect("id!=case-7") { $0.id != "case-7" }
         try expect("id=case-10..case-12") { ("case-10"..."case-12").contains($0.id) }
         try expect("patient=p3") { $0.fields.patient == "p3" }
-        try expect("nothing=here") { _ in false }
-        try expect("nothing!=here") { _ in true }
+        try expect("id=nobody") { _ in false }
+        try expect("id!=nobody") { _ in true }
         try expect("view=\"PA\"") { $0.fields.view == "PA" }
     }
 

@@ -223,6 +223,6 @@ import Testing
         try expect("finding=nodule") { try has($0, "nodule") }
         try expect("patient=p3") { $0.fields.patient == "p3" }
         try expect("id!=case-7") { $0.id != "case-7" }
-        try expect("nothing=here") { _ in false }
+        try expect("id=nobody") { _ in false }
     }
 }
