@@ -43,18 +43,28 @@ enum Program {
         _ words: [String], input: FileHandle? = nil, output: Any, errors: Any, environment: [String: String] = [:],
         folder: String? = nil, program: String? = nil
     ) throws -> Process {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program ?? path)
-        process.arguments = words
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("HILUM_") }
         variables.merge(environment) { _, new in new }
-        process.environment = variables
-        process.standardInput = input ?? FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = errors
-        if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
-        try process.run()
-        return process
+        var attempt = 0
+        while true {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: program ?? path)
+            process.arguments = words
+            process.environment = variables
+            process.standardInput = input ?? FileHandle.nullDevice
+            process.standardOutput = output
+            process.standardError = errors
+            if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+            do {
+                try process.run()
+                return process
+            } catch {
+                // Foundation lists the open descriptors first and closes them in the child: EBADF when another test closed one meanwhile.
+                attempt += 1
+                let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.code
+                guard attempt < 10, cause == Int(EBADF) else { throw error }
+            }
+        }
     }
 
     /// Runs the program to its end. Both outputs go to files, so neither can fill a pipe.

@@ -57,7 +57,10 @@ struct SpawnedCall {
                 waitpid(process, &state, 0)
                 break
             }
-            if let marker, !wasStopped, (text(errorPath) + text(outputPath)).contains(marker) {
+            // By scalars: an accent after the marker would be one character with its last one.
+            if let marker, !wasStopped,
+                (text(errorPath) + text(outputPath)).unicodeScalars.contains(marker.unicodeScalars)
+            {
                 wasStopped = true
                 kill(process, SIGTERM)
             }
