@@ -2,8 +2,8 @@
 ///
 ///     picture ─ square of 2·side ─ crop uniform borders ─ polarity ─ fit to side ─ stretch between percentiles ─ pad with black
 ///
-/// One film comes in many forms: at half contrast, as 12 bits in 16, inverted, in a white frame. They all have the same view, up
-/// to rounding. Everything is integer arithmetic but the polarity's sum of 64 products, so every machine computes the same samples.
+/// One film comes in many forms. At half contrast, as 12 bits in 16 or inverted it has the same view up to rounding; in a white frame
+/// nearly so, as the crop moves by parts of a pixel. Everything is integer arithmetic but the polarity's sum of 64 products, so every machine computes the same samples.
 public struct StandardView: Sendable, Equatable {
     /// The view, `side · side`.
     public let image: GrayImage
