@@ -52,8 +52,6 @@ public final class MCRTrainer {
         } else {
             try network.initialize(values, seed: options.seed)
         }
-        // It was solved for other pairs; see `ShortcutFit`.
-        network.shortcut?.clear(values.pointer)
         average = options.averaging == nil ? nil : ParameterBuffer(count: network.layout.count)
         average?.pointer.update(from: values.pointer, count: values.count)
         optimiser = AdamW(network.layout)
