@@ -7,10 +7,12 @@
 // | ------------------------- | ------------------------------------------------------------- |
 // | PhantomGenerator          | a case from a seed, a site and a number                       |
 // | Cases/ PhantomCase        | the public types                                              |
+// | Cases/ PhantomVariety     | how close to a film the pictures come                         |
 // | Cases/ CasePlan           | decides at random, without contradictions, what a case shows  |
 // | Cases/ PhantomDataset     | a folder of cases with its manifest                           |
 // | Drawing/ Anatomy          | the positions of the organs                                   |
 // | Drawing/ Field, Renderer  | the image                                                     |
+// | Drawing/ Film…            | the variety `film`: posture, exposure, development, scan      |
 // | Reports/ ReportWriter     | the report                                                    |
 // | RadiologyWording          | general wording of reports, for building a vocabulary         |
 import HilumCore
@@ -29,22 +31,25 @@ public struct PhantomGenerator: Sendable {
     let site: PhantomSite
     /// The side of the square image in pixels.
     let side: Int
+    /// How close to a film the image comes.
+    let variety: PhantomVariety
 
     /// A generator for one site.
     ///
     /// - Parameter side: the side of the square image in pixels, in `sides`.
-    public init(seed: UInt64, site: PhantomSite, side: Int = 256) {
+    public init(seed: UInt64, site: PhantomSite, side: Int = 256, variety: PhantomVariety = .plain) {
         precondition(Self.sides.contains(side), "the side must lie between 64 and 4,096 pixels")
         self.seed = seed
         self.site = site
         self.side = side
+        self.variety = variety
     }
 
     /// Draws case number `index` (0 …), which takes about 3 ms at 256 × 256 pixels.
     public func makeCase(_ index: Int) -> PhantomCase {
         precondition(index >= 0, "cases are numbered from 0")
         let plan = makePlan(index)
-        let (image, boxes) = Renderer.render(plan, side: side)
+        let (image, boxes) = Renderer.render(plan, side: side, variety: variety)
         var random = SeededGenerator(seed: seed, keys: site.key, UInt64(index), 3)
         let study = Self.study(seed: seed, site: site, index: index)
         return PhantomCase(

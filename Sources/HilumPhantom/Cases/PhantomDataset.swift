@@ -21,12 +21,14 @@ public enum PhantomDataset {
     /// - Parameters:
     ///   - site: nil alternates (even numbers site A, odd numbers site B).
     ///   - side: the side of an image in pixels, in `PhantomGenerator.sides`.
+    ///   - variety: how close to a film the images come.
     ///   - progress: advances by one per case; the caller finishes it.
     ///   - encodePNG: encodes an image; 8-bit PNG by default.
     /// - Throws: `PhantomError` for a folder with other content, a bad parameter, or a file that cannot be written.
     @discardableResult
     public static func write(
         to folder: String, count: Int, seed: UInt64, site: PhantomSite?, side: Int = 256,
+        variety: PhantomVariety = .plain,
         threads: Int = defaultThreadCount,
         progress: HilumCore.Progress? = nil,
         encodePNG: @Sendable (GrayImage) throws -> [UInt8] = { try PNGEncoder.encode($0, bitDepth: 8) }
@@ -41,7 +43,8 @@ public enum PhantomDataset {
                     "the side must lie between \(sides.lowerBound) and \(sides.upperBound) pixels, not \(side)"),
                 path: folder)
         }
-        let parameters = Parameters(version: 1, count: count, seed: seed, site: site?.rawValue ?? "A,B", side: side)
+        let parameters = Parameters(
+            version: 1, count: count, seed: seed, site: site?.rawValue ?? "A,B", side: side, variety: variety.rawValue)
         try prepare(folder, parameters)
         let rows = Mutex([String](repeating: "", count: count))
         let failure = Mutex<PhantomError?>(nil)
@@ -49,7 +52,7 @@ public enum PhantomDataset {
         parallelFor(count, threads: threads) { index in
             if failure.withLock({ $0 != nil }) { return }
             let which = site ?? (index % 2 == 0 ? .a : .b)
-            let phantom = PhantomGenerator(seed: seed, site: which, side: side).makeCase(index)
+            let phantom = PhantomGenerator(seed: seed, site: which, side: side, variety: variety).makeCase(index)
             do throws(PhantomError) {
                 let files = try writeCase(phantom, folder, encodePNG)
                 written.increment(by: files)
@@ -82,8 +85,9 @@ public enum PhantomDataset {
         var seed: UInt64
         var site: String
         var side: Int
+        var variety: String
 
-        var text: String { "count \(count), seed \(seed), site \(site), side \(side)" }
+        var text: String { "count \(count), seed \(seed), site \(site), side \(side), variety \(variety)" }
     }
 
     private static func prepare(_ folder: String, _ parameters: Parameters) throws(PhantomError) {
@@ -191,11 +195,15 @@ extension PhantomDataset.Parameters: JSONReadable, JSONWritable {
     init(json: JSON) throws(JSON.Mismatch) {
         self.init(
             version: try json.member("version"), count: try json.member("count"), seed: try json.member("seed"),
-            site: try json.member("site"), side: try json.member("side"))
+            site: try json.member("site"), side: try json.member("side"),
+            // Folders of earlier releases do not name it.
+            variety: try json.optionalMember("variety") ?? PhantomVariety.plain.rawValue)
     }
 
     /// What `phantom.json` holds, keys in order.
     var json: JSON {
-        JSON(members: ["count": count, "seed": seed, "side": side, "site": site, "version": version])
+        JSON(members: [
+            "count": count, "seed": seed, "side": side, "site": site, "variety": variety, "version": version,
+        ])
     }
 }

@@ -25,24 +25,29 @@ struct Anatomy {
     let shift: Float
     let ribPitch: Float
     let carina: Float = 0.355
+    private let neckBase: Float
+    private let wall: Float
+    private let border: Float?
 
-    init(_ plan: CasePlan) {
+    /// - Parameter body: what the variety `film` changes about the body; nil leaves everybody alike but for a little.
+    init(_ plan: CasePlan, body: FilmBody? = nil) {
         self.plan = plan
         var random = SeededGenerator(seed: plan.bodySeed, keys: 11)
         func spread(_ middle: Float, _ width: Float) -> Float { middle + width * Float(random.uniform(in: -1...1)) }
         centre = spread(0.5, 0.010)
-        apex = spread(0.115, 0.010)
-        chest = spread(0.365, 0.012)
+        apex = spread(0.115, 0.010) + (body?.apex ?? 0)
+        chest = spread(0.365, 0.012) + (body?.chest ?? 0)
         ribPitch = spread(0.068, 0.002)
-        let base: Float
+        var base: Float
         switch plan.volume {
         case .low: base = spread(0.625, 0.010)
         case .normal: base = spread(0.745, 0.010)
         case .high: base = spread(0.845, 0.010)
         }
+        base += body?.base ?? 0
         domeRight = base - 0.008 - (plan.elevation == .right ? 0.135 : 0)
         domeLeft = base + 0.010 - (plan.elevation == .left ? 0.135 : 0)
-        angleDrop = plan.volume == .high ? 0.035 : 0.105
+        angleDrop = (plan.volume == .high ? 0.035 : 0.105) * (body?.angle ?? 1)
         let heart = plan.lesion(.cardiomegaly)
         let ratio: Float
         switch heart?.level {
@@ -52,11 +57,14 @@ struct Anatomy {
         default: ratio = spread(plan.volume == .high ? 0.41 : 0.45, 0.012)
         }
         let width = ratio * 2 * chest
-        heartRight = width * 0.34
-        heartLeft = width * 0.66
-        heartHeight = 0.155 + 0.18 * (ratio - 0.44)
+        heartRight = width * (0.34 + (body?.share ?? 0))
+        heartLeft = width * (0.66 - (body?.share ?? 0))
+        heartHeight = 0.155 + 0.18 * (ratio - 0.44) + (body?.rise ?? 0)
         heartRow = min(base, 0.80) - 0.105
         shift = (plan.rotation?.sign ?? 0) * 0.046
+        neckBase = 0.15 + (body?.top ?? 0)
+        wall = body?.wall ?? (plan.isLarge ? 0.20 : 0.062)
+        border = body?.border
     }
 
     /// The middle of the mediastinum at a row. A deviated trachea shifts its upper part.
@@ -81,7 +89,7 @@ struct Anatomy {
     /// Half the inner width of the chest at a row.
     func lateral(_ v: Float) -> Float {
         let t = min(max((v - apex) / (0.745 * 0.75), 0), 1)
-        return 0.15 + (chest - 0.15) * (1 - (1 - t) * (1 - t)).squareRoot()
+        return neckBase + (chest - neckBase) * (1 - (1 - t) * (1 - t)).squareRoot()
     }
 
     /// How far the mediastinum and the heart extend to one side of `middle`.
@@ -93,7 +101,8 @@ struct Anatomy {
         if row > -1 {
             // Below its widest row the heart stays broad and rests on the diaphragm.
             let curve = row > 0 ? 0.62 * row : row
-            let part = max(0, 1 - curve * curve).squareRoot()
+            var part = max(0, 1 - curve * curve).squareRoot()
+            if let border, side == .left, row < 0 { part = max(0, 1 - exponentiate(-row, border)) }
             reach = max(reach, (side == .right ? heartRight : heartLeft) * part)
         }
         if side == .left {
@@ -117,8 +126,8 @@ struct Anatomy {
     /// Half the width of the body at a row (shoulders, chest wall).
     func body(_ v: Float) -> Float {
         let neck = 0.125 + 0.50 * smooth((v - 0.02) / 0.17)
-        let wall = lateral(v) + (plan.isLarge ? 0.20 : 0.062)
-        let waist = wall + (0.60 - wall) * smooth((0.40 - v) / 0.24)
+        let flank = lateral(v) + wall
+        let waist = flank + (0.60 - flank) * smooth((0.40 - v) / 0.24)
         return min(neck, waist)
     }
 

@@ -31,26 +31,46 @@ final class Field {
     let value: UnsafeMutablePointer<Float>
     let lung: UnsafeMutablePointer<Float>
     var tracker = BoxTracker()
+    /// One bit for each finding whose pixels are marked; nil where nobody needs them.
+    let mask: UnsafeMutablePointer<UInt8>?
+    private var mark: UInt8 = 0
+    /// Factors on the width and the contrast of strokes.
+    var pen: Float = 1
+    var ink: Float = 1
 
-    init(side: Int) {
+    /// - Parameter isMasked: marks the pixels of each finding, of which there may be eight.
+    init(side: Int, isMasked: Bool = false) {
         self.side = side
         scale = Float(side)
-        // Safety: both hold `side * side` floats, are filled here and freed in `deinit`; no pointer leaves the renderer.
+        // Safety: all hold `side * side` items, are filled here and freed in `deinit`; no pointer leaves the renderer.
         value = .allocate(capacity: side * side)
         lung = .allocate(capacity: side * side)
         value.initialize(repeating: 0, count: side * side)
         lung.initialize(repeating: 0, count: side * side)
+        mask = isMasked ? .allocate(capacity: side * side) : nil
+        mask?.initialize(repeating: 0, count: side * side)
     }
 
     deinit {
         value.deallocate()
         lung.deallocate()
+        mask?.deallocate()
     }
 
-    /// Runs `body` and returns the bounds of the pixels that it visibly changed.
-    func tracking(_ body: () -> Void) -> PixelRect? {
+    /// Notes a pixel that a finding visibly changed.
+    @inline(__always)
+    func note(_ x: Int, _ y: Int) {
+        tracker.note(x, y)
+        // Safety: callers hand in places inside the picture only.
+        if let mask { mask[y * side + x] |= mark }
+    }
+
+    /// Runs `body`, which draws finding `number`, and returns the bounds of the pixels that it visibly changed.
+    func tracking(_ number: Int, _ body: () -> Void) -> PixelRect? {
         tracker = BoxTracker()
+        mark = number < 8 ? 1 << UInt8(number) : 0
         body()
+        mark = 0
         return tracker.box
     }
 
@@ -90,7 +110,7 @@ final class Field {
                 case .add(let amount): value[row + x] = old + amount * alpha
                 case .toward(let target, let strength): value[row + x] = old + (target - old) * strength * alpha
                 }
-                if alpha > 0.25 { tracker.note(x, y) }
+                if alpha > 0.25 { note(x, y) }
             }
         }
     }
@@ -98,6 +118,8 @@ final class Field {
     /// Draws a line with a round pen of this `width` through `points`, moving pixels towards `target`.
     func stroke(_ points: [SIMD2<Float>], width: Float, target: Float, strength: Float = 1) {
         guard points.count > 1 else { return }
+        let width = width * pen
+        let strength = strength * ink
         for index in 1..<points.count {
             segment(points[index - 1], points[index], width, width) { [value] offset, alpha in
                 // Safety: `segment` hands out offsets inside the picture only.
@@ -136,7 +158,7 @@ final class Field {
                 let alpha = min(1, (half - distance) * scale + 0.5)
                 if alpha <= 0 { continue }
                 paint(y * side + x, alpha)
-                if alpha > 0.4 { tracker.note(x, y) }
+                if alpha > 0.4 { note(x, y) }
             }
         }
     }

@@ -57,11 +57,11 @@ extension Renderer {
     mutating func drawDevices() {
         for (index, lesion) in plan.lesions.enumerated() {
             switch lesion.kind {
-            case .pacemaker: boxes[index] = field.tracking { drawPacemaker(lesion) }
-            case .endotrachealTube: boxes[index] = field.tracking { drawEndotrachealTube(lesion) }
-            case .nasogastricTube: boxes[index] = field.tracking { drawNasogastricTube(lesion) }
-            case .chestTube: boxes[index] = field.tracking { drawChestTube(lesion) }
-            case .centralLine: boxes[index] = field.tracking { drawCentralLine(lesion) }
+            case .pacemaker: boxes[index] = field.tracking(index) { drawPacemaker(lesion) }
+            case .endotrachealTube: boxes[index] = field.tracking(index) { drawEndotrachealTube(lesion) }
+            case .nasogastricTube: boxes[index] = field.tracking(index) { drawNasogastricTube(lesion) }
+            case .chestTube: boxes[index] = field.tracking(index) { drawChestTube(lesion) }
+            case .centralLine: boxes[index] = field.tracking(index) { drawCentralLine(lesion) }
             default: continue
             }
         }

@@ -14,17 +14,17 @@ extension Renderer {
         }
         for (index, lesion) in plan.lesions.enumerated() {
             switch lesion.kind {
-            case .effusion: boxes[index] = field.tracking { drawEffusion(lesion) }
-            case .consolidation: boxes[index] = field.tracking { drawConsolidation(lesion, index) }
-            case .nodule: boxes[index] = field.tracking { drawNodule(lesion) }
-            case .pneumothorax: boxes[index] = field.tracking { drawPneumothorax(lesion) }
-            case .cardiomegaly: boxes[index] = heartBox()
+            case .effusion: boxes[index] = field.tracking(index) { drawEffusion(lesion) }
+            case .consolidation: boxes[index] = field.tracking(index) { drawConsolidation(lesion, index) }
+            case .nodule: boxes[index] = field.tracking(index) { drawNodule(lesion) }
+            case .pneumothorax: boxes[index] = field.tracking(index) { drawPneumothorax(lesion) }
+            case .cardiomegaly: boxes[index] = heartBox(index)
             default: continue
             }
         }
     }
 
-    private func heartBox() -> PixelRect? {
+    private func heartBox(_ index: Int) -> PixelRect? {
         let middle = anatomy.middle(anatomy.heartRow)
         var tracker = BoxTracker()
         let last = field.side - 1
@@ -32,7 +32,22 @@ extension Renderer {
         let left = min(anatomy.heartLeft, anatomy.lateral(anatomy.heartRow))
         tracker.note(clamp(middle - anatomy.heartRight), clamp(anatomy.heartRow - anatomy.heartHeight))
         tracker.note(clamp(middle + left), clamp(max(anatomy.domeLeft, anatomy.domeRight) + 0.03))
+        if look != nil { markHeart(index) }
         return tracker.box
+    }
+
+    /// Marks the pixels of the heart, so that its box follows the film.
+    private func markHeart(_ index: Int) {
+        _ = field.tracking(index) {
+            for y in field.span(anatomy.heartRow - anatomy.heartHeight, max(anatomy.domeLeft, anatomy.domeRight) + 0.03)
+            {
+                let v = (Float(y) + 0.5) / field.scale
+                let middle = anatomy.middle(v)
+                for x in field.span(middle - anatomy.medial(.right, v), middle + anatomy.medial(.left, v)) {
+                    field.note(x, y)
+                }
+            }
+        }
     }
 
     /// Fluid from the costophrenic angle upwards, its upper edge a meniscus that climbs towards the chest wall.
@@ -58,9 +73,9 @@ extension Renderer {
                 if alpha <= 0.001 { continue }
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[row + x]
-                field.value[row + x] = old + (0.67 - old) * 0.96 * alpha
+                field.value[row + x] = old + ((look?.fluid ?? 0.67) - old) * 0.96 * alpha
                 field.lung[row + x] = lung * (1 - 0.75 * alpha)
-                if alpha > 0.3 { field.tracker.note(x, y) }
+                if alpha > 0.3 { field.note(x, y) }
             }
         }
     }
@@ -77,10 +92,13 @@ extension Renderer {
                 let far = ring.squareRoot() * radius * 0.95
                 let place = centre + SIMD2(cos(angle) * far, sin(angle) * far * 0.9)
                 let size = radius * (0.36 + 0.16 * Float(random.uniform()))
-                field.blob(place, SIMD2(size, size), .toward(0.66, 0.80), hardness: 0.1, lungOnly: true)
+                field.blob(
+                    place, SIMD2(size, size), .toward(0.66, 0.80 * (look?.nodule ?? 1)), hardness: 0.1, lungOnly: true)
             }
         } else {
-            field.blob(centre, SIMD2(radius, radius * 0.74), .toward(0.72, 0.90), hardness: 0.22, lungOnly: true)
+            field.blob(
+                centre, SIMD2(radius, radius * 0.74), .toward(0.72, 0.90 * (look?.nodule ?? 1)), hardness: 0.22,
+                lungOnly: true)
             for _ in 0..<6 {
                 let nudge = SIMD2(Float(random.uniform(in: -1...1)), Float(random.uniform(in: -1...1)))
                 let size = radius * 0.55
@@ -96,7 +114,9 @@ extension Renderer {
         let diameter = Float(Lesion.noduleDiametersInMillimetres[lesion.level]) / Lesion.pictureWidthInMillimetres
         let centre = anatomy.place(side, lesion.zone ?? .mid, radius: diameter / 2 + 0.01, jitter: lesion.jitter)
         let radius = diameter / 2 * 1.08
-        field.blob(centre, SIMD2(radius, radius), .toward(0.76, 0.95), hardness: 1, lungOnly: false)
+        field.blob(
+            centre, SIMD2(radius, radius), .toward(0.76, 0.95 * (look?.nodule ?? 1)), hardness: look?.nodule ?? 1,
+            lungOnly: false)
     }
 
     /// Air between chest wall and lung: darker, without vessels, bounded by a thin pleural line.
@@ -131,8 +151,8 @@ extension Renderer {
                 // Safety: x and y are below `side` by `span`.
                 let old = field.value[row + x]
                 let collapsed = old + whiter * (lung - free)
-                field.value[row + x] = collapsed + (0.085 - collapsed) * 0.9 * free + 0.34 * line
-                if free > 0.4 || line > 0.5 { field.tracker.note(x, y) }
+                field.value[row + x] = collapsed + (0.085 - collapsed) * 0.9 * free + 0.34 * (look?.rim ?? 1) * line
+                if free > 0.4 || line > 0.5 { field.note(x, y) }
             }
         }
     }

@@ -9,22 +9,36 @@ struct Renderer {
     let anatomy: Anatomy
     let field: Field
     var boxes: [PixelRect?]
+    /// What the variety `film` changes; nil for `plain`.
+    let look: FilmLook?
 
-    static func render(_ plan: CasePlan, side: Int) -> (image: GrayImage, boxes: [PixelRect?]) {
-        var renderer = Renderer(plan: plan, side: side)
-        renderer.drawTissue()
-        renderer.drawVessels()
+    static func render(
+        _ plan: CasePlan, side: Int, variety: PhantomVariety = .plain
+    ) -> (image: GrayImage, boxes: [PixelRect?]) {
+        var renderer = Renderer(plan: plan, side: side, variety: variety)
+        if let look = renderer.look {
+            renderer.drawFilmTissue(look.body)
+            renderer.drawFilmVessels(look.body)
+        } else {
+            renderer.drawTissue()
+            renderer.drawVessels()
+        }
         renderer.drawLungLesions()
         renderer.drawBones()
+        if let look = renderer.look { renderer.drawTexture(look.texture) }
         renderer.drawMarks()
         renderer.drawDevices()
+        if let look = renderer.look { return renderer.developFilm(look) }
         return (renderer.develop(), renderer.boxes)
     }
 
-    init(plan: CasePlan, side: Int) {
+    init(plan: CasePlan, side: Int, variety: PhantomVariety) {
         self.plan = plan
-        anatomy = Anatomy(plan)
-        field = Field(side: side)
+        look = variety == .film ? FilmLook(plan) : nil
+        anatomy = Anatomy(plan, body: look?.body)
+        field = Field(side: side, isMasked: look != nil)
+        field.pen = look?.pen ?? 1
+        field.ink = look?.ink ?? 1
         boxes = Array(repeating: nil, count: plan.lesions.count)
     }
 

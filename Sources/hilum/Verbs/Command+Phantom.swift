@@ -6,13 +6,16 @@ extension Command {
     static let phantom = Command(
         name: "phantom",
         summary: "draw synthetic chest radiographs with reports",
-        usage: ["OUT --count N [--seed S] [--site A|B] [--side PIXELS]"],
+        usage: ["OUT --count N [--seed S] [--site A|B] [--side PIXELS] [--variety plain|film]"],
         operands: ["OUT"],
         options: [
             .value("count", "N", "how many cases to draw", letter: "n"),
             .value("seed", "S", "the same seed gives the same bytes (default 1)"),
             .value("site", "A|B", "the hospital whose exposure and wording are imitated (default: both in turn)"),
             .value("side", "PIXELS", "width and height of an image (default 256)"),
+            .value(
+                "variety", "plain|film",
+                "film varies body, posture, exposure, texture and markers as real films do (default plain)"),
             .quiet, .json,
         ],
         details: """
@@ -33,11 +36,13 @@ private func runPhantom(_ arguments: Arguments) throws -> ExitStatus {
     let siteName = try arguments.choice("site", among: sites)
     let site = siteName.flatMap { name in PhantomSite.allCases.first { $0.rawValue.uppercased() == name } }
     let side = try arguments.integer("side", in: PhantomGenerator.sides) ?? 256
+    let varieties = PhantomVariety.allCases.map(\.rawValue)
+    let variety = try arguments.choice("variety", among: varieties).flatMap { PhantomVariety(rawValue: $0) } ?? .plain
     try OutputFolder.checkOutsideArchives(folder)
     let progress = Progress("phantom", total: count, unit: "cases", quiet: arguments.has("quiet"))
     let seed = try arguments.seed()
     let summary = try PhantomDataset.write(
-        to: folder, count: count, seed: seed, site: site, side: side, progress: progress)
+        to: folder, count: count, seed: seed, site: site, side: side, variety: variety, progress: progress)
     progress.finish()
     if arguments.has("json") {
         standardOutputLine(
