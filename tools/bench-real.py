@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -31,11 +33,16 @@ def normalised(report):
 class Pairs:
     """The pairs of a folder, split by patient; images are written with the aspect that they had."""
 
-    def __init__(self, folder, work, test_share=0.25, seed=0):
+    def __init__(self, folder, work, test_share=0.25, seed=0, test_folder=None):
         self.folder, self.work = folder, work
-        self.cases = [case for case in read_lines(f"{folder}/cases.jsonl") if case.get("image") and case.get("report")]
-        manifest = f"{folder}/manifest.jsonl"
-        self.sizes = {row["image"]: row for row in read_lines(manifest)} if os.path.exists(manifest) else {}
+        self.cases = self.read(folder)
+        self.sizes = {}
+        for place in [folder] + ([test_folder] if test_folder else []):
+            if os.path.exists(f"{place}/manifest.jsonl"):
+                self.sizes.update({f"{place}/{row['image']}": row for row in read_lines(f"{place}/manifest.jsonl")})
+        if test_folder:
+            self.train, self.test = self.cases, self.read(test_folder)
+            return
         patients = sorted({self.patient(case) for case in self.cases})
         np.random.RandomState(seed).shuffle(patients)
         counts = {}
@@ -51,12 +58,19 @@ class Pairs:
         self.train = [case for case in self.cases if self.patient(case) not in held]
 
     @staticmethod
+    def read(folder):
+        cases = [case for case in read_lines(f"{folder}/cases.jsonl") if case.get("image") and case.get("report")]
+        for case in cases:
+            case["image"] = f"{folder}/{case['image']}"
+        return cases
+
+    @staticmethod
     def patient(case):
         return case.get("patient") or case["id"]
 
     def image(self, case):
         """The image with its true aspect, its longer side as it is stored."""
-        image = Image.open(f"{self.folder}/{case['image']}").convert("L")
+        image = Image.open(case["image"]).convert("L")
         row = self.sizes.get(case["image"], {})
         rows, columns = row.get("orig_rows"), row.get("orig_columns")
         if not rows or not columns or rows == columns:
@@ -319,10 +333,78 @@ def robustness(hilum, model, pairs, folder, evaluation, count=40):
     return result
 
 
+# What is looked for, and the findings of a structured row that it stands for.
+SIDED = {"pleural effusion": ("effusion",), "opacity": ("opacity", "consolidation", "infiltrate", "airspace disease", "atelectasis"),
+         "catheter": ("catheter", "tube", "port", "pacemaker", "implanted medical device", "medical device")}
+
+
+def sided(pairs):
+    """(number of the test case, text, side) of findings that a structured report puts on one side alone."""
+    path = f"{os.path.dirname(os.path.dirname(pairs.test[0]['image']))}/structured.jsonl"
+    if not os.path.exists(path):
+        return []
+    rows = {row["uid"]: row["findings"] for row in read_lines(path)}
+    found = []
+    for number, case in enumerate(pairs.test):
+        for text, names in SIDED.items():
+            regions = [region for finding in rows.get(case["id"].split("-")[-1], [])
+                       if any(name in finding["name"] for name in names)
+                       for region in finding["attr"].get("body_region", [])]
+            sides = {side for region in regions for side in ("left", "right") if side in region}
+            if len(sides) == 1 and not any("bilateral" in region for region in regions):
+                found.append((number, text, sides.pop()))
+    return found
+
+
+def pointing(hilum, model, pairs, folder):
+    """How often the hottest patch lies in the half of the picture that the report names, asked with the side and without."""
+    asked = sided(pairs)
+    if not asked:
+        return {}
+    archive, place = f"{hilum.work}/archive", f"{hilum.work}/socket"
+    shutil.rmtree(archive, ignore_errors=True)
+    hilum.run("init", archive, *([] if model == "builtin" else ["--model", model]))
+    hilum.run("index", archive, folder, "--quiet")
+    server = subprocess.Popen([hilum.program, "serve", archive, "--socket", place], stderr=subprocess.DEVNULL)
+    try:
+        connection = socket.socket(socket.AF_UNIX)
+        for _ in range(300):
+            try:
+                connection.connect(place)
+                break
+            except OSError:
+                time.sleep(0.1)
+        stream = connection.makefile("rwb")
+        result = {}
+        for text in SIDED:
+            right = {"sided": [], "plain": []}
+            for number, name, side in asked:
+                if name != text:
+                    continue
+                for kind, words in (("sided", f"{side} {text}"), ("plain", text)):
+                    stream.write(f'EXPLAIN id={number:05d} text="{words}"\n'.encode())
+                    stream.flush()
+                    lines = []
+                    while not lines or not lines[-1].startswith((b"OK", b"ERR")):
+                        lines.append(stream.readline())
+                    if lines[-1].startswith(b"ERR"):
+                        sys.exit(lines[-1].decode())
+                    hottest = json.loads(lines[0])["hottest"]
+                    width = pairs.image(pairs.test[number]).width
+                    # The patient's left is on the right of the picture.
+                    right[kind].append((hottest["x"] + hottest["width"] / 2 > width / 2) == (side == "left"))
+            result[text] = {"n": len(right["sided"]), **{kind: float(np.mean(hits)) for kind, hits in right.items() if hits}}
+        return result
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench-real")
     parser.add_argument("folder")
     parser.add_argument("--work", required=True)
+    parser.add_argument("--test", help="a folder of pairs to test on; without it a quarter of the patients is held out")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--arms", default="baselines,builtin,tuned,clip,dual")
@@ -330,7 +412,7 @@ def main():
     parser.add_argument("--curve", action="store_true")
     parser.add_argument("--reuse", action="store_true")
     options = parser.parse_args()
-    pairs = Pairs(options.folder, options.work)
+    pairs = Pairs(options.folder, options.work, test_folder=options.test)
     evaluation = Evaluation(pairs.test)
     test, train = pairs.write("test", pairs.test), pairs.write("train", pairs.train)
     hilum = Hilum(options.work)
@@ -348,6 +430,7 @@ def main():
     if "builtin" in arms:
         say("built-in", hilum.figures("builtin", test, evaluation))
         say("built-in, itself first of 40", robustness(hilum, "builtin", pairs, test, evaluation))
+        say("built-in, side named in the report", pointing(hilum, "builtin", pairs, test))
     recipes = {"tuned": [], "clip": ["--objective", "clip"], "dual": ["--objective", "dual"]}
     for arm in [arm for arm in arms if arm in recipes]:
         for seed in options.seeds.split(","):
@@ -359,14 +442,16 @@ def main():
                 seconds=round(time.time() - started))
             if arm == "tuned" and seed == options.seeds.split(",")[0]:
                 say("tuned, itself first of 40", robustness(hilum, model, pairs, test, evaluation))
+                say("tuned, side named in the report", pointing(hilum, model, pairs, test))
     if options.curve:
+        order = np.random.RandomState(3).permutation(len(pairs.train))
         for count in sorted({min(count, len(pairs.train)) for count in (50, 100, 200, 500, 1000, 2000)}):
-            part = pairs.train[:count]
+            part = [pairs.train[index] for index in order[:count]]
             folder = pairs.write(f"train-{count}", part)
             model = hilum.train(f"curve-{count}", folder, "--minutes", str(options.minutes * count / len(pairs.train)),
                                 *options.train_options.split(), reuse=options.reuse)
             say("tuned", hilum.figures(model, test, evaluation), pairs=count)
-            smaller = Pairs(options.folder, options.work)
+            smaller = Pairs(options.folder, options.work, test_folder=options.test)
             smaller.train = part
             for name, figures in baselines(smaller, evaluation):
                 if name.startswith("frozen"):

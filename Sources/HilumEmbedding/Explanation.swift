@@ -51,11 +51,19 @@ public struct Explanation: Sendable, Equatable {
     public let referenceCount: Int
     /// Whether the text was held against what is said when nothing is found.
     public let isContrasted: Bool
+    /// The most that a patch of this image brings for words that mean nothing (`nonsenseTexts`), in the units of `heat`; 0: it was
+    /// not measured. What stays below it is no evidence.
+    public let noise: Float
+
+    /// Invented words, against which evidence is measured.
+    public static let nonsenseTexts = [
+        "blorvane", "quistrel", "zempholar", "drabbit", "oxnavel", "plimquor", "vastrind", "krelumby",
+    ]
 
     /// An explanation of these parts.
     public init(
         score: Float, total: Float, heat: [Float], patchWeights: [Float], words: [Word], grid: PatchGrid,
-        referenceCount: Int, isContrasted: Bool
+        referenceCount: Int, isContrasted: Bool, noise: Float = 0
     ) {
         self.score = score
         self.total = total
@@ -65,8 +73,12 @@ public struct Explanation: Sendable, Equatable {
         self.grid = grid
         self.referenceCount = referenceCount
         self.isContrasted = isContrasted
+        self.noise = noise
     }
 
     /// The patch with the most evidence for the whole text; patches that show padding alone do not count.
     public var hottest: Int { grid.hottest(heat) }
+
+    /// Whether any patch brings more for the text than for words that mean nothing.
+    public var isAboveNoise: Bool { heat[hottest] > noise }
 }

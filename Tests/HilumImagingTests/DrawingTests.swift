@@ -179,4 +179,20 @@ import Testing
         let level = HeatMap.overlay(picture, values: [.nan, .infinity], columns: 1, rows: 2)
         #expect(level.width > 0)
     }
+
+    @Test func `What is no stronger than noise stays grey, and colours mean the same on every map`() {
+        let picture = GrayImage(width: 64, height: 64, samples: [UInt16](repeating: 20_000, count: 4_096))
+        func colour(_ value: Float, noise: Float) -> RGBColor {
+            let style = HeatMap.Style(side: 128, isSmooth: false)
+            let values = [value] + [Float](repeating: 0, count: 63)
+            return HeatMap.overlay(picture, values: values, columns: 8, rows: 8, noise: noise, style: style)[20, 20]
+        }
+        let grey = colour(0, noise: 2)
+        #expect(grey.red == grey.green && grey.green == grey.blue)
+        #expect(colour(1.9, noise: 2) == grey)
+        #expect(colour(1.9, noise: 0) != grey)
+        #expect(colour(4, noise: 2) != grey)
+        // Twice the noise is far from the hottest colour, also where it is the highest value.
+        #expect(colour(4, noise: 2) != colour(8, noise: 2))
+    }
 }

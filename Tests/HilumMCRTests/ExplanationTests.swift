@@ -38,6 +38,26 @@ struct ExplanationTests {
         }
     }
 
+    @Test("Words that mean nothing are no evidence, with a baseline and without", arguments: [false, true])
+    func nonsense(isHeld: Bool) throws {
+        let model = try MCRModel(directory: builtIn)
+        let cases = phantoms(10)
+        let baseline = isHeld ? try model.baseline(images: cases.map(\.image), threads: 2) : nil
+        var found = 0
+        for drawn in cases.prefix(6) {
+            for text in Explanation.nonsenseTexts {
+                let explanation = try model.explain(image: drawn.image, text: text, baseline: baseline)
+                #expect(!explanation.isAboveNoise && explanation.noise > 0)
+            }
+            // The measure is that of the image: it does not change with the text.
+            let report = try model.explain(image: drawn.image, text: "left pleural effusion", baseline: baseline)
+            let other = try model.explain(image: drawn.image, text: "nodule", baseline: baseline)
+            #expect(report.noise == other.noise)
+            found += report.isAboveNoise || other.isAboveNoise ? 1 : 0
+        }
+        #expect(found > 0)
+    }
+
     @Test("Against a baseline the evidence is the product of what image and text have beyond it")
     func sumsToTheContrast() throws {
         let model = try MCRModel(directory: builtIn)

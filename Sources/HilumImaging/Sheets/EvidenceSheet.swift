@@ -28,14 +28,17 @@ public struct EvidenceSheet: Sendable {
     var columns: Int
     var rows: Int
     var heat: [Float]
+    var noise: Float
     var words: [Word]
 
     /// - Parameters:
     ///   - note: a line below the title; may be empty.
     ///   - image: the square that the grid covers, including its padding (`resizedToFit`).
     ///   - heat: the evidence per cell, `[rows, columns]`.
+    ///   - noise: evidence that words without meaning reach; what lies below it stays grey.
     public init(
-        title: String, note: String = "", image: GrayImage, columns: Int, rows: Int, heat: [Float], words: [Word]
+        title: String, note: String = "", image: GrayImage, columns: Int, rows: Int, heat: [Float], noise: Float = 0,
+        words: [Word]
     ) {
         precondition(columns > 0 && rows > 0 && heat.count == columns * rows, "the values must fill the grid")
         self.title = title
@@ -44,6 +47,7 @@ public struct EvidenceSheet: Sendable {
         self.columns = columns
         self.rows = rows
         self.heat = heat
+        self.noise = noise
         self.words = words
     }
 
@@ -73,7 +77,7 @@ public struct EvidenceSheet: Sendable {
         let side = Self.pictureSide
         let clamped = heat.map { $0.isFinite ? max($0, 0) : 0 }
         let main = HeatMap.overlay(
-            image, values: clamped, columns: columns, rows: rows, style: HeatMap.Style(side: side))
+            image, values: clamped, columns: columns, rows: rows, noise: noise, style: HeatMap.Style(side: side))
         let mapColumns = leading.isEmpty ? 0 : leading.count > 2 ? 2 : 1
         let lineHeight = Canvas.lineHeight(scale: Self.textScale)
         let head = Self.margin + Canvas.lineHeight(scale: 3) + (note.isEmpty ? 0 : lineHeight)
@@ -101,7 +105,10 @@ public struct EvidenceSheet: Sendable {
 
     private func drawMaps(_ leading: [Word], _ canvas: inout Canvas, x: Int, y: Int) {
         let lineHeight = Canvas.lineHeight(scale: Self.textScale)
-        let highest = leading.flatMap(\.values).filter(\.isFinite).max() ?? 0
+        let most = leading.flatMap(\.values).filter(\.isFinite).max() ?? 0
+        // A word has a part of the text's evidence, and is held against as much of the noise.
+        let lowest = noise / Float(max(words.count, 1))
+        let highest = max(most, Float(HeatMap.spanOverNoise) * lowest)
         for (index, word) in leading.enumerated() {
             let columnCount = leading.count > 2 ? 2 : 1
             let left = x + index % columnCount * (Self.smallSide + 12)
@@ -110,8 +117,8 @@ public struct EvidenceSheet: Sendable {
                 Canvas.shortened(word.text, columns: Self.smallSide / BitmapFont.advance(Self.textScale)), x: left,
                 y: top, Theme.text, scale: Self.textScale)
             HeatMap.draw(
-                image, values: word.values, columns: columns, rows: rows, highest: highest, into: &canvas, x: left,
-                y: top + lineHeight, style: HeatMap.Style(side: Self.smallSide))
+                image, values: word.values, columns: columns, rows: rows, lowest: lowest, highest: highest,
+                into: &canvas, x: left, y: top + lineHeight, style: HeatMap.Style(side: Self.smallSide))
         }
     }
 

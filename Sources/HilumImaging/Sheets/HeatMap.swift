@@ -28,16 +28,19 @@ public enum HeatMap {
     ///
     /// - Parameter values: `[rows, columns]` row-major, top row first. The colours span from the smallest to the largest
     ///   value; values that are not finite count as the smallest.
+    /// - Parameter noise: if it is above 0, the colours span from it to four times as much, or to the largest value if that is more;
+    ///   what lies below stays grey. So maps of several texts can be compared.
     static func overlay(
-        _ image: GrayImage, values: [Float], columns: Int, rows: Int, style: Style = Style()
+        _ image: GrayImage, values: [Float], columns: Int, rows: Int, noise: Float = 0, style: Style = Style()
     ) -> RGBImage {
         precondition(columns > 0 && rows > 0 && values.count == columns * rows, "the values must fill the grid")
         let place = Canvas.fitted(
             image.width, image.height, in: PixelRect(x: 0, y: 0, width: style.side, height: style.side))
         let finite = values.filter(\.isFinite)
-        let (lowest, highest) = (Double(finite.min() ?? 0), Double(finite.max() ?? 0))
+        let lowest = noise > 0 ? Double(noise) : Double(finite.min() ?? 0)
+        let highest = max(Double(finite.max() ?? 0), noise > 0 ? Double(noise) * Self.spanOverNoise : -.infinity)
         let span = highest > lowest ? highest - lowest : 1
-        let grid = values.map { $0.isFinite ? (Double($0) - lowest) / span : 0 }
+        let grid = values.map { $0.isFinite ? max(Double($0) - lowest, 0) / span : 0 }
         let margin = 16
         let top = style.title.isEmpty ? margin : margin + Canvas.lineHeight(scale: 2) + 8
         let pictureX = margin
@@ -63,18 +66,22 @@ public enum HeatMap {
     ///
     /// - Parameters:
     ///   - values: `[rows, columns]` row-major, top row first.
-    ///   - highest: the value with the hottest colour; values below 0 get none.
+    ///   - lowest: the value from which there is colour.
+    ///   - highest: the value with the hottest colour.
     public static func draw(
-        _ image: GrayImage, values: [Float], columns: Int, rows: Int, highest: Float, into canvas: inout Canvas,
-        x: Int, y: Int, style: Style = Style()
+        _ image: GrayImage, values: [Float], columns: Int, rows: Int, lowest: Float = 0, highest: Float,
+        into canvas: inout Canvas, x: Int, y: Int, style: Style = Style()
     ) {
         precondition(columns > 0 && rows > 0 && values.count == columns * rows, "the values must fill the grid")
         let square = PixelRect(x: x, y: y, width: style.side, height: style.side)
         let place = canvas.draw(image, in: square)
-        let span = highest > 0 ? Double(highest) : 1
-        let grid = values.map { $0.isFinite ? min(max(Double($0) / span, 0), 1) : 0 }
+        let span = highest > lowest ? Double(highest - lowest) : 1
+        let grid = values.map { $0.isFinite ? min(max(Double($0 - lowest) / span, 0), 1) : 0 }
         blend(&canvas, place, grid, columns, rows, style)
     }
+
+    /// How many times the noise has the hottest colour.
+    static let spanOverNoise = 4.0
 
     private static func blend(
         _ canvas: inout Canvas, _ place: PixelRect, _ grid: [Double], _ columns: Int, _ rows: Int, _ style: Style

@@ -120,28 +120,41 @@ extension MCRModel: ExplainingEmbedder {
         try checkLocalFeatures()
         let report = tokenizer.encode(text, maxLength: configuration.maxTokens)
         var left = localFeatures(of: image)
-        var right = localFeatures(of: report)
-        let score = Self.dot(left.embedding[...], right.embedding[...])
-        var isContrasted = false
+        let score = Self.dot(left.embedding[...], localFeatures(of: report).embedding[...])
         if let baseline {
             precondition(baseline.rows.count == left.rows.count, "the baseline must be made by this model")
             for i in 0..<left.rows.count { left.rows[i] -= baseline.rows[i] }
-            isContrasted = report.wordCount <= Self.longestPhrase
-            if isContrasted {
-                for token in 0..<report.ids.count {
-                    for j in 0..<dimension {
-                        right.rows[token * dimension + j] -= right.weights[token] * baseline.neutral[j]
-                    }
-                }
-            }
         }
+        let isContrasted = baseline != nil && report.wordCount <= Self.longestPhrase
+        let neutral = isContrasted ? baseline?.neutral : nil
+        let right = textFeatures(report, less: neutral)
         let grid = PatchGrid(
             side: configuration.gridSide, patchSide: configuration.patchSide, imageWidth: image.width,
             imageHeight: image.height, region: Preprocessing.region(of: image, configuration))
         let (words, whole) = evidence(left, right, report, text)
         return Explanation(
             score: score, total: whole.reduce(0, +), heat: Array(whole[1...]), patchWeights: Array(left.weights[1...]),
-            words: words, grid: grid, referenceCount: baseline?.imageCount ?? 0, isContrasted: isContrasted)
+            words: words, grid: grid, referenceCount: baseline?.imageCount ?? 0, isContrasted: isContrasted,
+            noise: noise(left, less: neutral, grid))
+    }
+
+    /// Local features of a text, each less its share of `neutral`.
+    private func textFeatures(_ report: TokenizedReport, less neutral: [Float]?) -> LocalFeatures {
+        var features = localFeatures(of: report)
+        guard let neutral else { return features }
+        for token in 0..<report.ids.count {
+            for j in 0..<dimension { features.rows[token * dimension + j] -= features.weights[token] * neutral[j] }
+        }
+        return features
+    }
+
+    /// The most evidence of a patch for one of `Explanation.nonsenseTexts`, taken apart as the text is.
+    private func noise(_ image: LocalFeatures, less neutral: [Float]?, _ grid: PatchGrid) -> Float {
+        Explanation.nonsenseTexts.reduce(0) { highest, text in
+            let report = tokenizer.encode(text, maxLength: configuration.maxTokens)
+            let heat = evidence(image, textFeatures(report, less: neutral), report, text).whole.dropFirst()
+            return max(highest, heat[heat.startIndex + grid.hottest(Array(heat))])
+        }
     }
 
     /// The evidence word by word, and that of the whole text, `[patches + 1]`.

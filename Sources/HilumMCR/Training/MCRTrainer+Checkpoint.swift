@@ -2,8 +2,8 @@ import Foundation
 import HilumCore
 import HilumNN
 
-/// A checkpoint is one file, `checkpoint.safetensors` (f32), replaced in one step: weights, both moments of AdamW, and in its
-/// metadata the options, the configuration, the steps done and the log so far. `MODEL/` beside it always holds a whole model.
+/// A checkpoint is one file, `checkpoint.safetensors` (f32), replaced in one step: weights, both moments of AdamW, the running
+/// average and the best weights where there are any, and in its metadata the options, the configuration, the steps done and the log so far. `MODEL/` beside it always holds a whole model.
 extension MCRTrainer {
     private static let fileName = "checkpoint.safetensors"
 
@@ -14,6 +14,8 @@ extension MCRTrainer {
         var step: Int
         var optimiserSteps: Int
         var setFingerprint: String
+        var validationFingerprint: String?
+        var bestScore: Double?
         var records: [TrainingRecord]
     }
 
@@ -30,8 +32,9 @@ extension MCRTrainer {
         try tokenizer.vocabulary.write(to: directory + "/" + MCRModel.vocabularyFile)
         let state = State(
             options: options, configuration: network.configuration, step: step, optimiserSteps: optimiser.stepCount,
-            setFingerprint: fingerprint(of: set), records: records)
-        let tensors = buffers.flatMap { $0.buffer.spans(network.layout, prefix: $0.prefix) }
+            setFingerprint: fingerprint(of: set), validationFingerprint: validationFingerprint,
+            bestScore: best?.score, records: records)
+        let tensors = buffers(best: best?.values).flatMap { $0.buffer.spans(network.layout, prefix: $0.prefix) }
         try SafeTensors.write(
             tensors, metadata: ["state": state.json.sorted.text], to: directory + "/" + Self.fileName, as: .f32)
         try MCRModel.save(network, modelValues, tokenizer, to: directory)
@@ -40,9 +43,9 @@ extension MCRTrainer {
     }
 
     /// What a checkpoint holds, and what stands before the names of its tensors.
-    private var buffers: [(prefix: String, buffer: ParameterBuffer)] {
+    private func buffers(best: ParameterBuffer?) -> [(prefix: String, buffer: ParameterBuffer)] {
         let always = [("", values), ("moment1.", optimiser.moment1), ("moment2.", optimiser.moment2)]
-        return always + (average.map { [("average.", $0)] } ?? [])
+        return always + (average.map { [("average.", $0)] } ?? []) + (best.map { [("best.", $0)] } ?? [])
     }
 
     /// Goes on from the checkpoint of a folder.
@@ -73,7 +76,8 @@ extension MCRTrainer {
             throw refuse("the checkpoint was made on other cases; give the same --data and --hold-out as before")
         }
         let entries = file.entries
-        for (prefix, buffer) in buffers {
+        let best = state.bestScore.map { (values: ParameterBuffer(count: network.layout.count), score: $0) }
+        for (prefix, buffer) in buffers(best: best?.values) {
             for parameter in network.layout.parameters {
                 guard let entry = entries[prefix + parameter.name], entry.shape == parameter.shape else {
                     throw refuse("tensor \(prefix + parameter.name) is missing or has another shape")
@@ -81,7 +85,9 @@ extension MCRTrainer {
                 try file.read(entry, into: buffer.pointer + parameter.offset)
             }
         }
-        restore(step: state.step, records: state.records, optimiserSteps: state.optimiserSteps)
+        restore(
+            step: state.step, records: state.records, optimiserSteps: state.optimiserSteps, best: best,
+            validationFingerprint: state.validationFingerprint)
     }
 
     /// Takes the checkpoint away when the run is complete; the model stays.
@@ -96,13 +102,16 @@ extension MCRTrainer.State: JSONReadable, JSONWritable {
         self.init(
             options: try json.member("options"), configuration: try json.member("configuration"),
             step: try json.member("step"), optimiserSteps: try json.member("optimiserSteps"),
-            setFingerprint: try json.member("setFingerprint"), records: try json.member("records"))
+            setFingerprint: try json.member("setFingerprint"),
+            validationFingerprint: try json.optionalMember("validationFingerprint"),
+            bestScore: try json.optionalMember("bestScore"), records: try json.member("records"))
     }
 
     var json: JSON {
         JSON(members: [
             "options": options, "configuration": configuration, "step": step, "optimiserSteps": optimiserSteps,
-            "setFingerprint": setFingerprint, "records": records,
+            "setFingerprint": setFingerprint, "validationFingerprint": validationFingerprint, "bestScore": bestScore,
+            "records": records,
         ])
     }
 }

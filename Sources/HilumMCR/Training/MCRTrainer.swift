@@ -31,6 +31,10 @@ public final class MCRTrainer {
     private var orderEpoch = -1
     private var secondsBefore = 0.0
     private var knownFingerprint: (set: TrainingSet, text: String)?
+    /// The weights that were best on the validation pairs so far, and their score; nil where none were compared.
+    private(set) var best: (values: ParameterBuffer, score: Double)?
+    /// Of the validation pairs of this run; a resumed run must have the same.
+    private(set) var validationFingerprint: String?
 
     /// - Parameter start: where training begins (fine-tuning); nil: start values drawn from the seed.
     /// - Throws: `NumericError` when OpenBLAS is missing.
@@ -91,6 +95,11 @@ public final class MCRTrainer {
         options.stepCount = max(1, Int(minutes * 60 * 0.95 / perStep))
     }
 
+    /// Makes a checkpoint, which is also a validation, after each eighth of the run; at least 10 and at most 250 steps apart.
+    public func spreadCheckpoints(_ set: TrainingSet) {
+        options.checkpointInterval = min(250, max(10, totalSteps(pairCount: set.count) / 8))
+    }
+
     /// Takes over the number of steps of a run that is resumed.
     func keepSteps(of saved: TrainingOptions) {
         if options.minutes != nil && options.minutes == saved.minutes { options.stepCount = saved.stepCount }
@@ -115,6 +124,7 @@ public final class MCRTrainer {
                 && set.configuration.patchPixels == network.configuration.patchPixels
                 && set.configuration.maxTokens <= network.configuration.maxTokens,
             "the training set must be made for this network")
+        try checkValidation(validation)
         planSteps(set)
         let total = totalSteps(pairCount: set.count)
         let schedule = CosineSchedule(peak: options.peakRate, stepCount: total, warmup: options.warmup)
@@ -137,6 +147,9 @@ public final class MCRTrainer {
             let note = String(
                 format: "contrast %.3f image %.3f report %.3f", losses.contrast, losses.image, losses.report)
             progress?.advance(note: note)
+            if step % options.checkpointInterval == 0 || step == total {
+                try keepIfBest(validation, isLast: step == total)
+            }
             if step == total, let shortcut = network.shortcut {
                 let fit = ShortcutFit(network: network, shortcut: shortcut, options: options)
                 try fit.solve(modelValues, set, validation: validation, tokenizer: tokenizer)
@@ -164,6 +177,39 @@ public final class MCRTrainer {
             }
         }
         return true
+    }
+
+    private func checkValidation(_ validation: TrainingSet?) throws(MCRError) {
+        let found = validation.map(\.fingerprint) ?? "none"
+        if let known = validationFingerprint, known != found {
+            throw MCRError(
+                .badModel(
+                    reason: "the checkpoint was made with other validation pairs; give the same --data and --hold-out"))
+        }
+        validationFingerprint = found
+    }
+
+    /// Compares the weights with the best ones so far, by the mean logarithm of the ranks of the validation pairs; the last
+    /// weights give way to better ones.
+    private func keepIfBest(_ validation: TrainingSet?, isLast: Bool) throws {
+        guard options.keepsBest, let validation, validation.count >= ShortcutFit.leastValidation else { return }
+        // The linear way is solved at the end: without it, the weights of all checkpoints are compared on equal terms.
+        let candidate = copy(of: modelValues)
+        let kept = copy(of: modelValues)
+        network.shortcut?.clear(candidate.pointer)
+        let model = MCRModel(network: network, values: candidate, tokenizer: tokenizer, modelID: "in training")
+        let (images, reports) = model.embed(validation, threads: options.threads)
+        let score = try RetrievalRanks.meanLogRank(
+            images, reports, dimension: model.dimension, hashes: validation.hashes, threads: options.threads)
+        if score < best?.score ?? .infinity { best = (kept, score) }
+        guard isLast, let best else { return }
+        modelValues.pointer.update(from: best.values.pointer, count: values.count)
+    }
+
+    func copy(of buffer: ParameterBuffer) -> ParameterBuffer {
+        let copy = ParameterBuffer(count: values.count)
+        copy.pointer.update(from: buffer.pointer, count: values.count)
+        return copy
     }
 
     func maskedSteps(of total: Int) -> Int {
@@ -246,9 +292,7 @@ public final class MCRTrainer {
 
     /// The model as it is now; it has its own copy of the weights.
     public func model() -> MCRModel {
-        let copy = ParameterBuffer(count: values.count)
-        copy.pointer.update(from: modelValues.pointer, count: values.count)
-        return MCRModel(network: network, values: copy, tokenizer: tokenizer)
+        MCRModel(network: network, values: copy(of: modelValues), tokenizer: tokenizer)
     }
 
     private func validate(_ set: TrainingSet) throws -> TrainingRecord.Validation {
@@ -274,8 +318,13 @@ public final class MCRTrainer {
     }
 
     /// Goes on from a saved state; see `MCRTrainer+Checkpoint.swift`.
-    func restore(step: Int, records: [TrainingRecord], optimiserSteps: Int) {
+    func restore(
+        step: Int, records: [TrainingRecord], optimiserSteps: Int, best: (values: ParameterBuffer, score: Double)?,
+        validationFingerprint: String?
+    ) {
         self.step = step
+        self.best = best
+        self.validationFingerprint = validationFingerprint
         self.records = records
         optimiser.stepCount = optimiserSteps
         secondsBefore = records.last?.seconds ?? 0

@@ -1,3 +1,4 @@
+import Foundation
 import HilumNN
 
 /// The rank rule of the evaluation contract, for validation while training and for every figure of an evaluation.
@@ -27,6 +28,19 @@ public enum RetrievalRanks {
         return try Similarities(to: gallery, dimension: dimension).map(queries, threads: threads) { query, row in
             rank(of: positives[hashes[query]] ?? [], in: row)
         }
+    }
+
+    /// The mean logarithm of the ranks of both directions, added; lower is better.
+    static func meanLogRank(
+        _ images: [Float], _ reports: [Float], dimension: Int, hashes: [UInt64], threads: Int
+    ) throws(NumericError) -> Double {
+        var total = 0.0
+        for (queries, gallery) in [(images, reports), (reports, images)] {
+            let ranks = try ranks(
+                queries: queries, gallery: gallery, dimension: dimension, hashes: hashes, threads: threads)
+            total += ranks.reduce(0) { $0 + log($1) } / Double(max(ranks.count, 1))
+        }
+        return total
     }
 
     /// R@1 and R@10; see `ranks`.

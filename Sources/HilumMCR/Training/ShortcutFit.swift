@@ -75,7 +75,8 @@ struct ShortcutFit {
             for share in Self.shares where share > 0 || strength == Self.strengths[0] {
                 for (index, start) in starts.enumerated() {
                     let sums = sum(start, parts, scale: share * unit)
-                    let score = try meanLogRank(normalised(sums), texts, validation.hashes)
+                    let score = try RetrievalRanks.meanLogRank(
+                        normalised(sums), texts, dimension: width, hashes: validation.hashes, threads: options.threads)
                     if score < best?.score ?? .infinity { best = (score, strength, share * unit, index == 1) }
                 }
             }
@@ -189,17 +190,6 @@ struct ShortcutFit {
             for index in range { result[index] /= length }
         }
         return result
-    }
-
-    private func meanLogRank(_ images: [Float], _ texts: [Float], _ hashes: [UInt64]) throws(NumericError) -> Double {
-        var total = 0.0
-        for (queries, gallery) in [(images, texts), (texts, images)] {
-            let ranks = try RetrievalRanks.ranks(
-                queries: queries, gallery: gallery, dimension: shortcut.dimension, hashes: hashes,
-                threads: options.threads)
-            total += ranks.reduce(0) { $0 + log($1) } / Double(max(ranks.count, 1))
-        }
-        return total
     }
 
     /// Writes `scale` · `fitted` + `former` as W `[cells², dimension, channels]`, m and b.

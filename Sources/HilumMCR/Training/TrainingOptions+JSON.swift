@@ -20,6 +20,7 @@ extension TrainingOptions: JSONReadable, JSONWritable {
         labelShare = try json.member("labelShare")
         augmentation = try json.optionalMember("augmentation") ?? 0
         averaging = try json.optionalMember("averaging")
+        keepsBest = try json.optionalMember("keepsBest") ?? false
         contrastWeight = try json.member("contrastWeight")
         imageWeight = try json.member("imageWeight")
         reportWeight = try json.member("reportWeight")
@@ -37,7 +38,7 @@ extension TrainingOptions: JSONReadable, JSONWritable {
             "partialReportShare": partialReportShare, "labelShare": labelShare, "contrastWeight": contrastWeight,
             "imageWeight": imageWeight, "reportWeight": reportWeight, "seed": seed, "threads": threads,
             "checkpointInterval": checkpointInterval, "augmentation": augmentation == 0 ? nil : augmentation,
-            "averaging": averaging, "minutes": minutes,
+            "keepsBest": keepsBest ? true : nil, "averaging": averaging, "minutes": minutes,
         ])
     }
 }

@@ -38,6 +38,9 @@ public struct TrainingOptions: Sendable, Equatable {
     public var augmentation: Float = 0
     /// Share of the running average of the weights that a step keeps; nil: the model has the weights of the last step.
     public var averaging: Double?
+    /// Whether the model has the weights of the checkpoint that was best on the validation pairs, where there are at least 50 of
+    /// these, in place of the last ones.
+    public var keepsBest = false
     /// Weight of the contrast in the objective.
     public var contrastWeight: Float = 1
     /// Weight of the reconstruction of patches.

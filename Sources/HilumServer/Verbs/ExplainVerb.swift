@@ -49,6 +49,8 @@ struct ExplainVerb: ReadingVerb {
             json.member("rows", grid.side)
             json.member("columns", grid.side)
             json.member("reference_images", explanation.referenceCount)
+            json.key("noise")
+            json.score(explanation.noise)
             Self.write(explanation.total, explanation.heat, grid, to: &json)
         }
         for word in explanation.words {

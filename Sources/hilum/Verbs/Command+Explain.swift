@@ -30,8 +30,9 @@ extension Command {
             held against what is said when nothing is found; so the heat is what this image and this text have in common beyond
             the ordinary. With --json: {"score":…,"evidence":…,"rows":8,"columns":8,"hottest":{"row":…,"column":…,"x":…,"y":…,
             "width":…,"height":…},"heat":[…],"words":[{"word":…,"start":…,"end":…,"weight":…,"evidence":…,"hottest":…,
-            "heat":[…]}]}, rectangles in pixels of the image as it was given, start and end in bytes of the text. A heat map shows
-            what the model answers to, not what is there. It is always computed in f32. Exits 4 when the case given with --id is not there.
+            "heat":[…]}]}, rectangles in pixels of the image as it was given, start and end in bytes of the text. noise is the
+            most that a patch brings for invented words: below it the map is grey, and the colours end at four times as much. A heat
+            map shows what the model answers to, not what is there. It is always computed in f32. Exits 4 when the case given with --id is not there.
             """,
         examples: [
             (
@@ -120,11 +121,15 @@ private func reference(_ folder: String, _ model: MCRModel) throws -> Explanatio
 func evidenceSheet(_ explanation: Explanation, of image: GrayImage) -> EvidenceSheet {
     let grid = explanation.grid
     let held = explanation.referenceCount > 0 ? "held against \(explanation.referenceCount) images" : "no reference"
+    let strength =
+        explanation.isAboveNoise
+        ? String(format: "grey: below %.4f, as for words that mean nothing", explanation.noise)
+        : "no patch brings more than for words that mean nothing"
     return EvidenceSheet(
         title: String(format: "score %.3f", explanation.score),
-        note: "evidence of patches for words, \(held); shows what the model answers to, not what is there",
+        note: "what the model answers to, not what is there; \(held); \(strength)",
         image: image.cropped(to: grid.region).resizedToFit(side: 512), columns: grid.side, rows: grid.side,
-        heat: explanation.heat,
+        heat: explanation.heat, noise: explanation.noise,
         words: explanation.words.map { EvidenceSheet.Word(text: shown($0.text), total: $0.total, values: $0.evidence) })
 }
 
@@ -158,7 +163,7 @@ private func json(of explanation: Explanation) -> JSON {
             ("score", .number(Double(explanation.score), decimals: 6)), ("rows", .integer(grid.side)),
             ("columns", .integer(grid.side)), ("image_width", .integer(grid.imageWidth)),
             ("image_height", .integer(grid.imageHeight)), ("reference_images", .integer(explanation.referenceCount)),
-            ("contrasted", .bool(explanation.isContrasted)),
+            ("contrasted", .bool(explanation.isContrasted)), ("noise", .number(Double(explanation.noise), decimals: 6)),
             ("patch_weights", .array(explanation.patchWeights.map { .number(Double($0), decimals: 6) })),
         ] + map(explanation.total, explanation.heat) + [("words", .array(words))])
 }
@@ -174,6 +179,12 @@ private func summary(of explanation: Explanation) -> String {
             "\(place.x + place.width / 2), \(place.y + place.height / 2)",
         ])
     }
+    let times = explanation.noise > 0 ? explanation.heat[explanation.hottest] / explanation.noise : 0
+    let strength =
+        explanation.noise == 0
+        ? ""
+        : String(format: ", %.1f times what words that mean nothing draw", times)
+            + (explanation.isAboveNoise ? "" : ": no evidence")
     return String(format: "score %.4f, ", explanation.score)
-        + "hottest patch \(place.width) x \(place.height) pixels at \(place.x), \(place.y)\n" + table.text
+        + "hottest patch \(place.width) x \(place.height) pixels at \(place.x), \(place.y)\(strength)\n" + table.text
 }

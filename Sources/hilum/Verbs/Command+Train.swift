@@ -35,25 +35,27 @@ extension Command {
                 "joint (each modality helps to reconstruct the other), unimodal or none (default joint)"),
             .value("image-mask", "P", "per cent of the patches that are hidden in the masked phase (default 50)"),
             .value("report-mask", "P", "per cent of the words that are hidden in the masked phase (default 25)"),
-            .value("unmasked", "SHARE", "share of the steps, at the end, that see everything (default 0.5)"),
+            .value("unmasked", "SHARE", "share of the steps, at the end, that see everything (default 0.25)"),
             .value(
                 "partial-reports", "SHARE",
-                "share of the pairs that show some sentences of their report only (default 0)"),
+                "share of the pairs that show some sentences of their report only (default 0.3)"),
             .value(
                 "label-share", "SHARE",
-                "share of the contrast's targets that goes to pairs with findings in common (default 0); where a case names none, "
+                "share of the contrast's targets that goes to pairs with findings in common (default 0.5); where a case names none, "
                     + "those that its report affirms count, among such cases"),
-            .value("augment", "S", "how strongly images are turned, shifted, exposed otherwise: 0 to 1 (default 0)"),
+            .value("augment", "S", "how strongly images are turned, shifted, exposed otherwise: 0 to 1 (default 0.7)"),
             .value(
                 "average", "SHARE",
-                "the model is a running average of the weights, of which a step keeps so much (default: no average)"),
+                "the model is a running average of the weights, of which a step keeps so much; 0: none (default 0.99)"),
             .value("hold-out", "N", "pairs kept for validation (default a tenth, at most 500)"),
-            .value("checkpoint", "N", "steps between checkpoints (default 250)"),
+            .value("checkpoint", "N", "steps between checkpoints (default an eighth of all, 10 to 250)"),
+            .flag("last", "the model has the last weights, not those that were best on the pairs held out"),
             .flag("resume", "go on from the checkpoint in MODEL"),
             .quiet, .json,
         ],
         details: """
             Trains the image and the report encoder with masked contrastive reconstruction on pairs of image and report.
+            The defaults are the recipe for an archive of one's own; the pairs held out choose the best checkpoint.
             Checkpoints are written as it runs; Ctrl-C ends it after a step and --resume goes on, to the same bits. To
             fine-tune the built-in model on one's own archive, give --init builtin and a folder with a cases.jsonl that
             names images and reports. A batch too large for memory is trained with --micro-batch: the gradient stays that of
@@ -115,6 +117,7 @@ private func runTrain(_ arguments: Arguments) throws -> ExitStatus {
     let trainer = try MCRTrainer(configuration, tokenizer: tokenizer, options: options, start: start)
     if resumes { try trainer.resume(from: output, set: set) }
     trainer.planSteps(set)
+    if !arguments.has("checkpoint") { trainer.spreadCheckpoints(set) }
     warnOfFewSteps(trainer.totalSteps(pairCount: set.count), isContinued: start != nil)
     let isComplete = try train(trainer, set, validation?.set, output, isQuiet: arguments.has("quiet"))
     try report(trainer, output, labelCounts, isComplete: isComplete, asJSON: arguments.has("json"))
@@ -177,11 +180,13 @@ private func trainingOptions(_ arguments: Arguments) throws -> TrainingOptions {
     if let percent = try arguments.integer("report-mask", in: 0...95) {
         options.reportMask = MaskRatio(percent: percent)
     }
-    options.unmaskedShare = try arguments.number("unmasked", in: 0...1) ?? options.unmaskedShare
-    options.partialReportShare = try arguments.number("partial-reports", in: 0...1) ?? options.partialReportShare
-    options.labelShare = Float(try arguments.number("label-share", in: 0...1) ?? 0)
-    options.augmentation = Float(try arguments.number("augment", in: 0...1) ?? 0)
-    options.averaging = try arguments.number("average", in: 0...0.999999)
+    options.unmaskedShare = try arguments.number("unmasked", in: 0...1) ?? 0.25
+    options.partialReportShare = try arguments.number("partial-reports", in: 0...1) ?? 0.3
+    options.labelShare = Float(try arguments.number("label-share", in: 0...1) ?? 0.5)
+    options.augmentation = Float(try arguments.number("augment", in: 0...1) ?? 0.7)
+    let averaging = try arguments.number("average", in: 0...0.999999) ?? 0.99
+    options.averaging = averaging > 0 ? averaging : nil
+    options.keepsBest = !arguments.has("last")
     options.checkpointInterval =
         try arguments.integer("checkpoint", in: 1...100_000_000) ?? options.checkpointInterval
     return options
