@@ -23,12 +23,12 @@ struct FilmFrame: Sendable {
         var random = SeededGenerator(seed: plan.grainSeed, keys: 33)
         let angle = (random.float(-1, 1) + random.float(-1, 1)) * 0.065 * strength
         turn = SIMD2(cos(angle), sin(angle))
-        let whole = random.float(-0.10, 0.22)
+        let whole = random.float(-0.05, 0.36)
         let aspect = random.float(-0.11, 0.11)
         zoom = SIMD2(1 + (whole + aspect) * strength, 1 + (whole - aspect) * strength)
         shear = random.float(-0.04, 0.04) * strength
         tilt = SIMD2(random.float(-0.10, 0.10), random.float(-0.16, 0.16)) * strength
-        shift = SIMD2(random.float(-0.05, 0.05), random.float(-0.045, 0.055)) * strength
+        shift = SIMD2(random.float(-0.035, 0.035), random.float(-0.045, 0.055)) * strength
         var body = SeededGenerator(seed: plan.bodySeed, keys: 34)
         waves = (0..<5).map { index in
             let pitch = 3 + 2.4 * Float(index)
@@ -37,8 +37,8 @@ struct FilmFrame: Sendable {
             return (wave, SIMD2(body.float(-1, 1), body.float(-1, 1)) * (0.026 / (1 + Float(index))) * strength)
         }
         var edges = SIMD4<Float>(repeating: 0)
-        if random.chance(plan.site == .a ? 0.35 : 0.6) {
-            for index in 0..<4 where random.chance(0.6) { edges[index] = random.scale(0.006, 0.075) }
+        if random.chance(plan.site == .a ? 0.3 : 0.5) {
+            for index in 0..<4 where random.chance(0.6) { edges[index] = random.scale(0.004, 0.06) }
         }
         if random.chance(0.14) {
             // Bars on two sides, as when a film of another shape is made square.
@@ -50,7 +50,7 @@ struct FilmFrame: Sendable {
         let slant = random.chance(0.5) ? random.float(-0.03, 0.03) * strength : 0
         lean = SIMD2(cos(slant), sin(slant))
         let draw = random.uniform()
-        outside = draw < 0.78 ? random.float(0, 0.03) : draw < 0.93 ? random.float(0.05, 0.35) : random.float(0.8, 1)
+        outside = draw < 0.78 ? random.float(0, 0.03) : draw < 0.96 ? random.float(0.05, 0.35) : random.float(0.8, 1)
     }
 
     /// The place in the drawing that is seen at a place of the picture; both in `0...1`, or a little beyond.

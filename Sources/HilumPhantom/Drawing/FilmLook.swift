@@ -42,7 +42,7 @@ struct FilmBody: Sendable {
         rise = random.float(-0.010, 0.055)
         share = random.float(-0.060, 0.030)
         top = random.float(-0.030, 0.030)
-        wall = plan.isLarge ? random.float(0.15, 0.24) : random.float(0.030, 0.095)
+        wall = plan.isLarge ? random.float(0.15, 0.24) : random.float(0.035, 0.15)
         angle = random.float(0.55, 1.15)
         border = random.float(1.15, 1.9)
         ribs = random.scale(0.35, 1.25)
@@ -65,6 +65,8 @@ struct FilmLook: Sendable {
     let pen: Float
     let ink: Float
     let fluid: Float
+    /// How gradually an effusion ends.
+    let edge: Float
     let nodule: Float
     let rim: Float
 
@@ -98,21 +100,22 @@ struct FilmLook: Sendable {
         let isA = plan.site == .a
         let isSoft = plan.isPortable
         pen = random.float(0.50, 0.95)
-        ink = random.float(0.45, 1)
+        ink = random.float(0.35, 0.9)
+        edge = random.scale(0.018, 0.075)
         fluid = random.float(0.60, 0.70)
         nodule = random.float(0.65, 1)
         rim = random.float(0.2, 0.9)
         haze = random.float(0.05, 0.25) + (isSoft ? 0.12 : 0) + (plan.isLarge ? 0.06 : 0)
-        heel = SIMD2(random.float(-0.04, 0.04), random.float(-0.07, 0.07))
+        heel = SIMD2(random.float(-0.02, 0.02), random.float(-0.07, 0.07))
         grid = random.chance(isSoft ? 0.22 : 0.06) ? random.float(0.002, 0.009) : 0
         gridPitch = random.float(2.1, 6)
-        noise = random.scale(0.0012, 0.016) * (isA ? 1 : 1.9) * (isSoft ? 1.3 : 1)
+        noise = random.scale(0.0007, 0.011) * (isA ? 1 : 1.9) * (isSoft ? 1.3 : 1)
         noiseBlur = random.float(0, 0.28)
         texture = random.scale(0.6, 1.7)
         let exposure: Float = plan.exposure == .under ? 0.58 : plan.exposure == .over ? 1.65 : 1
         gamma = exposure * random.scale(0.78, 1.22) * (isA ? 1.06 : 0.94)
-        bend = random.float(0, 0.75)
-        clip = SIMD2(random.float(0.001, 0.03), random.scale(0.001, 0.05))
+        bend = random.float(0, 0.6)
+        clip = SIMD2(random.float(0.001, 0.02), random.scale(0.001, 0.05))
         black = random.chance(isA ? 0.7 : 0.4) ? random.float(0, 0.03) : random.float(0.02, 0.13)
         white = random.chance(isA ? 0.65 : 0.25) ? random.float(0.97, 1) : random.float(0.76, 0.97)
         let draw = random.uniform()

@@ -56,7 +56,7 @@ extension Renderer {
         let heights: [Float] = [0.185, 0.40, 0.66]
         let tall = (heights[lesion.level] + 0.02 * lesion.jitter.y) * (anatomy.dome(side) - anatomy.apex)
         let angle = anatomy.dome(side) + anatomy.angleDrop
-        let edge = 1 / max(0.018, 2 / field.scale)
+        let edge = 1 / max(look?.edge ?? 0.018, 2 / field.scale)
         let low = side == .right ? anatomy.centre - anatomy.chest - 0.01 : anatomy.centre - 0.05
         let columns = field.span(low, low + anatomy.chest + 0.06)
         for y in field.span(angle - tall - 0.04, angle + 0.03) {
