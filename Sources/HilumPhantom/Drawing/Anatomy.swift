@@ -27,6 +27,8 @@ struct Anatomy {
     let carina: Float = 0.355
     private let neckBase: Float
     private let wall: Float
+    private let flare: Float
+    private let shoulder: Float
     private let border: Float?
 
     /// - Parameter body: what the variety `film` changes about the body; nil leaves everybody alike but for a little.
@@ -65,6 +67,8 @@ struct Anatomy {
         neckBase = 0.15 + (body?.top ?? 0)
         wall = body?.wall ?? (plan.isLarge ? 0.20 : 0.062)
         border = body?.border
+        flare = body?.flare ?? 1
+        shoulder = body?.neck ?? -0.02
     }
 
     /// The middle of the mediastinum at a row. A deviated trachea shifts its upper part.
@@ -88,7 +92,7 @@ struct Anatomy {
 
     /// Half the inner width of the chest at a row.
     func lateral(_ v: Float) -> Float {
-        let t = min(max((v - apex) / (0.745 * 0.75), 0), 1)
+        let t = min(max((v - apex) / (0.745 * 0.75 * flare), 0), 1)
         return neckBase + (chest - neckBase) * (1 - (1 - t) * (1 - t)).squareRoot()
     }
 
@@ -125,7 +129,7 @@ struct Anatomy {
 
     /// Half the width of the body at a row (shoulders, chest wall).
     func body(_ v: Float) -> Float {
-        let neck = 0.125 + 0.50 * smooth((v - 0.02) / 0.17)
+        let neck = 0.125 + 0.50 * smooth((v + shoulder) / 0.17)
         let flank = lateral(v) + wall
         let waist = flank + (0.60 - flank) * smooth((0.40 - v) / 0.24)
         return min(neck, waist)

@@ -23,12 +23,12 @@ struct FilmFrame: Sendable {
         var random = SeededGenerator(seed: plan.grainSeed, keys: 33)
         let angle = (random.float(-1, 1) + random.float(-1, 1)) * 0.065 * strength
         turn = SIMD2(cos(angle), sin(angle))
-        let whole = random.float(-0.05, 0.36)
+        let whole = random.float(-0.08, 0.26)
         let aspect = random.float(-0.11, 0.11)
         zoom = SIMD2(1 + (whole + aspect) * strength, 1 + (whole - aspect) * strength)
         shear = random.float(-0.04, 0.04) * strength
         tilt = SIMD2(random.float(-0.10, 0.10), random.float(-0.16, 0.16)) * strength
-        shift = SIMD2(random.float(-0.035, 0.035), random.float(-0.045, 0.055)) * strength
+        shift = SIMD2(random.float(-0.035, 0.035), random.float(-0.030, 0.070)) * strength
         var body = SeededGenerator(seed: plan.bodySeed, keys: 34)
         waves = (0..<5).map { index in
             let pitch = 3 + 2.4 * Float(index)

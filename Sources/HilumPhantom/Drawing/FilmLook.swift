@@ -18,6 +18,9 @@ struct FilmBody: Sendable {
     let rise: Float
     let share: Float
     let top: Float
+    let neck: Float
+    /// Factor on the length over which the chest widens.
+    let flare: Float
     let wall: Float
     /// Factor on the depth of the costophrenic angles.
     let angle: Float
@@ -36,13 +39,15 @@ struct FilmBody: Sendable {
 
     init(_ plan: CasePlan) {
         var random = SeededGenerator(seed: plan.bodySeed, keys: 31)
-        chest = random.float(-0.035, 0.030)
-        apex = random.float(-0.030, 0.020)
+        chest = random.float(-0.070, 0.020)
+        apex = random.float(-0.020, 0.035)
         base = random.float(-0.020, 0.020)
         rise = random.float(-0.010, 0.055)
         share = random.float(-0.060, 0.030)
-        top = random.float(-0.030, 0.030)
-        wall = plan.isLarge ? random.float(0.15, 0.24) : random.float(0.035, 0.15)
+        top = random.float(-0.055, 0.015)
+        flare = random.float(0.85, 1.35)
+        neck = random.float(-0.02, 0.06)
+        wall = plan.isLarge ? random.float(0.17, 0.27) : random.float(0.045, 0.20)
         angle = random.float(0.55, 1.15)
         border = random.float(1.15, 1.9)
         ribs = random.scale(0.35, 1.25)
@@ -107,9 +112,9 @@ struct FilmLook: Sendable {
         rim = random.float(0.2, 0.9)
         haze = random.float(0.05, 0.25) + (isSoft ? 0.12 : 0) + (plan.isLarge ? 0.06 : 0)
         heel = SIMD2(random.float(-0.02, 0.02), random.float(-0.07, 0.07))
-        grid = random.chance(isSoft ? 0.22 : 0.06) ? random.float(0.002, 0.009) : 0
+        grid = random.chance(isSoft ? 0.16 : 0.04) ? random.float(0.001, 0.006) : 0
         gridPitch = random.float(2.1, 6)
-        noise = random.scale(0.0007, 0.011) * (isA ? 1 : 1.9) * (isSoft ? 1.3 : 1)
+        noise = random.scale(0.0010, 0.013) * (isA ? 1 : 1.9) * (isSoft ? 1.3 : 1)
         noiseBlur = random.float(0, 0.28)
         texture = random.scale(0.6, 1.7)
         let exposure: Float = plan.exposure == .under ? 0.58 : plan.exposure == .over ? 1.65 : 1

@@ -32,12 +32,12 @@ extension Renderer {
                 let below = floor[x] - v
                 let depth = min(min(min(from - inner, reach - off), below), top)
                 let air = smooth(depth * sharpness + 0.5)
-                let round = max(0, 1 - (off / wide) * (off / wide)).squareRoot()
+                let round = max(0, wide * wide - off * off).squareRoot() / max(wide, 0.34)
                 let muscle = body.muscle * (0.30 + 0.70 * round)
                 let organ = max(0, 1 - (from / inner) * (from / inner))
                 let wall = smooth((off - reach + 0.03) * 14)
                 let tissue =
-                    muscle + 0.11 * organ + 0.09 * smooth(-below * 6) + (plan.isLarge ? 0.05 : -0.05) * wall
+                    muscle + 0.11 * organ + 0.12 * smooth(-below * 6) + (plan.isLarge ? 0.05 : -0.05) * wall
                 // Lung is a little whiter near the hilum, near the wall and on the side to which the patient is turned.
                 let core = max(0, 1 - off * 3.2)
                 let rim = (off / reach) * (off / reach)
