@@ -76,7 +76,7 @@ struct FilmTests {
                     continue
                 }
                 #expect(box.x >= 0 && box.y >= 0 && box.x + box.width <= 128 && box.y + box.height <= 128)
-                #expect(box.width * box.height >= 20, "\(phantom.id): \(finding.name) \(box)")
+                #expect(box.width * box.height >= 12, "\(phantom.id): \(finding.name) \(box)")
             }
         }
     }
