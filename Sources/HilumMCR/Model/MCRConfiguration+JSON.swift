@@ -14,7 +14,8 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
             imagePositions: try json.optionalMember("imagePositions") ?? .sinCos2D,
             reportEmbeddingNorm: try json.optionalMember("reportEmbeddingNorm") ?? false,
             view: try json.optionalMember("view") ?? .padded, stem: try json.optionalMember("stem"),
-            shortcutCells: try json.optionalMember("shortcutCells"))
+            shortcutCells: try json.optionalMember("shortcutCells"),
+            shortcutPairs: try json.optionalMember("shortcutPairs"))
     }
 
     /// What `config.json` holds.
@@ -24,7 +25,7 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
             "maxTokens": maxTokens, "vocabularySize": vocabularySize, "mapHidden": mapHidden, "dimension": dimension,
             "decoder": decoder, "decoderKind": decoderKind, "alignment": alignment, "imagePositions": imagePositions,
             "reportEmbeddingNorm": reportEmbeddingNorm, "view": view == .padded ? nil : view, "stem": stem,
-            "shortcutCells": shortcutCells,
+            "shortcutCells": shortcutCells, "shortcutPairs": shortcutPairs,
         ])
     }
 }

@@ -95,6 +95,9 @@ public struct MCRConfiguration: Sendable, Equatable {
     /// Parts of a row of the picture that a linear way from the stem to the common space tells apart; nil: there is none. See
     /// `LinearShortcut`.
     public var shortcutCells: Int?
+    /// Features that pairs of neighbouring pieces share in a linear way from a report's words to the common space; nil: there is
+    /// none. See `LatentWords`.
+    public var shortcutPairs: Int?
     /// Whether the sum of token and position embedding is normalised before the first block, as in BERT.
     var reportEmbeddingNorm: Bool
 
@@ -104,7 +107,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         mapHidden: Int, dimension: Int, decoder: EncoderSizes, decoderKind: DecoderKind = .joint,
         alignment: Alignment = .mba,
         imagePositions: ImagePositions = .sinCos2D, reportEmbeddingNorm: Bool = false, view: View = .padded,
-        stem: Stem? = nil, shortcutCells: Int? = nil
+        stem: Stem? = nil, shortcutCells: Int? = nil, shortcutPairs: Int? = nil
     ) {
         self.name = name
         self.imageSide = imageSide
@@ -123,6 +126,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         self.view = view
         self.stem = stem
         self.shortcutCells = shortcutCells
+        self.shortcutPairs = shortcutPairs
     }
 
     /// What changes a vector besides the sizes and tensors, in words for the model id; empty for what was always so.
@@ -132,6 +136,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         if view != .padded { words.append("view \(view.rawValue) \(Preprocessing.standardVersion)") }
         if let stem { words.append("stem \(stem.rawValue)") }
         if let shortcutCells { words.append("shortcut \(shortcutCells)") }
+        if let shortcutPairs { words.append("word pairs \(shortcutPairs)") }
         if reportEmbeddingNorm { words.append("embedding norm") }
         for (label, encoder) in [("image", image), ("report", report)] {
             if encoder.norm != .pre { words.append("\(label) norm \(encoder.norm.rawValue)") }
@@ -173,7 +178,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         report: EncoderSizes(width: 192, layers: 3, heads: 3), maxTokens: 128, vocabularySize: 4096, mapHidden: 384,
         dimension: 128,
         decoder: EncoderSizes(width: 96, layers: 1, heads: 2), view: .standard, stem: .efficientNetLite0,
-        shortcutCells: 4)
+        shortcutCells: 4, shortcutPairs: 4096)
     /// The middle row, what `hilum train` takes unless told otherwise.
     public static let small = MCRConfiguration(
         name: "mcr-small", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 256, layers: 8, heads: 4),
@@ -204,6 +209,9 @@ public struct MCRConfiguration: Sendable, Equatable {
         }
         if let shortcutCells, stem == nil || !(1...max(1, gridSide)).contains(shortcutCells) {
             found.append("shortcutCells needs a stem and is at most the patches of a row")
+        }
+        if let shortcutPairs, !(0...1 << 20).contains(shortcutPairs) {
+            found.append("shortcutPairs is not in 0…1048576")
         }
         for (label, encoder) in [("image", image), ("report", report), ("decoder", decoder)] {
             if encoder.width <= 0 || encoder.width > 4096 || encoder.layers < 0 || encoder.layers > 64

@@ -62,7 +62,11 @@ extension MCRModel: ExplainingEmbedder {
     }
 
     private func localFeatures(of report: TokenizedReport) -> LocalFeatures {
-        withWorkspace { LocalFeatures(mapped(report, $0), rowCount: report.ids.count, dimension: dimension) }
+        withWorkspace { workspace in
+            var features = LocalFeatures(mapped(report, workspace), rowCount: report.ids.count, dimension: dimension)
+            if let latentWords { features.add(latentWords.shares(values.pointer, report.ids)) }
+            return features
+        }
     }
 
     /// The mean local features of `images`, and the direction of `ExplanationBaseline.neutralTexts`.

@@ -43,6 +43,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     let stem: ConvolutionalStem?
     /// The network's linear way, where it is not all zeros.
     let shortcut: LinearShortcut?
+    /// The network's linear way from words, where it is not all zeros.
+    let latentWords: LatentWords?
     private let weights: PackedWeights
     private let workspaces = Mutex<[Workspace]>([])
 
@@ -70,6 +72,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         self.tokenizer = tokenizer
         stem = network.stem(values)
         shortcut = network.shortcut.flatMap { $0.isActive(values.pointer) ? $0 : nil }
+        latentWords = network.latentWords.flatMap { $0.isActive(values.pointer) ? $0 : nil }
         // Weights that will still change are used a few times: they are packed as they are used.
         weights = PackedWeights(
             values, packing: modelID == nil ? network.inferenceLinears : [], precision: precision)
@@ -155,8 +158,15 @@ public final class MCRModel: Embedder, @unchecked Sendable {
 
     /// The rows of a training set, for validation while training.
     func embed(_ set: TrainingSet, threads: Int) -> (images: [Float], reports: [Float]) {
-        let images = embed(images: set.count, threads: threads) { set.copyPixels(of: $0, to: $1) }
-        return (images, embed(reports: set.count, threads: threads) { set.reports[$0] })
+        (embed(imagesOf: set, threads: threads), embed(tokens: set.reports, threads: threads))
+    }
+
+    func embed(imagesOf set: TrainingSet, threads: Int) -> [Float] {
+        embed(images: set.count, threads: threads) { set.copyPixels(of: $0, to: $1) }
+    }
+
+    func embed(tokens reports: [TokenizedReport], threads: Int) -> [Float] {
+        embed(reports: reports.count, threads: threads) { reports[$0] }
     }
 
     /// - Parameter pixels: writes the pixels of an image, `[N, patchPixels]` in 0…1.
@@ -177,7 +187,9 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         reports count: Int, threads: Int, tokens: @Sendable (Int) -> TokenizedReport
     ) -> [Float] {
         embed(count: count, most: Self.reportsOfAPass, threads: threads) { range, workspace in
-            self.network.embed(self.weights, values: self.values.pointer, reports: range.map(tokens), workspace)
+            self.network.embed(
+                self.weights, values: self.values.pointer, reports: range.map(tokens), words: self.latentWords,
+                workspace)
         }
     }
 
@@ -224,7 +236,13 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     private func encode(
         _ report: TokenizedReport, hidden: [Bool]? = nil, _ workspace: Workspace
     ) -> FloatPointer {
-        mapped(report, hidden: hidden, workspace).embedding
+        let embedding = mapped(report, hidden: hidden, workspace).embedding
+        if let latentWords {
+            let part = workspace.take(dimension)
+            latentWords.apply(values.pointer, report.ids, hidden: hidden, into: part)
+            latentWords.add(part, to: embedding)
+        }
+        return embedding
     }
 
     /// The mapped local features of an image and how they were pooled: row 0 is [CLS], then the kept patches; without the linear

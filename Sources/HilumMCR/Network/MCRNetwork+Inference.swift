@@ -58,9 +58,11 @@ extension MCRNetwork {
         return vectors
     }
 
+    /// - Parameter words: the linear way from words of the network, where it is not all zeros.
     /// - Returns: unit vectors `[reports.count, dimension]` in the workspace.
     func embed(
-        _ weights: PackedWeights, values: UnsafePointer<Float>, reports: [TokenizedReport], _ workspace: Workspace
+        _ weights: PackedWeights, values: UnsafePointer<Float>, reports: [TokenizedReport], words: LatentWords?,
+        _ workspace: Workspace
     ) -> FloatPointer {
         let sequences = Sequences(lengths: reports.map(\.ids.count))
         let tokens = sequences.tokenCount
@@ -74,7 +76,15 @@ extension MCRNetwork {
         let hidden = reportEncoder.stack.infer(weights, x, sequences, workspace)
         let pooled = StepRunner.pooledTokens(
             sequences, hidden: [Bool](repeating: false, count: tokens))
-        return reportHead.infer(weights, values, hidden, sequences, pooled: pooled, workspace)
+        let vectors = reportHead.infer(weights, values, hidden, sequences, pooled: pooled, workspace)
+        if let words {
+            let part = workspace.take(words.dimension)
+            for (index, report) in reports.enumerated() {
+                words.apply(values, report.ids, into: part)
+                words.add(part, to: vectors + index * words.dimension)
+            }
+        }
+        return vectors
     }
 }
 

@@ -22,6 +22,8 @@ public struct MCRNetwork: Sendable {
     let decoder: ReconstructionDecoder?
     /// The linear way beside the transformer, if there is one. It is not trained by gradients.
     let shortcut: LinearShortcut?
+    /// The linear way from words, if there is one. It is not trained by gradients.
+    let latentWords: LatentWords?
     /// Where the tensors of the stem lie, if there is one. They are not trained.
     let stemPlacement: ConvolutionalStem.Placement?
     /// The logarithm of the inverse temperature, one float.
@@ -48,6 +50,7 @@ public struct MCRNetwork: Sendable {
         } else {
             shortcut = nil
         }
+        latentWords = configuration.shortcutPairs.map { LatentWords(configuration, pairs: $0, in: &layout) }
         stemPlacement = configuration.stem.map { ConvolutionalStem.place($0.blocks, in: &layout) }
         self.layout = layout
     }
@@ -72,6 +75,11 @@ public struct MCRNetwork: Sendable {
     /// The stem over these values, which must not change as long as it is used.
     func stem(_ values: ParameterBuffer) -> ConvolutionalStem? {
         stemPlacement.map { ConvolutionalStem($0, values: values) }
+    }
+
+    /// Whether gradients train the tensor.
+    static func isTrained(_ name: String) -> Bool {
+        !["stem.", "image.shortcut.", "report.words."].contains { name.hasPrefix($0) }
     }
 
     /// Whether inference needs the tensor (decoder and temperature serve training alone).

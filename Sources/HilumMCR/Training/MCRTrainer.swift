@@ -193,10 +193,11 @@ public final class MCRTrainer {
     /// weights give way to better ones.
     private func keepIfBest(_ validation: TrainingSet?, isLast: Bool) throws {
         guard options.keepsBest, let validation, validation.count >= ShortcutFit.leastValidation else { return }
-        // The linear way is solved at the end: without it, the weights of all checkpoints are compared on equal terms.
+        // The linear ways are solved at the end: without them, the weights of all checkpoints are compared on equal terms.
         let candidate = copy(of: modelValues)
         let kept = copy(of: modelValues)
         network.shortcut?.clear(candidate.pointer)
+        network.latentWords?.clear(candidate.pointer)
         let model = MCRModel(network: network, values: candidate, tokenizer: tokenizer, modelID: "in training")
         let (images, reports) = model.embed(validation, threads: options.threads)
         let score = try RetrievalRanks.meanLogRank(
@@ -253,7 +254,7 @@ public final class MCRTrainer {
         NetworkKernels.affine(average.pointer, average.pointer, scale: 1 - taken, shift: 0, values.count)
         NetworkKernels.addScaled(average.pointer, values.pointer, taken, values.count)
         // What is not trained stays as it is, to the bit.
-        for parameter in network.layout.parameters where parameter.name.hasPrefix("stem.") {
+        for parameter in network.layout.parameters where !MCRNetwork.isTrained(parameter.name) {
             (average.pointer + parameter.offset).update(from: values.pointer + parameter.offset, count: parameter.count)
         }
     }

@@ -2,88 +2,141 @@ import Foundation
 import HilumCore
 import HilumNN
 
-/// Solves the linear way of a model on its training pairs: the regression of the reports' vectors on the pictures' features.
+/// Solves the linear ways of a model on its training pairs: latent semantic analysis of the reports' words, and the regression of the
+/// reports' vectors on the pictures' features.
 ///
-/// Strength and share are those with the best mean logarithm of ranks on the validation pairs, both directions; a share of 0, which
-/// leaves the new regression out, is among them, and so is the way that the start model came with, alone or as a summand. With fewer
-/// than `leastValidation` validation pairs the middle ones are taken, for so few would choose by chance. Since the validation pairs
-/// choose, what they show afterwards is a little too good.
+/// Chosen are, by the mean logarithm of ranks on the validation pairs in both directions: how much the words count beside the report
+/// encoder, the regression's strength, and how much it counts beside the image encoder; nothing and nearly everything are among
+/// them, and so are the ways that the start model came with. With fewer than `leastValidation` validation pairs fixed values are taken,
+/// for so few would choose by chance. Since the validation pairs choose, what they show afterwards is a little too good.
 struct ShortcutFit {
     /// What is added to the diagonal; see `RidgeRegression`.
     static let strengths: [Float] = [1, 3, 10]
-    /// The mean length of s beside the unit vector of the transformer.
-    static let shares: [Float] = [0, 0.35, 0.7, 1, 1.5, 2.5]
+    /// The mean length of s beside the unit vector of the image encoder.
+    static let shares: [Float] = [0, 0.35, 0.7, 1, 1.5, 2.5, 8, 32]
+    /// c: how much the words count beside the unit vector of the report encoder.
+    static let wordScales: [Float] = [0, 0.5, 1, 2, 4, 32]
+    /// Where nothing can be chosen.
+    static let fixedStrength: Float = 3
+    static let fixedShare: Float = 2.5
+    static let fixedWordScale: Float = 2
     /// Shorter sums of a regression say nothing, such as those of pictures that are all alike.
     static let leastLength: Float = 1e-3
-    /// Variations of each training picture that stand beside it, where images are varied and there are few.
+    /// Variations of each training picture that stand beside it, where images are varied and there are few; of every second a
+    /// part is hidden, as in training.
     static let variationCount = 2
     /// Rows of the regression; more pairs than that are thinned out evenly. More would hardly change 1,792 weights an output.
     static let mostRows = 12_000
     /// Validation pairs that may choose.
     static let leastValidation = 50
+    /// A feature of words that fewer training reports have counts for nothing.
+    static let leastReports = 2
 
     /// A linear map to the common space: `weights` `[dimension, inputs]` of features less `mean` `[inputs]`, plus `bias`
     /// `[dimension]`.
     private struct Way {
-        let weights: [Float]
+        var weights: [Float]
         let mean: [Float]
         let bias: [Float]
+    }
+
+    /// A choice of report vectors: the unit vectors of the validation reports, and how the regression's outputs make their targets.
+    private struct ReportChoice {
+        /// c of the new way from words; nil: the start model's way stays.
+        let scale: Float?
+        let validation: [Float]
+        /// What each block of `dimension` outputs counts.
+        let blocks: [Float]
     }
 
     let network: MCRNetwork
     let shortcut: LinearShortcut
     let options: TrainingOptions
+    private var dimension: Int { shortcut.dimension }
 
-    /// Writes W, m and b into `values`.
+    init(network: MCRNetwork, shortcut: LinearShortcut, options: TrainingOptions) {
+        self.network = network
+        self.shortcut = shortcut
+        self.options = options
+    }
+
+    /// Writes the linear ways into `values`.
     ///
     /// - Parameters:
-    ///   - values: of the trained model; the linear way in them is that of the start model, or all zeros.
+    ///   - values: of the trained model; the linear ways in them are those of the start model, or all zeros.
     ///   - validation: pairs that were not trained on.
     /// - Throws: `NumericError` when OpenBLAS is missing.
     func solve(_ values: ParameterBuffer, _ set: TrainingSet, validation: TrainingSet?, tokenizer: Tokenizer) throws {
         let former = shortcut.isActive(values.pointer) ? way(in: values) : nil
-        shortcut.clear(values.pointer)
-        let model = MCRModel(network: network, values: values, tokenizer: tokenizer, modelID: "in training")
-        guard let stem = model.stem else { return }
         let samples = Self.thinned(set.count, to: Self.mostRows)
+        let validation = validation.flatMap { $0.count >= Self.leastValidation ? $0 : nil }
+        // The start model's report vectors first, for its way from words gives way to a new one.
+        let startTargets =
+            former == nil ? nil : model(values, tokenizer).embed(reports: samples.map { set.reports[$0] })
+        let startValidation = former.flatMap { _ in
+            validation.map { model(values, tokenizer).embed(reports: $0.reports) }
+        }
+        let formerWords = saved(network.latentWords, values)
+        shortcut.clear(values.pointer)
+        network.latentWords?.clear(values.pointer)
+        let plain = model(values, tokenizer)
+        guard let stem = plain.stem else { return }
+
+        let deep = plain.embed(reports: samples.map { set.reports[$0] })
+        let words = newWords(set, values)
+        let trainingWords = words.map { parts($0, samples.map { set.reports[$0] }, values) }
+        var blocks = [deep]
+        if let trainingWords { blocks.append(trainingWords) }
+        if let startTargets { blocks.append(startTargets) }
         let copies = options.augmentation > 0 ? min(1 + Self.variationCount, max(1, Self.mostRows / samples.count)) : 1
         let inputs = features(set, samples, stem, copies: copies)
-        let reports = model.embed(set, threads: options.threads).reports
-        let width = shortcut.dimension
-        var targets: [Float] = []
-        targets.reserveCapacity(copies * samples.count * width)
-        for _ in 0..<copies {
-            for sample in samples { targets += reports[(sample * width)..<((sample + 1) * width)] }
-        }
         let regression = try RidgeRegression(
-            x: inputs, targets: targets, rows: samples.count * copies, inputs: shortcut.inputCount,
-            outputs: shortcut.dimension)
-        guard let validation, validation.count >= Self.leastValidation else {
-            let fitted = way(regression, strength: Self.strengths[1])
+            x: inputs, targets: sideBySide(blocks, copies: copies), rows: samples.count * copies,
+            inputs: shortcut.inputCount, outputs: dimension * blocks.count)
+        guard let validation else {
+            let blocks = words == nil ? [1] : [1, Self.fixedWordScale]
+            let solved = regression.weights(strength: Self.fixedStrength)
+            let fitted = way(solved, mean: regression.mean, blocks: blocks)
             let length = length(fitted, inputs)
-            write(fitted, scale: length > Self.leastLength ? 1 / length : 0, former, into: values)
+            write(fitted, scale: length > Self.leastLength ? Self.fixedShare / length : 0, former, into: values)
+            if let words { values.pointer[words.scale] = Self.fixedWordScale }
             return
         }
-        let (images, texts) = model.embed(validation, threads: options.threads)
         let asked = features(validation, Array(0..<validation.count), stem, copies: 1)
-        let starts = [images] + (former.map { [sum(images, products($0, asked), scale: 1)] } ?? [])
-        var best: (score: Double, strength: Float, scale: Float, keepsFormer: Bool)?
-        for strength in Self.strengths {
-            let fitted = way(regression, strength: strength)
-            let parts = products(fitted, asked)
-            let unit = 1 / max(length(fitted, inputs), Self.leastLength)
-            for share in Self.shares where share > 0 || strength == Self.strengths[0] {
-                for (index, start) in starts.enumerated() {
-                    let sums = sum(start, parts, scale: share * unit)
-                    let score = try RetrievalRanks.meanLogRank(
-                        normalised(sums), texts, dimension: width, hashes: validation.hashes, threads: options.threads)
-                    if score < best?.score ?? .infinity { best = (score, strength, share * unit, index == 1) }
+        let images = plain.embed(images: validation)
+        var choices = reportChoices(plain.embed(reports: validation.reports), words, validation, values)
+        if let startValidation, former != nil {
+            let zeros = [Float](repeating: 0, count: blocks.count - 1)
+            choices.append(ReportChoice(scale: nil, validation: startValidation, blocks: zeros + [1]))
+        }
+        var best: (score: Double, choice: ReportChoice, way: Way, scale: Float, keepsFormer: Bool)?
+        let solved = Self.strengths.map { regression.weights(strength: $0) }
+        for choice in choices {
+            var starts = [images]
+            if choice.scale == nil, let former { starts.append(sum(images, products(former, asked), scale: 1)) }
+            for (number, weights) in solved.enumerated() {
+                let fitted = way(weights, mean: regression.mean, blocks: choice.blocks)
+                let parts = products(fitted, asked)
+                let unit = 1 / max(length(fitted, inputs), Self.leastLength)
+                for share in Self.shares where share > 0 || number == 0 {
+                    for (index, start) in starts.enumerated() {
+                        let sums = normalised(sum(start, parts, scale: share * unit))
+                        let score = try RetrievalRanks.meanLogRank(
+                            sums, choice.validation, dimension: dimension, hashes: validation.hashes,
+                            threads: options.threads)
+                        if score < best?.score ?? .infinity { best = (score, choice, fitted, share * unit, index == 1) }
+                    }
                 }
             }
         }
         guard let best else { return }
-        let fitted = way(regression, strength: best.strength)
-        write(fitted, scale: best.scale, best.keepsFormer ? former : nil, into: values)
+        write(best.way, scale: best.scale, best.keepsFormer ? former : nil, into: values)
+        guard let latentWords = network.latentWords else { return }
+        if let scale = best.choice.scale {
+            values.pointer[latentWords.scale] = scale
+        } else if let formerWords {
+            restore(formerWords, latentWords, values)
+        }
     }
 
     /// At most `count` numbers below `total`, evenly spread.
@@ -91,19 +144,148 @@ struct ShortcutFit {
         total <= count ? Array(0..<total) : (0..<count).map { $0 * total / count }
     }
 
+    private func model(_ values: ParameterBuffer, _ tokenizer: Tokenizer) -> Embedding {
+        Embedding(
+            model: MCRModel(network: network, values: values, tokenizer: tokenizer, modelID: "in training"),
+            threads: options.threads)
+    }
+
+    /// The vectors of a model whose weights will still change.
+    private struct Embedding {
+        let model: MCRModel
+        let threads: Int
+        var stem: ConvolutionalStem? { model.stem }
+
+        func embed(reports: [TokenizedReport]) -> [Float] { model.embed(tokens: reports, threads: threads) }
+        func embed(images set: TrainingSet) -> [Float] { model.embed(imagesOf: set, threads: threads) }
+    }
+
     private func sum(_ rows: [Float], _ parts: [Float], scale: Float) -> [Float] {
         zip(rows, parts).map { $0 + scale * $1 }
     }
 
-    private func way(_ regression: RidgeRegression, strength: Float) -> Way {
-        Way(
-            weights: regression.weights(strength: strength), mean: regression.mean,
-            bias: [Float](repeating: 0, count: shortcut.dimension))
+    private func normalised(_ rows: [Float]) -> [Float] {
+        var result = rows
+        for row in 0..<(rows.count / dimension) {
+            let range = (row * dimension)..<((row + 1) * dimension)
+            let length = max(rows[range].reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-12)
+            for index in range { result[index] /= length }
+        }
+        return result
+    }
+
+    /// Rows `[rows, dimension]` of each block beside one another, `copies` times.
+    private func sideBySide(_ blocks: [[Float]], copies: Int) -> [Float] {
+        var result: [Float] = []
+        let rows = blocks[0].count / dimension
+        result.reserveCapacity(copies * rows * dimension * blocks.count)
+        for _ in 0..<copies {
+            for row in 0..<rows {
+                for block in blocks { result += block[(row * dimension)..<((row + 1) * dimension)] }
+            }
+        }
+        return result
+    }
+}
+
+// MARK: Words
+
+extension ShortcutFit {
+    /// Writes U, idf and m of the training reports, with c = 1; nil where the network has no way from words, or no word is known.
+    private func newWords(_ set: TrainingSet, _ values: ParameterBuffer) -> LatentWords? {
+        guard let words = network.latentWords else { return nil }
+        let found = set.reports.map { words.features($0.ids) }
+        var counts = [Int](repeating: 0, count: words.featureCount)
+        for report in found { for feature in report { counts[feature.number] += 1 } }
+        guard counts.contains(where: { $0 >= Self.leastReports }) else { return nil }
+        let idf = values.pointer + words.idf
+        for (feature, count) in counts.enumerated() {
+            idf[feature] = count < Self.leastReports ? 0 : log(Float(1 + set.count) / Float(1 + count)) + 1
+        }
+        let rows = found.map { report in
+            LatentSemantics.Row(
+                features: report.map(\.number), values: LatentWords.weights(report) { idf[$0] })
+        }
+        let directions = LatentSemantics.directions(
+            of: rows, features: words.featureCount, dimension: dimension, seed: options.seed)
+        for (index, value) in directions.enumerated() { values.pointer[words.weight + index] = value }
+        values.pointer[words.scale] = 1
+        let all = parts(words, set.reports, values)
+        for j in 0..<dimension {
+            var sum = 0.0
+            for report in 0..<set.count { sum += Double(all[report * dimension + j]) }
+            values.pointer[words.mean + j] = Float(sum / Double(set.count))
+        }
+        return words
+    }
+
+    /// t of each report, `[reports.count, dimension]`, for c as it stands in `values`.
+    private func parts(_ words: LatentWords, _ reports: [TokenizedReport], _ values: ParameterBuffer) -> [Float] {
+        [Float](unsafeUninitializedCapacity: reports.count * dimension) { buffer, initialized in
+            // Safety: each index writes its own row of the buffer, which outlives the loop.
+            nonisolated(unsafe) let rows = buffer
+            nonisolated(unsafe) let parameters = UnsafePointer(values.pointer)
+            parallelFor(reports.count, threads: options.threads) { index in
+                guard let base = rows.baseAddress else { return }
+                words.apply(parameters, reports[index].ids, into: base + index * dimension)
+            }
+            initialized = reports.count * dimension
+        }
+    }
+
+    private func reportChoices(
+        _ deep: [Float], _ words: LatentWords?, _ validation: TrainingSet, _ values: ParameterBuffer
+    ) -> [ReportChoice] {
+        guard let words else { return [ReportChoice(scale: 0, validation: deep, blocks: [1])] }
+        let parts = parts(words, validation.reports, values)
+        return Self.wordScales.map {
+            ReportChoice(scale: $0, validation: normalised(sum(deep, parts, scale: $0)), blocks: [1, $0])
+        }
+    }
+
+    /// The tensors of a way from words, where it is active.
+    private func saved(_ words: LatentWords?, _ values: ParameterBuffer) -> [Float]? {
+        guard let words, words.isActive(values.pointer) else { return nil }
+        return ranges(words).flatMap {
+            Array(UnsafeBufferPointer(start: values.pointer + $0.lowerBound, count: $0.count))
+        }
+    }
+
+    private func restore(_ saved: [Float], _ words: LatentWords, _ values: ParameterBuffer) {
+        var next = 0
+        for range in ranges(words) {
+            for index in range {
+                values.pointer[index] = saved[next]
+                next += 1
+            }
+        }
+    }
+
+    private func ranges(_ words: LatentWords) -> [Range<Int>] {
+        [
+            words.weight..<(words.weight + words.featureCount * dimension),
+            words.idf..<(words.idf + words.featureCount),
+            words.mean..<(words.mean + dimension), words.scale..<(words.scale + 1),
+        ]
+    }
+}
+
+// MARK: Pictures
+
+extension ShortcutFit {
+    /// The map to the sum of the blocks of outputs, each times its factor.
+    private func way(_ all: [Float], mean: [Float], blocks: [Float]) -> Way {
+        let size = dimension * shortcut.inputCount
+        var weights = [Float](repeating: 0, count: size)
+        for (block, factor) in blocks.enumerated() where factor != 0 {
+            for index in 0..<size { weights[index] += factor * all[block * size + index] }
+        }
+        return Way(weights: weights, mean: mean, bias: [Float](repeating: 0, count: dimension))
     }
 
     /// The linear way that stands in `values`.
     private func way(in values: ParameterBuffer) -> Way {
-        let (channels, dimension, width) = (shortcut.channels, shortcut.dimension, shortcut.inputCount)
+        let (channels, width) = (shortcut.channels, shortcut.inputCount)
         var weights = [Float](repeating: 0, count: dimension * width)
         for cell in 0..<(shortcut.cells * shortcut.cells) {
             for output in 0..<dimension {
@@ -116,7 +298,8 @@ struct ShortcutFit {
             bias: (0..<dimension).map { values.pointer[shortcut.bias + $0] })
     }
 
-    /// `[copies · samples, inputs]`: the mean features of the parts of each picture, then of its variations.
+    /// `[copies · samples, inputs]`: the mean features of the parts of each picture, then of its variations; a part that is hidden as a
+    /// whole counts as zeros.
     private func features(
         _ set: TrainingSet, _ samples: [Int], _ stem: ConvolutionalStem, copies: Int
     ) -> [Float] {
@@ -124,7 +307,7 @@ struct ShortcutFit {
         let encoder = network.imageEncoder
         let all = (0..<Int32(encoder.patchCount)).map { $0 }
         let zeros = [Float](repeating: 0, count: width)
-        return [Float](unsafeUninitializedCapacity: copies * set.count * width) { buffer, initialized in
+        return [Float](unsafeUninitializedCapacity: copies * samples.count * width) { buffer, initialized in
             // Safety: each index writes its own row of the buffer, which outlives the loop.
             nonisolated(unsafe) let rows = buffer
             parallelFor(copies * samples.count, threads: options.threads) { index in
@@ -132,19 +315,30 @@ struct ShortcutFit {
                 let sample = samples[index % samples.count]
                 let pixels = workspace.take(set.pixelsPerImage)
                 set.copyPixels(of: sample, to: pixels)
-                if index >= samples.count {
+                var kept = all
+                let copy = index / samples.count
+                if copy > 0 {
                     // Steps of the training are numbered from 0: these variations are others.
+                    let step = Int.max - copy
                     let film = FilmVariation(
-                        strength: options.augmentation, seed: options.seed, step: Int.max - index / samples.count,
-                        sample: sample)
+                        strength: options.augmentation, seed: options.seed, step: step, sample: sample)
                     film.apply(to: pixels, gridSide: encoder.gridSide, patchSide: encoder.patchSide, workspace)
+                    if copy % 2 == 0 {
+                        kept = Masking.keptPatches(
+                            encoder.patchCount, options.imageMask, seed: options.seed, step: step, sample: sample)
+                    }
                 }
                 let local = workspace.take(encoder.patchCount * shortcut.channels)
-                encoder.stemFeatures(stem, pixels, kept: all, into: local, workspace)
+                encoder.stemFeatures(stem, pixels, kept: kept, into: local, workspace)
+                // The rows of the patches that stay move together.
+                for (row, patch) in kept.enumerated() where row != Int(patch) {
+                    (local + row * shortcut.channels)
+                        .update(from: local + Int(patch) * shortcut.channels, count: shortcut.channels)
+                }
                 let means = workspace.take(width)
                 zeros.withUnsafeBufferPointer { zeros in
                     guard let zeros = zeros.baseAddress else { return }
-                    shortcut.means(local, kept: all, fallback: zeros, into: means)
+                    shortcut.means(local, kept: kept, fallback: zeros, into: means)
                 }
                 for j in 0..<width { rows[index * width + j] = means[j] }
             }
@@ -154,7 +348,7 @@ struct ShortcutFit {
 
     /// s of each row of inputs, `[rows, dimension]`.
     private func products(_ way: Way, _ inputs: [Float]) -> [Float] {
-        let (width, dimension) = (shortcut.inputCount, shortcut.dimension)
+        let width = shortcut.inputCount
         var result = [Float](repeating: 0, count: inputs.count / width * dimension)
         var centred = [Float](repeating: 0, count: width)
         way.weights.withUnsafeBufferPointer { weights in
@@ -174,22 +368,10 @@ struct ShortcutFit {
     private func length(_ way: Way, _ inputs: [Float]) -> Float {
         let count = min(500, inputs.count / shortcut.inputCount)
         let rows = products(way, Array(inputs[..<(count * shortcut.inputCount)]))
-        let dimension = shortcut.dimension
         let sum = (0..<count).reduce(Float(0)) { sum, row in
             sum + rows[(row * dimension)..<((row + 1) * dimension)].reduce(0) { $0 + $1 * $1 }.squareRoot()
         }
         return max(sum / Float(max(count, 1)), 1e-12)
-    }
-
-    private func normalised(_ rows: [Float]) -> [Float] {
-        var result = rows
-        let dimension = shortcut.dimension
-        for row in 0..<(rows.count / dimension) {
-            let range = (row * dimension)..<((row + 1) * dimension)
-            let length = max(rows[range].reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-12)
-            for index in range { result[index] /= length }
-        }
-        return result
     }
 
     /// Writes `scale` · `fitted` + `former` as W `[cells², dimension, channels]`, m and b.
@@ -197,7 +379,7 @@ struct ShortcutFit {
     /// There is one m, that of `fitted`: what the two means differ by passes through `former` into b.
     private func write(_ fitted: Way, scale: Float, _ former: Way?, into values: ParameterBuffer) {
         guard scale > 0 || former != nil else { return }
-        let (channels, dimension, width) = (shortcut.channels, shortcut.dimension, shortcut.inputCount)
+        let (channels, width) = (shortcut.channels, shortcut.inputCount)
         for cell in 0..<(shortcut.cells * shortcut.cells) {
             for output in 0..<dimension {
                 let target = values.pointer + shortcut.weight + (cell * dimension + output) * channels
