@@ -55,29 +55,46 @@ public struct ReportReader: Sendable {
         var words = words
         tokenizer.tokenize(text, &words)
         let tokens = tokenizer.tokens
-        let number = language.flatMap { lexicon.languages.firstIndex(of: $0) } ?? spoken(tokens)
+        let language = language.flatMap { lexicon.languages.firstIndex(of: $0) } ?? spoken(tokens)
         var outline = Outline()
-        outline.find(tokens, text, lexicon, language: number)
-        var reading = ReportReading(language: lexicon.languages[number], sections: [], sentences: [], findings: [])
+        outline.find(tokens, text, lexicon, language: language)
+        var reading = ReportReading(language: lexicon.languages[language], sections: [], sentences: [], findings: [])
         for section in outline.sections {
             if let range = range(tokens, section.first, section.end) {
                 reading.sections.append(ReportSection(name: section.name, range: range))
             }
         }
         var marks = SentenceMarks()
-        for sentence in outline.sentences {
+        for (number, sentence) in outline.sentences.enumerated() {
             guard let range = range(tokens, sentence.first, sentence.end) else { continue }
             reading.sentences.append(ReportSentence(range: range, section: sentence.section))
-            marks.collect(tokens, sentence, lexicon, language: number, isVerbLast: isVerbLast[number])
+            marks.collect(tokens, sentence, lexicon, language: language, isVerbLast: isVerbLast[language])
+            if marks.mentions.isEmpty {
+                marks.addAlone(
+                    tokens, sentence, lexicon, language: language, isWholeSection: isWhole(number, outline, tokens))
+            }
             reading.saysSomething = reading.saysSomething || marks.saySomething
             guard !marks.mentions.isEmpty else { continue }
-            marks.reach(isVerbLast: isVerbLast[number])
+            marks.reach(isVerbLast: isVerbLast[language])
             let sentenceReader = SentenceReader(
                 tokens: tokens, sentence: sentence, index: reading.sentences.count - 1,
-                isVerbLast: isVerbLast[number])
+                isVerbLast: isVerbLast[language])
             sentenceReader.read(marks, text, lexicon, into: &reading.findings)
         }
         return reading
+    }
+
+    /// Whether a sentence is all that stands under its heading.
+    private func isWhole(_ number: Int, _ outline: Outline, _ tokens: [Token]) -> Bool {
+        let sentences = outline.sentences
+        let first = sentences[number].first
+        guard let section = outline.sections.first(where: { $0.first <= first && first < $0.end }) else { return true }
+        func isInSection(_ other: Int) -> Bool {
+            sentences[other].first >= section.first && sentences[other].first < section.end
+                && tokens[sentences[other].first..<sentences[other].end].contains { $0.kind.isText }
+        }
+        // Lines without a word are no sentences, so the neighbours are not always the next ones.
+        return !sentences.indices.contains { $0 != number && isInSection($0) }
     }
 
     /// The language that knows the most tokens; the first of several.

@@ -11,7 +11,8 @@ public struct ReportReading: Sendable, Equatable {
     /// In the order of the text.
     public var findings: [ReportFinding]
     /// Whether a sentence has a word that says what is seen or where: the name of a finding, a device or a place, or a part of one
-    /// (`heart`, `normal`), a side, a size, a severity, a change or a measure. `N/A` and `see attached` have none.
+    /// (`heart`, `normal`), a side, a size, a severity, a change or a measure; or is an answer of a few words (`Negative.`, 特になし).
+    /// `N/A`, `None.` and `see attached` are neither.
     public var saysSomething = false
 }
 

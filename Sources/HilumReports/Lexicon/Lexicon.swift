@@ -45,6 +45,10 @@ public struct Lexicon: Sendable {
     let titles: Set<Int32>
     /// By language, whether a predicate at the end of a clause speaks of all that is listed before it.
     let isVerbLast: [Bool]
+    /// By language, the words that `(-)` stands for.
+    let denials: [[Int32]]
+    /// By language, words that may stand in a sentence of `[alone]` and change nothing.
+    let ignored: [Set<Int32>]
     /// How many bytes of patterns, and how many words of phrases, were gone through to make it.
     let work: (byteCount: Int, stepCount: Int)
     /// By language, its file, for `synonyms`.
@@ -92,7 +96,8 @@ public struct Lexicon: Sendable {
 
     init(names: LexiconText, texts: [(language: ReportLanguage, text: LexiconText)]) throws(ReportsError) {
         let table = try NameTable(names)
-        var builder = LexiconBuilder(names: table, sizeHint: texts.reduce(0) { $0 + $1.text.bytes.count })
+        var builder = LexiconBuilder(
+            names: table, languageCount: texts.count, sizeHint: texts.reduce(0) { $0 + $1.text.bytes.count })
         languages = texts.map(\.language)
         for index in texts.indices { try builder.add(texts[index].text, language: index) }
         for index in texts.indices {
@@ -119,6 +124,8 @@ public struct Lexicon: Sendable {
         rules = builder.rules
         abbreviations = builder.abbreviations
         titles = builder.titles
+        denials = builder.denials
+        ignored = builder.ignored
         self.texts = texts.map(\.text)
         self.names = table.names.map { name in
             Name(name: name.name, kind: name.kind, parent: name.parent.map { table.names[$0].name })

@@ -9,9 +9,14 @@ struct LexiconBuilder {
     var rules = PairRules()
     var abbreviations: Set<Int32> = []
     var titles: Set<Int32> = []
+    /// By language, the words that `(-)` stands for.
+    var denials: [[Int32]]
+    /// By language, words that may stand in a sentence of `[alone]` and change nothing.
+    var ignored: [Set<Int32>]
     /// How many bytes of patterns were cut into words.
     private(set) var readByteCount = 0
 
+    private let languageCount: Int
     private var tokenizer = Tokenizer()
     /// The words of the text that was read last.
     private var numbers: [Int32] = []
@@ -40,8 +45,11 @@ struct LexiconBuilder {
     }
 
     /// - Parameter sizeHint: about how many words the phrases have together.
-    init(names: NameTable, sizeHint: Int) {
+    init(names: NameTable, languageCount: Int, sizeHint: Int) {
         self.names = names
+        self.languageCount = languageCount
+        denials = Array(repeating: [], count: languageCount)
+        ignored = Array(repeating: [], count: languageCount)
         trie = PhraseTrie.Builder(sizeHint: sizeHint)
     }
 
@@ -59,7 +67,7 @@ struct LexiconBuilder {
     mutating func borrow(_ text: LexiconText, from: Int, for language: Int) throws(ReportsError) {
         begin(text, from: from, for: language)
         defer { read[from] = file }
-        let blocks = ["findings", "places", "sides", "sizes", "severities", "units"]
+        let blocks = ["findings", "alone", "places", "sides", "sizes", "severities", "units"]
         for entry in text.entries where entry.block == "objects" || entry.block == "qualities" {
             try addPart(entry, text, from: from, for: language)
         }
@@ -76,9 +84,14 @@ struct LexiconBuilder {
         }
         let head = text.string(entry.head)
         switch entry.block {
-        case "language", "objects", "qualities": return
-        case "findings", "places":
-            return try addNamed(entry, text, from: from, for: language)
+        case "objects", "qualities": return
+        case "language":
+            if head == "denial", let pattern = text.patterns(of: entry).first {
+                number(text.bytes.span.extracting(pattern))
+                denials[language] = numbers
+            }
+        case "findings", "places": try addNamed(entry, text, from: from, for: language)
+        case "alone": try addAlone(entry, text, language)
         case "abbreviations":
             for pattern in text.patterns(of: entry) {
                 for phrase in try phrases(pattern, entry, text) {
@@ -242,6 +255,29 @@ struct LexiconBuilder {
                 _ = try add(index, entry, text, meaning)
             }
         }
+    }
+
+    /// Phrases that are a sentence by themselves: under the name of a finding, `!` before it where they deny it, or under `something`.
+    private mutating func addAlone(
+        _ entry: LexiconText.Entry, _ text: LexiconText, _ language: Int
+    ) throws(ReportsError) {
+        let head = text.string(entry.head)
+        if head == "ignored" {
+            for index in entry.patterns {
+                number(text.bytes.span.extracting(text.patterns[index]))
+                ignored[language].formUnion(numbers)
+            }
+            return
+        }
+        let isDenied = head.hasPrefix("!")
+        let name = head == "something" ? -1 : names.index(of: isDenied ? String(head.dropFirst()) : head)
+        guard let name, name < 0 || names.names[name].kind == .finding else {
+            throw text.error(entry.line, "names.txt has no '\(head)' for [alone]")
+        }
+        trie.language = languageCount + language
+        defer { trie.language = language }
+        let meaning = PhraseTrie.Meaning(kind: .alone, value: Int16(name), extra: isDenied ? 1 : 0)
+        try addAll(entry, text, meaning)
     }
 
     /// Whether a byte says more of a phrase than its words.

@@ -6,11 +6,14 @@ struct PhraseTrie: Sendable {
     struct Meaning: Sendable, Hashable {
         enum Kind: UInt8 {
             case finding, part, place, side, size, severity, change, cue, unit, section
+            /// What a sentence says that has no other words. Its phrases have roots of their own.
+            case alone
         }
 
         var kind: Kind
+        /// −1 for a phrase that says something, but names nothing.
         var value: Int16
-        /// Of a finding whether the wording itself denies it (1) or doubts it (2); of a place the side that it says, plus 1.
+        /// Of a finding, also one that a sentence says alone, whether the wording itself denies it (1) or doubts it (2); of a place the side that it says, plus 1.
         var extra: UInt8 = 0
     }
 
@@ -53,6 +56,41 @@ struct PhraseTrie: Sendable {
             place += 1
         }
     }
+
+    /// A walk along the words of one phrase.
+    struct Walk {
+        fileprivate let trie: PhraseTrie
+        fileprivate let language: Int
+        private var node: Int32 = 0
+        private var isAtStart = true
+
+        fileprivate init(trie: PhraseTrie, language: Int) {
+            self.trie = trie
+            self.language = language
+        }
+
+        /// Goes on with a word; false where no phrase does.
+        mutating func step(_ word: Int32) -> Bool {
+            guard word >= 0 else { return false }
+            if isAtStart {
+                isAtStart = false
+                let isKnown = language < trie.roots.count && word < trie.roots[language].count
+                node = isKnown ? trie.roots[language][Int(word)] : 0
+            } else {
+                node = trie.next(node, word)
+            }
+            return node > 0
+        }
+
+        /// What the words mean so far; nil where they are no whole phrase.
+        var meanings: Range<Int32>? {
+            let range = trie.meaningRanges[Int(node)]
+            return range.isEmpty ? nil : range
+        }
+    }
+
+    /// A walk from the root of a language.
+    func walk(language: Int) -> Walk { Walk(trie: self, language: language) }
 
     private func next(_ node: Int32, _ word: Int32) -> Int32 {
         let key = UInt64(node) << 32 | UInt64(word)

@@ -4,15 +4,18 @@
 struct SentenceMarks {
     var marks: [Mark] = []
     var mentions: [Mention] = []
+    /// Whether the sentence is a phrase that answers although it names nothing.
+    var isAnswer = false
 
-    /// Whether one of them is more than a cue or a sign.
+    /// Whether one of them is more than a cue or a sign, or all of them are an answer.
     var saySomething: Bool {
-        marks.contains { mark in
-            switch mark.kind {
-            case .finding, .part, .place, .side, .size, .severity, .change, .measure: true
-            case .cue, .comma, .colon, .slash, .paren: false
+        isAnswer
+            || marks.contains { mark in
+                switch mark.kind {
+                case .finding, .part, .place, .side, .size, .severity, .change, .measure: true
+                case .cue, .comma, .colon, .slash, .paren: false
+                }
             }
-        }
     }
 
     /// How many tokens may stand between a thing and what is said of it.
@@ -27,6 +30,7 @@ struct SentenceMarks {
     ) {
         marks.removeAll(keepingCapacity: true)
         mentions.removeAll(keepingCapacity: true)
+        isAnswer = false
         var place = sentence.first
         while place < sentence.end {
             if tokens[place].kind == .number, let end = addMeasure(tokens, at: place, sentence, lexicon, language) {
@@ -69,7 +73,7 @@ struct SentenceMarks {
         case .severity: kind = .severity
         case .change: kind = .change
         case .cue: kind = .cue
-        case .unit, .section: return
+        case .unit, .section, .alone: return
         }
         var mark = Mark(kind: kind, value: meaning.value, extra: meaning.extra, first: first, end: end)
         if kind == .size && lexicon.sizes[Int(meaning.value)] == "large" { mark.extra = 1 }
