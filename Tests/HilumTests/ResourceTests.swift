@@ -18,8 +18,7 @@ struct ResourceTests {
         let program = scratch.path("bin/hilum")
         let words = [
             "train", "--data", world.phantoms, "--config", "mcr-micro", "--steps", "1", "--batch", "4", "--hold-out",
-            "0",
-            "--quiet", "--out",
+            "0", "--label-share", "0", "--quiet", "--out",
         ]
         let without = try Program.run(words + [scratch.path("first")], folder: "/", program: program)
         #expect(without.status == 1 && without.errors.contains("general wording"), "\(without.errors)")
