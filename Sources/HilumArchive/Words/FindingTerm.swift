@@ -13,11 +13,26 @@ enum FindingTerm {
 
     /// The term of a finding.
     static func term(_ name: String, side: ReportFinding.Side? = nil, place: String? = nil) -> [UInt8] {
-        var term = [mark]
-        term.append(contentsOf: name.utf8)
-        if let side { term.append(contentsOf: "|\(side.rawValue)".utf8) }
-        if let place { term.append(contentsOf: "@\(place)".utf8) }
+        var term: [UInt8] = []
+        append(name, side, place, to: &term)
         return term
+    }
+
+    /// Adds the bytes of a term to those of others.
+    @inline(__always)
+    static func append(
+        _ name: String, _ side: ReportFinding.Side?, _ place: String?, to bytes: inout [UInt8]
+    ) {
+        bytes.append(mark)
+        bytes.append(contentsOf: name.utf8)
+        if let side {
+            bytes.append(UInt8(ascii: "|"))
+            bytes.append(contentsOf: side.rawValue.utf8)
+        }
+        if let place {
+            bytes.append(UInt8(ascii: "@"))
+            bytes.append(contentsOf: place.utf8)
+        }
     }
 
     /// The name in a term of a finding without side and place; nil for any other term.
@@ -28,19 +43,25 @@ enum FindingTerm {
         return String(decoding: term.dropFirst(), as: UTF8.self)
     }
 
-    /// All terms of a finding in a report. Who denies a finding does not deny the wider one.
-    static func terms(of finding: ReportFinding, _ lexicon: Lexicon) -> [[UInt8]] {
-        let names = finding.assertion == .absent ? [finding.name] : lexicon.lineage(of: finding.name)
-        var terms: [[UInt8]] = []
-        for name in names {
-            terms.append(term(name))
+    /// Calls `body` with the parts of each term of a finding in a report. Who denies a finding does not deny the wider one.
+    @inline(__always)
+    static func forEach(
+        of finding: ReportFinding, _ lexicon: Lexicon,
+        _ body: (_ name: String, _ side: ReportFinding.Side?, _ place: String?) -> Void
+    ) {
+        func say(_ name: String) {
+            body(name, nil, nil)
             switch finding.side?.value {
-            case .bilateral: terms += ReportFinding.Side.allCases.map { term(name, side: $0) }
-            case let side?: terms.append(term(name, side: side))
+            case .bilateral: for side in ReportFinding.Side.allCases { body(name, side, nil) }
+            case let side?: body(name, side, nil)
             case nil: break
             }
-            if let place = finding.place?.value { terms.append(term(name, place: place)) }
+            if let place = finding.place?.value { body(name, nil, place) }
         }
-        return terms
+        if finding.assertion == .absent {
+            say(finding.name)
+        } else {
+            for name in lexicon.lineage(of: finding.name) { say(name) }
+        }
     }
 }

@@ -48,6 +48,7 @@ struct ReportWords: Sendable {
         length = scanner.positionCount
         saysSomething = reading.saysSomething
         occurrences.reserveCapacity(scanner.words.count + 4 * reading.findings.count)
+        terms.reserveCapacity(report.utf8.count + 32 * reading.findings.count)
         var said = WordAssertions(reading)
         var places: [(start: Int, position: UInt32)] = []
         places.reserveCapacity(scanner.words.count)
@@ -62,8 +63,14 @@ struct ReportWords: Sendable {
             // The place of the finding's first word.
             let place = places.partitioningIndex { $0.start >= finding.range.lowerBound }
             let position = place < places.count ? places[place].position : UInt32(scanner.positionCount)
-            for term in FindingTerm.terms(of: finding, reader.lexicon) {
-                term.withUnsafeBytes { add($0, .init(finding.assertion), .init(finding.section), position) }
+            let (assertion, section) = (WordAssertion(finding.assertion), WordSection(finding.section))
+            FindingTerm.forEach(of: finding, reader.lexicon) { name, side, place in
+                let start = UInt32(terms.count)
+                FindingTerm.append(name, side, place, to: &terms)
+                occurrences.append(
+                    Occurrence(
+                        start: start, end: UInt32(terms.count), assertion: assertion, section: section,
+                        position: position))
             }
         }
     }
