@@ -14,6 +14,9 @@ import LMDB
 ///
 /// Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009, section 2, with its k = 60) needs no scale that both legs share. What the
 /// question demands of findings comes first, as whole steps of the fused score: no sum of ranks tells a report that affirms from one that denies.
+///
+/// A report without a vector (`see attached`) would have one leg alone, and lose to whatever shares a word with the question and is near it.
+/// Its words stand in for the vector, so that whoever asks for them finds it first. Of equal scores, the one that words brought comes first.
 extension Archive {
     private static let fusionConstant: Float = 60
 
@@ -67,10 +70,12 @@ extension Archive {
             fused[hit.document, default: Fused(number: hit.document)].wordRank = rank
             fused[hit.document]?.wordScore = hit.score
         }
+        let withWordsAlone = request.mode == .words ? ItemSet() : attributes.read { $0.withWordsAlone }
         let vectorWeight = request.vectorWeight ?? (answer.demands.isEmpty ? 1 : 0.25)
         let ordered = fused.values.map { candidate in
             var candidate = candidate
-            if let rank = candidate.vectorRank {
+            let standIn = withWordsAlone.contains(candidate.number) ? candidate.wordRank : nil
+            if let rank = [candidate.vectorRank, standIn].compactMap(\.self).min() {
                 candidate.fused += vectorWeight / (Self.fusionConstant + Float(rank))
             }
             if let rank = candidate.wordRank {
@@ -80,7 +85,9 @@ extension Archive {
             let degree = Float(answer.demands.degree(of: candidate.number))
             candidate.fused += degree * (vectorWeight + request.wordWeight) / Self.fusionConstant
             return candidate
-        }.sorted { ($1.fused, $0.number) < ($0.fused, $1.number) }
+        }.sorted {
+            ($1.fused, $0.wordRank ?? .max, $0.number) < ($0.fused, $1.wordRank ?? .max, $1.number)
+        }
         response.hits = try store.environment.read { try hits(ordered, question, request, text, $0) }
         let possible = allowed?.count ?? attributes.read { $0.live.count }
         response.isShortOfFilter = !request.filter.isEmpty && possible < request.k
