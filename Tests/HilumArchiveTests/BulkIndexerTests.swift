@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumImaging
 import Testing
 
 @testable import HilumArchive
@@ -133,6 +134,18 @@ import Testing
         let images = try #require(try archive.get(id: "a")?.images)
         #expect(images.map(\.path) == good && images.map(\.view) == ["PA", "LATERAL"])
         #expect(try archive.get(id: "a")?.fields.view == "PA")
+    }
+
+    @Test func aPictureInWhichNothingCanBeSeenIsStoredAndNoted() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        let grey = GrayImage(width: 24, height: 16, samples: [UInt16](repeating: 9_000, count: 24 * 16))
+        try scratch.write("in/grey.png", PNGEncoder.encode(grey, bitDepth: 16))
+        try scratch.write("in/film.png", makePNG(1))
+        let summary = try run(archive, scratch.path + "/in")
+        #expect(summary.stored == 2 && summary.refused == [])
+        #expect(summary.blankImages == ["grey"] && summary.oddImages == [])
+        #expect(try run(archive, scratch.path + "/in").blankImages == [])
     }
 
     @Test(.enabled(if: SharedData.path != nil, "needs ../shared/data or $HILUM_SHARED/data"))

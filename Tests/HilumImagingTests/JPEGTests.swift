@@ -57,6 +57,121 @@ import Testing
         #expect(codeThrown { _ = try ImageDecoder.decode(bytes) } == .unsupportedFormat(found: "a CMYK JPEG"))
     }
 
+    /// An Exif segment that says how the picture is to be turned.
+    private func exif(_ orientation: UInt8, isBig: Bool) -> [UInt8] {
+        let header: [UInt8] = isBig ? [0x4D, 0x4D, 0, 42, 0, 0, 0, 8] : [0x49, 0x49, 42, 0, 8, 0, 0, 0]
+        // Two tags: the width of the picture, which is passed over, and the orientation.
+        let tags: [UInt8] =
+            isBig
+            ? [0, 2, 1, 0, 0, 3, 0, 0, 0, 1, 0, 9, 0, 0, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]
+            : [2, 0, 0, 1, 3, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]
+        let body = Array("Exif".utf8) + [0, 0] + header + tags
+        return [0xFF, 0xE1, UInt8((body.count + 2) >> 8), UInt8((body.count + 2) & 255)] + body
+    }
+
+    @Test(arguments: 0...9, [true, false])
+    func `A picture is turned as its Exif orientation says`(_ orientation: Int, _ isBig: Bool) throws {
+        // Black, but for a bright left half of the top and a dim rest of it.
+        let (width, height) = (32, 16)
+        let samples = (0..<(width * height)).map { place -> UInt8 in
+            place / width >= 8 ? 0 : place % width < 16 ? 240 : 120
+        }
+        let plain = try encoded(samples, width, height, quality: 100)
+        let file = Array(plain[..<2]) + exif(UInt8(orientation), isBig: isBig) + Array(plain[2...])
+        let decoded = try ImageDecoder.decode(file)
+        let isTurned = (5...8).contains(orientation)
+        try #require(decoded.width == (isTurned ? height : width) && decoded.height == (isTurned ? width : height))
+        /// The middle of each quarter: top left, top right, bottom left, bottom right.
+        func quarters(_ image: GrayImage) -> [Int] {
+            let places = [(1, 1), (3, 1), (1, 3), (3, 3)]
+            return places.map { x, y -> Int in
+                let row = image.height * y / 4
+                let sample = image.samples[row * image.width + image.width * x / 4]
+                return (Int(sample) / 257 + 10) / 60
+            }
+        }
+        let expected: [Int: [Int]] = [
+            2: [2, 4, 0, 0], 3: [0, 0, 2, 4], 4: [0, 0, 4, 2], 5: [4, 0, 2, 0], 6: [0, 4, 0, 2], 7: [0, 2, 0, 4],
+            8: [2, 0, 4, 0],
+        ]
+        #expect(quarters(decoded) == expected[orientation] ?? [4, 2, 0, 0])
+        let fitted = try ImageDecoder.decode(file, fitting: 16)
+        #expect(fitted == decoded.resizedToFit(side: 16))
+        #expect(ImageDecoder.pixelCount(of: file) == width * height)
+    }
+
+    @Test func `A damaged Exif segment turns nothing and refuses nothing`() throws {
+        let plain = try encoded(noisy(24, 16), 24, 16, quality: 90)
+        let image = try ImageDecoder.decode(plain)
+        let segment = exif(6, isBig: true)
+        var generator = SeededGenerator(seed: 22)
+        for _ in 0..<500 {
+            var damaged = segment
+            for place in 10..<damaged.count where generator.integer(below: 6) == 0 {
+                damaged[place] = UInt8(generator.integer(below: 256))
+            }
+            let decoded = try ImageDecoder.decode(Array(plain[..<2]) + damaged + Array(plain[2...]))
+            #expect(decoded.samples.count == image.samples.count)
+        }
+    }
+
+    @Test func `A warning of the decoder is a note while every pixel is there`() throws {
+        let plain = try encoded(noisy(40, 24), 40, 24, quality: 90)
+        let image = try ImageDecoder.decode(plain)
+        // Bytes between the picture and its end, as some exporters leave them.
+        var stray = plain
+        stray.insert(contentsOf: [0, 0, 0, 0], at: stray.count - 2)
+        // A revision of JFIF that is not known.
+        var revision = plain
+        let place = try #require(revision.indices.first { revision[$0...].starts(with: Array("JFIF".utf8) + [0]) })
+        revision[place + 5] = 7
+        for file in [stray, revision] {
+            #expect(try ImageDecoder.decode(file) == image)
+            let notes = try ImageDecoder.decodeWithNotes(file, fitting: nil).notes
+            guard case .warning? = notes.first, notes.count == 1 else {
+                Issue.record("\(notes)")
+                continue
+            }
+        }
+        #expect(try ImageDecoder.decodeWithNotes(plain, fitting: 20).notes == [])
+    }
+
+    @Test func `A picture of one even grey is noted as blank, whatever its format`() throws {
+        let grey = try encoded([UInt8](repeating: 128, count: 32 * 32), 32, 32, quality: 90)
+        let png = try PNGEncoder.encode(
+            GrayImage(width: 9, height: 5, samples: Array(repeating: 4_000, count: 45)), bitDepth: 16)
+        for side in [nil, 8] {
+            #expect(try ImageDecoder.decodeWithNotes(grey, fitting: side).notes == [.blank])
+            #expect(try ImageDecoder.decodeWithNotes(png, fitting: side).notes == [.blank])
+        }
+        #expect(try ImageDecoder.decodeWithNotes(encoded(slope(32, 32), 32, 32, quality: 90), fitting: 8).notes == [])
+    }
+
+    @Test func `Pictures of other kinds are named, with what to do`() throws {
+        func file(_ text: String, _ rest: [UInt8] = []) -> [UInt8] {
+            Array(text.utf8) + rest + Array(repeating: 0, count: 40)
+        }
+        let kinds: [(String, [UInt8])] = [
+            ("a WEBP picture", Array("RIFF".utf8) + [9, 0, 0, 0] + file("WEBPVP8 ")), ("a GIF picture", file("GIF89a")),
+            ("a TIFF picture", file("II", [0x2A, 0])), ("a TIFF picture", file("MM", [0, 0x2A])),
+            ("a TIFF picture", file("II", [0x2B, 0])), ("a HEIC picture", [0, 0, 0, 24] + file("ftypheic")),
+            ("a HEIC picture", [0, 0, 0, 24] + file("ftypmif1")),
+            ("an AVIF picture", [0, 0, 0, 24] + file("ftypavif")),
+            ("a JPEG XL picture", [0xFF, 0x0A] + file("")), ("a BMP picture", file("BM")),
+            ("a JPEG 2000 picture", [0xFF, 0x4F, 0xFF, 0x51] + file("")),
+            (
+                "a CMYK JPEG",
+                try encoded([UInt8](repeating: 90, count: 16 * 16 * 4), 16, 16, quality: 90, format: TJPF_CMYK)
+            ),
+        ]
+        for (name, bytes) in kinds {
+            let error = #expect(throws: ImagingError.self) { try ImageDecoder.decode(bytes) }
+            #expect(
+                error?.description.hasPrefix("\(name) is not read; convert it to PNG") == true,
+                "\(error?.description ?? "")")
+        }
+    }
+
     @Test func `A lossless or 12-bit file is refused as unsupported`() throws {
         let bytes = try encoded(slope(16, 16), 16, 16, quality: 90)
         let frame = try #require(

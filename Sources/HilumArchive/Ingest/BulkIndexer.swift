@@ -46,6 +46,10 @@ public struct IndexSummary: Sendable, Equatable {
     public var unchanged = 0
     /// Stored cases whose report has no vector, because no word of it is known. Their words find them.
     public var reportsWithoutVector = 0
+    /// Stored cases of which an image is one even grey, so that nothing can be seen in it, by their ids.
+    public var blankImages: [String] = []
+    /// Stored cases of which the decoder warned that an image is odd, though every pixel is there, by their ids.
+    public var oddImages: [String] = []
     /// Cases that were not stored.
     public var refused: [Refusal] = []
     /// What the sources hold that is no case.
@@ -285,10 +289,10 @@ private final class BatchWriter: Sendable {
                         switch outcome {
                         case .stored:
                             counts.stored += 1
-                            counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
+                            Self.note(item, &counts)
                         case .replaced:
                             counts.replaced += 1
-                            counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
+                            Self.note(item, &counts)
                         case .unchanged: counts.unchanged += 1
                         case .refused(let error):
                             counts.refused.append(.init(source: source.place, reason: error.reason))
@@ -310,6 +314,13 @@ private final class BatchWriter: Sendable {
         }
     }
 
+    /// Counts what is worth knowing of a case that was stored.
+    private static func note(_ item: PreparedCase, _ counts: inout IndexSummary) {
+        counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
+        if item.imageNotes.contains(.blank) { counts.blankImages.append(item.input.id) }
+        if item.imageNotes.contains(where: { $0 != .blank }) { counts.oddImages.append(item.input.id) }
+    }
+
     /// Waits for the last batch and adds what all of them came to.
     func finish(_ summary: inout IndexSummary) {
         queue.sync {}
@@ -320,6 +331,8 @@ private final class BatchWriter: Sendable {
             summary.reportOnly += counts.reportOnly
             summary.unchanged += counts.unchanged
             summary.reportsWithoutVector += counts.reportsWithoutVector
+            summary.blankImages += counts.blankImages
+            summary.oddImages += counts.oddImages
             summary.refused += counts.refused
         }
     }

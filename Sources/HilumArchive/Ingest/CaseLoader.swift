@@ -37,9 +37,12 @@ struct CaseLoader: Sendable {
                 prepared.lacksReportVector = !words.saysSomething && !knowsWords(report)
                 prepared.words = words
             }
-            do { return (prepared, try files.map(decode)) } catch {
+            let decoded: [DecodedImage]
+            do { decoded = try files.map { try ImageDecoder.decodeWithNotes($0, fitting: side) } } catch {
                 throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
             }
+            prepared.imageNotes = decoded.flatMap(\.notes)
+            return (prepared, decoded.map(\.image))
         } catch {
             prepared.refusal = ArchiveError.wrapping(error)
             return (prepared, [])
@@ -84,10 +87,5 @@ struct CaseLoader: Sendable {
         prepared.images = stored.images
         prepared.keptBytes = stored.images.map { _ in nil }
         prepared.imageVectors = stored.vectors
-    }
-
-    private func decode(_ bytes: [UInt8]) throws -> GrayImage {
-        guard let side else { return try ImageDecoder.decode(bytes) }
-        return try ImageDecoder.decode(bytes, fitting: side)
     }
 }

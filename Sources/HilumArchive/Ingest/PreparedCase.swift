@@ -1,3 +1,5 @@
+import HilumImaging
+
 /// A case on its way into the store: checked, read and embedded.
 struct PreparedCase: Sendable {
     var input: CaseInput
@@ -8,6 +10,8 @@ struct PreparedCase: Sendable {
     /// By image; nil while it was not made.
     var imageVectors: [[Float]?] = []
     var reportVector: [Float]?
+    /// What is odd about its images.
+    var imageNotes: [DecodedImage.Note] = []
     /// Whether no word of the report is known, so that it gets no vector.
     var lacksReportVector = false
     /// What the table of words keeps of the report; nil while it was not read.

@@ -8,11 +8,13 @@
 // | folder, file                  | contents                                                                |
 // | ----------------------------- | ----------------------------------------------------------------------- |
 // | Images/ GrayImage, +Resize    | 16-bit grey samples; exact area averaging in integers                   |
+// | Images/ GrayImage+Orientation | turned as Exif says; whether it is blank                                |
+// | Images/ DecodedImage          | an image with notes on how it was read                                  |
 // | Images/ RGBImage              | 8-bit colour                                                            |
 // | Images/ ImagingError          | why an image is refused; ImageFormat; ImageLimits                       |
 // | Formats/ ImageDecoder         | format by content, limits, entry points                                 |
 // | Formats/ PNGReader, PNGDecoder | one open PNG (libpng behind CPNG); its rows as grey, or raw samples    |
-// | Formats/ JPEGDecoder          | JPEG through libturbojpeg                                               |
+// | Formats/ JPEGDecoder, ExifOrientation | JPEG through libturbojpeg; how it is to be turned               |
 // | Formats/ AreaFitter           | area averaging row by row while an image is decoded                     |
 // | Formats/ PNGEncoder           | grey and RGB images to PNG, always the same bytes                       |
 // | Drawing/ Canvas, +Text        | rectangles, smooth lines, text, images                                  |
@@ -70,13 +72,13 @@ public enum ImageDecoder {
     ///   `truncated`, `corrupt`, `outOfMemory`.
     static func decode(
         _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = .standard
-    ) throws(ImagingError) -> GrayImage {
+    ) throws(ImagingError) -> DecodedImage {
         guard bytes.count <= limits.maxByteCount else {
             throw ImagingError(.tooManyBytes(byteCount: bytes.count, limit: limits.maxByteCount))
         }
         guard !bytes.isEmpty else { throw ImagingError(.empty) }
         switch format(of: bytes) {
-        case .png: return try PNGDecoder.decode(bytes, limits: limits)
+        case .png: return DecodedImage(image: try PNGDecoder.decode(bytes, limits: limits), notes: [])
         case .jpeg: return try JPEGDecoder.decode(bytes, limits: limits)
         case .dicom: throw ImagingError(.unsupportedFormat(found: "DICOM (not supported yet)"))
         case nil: throw ImagingError(.unsupportedFormat(found: kind(of: bytes)))
@@ -87,7 +89,19 @@ public enum ImageDecoder {
     ///
     /// - Throws: `ImagingError`; bounds are checked before memory is allocated.
     public static func decode(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> GrayImage {
-        try withBytes(bytes) { (raw) throws(ImagingError) in try decode(raw, limits: limits) }
+        try withBytes(bytes) { (raw) throws(ImagingError) in try decode(raw, limits: limits).image }
+    }
+
+    /// Decodes a PNG or JPEG, fits it into a square if one is wanted, and notes what is odd about it.
+    ///
+    /// - Parameter side: of the square in pixels; nil leaves the image as large as it is.
+    /// - Throws: as `decode(_:limits:)`.
+    public static func decodeWithNotes(_ bytes: [UInt8], fitting side: Int?) throws(ImagingError) -> DecodedImage {
+        let decoded = try withBytes(bytes) { (raw) throws(ImagingError) in
+            guard let side else { return try decode(raw, limits: .standard) }
+            return try decode(raw, fitting: side, limits: .standard)
+        }
+        return DecodedImage(image: decoded.image, notes: decoded.notes + (decoded.image.isBlank ? [.blank] : []))
     }
 
     /// Decodes a PNG or JPEG and fits it into a square of `side` pixels. The result is bit for bit that of
@@ -98,13 +112,18 @@ public enum ImageDecoder {
     public static func decode(
         _ bytes: [UInt8], fitting side: Int, limits: ImageLimits = .standard
     ) throws(ImagingError) -> GrayImage {
+        try withBytes(bytes) { (raw) throws(ImagingError) in try decode(raw, fitting: side, limits: limits).image }
+    }
+
+    private static func decode(
+        _ bytes: UnsafeRawBufferPointer, fitting side: Int, limits: ImageLimits
+    ) throws(ImagingError) -> DecodedImage {
         precondition(side > 0, "the side must be positive")
-        return try withBytes(bytes) { (raw) throws(ImagingError) in
-            guard raw.count <= limits.maxByteCount, format(of: raw) == .png else {
-                return try decode(raw, limits: limits).resizedToFit(side: side)
-            }
-            return try PNGDecoder.decode(raw, fitting: side, limits: limits)
+        guard bytes.count <= limits.maxByteCount, format(of: bytes) == .png else {
+            let decoded = try decode(bytes, limits: limits)
+            return DecodedImage(image: decoded.image.resizedToFit(side: side), notes: decoded.notes)
         }
+        return DecodedImage(image: try PNGDecoder.decode(bytes, fitting: side, limits: limits), notes: [])
     }
 
     /// Reads and decodes the file at `path`. Its length is checked before it is read.
@@ -155,11 +174,25 @@ public enum ImageDecoder {
             ("a BMP picture", Array("BM".utf8)), ("a GIF picture", Array("GIF8".utf8)),
             ("a TIFF picture", [0x49, 0x49, 0x2A, 0]), ("a TIFF picture", [0x4D, 0x4D, 0, 0x2A]),
             ("a JPEG 2000 picture", [0, 0, 0, 0x0C, 0x6A, 0x50]), ("a PDF document", Array("%PDF".utf8)),
+            ("a TIFF picture", [0x49, 0x49, 0x2B, 0]), ("a TIFF picture", [0x4D, 0x4D, 0, 0x2B]),
+            ("a JPEG 2000 picture", [0xFF, 0x4F, 0xFF, 0x51]), ("a JPEG XL picture", [0xFF, 0x0A]),
+            ("a JPEG XL picture", [0, 0, 0, 0x0C, 0x4A, 0x58, 0x4C, 0x20]),
             ("a ZIP archive", [0x50, 0x4B, 3, 4]), ("a gzip file", [0x1F, 0x8B]),
             ("a PNG whose signature was damaged (a text-mode copy does that)", [0x89, 0x50, 0x4E, 0x47]),
             ("a PNG whose signature was damaged (a text-mode copy does that)", [0x09, 0x50, 0x4E, 0x47]),
         ]
         for (name, start) in names where bytes.starts(with: start) { return name }
+        func text(at offset: Int) -> String {
+            bytes.count >= offset + 4 ? String(decoding: bytes[offset..<(offset + 4)], as: UTF8.self) : ""
+        }
+        if text(at: 0) == "RIFF" && text(at: 8) == "WEBP" { return "a WEBP picture" }
+        if text(at: 4) == "ftyp" {
+            if ["avif", "avis"].contains(text(at: 8)) { return "an AVIF picture" }
+            if ["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"].contains(text(at: 8)) {
+                return "a HEIC picture"
+            }
+            return "a video"
+        }
         let head = bytes.prefix(512)
         let isText = head.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 9 || $0 == 10 || $0 == 13 }
         return isText ? "a text file" : "a file of unknown kind"

@@ -4,15 +4,21 @@ import CTurboJPEG
 /// grey one. Each 8-bit value is scaled to 16 bits (× 257).
 ///
 /// Uses the slow integer transform, whose result is the same with and without SIMD, so every machine gets the same samples.
-/// Any decoder warning (a premature end, stray bytes) refuses the file. CMYK, 12-bit and lossless files are refused with a
-/// reason. A camera's orientation tag is ignored: a radiograph is never rotated.
+/// A warning of the decoder is a note where every pixel is there all the same (bytes before a marker, an unknown revision), and refuses
+/// the file otherwise (a premature end, a bad code). CMYK, 12-bit and lossless files are refused with a reason. The picture is turned
+/// as its Exif orientation says.
 enum JPEGDecoder {
     /// Huffman coding spends at least one bit per block of 64 pixels, and a unit of up to 32 × 32 pixels has at least eight
     /// blocks.
     private static let maxPixelsPerByte = 1024
 
+    /// What libjpeg warns of although every pixel is there. It keeps the first warning of a file alone.
+    private static let harmlessWarnings = [
+        "extraneous bytes before marker", "unknown JFIF revision", "Unknown Adobe color transform",
+    ]
+
     /// - Throws: `unsupportedFormat`, `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
-    static func decode(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> GrayImage {
+    static func decode(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> DecodedImage {
         let frame = try JPEGFrame(bytes)
         guard frame.isDecodable else {
             throw ImagingError(.unsupportedFormat(found: "a lossless, hierarchical or \(frame.precision)-bit JPEG"))
@@ -32,7 +38,7 @@ enum JPEGDecoder {
         var (width, height, subsampling, colorSpace) = (Int32(0), Int32(0), Int32(0), Int32(0))
         let header = tjDecompressHeader3(
             handle, source, UInt(bytes.count), &width, &height, &subsampling, &colorSpace)
-        guard header == 0 else { throw failure(handle, frame) }
+        var notes = header == 0 ? [] : [try note(handle, frame)]
         guard colorSpace != Int32(TJCS_CMYK.rawValue) && colorSpace != Int32(TJCS_YCCK.rawValue) else {
             throw ImagingError(.unsupportedFormat(found: "a CMYK JPEG"))
         }
@@ -41,18 +47,24 @@ enum JPEGDecoder {
         }
         let gray = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: frame.width * frame.height)
         defer { gray.deallocate() }
-        let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
+        let flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS
         // Safety: `gray` holds width × height bytes and the pitch is the width.
         let status = tjDecompress2(
             handle, source, UInt(bytes.count), gray.baseAddress, width, width, height, Int32(TJPF_GRAY.rawValue), flags)
-        guard status == 0 else { throw failure(handle, frame) }
-        return GrayImage(width: frame.width, height: frame.height, samples: gray.map { UInt16($0) * 257 })
+        if status != 0 { notes = [try note(handle, frame)] }
+        let image = GrayImage(width: frame.width, height: frame.height, samples: gray.map { UInt16($0) * 257 })
+        return DecodedImage(image: image.oriented(frame.orientation), notes: notes)
     }
 
-    private static func failure(_ handle: tjhandle, _ frame: JPEGFrame) -> ImagingError {
-        if !frame.hasEnd { return ImagingError(.truncated(format: .jpeg)) }
+    /// The note that the decoder's complaint is.
+    ///
+    /// - Throws: `truncated`, `corrupt` where it is more than a note.
+    private static func note(_ handle: tjhandle, _ frame: JPEGFrame) throws(ImagingError) -> DecodedImage.Note {
+        if !frame.hasEnd { throw ImagingError(.truncated(format: .jpeg)) }
         let text = tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown"
-        return ImagingError(.corrupt(format: .jpeg, reason: text))
+        guard tjGetErrorCode(handle) == Int32(TJERR_WARNING.rawValue), harmlessWarnings.contains(where: text.contains)
+        else { throw ImagingError(.corrupt(format: .jpeg, reason: text)) }
+        return .warning(text)
     }
 }
 
@@ -68,12 +80,15 @@ struct JPEGFrame {
     let isArithmetic: Bool
     /// Whether an end marker follows the first scan.
     let hasEnd: Bool
+    /// How the picture is to be turned, as Exif numbers it; 1 where the file does not say.
+    let orientation: Int
 
     /// Walks the marker segments up to the first frame header.
     ///
     /// - Throws: `truncated`, `corrupt`.
     init(_ bytes: UnsafeRawBufferPointer) throws(ImagingError) {
         var offset = 2
+        var turn: Int?
         while true {
             guard offset + 4 <= bytes.count else { throw ImagingError(.truncated(format: .jpeg)) }
             guard bytes[offset] == 0xFF else {
@@ -95,6 +110,10 @@ struct JPEGFrame {
             guard length >= 2 else {
                 throw ImagingError(.corrupt(format: .jpeg, reason: "a segment of length \(length)"))
             }
+            if marker == 0xE1 && turn == nil && offset + 2 + length <= bytes.count {
+                turn = ExifOrientation.read(
+                    UnsafeRawBufferPointer(rebasing: bytes[(offset + 4)..<(offset + 2 + length)]))
+            }
             if (0xC0...0xCF).contains(marker) && marker != 0xC4 && marker != 0xC8 && marker != 0xCC {
                 guard offset + 9 <= bytes.count else { throw ImagingError(.truncated(format: .jpeg)) }
                 precision = Int(bytes[offset + 4])
@@ -103,6 +122,7 @@ struct JPEGFrame {
                 isDecodable = precision == 8 && [0xC0, 0xC1, 0xC2, 0xC9, 0xCA].contains(marker)
                 isArithmetic = marker >= 0xC9
                 hasEnd = Self.containsEnd(bytes, from: offset)
+                orientation = turn ?? 1
                 return
             }
             offset += 2 + length

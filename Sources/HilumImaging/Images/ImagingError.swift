@@ -35,7 +35,9 @@ public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable 
         case .empty:
             "the file is empty; send a PNG or JPEG picture"
         case .unsupportedFormat(let found):
-            "\(found) is not read; accepted are PNG (1 to 16 bits, any kind) and JPEG (8 bits, grey or colour)"
+            found.hasSuffix("picture") || found.hasSuffix("JPEG")
+                ? "\(found) is not read; convert it to PNG (1 to 16 bits, any kind) or JPEG (8 bits, grey or colour)"
+                : "\(found) is not read; accepted are PNG (1 to 16 bits, any kind) and JPEG (8 bits, grey or colour)"
         case .corrupt(let format, let reason):
             "the \(format.name) is damaged (\(reason)); fetch or export it again"
         case .truncated(let format):

@@ -94,6 +94,7 @@ private func json(of summary: IndexSummary) -> JSON {
         ("stored", .integer(summary.stored)), ("replaced", .integer(summary.replaced)),
         ("unchanged", .integer(summary.unchanged)),
         ("reports_without_vector", .integer(summary.reportsWithoutVector)),
+        ("blank_images", .strings(summary.blankImages)), ("odd_images", .strings(summary.oddImages)),
         (
             "refused",
             .array(
@@ -120,6 +121,14 @@ private func json(of summary: IndexSummary) -> JSON {
     return .object(members)
 }
 
+/// A line that says of which cases something is worth knowing; empty for none.
+private func note(_ ids: [String], _ what: String) -> String {
+    guard !ids.isEmpty else { return "" }
+    let most = 10
+    let more = ids.count > most ? " and \(ids.count - most) more" : ""
+    return "note: \(ids.count) with \(what): \(ids.prefix(most).map(shown).joined(separator: ", "))\(more)\n"
+}
+
 private func text(of summary: IndexSummary) -> String {
     var text = ""
     for pairing in summary.pairings {
@@ -129,6 +138,8 @@ private func text(of summary: IndexSummary) -> String {
     for refusal in summary.refused { text += "refused: \(shown(refusal.source)): \(shown(refusal.reason))\n" }
     for (reason, count) in summary.passedOver.sorted { text += "passed over: \(shown(reason)): \(count)\n" }
     for note in summary.notes { text += "note: \(shown(note))\n" }
+    text += note(summary.blankImages, "an image of one even grey, in which nothing can be seen")
+    text += note(summary.oddImages, "an image of which the decoder warned; every pixel of it is there")
     if summary.reportsWithoutVector > 0 {
         text += "note: \(summary.reportsWithoutVector) reports have no word that is known, and so no vector; "
         text += "their own words find them\n"

@@ -1,0 +1,23 @@
+/// An image, and what is worth knowing of how it was read.
+public struct DecodedImage: Sendable, Equatable {
+    /// What is worth knowing of a picture that was read.
+    public enum Note: Sendable, Equatable, CustomStringConvertible {
+        /// All of it is one even grey.
+        case blank
+        /// The decoder found something odd, but every pixel is there; the text is the decoder's.
+        case warning(String)
+
+        /// A part of a sentence for the user.
+        public var description: String {
+            switch self {
+            case .blank: "the picture is one even grey, and nothing can be seen in it"
+            case .warning(let reason): "the decoder warned (\(reason)), but the picture is whole"
+            }
+        }
+    }
+
+    /// The image.
+    public let image: GrayImage
+    /// In no order; most often none.
+    public let notes: [Note]
+}
