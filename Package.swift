@@ -16,6 +16,7 @@ let package = Package(
         // Floor 0: C. One Swift module imports each of them; CHilumKernels serves three.
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSHA2", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CGetopt"),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
@@ -47,7 +48,8 @@ let package = Package(
         .target(
             name: "HilumArchive",
             dependencies: [
-                "HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumReports", "HilumWords", "HilumEmbedding",
+                "CZlib", "HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumReports", "HilumWords",
+                "HilumEmbedding",
             ]),
 
         // Floor 5

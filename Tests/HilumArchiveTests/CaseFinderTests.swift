@@ -173,6 +173,36 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
         #expect(try archive.get(id: "s2")?.images.map(\.view) == ["PA", "LATERAL"])
     }
 
+    @Test("Fixed names in the source itself are one case too, unless there is a choice")
+    func studyAtTheRoot() throws {
+        let scratch = try Scratch()
+        try write(scratch, "image.png", "report.txt")
+        try scratch.write("in/metadata.json", #"{"patient":"p1"}"#)
+        #expect(try pairing(scratch) == ["image: image.png|report.txt"])
+        let views = try Scratch()
+        try write(views, "pa.png", "lateral.png", "report.txt")
+        #expect(try pairing(views) == ["pa: pa.png+lateral.png|report.txt"])
+        let two = try Scratch()
+        try write(two, "image.png", "report.txt", "befund.txt")
+        #expect(try pairing(two) == ["befund: |befund.txt", "image: image.png|", "report: |report.txt"])
+        let alone = try Scratch()
+        try write(alone, "pa.png", "lateral.png")
+        #expect(try pairing(alone) == ["lateral: lateral.png|", "pa: pa.png|"])
+    }
+
+    @Test("Pictures of kinds that are not read are counted by their kind, with what to do")
+    func otherPictures() throws {
+        let scratch = try Scratch()
+        try write(scratch, "a.png", "b.webp", "c.TIFF", "d.gif", "e.heic", "f.webp", "g.pdf")
+        let scan = try SourceScanner.scan(scratch.path + "/in")
+        #expect(
+            scan.passedOver.counts == [
+                "WEBP picture; convert it to PNG or JPEG": 2, "TIFF picture; convert it to PNG or JPEG": 1,
+                "GIF picture; convert it to PNG or JPEG": 1, "HEIC picture; convert it to PNG or JPEG": 1,
+                "other kind (.pdf)": 1,
+            ])
+    }
+
     @Test("A record beside an image brings what is known of the case")
     func records() throws {
         let scratch = try Scratch()

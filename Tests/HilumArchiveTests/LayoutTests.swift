@@ -41,6 +41,48 @@ import Testing
         #expect(scan.passedOver.counts == ["row whose image is not there": 1])
     }
 
+    /// The table `chexpert.csv` of the test below, packed.
+    private static let packedLabels = """
+        H4sIAAAAAAAC/ysuTcpKTS6Jz0zRKS4pTakEMRxLUnOAYonFmcU6zolFKZn5uanpiTmVOn75Cm6ZeSmZeek6ATmppUWJOQquaWmlxZn5eVyGBgYGhjqmBjqGegY6BkCsowtkwYQNdXTAElC+pSWYp6PDBQAKwb3wgAAAAA==
+        """
+
+    @Test("MIMIC-CXR: the tables of metadata and labels, packed or not, say view, date and findings")
+    func mimicTables() throws {
+        let scratch = try Scratch()
+        try images(
+            scratch, "files/p10/p10001/s50/0a.jpg", "files/p10/p10001/s50/0b.jpg", "files/p10/p10001/s51/0c.jpg")
+        try scratch.write("in/files/p10/p10001/s50.txt", "FINAL REPORT clear")
+        try scratch.write(
+            "in/mimic-cxr-2.0.0-metadata.csv",
+            "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime\n"
+                + "0b,10001,50,CHEST (PA AND LAT),PA,3056,2544,21800506,213014\n"
+                + "0a,10001,50,CHEST (PA AND LAT),LATERAL,3056,2544,21800506,213014\n"
+                + "0c,10001,51,CHEST (PORTABLE AP),AP,3056,2544,21800626,165500\n"
+                + "0z,10001,51,CHEST (PORTABLE AP),AP,3056,2544,21800626,165500\n")
+        let packed = try #require(Data(base64Encoded: Self.packedLabels))
+        try scratch.write("in/mimic-cxr-2.0.0-chexpert.csv.gz", [UInt8](packed))
+        let cases = try found(scratch)
+        #expect(Set(cases.keys) == ["files/p10/p10001/s50", "files/p10/p10001/s51"])
+        let first = cases["files/p10/p10001/s50"]
+        #expect(names(first) == ["0b.jpg", "0a.jpg"] && first?.imageViews == ["PA", "LATERAL"])
+        #expect(first?.fields.view == "PA" && first?.fields.date == "2180-05-06" && first?.fields.patient == "p10001")
+        #expect(first?.fields.findings == ["atelectasis"] && first?.reportPath?.hasSuffix("s50.txt") == true)
+        let second = cases["files/p10/p10001/s51"]
+        #expect(second?.fields.view == "AP" && second?.fields.findings == [])
+        let scan = try SourceScanner.scan(scratch.path + "/in")
+        #expect(scan.passedOver.counts == ["row whose image is not there": 2])
+    }
+
+    @Test("A packed table that is cut or is none is passed over and ends no run")
+    func damagedPack() throws {
+        let scratch = try Scratch()
+        try images(scratch, "files/p10/p10001/s50/0a.jpg")
+        let packed = [UInt8](try #require(Data(base64Encoded: Self.packedLabels)))
+        try scratch.write("in/cut.csv.gz", Array(packed.dropLast(12)))
+        try scratch.write("in/none.csv.gz", "no gzip")
+        #expect(Set(try found(scratch).keys) == ["files/p10/p10001/s50"])
+    }
+
     @Test("Open-i as XML: the images that a report names")
     func openIAsXML() throws {
         let scratch = try Scratch()

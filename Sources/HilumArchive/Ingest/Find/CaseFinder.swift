@@ -44,6 +44,7 @@ package struct CaseFinder {
             }
         }
         joinTrees(&piles)
+        joinRoot(&piles)
         var found: [SourceCase] = []
         for (id, pile) in piles.sorted(by: { $0.key < $1.key }) {
             if let item = makeCase(id, pile) { found.append(item) }
@@ -66,6 +67,35 @@ package struct CaseFinder {
         }
         join(\.texts, from: .texts)
         join(\.records, from: .records)
+    }
+
+    /// Makes one pile of files with fixed names that lie in the source itself (`image.png`, `report.txt`), where there is no choice.
+    private func joinRoot(_ piles: inout [String: Pile]) {
+        guard piles.count > 1,
+            piles.values.allSatisfy({ pile in
+                (pile.images + pile.texts + pile.records).allSatisfy { $0.place.group == FilePlace.rootGroup }
+            })
+        else { return }
+        func isLateral(_ id: String) -> Int { ["LATERAL", "LL"].contains(piles[id]?.images.first?.place.view) ? 1 : 0 }
+        let images = piles.keys.filter { piles[$0]?.images.isEmpty == false }
+            .sorted { (isLateral($0), $0) < (isLateral($1), $1) }
+        let texts = piles.keys.filter { piles[$0]?.texts.isEmpty == false }
+        let records = piles.keys.filter { piles[$0]?.images.isEmpty == true && piles[$0]?.texts.isEmpty == true }
+        guard let target = images.first, texts.count == 1, let text = texts.first, FilePlace.isFixedText(text),
+            piles[text]?.images.isEmpty == true
+        else { return }
+        guard var joined = piles[target] else { return }
+        for other in images.dropFirst() + [text] {
+            guard let pile = piles.removeValue(forKey: other) else { continue }
+            joined.images += pile.images
+            joined.texts += pile.texts
+            joined.records += pile.records
+            joined.former.append(other)
+        }
+        if records.count == 1, let record = records.first, FilePlace.isFixedRecord(record) {
+            joined.records += piles.removeValue(forKey: record)?.records ?? []
+        }
+        piles[target] = joined
     }
 
     private mutating func makeCase(_ id: String, _ pile: Pile) -> SourceCase? {
@@ -151,31 +181,48 @@ package struct CaseFinder {
     }
 
     /// The rows of a manifest that lies below `root`. The cases that their files were by themselves give way to them. Of two rows with one
-    /// id the second is refused: they may be two patients.
+    /// id the second is refused: they may be two patients. Its files are claimed all the same: a picture of which a row says whose it is
+    /// is no case of its own.
     package static func rows(
         of manifest: String, root: String
-    ) throws(ArchiveError) -> (cases: [SourceCase], refused: [CaseFiles.Refusal]) {
+    ) throws(ArchiveError) -> (cases: [SourceCase], refused: [CaseFiles.Refusal], claimed: [String]) {
         var cases: [SourceCase] = []
         var refused: [CaseFiles.Refusal] = []
+        var claimed: [String] = []
         var placeOfID: [String: String] = [:]
         for item in try Manifest.read(manifest) {
             switch item {
             case .refused(let place, let reason): refused.append(.init(source: place, reason: reason))
             case .found(var row):
+                claimed += row.paths
                 if let first = placeOfID[row.id] {
                     refused.append(
                         .init(source: row.place, reason: "the row at \(first) has the same id; one id is one case"))
                     continue
                 }
                 placeOfID[row.id] = row.place
-                for path in row.paths where path.hasPrefix(root + "/") {
-                    let file = FoundFile(path: String(path.dropFirst(root.count + 1)))
-                    let id = FilePlace(path: file.path, role: file.role).id
-                    row.former.append(.init(id: id, source: "\(root)/\(id)"))
-                }
+                row.takeFiles(below: root)
                 cases.append(row)
             }
         }
-        return (cases, refused)
+        return (cases, refused, claimed)
     }
+
+    /// The case that an XML report of Open-i makes with the images that it names; nil for another kind of XML.
+    ///
+    /// - Parameters:
+    ///   - file: the XML file.
+    ///   - files: all that lie below `root`, among which images are looked for by name.
+    /// - Returns: the case, and the names of images without their endings that are not there.
+    package static func markup(
+        _ file: FoundFile, root: String, among files: [FoundFile]
+    ) -> (found: SourceCase, missing: [String])? {
+        var reading = LayoutReading(root: root, files: files)
+        guard reading.readXML(file), var found = reading.found.first else { return nil }
+        found.takeFiles(below: root)
+        return (found, reading.missingImages)
+    }
+
+    /// All files below `root`.
+    package static func files(below root: String) -> [FoundFile] { FolderWalk(root).files }
 }

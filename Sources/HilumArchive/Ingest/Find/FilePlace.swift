@@ -8,6 +8,7 @@ import Foundation
 ///     s1_PA.png  s1_PA.txt  s1_PA.json        id s1                 a view is no part of the id, whatever bears it
 ///     p1/s50.txt  p1/s50/0a.jpg  p1/s50/0b.jpg   id p1/s50          a study's folder (MIMIC-CXR, CheXpert)
 ///     ward/7/image.png  ward/7/report.txt     id ward/7             a folder a study, with fixed names
+///     image.png  report.txt                   id image, report      fixed names in the source itself: one group
 ///
 /// Files of one id are one case. Of one group, an image and a text may be one case (`CaseFinder`). The inbox groups what arrives,
 /// and a bulk run all files of a folder, by the same rule, so both give a case the same id whichever file comes first.
@@ -42,6 +43,10 @@ package struct FilePlace: Sendable, Hashable {
     ]
     private static let fixedTexts: Set<String> = ["report", "text", "befund"]
     private static let fixedRecords: Set<String> = ["metadata", "meta", "info", "case"]
+    /// The names that may be one study where they stand in the source itself.
+    private static let fixedNames = fixedImages.union(fixedTexts).union(fixedRecords).union(views.keys)
+    /// The group of such files; no path gives it.
+    static let rootGroup = "/"
     private static let textMarks: Set<String> = ["report", "text", "befund"]
     private static let thumbnailMarks: Set<String> = ["thumb", "thumbnail", "preview", "small"]
     private static let thumbnailFolders: Set<String> = ["thumbs", "thumbnails", "previews", ".thumbnails"]
@@ -85,12 +90,13 @@ package struct FilePlace: Sendable, Hashable {
         let isStudy =
             Self.isFixed(stem, role) && !folders.isEmpty && treePlace != folders.count - 1
             || role == .image && Self.isStudyFolder(folders)
-        if isStudy && view == nil { view = Self.views[stem.lowercased()] }
+        let isRoot = folders.isEmpty && Self.fixedNames.contains(base.lowercased())
+        if (isStudy || isRoot && role == .image) && view == nil { view = Self.views[stem.lowercased()] }
         let parts = isStudy ? folders : folders + [base]
         id = parts.joined(separator: "/")
         var grouped = parts
         if let treePlace { grouped[treePlace] = "*" }
-        group = grouped.joined(separator: "/")
+        group = isRoot ? Self.rootGroup : grouped.joined(separator: "/")
         picture = (folders + [stem]).joined(separator: "/")
         self.view = view
         self.isThumbnail = isThumbnail
@@ -104,8 +110,33 @@ package struct FilePlace: Sendable, Hashable {
     /// The group of the files that make the case of this id.
     package static func group(ofID id: String) -> String {
         var parts = id.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        if parts.count == 1 && fixedNames.contains(parts[0].lowercased()) { return rootGroup }
         if let place = parts.dropLast().firstIndex(where: { trees[$0.lowercased()] != nil }) { parts[place] = "*" }
         return parts.joined(separator: "/")
+    }
+
+    /// Whether a text of this name by itself is a report, as `report.txt`.
+    static func isFixedText(_ id: String) -> Bool { fixedTexts.contains(id.lowercased()) }
+
+    /// Whether a record of this name says what is known of the files beside it, as `metadata.json`.
+    static func isFixedRecord(_ id: String) -> Bool { fixedRecords.contains(id.lowercased()) }
+
+    /// The ids that the image of a report may have had: in a parallel tree, or beside it under a fixed name; none for any other report.
+    ///
+    /// - Parameter id: of the report: `reports/2020/a`, `report`.
+    package static func idsOfImages(forReport id: String) -> [String] {
+        let parts = id.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        if parts.count == 1 && isFixedText(id) { return fixedImages.union(views.keys).sorted() }
+        guard let place = parts.dropLast().firstIndex(where: { trees[$0.lowercased()] != nil }),
+            trees[parts[place].lowercased()] == .texts
+        else { return [] }
+        return trees.filter { $0.value == .images }.keys.sorted().flatMap { name in
+            [name, name.capitalized, name.uppercased()].map { spelled in
+                var other = parts
+                other[place] = spelled
+                return other.joined(separator: "/")
+            }
+        }
     }
 
     /// `s1_report` is `s1` and `report`; nil without such a mark.

@@ -8,7 +8,7 @@ package enum FileRole: Sendable, Equatable {
     case record
     /// `cases.jsonl` or `cases.csv`.
     case manifest
-    /// Another table, which may be one of a known data set.
+    /// Another table, which may be one of a known data set; also one that gzip packed.
     case table
     /// XML, which may be a report of Open-i.
     case markup
@@ -16,6 +16,11 @@ package enum FileRole: Sendable, Equatable {
     case passedOver(String)
 
     private static let images: Set<String> = ["png", "jpg", "jpeg", "dcm", "dicom"]
+    /// Pictures that are not read, by their endings.
+    private static let otherPictures = [
+        "webp": "WEBP", "tif": "TIFF", "tiff": "TIFF", "gif": "GIF", "heic": "HEIC", "heif": "HEIC", "avif": "AVIF",
+        "bmp": "BMP", "jp2": "JPEG 2000", "j2k": "JPEG 2000", "jxl": "JPEG XL",
+    ]
     private static let unfinished: Set<String> = [
         "tmp", "part", "partial", "crdownload", "swp", "filepart", "download",
     ]
@@ -47,10 +52,13 @@ package enum FileRole: Sendable, Equatable {
         case "json": self = .record
         case "jsonl", "ndjson", "csv", "tsv":
             self = stem == "cases" && ["jsonl", "csv"].contains(ending) ? .manifest : .table
+        case "gz" where ["csv", "tsv"].contains(Self.ending(of: Self.stem(of: name))): self = .table
         case "xml": self = .markup
         case "": self = .image
         case _ where Self.images.contains(ending): self = .image
-        default: self = .passedOver("other kind (.\(ending))")
+        default:
+            let picture = Self.otherPictures[ending].map { "\($0) picture; convert it to PNG or JPEG" }
+            self = .passedOver(picture ?? "other kind (.\(ending))")
         }
     }
 

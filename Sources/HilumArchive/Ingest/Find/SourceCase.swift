@@ -34,6 +34,15 @@ package struct SourceCase: Sendable, Equatable {
     /// Every file of the case.
     package var paths: [String] { imagePaths + [reportPath].compactMap(\.self) + recordPaths }
 
+    /// The cases that its files were by themselves give way to it.
+    mutating func takeFiles(below root: String) {
+        for path in imagePaths + [reportPath].compactMap(\.self) where path.hasPrefix(root + "/") {
+            let file = FoundFile(path: String(path.dropFirst(root.count + 1)))
+            let id = FilePlace(path: file.path, role: file.role).id
+            former.append(.init(id: id, source: "\(root)/\(id)"))
+        }
+    }
+
     /// Whether it has a report, as far as can be told without reading it.
     var hasReport: Bool { reportPath != nil || report?.contains { !$0.isWhitespace } == true }
 

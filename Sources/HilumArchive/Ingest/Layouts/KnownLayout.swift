@@ -5,7 +5,8 @@ import HilumCore
 ///
 /// | layout | what it is known by | a case |
 /// | --- | --- | --- |
-/// | `mimic-cxr` | a table with `study` and `findings` or `impression`; `p10/s50.txt` beside `p10/s50/` | a study's folder |
+/// | `mimic-cxr` | a table with `study` and `findings` or `impression`; `p10/s50.txt` beside `p10/s50/`; tables with `study_id` and | a study's folder |
+/// | | `dicom_id`, `ViewPosition` (metadata) or `subject_id` and labels (CheXpert's, NegBio's) | |
 /// | `openi` | XML with `parentImage`; tables with `uid`, and `uid`, `filename`, `projection` | a report with its images |
 /// | `chexpert` | a table with `Path` and `Frontal/Lateral` | a study's folder |
 /// | `nih14` | a table with `Image Index` and `Finding Labels` | an image |
@@ -43,13 +44,15 @@ public enum KnownLayout: String, Sendable, CaseIterable {
                 || isWanted(.nih14) && reading.readNIH(table)
                 || isWanted(.openi) && reading.takeOpenI(table, file)
                 || isWanted(.mimic) && reading.takeSections(table, file)
+                || isWanted(.mimic) && reading.takeMetadata(table, file)
+                || isWanted(.mimic) && reading.takeLabels(table, file)
             if isKnown { reading.claimed.insert(file.path) }
         }
         if isWanted(.openi) {
             reading.finishOpenI()
             for file in rest where file.role == .markup && reading.readXML(file) { reading.claimed.insert(file.path) }
         }
-        if isWanted(.mimic) { reading.finishSections() }
+        if isWanted(.mimic) { reading.finishStudies() }
         scan.items += reading.found.sorted { $0.id < $1.id }.map { .found($0) }
         scan.items += reading.refused
         scan.passedOver.add(reading.passedOver)
@@ -76,6 +79,14 @@ struct LayoutReading {
     var openIImages: [RowKey: [(name: String, view: String)]] = [:]
     /// Of MIMIC-CXR's sectioned reports, by study.
     var sections: [RowKey: String] = [:]
+    /// Of its table of metadata: the view of an image, by its name without the ending, and the day of a study.
+    var views: [RowKey: String] = [:]
+    var days: [RowKey: String] = [:]
+    /// Of its table of labels: what is affirmed, by study; and that table.
+    var labels: [RowKey: [String]] = [:]
+    var labelTable: String?
+    /// Names without endings of images that a report names and that are not there.
+    var missingImages: [String] = []
     /// Rows of one key that say different things: nobody can tell which is right, so none is taken.
     var contradicted: Set<RowKey> = []
 
@@ -106,6 +117,9 @@ struct LayoutReading {
         let candidates = near.isEmpty ? all : near
         return candidates.count == 1 ? candidates.first?.path : nil
     }
+
+    /// Whether an image of this name lies anywhere below the source.
+    func hasImage(named name: String) -> Bool { imagesByName[name] != nil }
 
     /// Refuses the rows of a key by its name.
     mutating func refuse(_ key: RowKey, _ table: DataTable) {
@@ -147,10 +161,14 @@ struct DataTable {
     private let reader: TableReader
     private static let byteCountLimit = 1 << 30
 
-    /// Reads the header; nil if the file is no table.
+    /// Reads the header; nil if the file is no table. A file that ends in `.gz` is unpacked first.
     init?(_ path: String) {
         self.path = path
-        guard let bytes = try? FileIO.read(path, limitInBytes: Self.byteCountLimit) else { return nil }
+        guard var bytes = try? FileIO.read(path, limitInBytes: Self.byteCountLimit) else { return nil }
+        if FileRole.ending(of: path) == "gz" {
+            guard let unpacked = Gzip.unpack(bytes, limitInBytes: Self.byteCountLimit) else { return nil }
+            bytes = unpacked
+        }
         var reader = TableReader(bytes)
         guard let names = reader.header() else { return nil }
         self.names = names

@@ -63,7 +63,7 @@ extension LayoutReading {
         var images: [String] = []
         for name in reader.images {
             let found = ["png", "jpg", "jpeg", "dcm"].compactMap { image(named: "\(name).\($0)") }
-            if let path = found.first { images.append(path) }
+            if let path = found.first { images.append(path) } else { missingImages.append(name) }
         }
         passedOver.add("row whose image is not there", reader.images.count - images.count)
         take(images.map { ($0, "") }, into: &item)

@@ -1,7 +1,7 @@
 import Foundation
 import HilumCore
 
-/// CheXpert, NIH ChestX-ray14 and MIMIC-CXR.
+/// CheXpert and NIH ChestX-ray14.
 extension LayoutReading {
     /// CheXpert: a row an image, `Path` with the data set's own folder in front, and a column a finding (1 present, 0 absent, −1
     /// uncertain). The images of a study are one case.
@@ -62,59 +62,5 @@ extension LayoutReading {
             found.append(item)
         }
         return true
-    }
-
-    /// The sectioned reports of MIMIC-CXR: a row a study, a column a section.
-    mutating func takeSections(_ table: DataTable, _ file: FoundFile) -> Bool {
-        guard table.has("study"), table.has("findings") || table.has("impression") else { return false }
-        for row in table.rows {
-            guard let study = row["study"] else { continue }
-            let report = Self.report([
-                ("COMPARISON", row["comparison"]), ("FINDINGS", row["findings"]), ("IMPRESSION", row["impression"]),
-                ("REPORT", row["findings"] == nil && row["impression"] == nil ? row["last_paragraph"] : nil),
-            ])
-            guard let report else { continue }
-            let key = RowKey(folder: file.folder, id: study.hasPrefix("s") ? study : "s" + study)
-            if let other = sections.updateValue(report, forKey: key), other != report { refuse(key, table) }
-        }
-        return true
-    }
-
-    /// Gives the studies among the files the sections of their reports. A study's own text comes first: it has all of the report.
-    mutating func finishSections() {
-        guard !sections.isEmpty else { return }
-        for key in contradicted { sections[key] = nil }
-        var studies: [String: [FoundFile]] = [:]
-        for file in files where !claimed.contains(file.path) {
-            let place = FilePlace(path: file.path, role: file.role)
-            if sectionKey(ofID: place.id) != nil { studies[place.group, default: []].append(file) }
-        }
-        var finder = CaseFinder(root: root)
-        var used: Set<RowKey> = []
-        for group in studies.values {
-            for var item in finder.cases(ofGroup: group) {
-                if let key = sectionKey(ofID: item.id) {
-                    if !item.hasReport { item.report = sections[key] }
-                    used.insert(key)
-                }
-                found.append(item)
-            }
-            claimed.formUnion(group.map(\.path))
-        }
-        passedOver.add(finder.passedOver)
-        passedOver.add("row whose image is not there", sections.count - used.count)
-    }
-
-    /// The row of the nearest table above a study.
-    private func sectionKey(ofID id: String) -> RowKey? {
-        let study = (id as NSString).lastPathComponent
-        var folder = id
-        while let slash = folder.utf8.lastIndex(of: UInt8(ascii: "/")) {
-            folder = String(folder[..<slash])
-            let key = RowKey(folder: folder, id: study)
-            if sections[key] != nil { return key }
-        }
-        let key = RowKey(folder: "", id: study)
-        return sections[key] == nil ? nil : key
     }
 }
