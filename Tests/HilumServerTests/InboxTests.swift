@@ -490,6 +490,103 @@ extension InboxLedger.Arrival {
         }
     }
 
+    @Test func theImageOfARefusedRowBecomesNoCase() throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/x.png", 1)
+        try writeImage(folder, "inbox/y.png", 2)
+        try writeImage(folder, "inbox/z.png", 3)
+        let rows = [
+            #"{"id":"a","image":"x.png","report":"clear"}"#, #"{"id":"a","image":"y.png","report":"mass"}"#,
+            #"{"image":"z.png","report":7,"id":""}"#,
+        ]
+        try folder.write("inbox/cases.jsonl", rows.joined(separator: "\n") + "\n")
+        for _ in 0..<2 {
+            try serve(folder) { archive, _ in
+                #expect(eventually { isThere(archive, "a") && isThere(archive, "z") })
+                try folder.write("inbox/later.txt", "clear")
+                #expect(eventually { isThere(archive, "later") })
+                #expect(!isThere(archive, "y") && !isThere(archive, "x"))
+                #expect(try archive.stats().cases == 3)
+            }
+        }
+    }
+
+    @Test func aReportWhoseImageHasLeftStaysWithItsCase() throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/images/1.png", 1)
+        try folder.write("inbox/reports/1.txt", "clear")
+        try serve(folder) { archive, _ in
+            #expect(eventually { (try? archive.get(id: "images/1"))?.hasReport == true })
+        }
+        try FileManager.default.removeItem(atPath: folder.path + "/inbox/images/1.png")
+        for report in ["clear", "a mass", "a mass"] {
+            try folder.write("inbox/reports/1.txt", report)
+            try serve(folder) { archive, _ in
+                try folder.write("inbox/other.txt", "an effusion and \(report)")
+                #expect(eventually { (try? archive.get(id: "other"))?.report == "an effusion and \(report)" })
+                #expect(eventually { (try? archive.get(id: "images/1"))?.report == report })
+                #expect(!isThere(archive, "reports/1"))
+                let known = try archive.get(id: "images/1")
+                #expect(try known?.hasImage == true && archive.stats().cases == 2)
+            }
+        }
+        // A case of the same place from elsewhere takes no report of the inbox.
+        try folder.write("inbox/reports/2.txt", "clear")
+        try serve(folder) { archive, _ in #expect(eventually { isThere(archive, "reports/2") }) }
+    }
+
+    @Test func theImagesOfAManifestThatHasLeftAreNoCasesOfTheirOwn() throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/x.png", 1)
+        try writeImage(folder, "inbox/free.png", 3)
+        try folder.write("inbox/cases.jsonl", #"{"id":"other","image":"x.png","report":"clear","patient":"p1"}"#)
+        try serve(folder) { archive, _ in
+            #expect(eventually { isThere(archive, "other") && isThere(archive, "free") })
+            #expect(!isThere(archive, "x"))
+        }
+        try FileManager.default.removeItem(atPath: folder.path + "/inbox/cases.jsonl")
+        for _ in 0..<2 {
+            try serve(folder) { archive, _ in
+                try folder.write("inbox/later.txt", "clear")
+                #expect(eventually { isThere(archive, "later") })
+                #expect(try !isThere(archive, "x") && archive.stats().cases == 3)
+                #expect(try archive.get(id: "other")?.fields.patient == "p1")
+            }
+        }
+    }
+
+    @Test(arguments: [true, false]) func theInboxReadsReportsInXMLAsIndexDoes(imagesComeFirst: Bool) throws {
+        let folder = try TemporaryFolder()
+        func writeImages() throws {
+            try writeImage(folder, "inbox/png/CXR1_1.png", 1)
+            try writeImage(folder, "inbox/png/CXR1_2.png", 2)
+        }
+        if imagesComeFirst { try writeImages() }
+        try serve(folder) { archive, _ in
+            if imagesComeFirst {
+                #expect(eventually { isThere(archive, "png/CXR1_1") && isThere(archive, "png/CXR1_2") })
+            }
+            try folder.write(
+                "inbox/ecgen-radiology/1.xml",
+                """
+                <eCitation><AbstractText Label="FINDINGS">Small left effusion.</AbstractText>
+                <MeSH><major>Pleural Effusion/left</major></MeSH><parentImage id="CXR1_1"/><parentImage id="CXR1_2"/></eCitation>
+                """)
+            #expect(eventually { isThere(archive, "ecgen-radiology/1") })
+            if !imagesComeFirst { try writeImages() }
+            #expect(eventually { (try? archive.get(id: "ecgen-radiology/1"))?.images.count == 2 })
+            #expect(eventually { (try? archive.stats().cases) == 1 })
+            let known = try archive.get(id: "ecgen-radiology/1")
+            #expect(known?.report == "FINDINGS: Small left effusion." && known?.fields.findings == ["pleural effusion"])
+            try folder.write("inbox/note.xml", "<note>no report</note>")
+            #expect(!eventually(within: 1) { isThere(archive, "note") })
+        }
+        let archive = try Archive(path: folder.path + "/archive", mode: .readWrite, embedder: PixelEmbedder())
+        defer { archive.close() }
+        let summary = try BulkIndexer(archive: archive).run(sources: [folder.path + "/inbox"], isQuiet: true)
+        #expect(summary.unchanged == 1 && summary.stored == 0 && summary.replaced == 0 && summary.refused == [])
+    }
+
     @Test func theLogSaysNeitherTheTextOfATableNorTheSourceOfAnotherCase() throws {
         let folder = try TemporaryFolder()
         try folder.write("data/Doe John.txt", "nodule")

@@ -7,7 +7,8 @@ import HilumArchive
 ///                        ↑ any later change of the stamp brings a file back here
 /// ```
 /// Files of one group (`FilePlace.group`) may be one case and are handed out together, to `CaseFinder`, which says what belongs
-/// together. A manifest is a group with all files that lie below its folder or that its rows name.
+/// together. A manifest is a group with all files that lie below its folder or that its rows name; so is an XML file with the images that
+/// it names.
 /// Thread rule: a value type; one owner at a time.
 struct InboxLedger: Sendable {
     /// Tells a file from what it was before.
@@ -28,7 +29,7 @@ struct InboxLedger: Sendable {
         var group: String
         /// Below the inbox; without those that were refused and are the same.
         var files: [FoundFile] = []
-        /// The manifest whose group it is.
+        /// The manifest or the XML file whose group it is.
         var manifest: FoundFile?
         /// By path below the inbox.
         var stamps: [String: Stamp] = [:]
@@ -121,7 +122,7 @@ struct InboxLedger: Sendable {
             entries[other]?.state = .settling
             unsettled.insert(entry.group)
         }
-        if entry.file.role == .manifest {
+        if Self.namesFiles(entry.file) {
             coveredFolders = coveredFolders.filter { $0.value != entry.group }
             claimed = claimed.filter { $0.value != entry.group }
             for other in groups[entry.group] ?? [] { move(other) }
@@ -143,14 +144,22 @@ struct InboxLedger: Sendable {
 
     // MARK: Groups
 
+    /// The group of a file that names others.
+    static func group(ofNaming file: FoundFile) -> String { "manifest \(file.path)" }
+
+    /// Whether a file says by its content which others make a case with it.
+    private static func namesFiles(_ file: FoundFile) -> Bool { file.role == .manifest || file.role == .markup }
+
     private func group(of file: FoundFile) -> String {
-        if file.role == .manifest { return "manifest \(file.path)" }
+        if file.role == .manifest { return Self.group(ofNaming: file) }
         if let group = claimed[file.path] { return group }
         var folder = file.path
         while !coveredFolders.isEmpty, let slash = folder.dropLast().lastIndex(of: "/") {
             folder = String(folder[...slash])
             if let group = coveredFolders[folder] { return group }
         }
+        // What lies below a manifest is that one's business.
+        if file.role == .markup { return Self.group(ofNaming: file) }
         return FilePlace(path: file.path, role: file.role).group
     }
 
@@ -158,7 +167,7 @@ struct InboxLedger: Sendable {
     private mutating func cover(by manifest: FoundFile) {
         guard let slash = manifest.path.lastIndex(of: "/") else { return }
         let folder = String(manifest.path[...slash])
-        coveredFolders[folder] = "manifest \(manifest.path)"
+        coveredFolders[folder] = Self.group(ofNaming: manifest)
         for path in Array(entries.keys) where path.hasPrefix(folder) { move(path) }
     }
 

@@ -139,7 +139,7 @@ struct InboxRun {
         if !arrivals.isEmpty {
             for (arrival, result) in zip(arrivals, take(arrivals)) {
                 ledger.finish(arrival, result.verdict)
-                ledger.claim(result.claimed, for: arrival.group)
+                for claim in result.claims { ledger.claim(claim.paths, for: claim.group) }
             }
         }
         return !found.isEmpty || !refusals.isEmpty

@@ -15,12 +15,13 @@ import Synchronization
 final class InboxWatcher: Sendable {
     let folder: String
     let configuration: InboxConfiguration
-    private let log: InboxLog
-    private let archive: any ServedArchive
+    let log: InboxLog
+    let archive: any ServedArchive
     private let writer: WriterQueue
     private let stopping = AtomicFlag()
     private let wake: Int32
     private let thread: Mutex<WorkerThread?> = Mutex(nil)
+    let memory = Mutex(InboxMemory())
 
     /// - Parameter folder: made if it is not there.
     /// - Throws: `FileError` when it cannot be made, `ServerError` without descriptors.
@@ -66,8 +67,8 @@ final class InboxWatcher: Sendable {
     /// What became of an arrival.
     struct Taken: Sendable {
         var verdict: InboxLedger.Verdict
-        /// The files that the rows of a manifest name; absolute.
-        var claimed: [String] = []
+        /// The files that a manifest or an XML file names, absolute, and its group.
+        var claims: [(group: String, paths: [String])] = []
     }
 
     /// Reads arrivals, hands their cases to the writer and waits for what becomes of them.
@@ -77,14 +78,24 @@ final class InboxWatcher: Sendable {
         // What a row names is no case of its own, also where both have come at once.
         var claimed: Set<String> = []
         for (index, arrival) in arrivals.enumerated() {
-            guard let manifest = arrival.manifest else { continue }
+            guard let manifest = arrival.manifest, manifest.role == .manifest else { continue }
             taken[index] = takeManifest(manifest)
-            claimed.formUnion(taken[index].claimed)
+            for claim in taken[index].claims { claimed.formUnion(claim.paths) }
         }
+        takeMarkup(arrivals, &taken, &claimed)
         for (index, arrival) in arrivals.enumerated() where arrival.manifest == nil {
             var finder = CaseFinder(root: folder)
             let files = arrival.files.filter { !claimed.contains("\(folder)/\($0.path)") }
-            sources += finder.cases(ofGroup: files).map { (index, $0) }
+            for source in finder.cases(ofGroup: files) {
+                do {
+                    if let own = try known(source) { sources.append((index, own)) }
+                } catch {
+                    let later = monotonicSeconds() + configuration.retryInSeconds
+                    let refusal = WriterQueue.refusal(error)
+                    taken[index].verdict = refuse(
+                        Self.names(source), id: source.id, .io, refusal.text, retryAt: later)
+                }
+            }
         }
         for ((index, _), verdict) in zip(sources, store(sources.map(\.source))) {
             taken[index].verdict = Self.worse(taken[index].verdict, verdict)
@@ -103,7 +114,8 @@ final class InboxWatcher: Sendable {
                 let reason = refusal.reason.replacing(path + ":", with: "line ")
                 log.refused([refusal.source], stamps: [InboxRun.stamp(of: path)].compactMap(\.self), reason)
             }
-            taken.claimed = rows.cases.flatMap(\.paths)
+            taken.claims = [(InboxLedger.group(ofNaming: manifest), rows.claimed)]
+            remembering { $0.note(manifest: path) }
             for start in stride(from: 0, to: rows.cases.count, by: configuration.batchCount) {
                 if stopping.isRaised {
                     taken.verdict = .failed(retryAt: 0)
@@ -124,7 +136,7 @@ final class InboxWatcher: Sendable {
         return taken
     }
 
-    private static func worse(
+    static func worse(
         _ left: InboxLedger.Verdict, _ right: InboxLedger.Verdict
     ) -> InboxLedger.Verdict {
         switch (left, right) {
@@ -134,7 +146,7 @@ final class InboxWatcher: Sendable {
     }
 
     /// Hands cases to the writer and waits for what becomes of them.
-    private func store(_ sources: [SourceCase]) -> [InboxLedger.Verdict] {
+    func store(_ sources: [SourceCase]) -> [InboxLedger.Verdict] {
         let began = monotonicSeconds()
         var verdicts = sources.map { _ in InboxLedger.Verdict.taken }
         let outcomes = Mutex([Result<WriterQueue.Outcome, ServerError>?](repeating: nil, count: sources.count))
