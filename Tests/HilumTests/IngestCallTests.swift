@@ -61,6 +61,50 @@ struct IngestCallTests {
         }
     }
 
+    @Test("Whoever reads a folder says what was passed over, as index does")
+    func passedOver() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        try FileIO.makeFolder(scratch.path("in"))
+        let images = try FileManager.default.contentsOfDirectory(atPath: world.phantoms + "/images").sorted()
+        for (number, image) in images.prefix(6).enumerated() {
+            try FileManager.default.copyItem(
+                atPath: world.phantoms + "/images/" + image, toPath: scratch.path("in/\(number).png"))
+            _ = try scratch.write("in/\(number).txt", "left effusion \(number)")
+        }
+        try FileManager.default.copyItem(
+            atPath: world.phantoms + "/images/" + images[6], toPath: scratch.path("in/lonely.png"))
+        for name in ["README.txt", "a.pdf", "b.pdf", "c.webp", "report-only.txt"] {
+            _ = try scratch.write("in/" + name, "clear")
+        }
+        let folder = scratch.path("in")
+        let expected = [
+            "passed over: other kind (.pdf): 2", "passed over: document: 1",
+            "passed over: WEBP picture; convert it to PNG or JPEG: 1",
+        ]
+        let calls = [
+            ["embed", "--manifest", folder, "--model", world.model, "--out", scratch.path("v.npy"), "--quiet"],
+            ["eval", "--model", world.model, "--data", folder, "--quiet"],
+            [
+                "pilot", folder, "--out", scratch.path("trial.html"), "--model", world.model, "--folds", "2",
+                "--steps", "1", "--quiet",
+            ],
+            [
+                "train", "--data", folder, "--init", world.model, "--steps", "1", "--batch", "2", "--hold-out", "2",
+                "--out", scratch.path("model"), "--quiet",
+            ],
+        ]
+        for call in calls {
+            let result = try Program.run(call)
+            let lines = result.errors.split(separator: "\n").map(String.init)
+            for line in expected { #expect(lines.contains(line), "\(call[0]): \(result.errors)") }
+            if call[0] == "train" || call[0] == "eval" {
+                #expect(lines.contains("passed over: case without an image: 1"), "\(call[0]): \(result.errors)")
+                #expect(lines.contains("passed over: case without a report: 1"), "\(call[0]): \(result.errors)")
+            }
+        }
+    }
+
     @Test("Check lists the cases whose image is gone, and calls the archive sound")
     func missingImages() throws {
         let world = try World.shared()

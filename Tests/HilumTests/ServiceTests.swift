@@ -90,6 +90,26 @@ struct ServiceTests {
         }
     }
 
+    @Test("A socket whose path or lock is a file of an archive is refused, and names the file")
+    func socketOnAFileOfTheArchive() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let other = scratch.path("other")
+        #expect(try Program.run(["init", other, "--model", world.model]).status == 0)
+        for (socket, file) in [
+            ("\(archive)/writer", "\(archive)/writer.lock"), ("\(archive)/data.mdb", "\(archive)/data.mdb"),
+            ("\(archive)/./model", "\(archive)/./model"), ("\(archive)/log.key", "\(archive)/log.key"),
+            ("\(other)/writer", "\(other)/writer.lock"), ("\(other)/lock.mdb", "\(other)/lock.mdb"),
+        ] {
+            let result = try Program.run(["serve", archive, "--socket", socket])
+            #expect(result.status == 1, "\(socket): \(result.errors)")
+            #expect(result.errors.contains("\(file) "), "\(socket): \(result.errors)")
+            #expect(result.errors.contains("--socket"), "\(socket): \(result.errors)")
+        }
+        #expect(try Program.run(["check", archive]).status == 0)
+    }
+
     @Test("Who may not write an archive is told which file stands in the way and what to do")
     func withoutRights() throws {
         let world = try World.shared()

@@ -26,6 +26,7 @@ struct PilotInput {
         let started = monotonicSeconds()
         let read: CaseFiles
         do { read = try CaseFiles(source: folder) } catch { throw CommandError(.failed, "\(error)") }
+        showPassedOver(read.passedOver, halfCases(read.cases))
         var data = PilotReport.Data()
         data.refused = read.refused.map { PilotReport.Data.Refusal(source: $0.source, reason: $0.reason) }
         var cases: [CaseInput] = []

@@ -130,6 +130,7 @@ private func wantedRows(_ arguments: Arguments, _ refused: inout [(path: String,
     if !rows.isEmpty { throw CommandError.usage("--manifest excludes --image and --text") }
     let shard = try shard(arguments.text("shard") ?? "1/1")
     let read = try CaseFiles(source: manifest)
+    showPassedOver(read.passedOver)
     refused = read.refused.map { ($0.source, $0.reason) }
     let count = read.cases.count
     for item in read.cases[(count * (shard.part - 1) / shard.count)..<(count * shard.part / shard.count)] {

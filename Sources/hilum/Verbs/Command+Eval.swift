@@ -109,6 +109,7 @@ struct EvaluationSet {
 
     init(folder: String, limit: Int?, model: MCRModel, masks: MaskPlan, isQuiet: Bool) throws {
         let read = try CaseFiles(source: folder)
+        showPassedOver(read.passedOver, halfCases(read.cases))
         refused = read.refused.map { ($0.source, $0.reason) }
         var pairs = read.cases.filter { $0.image != nil && !($0.report ?? "").isEmpty }
         if let limit { pairs = Array(pairs.prefix(limit)) }

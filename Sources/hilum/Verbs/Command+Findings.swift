@@ -93,6 +93,7 @@ private func wantedReports(
     if !reports.isEmpty { throw CommandError.usage("--manifest excludes --text and --file") }
     if manifest == "-" { return try inputReports(&refused) }
     let read = try CaseFiles(source: manifest)
+    showPassedOver(read.passedOver)
     refused = read.refused.map { ($0.source, $0.reason) }
     let found = read.cases.compactMap { item in item.report.map { ReportText(id: item.id, text: $0) } }
     let without = read.cases.count - found.count

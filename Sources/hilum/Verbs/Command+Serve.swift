@@ -44,6 +44,7 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     configuration.writerUsers = try identifiers(arguments, "writer-uid")
     configuration.writerGroups = try identifiers(arguments, "writer-gid")
     if let inbox = arguments.text("inbox") { try checkInbox(inbox, archive: path) }
+    if let socket = arguments.text("socket") { try checkSocket(socket) }
     let archive = try openArchive(path, .readWrite, withModel: true)
     configuration.logNames = logNames(ofArchive: path)
     configuration.refusalMemory = path + "/inbox.refused"
@@ -66,6 +67,19 @@ private func checkInbox(_ inbox: String, archive: String) throws {
         throw CommandError(.failed, "\(inbox): there is no folder \(parent); make it, or name another inbox")
     }
     try OutputFolder.checkOutsideArchives(inbox)
+}
+
+/// Refuses a socket whose path, or the path of whose lock, is a file of an archive.
+private func checkSocket(_ socket: String) throws {
+    let ownFiles: Set<String> = [
+        "data.mdb", "lock.mdb", "writer.lock", "model", "images", "log.key", "inbox.refused",
+    ]
+    guard FileManager.default.fileExists(atPath: FilePath.folder(of: socket) + "/data.mdb") else { return }
+    for file in [socket, socket + ".lock"] where ownFiles.contains(FilePath.name(of: file)) {
+        throw CommandError(
+            .failed, "\(file) is a file of an archive, which no socket or its lock may replace; choose another --socket"
+        )
+    }
 }
 
 /// How the log of an archive's daemon names cases: by the key in `ARCHIVE/log.key`, which is made where it is missing.

@@ -235,6 +235,7 @@ private func trainingSources(
         let read: CaseFiles
         do { read = try CaseFiles(source: folder) } catch { throw CommandError(.failed, "\(error)") }
         for refusal in read.refused { standardError("refused: \(shown(refusal.source)): \(shown(refusal.reason))\n") }
+        showPassedOver(read.passedOver, halfCases(read.cases))
         for item in read.cases {
             guard case .file(let path)? = item.image, let report = item.report, !report.isEmpty else { continue }
             var findings = item.fields.findings
