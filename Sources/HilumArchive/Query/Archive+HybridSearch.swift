@@ -30,6 +30,13 @@ extension Archive {
         var wordRank: Int?
         var wordScore: Float?
         var fused: Float = 0
+
+        /// The better score first, then what words brought, then the older case.
+        static func precedes(_ left: Fused, _ right: Fused) -> Bool {
+            if left.fused != right.fused { return left.fused > right.fused }
+            let ranks: (left: Int, right: Int) = (left.wordRank ?? .max, right.wordRank ?? .max)
+            return ranks.left == ranks.right ? left.number < right.number : ranks.left < ranks.right
+        }
     }
 
     /// Fills in the hits of a question with words.
@@ -72,7 +79,7 @@ extension Archive {
         }
         let withWordsAlone = request.mode == .words ? ItemSet() : attributes.read { $0.withWordsAlone }
         let vectorWeight = request.vectorWeight ?? (answer.demands.isEmpty ? 1 : 0.25)
-        let ordered = fused.values.map { candidate in
+        let ordered = fused.values.map { candidate -> Fused in
             var candidate = candidate
             let standIn = withWordsAlone.contains(candidate.number) ? candidate.wordRank : nil
             if let rank = [candidate.vectorRank, standIn].compactMap(\.self).min() {
@@ -85,9 +92,7 @@ extension Archive {
             let degree = Float(answer.demands.degree(of: candidate.number))
             candidate.fused += degree * (vectorWeight + request.wordWeight) / Self.fusionConstant
             return candidate
-        }.sorted {
-            ($1.fused, $0.wordRank ?? .max, $0.number) < ($0.fused, $1.wordRank ?? .max, $1.number)
-        }
+        }.sorted(by: Fused.precedes)
         response.hits = try store.environment.read { try hits(ordered, question, request, text, $0) }
         let possible = allowed?.count ?? attributes.read { $0.live.count }
         response.isShortOfFilter = !request.filter.isEmpty && possible < request.k
