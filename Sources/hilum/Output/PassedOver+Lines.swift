@@ -1,4 +1,5 @@
 import HilumArchive
+import HilumCore
 
 /// Says what a folder holds that no case was made of, by kinds, the most frequent first: on standard error, as these verbs print figures.
 ///
