@@ -1,6 +1,11 @@
 // swift-tools-version: 6.2
 // Hilum: similar-case search over medical images and reports. Sources/README.md has the table of floors.
+import Foundation
 import PackageDescription
+
+// GDCM reads DICOM. Without its headers the package builds all the same, and a DICOM file is refused with this reason.
+let hasGDCM = FileManager.default.fileExists(atPath: "/usr/include/gdcm-3.0/gdcmImageReader.h")
+let gdcmLibraries = ["gdcmMSFF", "gdcmDICT", "gdcmDSED", "gdcmCommon"]
 
 let package = Package(
     name: "Hilum",
@@ -20,6 +25,9 @@ let package = Package(
         .systemLibrary(name: "CSHA2", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CGetopt"),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
+        .target(
+            name: "CGDCM", cxxSettings: hasGDCM ? [.define("HILUM_GDCM")] : [],
+            linkerSettings: hasGDCM ? gdcmLibraries.map { .linkedLibrary($0) } : []),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CHilumKernels", linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CHilumSystem"),
@@ -37,6 +45,7 @@ let package = Package(
 
         // Floor 3
         .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
+        .target(name: "HilumDICOM", dependencies: ["HilumImaging", "CGDCM"]),
         .target(
             name: "HilumPhantom", dependencies: ["HilumCore", "HilumImaging"],
             resources: [.copy("Resources/radiology-wording.txt")]),
@@ -64,7 +73,11 @@ let package = Package(
             dependencies: [
                 "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumEmbedding", "HilumMCR",
                 "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
+                // Built with it, and started by it; nothing of it is linked.
+                "hilum-dicom",
             ]),
+        // A program of its own: GDCM ends its process on some damaged files, and takes 35 ms to load.
+        .executableTarget(name: "hilum-dicom", dependencies: ["HilumDICOM"]),
         .executableTarget(
             name: "hilum-bench",
             dependencies: [
@@ -87,6 +100,8 @@ let package = Package(
         .testTarget(name: "HilumIndexTests", dependencies: ["HilumIndex", "HilumCore", "CHilumKernels"]),
         .testTarget(name: "HilumNNTests", dependencies: ["HilumNN", "HilumCore", "CHilumKernels"]),
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
+        .testTarget(
+            name: "HilumDICOMTests", dependencies: ["HilumDICOM", "HilumImaging", "HilumCore", "hilum-dicom"]),
         .testTarget(name: "HilumWordsTests", dependencies: ["HilumWords", "HilumCore"]),
         .testTarget(
             name: "HilumReportsTests", dependencies: ["HilumReports", "HilumPhantom", "HilumCore"],
@@ -117,5 +132,6 @@ let package = Package(
             dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation", "HilumPhantom"]),
     ],
     swiftLanguageModes: [.v6],
-    cLanguageStandard: .gnu11
+    cLanguageStandard: .gnu11,
+    cxxLanguageStandard: .cxx17
 )

@@ -46,6 +46,24 @@ extension InboxLedger.Arrival {
         #expect(found.image == "/in/images/a.png" && found.report == "/in/reports/a.txt")
     }
 
+    @Test func filesOfOneStudyAreOneArrivalWithTheTextThatWasThereFirst() throws {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
+        ledger.see("/in/b/IM2.txt", stamp(1), now: 0)
+        let text = try #require(ledger.due(now: 1, limit: 64).arrivals.first)
+        ledger.finish(text, .taken)
+        ledger.see("/in/a/IM1.dcm", stamp(2), now: 2) { _ in "1.2" }
+        let first = try #require(ledger.due(now: 3, limit: 64).arrivals.first)
+        #expect(first.files.map(\.path) == ["a/IM1.dcm"])
+        ledger.finish(first, .taken)
+        ledger.see("/in/b/IM2.dcm", stamp(3), now: 4) { _ in "1.2" }
+        let second = try #require(ledger.due(now: 5, limit: 64).arrivals.first)
+        #expect(second.files.map(\.path) == ["a/IM1.dcm", "b/IM2.dcm", "b/IM2.txt"])
+        ledger.finish(second, .taken)
+        #expect(StudyGroups.study(ofGroup: second.group) == "1.2")
+        ledger.lose("/in/b/IM2.dcm")
+        #expect(ledger.due(now: 9, limit: 64).arrivals.isEmpty)
+    }
+
     @Test func aReportThatArrivesLaterUpdatesTheCase() throws {
         var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/a.png", stamp(1), now: 0)

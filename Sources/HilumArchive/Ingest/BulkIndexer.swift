@@ -194,7 +194,7 @@ public struct BulkIndexer {
                     return refused
                 }
             },
-            isStored: archive.isStored, isInterrupted: { interrupt?.isRaised == true },
+            isStored: archive.isStored, patientKey: archive.patientKey, isInterrupted: { interrupt?.isRaised == true },
             deliver: { range, batch, preparer in writer.write(batch, of: Array(cases[range]), preparer) })
         var failure: (any Error)?
         do { try preparer.run(threads: jobs) } catch { failure = error }

@@ -19,6 +19,8 @@ struct CaseLoader: Sendable {
     let storedImages: @Sendable (String) throws -> StoredImages?
     /// Whether the model knows the words of a report in which the lexicon knows none.
     let knowsWords: @Sendable (String) -> Bool
+    /// What a case keeps in place of a patient's number in DICOM files; nil keeps nothing.
+    let patientKey: @Sendable (String) -> String?
 
     /// - Returns: the case, with a refusal if something is wrong with it, and the images to be embedded.
     func load(_ given: PreparedCase) -> (PreparedCase, [GrayImage]) {
@@ -27,6 +29,9 @@ struct CaseLoader: Sendable {
         do {
             try prepared.input.settle()
             let files = try read(&prepared)
+            for (place, bytes) in files.enumerated() where ImageDecoder.format(of: bytes) == .dicom {
+                describe(&prepared, place, try description(of: bytes, prepared.input.id))
+            }
             if !prepared.input.keepsImages {
                 prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
             }
@@ -87,5 +92,20 @@ struct CaseLoader: Sendable {
         prepared.images = stored.images
         prepared.keptBytes = stored.images.map { _ in nil }
         prepared.imageVectors = stored.vectors
+    }
+
+    /// What the tags of a DICOM file say; a deflated one says it only to the decoder.
+    private func description(of bytes: [UInt8], _ id: String) throws(ArchiveError) -> DICOMDescription? {
+        if let description = DICOMHeader(bytes)?.description, description[.objectClass] != nil { return description }
+        do throws(ImagingError) { return try ImageDecoder.read(bytes, fitting: side).description } catch {
+            throw ArchiveError(.badImage, "\(id): \(error)")
+        }
+    }
+
+    /// Takes what the tags of an image say, where nothing else says it.
+    private func describe(_ prepared: inout PreparedCase, _ place: Int, _ description: DICOMDescription?) {
+        guard let description else { return }
+        if prepared.images[place].view == nil { prepared.images[place].view = description.view }
+        prepared.input.fields.fill(from: description, patientKey: patientKey)
     }
 }

@@ -1,6 +1,7 @@
 // HilumImaging decodes image files to grey samples, resizes them for a model, and draws sheets and plots for people.
 //
 //   bytes ─ format(of:) ─┬─ PNGReader ── PNGRowConverter ─┐
+//                        ├─ DICOMProcess ─ hilum-dicom ───┤
 //                        └─ JPEGFrame ── libturbojpeg ────┴─ GrayImage ─ resizedToFit(side:) ─ model
 //                                                              │
 //                   RGBImage ◀─ Canvas ◀─ ContactSheet, LinePlot, HeatMap ─ PNGEncoder ─ bytes
@@ -15,6 +16,8 @@
 // | Formats/ ImageDecoder         | format by content, limits, entry points                                 |
 // | Formats/ PNGReader, PNGDecoder | one open PNG (libpng behind CPNG); its rows as grey, or raw samples    |
 // | Formats/ JPEGDecoder, ExifOrientation | JPEG through libturbojpeg; how it is to be turned               |
+// | DICOM/ DICOMDecoder, DICOMProcess | DICOM through processes of `hilum-dicom`, and what is said to them       |
+// | DICOM/ DICOMHeader, DICOMDescription, DICOMKind | tags, read without decoding; which objects hold no picture |
 // | Formats/ AreaFitter           | area averaging row by row while an image is decoded                     |
 // | Formats/ PNGEncoder           | grey and RGB images to PNG, always the same bytes                       |
 // | Drawing/ Canvas, +Text        | rectangles, smooth lines, text, images                                  |
@@ -31,7 +34,7 @@ import HilumCore
 public enum ImageDecoder {
     /// The format that `bytes` start with, whatever the file is called; nil if Hilum does not know it.
     ///
-    /// DICOM is recognised (`DICM` after a preamble of 128 bytes) but not decoded yet.
+    /// DICOM is told by `DICM` after a preamble of 128 bytes.
     public static func format(of bytes: [UInt8]) -> ImageFormat? {
         bytes.withUnsafeBytes { format(of: $0) }
     }
@@ -47,7 +50,8 @@ public enum ImageDecoder {
         return nil
     }
 
-    /// The pixels of a PNG or JPEG, by its header; nil if it is neither, or does not end as a whole file does.
+    /// The pixels of a PNG, JPEG or DICOM picture, by its header; nil for another file, and for a PNG or JPEG that does not end as a
+    /// whole file does.
     package static func pixelCount(of bytes: [UInt8]) -> Int? {
         bytes.withUnsafeBytes { raw in
             switch format(of: raw) {
@@ -61,15 +65,18 @@ public enum ImageDecoder {
             case .jpeg:
                 guard let frame = try? JPEGFrame(raw), frame.isDecodable, frame.hasEnd else { return nil }
                 return frame.width * frame.height
+            case .dicom:
+                let header = DICOMHeader(Array(raw.prefix(DICOMHeader.byteCount)))
+                return header.flatMap { $0.reasonToRefuse == nil && $0.pixelCount > 0 ? $0.pixelCount : nil }
             default: return nil
             }
         }
     }
 
-    /// Decodes a PNG or JPEG to 16-bit grey; see `PNGDecoder` and `JPEGDecoder` for how samples become grey.
+    /// Decodes a file to 16-bit grey; see `PNGDecoder`, `JPEGDecoder` and the program `hilum-dicom` for how samples become grey.
     ///
     /// - Throws: `empty`, `unsupportedFormat`, `tooManyBytes` or `tooManyPixels` (both before memory is allocated),
-    ///   `truncated`, `corrupt`, `outOfMemory`.
+    ///   `truncated`, `corrupt`, `outOfMemory`; of a DICOM file also `noPicture`, `decoderStopped`, `decoderMissing`.
     static func decode(
         _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = .standard
     ) throws(ImagingError) -> DecodedImage {
@@ -80,12 +87,13 @@ public enum ImageDecoder {
         switch format(of: bytes) {
         case .png: return DecodedImage(image: try PNGDecoder.decode(bytes, limits: limits), notes: [])
         case .jpeg: return try JPEGDecoder.decode(bytes, limits: limits)
-        case .dicom: throw ImagingError(.unsupportedFormat(found: "DICOM (not supported yet)"))
+        case .dicom:
+            return DecodedImage(image: try DICOMDecoder.decode(bytes, fitting: nil, limits: limits).image, notes: [])
         case nil: throw ImagingError(.unsupportedFormat(found: kind(of: bytes)))
         }
     }
 
-    /// Decodes a PNG or JPEG to 16-bit grey.
+    /// Decodes a PNG, JPEG or DICOM file to 16-bit grey. Of a DICOM file with several frames it is the first.
     ///
     /// - Throws: `ImagingError`; bounds are checked before memory is allocated.
     public static func decode(_ bytes: [UInt8], limits: ImageLimits = .standard) throws(ImagingError) -> GrayImage {
@@ -104,7 +112,7 @@ public enum ImageDecoder {
         return DecodedImage(image: decoded.image, notes: decoded.notes + (decoded.image.isBlank ? [.blank] : []))
     }
 
-    /// Decodes a PNG or JPEG and fits it into a square of `side` pixels. The result is bit for bit that of
+    /// Decodes a PNG, JPEG or DICOM file and fits it into a square of `side` pixels. The result is bit for bit that of
     /// `decode(_:).resizedToFit(side:)`.
     ///
     /// A PNG that is not interlaced is scaled down row by row, which saves time and memory.
@@ -119,11 +127,32 @@ public enum ImageDecoder {
         _ bytes: UnsafeRawBufferPointer, fitting side: Int, limits: ImageLimits
     ) throws(ImagingError) -> DecodedImage {
         precondition(side > 0, "the side must be positive")
-        guard bytes.count <= limits.maxByteCount, format(of: bytes) == .png else {
+        switch bytes.count <= limits.maxByteCount ? format(of: bytes) : nil {
+        case .png: return DecodedImage(image: try PNGDecoder.decode(bytes, fitting: side, limits: limits), notes: [])
+        case .dicom:
+            return DecodedImage(image: try DICOMDecoder.decode(bytes, fitting: side, limits: limits).image, notes: [])
+        default:
             let decoded = try decode(bytes, limits: limits)
             return DecodedImage(image: decoded.image.resizedToFit(side: side), notes: decoded.notes)
         }
-        return DecodedImage(image: try PNGDecoder.decode(bytes, fitting: side, limits: limits), notes: [])
+    }
+
+    /// Decodes a file as `decode(_:fitting:limits:)` does, and says what the tags of a DICOM file say.
+    ///
+    /// - Parameter side: of the square that the picture is fitted into; nil leaves it as large as it is.
+    /// - Returns: the picture, and the tags; nil for another kind of file.
+    /// - Throws: as `decode(_:limits:)`.
+    package static func read(
+        _ bytes: [UInt8], fitting side: Int?, limits: ImageLimits = .standard
+    ) throws(ImagingError) -> (image: GrayImage, description: DICOMDescription?) {
+        guard bytes.count <= limits.maxByteCount, format(of: bytes) == .dicom else {
+            guard let side else { return (try decode(bytes, limits: limits), nil) }
+            return (try decode(bytes, fitting: side, limits: limits), nil)
+        }
+        let picture = try withBytes(bytes) { (raw) throws(ImagingError) in
+            try DICOMDecoder.decode(raw, fitting: side, limits: limits)
+        }
+        return (picture.image, picture.description)
     }
 
     /// Reads and decodes the file at `path`. Its length is checked before it is read.

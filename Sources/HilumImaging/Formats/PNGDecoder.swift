@@ -193,7 +193,7 @@ struct PNGRowConverter {
 
 /// The BT.601 luma of three 16-bit samples; equal channels give that value.
 @inline(__always)
-func luma(_ red: UInt32, _ green: UInt32, _ blue: UInt32) -> UInt32 {
+package func luma(_ red: UInt32, _ green: UInt32, _ blue: UInt32) -> UInt32 {
     (19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16
 }
 

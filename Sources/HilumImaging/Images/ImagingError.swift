@@ -18,6 +18,12 @@ public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable 
         case tooManyBytes(byteCount: Int, limit: Int)
         /// The file could not be opened or read; the text is the system's error.
         case unreadable(String)
+        /// A DICOM object that is no picture of a patient; the text says what it is.
+        case noPicture(String)
+        /// The program that decodes DICOM gave up on the file, or ended over it.
+        case decoderStopped(reason: String)
+        /// The program that decodes DICOM cannot be started, or was built without GDCM.
+        case decoderMissing(String)
         /// Memory ran out.
         case outOfMemory
         /// The encoder failed.
@@ -27,17 +33,23 @@ public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable 
     /// What went wrong.
     public let code: Code
 
-    init(_ code: Code) { self.code = code }
+    package init(_ code: Code) { self.code = code }
 
     /// A sentence for the user.
     public var description: String {
         switch code {
         case .empty:
-            "the file is empty; send a PNG or JPEG picture"
+            "the file is empty; send a PNG, JPEG or DICOM picture"
         case .unsupportedFormat(let found):
             found.hasSuffix("picture") || found.hasSuffix("JPEG")
                 ? "\(found) is not read; convert it to PNG (1 to 16 bits, any kind) or JPEG (8 bits, grey or colour)"
-                : "\(found) is not read; accepted are PNG (1 to 16 bits, any kind) and JPEG (8 bits, grey or colour)"
+                : "\(found) is not read; accepted are PNG (1 to 16 bits, any kind), JPEG (8 bits, grey or colour) and DICOM"
+        case .noPicture(let kind):
+            "this DICOM object is \(kind), not a picture; leave it out"
+        case .decoderStopped(let reason):
+            "the DICOM was given up: \(reason); fetch or export it again"
+        case .decoderMissing(let reason):
+            "DICOM cannot be read: \(reason); see the README on DICOM"
         case .corrupt(let format, let reason):
             "the \(format.name) is damaged (\(reason)); fetch or export it again"
         case .truncated(let format):
@@ -84,7 +96,7 @@ public struct ImageLimits: Sendable, Equatable {
     public static let standard = ImageLimits()
 
     /// - Throws: `tooManyPixels`.
-    func check(width: Int, height: Int) throws(ImagingError) {
+    package func check(width: Int, height: Int) throws(ImagingError) {
         guard width <= maxSide && height <= maxSide && width * height <= maxPixelCount else {
             throw ImagingError(.tooManyPixels(width: width, height: height, limit: maxPixelCount))
         }

@@ -6,7 +6,7 @@ import HilumArchive
 /// see(path, stamp) ─→ settling ─ still long enough ─→ due() hands out the files of a group ─→ finish(): taken or refused
 ///                        ↑ any later change of the stamp brings a file back here
 /// ```
-/// Files of one group (`FilePlace.group`) may be one case and are handed out together, to `CaseFinder`, which says what belongs
+/// Files of one group (`StudyGroups.group`) may be one case and are handed out together, to `CaseFinder`, which says what belongs
 /// together. A manifest is a group with all files that lie below its folder or that its rows name; so is an XML file with the images that
 /// it names.
 /// Thread rule: a value type; one owner at a time.
@@ -75,6 +75,7 @@ struct InboxLedger: Sendable {
     private var coveredFolders: [String: String] = [:]
     /// The group of the manifest that names a file.
     private var claimed: [String: String] = [:]
+    private var studies = StudyGroups()
 
     init(root: String, stillInSeconds: Double) {
         self.root = root
@@ -96,19 +97,26 @@ struct InboxLedger: Sendable {
 
     /// A file is there, and looks so.
     ///
-    /// - Parameter path: absolute.
-    mutating func see(_ path: String, _ stamp: Stamp, now: Double) {
+    /// - Parameters:
+    ///   - path: absolute.
+    ///   - study: reads the study of a DICOM file; asked when the file is new or has changed.
+    mutating func see(_ path: String, _ stamp: Stamp, now: Double, study: (FoundFile) -> String? = { _ in nil }) {
         let path = below(path)
         if let entry = entries[path], entry.stamp == stamp { return }
         let file = entries[path]?.file ?? FoundFile(path: path)
+        regroup(studies.note(study(file), of: file))
         let group = group(of: file)
-        if entries[path] == nil {
-            insert(path, into: group)
-            if file.role == .manifest { cover(by: file) }
-        }
+        if let old = entries[path]?.group, old != group { remove(path, from: old) }
+        if entries[path]?.group != group { insert(path, into: group) }
+        if entries[path] == nil, file.role == .manifest { cover(by: file) }
         entries[path] = Entry(
             file: file, group: group, stamp: stamp, dueAt: now + stillInSeconds, state: .settling)
         unsettled.insert(group)
+    }
+
+    /// Gives the files of these groups the groups that they belong to now.
+    private mutating func regroup(_ touched: Set<String>) {
+        for group in touched { for path in groups[group] ?? [] { move(path) } }
     }
 
     /// A file is gone.
@@ -118,6 +126,7 @@ struct InboxLedger: Sendable {
         let path = below(path)
         guard let entry = entries.removeValue(forKey: path) else { return }
         remove(path, from: entry.group)
+        regroup(studies.note(nil, of: entry.file))
         for other in groups[entry.group] ?? [] where entries[other]?.state == .refusedTogether {
             entries[other]?.state = .settling
             unsettled.insert(entry.group)
@@ -160,7 +169,7 @@ struct InboxLedger: Sendable {
         }
         // What lies below a manifest is that one's business.
         if file.role == .markup { return Self.group(ofNaming: file) }
-        return FilePlace(path: file.path, role: file.role).group
+        return studies.group(of: file)
     }
 
     /// Puts what lies below the folder of a manifest into its group.

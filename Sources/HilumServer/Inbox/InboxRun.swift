@@ -130,7 +130,7 @@ struct InboxRun {
                     continue
                 }
                 if current != stamp {
-                    ledger.see(path, current, now: now)
+                    ledger.see(path, current, now: now) { StudyGroups.study(of: $0, at: path) }
                     isStill = false
                 }
             }
@@ -212,7 +212,7 @@ struct InboxRun {
             case S_IFREG:
                 seen.insert(child)
                 device = UInt64(status.st_dev)
-                ledger.see(child, Self.stamp(status), now: now)
+                ledger.see(child, Self.stamp(status), now: now) { StudyGroups.study(of: $0, at: child) }
             case S_IFDIR:
                 // A folder that was made anew has another watch under the same name.
                 let watch = inotify >= 0 ? hilum_inotify_watch(inotify, child) : -1

@@ -86,7 +86,8 @@ final class InboxWatcher: Sendable {
         for (index, arrival) in arrivals.enumerated() where arrival.manifest == nil {
             var finder = CaseFinder(root: folder)
             let files = arrival.files.filter { !claimed.contains("\(folder)/\($0.path)") }
-            for source in finder.cases(ofGroup: files) {
+            let study = StudyGroups.study(ofGroup: arrival.group)
+            for source in finder.cases(ofGroup: files, study: study) {
                 do {
                     if let own = try known(source) { sources.append((index, own)) }
                 } catch {

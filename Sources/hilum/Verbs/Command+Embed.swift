@@ -15,7 +15,7 @@ extension Command {
         operands: [],
         options: [
             .value("model", "MODEL", "model folder, or 'builtin' (the default)", environment: "HILUM_MODEL"),
-            .value("image", "FILE", "an image (PNG or JPEG; '-' reads standard input); may be given more than once"),
+            .value("image", "FILE", "an image (PNG, JPEG, DICOM; '-' is standard input); may be given again"),
             .value("text", "TEXT", "a report or a phrase ('-' reads standard input); may be given more than once"),
             .value("manifest", "FILE", "a cases.jsonl; a case gives up to two rows, its image's and its report's"),
             .value("shard", "I/N", "only part I of N of the manifest (1/4, 2/4 …)"),

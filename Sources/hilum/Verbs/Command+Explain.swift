@@ -16,7 +16,7 @@ extension Command {
         operands: ["ARCHIVE"],
         optionalOperandCount: 1,
         options: [
-            .value("image", "FILE", "an image, PNG or JPEG ('-' reads standard input)", letter: "i"),
+            .value("image", "FILE", "an image, PNG, JPEG or DICOM ('-' reads standard input)", letter: "i"),
             .value("id", "ID", "the image of a stored case in place of --image"),
             .value("text", "TEXT", "a phrase or a report ('-' reads standard input)", letter: "t"),
             .value("out", "OUT.png", "the heat map with its colour bar, and the words marked", letter: "o"),

@@ -16,7 +16,7 @@ extension Command {
         optionalOperandCount: 1,
         options: [
             .value("text", "TEXT", "a phrase or a report ('-' reads standard input)", letter: "t"),
-            .value("image", "FILE", "an image, PNG or JPEG ('-' reads standard input)", letter: "i"),
+            .value("image", "FILE", "an image, PNG, JPEG or DICOM ('-' reads standard input)", letter: "i"),
             .value("id", "ID", "a stored case"),
             .value("count", "K", "how many hits (default 10)", letter: "k"),
             .value(

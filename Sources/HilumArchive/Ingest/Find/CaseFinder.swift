@@ -4,25 +4,40 @@ import HilumCore
 /// Makes cases of files: the one place that decides which image and which text belong together.
 ///
 /// `index`, `train`, `eval`, `pilot`, `embed`, `findings` and the inbox all ask it. An image and a text are one case within one folder, or
-/// in parallel trees (`images/…`, `reports/…`) at the same path below them, and nowhere else (`FilePlace`).
+/// in parallel trees (`images/…`, `reports/…`) at the same path below them, and nowhere else (`FilePlace`). DICOM files are one case
+/// when they are one study (`StudyGroups`).
 package struct CaseFinder {
     /// Absolute, without a slash at the end.
     let root: String
     private(set) var passedOver = PassedOver()
+    /// Of DICOM files, by path below the root; nil for a file that is none.
+    private var glances: [String: DICOMGlance?] = [:]
 
     package init(root: String) { self.root = root }
 
     /// The cases of all files, in the order of their ids.
     mutating func cases(of files: [FoundFile]) -> [SourceCase] {
+        var studies = StudyGroups()
+        for file in files { _ = studies.note(glance(at: file)?.study, of: file) }
         var groups: [String: [FoundFile]] = [:]
-        for file in files { groups[FilePlace(path: file.path, role: file.role).group, default: []].append(file) }
+        for file in files { groups[studies.group(of: file), default: []].append(file) }
         var found: [SourceCase] = []
-        for group in groups.values { found += cases(ofGroup: group) }
+        for (group, files) in groups { found += cases(ofGroup: files, study: StudyGroups.study(ofGroup: group)) }
         return found.sorted { $0.id < $1.id }
     }
 
+    /// What is seen of a DICOM file, which is opened once.
+    mutating func glance(at file: FoundFile) -> DICOMGlance? {
+        if let known = glances[file.path] { return known }
+        let glance = DICOMGlance(file, at: absolute(file.path))
+        glances[file.path] = .some(glance)
+        return glance
+    }
+
+    mutating func passOver(_ reason: String, _ count: Int = 1) { passedOver.add(reason, count) }
+
     /// The files of one id.
-    private struct Pile {
+    struct Pile {
         var images: [(file: FoundFile, place: FilePlace)] = []
         var texts: [(file: FoundFile, place: FilePlace)] = []
         var records: [(file: FoundFile, place: FilePlace)] = []
@@ -30,12 +45,14 @@ package struct CaseFinder {
     }
 
     /// The cases of the files of one group; most often one.
-    package mutating func cases(ofGroup files: [FoundFile]) -> [SourceCase] {
+    ///
+    /// - Parameter study: the study UID of the group, where `StudyGroups` made it of one.
+    package mutating func cases(ofGroup files: [FoundFile], study: String? = nil) -> [SourceCase] {
         var piles: [String: Pile] = [:]
         for file in files.sorted(by: { $0.path < $1.path }) {
             let place = FilePlace(path: file.path, role: file.role)
             switch file.role {
-            case .image: piles[place.id, default: Pile()].images.append((file, place))
+            case .image: if isPicture(file) { piles[place.id, default: Pile()].images.append((file, place)) }
             case .text: piles[place.id, default: Pile()].texts.append((file, place))
             case .record: piles[place.id, default: Pile()].records.append((file, place))
             case .manifest, .table: passedOver.add("table that is not known")
@@ -43,6 +60,7 @@ package struct CaseFinder {
             case .passedOver(let reason): passedOver.add(reason)
             }
         }
+        if let study { return makeStudy(study, piles).map { [$0] } ?? [] }
         joinTrees(&piles)
         joinRoot(&piles)
         var found: [SourceCase] = []
@@ -98,12 +116,12 @@ package struct CaseFinder {
         piles[target] = joined
     }
 
-    private mutating func makeCase(_ id: String, _ pile: Pile) -> SourceCase? {
+    mutating func makeCase(_ id: String, _ pile: Pile) -> SourceCase? {
         guard !pile.images.isEmpty || !pile.texts.isEmpty else {
             passedOver.add("record without a case", pile.records.count)
             return nil
         }
-        let images = pictures(pile)
+        let images = thinned(pictures(pile))
         guard let first = images.first?.path ?? pile.texts.first?.file.path else { return nil }
         var found = SourceCase(place: absolute(first), name: absolute(id), id: id)
         found.imagePaths = images.map { absolute($0.path) }
@@ -125,7 +143,7 @@ package struct CaseFinder {
         return found
     }
 
-    private func absolute(_ path: String) -> String { "\(root)/\(path)" }
+    func absolute(_ path: String) -> String { "\(root)/\(path)" }
 
     /// One file for each picture of a case, frontal ones first.
     ///
@@ -143,9 +161,9 @@ package struct CaseFinder {
             passedOver.add("other kind (no ending)", candidates.count - able.count)
             let best = best(of: able)
             passedOver.add("other file of the same picture", able.count - best.count)
-            chosen += best.map { ($0.file.path, $0.place.view) }
+            chosen += best.map { ($0.file.path, $0.place.view ?? view(of: $0.file)) }
         }
-        func rank(_ view: String?) -> Int { view == nil || view == "LATERAL" || view == "LL" ? 1 : 0 }
+        func rank(_ view: String?) -> Int { ["LATERAL", "LL", "RL", nil].contains(view) ? 1 : 0 }
         let plain = chosen.filter { rank($0.view) == 0 }
         return plain + chosen.filter { rank($0.view) == 1 }
     }

@@ -10,10 +10,5 @@ enum ImageKind {
     }
 
     /// Whether a file that begins with `head` is of a kind that can be decoded.
-    static func isImage(_ head: [UInt8]) -> Bool {
-        switch ImageDecoder.format(of: head) {
-        case .png, .jpeg: true
-        default: false
-        }
-    }
+    static func isImage(_ head: [UInt8]) -> Bool { ImageDecoder.format(of: head) != nil }
 }

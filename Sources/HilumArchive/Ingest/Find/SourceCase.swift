@@ -60,6 +60,8 @@ package struct SourceCase: Sendable, Equatable {
         for view in imageViews { writer.text(view) }
         for path in paths {
             writer.text(path)
+            // Releases that did not decode DICOM refused these files.
+            if DICOMGlance.isNamedAsDICOM(path) { writer.text("dicom") }
             var status = stat()
             guard stat(path, &status) == 0 else {
                 writer.byte(0)
@@ -151,18 +153,12 @@ package struct SourceCase: Sendable, Equatable {
     /// Enough to tell an image by its first bytes.
     private static let headByteCount = 256
 
-    private static func head(of path: String) -> [UInt8]? {
-        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
-        defer { try? file.close() }
-        return (try? file.read(upToCount: headByteCount)).map { [UInt8]($0) }
-    }
+    private static func head(of path: String) -> [UInt8]? { FileHead.read(path, byteCount: headByteCount) }
 
     private static func looksReadable(_ path: String) -> Bool { head(of: path).map(ImageKind.isImage) ?? false }
 
-    /// Whether the file begins as an image does, also as one that cannot be decoded yet.
-    static func looksLikeImage(_ path: String) -> Bool {
-        head(of: path).map { ImageDecoder.format(of: $0) != nil } ?? false
-    }
+    /// Whether the file begins as an image does.
+    static func looksLikeImage(_ path: String) -> Bool { looksReadable(path) }
 
     /// The pixels of an image that can be decoded and looks whole; nil for another file.
     static func pixelCount(_ path: String) -> Int? {

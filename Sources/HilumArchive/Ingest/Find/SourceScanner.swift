@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumImaging
 
 /// Finds the cases of a SOURCE: a manifest, a folder, or one file.
 ///
@@ -50,13 +51,17 @@ struct SourceScanner {
             if case .passedOver = other.role { continue }
             files.append(other)
         }
+        if let reason = DICOMGlance(file, at: path)?.reasonToRefuse {
+            throw ArchiveError(.badImage, "\(source): \(ImagingError(.noPicture(reason)))")
+        }
         var finder = CaseFinder(root: folder)
-        let found = finder.cases(ofGroup: files)
+        let found = finder.cases(of: files)
         guard let item = found.first(where: { $0.paths.contains(path) }) ?? found.first(where: { $0.id == place.id }),
             file.role == .image || file.role == .text
         else {
             throw ArchiveError(
-                .badRequest, "\(source): neither an image (PNG, JPEG), a text (.txt) nor a manifest (.jsonl, .csv)")
+                .badRequest,
+                "\(source): neither an image (PNG, JPEG, DICOM), a text (.txt) nor a manifest (.jsonl, .csv)")
         }
         return Scan(items: [.found(item)], passedOver: finder.passedOver)
     }

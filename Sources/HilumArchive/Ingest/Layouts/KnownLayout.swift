@@ -11,8 +11,8 @@ import HilumCore
 /// | `chexpert` | a table with `Path` and `Frontal/Lateral` | a study's folder |
 /// | `nih14` | a table with `Image Index` and `Finding Labels` | an image |
 /// | `manifest` | `cases.jsonl`, `cases.csv` | a row |
+/// | `folder` | nothing of these | files of one stem (`FilePlace`), or of one DICOM study (`StudyGroups`) |
 /// | `dicom` | only by its name | as `folder` |
-/// | `folder` | nothing of these | files of one stem (`FilePlace`) |
 public enum KnownLayout: String, Sendable, CaseIterable {
     /// MIMIC-CXR-JPG with its reports.
     case mimic = "mimic-cxr"
@@ -26,7 +26,7 @@ public enum KnownLayout: String, Sendable, CaseIterable {
     case folder
     /// Manifests at any depth.
     case manifest
-    /// DICOM files, as a folder of images; they are refused one by one as long as they cannot be decoded.
+    /// DICOM files, as a folder.
     case dicom
 
     /// Reads the tables and XML files among `rest`, and takes away what they name.

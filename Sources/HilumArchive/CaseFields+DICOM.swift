@@ -1,0 +1,29 @@
+import HilumImaging
+
+/// What a case takes from the tags of its DICOM files.
+extension CaseFields {
+    /// Takes what the tags say where no field says it already. The patient's name is not read, and the number only as `patientKey` gives it.
+    ///
+    /// | field | tag |
+    /// | --- | --- |
+    /// | `modality`, `view`, `site`, `date` | Modality, View Position, Institution Name, Study Date |
+    /// | `study`, `series`, `sop` | the UIDs of study, series and object |
+    /// | `laterality`, `body_part`, `sex`, `age` (years), `manufacturer` | as they are called |
+    /// | `frame` | `1 of N`, where the file holds N pictures and the first was taken |
+    /// | `burned_in` | `yes`, where the device says that it wrote into the picture |
+    mutating func fill(from tags: DICOMDescription, patientKey: (String) -> String?) {
+        if patient == nil { patient = tags[.patientID].flatMap(patientKey) }
+        if modality == nil { modality = tags[.modality] }
+        if view == nil { view = tags.view }
+        if date == nil { date = tags.date }
+        if site == nil { site = tags[.institution] }
+        let free: [(key: String, value: String?)] = [
+            ("study", tags[.study]), ("series", tags[.series]), ("sop", tags[.object]),
+            ("laterality", tags.laterality), ("body_part", tags[.bodyPart]), ("sex", tags[.sex]),
+            ("age", tags.ageInYears.map { String($0) }), ("manufacturer", tags[.manufacturer]),
+            ("frame", tags.frameCount > 1 ? "1 of \(tags.frameCount)" : nil),
+            ("burned_in", tags.saysBurnedIn ? "yes" : nil),
+        ]
+        for (key, value) in free where metadata[key] == nil { metadata[key] = value }
+    }
+}

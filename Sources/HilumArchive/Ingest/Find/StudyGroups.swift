@@ -1,0 +1,99 @@
+import HilumCore
+import HilumImaging
+
+/// What finding cases takes from the header of a DICOM file.
+struct DICOMGlance: Sendable, Equatable {
+    /// The study UID; nil for a file that says none, and for an object that is no picture.
+    let study: String?
+    /// From where the picture was made.
+    let view: String?
+    /// What the object is, if it is no picture.
+    let reasonToRefuse: String?
+
+    /// Nil for a file that is not DICOM. Only files that are named as DICOM files often are, with `.dcm` or no ending, are opened.
+    ///
+    /// - Parameter path: absolute.
+    init?(_ file: FoundFile, at path: String) {
+        guard file.role == .image, Self.isNamedAsDICOM(file.path), let header = DICOMHeader(path: path) else {
+            return nil
+        }
+        reasonToRefuse = header.reasonToRefuse
+        view = header.description.view
+        // A report or a dose sheet makes no case of a study.
+        study = header.reasonToRefuse == nil ? header.description[.study].flatMap { Self.isUID($0) ? $0 : nil } : nil
+    }
+
+    /// Whether a file of this path may be DICOM by its name.
+    static func isNamedAsDICOM(_ path: String) -> Bool {
+        ["dcm", "dicom", ""].contains(FileRole.ending(of: FilePath.name(of: path)))
+    }
+
+    private static func isUID(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
+    }
+}
+
+/// Which files are one study: DICOM files by their study UID, wherever they lie, and what lies beside them by its place.
+///
+///     IM01.dcm  IM02.dcm                 of one study: one case
+///     IM01.dcm  IM01.txt                 the text goes with its stem
+///     s50/IM01  s50/IM02  s50/report.txt and s50.txt: with the study, where all below the folder `s50` is one study
+///
+/// The id of such a case is the study UID, whichever of its files comes first. Thread rule: a value.
+package struct StudyGroups: Sendable {
+    private static let mark = "study "
+
+    /// By path below the source.
+    private var studies: [String: String] = [:]
+    /// How many files of each study share a place: a `FilePlace.group`, or that of a folder above.
+    private var places: [String: [String: Int]] = [:]
+
+    package init() {}
+
+    /// The study of a DICOM file; nil for another file, and for one that says none.
+    ///
+    /// - Parameter path: absolute.
+    package static func study(of file: FoundFile, at path: String) -> String? { DICOMGlance(file, at: path)?.study }
+
+    /// The study of a group that is one; nil for another group.
+    package static func study(ofGroup group: String) -> String? {
+        group.hasPrefix(mark) ? String(group.dropFirst(mark.utf8.count)) : nil
+    }
+
+    /// Notes the study of a file.
+    ///
+    /// - Parameter study: nil where it has none, or has gone.
+    /// - Returns: the groups whose files may belong elsewhere now.
+    package mutating func note(_ study: String?, of file: FoundFile) -> Set<String> {
+        let old = studies[file.path]
+        guard old != study else { return [] }
+        studies[file.path] = study
+        var touched: Set<String> = []
+        for place in Self.places(of: file) {
+            var counts = places[place] ?? [:]
+            touched.insert(place)
+            touched.formUnion(counts.keys.map { Self.mark + $0 })
+            if let old { counts[old] = counts[old].flatMap { $0 > 1 ? $0 - 1 : nil } }
+            if let study { counts[study, default: 0] += 1 }
+            places[place] = counts.isEmpty ? nil : counts
+        }
+        return touched
+    }
+
+    /// The group of a file: its study, that of the files at its place, or its place.
+    package func group(of file: FoundFile) -> String {
+        if let study = studies[file.path] { return Self.mark + study }
+        let place = FilePlace(path: file.path, role: file.role).group
+        guard let here = places[place], here.count == 1, let study = here.keys.first else { return place }
+        return Self.mark + study
+    }
+
+    private static func places(of file: FoundFile) -> Set<String> {
+        var places: Set<String> = [FilePlace(path: file.path, role: file.role).group]
+        var folders = CaseID.canonical(file.path).split(separator: "/", omittingEmptySubsequences: true)
+        while folders.popLast() != nil, !folders.isEmpty {
+            places.insert(FilePlace.group(ofID: folders.joined(separator: "/")))
+        }
+        return places
+    }
+}
