@@ -24,6 +24,7 @@ HALF_TARGET ALWAYS void PART(round_row)(const float *a, size_t k, pair *to) {
 }
 
 HALF_TARGET static void PART(multiply)(const hilum_product *job) {
+    block_pair *const blocks = thread_blocks();
     const int has_ending = job->bias || job->gelu || job->relu6 || job->residual;
     const size_t all = (job->k + 1) / 2;
     const size_t pair_block = even_block(all, BLOCK_K, 8);
@@ -36,12 +37,12 @@ HALF_TARGET static void PART(multiply)(const hilum_product *job) {
         for (size_t i = 0; i < job->m; i += m_block) {
             const size_t m = minimum(m_block, job->m - i), at = i * job->c_row;
             for (size_t r = 0; r < m; r++) {
-                PART(round_row)(job->a + (i + r) * job->a_row + 2 * q, k, (pair *)block_a + r * a_row);
+                PART(round_row)(job->a + (i + r) * job->a_row + 2 * q, k, (pair *)blocks->a + r * a_row);
             }
             const NAME(ending) ending = {
                 job->bias, job->residual ? job->residual + at : NULL, job->pre ? job->pre + at : NULL, job->gelu, job->relu6};
             PART(block)(
-                m, job->n, block_a, a_row, 1, (const float *)job->pairs + q * PANEL, PANEL * all, pairs, job->c + at,
+                m, job->n, blocks->a, a_row, 1, (const float *)job->pairs + q * PANEL, PANEL * all, pairs, job->c + at,
                 job->c_row, q > 0 || job->accumulates, is_last && has_ending ? &ending : NULL);
         }
         q += pairs;

@@ -96,6 +96,7 @@ TARGET ALWAYS void NAME(finish)(
 #undef TERM
 
 TARGET static void NAME(multiply)(const hilum_product *job) {
+    block_pair *const blocks = thread_blocks();
     const int has_ending = job->bias || job->gelu || job->relu6 || job->residual;
     const int is_packed = job->b_operand == hilum_packed;
     const size_t k_block = even_block(job->k, BLOCK_K, 8);
@@ -110,27 +111,27 @@ TARGET static void NAME(multiply)(const hilum_product *job) {
         const int is_last = p + k == job->k;
         for (size_t j = 0; j < job->n; j += n_block) {
             const size_t n = minimum(n_block, job->n - j);
-            const float *panels = block_b;
+            const float *panels = blocks->b;
             size_t panel_stride = PANEL * k;
             if (is_packed) {
                 panel_stride = PANEL * job->k;
                 panels = job->b + j / PANEL * panel_stride + p * PANEL;
             } else {
                 const float *from = job->b_operand == hilum_plain ? job->b + p * job->b_row + j : job->b + j * job->b_row + p;
-                pack(from, job->b_row, job->b_operand, n, k, panel_stride, block_b);
+                pack(from, job->b_row, job->b_operand, n, k, panel_stride, blocks->b);
             }
             for (size_t i = 0; i < job->m; i += m_block) {
                 const size_t m = minimum(m_block, job->m - i);
                 const float *left = job->a + i * job->a_row + p * job->a_step;
                 size_t a_step = 1, a_row = job->a_row;
                 if (job->a_step != 1) {
-                    pack_rows(left, job->a_row, job->a_step, m, k, TILE_ROWS, block_a);
-                    left = block_a;
+                    pack_rows(left, job->a_row, job->a_step, m, k, TILE_ROWS, blocks->a);
+                    left = blocks->a;
                     a_step = TILE_ROWS;
                 } else if (copies) {
                     a_row = k + ROW_GAP;
-                    copy_rows(left, job->a_row, m, k, a_row, block_a);
-                    left = block_a;
+                    copy_rows(left, job->a_row, m, k, a_row, blocks->a);
+                    left = blocks->a;
                 }
                 const size_t at = i * job->c_row + j;
                 const NAME(ending) ending = {
