@@ -4,13 +4,13 @@ import Testing
 
 @testable import HilumIndex
 
-private final class AtomicCount: Sendable {
+final class AtomicCount: Sendable {
     let value = Atomic<Int>(0)
     var current: Int { value.load(ordering: .relaxed) }
 }
 
 /// What an index with codes of 8 bits leaves behind, and what becomes of it.
-private struct CodeCheckpoint {
+struct CodeCheckpoint {
     var linkByteCount: Int
     var links: [UInt8]
     var codes: [[UInt8]]
