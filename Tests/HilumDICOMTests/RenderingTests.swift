@@ -47,7 +47,10 @@ struct RenderingTests {
     }
 
     @Test func `A negative value is darker than 0, and bits that are not stored do not count`() throws {
-        let signed = (0..<64).map { UInt16(bitPattern: Int16($0 * 60 - 1900)) & 0x0FFF | ($0 % 2 == 0 ? 0xF000 : 0) }
+        let signed = (0..<64).map { (index: Int) -> UInt16 in
+            let stored = UInt16(bitPattern: Int16(index * 60 - 1900)) & 0x0FFF
+            return index % 2 == 0 ? stored | 0xF000 : stored
+        }
         var file = Self.film(signed, bitsStored: 12, isSigned: true)
         file.text(0x0028_1050, "DS", "0")
         file.text(0x0028_1051, "DS", "4000")
