@@ -105,7 +105,7 @@ public final class HNSWIndex: @unchecked Sendable {
     public var kernelName: String { graph.kernels.name }
 
     /// Bytes of vectors, codes and links that are in use (not counting tables and scratch).
-    public var graphByteCount: Int { graph.store.byteCount(slotCount: graph.slots.load(ordering: .relaxed)) }
+    public var graphByteCount: Int { graph.slots.load(ordering: .relaxed) * graph.store.bytesPerNode }
 
     /// Whether an item is there. Any thread.
     public func contains(item: UInt32) -> Bool { graph.items.locate(item) != nil }

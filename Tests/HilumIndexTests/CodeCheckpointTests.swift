@@ -4,13 +4,13 @@ import Testing
 
 @testable import HilumIndex
 
-final class AtomicCount: Sendable {
+private final class AtomicCount: Sendable {
     let value = Atomic<Int>(0)
     var current: Int { value.load(ordering: .relaxed) }
 }
 
 /// What an index with codes of 8 bits leaves behind, and what becomes of it.
-struct CodeCheckpoint {
+private struct CodeCheckpoint {
     var linkByteCount: Int
     var links: [UInt8]
     var codes: [[UInt8]]

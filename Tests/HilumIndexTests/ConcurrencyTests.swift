@@ -5,7 +5,7 @@ import Testing
 @testable import HilumIndex
 
 /// A thread that the thread sanitizer can follow, which the queues of Dispatch are not.
-final class BesideThread: @unchecked Sendable {
+private final class BesideThread: @unchecked Sendable {
     // Sendable: `thread` is only touched by the creator, `body` only by the new thread.
     private let body: @Sendable () -> Void
     private var thread = pthread_t()

@@ -4,15 +4,13 @@ import Synchronization
 /// No node, no item.
 let absent = UInt32.max
 
-/// The arena: one record and one list of links a node, each of fixed stride, in chunks that never move, so that pointers stay valid
-/// while it grows.
+/// The arena: one record of fixed stride a node, in chunks that never move, so that pointers stay valid while it grows.
 ///
 /// ```
-/// record  | code (f32, bf16 or i8) | level | children | pad to 8 | posting | upper   | parent | hash | pad |
-///          0                         u8      u8                    u64       pointer   u32      u32
-/// links   | header | 2m links |             layer 0; of an index that was opened and not changed since: `PackedLinks`
+/// record  | code (f32, bf16 or i8)           | header | 2m links | pad to 8 | posting | upper | parent | hash | children | level |
+///          0                                 u32      u32 each              u64       pointer u32      u32    u32        u32
 /// header  | version (23 bits) | being written (1) | count (8) |
-/// upper   level × | header | m links |      only for the one node in m that has a level above 0
+/// upper   level × | header | m links |                           (apart, only for the one node in m that has a level above 0)
 /// ```
 /// With bf16 codes the f32 vectors lie in chunks of their own, with i8 codes their residuals: only the last step of a search reads
 /// them.
@@ -25,9 +23,9 @@ struct NodeStore: @unchecked Sendable {
     /// Nodes that fit a link word of 31 bits, the last number kept free.
     static let maxNodeCount = Int(Int32.max) - 1
     static let maxChunkCount = 1 << 17
-    /// The most of a chunk. 2^16 records fill huge pages of 2 MiB without a rest; what is not written is not resident.
+    /// The most of a chunk. 2^15 records fill huge pages of 2 MiB without a rest; what is not written is not resident.
     static let chunkByteCount = 64 << 20
-    static let largestChunkShift: UInt32 = 16
+    static let largestChunkShift: UInt32 = 15
 
     let dimension: Int
     let precision: CodePrecision
@@ -36,20 +34,16 @@ struct NodeStore: @unchecked Sendable {
     let mMax0: Int
 
     private let stride: Int
-    private let linkStride: Int
-    private let levelOffset: Int
+    private let linksOffset: Int
     private let metaOffset: Int
     private let chunkShift: UInt32
     private let chunkMask: UInt32
     /// What a node has besides its record: f32 elements (bf16) or residuals (i8); 0 if nothing.
     private let exactStride: Int
-    // Safety: the tables are allocated in full; entries below the chunk count are initialized by `grow`, before any node of the
+    // Safety: both tables are allocated in full; entries below the chunk count are initialized by `grow`, before any node of the
     // chunk is published.
     private let chunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
-    private let linkChunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private let exactChunks: UnsafeMutablePointer<UnsafeMutableRawPointer>
-    /// The links of layer 0 while nobody has changed them since the index was opened.
-    let packed: PackedLinks
 
     /// - Parameter hasResiduals: for `i8`, whether codes have a second level.
     init(dimension: Int, precision: CodePrecision, m: Int, hasResiduals: Bool = true) {
@@ -58,29 +52,24 @@ struct NodeStore: @unchecked Sendable {
         self.m = m
         mMax0 = 2 * m
         func roundUp(_ value: Int, to unit: Int) -> Int { (value + unit - 1) / unit * unit }
-        // Kernels of i8 codes ask for no alignment, and half a line more or less of a record is felt in memory.
-        let unit: Int
         switch precision {
         case .f32:
-            (exactStride, unit) = (0, 64)
-            levelOffset = 4 * dimension
+            exactStride = 0
+            linksOffset = roundUp(4 * dimension, to: 64)
         case .bf16:
-            (exactStride, unit) = (roundUp(4 * dimension, to: 64), 64)
-            levelOffset = 2 * dimension
+            exactStride = roundUp(4 * dimension, to: 64)
+            linksOffset = roundUp(2 * dimension, to: 64)
         case .i8:
-            (exactStride, unit) = (hasResiduals ? roundUp(hilum_residual_bytes(dimension), to: 8) : 0, 32)
-            levelOffset = hilum_code_bytes(dimension)
+            exactStride = hasResiduals ? roundUp(hilum_residual_bytes(dimension), to: 8) : 0
+            linksOffset = roundUp(hilum_code_bytes(dimension), to: 4)
         }
-        metaOffset = roundUp(levelOffset + 2, to: 8)
-        stride = roundUp(metaOffset + 24, to: unit)
-        linkStride = 4 * (1 + mMax0)
+        metaOffset = roundUp(linksOffset + 4 * (1 + mMax0), to: 8)
+        stride = roundUp(metaOffset + 32, to: 64)
         var shift: UInt32 = 5
         while shift < Self.largestChunkShift, stride << Int(shift + 1) <= Self.chunkByteCount { shift += 1 }
         chunkShift = shift
         chunkMask = (1 << shift) - 1
         chunks = .allocate(capacity: Self.maxChunkCount)
-        linkChunks = .allocate(capacity: Self.maxChunkCount)
-        packed = PackedLinks()
         exactChunks = .allocate(capacity: exactStride == 0 ? 1 : Self.maxChunkCount)
     }
 
@@ -90,10 +79,8 @@ struct NodeStore: @unchecked Sendable {
     /// Whether codes have a second level.
     var hasResiduals: Bool { precision == .i8 && exactStride > 0 }
 
-    /// Bytes that so many nodes take, their upper layers apart. Any thread.
-    func byteCount(slotCount: Int) -> Int {
-        slotCount * (stride + exactStride) + (packed.byteCount ?? slotCount * linkStride)
-    }
+    /// Bytes that a node takes, its upper layers apart.
+    var bytesPerNode: Int { stride + exactStride }
 
     /// Adds the chunk numbered `chunk`, zeroed. Writer only.
     ///
@@ -101,7 +88,6 @@ struct NodeStore: @unchecked Sendable {
     func grow(chunk: Int, fillsResidualsAtOnce: Bool = true) {
         precondition(chunk < Self.maxChunkCount, "the arena is full")
         (chunks + chunk).initialize(to: zeroedPages(stride << Int(chunkShift), huge: true))
-        (linkChunks + chunk).initialize(to: zeroedPages(linkStride << Int(chunkShift), huge: true))
         if exactStride > 0 {
             (exactChunks + chunk).initialize(
                 to: zeroedPages(exactStride << Int(chunkShift), huge: fillsResidualsAtOnce))
@@ -121,13 +107,10 @@ struct NodeStore: @unchecked Sendable {
     func deallocate(chunkCount: Int) {
         for chunk in 0..<chunkCount {
             returnPages(chunks[chunk], stride << Int(chunkShift))
-            returnPages(linkChunks[chunk], linkStride << Int(chunkShift))
             if exactStride > 0 { returnPages(exactChunks[chunk], exactStride << Int(chunkShift)) }
         }
         chunks.deallocate()
-        linkChunks.deallocate()
         exactChunks.deallocate()
-        packed.deallocate()
     }
 
     // MARK: Fields
@@ -157,31 +140,14 @@ struct NodeStore: @unchecked Sendable {
 
     /// The links of a node on a layer; the node must reach that layer.
     @inline(__always) func links(_ node: UInt32, layer: Int) -> LinkList {
-        if layer == 0 { return LinkList(words: packed.list(of: node) ?? arenaList(of: node), capacity: mMax0) }
-        let upper = (record(node) + metaOffset + 8).load(as: UnsafeMutableRawPointer.self)
+        let record = record(node)
+        if layer == 0 {
+            return LinkList(
+                words: (record + linksOffset).assumingMemoryBound(to: Atomic<UInt32>.self), capacity: mMax0)
+        }
+        let upper = (record + metaOffset + 8).load(as: UnsafeMutableRawPointer.self)
         return LinkList(
             words: (upper + 4 * (1 + m) &* (layer - 1)).assumingMemoryBound(to: Atomic<UInt32>.self), capacity: m)
-    }
-
-    @inline(__always) private func arenaList(of node: UInt32) -> LinkList.Words {
-        (linkChunks[Int(node >> chunkShift)] + Int(node & chunkMask) &* linkStride)
-            .assumingMemoryBound(to: Atomic<UInt32>.self)
-    }
-
-    /// Copies packed lists of `slotCount` nodes to where they can grow, and lets go of the packed ones. Readers may go on with these
-    /// until they end. Writer only.
-    ///
-    /// - Returns: what to free when no reader can hold it any more; nil if lists are not packed.
-    func unpackLinks(slotCount: Int) -> PackedLinks.Region? {
-        guard packed.byteCount != nil else { return nil }
-        for node in 0..<UInt32(slotCount) {
-            guard let source = packed.list(of: node) else { break }
-            // Safety: a packed list is as long as its header says, and no longer than what the arena has room for. No reader looks
-            // at the arena's before `letGo`.
-            let count = min(Int(source.pointee.load(ordering: .relaxed) & 0xFF), mMax0)
-            UnsafeMutableRawPointer(arenaList(of: node)).copyMemory(from: source, byteCount: 4 * (1 + count))
-        }
-        return packed.letGo()
     }
 
     /// The posting word of a node; 0 while it bears no item.
@@ -200,10 +166,6 @@ struct NodeStore: @unchecked Sendable {
         (record(node) + metaOffset + 16 + 4 &* index).assumingMemoryBound(to: UInt32.self)
     }
 
-    @inline(__always) private func octet(_ node: UInt32, _ index: Int) -> UnsafeMutablePointer<UInt8> {
-        (record(node) + levelOffset + index).assumingMemoryBound(to: UInt8.self)
-    }
-
     /// The node that keeps this one reachable on layer 0 (see `GraphWriter+Tree`); `absent` for the root. Writer only.
     @inline(__always) func parent(_ node: UInt32) -> UInt32 { word(node, 0).pointee }
     func setParent(_ node: UInt32, _ parent: UInt32) { word(node, 0).pointee = parent }
@@ -212,11 +174,72 @@ struct NodeStore: @unchecked Sendable {
     func hash(_ node: UInt32) -> UInt32 { word(node, 1).pointee }
     func setHash(_ node: UInt32, _ hash: UInt32) { word(node, 1).pointee = hash }
 
-    /// The highest layer of a node; belongs to the record for good.
-    @inline(__always) func level(_ node: UInt32) -> Int { Int(octet(node, 0).pointee) }
-    func setLevel(_ node: UInt32, _ level: Int) { octet(node, 0).pointee = UInt8(level) }
+    /// Nodes whose parent this one is. Writer only.
+    @inline(__always) func children(_ node: UInt32) -> Int { Int(word(node, 2).pointee) }
+    func setChildren(_ node: UInt32, _ count: Int) { word(node, 2).pointee = UInt32(count) }
 
-    /// Nodes whose parent this one is, fewer than 2m. Writer only.
-    @inline(__always) func children(_ node: UInt32) -> Int { Int(octet(node, 1).pointee) }
-    func setChildren(_ node: UInt32, _ count: Int) { octet(node, 1).pointee = UInt8(count) }
+    /// The highest layer of a node; belongs to the record for good.
+    @inline(__always) func level(_ node: UInt32) -> Int { Int(word(node, 3).pointee) }
+    func setLevel(_ node: UInt32, _ level: Int) { word(node, 3).pointee = UInt32(level) }
+}
+
+/// One list of links in the arena.
+///
+/// The header carries a version, so a reader notices that the list changed under it and reads again. After a bounded number of
+/// tries (the writer may have lost the CPU in the middle) it takes what it has: every word below the count is a node that was
+/// linked after the reader began, so it is safe to visit, and only the choice of links mixes two versions.
+///
+/// Thread rule: `read` from any thread, `write` by the one writer.
+struct LinkList {
+    // Safety: `1 + capacity` words in the arena, alive as long as the index.
+    let words: UnsafeMutablePointer<Atomic<UInt32>>
+    let capacity: Int
+
+    private static let writing: UInt32 = 1 << 8
+    private static let tryLimit = 64
+
+    /// Copies the links into `out` (room for `capacity`) and returns how many there are.
+    @inline(__always) func read(into out: UnsafeMutablePointer<UInt32>) -> Int {
+        var tries = 0
+        while true {
+            let before = words.pointee.load(ordering: .acquiring)
+            let count = min(Int(before & 0xFF), capacity)
+            for index in 0..<count { out[index] = (words + 1 + index).pointee.load(ordering: .acquiring) }
+            let isWhole = before & Self.writing == 0 && words.pointee.load(ordering: .relaxed) == before
+            if isWhole || tries == Self.tryLimit { return count }
+            tries += 1
+        }
+    }
+
+    /// The number of links. Any thread.
+    @inline(__always) var count: Int { min(Int(words.pointee.load(ordering: .acquiring) & 0xFF), capacity) }
+
+    /// One link; `index` is below `count`. Writer only.
+    @inline(__always) subscript(index: Int) -> UInt32 { (words + 1 + index).pointee.load(ordering: .relaxed) }
+
+    /// Asks for the list to be in the caches soon.
+    @inline(__always) func prefetch() {
+        hilum_prefetch(words)
+        hilum_prefetch(words + 16)
+        hilum_prefetch(words + 32)
+    }
+
+    /// The links as an array. Writer only.
+    var array: [UInt32] { (0..<count).map { self[$0] } }
+
+    func contains(_ node: UInt32) -> Bool {
+        for index in 0..<count where self[index] == node { return true }
+        return false
+    }
+
+    /// Replaces the list. Writer only.
+    func write(_ links: some Collection<UInt32>) {
+        precondition(links.count <= capacity, "too many links for the list")
+        let header = words.pointee.load(ordering: .relaxed)
+        words.pointee.store(header | Self.writing, ordering: .relaxed)
+        // Each word is stored with release, so a reader that sees it also sees the mark in the header.
+        for (index, link) in links.enumerated() { (words + 1 + index).pointee.store(link, ordering: .releasing) }
+        let version = (header & ~0x1FF) &+ 0x200
+        words.pointee.store(version | UInt32(links.count), ordering: .releasing)
+    }
 }

@@ -1,18 +1,11 @@
 import Foundation
 
-/// A large block is made of whole huge pages, so that the system places it where it can use these.
-private func wholePages(_ byteCount: Int) -> Int {
-    let huge = 2 << 20
-    return byteCount < huge ? byteCount : (byteCount + huge - 1) / huge * huge
-}
-
 /// Zeroed memory straight from the system: resident only where it is written.
 ///
 /// - Parameter huge: asks for huge pages, which spare a random access to a large block one miss in the address cache.
 ///
 /// Ends the process when there is no memory left, as `allocate` does.
 func zeroedPages(_ byteCount: Int, huge: Bool = false) -> UnsafeMutableRawPointer {
-    let byteCount = wholePages(byteCount)
     guard let pages = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
         pages != MAP_FAILED
     else { fatalError("no memory for \(byteCount) bytes of the index") }
@@ -23,7 +16,7 @@ func zeroedPages(_ byteCount: Int, huge: Bool = false) -> UnsafeMutableRawPointe
 
 /// Gives back what `zeroedPages` gave; `pages` may not be used any more.
 func returnPages(_ pages: UnsafeMutableRawPointer, _ byteCount: Int) {
-    munmap(pages, wholePages(byteCount))
+    munmap(pages, byteCount)
 }
 
 /// Asks for huge pages under memory that came into use a few pages at a time. Other threads may read it meanwhile.

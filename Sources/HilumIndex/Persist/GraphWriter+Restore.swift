@@ -12,8 +12,7 @@ extension GraphWriter {
         var loaded = LoadedSlots(header)
         try bytes.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
-            var packer: LinkPacker?
-            let loadedLinks = try load(header, &reader, &packer) { slot, members throws(IndexError) in
+            let loadedLinks = try load(header, &reader) { slot, members throws(IndexError) in
                 for index in 0..<(members.count / 4) {
                     loaded.items.append(
                         UInt32(littleEndian: members.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
@@ -51,10 +50,7 @@ extension GraphWriter {
             }
         }
         try checkStructure(header, loaded)
-        if restoration.goneItemCount > 0 {
-            unpackLinks()
-            try removeDeadNodes()
-        }
+        if restoration.goneItemCount > 0 { try removeDeadNodes() }
     }
 
     /// With fewer slots a second thread gains nothing.
@@ -100,9 +96,7 @@ extension GraphWriter {
             let (store, items) = (store, items)
             var goneCount = 0
             var itemCount = 0
-            // Whoever only searches never needs the room that lists have in the arena.
-            var packer = LinkPacker(store.packed, slotCount: header.slotCount, linkByteCount: linkByteCount)
-            let loaded = try load(header, &reader, &packer) { slot, members throws(IndexError) in
+            let loaded = try load(header, &reader) { slot, members throws(IndexError) in
                 for index in 0..<(members.count / 4) {
                     let item = UInt32(littleEndian: members.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
                     guard item != absent, items.locate(item) == nil else { throw .damaged("item \(item) comes twice") }
@@ -114,7 +108,6 @@ extension GraphWriter {
                     itemCount += 1
                 }
             }
-            packer?.finish()
             restoration.goneItemCount = goneCount
             graph.addToItemCount(itemCount)
             // The checksum itself is the rest.
@@ -141,12 +134,10 @@ extension GraphWriter {
     ///
     /// An index of 200,000 nodes has three million links, so the fields of the class are read once and not once a link.
     ///
-    /// - Parameters:
-    ///   - packer: takes the lists of layer 0; nil to read them into the arena.
-    ///   - takeItems: takes the items of a slot: 4 bytes each, little-endian, at any alignment.
+    /// - Parameter takeItems: takes the items of a slot: 4 bytes each, little-endian, at any alignment.
     /// - Returns: what `checkStructure` asks for.
     private func load(
-        _ header: LinkHeader, _ reader: inout ByteReader, _ packer: inout LinkPacker?,
+        _ header: LinkHeader, _ reader: inout ByteReader,
         takeItems: (_ slot: UInt32, _ members: UnsafeRawBufferPointer) throws(IndexError) -> Void
     ) throws(IndexError) -> LoadedLinks {
         _ = try LinkHeader(&reader, dimension: dimension, metric: graph.metric)
@@ -168,7 +159,6 @@ extension GraphWriter {
             if kind == 0 {
                 isLinked[Int(slot)] = false
                 store.setParent(slot, absent)
-                packer?.addNone(slot)
                 freeSlots.append((0, slot))
                 continue
             }
@@ -183,10 +173,9 @@ extension GraphWriter {
             guard itemTotal <= header.itemCount else { throw .damaged("the counts do not match what follows") }
             try takeItems(slot, try reader.numberBytes(itemCount))
             for layer in 0...level {
+                let list = store.links(slot, layer: layer)
                 let linkCount = Int(try reader.octet())
-                guard let list = Self.list(of: slot, layer: layer, count: linkCount, store, &packer) else {
-                    throw .damaged("node \(slot) has too many links")
-                }
+                guard linkCount <= list.capacity else { throw .damaged("node \(slot) has too many links") }
                 let raw = try reader.numberBytes(linkCount)
                 for index in 0..<linkCount {
                     let link = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
@@ -206,16 +195,6 @@ extension GraphWriter {
         }
         graph.addToNodeCount(nodes)
         return loaded
-    }
-
-    /// Where the links of a slot go; nil if there are too many.
-    @inline(__always)
-    private static func list(
-        of slot: UInt32, layer: Int, count: Int, _ store: NodeStore, _ packer: inout LinkPacker?
-    ) -> LinkList? {
-        guard count <= (layer == 0 ? store.mMax0 : store.m) else { return nil }
-        guard layer == 0, packer != nil else { return store.links(slot, layer: layer) }
-        return packer?.add(slot, count: count).map { LinkList(words: $0, capacity: store.mMax0) }
     }
 
     // MARK: Structure

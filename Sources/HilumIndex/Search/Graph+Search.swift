@@ -154,26 +154,18 @@ extension Graph {
         guard entry.level > layer else { return nearest }
         var best = distance(query, nearest, scratch)
         cost.distanceCount += 1
-        // What was measured once is no nearer the second time, on whatever layer.
-        let marks = scratch.beginVisit(slotCount: slots.load(ordering: .acquiring))
-        _ = marks.visit(nearest)
         for upper in stride(from: entry.level, to: layer, by: -1) {
             var isMoving = true
             while isMoving {
                 isMoving = false
                 let count = store.links(nearest, layer: upper).read(into: scratch.links)
-                var fresh = 0
-                for index in 0..<count where marks.visit(scratch.links[index]) {
-                    scratch.nodes[fresh] = scratch.links[index]
-                    scratch.codes[fresh] = UnsafeRawPointer(store.code(scratch.links[index]))
-                    fresh += 1
-                }
-                kernels.gather(query, scratch.codes, fresh, dimension, scratch.distances)
+                for index in 0..<count { scratch.codes[index] = UnsafeRawPointer(store.code(scratch.links[index])) }
+                kernels.gather(query, scratch.codes, count, dimension, scratch.distances)
                 cost.visited += 1
-                cost.distanceCount += fresh
-                for index in 0..<fresh where scratch.distances[index] < best {
+                cost.distanceCount += count
+                for index in 0..<count where scratch.distances[index] < best {
                     best = scratch.distances[index]
-                    nearest = scratch.nodes[index]
+                    nearest = scratch.links[index]
                     isMoving = true
                 }
             }

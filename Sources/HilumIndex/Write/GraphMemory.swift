@@ -11,8 +11,6 @@ final class GraphMemory: @unchecked Sendable {
     private static let upperBlockByteCount = 1 << 18
     /// Posting lists that were replaced, each with the time of that.
     private var retiredLists: [(time: UInt64, word: UInt64)] = []
-    /// Packed links that were copied into the arena, with the time of that.
-    private var retiredLinks: (time: UInt64, region: PackedLinks.Region)?
 
     /// - Parameter fillsResidualsAtOnce: false where residuals come a few at a time.
     init(store: NodeStore, fillsResidualsAtOnce: Bool) {
@@ -22,7 +20,6 @@ final class GraphMemory: @unchecked Sendable {
 
     deinit {
         for list in retiredLists { PostingList.free(list.word) }
-        retiredLinks?.region.free()
         for block in upperBlocks { block.deallocate() }
         store.deallocate(chunkCount: chunkCount)
     }
@@ -50,19 +47,6 @@ final class GraphMemory: @unchecked Sendable {
         // Safety: the block was just made if it lacked room, so `byteCount` zeroed bytes lie at the offset.
         if let block = upperBlocks.last { store.setUpper(slot, block + upperOffset) }
         upperOffset += byteCount
-    }
-
-    /// Whether packed links wait for searches to end.
-    var hasRetiredLinks: Bool { retiredLinks != nil }
-
-    /// Moves packed links to where they can change; frees them once no reader can hold them, in a later call.
-    func unpackLinks(slotCount: Int, readers: ReaderPool) {
-        if let region = store.unpackLinks(slotCount: slotCount) {
-            retiredLinks = (readers.retire(), region)
-        } else if let retired = retiredLinks, retired.time < readers.oldestReader {
-            retired.region.free()
-            retiredLinks = nil
-        }
     }
 
     /// Frees a posting list once no reader can hold it; until then it waits with the others.

@@ -60,18 +60,14 @@ final class GraphWriter {
 
     // MARK: Slots
 
-    /// Makes lists that can change of packed ones, and fills the table of vectors, if opening left these to the first change.
+    /// Fills the table of vectors if a checkpoint left that to the first change.
     func prepareForChanges() {
-        unpackLinks()
         guard !isTableFilled else { return }
         table.reserve(nodeCount)
         for slot in isLinked.indices where isLinked[slot] { table.insert(UInt32(slot)) }
         countChildren()
         isTableFilled = true
     }
-
-    /// Makes lists that can change of packed ones.
-    func unpackLinks() { memory.unpackLinks(slotCount: graph.slots.load(ordering: .relaxed), readers: readers) }
 
     /// A record to fill: one that no reader can hold any more, or a new one.
     ///
