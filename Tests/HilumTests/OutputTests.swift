@@ -192,7 +192,7 @@ struct OutputTests {
             let result = try Program.run(["serve", archive, "--socket", socket])
             #expect(result.status == 1, "\(socket): \(result.errors)")
             #expect(
-                result.errors.contains("no lock of a daemon") || result.errors.contains("serves this socket"),
+                result.errors.contains("no lock of a daemon") || result.errors.contains("is a file of an archive"),
                 "\(result.errors)"
             )
         }

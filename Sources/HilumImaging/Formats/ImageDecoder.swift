@@ -105,11 +105,25 @@ public enum ImageDecoder {
     /// - Parameter side: of the square in pixels; nil leaves the image as large as it is.
     /// - Throws: as `decode(_:limits:)`.
     public static func decodeWithNotes(_ bytes: [UInt8], fitting side: Int?) throws(ImagingError) -> DecodedImage {
-        let decoded = try withBytes(bytes) { (raw) throws(ImagingError) in
-            guard let side else { return try decode(raw, limits: .standard) }
-            return try decode(raw, fitting: side, limits: .standard)
+        try withBytes(bytes) { (raw) throws(ImagingError) in
+            guard let side else { return try decode(raw, limits: .standard).notingBlank() }
+            switch raw.count <= ImageLimits.standard.maxByteCount ? format(of: raw) : nil {
+            case .png:
+                let image = try PNGDecoder.decode(raw, fitting: side, limits: .standard)
+                // Safety: a PNG that was decoded has the sides of its picture within the first 24 bytes.
+                let sides = [16, 20].map {
+                    Int(UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: $0, as: UInt32.self)))
+                }
+                let place = FittedPlace(width: sides[0], height: sides[1], side: side)
+                return DecodedImage(image: image, notes: place.content(of: image).isBlank ? [.blank] : [])
+            case .dicom:
+                let image = try DICOMDecoder.decode(raw, fitting: side, limits: .standard).image
+                return DecodedImage(image: image, notes: image.isBlank ? [.blank] : [])
+            default:
+                let decoded = try decode(raw, limits: .standard).notingBlank()
+                return DecodedImage(image: decoded.image.resizedToFit(side: side), notes: decoded.notes)
+            }
         }
-        return DecodedImage(image: decoded.image, notes: decoded.notes + (decoded.image.isBlank ? [.blank] : []))
     }
 
     /// Decodes a PNG, JPEG or DICOM file and fits it into a square of `side` pixels. The result is bit for bit that of

@@ -20,4 +20,7 @@ public struct DecodedImage: Sendable, Equatable {
     public let image: GrayImage
     /// In no order; most often none.
     public let notes: [Note]
+
+    /// With a note if it is blank.
+    func notingBlank() -> DecodedImage { image.isBlank ? DecodedImage(image: image, notes: notes + [.blank]) : self }
 }

@@ -74,6 +74,11 @@ struct FittedPlace {
         self.height = max(1, (height * side + longer / 2) / longer)
     }
 
+    /// The part of a padded square that is not padding.
+    func content(of square: GrayImage) -> GrayImage {
+        square.cropped(to: PixelRect(x: (side - width) / 2, y: (side - height) / 2, width: width, height: height))
+    }
+
     /// The square with `fitted` centred on black.
     func padded(_ fitted: GrayImage) -> GrayImage {
         if width == side && height == side { return fitted }
