@@ -45,7 +45,7 @@ public struct PhantomGenerator: Sendable {
         self.variety = variety
     }
 
-    /// Draws case number `index` (0 …), which takes about 3 ms at 256 × 256 pixels.
+    /// Draws case number `index` (0 …), which takes about 3 ms at 256 × 256 pixels, and several times that for a film.
     public func makeCase(_ index: Int) -> PhantomCase {
         precondition(index >= 0, "cases are numbered from 0")
         let plan = makePlan(index)
