@@ -106,7 +106,7 @@ struct KillTests {
             #expect(check.status == 0, "round \(round): \(check.text) \(check.errors)")
             #expect(try check.object()["cases"] as? Int ?? -1 >= acknowledged.count)
         }
-        #expect(acknowledged.count > 8, "the daemon was killed before it did anything")
+        #expect(acknowledged.count > 20, "the daemon was killed before it did anything")
         let daemon = try Daemon(archive: archive, in: scratch)
         let session = try daemon.session()
         for id in acknowledged.sorted() {
