@@ -4,18 +4,13 @@ import Testing
 
 @testable import HilumArchive
 
-/// What needs a second process.
+/// What needs a second process. A child is given its values by capture: the environment belongs to all tests that run at the time.
 @Suite struct ProcessTests {
-    private static let variable = "HILUM_TEST_ARCHIVE"
-
     @Test func aReaderAndARefusedWriterBesideTheWriter() async throws {
         let scratch = try Scratch()
         let archive = try scratch.makeArchive()
         try store(archive, 0..<50)
-        setenv(Self.variable, scratch.archive, 1)
-        defer { unsetenv(Self.variable) }
-        await #expect(processExitsWith: .success) {
-            let path = try #require(ProcessInfo.processInfo.environment["HILUM_TEST_ARCHIVE"])
+        await #expect(processExitsWith: .success) { [path = scratch.archive] in
             let reader = try Archive(path: path, mode: .readOnly, embedder: FakeEmbedder())
             #expect(try reader.count() == 50)
             #expect(try reader.search(SearchRequest(.text(makeReport(5)))).hits.first?.id == "case-5")
@@ -47,10 +42,7 @@ import Testing
     @Test func whatWasAcknowledgedSurvivesAKill() async throws {
         let scratch = try Scratch()
         try scratch.makeArchive().close()
-        setenv("HILUM_TEST_KILLED", scratch.archive, 1)
-        defer { unsetenv("HILUM_TEST_KILLED") }
-        await #expect(processExitsWith: .signal(SIGKILL)) {
-            let path = try #require(ProcessInfo.processInfo.environment["HILUM_TEST_KILLED"])
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive] in
             let archive = try Archive(path: path, mode: .readWrite, embedder: FakeEmbedder())
             try archive.put(makeInputs(0..<100))
             try archive.writeCheckpoint()
@@ -75,16 +67,7 @@ import Testing
         try store(first, 0..<400)
         try first.writeCheckpoint()
         first.close()
-        setenv("HILUM_TEST_KILLED", scratch.archive, 1)
-        setenv("HILUM_TEST_TRANSACTIONS", "\(transactions)", 1)
-        defer {
-            unsetenv("HILUM_TEST_KILLED")
-            unsetenv("HILUM_TEST_TRANSACTIONS")
-        }
-        await #expect(processExitsWith: .signal(SIGKILL)) {
-            let environment = ProcessInfo.processInfo.environment
-            let path = try #require(environment["HILUM_TEST_KILLED"])
-            let count = try #require(environment["HILUM_TEST_TRANSACTIONS"].flatMap { UInt64($0) })
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive, count = UInt64(transactions)] in
             var options = Archive.Options()
             options.checkpointGroupByteCount = 8 << 10
             let archive = try Archive(path: path, mode: .readWrite, embedder: FakeEmbedder(), options: options)
@@ -116,16 +99,7 @@ import Testing
         let scratch = try Scratch()
         let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/format-1"
         try FileManager.default.copyItem(atPath: fixture, toPath: scratch.archive)
-        setenv("HILUM_TEST_KILLED", scratch.archive, 1)
-        setenv("HILUM_TEST_TRANSACTIONS", "\(transactions)", 1)
-        defer {
-            unsetenv("HILUM_TEST_KILLED")
-            unsetenv("HILUM_TEST_TRANSACTIONS")
-        }
-        await #expect(processExitsWith: .signal(SIGKILL)) {
-            let environment = ProcessInfo.processInfo.environment
-            let path = try #require(environment["HILUM_TEST_KILLED"])
-            let count = try #require(environment["HILUM_TEST_TRANSACTIONS"].flatMap { UInt64($0) })
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive, count = UInt64(transactions)] in
             var options = Archive.Options()
             options.checkpointGroupByteCount = 4 << 10
             let start = try lastTransaction(of: path)
