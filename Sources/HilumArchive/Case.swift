@@ -36,6 +36,8 @@ public struct CaseInput: Sendable, Equatable {
     package var origin: CaseOrigin?
     /// Whether the stored case keeps its images with their vectors, which need not be readable any more; `images` is empty then.
     package var keepsImages = false
+    /// What the stored case of the same source says and these files do not; nothing of it is taken where they are another patient's.
+    package var carried: CarriedFields?
 
     /// A case; it needs an image or a report to be stored.
     public init(id: String, image: ImageSource? = nil, report: String? = nil, fields: CaseFields = CaseFields()) {
@@ -126,11 +128,12 @@ public struct CaseRecord: Sendable, Equatable {
 /// What became of a case that was put.
 public enum PutOutcome: Sendable, Equatable {
     /// On disk, with a vector for each image and one for the report, unless no word of it is known.
-    case stored(vectors: Int)
-    /// On disk in place of another version of the case.
-    case replaced(vectors: Int)
-    /// The same case was there already.
-    case unchanged
+    /// `notes` say what is odd about its images, each in a part of a sentence.
+    case stored(vectors: Int, notes: [String] = [])
+    /// On disk in place of another version of the case; likewise.
+    case replaced(vectors: Int, notes: [String] = [])
+    /// The same case was there already, with so many vectors.
+    case unchanged(vectors: Int)
     /// Not stored; the error says why.
     case refused(ArchiveError)
 }

@@ -4,6 +4,7 @@ import Synchronization
 /// One line on standard error for each message, with a UTC time: `2026-01-31T12:00:00Z info message`.
 ///
 /// A message stays on its line: control characters in it, such as a line feed in the name of a file, become blanks.
+/// Where standard error is a pipe that nobody reads, messages are lost rather than waited for (`LineSink`).
 /// Messages never hold report text, pixels or patient identifiers. Thread rule: any thread.
 public enum Log {
     /// How much a message matters.
@@ -16,6 +17,7 @@ public enum Log {
 
     private static let level = Mutex(Level.info)
     private static let isRead = AtomicFlag()
+    private static let sink = LineSink(descriptor: STDERR_FILENO)
 
     /// The lowest level that is written.
     ///
@@ -63,7 +65,7 @@ public enum Log {
             format: "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
             parts.tm_hour,
             parts.tm_min, parts.tm_sec)
-        standardError("\(stamp) \(level) \(onOneLine(message()))\n")
+        sink.write("\(stamp) \(level) \(onOneLine(message()))\n")
     }
 }
 

@@ -369,7 +369,7 @@ import Testing
             #expect(try archive.check(deep: true).findings == [])
         }
         try expectFound(archive)
-        #expect(try archive.put([input]) == [.unchanged])
+        #expect(try archive.put([input]) == [.unchanged(vectors: 4)])
         archive.close()
         let again = try open(scratch)
         try expectFound(again)

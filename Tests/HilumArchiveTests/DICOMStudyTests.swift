@@ -102,6 +102,52 @@ struct DICOMStudyTests {
         #expect(refusal.code == .badImage && refusal.reason.contains("a structured report"))
     }
 
+    @Test(
+        "Images of two patients are no case, whatever says that they are one",
+        arguments: [
+            ["in/a/IM1.dcm", "in/b/IM2.dcm"], ["in/x_pa.dcm", "in/x_lateral.dcm"],
+        ])
+    func twoPatients(paths: [String]) throws {
+        let scratch = try Scratch()
+        let study = paths[0].contains("x_") ? ["1.2.3", "1.2.4"] : ["1.2.3", "1.2.3"]
+        try scratch.write(paths[0], makeDICOM(1, study: study[0], patient: "ALICE"))
+        try scratch.write(paths[1], makeDICOM(2, study: study[1], patient: "BOB"))
+        try scratch.write("in/other.dcm", makeDICOM(3, study: "1.2.5", patient: "CAROL"))
+        let (archive, summary) = try index(scratch)
+        for (id, _) in try archive.sources(below: scratch.path) {
+            #expect(try archive.get(id: id)?.images.count == 1, "a picture of each is in one case")
+        }
+        #expect(try archive.get(id: "1.2.5") != nil)
+        #expect(summary.stored + summary.refused.count >= 2)
+        #expect(summary.refused.allSatisfy { $0.reason.contains("two patients") && !$0.reason.contains("BOB") })
+    }
+
+    @Test("What may pass is tried again, and what will not is not")
+    func passingFaults() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        for (code, isOpen) in [(ArchiveError.Code.io, true), (.notReady, true), (.badImage, false)] {
+            let origin = CaseOrigin(source: "/in/\(code)", fingerprint: [UInt8](repeating: 7, count: 32))
+            var input = CaseInput(id: "\(code)", report: "effusion")
+            input.origin = origin
+            var prepared = PreparedCase(input)
+            prepared.refusal = ArchiveError(code, "not now")
+            _ = try archive.commit([prepared])
+            #expect((try archive.verdict(of: origin, id: "\(code)") == .open) == isOpen)
+        }
+    }
+
+    @Test("A text in the source itself that is named by the study is its report")
+    func aTextNamedByTheStudy() throws {
+        let scratch = try Scratch()
+        try scratch.write("in/1.2.3.txt", "Small effusion on the left.")
+        try scratch.write("in/deep/x.dcm", makeDICOM(1, study: "1.2.3"))
+        try scratch.write("in/other.dcm", makeDICOM(2, study: "1.2.4"))
+        let (archive, summary) = try index(scratch)
+        #expect(summary.stored == 2 && summary.refused.isEmpty)
+        #expect(try archive.get(id: "1.2.3")?.hasReport == true && archive.get(id: "1.2.4")?.hasReport == false)
+    }
+
     @Test("What a request says of a case comes before what its tags say")
     func fieldsOfARequestCount() throws {
         let scratch = try Scratch()
@@ -133,5 +179,24 @@ struct DICOMStudyTests {
         _ = groups.note(nil, of: second)
         #expect(groups.group(of: text) == groups.group(of: film))
         #expect(groups.note("1.2", of: film).isEmpty)
+    }
+
+    @Test("What one file touches does not grow with the studies of its folder")
+    func manyStudies() {
+        var groups = StudyGroups()
+        for number in 0..<2_000 {
+            let touched = groups.note("1.2.\(number)", of: FoundFile(path: "x/2024/IM\(number)"))
+            #expect(touched.count <= 8)
+        }
+    }
+
+    @Test("A study is named by digits and points, and begins and ends with a digit")
+    func uids() throws {
+        let folder = try Scratch()
+        for (text, isStudy) in [("1.2.3", true), ("..", false), (".", false), ("1.2.", false), ("", false)] {
+            let path = try folder.write("x.dcm", makeDICOM(1, study: text))
+            let study = StudyGroups.study(of: FoundFile(path: "x.dcm"), at: path)
+            #expect((study == text) == isStudy, "\(text)")
+        }
     }
 }

@@ -80,7 +80,7 @@ import Testing
         archive.close()
         archive = try open(scratch)
         try check(archive)
-        #expect(try archive.put([CaseInput(id: "filler", report: "See folder quux")]) == [.unchanged])
+        #expect(try archive.put([CaseInput(id: "filler", report: "See folder quux")]) == [.unchanged(vectors: 0)])
         var changed = CaseInput(id: "filler", report: "See folder quux")
         changed.fields.view = "PA"
         #expect(try archive.put([changed]) == [.replaced(vectors: 0)])

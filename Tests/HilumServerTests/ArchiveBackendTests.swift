@@ -59,6 +59,17 @@ private func theDaemonKnowsItsRecall(_ client: Client) throws {
     for word in ["finding", "effusion"] { #expect(!metrics.contains(word)) }
 }
 
+/// A picture in which nothing can be seen is stored, and who sent it hears of it.
+private func aBlankPictureIsNoted(_ client: Client) throws {
+    let grey = GrayImage(width: 24, height: 16, samples: [UInt16](repeating: 9_000, count: 24 * 16))
+    let picture = try PNGEncoder.encode(grey, bitDepth: 16)
+    let status = try client.request("PUT id=grey", literal: picture).status
+    #expect(status.fields["vectors"] == "1" && status.fields["note"]?.contains("one even grey") == true)
+    let again = try client.request("PUT id=grey", literal: picture).status
+    #expect(again.fields["unchanged"] == "1" && again.fields["note"] == nil)
+    #expect(try client.request("DELETE id=grey").status.isOK)
+}
+
 @Suite struct ArchiveBackendTests {
     @Test func theDaemonServesARealArchive() throws {
         let folder = try TemporaryFolder()
@@ -106,6 +117,7 @@ private func theDaemonKnowsItsRecall(_ client: Client) throws {
         #expect(try client.request("STATS").objects.first?.contains("\"cases\":19") == true)
         #expect(try client.request("SEARCH text=x recall=0.9 ef=9").status.code == .badRequest)
         try theDaemonKnowsItsRecall(client)
+        try aBlankPictureIsNoted(client)
         try folder.write("inbox/drop.txt", "finding in the inbox")
         #expect(try eventually { try client.request("GET id=drop").status.isOK })
         #expect(

@@ -26,14 +26,13 @@ struct Machine {
         case .write:
             do {
                 let outcome: WriterQueue.Outcome
-                switch handler.change(work.request) {
+                switch handler.change(work.request, Errand(work.request)) {
                 case .forget(let id, let source):
                     outcome = .deleted(try handler.archive.forget(id: id, source: source))
                 case .delete(let id): outcome = .deleted(try handler.archive.delete(id: id))
                 case .put(let make):
                     let value = try make()
-                    outcome = .put(
-                        id: value.id, vectorCount: value.vectorCount, try handler.archive.put([value])[0])
+                    outcome = .put(id: value.id, try handler.archive.put([value])[0])
                 }
                 return RequestHandler.reply(to: work.request, outcome: .success(outcome))
             } catch {
@@ -276,6 +275,18 @@ struct Machine {
         }
         #expect(fed <= 9)
         #expect(connection.heldByteCount <= 10 << 20)
+    }
+
+    @Test func longLinesDoNotPileUp() {
+        var connection = Connection(now: 0)
+        let text = String(repeating: "x", count: 60_000)
+        var fed = 0
+        while connection.wantsInput && fed < 200 {
+            Array("SEARCH text=\(text)\n".utf8).withUnsafeBytes { connection.receive($0, now: 0) }
+            fed += 1
+        }
+        // Each is held once, and counted.
+        #expect((60_000 * fed..<61_000 * fed).contains(connection.heldByteCount))
     }
 
     @Test func randomTicksAndCompletionsNeverTrap() {

@@ -7,6 +7,15 @@ import Testing
 @testable import HilumArchive
 @testable import HilumServer
 
+/// Whether the program that decodes DICOM was built with GDCM.
+private let decodesDICOM: Bool = {
+    let file = SyntheticDICOM(width: 8, height: 8, samples: [UInt16](repeating: 7, count: 64))
+    do throws(ImagingError) { _ = try ImageDecoder.decode(file.bytes) } catch {
+        if case .decoderMissing = error.code { return false }
+    }
+    return true
+}()
+
 private func stamp(_ number: Int) -> InboxLedger.Stamp {
     InboxLedger.Stamp(byteCount: number, modifiedInNanoseconds: Int64(number), inode: UInt64(number))
 }
@@ -62,6 +71,19 @@ extension InboxLedger.Arrival {
         #expect(StudyGroups.study(ofGroup: second.group) == "1.2")
         ledger.lose("/in/b/IM2.dcm")
         #expect(ledger.due(now: 9, limit: 64).arrivals.isEmpty)
+    }
+
+    @Test func aTextThatTwoStudiesCameToShareIsOfferedByItselfAndSoIsTheFirstStudy() throws {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
+        ledger.see("/in/w/report.txt", stamp(1), now: 0)
+        ledger.see("/in/w/A/IM1.dcm", stamp(2), now: 0) { _ in "1.2" }
+        let first = try #require(ledger.due(now: 1, limit: 64).arrivals.first)
+        #expect(first.files.map(\.path) == ["w/A/IM1.dcm", "w/report.txt"])
+        ledger.finish(first, .taken)
+        ledger.see("/in/w/B/IM1.dcm", stamp(3), now: 2) { _ in "1.3" }
+        let arrivals = ledger.due(now: 3, limit: 64).arrivals
+        #expect(
+            Set(arrivals.map { $0.files.map(\.path) }) == [["w/A/IM1.dcm"], ["w/B/IM1.dcm"], ["w/report.txt"]])
     }
 
     @Test func aReportThatArrivesLaterUpdatesTheCase() throws {
@@ -599,10 +621,104 @@ extension InboxLedger.Arrival {
             try folder.write("inbox/note.xml", "<note>no report</note>")
             #expect(!eventually(within: 1) { isThere(archive, "note") })
         }
+        // The XML leaves, now or while no daemon runs: its images are no cases.
+        let markup = folder.path + "/inbox/ecgen-radiology/1.xml"
+        let text = try String(contentsOfFile: markup, encoding: .utf8)
+        if imagesComeFirst { try FileManager.default.removeItem(atPath: markup) }
+        try serve(folder) { archive, _ in
+            if !imagesComeFirst { try FileManager.default.removeItem(atPath: markup) }
+            try folder.write("inbox/later.txt", "nodule")
+            #expect(eventually { isThere(archive, "later") })
+            try writeImage(folder, "inbox/png/CXR1_1.png", 1)
+            #expect(!eventually(within: 1) { isThere(archive, "png/CXR1_1") })
+            #expect(try archive.stats().cases == 2)
+            #expect(try archive.get(id: "ecgen-radiology/1")?.images.count == 2)
+            #expect(try archive.delete(id: "later"))
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/later.txt")
+        }
+        try folder.write("inbox/ecgen-radiology/1.xml", text)
         let archive = try Archive(path: folder.path + "/archive", mode: .readWrite, embedder: PixelEmbedder())
         defer { archive.close() }
         let summary = try BulkIndexer(archive: archive).run(sources: [folder.path + "/inbox"], isQuiet: true)
         #expect(summary.unchanged == 1 && summary.stored == 0 && summary.replaced == 0 && summary.refused == [])
+    }
+
+    /// A film of noise with the tags of a study; nil for none.
+    private func film(_ seed: UInt16, study: String?, patient: String, date: String = "20200101") -> [UInt8] {
+        var file = SyntheticDICOM(
+            width: 8, height: 8, samples: (0..<64).map { UInt16(truncatingIfNeeded: 977 &* $0 &* Int(seed + 1)) & 4095 }
+        )
+        file.text(0x0008_0018, "UI", "1.9.\(seed)")
+        file.text(0x0008_0020, "DA", date)
+        file.text(0x0010_0020, "LO", patient)
+        if let study { file.text(0x0020_000D, "UI", study) } else { file.elements[0x0020_000D] = nil }
+        return file.bytes
+    }
+
+    private func write(_ folder: TemporaryFolder, _ name: String, _ bytes: [UInt8]) throws {
+        try folder.write(name, "")
+        try Data(bytes).write(to: URL(fileURLWithPath: folder.path + "/" + name))
+    }
+
+    @Test("A report goes to no other patient, whichever file comes first", .enabled(if: decodesDICOM, "without GDCM"))
+    func twoPatientsInOneFolder() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("inbox/w/report.txt", "Left effusion.")
+        try write(folder, "inbox/w/A/IM1.dcm", film(1, study: "1.2", patient: "ALICE"))
+        try serve(folder) { archive, _ in
+            #expect(eventually { (try? archive.get(id: "1.2"))?.hasReport == true })
+            // The text is said to be of either now, so it is of neither.
+            try write(folder, "inbox/w/B/IM1.dcm", film(2, study: "1.3", patient: "BOB"))
+            #expect(eventually { isThere(archive, "1.3") && (try? archive.get(id: "1.2"))?.hasReport == false })
+            #expect(eventually { (try? archive.get(id: "w"))?.report == "Left effusion." })
+            #expect(try archive.get(id: "1.3")?.hasReport == false && archive.stats().cases == 3)
+            #expect(try archive.get(id: "1.2")?.fields.patient != archive.get(id: "1.3")?.fields.patient)
+        }
+    }
+
+    @Test("Another patient's file of the same name brings its own fields", .enabled(if: decodesDICOM, "without GDCM"))
+    func anotherPatientOfTheSameName() throws {
+        let folder = try TemporaryFolder()
+        try write(folder, "inbox/d/IM1.dcm", film(1, study: nil, patient: "ALICE"))
+        try folder.write("inbox/d/IM1.txt", "Left effusion.")
+        try serve(folder) { archive, _ in
+            #expect(eventually { (try? archive.get(id: "d/IM1"))?.hasReport == true })
+            let first = try #require(try archive.get(id: "d/IM1"))
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/d/IM1.txt")
+            try write(folder, "inbox/d/IM1.dcm", film(2, study: nil, patient: "BOB", date: "20240909"))
+            #expect(eventually { (try? archive.get(id: "d/IM1"))?.fields.date == "2024-09-09" })
+            let second = try #require(try archive.get(id: "d/IM1"))
+            #expect(second.fields.patient != first.fields.patient && !second.hasReport)
+        }
+    }
+
+    @Test("A study stays as long as one of its files does", .enabled(if: decodesDICOM, "without GDCM"))
+    func aStudyGoesWithTheLastOfItsFiles() throws {
+        let folder = try TemporaryFolder()
+        try write(folder, "inbox/s/IM1.dcm", film(1, study: "1.2", patient: "ALICE"))
+        try folder.write("inbox/s/IM1.txt", "Left effusion.")
+        try folder.write("inbox/x.txt", "nodule")
+        try serve(folder, missing: .delete) { archive, _ in
+            #expect(eventually { (try? archive.get(id: "1.2"))?.hasReport == true && isThere(archive, "x") })
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/s/IM1.dcm")
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/x.txt")
+            #expect(eventually { !isThere(archive, "x") })
+            #expect(isThere(archive, "1.2"), "its text is still there")
+            try FileManager.default.removeItem(atPath: folder.path + "/inbox/s/IM1.txt")
+            #expect(eventually { !isThere(archive, "1.2") })
+        }
+    }
+
+    @Test func aRowThatCannotBeReadTakesItsImageAlong() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(
+            "inbox/cases.jsonl", #"{"id":"a","report":"clear"}"# + "\n" + #"{"id":"b","image":"c.png" "report":"x"}"#)
+        try writeImage(folder, "inbox/c.png", 5)
+        try writeImage(folder, "inbox/d.png", 6)
+        try serve(folder) { archive, _ in
+            #expect(eventually { isThere(archive, "a") && isThere(archive, "d") })
+            #expect(!eventually(within: 1) { isThere(archive, "c") })
+        }
     }
 
     @Test func theLogSaysNeitherTheTextOfATableNorTheSourceOfAnotherCase() throws {

@@ -113,6 +113,26 @@ import Testing
         running.stop()
     }
 
+    /// Each of them would otherwise stay in the queue with its octets until a search is over.
+    @Test func whatIsLateDoesNotPileUpBehindALongSearch() throws {
+        let running = try RunningServer { $0.workerCount = 2 }
+        let blocking = try [running.client(), running.client()]
+        for client in blocking { try client.send("SEARCH text=wait") }
+        #expect(eventually { running.archive.state.withLock { $0.runningSearches } == 2 })
+        let hasty = try running.client()
+        let octets = [UInt8](repeating: 0x89, count: 64 << 10)
+        for _ in 0..<200 {
+            #expect(try hasty.request("SEARCH deadline_ms=1", literal: octets).status.code == .deadline)
+        }
+        running.archive.gate.raise()
+        for client in blocking { #expect(try client.readReply { _ in }.isOK) }
+        let metrics = try hasty.request("METRICS").objects.joined()
+        let count = try #require(metrics.firstMatch(of: /hilum_requests_total\{verb=\\"SEARCH\\"\} (\d+)/)?.1)
+        #expect(Int(count).map { (2...66).contains($0) } == true, "\(count) were handed to the workers")
+        #expect(try hasty.request("SEARCH text=a k=1").objects.count == 1)
+        running.stop()
+    }
+
     @Test func requestsOfAClientThatWentAwayAreNotSearchedFor() throws {
         let running = try RunningServer()
         do {

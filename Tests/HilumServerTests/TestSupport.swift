@@ -146,7 +146,7 @@ final class FakeArchive: ServedArchive {
                 if case .file(let path) = value.image, let bytes = try? FileIO.read(path), bytes.first != 0x89 {
                     return .refused(ArchiveError(.badImage, "not a PNG"))
                 }
-                if state.cases[value.id] == value { return .unchanged }
+                if state.cases[value.id] == value { return .unchanged(vectors: value.vectorCount) }
                 let isNew = state.cases.updateValue(value, forKey: value.id) == nil
                 guard isNew else { return .replaced(vectors: value.vectorCount) }
                 return .stored(vectors: value.vectorCount)

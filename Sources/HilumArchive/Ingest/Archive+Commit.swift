@@ -174,7 +174,11 @@ extension Archive {
     {
         if let refusal = item.refusal {
             batch.outcomes.append(.committed(.refused(refusal)))
-            try writeJournal(transaction, item, number: 0, reason: refusal.reason)
+            // What may pass is tried again.
+            switch refusal.code {
+            case .io, .notReady, .busy: break
+            default: try writeJournal(transaction, item, number: 0, reason: refusal.reason)
+            }
             return
         }
         var entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
@@ -225,8 +229,12 @@ extension Archive {
         try countImages(transaction, of: entry, by: 1, into: &batch)
         try writeJournal(transaction, item, number: number, reason: "")
         let isNew = oldNumber == nil
+        let notes = item.imageNotes.map(\.description)
         batch.outcomes.append(
-            .committed(isNew ? .stored(vectors: entry.vectorCount) : .replaced(vectors: entry.vectorCount)))
+            .committed(
+                isNew
+                    ? .stored(vectors: entry.vectorCount, notes: notes)
+                    : .replaced(vectors: entry.vectorCount, notes: notes)))
         batch.changes.append(
             Change(
                 oldNumber: oldNumber, oldEntry: oldEntry, newNumber: number, newEntry: entry,
@@ -289,7 +297,7 @@ extension Archive {
         _ transaction: borrowing WriteTransaction, _ number: UInt32, from old: CaseEntry, to new: CaseEntry,
         into batch: inout Batch
     ) throws {
-        guard old != new else { return batch.outcomes.append(.committed(.unchanged)) }
+        guard old != new else { return batch.outcomes.append(.committed(.unchanged(vectors: old.vectorCount))) }
         try store.put(transaction, .cases, UInt64(number), new.encoded())
         if !old.id.utf8.elementsEqual(new.id.utf8) {
             try transaction.delete(store.table(.ids), old.id)
@@ -302,7 +310,8 @@ extension Archive {
         var moved = old
         moved.source = new.source
         for place in moved.images.indices { moved.images[place].path = new.images[place].path }
-        batch.outcomes.append(.committed(moved == new ? .unchanged : .replaced(vectors: new.vectorCount)))
+        batch.outcomes.append(
+            .committed(moved == new ? .unchanged(vectors: new.vectorCount) : .replaced(vectors: new.vectorCount)))
         batch.changes.append(Change(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
     }
 

@@ -29,9 +29,7 @@ struct CaseLoader: Sendable {
         do {
             try prepared.input.settle()
             let files = try read(&prepared)
-            for (place, bytes) in files.enumerated() where ImageDecoder.format(of: bytes) == .dicom {
-                describe(&prepared, place, try description(of: bytes, prepared.input.id))
-            }
+            try describe(&prepared, files)
             if !prepared.input.keepsImages {
                 prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
             }
@@ -43,9 +41,11 @@ struct CaseLoader: Sendable {
                 prepared.words = words
             }
             let decoded: [DecodedImage]
-            do { decoded = try files.map { try ImageDecoder.decodeWithNotes($0, fitting: side) } } catch {
-                throw ArchiveError(.badImage, "\(prepared.input.id): \(error)")
-            }
+            do throws(ImagingError) {
+                decoded = try files.map { (bytes) throws(ImagingError) in
+                    try ImageDecoder.decodeWithNotes(bytes, fitting: side)
+                }
+            } catch { throw refusal(error, prepared.input.id) }
             prepared.imageNotes = decoded.flatMap(\.notes)
             return (prepared, decoded.map(\.image))
         } catch {
@@ -94,18 +94,47 @@ struct CaseLoader: Sendable {
         prepared.imageVectors = stored.vectors
     }
 
+    /// A picture that cannot be read stays so; a decoder that is missing or was stopped may be there the next time.
+    private func refusal(_ error: ImagingError, _ id: String) -> ArchiveError {
+        let text = "\(id): \(error)"
+        return switch error.code {
+        case .decoderMissing: ArchiveError(.notReady, text)
+        case .decoderLost, .outOfMemory: ArchiveError(.io, text)
+        default: ArchiveError(.badImage, text)
+        }
+    }
+
     /// What the tags of a DICOM file say; a deflated one says it only to the decoder.
     private func description(of bytes: [UInt8], _ id: String) throws(ArchiveError) -> DICOMDescription? {
         if let description = DICOMHeader(bytes)?.description, description[.objectClass] != nil { return description }
         do throws(ImagingError) { return try ImageDecoder.read(bytes, fitting: side).description } catch {
-            throw ArchiveError(.badImage, "\(id): \(error)")
+            throw refusal(error, id)
         }
     }
 
-    /// Takes what the tags of an image say, where nothing else says it.
-    private func describe(_ prepared: inout PreparedCase, _ place: Int, _ description: DICOMDescription?) {
-        guard let description else { return }
-        if prepared.images[place].view == nil { prepared.images[place].view = description.view }
-        prepared.input.fields.fill(from: description, patientKey: patientKey)
+    /// Takes what the tags of the images say, where nothing else says it, and what the stored case of these files says beyond them.
+    ///
+    /// - Throws: `.badRequest` when they name two patients.
+    private func describe(_ prepared: inout PreparedCase, _ files: [[UInt8]]) throws(ArchiveError) {
+        var fresh = CaseFields()
+        var patient: String?
+        var all: [DICOMDescription] = []
+        for (place, bytes) in files.enumerated() where ImageDecoder.format(of: bytes) == .dicom {
+            guard let tags = try description(of: bytes, prepared.input.id) else { continue }
+            if let other = tags[.patientID] {
+                guard (patient ?? other) == other else {
+                    throw ArchiveError(
+                        .badRequest,
+                        "\(prepared.input.id): its images name two patients, and a case is of one; part them by folders or names"
+                    )
+                }
+                patient = other
+            }
+            if prepared.images[place].view == nil { prepared.images[place].view = tags.view }
+            fresh.fill(from: tags, patientKey: patientKey)
+            all.append(tags)
+        }
+        prepared.input.carried?.complete(&prepared.input, with: fresh)
+        for tags in all { prepared.input.fields.fill(from: tags, patientKey: patientKey) }
     }
 }

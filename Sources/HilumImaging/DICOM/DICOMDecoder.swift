@@ -22,7 +22,7 @@ enum DICOMDecoder {
     }()
 
     /// - Parameter side: of the square that the picture is fitted into; nil leaves it as large as it is.
-    /// - Throws: `decoderMissing`, `decoderStopped`, `noPicture`, `truncated`, `corrupt`, `tooManyPixels`, `outOfMemory`.
+    /// - Throws: `decoderMissing`, `decoderLost`, `decoderStopped`, `noPicture`, `truncated`, `corrupt`, `tooManyPixels`, `outOfMemory`.
     static func decode(
         _ bytes: UnsafeRawBufferPointer, fitting side: Int?, limits: ImageLimits
     ) throws(ImagingError) -> DICOMPicture {

@@ -5,7 +5,7 @@ import Foundation
 /// Thread rule: one exchange at a time. The process ends with this object.
 final class DICOMProcess: Sendable {
     /// What is said of a process that ended without a fault of the file, as far as can be told.
-    static let lost = ImagingError.Code.decoderStopped(reason: "it ended")
+    static let lost = ImagingError.Code.decoderLost(reason: "ended")
 
     /// The longest time without an answer. The process ends itself long before, by the time of a processor that it took.
     private static let patienceInSeconds = 30
@@ -78,7 +78,7 @@ final class DICOMProcess: Sendable {
     /// Decodes one file.
     ///
     /// - Returns: the picture, or why the process refused the file.
-    /// - Throws: `decoderStopped`, `decoderMissing`; then this object is of no use any more.
+    /// - Throws: `decoderStopped`, `decoderLost`, `decoderMissing`; then this object is of no use any more.
     func decode(
         _ bytes: UnsafeRawBufferPointer, _ request: DICOMMessage.Request
     ) throws(ImagingError) -> Result<DICOMPicture, ImagingError> {
@@ -87,7 +87,7 @@ final class DICOMProcess: Sendable {
             try stream.send(bytes)
             return try answer(request)
         } catch {
-            throw ImagingError(error == .late ? .decoderStopped(reason: "it did not answer") : epitaph())
+            throw ImagingError(error == .late ? .decoderLost(reason: "did not answer") : epitaph())
         }
     }
 

@@ -76,7 +76,7 @@ public enum ImageDecoder {
     /// Decodes a file to 16-bit grey; see `PNGDecoder`, `JPEGDecoder` and the program `hilum-dicom` for how samples become grey.
     ///
     /// - Throws: `empty`, `unsupportedFormat`, `tooManyBytes` or `tooManyPixels` (both before memory is allocated),
-    ///   `truncated`, `corrupt`, `outOfMemory`; of a DICOM file also `noPicture`, `decoderStopped`, `decoderMissing`.
+    ///   `truncated`, `corrupt`, `outOfMemory`; of a DICOM file also `noPicture`, `decoderStopped`, `decoderLost`, `decoderMissing`.
     static func decode(
         _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = .standard
     ) throws(ImagingError) -> DecodedImage {

@@ -22,6 +22,8 @@ public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable 
         case noPicture(String)
         /// The program that decodes DICOM gave up on the file, or ended over it.
         case decoderStopped(reason: String)
+        /// The program that decodes DICOM ended or did not answer, which says nothing about the file.
+        case decoderLost(reason: String)
         /// The program that decodes DICOM cannot be started, or was built without GDCM.
         case decoderMissing(String)
         /// Memory ran out.
@@ -48,6 +50,8 @@ public struct ImagingError: Error, CustomStringConvertible, Sendable, Equatable 
             "this DICOM object is \(kind), not a picture; leave it out"
         case .decoderStopped(let reason):
             "the DICOM was given up: \(reason); fetch or export it again"
+        case .decoderLost(let reason):
+            "the program that decodes DICOM \(reason); try again"
         case .decoderMissing(let reason):
             "DICOM cannot be read: \(reason); see the README on DICOM"
         case .corrupt(let format, let reason):

@@ -21,8 +21,7 @@ final class WriterQueue: Sendable {
     }
 
     enum Outcome: Sendable, Equatable {
-        /// With how many vectors the case has or would have.
-        case put(id: String, vectorCount: Int, PutOutcome)
+        case put(id: String, PutOutcome)
         case deleted(Bool)
     }
 
@@ -172,7 +171,7 @@ final class WriterQueue: Sendable {
                 throw ServerError.refused(.internal, "the archive answered for another number of cases")
             }
             for (index, input) in cases.enumerated() {
-                let outcome = Outcome.put(id: input.id, vectorCount: input.vectorCount, outcomes[index])
+                let outcome = Outcome.put(id: input.id, outcomes[index])
                 completions[index](.success(outcome))
             }
         } catch {

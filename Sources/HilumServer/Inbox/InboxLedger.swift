@@ -93,6 +93,9 @@ struct InboxLedger: Sendable {
     /// Whether a file lies in the inbox.
     func holds(_ path: String) -> Bool { entries[below(path)] != nil }
 
+    /// Whether a file of a study lies in the inbox.
+    func holdsStudy(_ uid: String) -> Bool { groups[StudyGroups.group(ofStudy: uid)] != nil }
+
     private func below(_ path: String) -> String { String(path.dropFirst(root.count + 1)) }
 
     /// A file is there, and looks so.
@@ -104,7 +107,7 @@ struct InboxLedger: Sendable {
         let path = below(path)
         if let entry = entries[path], entry.stamp == stamp { return }
         let file = entries[path]?.file ?? FoundFile(path: path)
-        regroup(studies.note(study(file), of: file))
+        regroup(studies.note(study(file), of: file), offersAgain: true)
         let group = group(of: file)
         if let old = entries[path]?.group, old != group { remove(path, from: old) }
         if entries[path]?.group != group { insert(path, into: group) }
@@ -115,8 +118,10 @@ struct InboxLedger: Sendable {
     }
 
     /// Gives the files of these groups the groups that they belong to now.
-    private mutating func regroup(_ touched: Set<String>) {
-        for group in touched { for path in groups[group] ?? [] { move(path) } }
+    ///
+    /// - Parameter offersAgain: whether cases that change by it are read again. What a file that has gone leaves behind stays as it is.
+    private mutating func regroup(_ touched: Set<String>, offersAgain: Bool = false) {
+        for group in touched { for path in groups[group] ?? [] { move(path, offersAgain: offersAgain) } }
     }
 
     /// A file is gone.
@@ -193,7 +198,7 @@ struct InboxLedger: Sendable {
     }
 
     /// Gives a file the group that it belongs to now.
-    private mutating func move(_ path: String) {
+    private mutating func move(_ path: String, offersAgain: Bool = false) {
         guard let entry = entries[path] else { return }
         let group = group(of: entry.file)
         guard group != entry.group else { return }
@@ -201,6 +206,15 @@ struct InboxLedger: Sendable {
         entries[path]?.group = group
         insert(path, into: group)
         if entry.state == .handedOut { entries[path]?.state = .settling }
+        // A file that went from one study to another case, or the other way, changes both: they are read again.
+        let isStudys = StudyGroups.study(ofGroup: entry.group) != nil || StudyGroups.study(ofGroup: group) != nil
+        if offersAgain && isStudys && entry.state == .taken {
+            entries[path]?.state = .settling
+            for other in groups[entry.group] ?? [] where entries[other]?.state == .taken {
+                entries[other]?.state = .settling
+                unsettled.insert(entry.group)
+            }
+        }
         if entries[path]?.state == .settling { unsettled.insert(group) }
     }
 

@@ -5,45 +5,62 @@ import HilumArchive
 ///
 /// Thread rule: a value type; one owner at a time.
 struct InboxMemory: Sendable {
-    /// Manifests whose rows are stored; nil until the archive was asked.
-    private var manifests: Set<String>?
-    /// Those of them that have gone when `images` was made.
-    private var gone: Set<String> = []
-    /// The images of rows whose manifest has gone.
-    private var images: Set<String> = []
+    /// A case that a manifest or an XML file makes with images whose names do not say so.
+    private struct Owner: Sendable {
+        let file: String
+        let id: String
+    }
+
+    /// The case of an image, by the image's path; nil until the archive was asked.
+    private var owners: [String: Owner]?
     /// By the name without ending of an image that is not there: the XML files that name it.
     private var awaited: [String: Set<FoundFile>] = [:]
 
-    // MARK: Manifests that have gone
+    // MARK: Files that named images and have gone
 
-    /// A manifest was read.
-    mutating func note(manifest: String) { manifests?.insert(manifest) }
-
-    /// Whether an image belongs to a stored row of a manifest that has left the inbox. The case stays, so its image makes no other one.
-    ///
-    /// - Complexity: O(manifests), and O(cases) when one of them has gone since the last call.
-    mutating func isOfMissingManifest(_ path: String, _ archive: any ServedArchive, below folder: String) throws -> Bool
-    {
-        if manifests == nil {
-            manifests = Set(
-                try archive.sources(below: folder + "/").compactMap { Self.manifest(of: $0.source, id: $0.id) })
-        }
-        let missing = (manifests ?? []).filter { access($0, F_OK) != 0 && errno == ENOENT }
-        if missing != gone {
-            gone = missing
-            images = []
-            for (id, source) in try archive.sources(below: folder + "/") {
-                guard let manifest = Self.manifest(of: source, id: id), missing.contains(manifest),
-                    let known = try archive.get(id: id)
-                else { continue }
-                images.formUnion(known.images.map(\.path))
-            }
-        }
-        return images.contains(path)
+    /// A manifest or an XML file was read, and these cases are its.
+    mutating func note(_ file: String, cases: [SourceCase]) {
+        for item in cases { for path in item.imagePaths { owners?[path] = Owner(file: file, id: item.id) } }
     }
 
-    private static func manifest(of source: String, id: String) -> String? {
-        source.hasSuffix("#" + id) ? String(source.dropLast(id.count + 1)) : nil
+    /// Whether an image belongs to another stored case, of a manifest or an XML file that has left the inbox. The case stays, so its image
+    /// makes no other one.
+    ///
+    /// - Parameter id: of the case that the image would be by its own name.
+    /// - Complexity: O(1), and O(cases) at the first call.
+    mutating func isOfMissingFile(
+        _ path: String, id: String, _ archive: any ServedArchive, below folder: String
+    ) throws -> Bool {
+        let known = try owners ?? Self.owners(archive, below: folder)
+        owners = known
+        guard let owner = known[path], owner.id != id, access(owner.file, F_OK) != 0, errno == ENOENT,
+            // The case may have gone since, or have got other images.
+            let record = try archive.get(id: owner.id), record.images.contains(where: { $0.path == path })
+        else { return false }
+        return record.source.map { Self.file(of: $0, record, below: folder) == owner.file } ?? false
+    }
+
+    private static func owners(_ archive: any ServedArchive, below folder: String) throws -> [String: Owner] {
+        var found: [String: Owner] = [:]
+        for (id, source) in try archive.sources(below: folder + "/") {
+            guard let record = try archive.get(id: id), let file = file(of: source, record, below: folder) else {
+                continue
+            }
+            for image in record.images { found[image.path] = Owner(file: file, id: id) }
+        }
+        return found
+    }
+
+    /// The file that says by its content which images are a case; nil for a case whose images say it by their names or tags.
+    private static func file(of source: String, _ record: CaseRecord, below folder: String) -> String? {
+        if source.hasSuffix("#" + record.id) { return String(source.dropLast(record.id.count + 1)) }
+        guard record.fields.metadata["study"] != record.id else { return nil }
+        let group = FilePlace.group(ofID: record.id)
+        let isNamed = record.images.allSatisfy { image in
+            image.path.hasPrefix(folder + "/")
+                && FilePlace(path: String(image.path.dropFirst(folder.count + 1)), role: .image).group == group
+        }
+        return isNamed ? nil : source + ".xml"
     }
 
     // MARK: Images that XML files wait for

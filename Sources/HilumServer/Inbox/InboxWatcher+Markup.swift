@@ -26,7 +26,10 @@ extension InboxWatcher {
                 taken[index].verdict = .refused
                 continue
             }
-            remembering { $0.wait(for: missing, file: file) }
+            remembering {
+                $0.wait(for: missing, file: file)
+                $0.note(path, cases: [found])
+            }
             taken[index].claims.append((InboxLedger.group(ofNaming: file), found.imagePaths))
             claimed.formUnion(found.imagePaths)
             if let verdict = store([found]).first {
@@ -46,8 +49,9 @@ extension InboxWatcher {
     ///
     /// The image of a report may have left, and the manifest of an image.
     func known(_ source: SourceCase) throws -> SourceCase? {
+        // An image whose manifest or XML file has left belongs to that one's case.
         for path in source.imagePaths {
-            let isTaken = try remembering { try $0.isOfMissingManifest(path, archive, below: folder) }
+            let isTaken = try remembering { try $0.isOfMissingFile(path, id: source.id, archive, below: folder) }
             if isTaken { return nil }
         }
         guard source.imagePaths.isEmpty, source.reportPath != nil else { return source }

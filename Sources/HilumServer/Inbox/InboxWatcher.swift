@@ -116,7 +116,7 @@ final class InboxWatcher: Sendable {
                 log.refused([refusal.source], stamps: [InboxRun.stamp(of: path)].compactMap(\.self), reason)
             }
             taken.claims = [(InboxLedger.group(ofNaming: manifest), rows.claimed)]
-            remembering { $0.note(manifest: path) }
+            remembering { $0.note(path, cases: rows.cases) }
             for start in stride(from: 0, to: rows.cases.count, by: configuration.batchCount) {
                 if stopping.isRaised {
                     taken.verdict = .failed(retryAt: 0)
@@ -179,7 +179,7 @@ final class InboxWatcher: Sendable {
         let results = outcomes.withLock { $0 }
         for index in submitted { verdicts[index] = judge(sources[index], results[index]) }
         var (stored, unchanged) = (0, 0)
-        for case .success(.put(_, _, let outcome))? in results {
+        for case .success(.put(_, let outcome))? in results {
             switch outcome {
             case .stored, .replaced: stored += 1
             case .unchanged: unchanged += 1
@@ -201,7 +201,7 @@ final class InboxWatcher: Sendable {
         let later = monotonicSeconds() + configuration.retryInSeconds
         switch outcome {
         case .none: return .failed(retryAt: later)
-        case .success(.put(_, _, .refused(let error))):
+        case .success(.put(_, .refused(let error))):
             return refuse(names, id: source.id, ReplyCode(error.code), error.reason, retryAt: later)
         case .success: return .taken
         case .failure(let error):
@@ -238,10 +238,29 @@ final class InboxWatcher: Sendable {
         }
         // A row says all of its case.
         guard verdict == .own, !source.isRow, let known = try archive.get(id: source.id) else { return input }
-        if source.recordPaths.isEmpty { input.fields = known.fields }
-        if input.report == nil { input.report = known.report }
+        input.carried = CarriedFields(
+            fields: source.recordPaths.isEmpty ? known.fields : nil,
+            report: input.report == nil && !isElsewhere(known.report, source) ? known.report : nil)
         if input.images.isEmpty && known.hasImage { input.keepsImages = true }
         return input
+    }
+
+    /// Whether the text of a case lies in a file that was beside its images and belongs to another case now: two studies came to share
+    /// a folder.
+    private func isElsewhere(_ report: String?, _ source: SourceCase) -> Bool {
+        guard let report else { return false }
+        var folders: Set<String> = []
+        for path in source.imagePaths {
+            var above = FilePath.folder(of: path)
+            while above.hasPrefix(folder + "/"), folders.insert(above).inserted { above = FilePath.folder(of: above) }
+        }
+        return folders.contains { above in
+            ["\(above)/report.txt", "\(above).txt"].contains { path in
+                let bytes = try? FileIO.read(path, limitInBytes: ArchiveLimits.reportByteCount)
+                // One with a byte order mark holds the text too.
+                return bytes.map { String(decoding: $0, as: UTF8.self).hasSuffix(report) } ?? false
+            }
+        }
     }
 
     /// Removes the cases that came from this inbox and whose files are all gone.
@@ -260,7 +279,7 @@ final class InboxWatcher: Sendable {
     /// Whether a case came from this inbox, and no file is left of those that may be a case with it. What somebody indexed from a folder
     /// of the inbox has another source, and is not the inbox's to remove.
     private func isOfInbox(_ id: String, _ source: String, _ ledger: InboxLedger, _ places: Set<String>) -> Bool {
-        if source == "\(folder)/\(id)" { return !places.contains(FilePlace.group(ofID: id)) }
+        if source == "\(folder)/\(id)" { return !places.contains(FilePlace.group(ofID: id)) && !ledger.holdsStudy(id) }
         // `MANIFEST#ID`, where the id may hold that mark too.
         guard source.hasSuffix("#" + id) else { return false }
         let manifest = String(source.dropLast(id.count + 1))
@@ -271,8 +290,10 @@ final class InboxWatcher: Sendable {
     private func isGone(_ id: String, _ source: String, _ sight: InboxSight) throws -> Bool {
         guard let known = try archive.get(id: id), known.source == source else { return false }
         let isRow = source.hasSuffix("#" + id)
+        // The text of a study lies beside an image of it.
+        let besides = known.images.map { ($0.path as NSString).deletingPathExtension + ".txt" }
         let own =
-            isRow ? [String(source.dropLast(id.count + 1))] : ["\(source).txt", "\(source)/report.txt"]
+            isRow ? [String(source.dropLast(id.count + 1))] : ["\(source).txt", "\(source)/report.txt"] + besides
         return (own + known.images.map(\.path)).allSatisfy(sight.isGone)
     }
 }

@@ -27,6 +27,14 @@ struct Request: Sendable, Equatable {
     /// Whether the request changes the archive.
     var isWrite: Bool { verb?.isWrite ?? false }
 
+    /// About how many bytes of memory it takes.
+    var byteCount: Int {
+        arguments.reduce(256 + (literal?.count ?? 0)) { $0 + $1.key.utf8.count + $1.value.utf8.count + 48 }
+    }
+
+    /// What a reply needs of the request: tag, verb and id.
+    var head: Request { Request(tag: tag, verb: word, arguments: arguments.filter { $0.key == "id" }) }
+
     /// The value of `key=`, nil if it is not there.
     func value(_ key: String) -> String? {
         for argument in arguments where argument.key == key && !argument.isNegated { return argument.value }

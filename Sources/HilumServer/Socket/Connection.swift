@@ -14,8 +14,8 @@ struct Connection: Sendable {
         var parser = RequestParser.Limits()
         /// Requests parsed and not yet answered.
         var pendingRequestCount = 64
-        /// Octets of the literals of those requests, beyond which no further request is parsed.
-        var pendingLiteralByteCount = 8 << 20
+        /// Bytes of memory of those requests, beyond which no further request is parsed.
+        var pendingByteCount = 8 << 20
         /// Unread output beyond which no further request starts.
         var outputHighWaterInBytes = 16 << 10
         /// To finish a line that was begun.
@@ -51,7 +51,7 @@ struct Connection: Sendable {
         let tag: String?
         let isWrite: Bool
         let deadline: Double?
-        let literalByteCount: Int
+        let byteCount: Int
         var state: SlotState
     }
 
@@ -61,7 +61,7 @@ struct Connection: Sendable {
     let limits: Limits
     private var parser: RequestParser
     private var slots: [Slot] = []
-    private var pendingLiteralByteCount = 0
+    private var pendingByteCount = 0
     private var nextTicket = 0
     private var outputBytes: [UInt8] = []
     private var outputHead = 0
@@ -87,6 +87,14 @@ struct Connection: Sendable {
     /// Bytes that wait to be written.
     var pendingOutputByteCount: Int { outputBytes.count - outputHead }
 
+    /// Whether the request of this ticket is not answered yet.
+    func isPending(_ ticket: Int) -> Bool {
+        slots.contains { slot in
+            guard slot.ticket == ticket, case .running = slot.state else { return false }
+            return true
+        }
+    }
+
     /// Whether bytes should be read from the client.
     var wantsInput: Bool {
         if isInputEnded || isDropped { return false }
@@ -107,7 +115,7 @@ struct Connection: Sendable {
     var isQuiet: Bool { slots.isEmpty && pendingOutputByteCount == 0 }
 
     /// Bytes of memory that the client makes this connection hold.
-    var heldByteCount: Int { parser.bufferedByteCount + pendingLiteralByteCount + pendingOutputByteCount }
+    var heldByteCount: Int { parser.bufferedByteCount + pendingByteCount + pendingOutputByteCount }
 
     /// The earliest `deadline_ms` among the pending requests.
     var nextRequestDeadline: Double? {
@@ -163,7 +171,7 @@ struct Connection: Sendable {
         slots = []
         outputBytes = []
         outputHead = 0
-        pendingLiteralByteCount = 0
+        pendingByteCount = 0
         parser = RequestParser(limits: limits.parser)
     }
 
@@ -237,7 +245,7 @@ struct Connection: Sendable {
     // MARK: inside
 
     private var hasRoom: Bool {
-        slots.count < limits.pendingRequestCount && pendingLiteralByteCount < limits.pendingLiteralByteCount
+        slots.count < limits.pendingRequestCount && pendingByteCount < limits.pendingByteCount
             && pendingOutputByteCount < limits.outputHighWaterInBytes && !endsWithClosing
     }
 
@@ -248,13 +256,13 @@ struct Connection: Sendable {
     }
 
     private mutating func append(_ state: SlotState, request: Request?, tag: String?, deadline: Double?) {
-        let literalByteCount = request?.literal?.count ?? 0
+        let byteCount = request?.byteCount ?? 0
         slots.append(
             Slot(
                 ticket: nextTicket, tag: tag, isWrite: request?.isWrite ?? false, deadline: deadline,
-                literalByteCount: literalByteCount, state: state))
+                byteCount: byteCount, state: state))
         nextTicket += 1
-        pendingLiteralByteCount += literalByteCount
+        pendingByteCount += byteCount
     }
 
     /// Parses as long as there is room.
@@ -298,14 +306,14 @@ struct Connection: Sendable {
             if pendingOutputByteCount == 0 { lastOutputProgress = now }
             outputBytes.append(contentsOf: reply.bytes)
             if let code = reply.code, refusedCodes.count < 64 { refusedCodes.append(code) }
-            pendingLiteralByteCount -= slots[count].literalByteCount
+            pendingByteCount -= slots[count].byteCount
             count += 1
             if reply.closes { isClosing = true }
         }
         if count > 0 { slots.removeFirst(count) }
         guard isClosing, lingerEnd == nil else { return }
         slots = []
-        pendingLiteralByteCount = 0
+        pendingByteCount = 0
         parser = RequestParser(limits: limits.parser)
         requestBegan = nil
         lingerEnd = now + limits.lingerInSeconds

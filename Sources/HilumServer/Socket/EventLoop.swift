@@ -50,7 +50,7 @@ final class EventLoop {
     private static let readByteCount = 16 << 10
     /// Events taken from epoll at once.
     private static let eventCount = 256
-    /// Requests of a client that holds less are never given up for want of memory.
+    /// Requests of a client that holds less, or less than half of its share, are never given up for want of memory.
     private static let smallHeldByteCount = 1 << 20
     /// epoll waits no longer than this.
     private static let longestWaitInMilliseconds = 60_000.0
@@ -230,7 +230,10 @@ final class EventLoop {
     /// True when a reply was made at once.
     private func start(_ client: ServedClient, now: Double) -> Bool {
         var replied = false
-        while let work = client.connection.nextWork(now: now) {
+        // What was answered late is still somewhere in a queue, and counts until a thread has seen it.
+        while client.underWay.count < client.connection.limits.pendingRequestCount,
+            let work = client.connection.nextWork(now: now)
+        {
             let key = client.key
             let mailbox = mailbox
             switch handler.route(work.request, mayWrite: client.mayWrite) {
@@ -242,27 +245,30 @@ final class EventLoop {
                 client.connection.complete(ticket: work.ticket, Reply(bytes: [], closes: false), now: now)
                 replied = true
             case .read:
-                let cancelled = AtomicFlag()
-                client.underWay[work.ticket] = cancelled
+                let (errand, ticket, deadline) = (Errand(work.request), work.ticket, work.deadline)
+                client.underWay[ticket] = errand
                 let handler = handler
                 _ = pool.submit {
-                    if cancelled.isRaised { return }
-                    let isLate = work.deadline.map { $0 <= monotonicSeconds() } ?? false
-                    let reply = isLate ? Connection.late(work.request.tag, hadBegun: false) : handler.read(work.request)
-                    mailbox.post(.init(client: key, ticket: work.ticket, reply: reply))
+                    guard let request = errand.take() else {
+                        return mailbox.post(.init(client: key, ticket: ticket, reply: Reply(bytes: [], closes: false)))
+                    }
+                    let isLate = deadline.map { $0 <= monotonicSeconds() } ?? false
+                    let reply = isLate ? Connection.late(request.tag, hadBegun: false) : handler.read(request)
+                    mailbox.post(.init(client: key, ticket: ticket, reply: reply))
                 }
             case .write:
-                let cancelled = AtomicFlag()
-                client.underWay[work.ticket] = cancelled
+                let (errand, ticket, deadline) = (Errand(work.request), work.ticket, work.deadline)
+                client.underWay[ticket] = errand
                 let isCancelled: @Sendable () -> Bool = {
-                    cancelled.isRaised || work.deadline.map { $0 <= monotonicSeconds() } ?? false
+                    errand.isTaken || deadline.map { $0 <= monotonicSeconds() } ?? false
                 }
                 let handler = handler
                 let submitted = monotonicSeconds()
-                _ = writer.submit(handler.change(work.request), isCancelled: isCancelled) { outcome in
-                    let reply = RequestHandler.reply(to: work.request, outcome: outcome)
-                    handler.metrics.note(work.request.verb, seconds: monotonicSeconds() - submitted)
-                    mailbox.post(.init(client: key, ticket: work.ticket, reply: reply))
+                let head = work.request.head
+                _ = writer.submit(handler.change(head, errand), isCancelled: isCancelled) { outcome in
+                    let reply = RequestHandler.reply(to: head, outcome: outcome)
+                    handler.metrics.note(head.verb, seconds: monotonicSeconds() - submitted)
+                    mailbox.post(.init(client: key, ticket: ticket, reply: reply))
                 }
             }
         }
@@ -299,7 +305,8 @@ final class EventLoop {
         let held = client.connection.heldByteCount
         heldByteCount += held - client.heldByteCount
         client.heldByteCount = held
-        if heldByteCount > configuration.heldByteCount && held > Self.smallHeldByteCount {
+        let share = configuration.heldByteCount / (2 * max(1, clients.count))
+        if heldByteCount > configuration.heldByteCount && held > min(Self.smallHeldByteCount, share) {
             client.connection.close(.busy, "the daemon holds too many requests in memory; try again later", now: now)
         }
         if client.connection.isFinished { return remove(client) }
@@ -318,6 +325,7 @@ final class EventLoop {
 
     func tick(_ client: ServedClient, now: Double) {
         client.connection.tick(now: now)
+        for (ticket, errand) in client.underWay where !client.connection.isPending(ticket) { _ = errand.take() }
         serve(client, mayRead: false, now: now)
         if client.connection.nextRequestDeadline == nil { hurried.remove(client.key) }
     }
@@ -329,7 +337,7 @@ final class EventLoop {
 
     func remove(_ client: ServedClient) {
         if clients.removeValue(forKey: client.key) == nil { return }
-        for flag in client.underWay.values { flag.raise() }
+        for errand in client.underWay.values { _ = errand.take() }
         heldByteCount -= client.heldByteCount
         hurried.remove(client.key)
         close(client.descriptor)

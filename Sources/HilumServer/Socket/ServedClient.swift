@@ -15,8 +15,8 @@ final class ServedClient {
     var isGone = false
     var isShutDown = false
     var heldByteCount = 0
-    /// Raised to give up work that has not begun, by ticket.
-    var underWay: [Int: AtomicFlag] = [:]
+    /// What a thread has or will have, by ticket; also what is answered already, because its time was over.
+    var underWay: [Int: Errand] = [:]
 
     init(key: UInt64, descriptor: Int32, peer: Peer, mayWrite: Bool, connection: Connection) {
         self.key = key

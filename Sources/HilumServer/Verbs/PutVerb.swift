@@ -30,12 +30,15 @@ struct PutVerb {
     }
 
     /// The reply, once it is known what became of the case.
-    static func reply(to request: Request, id: String, vectorCount: Int, _ outcome: PutOutcome) -> Reply {
+    static func reply(to request: Request, id: String, _ outcome: PutOutcome) -> Reply {
         let builder = ReplyBuilder(tag: request.tag)
         let name = ReplyBuilder.statusValue(id)
         switch outcome {
-        case .stored(let vectors), .replaced(let vectors): return builder.ok("id=\(name) vectors=\(vectors)")
-        case .unchanged: return builder.ok("id=\(name) vectors=\(vectorCount) unchanged=1")
+        case .stored(let vectors, let notes), .replaced(let vectors, let notes):
+            // What is odd about several images in one value, as a status has one value a key.
+            let note = notes.isEmpty ? "" : " note=" + ReplyBuilder.statusValue(notes.joined(separator: "; "))
+            return builder.ok("id=\(name) vectors=\(vectors)" + note)
+        case .unchanged(let vectors): return builder.ok("id=\(name) vectors=\(vectors) unchanged=1")
         case .refused(let error): return .error(ReplyCode(error.code), error.description, tag: request.tag)
         }
     }

@@ -89,20 +89,28 @@ final class RequestHandler: Sendable {
     }
 
     /// The change that a writing request asks for; its arguments are parsed when its turn comes.
-    func change(_ request: Request) -> WriterQueue.Change {
-        if request.verb == .delete {
+    ///
+    /// - Parameter head: says which verb it is.
+    func change(_ head: Request, _ errand: Errand) -> WriterQueue.Change {
+        if head.verb == .delete {
+            guard let request = errand.take() else { return .put { throw Self.isOver } }
             do { return .delete(id: try DeleteVerb(request).id) } catch { return .put { throw error } }
         }
-        return .put { [self] in try PutVerb(request, self).input }
+        return .put { [self] in
+            guard let request = errand.take() else { throw Self.isOver }
+            return try PutVerb(request, self).input
+        }
     }
+
+    private static var isOver: ServerError { .refused(.deadline, "the time was over before the change began") }
 
     /// The reply to a writing request, once its outcome is known.
     static func reply(to request: Request, outcome: Result<WriterQueue.Outcome, ServerError>) -> Reply {
         switch outcome {
         case .failure(let error): reply(to: request, error)
         case .success(.deleted(let wasThere)): DeleteVerb.reply(to: request, wasThere: wasThere)
-        case .success(.put(let id, let vectorCount, let outcome)):
-            PutVerb.reply(to: request, id: id, vectorCount: vectorCount, outcome)
+        case .success(.put(let id, let outcome)):
+            PutVerb.reply(to: request, id: id, outcome)
         }
     }
 

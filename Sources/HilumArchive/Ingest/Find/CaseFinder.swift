@@ -223,7 +223,21 @@ package struct CaseFinder {
                 cases.append(row)
             }
         }
+        if !refused.isEmpty { claimed += filesNamed(in: manifest, below: root) }
         return (cases, refused, claimed)
+    }
+
+    /// The files whose paths stand somewhere in a manifest: a row that cannot be read does not say which of its words is a path.
+    private static func filesNamed(in manifest: String, below root: String) -> [String] {
+        guard let bytes = try? FileIO.read(manifest, limitInBytes: Manifest.fileByteCount) else { return [] }
+        let ends = Set("\",;\t\n\r[]{}|".utf8)
+        let folder = FilePath.folder(of: manifest)
+        let paths = Set(
+            bytes.split { ends.contains($0) }.map { part in
+                let text = String(decoding: part, as: UTF8.self).trimmingCharacters(in: .whitespaces)
+                return text.hasPrefix("/") ? text : "\(folder)/\(text)"
+            })
+        return FolderWalk(root).files.map { "\(root)/\($0.path)" }.filter(paths.contains)
     }
 
     /// The case that an XML report of Open-i makes with the images that it names; nil for another kind of XML.

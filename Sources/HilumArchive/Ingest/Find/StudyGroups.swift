@@ -29,7 +29,9 @@ struct DICOMGlance: Sendable, Equatable {
     }
 
     private static func isUID(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
+        guard let first = text.utf8.first, let last = text.utf8.last, text.utf8.count <= 64 else { return false }
+        let isDigit: (UInt8) -> Bool = { (48...57).contains($0) }
+        return isDigit(first) && isDigit(last) && text.utf8.allSatisfy { isDigit($0) || $0 == UInt8(ascii: ".") }
     }
 }
 
@@ -45,8 +47,24 @@ package struct StudyGroups: Sendable {
 
     /// By path below the source.
     private var studies: [String: String] = [:]
-    /// How many files of each study share a place: a `FilePlace.group`, or that of a folder above.
-    private var places: [String: [String: Int]] = [:]
+    /// How many files each study has.
+    private var counts: [String: Int] = [:]
+    /// Which studies share a place: a `FilePlace.group`, or that of a folder above.
+    private var places: [String: Place] = [:]
+
+    /// The studies of one place.
+    private struct Place: Sendable {
+        private var counts: [String: Int] = [:]
+
+        /// The study of the place, if there is one alone.
+        var only: String? { counts.count == 1 ? counts.keys.first : nil }
+        var isEmpty: Bool { counts.isEmpty }
+
+        mutating func note(_ study: String?, instead old: String?) {
+            if let old { counts[old] = counts[old].flatMap { $0 > 1 ? $0 - 1 : nil } }
+            if let study { counts[study, default: 0] += 1 }
+        }
+    }
 
     package init() {}
 
@@ -60,6 +78,9 @@ package struct StudyGroups: Sendable {
         group.hasPrefix(mark) ? String(group.dropFirst(mark.utf8.count)) : nil
     }
 
+    /// The group of a study.
+    package static func group(ofStudy uid: String) -> String { mark + uid }
+
     /// Notes the study of a file.
     ///
     /// - Parameter study: nil where it has none, or has gone.
@@ -68,24 +89,33 @@ package struct StudyGroups: Sendable {
         let old = studies[file.path]
         guard old != study else { return [] }
         studies[file.path] = study
-        var touched: Set<String> = []
+        // The file itself moves, and others where the one study of a place came or went.
+        var touched: Set<String> = [FilePlace(path: file.path, role: file.role).group]
         for place in Self.places(of: file) {
-            var counts = places[place] ?? [:]
+            let before = places[place]?.only
+            places[place, default: Place()].note(study, instead: old)
+            if places[place]?.isEmpty == true { places[place] = nil }
+            let after = places[place]?.only
+            guard before != after else { continue }
             touched.insert(place)
-            touched.formUnion(counts.keys.map { Self.mark + $0 })
-            if let old { counts[old] = counts[old].flatMap { $0 > 1 ? $0 - 1 : nil } }
-            if let study { counts[study, default: 0] += 1 }
-            places[place] = counts.isEmpty ? nil : counts
+            touched.formUnion([before, after].compactMap(\.self).map { Self.mark + $0 })
         }
+        for uid in [old, study].compactMap(\.self) {
+            touched.insert(Self.mark + uid)
+            touched.insert(FilePlace.group(ofID: uid))
+        }
+        if let old { counts[old] = counts[old].flatMap { $0 > 1 ? $0 - 1 : nil } }
+        if let study { counts[study, default: 0] += 1 }
         return touched
     }
 
     /// The group of a file: its study, that of the files at its place, or its place.
     package func group(of file: FoundFile) -> String {
         if let study = studies[file.path] { return Self.mark + study }
-        let place = FilePlace(path: file.path, role: file.role).group
-        guard let here = places[place], here.count == 1, let study = here.keys.first else { return place }
-        return Self.mark + study
+        let place = FilePlace(path: file.path, role: file.role)
+        // A file in the source itself that is named by the study's UID would be a case of the same id.
+        if counts[place.id] != nil { return Self.mark + place.id }
+        return (places[place.group]?.only).map { Self.mark + $0 } ?? place.group
     }
 
     private static func places(of file: FoundFile) -> Set<String> {
