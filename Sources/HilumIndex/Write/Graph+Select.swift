@@ -27,6 +27,8 @@ extension Graph {
     /// Algorithm 4: from the nearest on, a candidate is taken unless it is nearer to one taken before than to the owner.
     ///
     /// Links that the tree needs (see `GraphWriter+Tree`) are taken in any case, and room is kept for them.
+    /// Whatever is taken closes at once all candidates of its block that are nearer to it, so its code is prepared once for many of
+    /// them, and none is compared with more nodes than it takes to close it.
     ///
     /// - Parameters:
     ///   - sorted: candidates in order of their distance to the owner.
@@ -41,19 +43,62 @@ extension Graph {
         }
         var taken: [NodeCandidate] = []
         taken.reserveCapacity(limit)
-        for candidate in sorted {
+        var first = 0
+        while first < sorted.count && taken.count < limit {
+            let block = sorted[first..<min(first + Self.selectionBlock, sorted.count)]
+            takeDiverse(block, limit: limit, owner: owner, root: root, room: &room, &taken, scratch)
+            first = block.endIndex
+        }
+        return taken
+    }
+
+    /// Candidates that are compared side by side with what was taken, at most 32. Those behind the last one that is taken are compared
+    /// for nothing.
+    private static let selectionBlock = 32
+
+    /// The part of `selectDiverse` for some candidates, at most `selectionBlock`.
+    private func takeDiverse(
+        _ block: ArraySlice<NodeCandidate>, limit: Int, owner: UInt32, root: UInt32, room: inout Int,
+        _ taken: inout [NodeCandidate], _ scratch: Scratch
+    ) {
+        // Bit i stands for candidate i of the block, which may still be taken.
+        var open: UInt32 = block.count == 32 ? .max : (1 << UInt32(block.count)) - 1
+        for earlier in taken where room > 0 { close(&open, of: block, by: earlier.node, scratch) }
+        for (index, candidate) in block.enumerated() {
             if owner != absent && isPinned(owner, candidate.node, root: root) {
                 // Needed, whatever it is near to.
-            } else if room > 0 && !isShadowed(candidate, by: taken.count, scratch) {
+            } else if room > 0 && open >> UInt32(index) & 1 == 1 {
                 room -= 1
             } else {
                 continue
             }
-            scratch.codes[taken.count] = UnsafeRawPointer(store.code(candidate.node))
             taken.append(candidate)
             if taken.count == limit { break }
+            open &= index == 31 ? 0 : UInt32.max << UInt32(index + 1)
+            if room > 0 { close(&open, of: block, by: candidate.node, scratch) }
         }
-        return taken
+    }
+
+    /// Closes the candidates that are nearer to `node` than to the node they are candidates for.
+    private func close(
+        _ open: inout UInt32, of block: ArraySlice<NodeCandidate>, by node: UInt32, _ scratch: Scratch
+    ) {
+        guard open != 0 else { return }
+        var count = 0
+        var rest = open
+        while rest != 0 {
+            let index = rest.trailingZeroBitCount
+            rest &= rest - 1
+            scratch.links[count] = UInt32(index)
+            scratch.codes[count] = UnsafeRawPointer(store.code(block[block.startIndex + index].node))
+            count += 1
+        }
+        let query = target(of: node, isFine: false, scratch.member)
+        kernels.gather(query, scratch.codes, count, dimension, scratch.distances)
+        for place in 0..<count {
+            let index = Int(scratch.links[place])
+            if scratch.distances[place] < block[block.startIndex + index].distance { open &= ~(1 << UInt32(index)) }
+        }
     }
 
     /// Whether the tree (see `GraphWriter+Tree`) needs the link `node` → `target` on layer 0.
