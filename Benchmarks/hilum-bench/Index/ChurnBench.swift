@@ -40,7 +40,7 @@ struct ChurnBench {
         let items = (0..<UInt32(base.count)).map { $0 }
         let start = monotonicSeconds()
         try base.values.withUnsafeBufferPointer { try index.insertBatch($0, items: items, threads: threads) }
-        print(AnnBench.line(["event": .text("build"), "build_s": .number(monotonicSeconds() - start)]))
+        say(AnnBench.line(["event": .text("build"), "build_s": .number(monotonicSeconds() - start)]))
         // The tenth nearest distance of each query. It is the same after each round, because the vectors are.
         let bounds = try (0..<queries.count).map { row in
             try queries.withRow(row) { try index.exactSearch($0, k: AnnBench.k).hits.last?.distance ?? 0 }
@@ -65,6 +65,12 @@ struct ChurnBench {
         }
         try operate(index, base, threads)
         try searchBesideAWriter(index, base, queries)
+    }
+
+    /// Prints a line at once, also into a file: a run takes minutes, and a file would get nothing before its end.
+    private func say(_ line: String) {
+        print(line)
+        fflush(nil)
     }
 
     private func path(_ name: String) throws -> String {
@@ -106,7 +112,7 @@ struct ChurnBench {
         let mending = monotonicSeconds()
         let mended = index.mendUnfound(threads: threads)
         let took = monotonicSeconds() - mending
-        print(
+        say(
             AnnBench.line([
                 "event": .text("operations"), "count": .integer(count), "items": .integer(index.count),
                 "per_s": .number(Double(count) / (changed - start)), "missed_before": .integer(before),
@@ -138,7 +144,7 @@ struct ChurnBench {
                 found += hits.count { $0.distance <= bounds[row] + 1e-6 }
             }
         }
-        print(
+        say(
             AnnBench.line([
                 "event": .text(event), "round": .integer(round), "violations": .integer(index.validate().count),
                 "recall10": .number(Double(found) / Double(queries.count * AnnBench.k)),
@@ -182,7 +188,7 @@ struct ChurnBench {
         isDone.store(true, ordering: .relaxed)
         done.wait()
         if let text = failure.withLock({ $0 }) { throw BenchError(text) }
-        print(
+        say(
             AnnBench.line([
                 "event": .text("beside"), "alone_qps": .number(alone), "beside_qps": .number(beside),
                 "changes_per_s": .number(made),
