@@ -6,6 +6,8 @@ import PackageDescription
 // GDCM reads DICOM. Without its headers the package builds all the same, and a DICOM file is refused with this reason.
 let hasGDCM = FileManager.default.fileExists(atPath: "/usr/include/gdcm-3.0/gdcmImageReader.h")
 let gdcmLibraries = ["gdcmMSFF", "gdcmDICT", "gdcmDSED", "gdcmCommon"]
+// libdeflate inflates PNG files. Without its header libpng does so, in twice the time.
+let hasDeflate = FileManager.default.fileExists(atPath: "/usr/include/libdeflate.h")
 
 let package = Package(
     name: "Hilum",
@@ -24,7 +26,9 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSHA2", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CGetopt"),
-        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
+        .target(
+            name: "CPNG", cSettings: hasDeflate ? [.define("HILUM_DEFLATE")] : [],
+            linkerSettings: (hasDeflate ? ["png", "deflate"] : ["png"]).map { .linkedLibrary($0) }),
         .target(
             name: "CGDCM", cxxSettings: hasGDCM ? [.define("HILUM_GDCM")] : [],
             linkerSettings: hasGDCM ? gdcmLibraries.map { .linkedLibrary($0) } : []),

@@ -46,6 +46,48 @@ extension InboxLedger.Arrival {
         #expect(ledger.due(now: 9, limit: 64).arrivals.isEmpty)
     }
 
+    @Test func aFullInboxIsEmptiedInOrderWithoutALookAtAllOfItForEachBatch() {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 0.5)
+        let count = 10_000
+        for number in 0..<count { ledger.see("/in/\(number).png", stamp(1), now: 0) }
+        var seen: [String] = []
+        while let due = ledger.nextDue, due <= 1 {
+            let found = ledger.due(now: 1, limit: 64).arrivals
+            #expect(!found.isEmpty && found.count <= 64)
+            for arrival in found {
+                seen.append(arrival.group)
+                ledger.finish(arrival, .taken)
+            }
+        }
+        #expect(seen.count == count && seen == seen.sorted() && Set(seen).count == count)
+        // Each batch a look would be 785,000.
+        #expect(ledger.lookCount <= 10 * count, "\(ledger.lookCount) looks")
+    }
+
+    @Test func aManifestThatComesLaterGoesBeforeTheFilesThatWait() {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 0.5)
+        for number in 0..<2_000 { ledger.see("/in/\(number).png", stamp(1), now: 0) }
+        #expect(ledger.due(now: 1, limit: 10).arrivals.count == 10)
+        ledger.see("/in/cases.csv", stamp(1), now: 1)
+        #expect(ledger.due(now: 1.2, limit: 10).arrivals.allSatisfy { $0.manifest == nil })
+        #expect(ledger.due(now: 1.6, limit: 10).arrivals.first?.manifest?.path == "cases.csv")
+    }
+
+    @Test func aFileThatChangesWhileItIsQueuedWaitsUntilItIsStill() {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 0.5)
+        for number in 0..<200 { ledger.see("/in/\(1_000 + number).png", stamp(1), now: 0) }
+        let first = ledger.due(now: 1, limit: 10).arrivals
+        ledger.see("/in/1010.png", stamp(2), now: 1)
+        ledger.lose("/in/1011.png")
+        #expect(ledger.due(now: 1.1, limit: 10).arrivals.first?.files.first?.path == "1012.png")
+        for arrival in first { ledger.finish(arrival, .taken) }
+        var rest: [String] = []
+        while let due = ledger.nextDue, due <= 2 {
+            rest += ledger.due(now: 2, limit: 10).arrivals.flatMap { $0.files.map(\.path) }
+        }
+        #expect(rest.contains("1010.png") && !rest.contains("1011.png") && rest.count == 179)
+    }
+
     @Test func imageAndReportOfOneStemAreOneCase() throws {
         var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/images/a.png", stamp(1), now: 0)

@@ -1,6 +1,7 @@
 import Foundation
 import HilumArchive
 import HilumCore
+import HilumEmbedding
 import HilumImaging
 import HilumMCR
 
@@ -10,7 +11,7 @@ import HilumMCR
 /// Each round times three passes in turn, so that a noisy machine disturbs all of them alike: the encoder alone, reading with
 /// decoding and fitting alone, and `BulkIndexer` into a new archive. The result is the median over the rounds of index rate /
 /// encoder rate. Decoding has no cores of its own. If it takes `d` and encoding `e` of a core's time per image, no program can
-/// exceed e / (e + d) on these cores; that is printed as the bound.
+/// exceed e / (e + d) on these cores; that is printed as the bound. The last round's run is taken apart into stages.
 struct IndexBench {
     static let usage = """
         usage: hilum-bench index (--model M | --config NAME) --images DIR [--count N] [--rounds R] [--threads T]
@@ -23,6 +24,7 @@ struct IndexBench {
         var encoder: Double
         var decoder: Double
         var index: Double
+        var stages: IndexStages
         var ratio: Double { index / encoder }
         var bound: Double { decoder / (decoder + encoder) }
     }
@@ -39,14 +41,17 @@ struct IndexBench {
         let threads = try options.count("threads", defaultThreadCount)
         let model = try loadModel()
         let files = try imageFiles()
-        let side = model.configuration.imageSide
+        let side = model.imageSide ?? model.configuration.imageSide
         let fitted = try Self.map(files, threads) { try Self.decode($0, side) }
         let rounds = try (0..<options.count("rounds", 3)).map { _ in
             let encoder = try Self.seconds { _ = try model.embed(images: fitted, threads: threads) }
             let decoder = try Self.seconds { _ = try Self.map(files, threads) { try Self.decode($0, side) } }
             let count = Double(files.count)
-            return Round(
-                encoder: count / encoder, decoder: count / decoder, index: try indexRate(files, model, threads))
+            var index = 0.0
+            let stages = try IndexStages.measured(files, model, threads) {
+                index = try indexRate(files, $0, threads, &$1)
+            }
+            return Round(encoder: count / encoder, decoder: count / decoder, index: index, stages: stages)
         }
         report(rounds, model, files.count, threads)
     }
@@ -101,7 +106,9 @@ struct IndexBench {
     }
 
     /// Cases per second of a run into a new archive, as `hilum index` prints it.
-    private func indexRate(_ files: [String], _ model: MCRModel, _ threads: Int) throws -> Double {
+    private func indexRate(
+        _ files: [String], _ embedder: any Embedder, _ threads: Int, _ stages: inout IndexStages
+    ) throws -> Double {
         let folder = NSTemporaryDirectory() + "hilum-bench-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -110,10 +117,12 @@ struct IndexBench {
         }
         try FileIO.writeAtomically("\(folder)/cases.jsonl", Data((rows.joined(separator: "\n") + "\n").utf8))
         try Archive.create(at: folder + "/archive")
-        let archive = try Archive(path: folder + "/archive", mode: .readWrite, embedder: model)
+        let archive = try Archive(path: folder + "/archive", mode: .readWrite, embedder: embedder)
         defer { archive.close() }
-        let summary = try BulkIndexer(archive: archive).run(
-            sources: [folder + "/cases.jsonl"], jobs: threads, isQuiet: true)
+        let summary = try stages.time {
+            try BulkIndexer(archive: archive).run(
+                sources: [folder + "/cases.jsonl"], jobs: threads, isQuiet: true)
+        }
         guard summary.stored == files.count else {
             throw BenchError("\(files.count - summary.stored) of \(files.count) images were not stored")
         }
@@ -123,15 +132,19 @@ struct IndexBench {
     private func report(_ rounds: [Round], _ model: MCRModel, _ count: Int, _ threads: Int) {
         func median(_ value: (Round) -> Double) -> Double { rounds.map(value).sorted()[rounds.count / 2] }
         let name = model.configuration.name + (model.precision == .f32 ? "" : ", \(model.precision.rawValue)")
+        guard let stages = rounds.last?.stages else { return }
         if options.has("json") {
-            print(
-                AnnBench.line([
-                    "figure": .text("index over encoder, \(name)"), "value": .number(median(\.ratio)),
-                    "target": .number(Self.target), "holds": .flag(median(\.ratio) >= Self.target),
-                    "bound": .number(median(\.bound)), "encoder_images_per_s": .number(median(\.encoder)),
-                    "decoded_images_per_s": .number(median(\.decoder)), "index_cases_per_s": .number(median(\.index)),
-                    "images": .integer(count), "threads": .integer(threads), "rounds": .integer(rounds.count),
-                ]))
+            var fields: [String: AnnBench.Value] = [
+                "figure": .text("index over encoder, \(name)"), "value": .number(median(\.ratio)),
+                "target": .number(Self.target), "holds": .flag(median(\.ratio) >= Self.target),
+                "bound": .number(median(\.bound)), "encoder_images_per_s": .number(median(\.encoder)),
+                "decoded_images_per_s": .number(median(\.decoder)), "index_cases_per_s": .number(median(\.index)),
+                "images": .integer(count), "threads": .integer(threads), "rounds": .integer(rounds.count),
+                "busy": .number(median { $0.stages.busy(threads) }), "wall_s": .number(stages.wall),
+                "processor_s": .number(stages.processor),
+            ]
+            for stage in stages.named { fields["\(stage.name)_s"] = .number(stage.seconds) }
+            print(AnnBench.line(fields))
             return
         }
         print("\(name), \(count) images, \(threads) threads, median of \(rounds.count) rounds")
@@ -142,5 +155,8 @@ struct IndexBench {
             String(
                 format: "index / encoder  %8.3f (target %.1f; at most %.3f where both share the cores)",
                 median(\.ratio), Self.target, median(\.bound)))
+        print(String(format: "cores busy       %7.1f %%", 100 * median { $0.stages.busy(threads) }))
+        let parts = stages.named.map { String(format: "%@ %.2f", $0.name, $0.seconds) }.joined(separator: ", ")
+        print(String(format: "core seconds     %8.2f in the last round: ", stages.processor) + parts)
     }
 }

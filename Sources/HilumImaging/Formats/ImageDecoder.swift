@@ -14,7 +14,7 @@
 // | Images/ RGBImage              | 8-bit colour                                                            |
 // | Images/ ImagingError          | why an image is refused; ImageFormat; ImageLimits                       |
 // | Formats/ ImageDecoder         | format by content, limits, entry points                                 |
-// | Formats/ PNGReader, PNGDecoder | one open PNG (libpng behind CPNG); its rows as grey, or raw samples    |
+// | Formats/ PNGReader, PNGDecoder | one open PNG (libdeflate or libpng behind CPNG); its rows as grey, or raw samples |
 // | Formats/ JPEGDecoder, ExifOrientation | JPEG through libturbojpeg; how it is to be turned               |
 // | DICOM/ DICOMDecoder, DICOMProcess | DICOM through processes of `hilum-dicom`, and what is said to them       |
 // | DICOM/ DICOMHeader, DICOMDescription, DICOMKind | tags, read without decoding; which objects hold no picture |
@@ -116,6 +116,7 @@ public enum ImageDecoder {
                 }
                 let place = FittedPlace(width: sides[0], height: sides[1], side: side)
                 return DecodedImage(image: image, notes: place.content(of: image).isBlank ? [.blank] : [])
+            case .jpeg: return try JPEGDecoder.decode(raw, fitting: side, limits: .standard)
             case .dicom:
                 let image = try DICOMDecoder.decode(raw, fitting: side, limits: .standard).image
                 return DecodedImage(image: image, notes: image.isBlank ? [.blank] : [])
@@ -129,7 +130,7 @@ public enum ImageDecoder {
     /// Decodes a PNG, JPEG or DICOM file and fits it into a square of `side` pixels. The result is bit for bit that of
     /// `decode(_:).resizedToFit(side:)`.
     ///
-    /// A PNG that is not interlaced is scaled down row by row, which saves time and memory.
+    /// A PNG that is not interlaced, and a JPEG that is not turned, are scaled down row by row, which saves time and memory.
     /// - Throws: as `decode(_:limits:)`.
     public static func decode(
         _ bytes: [UInt8], fitting side: Int, limits: ImageLimits = .standard
@@ -143,6 +144,7 @@ public enum ImageDecoder {
         precondition(side > 0, "the side must be positive")
         switch bytes.count <= limits.maxByteCount ? format(of: bytes) : nil {
         case .png: return DecodedImage(image: try PNGDecoder.decode(bytes, fitting: side, limits: limits), notes: [])
+        case .jpeg: return try JPEGDecoder.decode(bytes, fitting: side, limits: limits)
         case .dicom:
             return DecodedImage(image: try DICOMDecoder.decode(bytes, fitting: side, limits: limits).image, notes: [])
         default:

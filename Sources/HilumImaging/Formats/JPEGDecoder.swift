@@ -19,6 +19,41 @@ enum JPEGDecoder {
 
     /// - Throws: `unsupportedFormat`, `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
     static func decode(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) -> DecodedImage {
+        try decode(bytes, limits) { gray, frame in (upright(gray, frame), []) }
+    }
+
+    /// The same bits as `decode(_:limits:)` and then `resizedToFit(side:)`, without the picture at 16 bits; notes what is blank.
+    ///
+    /// The picture is decoded in full: at half size libjpeg takes 10.2 ms instead of 11.7 for 2,000 × 2,000 pixels, as most of it is
+    /// Huffman codes, and its samples would be others.
+    /// - Throws: as `decode(_:limits:)`.
+    static func decode(
+        _ bytes: UnsafeRawBufferPointer, fitting side: Int, limits: ImageLimits
+    ) throws(ImagingError) -> DecodedImage {
+        try decode(bytes, limits) { gray, frame in
+            let first = gray.first
+            let notes: [DecodedImage.Note] = gray.allSatisfy { $0 == first } ? [.blank] : []
+            guard frame.orientation == 1 else { return (upright(gray, frame).resizedToFit(side: side), notes) }
+            let fitter = AreaFitter(width: frame.width, height: frame.height, side: side)
+            for start in stride(from: 0, to: gray.count, by: frame.width) {
+                fitter.take(UnsafeBufferPointer(rebasing: gray[start..<(start + frame.width)]), scale: 257)
+            }
+            return (fitter.finish(), notes)
+        }
+    }
+
+    private static func upright(_ gray: UnsafeBufferPointer<UInt8>, _ frame: JPEGFrame) -> GrayImage {
+        GrayImage(width: frame.width, height: frame.height, samples: gray.map { UInt16($0) * 257 })
+            .oriented(frame.orientation)
+    }
+
+    /// Decodes to samples of 8 bits, of which `finish` makes the picture, and notes more about it.
+    ///
+    /// - Throws: as `decode(_:limits:)`.
+    private static func decode(
+        _ bytes: UnsafeRawBufferPointer, _ limits: ImageLimits,
+        _ finish: (_ gray: UnsafeBufferPointer<UInt8>, _ frame: JPEGFrame) -> (GrayImage, [DecodedImage.Note])
+    ) throws(ImagingError) -> DecodedImage {
         let frame = try JPEGFrame(bytes)
         guard frame.isDecodable else {
             throw ImagingError(.unsupportedFormat(found: "a lossless, hierarchical or \(frame.precision)-bit JPEG"))
@@ -52,8 +87,8 @@ enum JPEGDecoder {
         let status = tjDecompress2(
             handle, source, UInt(bytes.count), gray.baseAddress, width, width, height, Int32(TJPF_GRAY.rawValue), flags)
         if status != 0 { notes = [try note(handle, frame)] }
-        let image = GrayImage(width: frame.width, height: frame.height, samples: gray.map { UInt16($0) * 257 })
-        return DecodedImage(image: image.oriented(frame.orientation), notes: notes)
+        let (image, more) = finish(UnsafeBufferPointer(gray), frame)
+        return DecodedImage(image: image, notes: notes + more)
     }
 
     /// The note that the decoder's complaint is.

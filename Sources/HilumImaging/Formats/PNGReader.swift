@@ -2,27 +2,56 @@ import CPNG
 
 /// One open PNG: first the header, then the rows in the order of the file.
 ///
+/// A usual file is inflated at once, by libdeflate; libpng reads all others, and whatever is odd about a file. Both give the same rows.
 /// Owns the C reader. The bytes are borrowed and must outlive this value.
 struct PNGReader: ~Copyable {
+    private enum Source {
+        /// Rows that were inflated at once.
+        case whole(OpaquePointer)
+        /// libpng's reader.
+        case stream(OpaquePointer)
+    }
+
     let info: hilum_png_info
-    private let reader: OpaquePointer
+    private let source: Source
 
     var width: Int { Int(info.width) }
     var height: Int { Int(info.height) }
     var channels: Int { Int(info.channels) }
     var bytesPerSample: Int { info.bit_depth == 16 ? 2 : 1 }
 
-    /// Reads the header and checks it against the limits before libpng sees any of it.
+    /// Whether Hilum was built with libdeflate.
+    static var canInflateWhole: Bool { hilum_png_can_inflate_whole() != 0 }
+
+    /// Whether the rows were inflated at once.
+    var isWhole: Bool {
+        if case .whole = source { true } else { false }
+    }
+
+    /// Reads the header and checks it against the limits before a library sees any of it.
     ///
+    /// - Parameter inflatingWhole: false for libpng alone, which is the oracle of the tests.
     /// - Throws: `tooManyPixels`, `truncated`, `corrupt`, `outOfMemory`.
-    init(_ bytes: UnsafeRawBufferPointer, limits: ImageLimits) throws(ImagingError) {
+    init(
+        _ bytes: UnsafeRawBufferPointer, limits: ImageLimits, inflatingWhole: Bool = true
+    ) throws(ImagingError) {
         try Self.checkHeader(bytes, limits: limits)
-        // Safety: the caller keeps `bytes` alive; the reader never looks past `bytes.count`.
-        guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
-            let reader = hilum_png_reader_create(
-                base, bytes.count, UInt32(clamping: limits.maxSide), limits.maxByteCount)
-        else { throw ImagingError(.outOfMemory) }
+        // Safety: the caller keeps `bytes` alive; neither reader looks past `bytes.count`.
+        guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
+            throw ImagingError(.outOfMemory)
+        }
+        let maxSide = UInt32(clamping: limits.maxSide)
         var info = hilum_png_info()
+        if inflatingWhole,
+            let whole = hilum_png_whole_create(base, bytes.count, maxSide, limits.maxByteCount, &info)
+        {
+            self.info = info
+            source = .whole(whole)
+            return
+        }
+        guard let reader = hilum_png_reader_create(base, bytes.count, maxSide, limits.maxByteCount) else {
+            throw ImagingError(.outOfMemory)
+        }
         let status = hilum_png_read_info(reader, &info)
         guard status == HILUM_PNG_OK else {
             let error = Self.error(status, reader)
@@ -30,17 +59,36 @@ struct PNGReader: ~Copyable {
             throw error
         }
         self.info = info
-        self.reader = reader
+        source = .stream(reader)
     }
 
-    deinit { hilum_png_reader_destroy(reader) }
+    deinit {
+        switch source {
+        case .whole(let whole): hilum_png_whole_destroy(whole)
+        case .stream(let reader): hilum_png_reader_destroy(reader)
+        }
+    }
 
     /// Calls `body` with each row of each pass, its row number in the image and the geometry of the pass. Then reads the end
-    /// of the file, so that a caller uses the rows only if the whole file was sound.
+    /// of the file, so that a caller uses the rows only if the whole file was sound. To be called once.
     ///
     /// - Throws: `truncated`, `corrupt`, `outOfMemory`.
     func forEachRow(_ body: (_ row: UnsafeBufferPointer<UInt8>, _ y: Int, _ pass: PNGPass) -> Void) throws(ImagingError)
     {
+        switch source {
+        case .whole(let whole):
+            for y in 0..<height {
+                // Safety: a row of the picture has as many bytes, and the pointer stays valid as long as this value.
+                guard let row = hilum_png_whole_next_row(whole) else { break }
+                body(UnsafeBufferPointer(start: row, count: width * channels * bytesPerSample), y, .whole)
+            }
+        case .stream(let reader): try forEachRow(of: reader, body)
+        }
+    }
+
+    private func forEachRow(
+        of reader: OpaquePointer, _ body: (_ row: UnsafeBufferPointer<UInt8>, _ y: Int, _ pass: PNGPass) -> Void
+    ) throws(ImagingError) {
         let capacity = width * channels * bytesPerSample
         let row = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: capacity)
         row.initialize(repeating: 0)
@@ -51,11 +99,11 @@ struct PNGReader: ~Copyable {
             let used = UnsafeBufferPointer(rebasing: row[..<(columns * channels * bytesPerSample)])
             for passRow in 0..<pass.rows(height) {
                 // Safety: `row` holds a row of the image, and a row of a pass is never longer.
-                try check(hilum_png_read_row(reader, row.baseAddress))
+                try Self.check(hilum_png_read_row(reader, row.baseAddress), reader)
                 body(used, pass.y + passRow * pass.yStep, pass)
             }
         }
-        try check(hilum_png_read_end(reader))
+        try Self.check(hilum_png_read_end(reader), reader)
     }
 
     /// Deflate compresses at most 1,032 to 1.
@@ -63,8 +111,8 @@ struct PNGReader: ~Copyable {
     /// Signature and IHDR chunk.
     private static let headerByteCount = 33
 
-    private func check(_ status: Int32) throws(ImagingError) {
-        guard status == HILUM_PNG_OK else { throw Self.error(status, reader) }
+    private static func check(_ status: Int32, _ reader: OpaquePointer) throws(ImagingError) {
+        guard status == HILUM_PNG_OK else { throw error(status, reader) }
     }
 
     private static func error(_ status: Int32, _ reader: OpaquePointer) -> ImagingError {

@@ -71,6 +71,13 @@ struct InboxLedger: Sendable {
     private var groups: [String: [String]] = [:]
     /// Groups with a file that settles.
     private var unsettled: Set<String> = []
+    /// Some of those that were due at `queuedAt`, the next one last: not each batch looks at all of a full inbox.
+    private var queue: [String] = []
+    private var queuedAt = 0.0
+    /// From then on a manifest may be due that is not in `queue` and goes before it.
+    private var queueEndsAt = Double.infinity
+    /// How many groups were looked at to find those that are due.
+    private(set) var lookCount = 0
     /// The group of the manifest that answers for a folder, by the folder's path with a slash; not for the inbox itself.
     private var coveredFolders: [String: String] = [:]
     /// The group of the manifest that names a file.
@@ -114,7 +121,7 @@ struct InboxLedger: Sendable {
         if entries[path] == nil, file.role == .manifest { cover(by: file) }
         entries[path] = Entry(
             file: file, group: group, stamp: stamp, dueAt: now + stillInSeconds, state: .settling)
-        unsettled.insert(group)
+        settle(group, dueAt: now + stillInSeconds)
     }
 
     /// Gives the files of these groups the groups that they belong to now.
@@ -134,7 +141,7 @@ struct InboxLedger: Sendable {
         regroup(studies.note(nil, of: entry.file))
         for other in groups[entry.group] ?? [] where entries[other]?.state == .refusedTogether {
             entries[other]?.state = .settling
-            unsettled.insert(entry.group)
+            settle(entry.group, dueAt: 0)
         }
         if Self.namesFiles(entry.file) {
             coveredFolders = coveredFolders.filter { $0.value != entry.group }
@@ -212,11 +219,20 @@ struct InboxLedger: Sendable {
             entries[path]?.state = .settling
             for other in groups[entry.group] ?? [] where entries[other]?.state == .taken {
                 entries[other]?.state = .settling
-                unsettled.insert(entry.group)
+                settle(entry.group, dueAt: 0)
             }
         }
-        if entries[path]?.state == .settling { unsettled.insert(group) }
+        if entries[path]?.state == .settling { settle(group, dueAt: 0) }
     }
+
+    /// A file of a group settles.
+    private mutating func settle(_ group: String, dueAt: Double) {
+        unsettled.insert(group)
+        if Self.goesFirst(group) { queueEndsAt = min(queueEndsAt, dueAt) }
+    }
+
+    /// Whether a group has a manifest: the files that its rows name are no cases of their own.
+    private static func goesFirst(_ group: String) -> Bool { group.hasPrefix("manifest ") }
 
     // MARK: What is due
 
@@ -224,12 +240,31 @@ struct InboxLedger: Sendable {
     var waitingCount: Int { unsettled.count }
 
     /// When `due` may have something; nil if nothing settles.
+    ///
+    /// - Complexity: O(groups that settle), O(1) while some are queued.
     var nextDue: Double? {
-        unsettled.compactMap { group in dueAt(group) }.min()
+        if !queue.isEmpty { return queuedAt }
+        return unsettled.compactMap { group in dueAt(group) }.min()
     }
 
     private func dueAt(_ group: String) -> Double? {
         (groups[group] ?? []).compactMap { entries[$0] }.filter { $0.state == .settling }.map(\.dueAt).max()
+    }
+
+    /// Queues an eighth of the groups that are due, or `limit` if that is more. So each look at all of them is worth as many batches as
+    /// it takes time, and emptying an inbox costs O(n log n).
+    private mutating func enqueue(now: Double, limit: Int) {
+        lookCount += unsettled.count
+        // Manifests first: the files that their rows name are no cases of their own.
+        let ready = unsettled.filter { dueAt($0).map { $0 <= now } ?? true }.sorted {
+            (Self.goesFirst($0) ? 0 : 1, $0) < (Self.goesFirst($1) ? 0 : 1, $1)
+        }
+        queue = ready.prefix(max(limit, ready.count / 8)).reversed()
+        queuedAt = now
+        queueEndsAt = .infinity
+        for group in unsettled where Self.goesFirst(group) {
+            if let dueAt = dueAt(group), dueAt > now { queueEndsAt = min(queueEndsAt, dueAt) }
+        }
     }
 
     /// The groups that are ready, at most `limit`, and the files refused at once with the reason.
@@ -238,12 +273,10 @@ struct InboxLedger: Sendable {
     ) {
         var arrivals: [Arrival] = []
         var refusals: [(path: String, reason: String)] = []
-        // Manifests first: the files that their rows name are no cases of their own.
-        let ready = unsettled.filter { dueAt($0).map { $0 <= now } ?? true }.sorted {
-            ($0.hasPrefix("manifest ") ? 0 : 1, $0) < ($1.hasPrefix("manifest ") ? 0 : 1, $1)
-        }
-        for group in ready {
-            if arrivals.count >= limit { break }
+        if queue.isEmpty || now >= queueEndsAt { enqueue(now: now, limit: limit) }
+        while arrivals.count < limit, let group = queue.popLast() {
+            // It may have changed, or gone, since it was queued.
+            guard unsettled.contains(group), dueAt(group).map({ $0 <= now }) ?? true else { continue }
             unsettled.remove(group)
             var arrival = Arrival(group: group)
             var isFresh = false
@@ -285,7 +318,7 @@ struct InboxLedger: Sendable {
             case .failed(let retryAt):
                 entries[path]?.state = .settling
                 entries[path]?.dueAt = retryAt
-                unsettled.insert(entry.group)
+                settle(entry.group, dueAt: retryAt)
             }
         }
     }
