@@ -28,7 +28,7 @@ let package = Package(
         .systemLibrary(name: "CGetopt"),
         .target(
             name: "CPNG", cSettings: hasDeflate ? [.define("HILUM_DEFLATE")] : [],
-            linkerSettings: (hasDeflate ? ["png", "deflate"] : ["png"]).map { .linkedLibrary($0) }),
+            linkerSettings: ((hasDeflate ? ["deflate"] : []) + ["png", "z"]).map { .linkedLibrary($0) }),
         .target(
             name: "CGDCM", cxxSettings: hasGDCM ? [.define("HILUM_GDCM")] : [],
             linkerSettings: hasGDCM ? gdcmLibraries.map { .linkedLibrary($0) } : []),

@@ -1,30 +1,18 @@
+// The data set: opened, and asked for tags and tables. pixels.cpp has the picture.
 #include "CGDCM.h"
 
-#include <new>
-
 #if defined(HILUM_GDCM) && __has_include(<gdcm-3.0/gdcmImageReader.h>)
+
+#include "file.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <istream>
 #include <streambuf>
-#include <string>
-#include <vector>
-
-// Its headers warn under the flags of this package.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wall"
-#pragma GCC diagnostic ignored "-Wextra"
-#include <gdcm-3.0/gdcmDataSet.h>
-#include <gdcm-3.0/gdcmFile.h>
-#include <gdcm-3.0/gdcmImage.h>
-#include <gdcm-3.0/gdcmImageReader.h>
-#include <gdcm-3.0/gdcmSequenceOfFragments.h>
-#include <gdcm-3.0/gdcmSequenceOfItems.h>
-#include <gdcm-3.0/gdcmTrace.h>
-#pragma GCC diagnostic pop
 
 namespace {
+
+using namespace hilum;
 
 // Bytes that lie in memory, as a stream that can be wound back; nothing is copied.
 class memory_buffer final : public std::streambuf {
@@ -57,36 +45,7 @@ class memory_buffer final : public std::streambuf {
     }
 };
 
-// GDCM reads the data set and the picture in one call; this one takes two, so that tags are there when the picture is refused.
-class picture_reader final : public gdcm::ImageReader {
-  public:
-    bool read_data_set() { return gdcm::Reader::Read(); }
-    bool read_picture() {
-        gdcm::MediaStorage storage = GetFile().GetHeader().GetMediaStorage();
-        if (!gdcm::MediaStorage::IsImage(storage)) storage.SetFromFile(GetFile());
-        // A class that GDCM does not know is read as any other picture.
-        if (!gdcm::MediaStorage::IsImage(storage)) storage = gdcm::MediaStorage::SecondaryCaptureImageStorage;
-        GetImage().SetTransferSyntax(GetFile().GetHeader().GetDataSetTransferSyntax());
-        return ReadImage(storage);
-    }
-};
-
-const gdcm::Tag pixel_data(0x7fe0, 0x0010);
-
-}  // namespace
-
-struct hilum_dicom {
-    picture_reader reader;
-    bool is_short = false;
-};
-
-namespace {
-
 gdcm::Tag to_tag(uint32_t tag) { return gdcm::Tag(uint16_t(tag >> 16), uint16_t(tag)); }
-
-const gdcm::DataElement *find(const gdcm::DataSet &set, gdcm::Tag tag) {
-    return set.FindDataElement(tag) ? &set.GetDataElement(tag) : nullptr;
-}
 
 gdcm::SmartPointer<gdcm::SequenceOfItems> items(const gdcm::DataSet &set, gdcm::Tag tag) {
     const gdcm::DataElement *element = find(set, tag);
@@ -122,87 +81,29 @@ long group_text(const gdcm::DataSet &set, gdcm::Tag tag, char *out, size_t capac
     return -1;
 }
 
-int photometric(const gdcm::PhotometricInterpretation &given) {
-    switch (gdcm::PhotometricInterpretation::PIType(given)) {
-    case gdcm::PhotometricInterpretation::MONOCHROME1: return HILUM_DICOM_MONOCHROME1;
-    case gdcm::PhotometricInterpretation::MONOCHROME2: return HILUM_DICOM_MONOCHROME2;
-    case gdcm::PhotometricInterpretation::PALETTE_COLOR: return HILUM_DICOM_PALETTE;
-    case gdcm::PhotometricInterpretation::RGB: return HILUM_DICOM_RGB;
-    case gdcm::PhotometricInterpretation::YBR_FULL:
-    case gdcm::PhotometricInterpretation::YBR_FULL_422: return HILUM_DICOM_YBR;
-    // What JPEG 2000 calls so is RGB once it is decoded.
-    case gdcm::PhotometricInterpretation::YBR_RCT:
-    case gdcm::PhotometricInterpretation::YBR_ICT: return HILUM_DICOM_RGB;
-    default: return HILUM_DICOM_OTHER;
-    }
-}
-
-int describe(const gdcm::Image &image, hilum_dicom_info *info) {
-    const gdcm::PixelFormat &format = image.GetPixelFormat();
-    memset(info, 0, sizeof *info);
-    info->columns = image.GetDimension(0);
-    info->rows = image.GetDimension(1);
-    info->frames = image.GetNumberOfDimensions() == 3 ? std::max(1u, image.GetDimension(2)) : 1;
-    info->channels = format.GetSamplesPerPixel();
-    info->bits_allocated = format.GetBitsAllocated();
-    info->bits_stored = format.GetBitsStored();
-    info->high_bit = format.GetHighBit();
-    info->is_signed = format.GetPixelRepresentation() != 0;
-    info->is_planar = info->channels > 1 && image.GetPlanarConfiguration() != 0;
-    info->photometric = uint32_t(photometric(image.GetPhotometricInterpretation()));
-    uint32_t bits = info->bits_allocated;
-    if ((bits != 8 && bits != 16 && bits != 32) || (info->channels != 1 && info->channels != 3) ||
-        info->bits_stored == 0 || info->bits_stored > bits || info->high_bit >= bits) {
-        return HILUM_DICOM_UNSUPPORTED;
-    }
-    if (info->columns == 0 || info->rows == 0) return HILUM_DICOM_NO_PICTURE;
-    info->frame_byte_count = uint64_t(info->columns) * info->rows * info->channels * (bits / 8);
-    return HILUM_DICOM_OK;
-}
-
-// The pixels of one frame, as the element of a picture that has one frame.
-bool slice(const gdcm::DataElement &pixels, uint32_t frame, uint32_t frames, uint64_t byte_count, gdcm::DataElement *out) {
-    *out = gdcm::DataElement(pixel_data);
-    out->SetVR(pixels.GetVR());
-    if (const gdcm::SequenceOfFragments *all = pixels.GetSequenceOfFragments()) {
-        // One fragment a frame, or one frame that takes them all. Otherwise the offsets would be needed, and they are often wrong.
-        size_t count = all->GetNumberOfFragments();
-        size_t first = frame, last = frame + 1;
-        if (count != frames) {
-            size_t each = count % frames == 0 ? count / frames : 0;
-            if (each == 0) return false;
-            first = frame * each;
-            last = first + each;
-        }
-        gdcm::SmartPointer<gdcm::SequenceOfFragments> one = new gdcm::SequenceOfFragments;
-        for (size_t place = first; place < last; place++) one->AddFragment(all->GetFragment(place));
-        out->SetValue(*one);
-        return true;
-    }
-    const gdcm::ByteValue *value = pixels.GetByteValue();
-    if (!value || uint64_t(value->GetLength()) < byte_count * (uint64_t(frame) + 1)) return false;
-    out->SetByteValue(value->GetPointer() + byte_count * frame, uint32_t(byte_count));
-    return true;
-}
-
-template <typename Body> int guarded(Body body) {
-    try {
-        return body();
-    } catch (const std::bad_alloc &) {
-        return HILUM_DICOM_NO_MEMORY;
-    } catch (const std::length_error &) {
-        return HILUM_DICOM_NO_MEMORY;
-    } catch (...) {
-        return HILUM_DICOM_CORRUPT;
-    }
-}
-
 // GDCM would write what it thinks of a file, with values of its tags, to the standard error.
 bool silence() {
     gdcm::Trace::DebugOff();
     gdcm::Trace::WarningOff();
     gdcm::Trace::ErrorOff();
     return true;
+}
+
+// The entries of a table as numbers; `bits` becomes what they really have. Returns 0 where they are fewer than `wanted`.
+uint32_t entries(const gdcm::ByteValue &values, size_t wanted, uint16_t *out, uint32_t *bits) {
+    size_t length = size_t(values.GetLength());
+    const char *source = values.GetPointer();
+    if (length >= wanted * 2) {
+        memcpy(out, source, wanted * 2);
+        // Entries of 8 bits in words: some files put them into the upper byte, or into both.
+        if (*bits <= 8 && std::any_of(out, out + wanted, [](uint16_t entry) { return entry > 255; })) *bits = 16;
+    } else if (length >= wanted) {
+        for (size_t place = 0; place < wanted; place++) out[place] = uint8_t(source[place]);
+        *bits = std::min<uint32_t>(*bits, 8);
+    } else {
+        return 0;
+    }
+    return uint32_t(wanted);
 }
 
 }  // namespace
@@ -247,6 +148,19 @@ long hilum_dicom_text(const hilum_dicom *file, uint32_t tag, char *out, size_t c
     return length;
 }
 
+int hilum_dicom_word(const hilum_dicom *file, uint32_t tag, uint16_t *out) {
+    int found = 0;
+    guarded([&] {
+        const gdcm::DataElement *element = find(file->reader.GetFile().GetDataSet(), to_tag(tag));
+        const gdcm::ByteValue *value = element ? element->GetByteValue() : nullptr;
+        if (!value || value->GetLength() < 2) return 0;
+        memcpy(out, value->GetPointer(), 2);
+        found = 1;
+        return 0;
+    });
+    return found;
+}
+
 uint32_t hilum_dicom_table(
     const hilum_dicom *file, uint32_t sequence, uint32_t descriptor, uint32_t data, uint16_t *out, int32_t *first,
     uint32_t *bits) {
@@ -266,59 +180,12 @@ uint32_t hilum_dicom_table(
         if (!what || !values || what->GetLength() < 6) return 0;
         uint16_t words[3];
         memcpy(words, what->GetPointer(), sizeof words);
-        size_t length = size_t(values->GetLength());
-        size_t wanted = words[0] == 0 ? 65536 : words[0];
         *first = head->GetVR() == gdcm::VR::SS ? int32_t(int16_t(words[1])) : int32_t(words[1]);
         *bits = words[2];
-        const char *source = values->GetPointer();
-        if (length >= wanted * 2) {
-            memcpy(out, source, wanted * 2);
-        } else if (length >= wanted && words[2] <= 8) {
-            for (size_t place = 0; place < wanted; place++) out[place] = uint8_t(source[place]);
-        } else {
-            return 0;
-        }
-        count = uint32_t(wanted);
+        count = entries(*values, words[0] == 0 ? 65536 : words[0], out, bits);
         return 0;
     });
     return count;
-}
-
-int hilum_dicom_read_info(hilum_dicom *file, hilum_dicom_info *info) {
-    memset(info, 0, sizeof *info);
-    return guarded([&] {
-        if (!find(file->reader.GetFile().GetDataSet(), pixel_data)) return int(file->is_short ? HILUM_DICOM_TRUNCATED : HILUM_DICOM_NO_PICTURE);
-        if (file->is_short) return int(HILUM_DICOM_TRUNCATED);
-        if (!file->reader.read_picture()) return int(HILUM_DICOM_CORRUPT);
-        return describe(file->reader.GetImage(), info);
-    });
-}
-
-int hilum_dicom_decode(hilum_dicom *file, uint32_t frame, uint8_t *out, size_t byte_count, hilum_dicom_info *info) {
-    return guarded([&] {
-        gdcm::Image &whole = file->reader.GetImage();
-        int status = describe(whole, info);
-        if (status != HILUM_DICOM_OK) return status;
-        uint32_t frames = info->frames;
-        if (frame >= frames || byte_count != info->frame_byte_count) return int(HILUM_DICOM_CORRUPT);
-        gdcm::Image still = whole;
-        if (frames > 1) {
-            gdcm::DataElement pixels;
-            if (!slice(whole.GetDataElement(), frame, frames, byte_count, &pixels)) return int(HILUM_DICOM_TRUNCATED);
-            still.SetNumberOfDimensions(2);
-            still.SetDataElement(pixels);
-        }
-        if (still.GetBufferLength() != byte_count) return int(HILUM_DICOM_UNSUPPORTED);
-        const gdcm::ByteValue *raw = still.GetDataElement().GetByteValue();
-        if (raw && uint64_t(raw->GetLength()) < byte_count && info->bits_allocated == info->bits_stored) {
-            return int(HILUM_DICOM_TRUNCATED);
-        }
-        if (!still.GetBuffer(reinterpret_cast<char *>(out))) return int(HILUM_DICOM_CORRUPT);
-        status = describe(still, info);
-        info->frames = frames;
-        if (status == HILUM_DICOM_OK && info->frame_byte_count != byte_count) return int(HILUM_DICOM_CORRUPT);
-        return status;
-    });
 }
 
 #else
@@ -333,6 +200,8 @@ hilum_dicom *hilum_dicom_open(const uint8_t *, size_t, int *status) {
 void hilum_dicom_close(hilum_dicom *) {}
 
 long hilum_dicom_text(const hilum_dicom *, uint32_t, char *, size_t) { return -1; }
+
+int hilum_dicom_word(const hilum_dicom *, uint32_t, uint16_t *) { return 0; }
 
 uint32_t hilum_dicom_table(const hilum_dicom *, uint32_t, uint32_t, uint32_t, uint16_t *, int32_t *, uint32_t *) {
     return 0;

@@ -10,6 +10,8 @@ import HilumImaging
 package enum DICOMService {
     /// Memory beyond what the program itself takes (about 20 MB of it are in use): the whole stays below 256 MiB.
     private static let memoryInBytes: UInt64 = 232 << 20
+    /// Of it for one picture; the rest is for the tables of the library, and for what lies between blocks.
+    private static let pictureInBytes = 226 << 20
     /// Of a processor, for one file.
     private static let timeInMilliseconds: UInt32 = 2_000
 
@@ -20,8 +22,15 @@ package enum DICOMService {
         let stream = DICOMStream(0, isSocket: false)
         let output = DICOMStream(1, isSocket: false)
         guard hilum_dicom_confine(memoryInBytes) == 0 else { return 2 }
-        while let head = try? stream.receive(DICOMMessage.Request.encodedByteCount) {
+        while let version = try? stream.receive(1) {
             do {
+                guard version == [DICOMMessage.version] else {
+                    try output.send([DICOMMessage.version])
+                    // Whoever sends the file reads the answer after it.
+                    while (try? stream.receive(4096)) != nil {}
+                    return 1
+                }
+                let head = try stream.receive(DICOMMessage.Request.encodedByteCount)
                 let request = try DICOMMessage.Request(head)
                 try answer(request, try stream.receive(request.byteCount), output)
             } catch { return 1 }
@@ -52,15 +61,16 @@ package enum DICOMService {
     ) throws(DICOMStream.Failure) {
         let bytes = outcome.encoded
         let head = DICOMMessage.ReplyHead(outcomeByteCount: bytes.count, width: width, height: height)
-        try output.send(head.encoded + bytes)
+        try output.send([DICOMMessage.version] + head.encoded + bytes)
     }
 
-    private static func decode(_ bytes: [UInt8], _ request: DICOMMessage.Request) -> Result<DICOMPicture, ImagingError>
-    {
-        bytes.withUnsafeBytes { raw in
-            do throws(ImagingError) {
-                return .success(try DICOMReader.read(raw, fitting: request.side, limits: request.limits))
-            } catch { return .failure(error) }
-        }
+    private static func decode(
+        _ bytes: consuming [UInt8], _ request: DICOMMessage.Request
+    ) -> Result<DICOMPicture, ImagingError> {
+        do throws(ImagingError) {
+            let picture = try DICOMReader.read(
+                bytes, fitting: request.side, limits: request.limits, memoryInBytes: pictureInBytes)
+            return .success(picture)
+        } catch { return .failure(error) }
     }
 }

@@ -16,15 +16,13 @@ struct Rendering {
     private let valuesOfInterest: LookupTable?
     private let window: Window?
     private let isInverted: Bool
-    /// Of samples that are not part of the picture.
-    private let padding: Int?
-    private let isSigned: Bool
+    /// The values of samples that are not part of the picture.
+    private let padding: ClosedRange<Int>?
 
     /// One of a hundred samples is darker than the dark level, and one is brighter than the bright one.
     private static let outside = 100
 
     init(_ file: DICOMFile, _ info: DICOMFile.Info, _ description: DICOMDescription) {
-        isSigned = info.is_signed != 0
         slope = file.numbers(0x0028_1053).first.map { $0 == 0 ? 1 : $0 } ?? 1
         intercept = file.numbers(0x0028_1052).first ?? 0
         modality = file.table(sequence: 0x0028_3000, descriptor: 0x0028_3002, data: 0x0028_3006)
@@ -40,12 +38,13 @@ struct Rendering {
         isInverted =
             info.photometric == UInt32(HILUM_DICOM_MONOCHROME1)
             || description[.presentationShape]?.uppercased() == "INVERSE"
-        padding = file.value(0x0028_0120).flatMap { bytes in
-            guard bytes.count >= 2 else { return nil }
-            let value = UInt16(bytes[1]) << 8 | UInt16(bytes[0])
-            return info.is_signed != 0 ? Int(Int16(bitPattern: value)) : Int(value)
+        padding = file.word(0x0028_0120, isSigned: info.is_signed != 0).map { value in
+            let limit = file.word(0x0028_0121, isSigned: info.is_signed != 0) ?? value
+            return min(value, limit)...max(value, limit)
         }
     }
+
+    private func isPadding(_ stored: Int) -> Bool { padding?.contains(stored) ?? false }
 
     /// The first value of a table may be negative, and not every file says so.
     private static func signed(_ table: LookupTable, isSigned: Bool) -> LookupTable {
@@ -66,7 +65,9 @@ struct Rendering {
         let curve = curve(counts, base: base, isNarrow: isNarrow)
         return counts.indices.map { index in
             guard counts[index] > 0 else { return 0 }
-            let gray = min(max(curve(device(Double(base + index))), 0), 1)
+            let level = curve(device(Double(base + index)))
+            // What is no number is black.
+            let gray = level > 0 ? min(level, 1) : 0
             return UInt16(((isInverted ? 1 - gray : gray) * 65_535).rounded())
         }
     }
@@ -93,7 +94,7 @@ struct Rendering {
     /// Whether a curve leaves something to be seen: a window of the wrong unit makes a picture black or white.
     private func shows(_ curve: (Double) -> Double, _ counts: [Int], base: Int) -> Bool {
         var (inside, all) = (0, 0)
-        for (index, count) in counts.enumerated() where count > 0 && base + index != padding {
+        for (index, count) in counts.enumerated() where count > 0 && !isPadding(base + index) {
             all += count
             let gray = curve(device(Double(base + index)))
             if gray > 0.002 && gray < 0.998 { inside += count }
@@ -105,11 +106,10 @@ struct Rendering {
 
     /// The stored values between which almost all samples lie.
     private func levels(_ counts: [Int], base: Int) -> (low: Int, high: Int) {
-        let isPadding = { (index: Int) in base + index == padding }
-        let all = counts.enumerated().reduce(0) { $0 + (isPadding($1.offset) ? 0 : $1.element) }
+        let all = counts.enumerated().reduce(0) { $0 + (isPadding(base + $1.offset) ? 0 : $1.element) }
         func level(_ indices: some Sequence<Int>) -> Int {
             var count = 0
-            for index in indices where !isPadding(index) {
+            for index in indices where !isPadding(base + index) {
                 count += counts[index]
                 if count > all / Self.outside { return base + index }
             }

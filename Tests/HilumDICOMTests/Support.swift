@@ -1,9 +1,9 @@
 import Foundation
 import HilumCore
-import HilumImaging
 import Testing
 
 @testable import HilumDICOM
+@testable import HilumImaging
 
 /// The folder of real files beside the package, which never enters the repository; tests that need it are skipped without it.
 enum Samples {
@@ -40,12 +40,25 @@ enum Samples {
 }
 
 /// The picture that this process decodes.
-func read(_ bytes: [UInt8], fitting side: Int? = nil, limits: ImageLimits = .standard) throws -> DICOMPicture {
-    var result: Result<DICOMPicture, ImagingError>?
-    bytes.withUnsafeBytes { raw in
-        result = Result { () throws(ImagingError) in try DICOMReader.read(raw, fitting: side, limits: limits) }
-    }
-    return try #require(result).get()
+func read(
+    _ bytes: [UInt8], fitting side: Int? = nil, limits: ImageLimits = .standard, memoryInBytes: Int = 1 << 30
+) throws -> DICOMPicture {
+    try DICOMReader.read(bytes, fitting: side, limits: limits, memoryInBytes: memoryInBytes)
+}
+
+/// What a process makes of a file.
+func decode(
+    _ bytes: [UInt8], _ process: DICOMProcess, fitting side: Int? = nil
+) throws -> Result<DICOMPicture, ImagingError> {
+    let request = DICOMMessage.Request(byteCount: bytes.count, side: side, limits: .standard)
+    return try bytes.withUnsafeBytes { try process.decode($0, request) }
+}
+
+/// The most memory that a process had in use.
+func peakInMiB(_ process: pid_t) -> Int {
+    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+    return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) / 1024
 }
 
 /// The code of the error that `body` throws; a failed expectation when it throws none.

@@ -31,6 +31,24 @@ struct SyntheticDICOM {
         elements[tag] = (kind, values.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] })
     }
 
+    /// Pixels as one value, padded to an even length.
+    mutating func pixels(_ bytes: [UInt8]) {
+        elements[0x7FE0_0010] = ("OW", bytes.count % 2 == 0 ? bytes : bytes + [0])
+    }
+
+    /// Pixels as fragments, padded to even lengths, after a table of `offsets`.
+    mutating func fragments(_ fragments: [[UInt8]], offsets: [UInt32] = []) {
+        var bytes = Self.word(0xE000_FFFE) + Self.word(UInt32(4 * offsets.count)) + offsets.flatMap(Self.word)
+        for fragment in fragments {
+            let padded = fragment.count % 2 == 0 ? fragment : fragment + [0]
+            bytes += Self.word(0xE000_FFFE) + Self.word(UInt32(padded.count)) + padded
+        }
+        elements[0x7FE0_0010] = (Self.fragmented, bytes + Self.word(0xE0DD_FFFE) + Self.word(0))
+    }
+
+    /// Stands for `OB` of undefined length.
+    private static let fragmented = "OB…"
+
     /// A lookup table as the one item of a sequence.
     mutating func table(_ tag: UInt32, first: UInt16, bits: UInt16, _ values: [UInt16]) {
         var item = SyntheticDICOM(objectClass: "")
@@ -47,6 +65,9 @@ struct SyntheticDICOM {
 
     private static func element(_ tag: UInt32, _ kind: String, _ value: [UInt8]) -> [UInt8] {
         let (group, number) = (tag >> 16, tag & 0xFFFF)
+        if kind == fragmented {
+            return word(group | number << 16) + Array("OB".utf8) + [0, 0, 255, 255, 255, 255] + value
+        }
         var bytes = Self.word(group | number << 16) + Array(kind.utf8)
         if ["OW", "SQ", "OB", "UN"].contains(kind) {
             bytes += [0, 0] + word(UInt32(value.count))
@@ -70,6 +91,18 @@ struct SyntheticDICOM {
         meta.text(0x0002_0010, "UI", transferSyntax)
         let body = meta.dataSet
         let length = Self.element(0x0002_0000, "UL", Self.word(UInt32(body.count)))
-        return [UInt8](repeating: 0, count: 128) + Array("DICM".utf8) + length + body + dataSet
+        return [UInt8](repeating: 0, count: 128) + Array("DICM".utf8) + length + body
+            + (transferSyntax.hasSuffix(".99") ? Self.deflated(dataSet) : dataSet)
+    }
+
+    /// Deflated, in blocks that are not compressed.
+    private static func deflated(_ bytes: [UInt8]) -> [UInt8] {
+        var blocks: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 60_000) {
+            let part = bytes[start..<min(start + 60_000, bytes.count)]
+            let count = UInt32(part.count)
+            blocks += [part.endIndex == bytes.count ? 1 : 0] + word(count).prefix(2) + word(~count).prefix(2) + part
+        }
+        return blocks
     }
 }

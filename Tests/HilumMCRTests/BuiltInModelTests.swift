@@ -18,7 +18,7 @@ private let corpusPath: String = {
 struct BuiltInModelTests {
     @Test func theCommittedModelIsWholeAndSmall() throws {
         let (configuration, inventory) = try MCRModel.inspect(folder)
-        #expect(configuration.name == "mcr-compact")
+        #expect(configuration.name == "mcr-film")
         #expect(inventory.missing.isEmpty && inventory.extra.isEmpty && inventory.misshapen.isEmpty)
         let size = try FileManager.default.attributesOfItem(atPath: folder + "/weights.safetensors")[.size] as? Int
         #expect(try #require(size) <= 20_000_000)

@@ -369,7 +369,7 @@ struct ConfigurationTests {
         let folder = try MCRModel.builtInDirectory()
         let text = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
         let configuration = try MCRModel.configuration(folder)
-        #expect(configuration == .compact)
+        #expect(configuration == .film)
         #expect(configuration.json.sorted.indentedText == text)
     }
 

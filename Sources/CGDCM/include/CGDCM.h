@@ -46,8 +46,9 @@ typedef struct {
     uint32_t high_bit;
     uint32_t photometric;     // HILUM_DICOM_MONOCHROME2 and so on
     uint8_t is_signed;
-    uint8_t is_planar;        // the channels of a frame lie one after the other
+    uint8_t is_short;         // the file holds less than one frame, as far as that is known before it is decoded
     uint64_t frame_byte_count;
+    uint64_t working_byte_count;  // memory that is in use while a frame is decoded, beside its samples
 } hilum_dicom_info;
 
 // Whether GDCM was there when this was built.
@@ -62,8 +63,11 @@ void hilum_dicom_close(hilum_dicom *file);
 // multi-frame object, without padding. Returns its length, or -1 where there is none. What exceeds `capacity` is cut off.
 long hilum_dicom_text(const hilum_dicom *file, uint32_t tag, char *out, size_t capacity);
 
+// The first 16-bit number of a tag of the data set, in the byte order of the machine. Returns whether there is one.
+int hilum_dicom_word(const hilum_dicom *file, uint32_t tag, uint16_t *out);
+
 // A lookup table: in the first item of `sequence`, or in the data set itself where `sequence` is 0. `out` takes 65,536 values.
-// Returns the number of values, or 0 where there is no table that can be read.
+// Returns the number of values, or 0 where there is no table that can be read. `*bits` is what the values have, whatever was said.
 uint32_t hilum_dicom_table(
     const hilum_dicom *file, uint32_t sequence, uint32_t descriptor, uint32_t data, uint16_t *out, int32_t *first,
     uint32_t *bits);
@@ -71,7 +75,8 @@ uint32_t hilum_dicom_table(
 // Reads what is said about the pixels; nothing is decoded yet.
 int hilum_dicom_read_info(hilum_dicom *file, hilum_dicom_info *info);
 
-// Decodes one frame to samples in the byte order of the machine. `byte_count` is the frame_byte_count of the info, which is
+// Decodes one frame to samples in the byte order of the machine, the channels of a pixel side by side. Bits above `high_bit`, and
+// those below the lowest that is stored, may be anything. A frame that is not wholly there is refused. `byte_count` is the frame_byte_count of the info, which is
 // written anew: a decoder may know better than the tags what the samples are.
 int hilum_dicom_decode(hilum_dicom *file, uint32_t frame, uint8_t *out, size_t byte_count, hilum_dicom_info *info);
 

@@ -77,4 +77,8 @@ int hilum_png_encode(
 
 void hilum_png_free(uint8_t *bytes);
 
+// Inflates raw deflated bytes, which have no header: here because libpng brings zlib along. Returns how many bytes were written; they
+// end where `out` is full, where the input ends, or where it is damaged.
+size_t hilum_inflate(const uint8_t *bytes, size_t byte_count, uint8_t *out, size_t capacity);
+
 #endif

@@ -104,7 +104,7 @@ struct CaseLoader: Sendable {
         }
     }
 
-    /// What the tags of a DICOM file say; a deflated one says it only to the decoder.
+    /// What the tags of a DICOM file say; some files say it only to the decoder.
     private func description(of bytes: [UInt8], _ id: String) throws(ArchiveError) -> DICOMDescription? {
         if let description = DICOMHeader(bytes)?.description, description[.objectClass] != nil { return description }
         do throws(ImagingError) { return try ImageDecoder.read(bytes, fitting: side).description } catch {

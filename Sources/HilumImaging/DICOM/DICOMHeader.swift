@@ -1,10 +1,11 @@
+import CPNG
 import HilumCore
 
 /// The tags at the beginning of a DICOM file, read without the library that decodes it and without its pixels.
 ///
-/// Finding cases takes the study of every file of a folder, so this reads 64 KiB and starts no process. It knows implicit and
-/// explicit VR in either byte order. A deflated file has a description without tags, as has one whose tags lie further behind.
-/// Thread rule: a value.
+/// Finding cases takes the study of every file of a folder, so this reads 64 KiB and starts no process. Only where the tags end
+/// further behind, as after a preview or private data, it reads on. It knows implicit and explicit VR in either byte order, and
+/// deflated files. Thread rule: a value.
 package struct DICOMHeader: Sendable, Equatable {
     /// What the tags say.
     package let description: DICOMDescription
@@ -12,25 +13,34 @@ package struct DICOMHeader: Sendable, Equatable {
     package let pixelCount: Int
     /// What the object is, if it holds no picture.
     package let reasonToRefuse: String?
+    /// Whether every tag was read. Without that a file that names no study may still have one.
+    package let isComplete: Bool
 
-    /// As much of a file as is read.
-    package static let byteCount = 64 << 10
+    /// As much of a file as is read, and then, while its tags go on.
+    private static let byteCounts = [64 << 10, 1 << 20, 16 << 20]
 
     /// The header of the file at `path`; nil if it is no DICOM file or cannot be read.
-    package init?(path: String) {
-        guard let bytes = FileHead.read(path, byteCount: Self.byteCount) else { return nil }
-        self.init(bytes)
-    }
+    package init?(path: String) { self.init { FileHead.read(path, byteCount: $0) } }
 
     /// The header of the file that begins with `bytes`; nil if it is no DICOM file.
-    package init?(_ bytes: [UInt8]) {
-        guard ImageDecoder.format(of: bytes) == .dicom else { return nil }
-        var walk = Walk(bytes)
-        walk.run()
+    package init?(_ bytes: [UInt8]) { self.init { Array(bytes.prefix($0)) } }
+
+    /// - Parameter head: as many bytes of a file, or all that it has.
+    init?(_ head: (_ byteCount: Int) -> [UInt8]?) {
+        var walk: Walk?
+        for byteCount in Self.byteCounts {
+            guard let bytes = head(byteCount), ImageDecoder.format(of: bytes) == .dicom else { break }
+            var next = Walk(bytes, isWhole: bytes.count < byteCount, deflatedByteCount: byteCount)
+            next.run()
+            walk = next
+            if !next.isShort { break }
+        }
+        guard let walk else { return nil }
         let values = walk.values
         description = DICOMDescription { values[$0.rawValue] }
         pixelCount = walk.number(Walk.rows) * walk.number(Walk.columns)
         reasonToRefuse = DICOMKind.reasonToRefuse(description)
+        isComplete = walk.isComplete
     }
 
     /// One pass over the elements of a data set.
@@ -43,15 +53,27 @@ package struct DICOMHeader: Sendable, Equatable {
         private static let lastGroup: UInt32 = 0x2050
         private static let undefinedLength: UInt32 = 0xFFFF_FFFF
 
-        private let bytes: [UInt8]
+        private var bytes: [UInt8]
+        /// Whether the file ends with them.
+        private var isWhole: Bool
+        private let deflatedByteCount: Int
         private var place = start
         private var isExplicit = true
         private var isBigEndian = false
         /// Sequences and items of undefined length that are open.
         private var depth = 0
         private(set) var values: [UInt32: [UInt8]] = [:]
+        /// Whether it came to the end of the wanted tags.
+        private(set) var isComplete = false
+        /// Whether it would go on with more bytes.
+        private(set) var isShort = false
 
-        init(_ bytes: [UInt8]) { self.bytes = bytes }
+        /// - Parameter deflatedByteCount: as much is inflated of a file that is deflated.
+        init(_ bytes: [UInt8], isWhole: Bool, deflatedByteCount: Int) {
+            self.bytes = bytes
+            self.isWhole = isWhole
+            self.deflatedByteCount = deflatedByteCount
+        }
 
         func number(_ tag: UInt32) -> Int {
             guard let value = values[tag], value.count >= 2 else { return 0 }
@@ -66,10 +88,26 @@ package struct DICOMHeader: Sendable, Equatable {
             }) {
             case "1.2.840.10008.1.2": isExplicit = false
             case "1.2.840.10008.1.2.2": isBigEndian = true
-            case "1.2.840.10008.1.2.1.99": return
+            case "1.2.840.10008.1.2.1.99": inflate()
             default: break
             }
             while depth > 0 || (peekGroup().map { $0 <= Self.lastGroup } ?? false) { if !step() { return } }
+            isComplete = isWhole || peekGroup() != nil
+            isShort = !isComplete
+        }
+
+        /// Goes on with what the rest of the bytes is once it is inflated.
+        private mutating func inflate() {
+            let inflated = [UInt8](unsafeUninitializedCapacity: deflatedByteCount) { buffer, count in
+                // Safety: the function writes at most as many bytes as it is told, and says how many.
+                count = bytes.withUnsafeBufferPointer { all in
+                    let rest = UnsafeBufferPointer(rebasing: all[min(place, all.count)...])
+                    return hilum_inflate(rest.baseAddress, rest.count, buffer.baseAddress, buffer.count)
+                }
+            }
+            isWhole = isWhole && inflated.count < deflatedByteCount
+            bytes = inflated
+            place = 0
         }
 
         private func peekGroup() -> UInt32? { place + 2 <= bytes.count ? half(place) : nil }
@@ -85,7 +123,7 @@ package struct DICOMHeader: Sendable, Equatable {
 
         /// Takes one element; false at the end, or where the bytes are no elements.
         private mutating func step() -> Bool {
-            guard place + 8 <= bytes.count else { return false }
+            guard place + 8 <= bytes.count else { return endShort() }
             let tag = half(place) << 16 | half(place + 2)
             var (length, isSequence) = (word(place + 4), false)
             place += 8
@@ -94,7 +132,7 @@ package struct DICOMHeader: Sendable, Equatable {
                 let kind = String(decoding: bytes[(place - 4)..<(place - 2)], as: UTF8.self)
                 isSequence = kind == "SQ" || kind == "UN"
                 if ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"].contains(kind) {
-                    guard place + 4 <= bytes.count else { return false }
+                    guard place + 4 <= bytes.count else { return endShort() }
                     length = word(place)
                     place += 4
                 } else {
@@ -108,10 +146,15 @@ package struct DICOMHeader: Sendable, Equatable {
                 return true
             }
             let end = place + Int(length)
-            guard end <= bytes.count else { return false }
+            guard end <= bytes.count else { return endShort() }
             if depth == 0, Self.wanted.contains(tag), values[tag] == nil { values[tag] = Array(bytes[place..<end]) }
             place = end
             return true
+        }
+
+        private mutating func endShort() -> Bool {
+            isShort = !isWhole
+            return false
         }
 
         private mutating func delimit(_ tag: UInt32, _ length: UInt32) -> Bool {
@@ -121,7 +164,7 @@ package struct DICOMHeader: Sendable, Equatable {
             case 0xFFFE_E00D, 0xFFFE_E0DD: depth -= 1
             default: return false
             }
-            return depth >= 0 && place <= bytes.count
+            return depth >= 0 && (place <= bytes.count || endShort())
         }
     }
 }

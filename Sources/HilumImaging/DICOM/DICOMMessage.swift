@@ -2,12 +2,18 @@ import HilumCore
 
 /// What `ImageDecoder` and the program `hilum-dicom` say to each other, over one stream. Both are built from this file.
 ///
-///     request  byte count (8 bytes) · side (4) · most pixels (8) · longest side (4) · the file
-///     reply    byte count of the outcome (4) · width (4) · height (4) · the outcome · width × height samples of 2 bytes
+///     request  version (1 byte) · byte count (8) · side (4) · most pixels (8) · longest side (4) · the file
+///     reply    version (1) · byte count of the outcome (4) · width (4) · height (4) · the outcome · width × height samples of 2 bytes
+///
+/// The version stands first in every release, so that a program left behind by an update is told from a damaged file. To a request
+/// of another version the answer is the version alone, and the process ends.
 ///
 /// Numbers are those of the machine: both ends run on it. Thread rule: values.
 package enum DICOMMessage {
-    /// What to decode; the bytes of the file follow.
+    /// Counts up with every change to what is said.
+    package static let version: UInt8 = 1
+
+    /// What to decode, after the version; the bytes of the file follow.
     package struct Request: Sendable, Equatable {
         package static let encodedByteCount = 24
         package var byteCount: Int
@@ -46,7 +52,7 @@ package enum DICOMMessage {
         }
     }
 
-    /// What stands before an outcome.
+    /// What stands before an outcome, after the version.
     package struct ReplyHead: Sendable, Equatable {
         package static let encodedByteCount = 12
         package var outcomeByteCount: Int

@@ -7,6 +7,10 @@ final class DICOMProcess: Sendable {
     /// What is said of a process that ended without a fault of the file, as far as can be told.
     static let lost = ImagingError.Code.decoderLost(reason: "ended")
 
+    /// What is said of a program that was built from other messages.
+    static let foreign = ImagingError.Code.decoderMissing(
+        "hilum-dicom belongs to another release of hilum; install both from one")
+
     /// The longest time without an answer. The process ends itself long before, by the time of a processor that it took.
     private static let patienceInSeconds = 30
     /// Exit status of a program whose libraries are missing, as the system's loader gives it.
@@ -77,18 +81,25 @@ final class DICOMProcess: Sendable {
 
     /// Decodes one file.
     ///
+    /// - Parameter version: of the messages that this program knows; a test may know others.
     /// - Returns: the picture, or why the process refused the file.
     /// - Throws: `decoderStopped`, `decoderLost`, `decoderMissing`; then this object is of no use any more.
     func decode(
-        _ bytes: UnsafeRawBufferPointer, _ request: DICOMMessage.Request
+        _ bytes: UnsafeRawBufferPointer, _ request: DICOMMessage.Request, version: UInt8 = DICOMMessage.version
     ) throws(ImagingError) -> Result<DICOMPicture, ImagingError> {
         do throws(DICOMStream.Failure) {
-            try stream.send(request.encoded)
+            try stream.send([version] + request.encoded)
             try stream.send(bytes)
-            return try answer(request)
+        } catch {
+            // It may have said why it takes no more.
+            guard error == .ended else { throw ImagingError(.decoderStopped(reason: "it did not answer")) }
+        }
+        do throws(DICOMStream.Failure) {
+            if try stream.receive(1) == [version] { return try answer(request) }
         } catch {
             throw ImagingError(error == .late ? .decoderLost(reason: "did not answer") : epitaph())
         }
+        throw ImagingError(Self.foreign)
     }
 
     private func answer(

@@ -66,7 +66,7 @@ public enum ImageDecoder {
                 guard let frame = try? JPEGFrame(raw), frame.isDecodable, frame.hasEnd else { return nil }
                 return frame.width * frame.height
             case .dicom:
-                let header = DICOMHeader(Array(raw.prefix(DICOMHeader.byteCount)))
+                let header = DICOMHeader { Array(raw.prefix($0)) }
                 return header.flatMap { $0.reasonToRefuse == nil && $0.pixelCount > 0 ? $0.pixelCount : nil }
             default: return nil
             }

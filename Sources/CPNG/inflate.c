@@ -1,0 +1,20 @@
+#include "CPNG.h"
+
+#include <limits.h>
+#include <string.h>
+#include <zlib.h>
+
+size_t hilum_inflate(const uint8_t *bytes, size_t byte_count, uint8_t *out, size_t capacity) {
+    z_stream stream;
+    memset(&stream, 0, sizeof stream);
+    if (byte_count > UINT_MAX || capacity > UINT_MAX || inflateInit2(&stream, -MAX_WBITS) != Z_OK) return 0;
+    stream.next_in = (Bytef *)bytes;
+    stream.avail_in = (uInt)byte_count;
+    stream.next_out = out;
+    stream.avail_out = (uInt)capacity;
+    // What comes before the end, or before damage, counts.
+    inflate(&stream, Z_SYNC_FLUSH);
+    size_t count = capacity - stream.avail_out;
+    inflateEnd(&stream);
+    return count;
+}
