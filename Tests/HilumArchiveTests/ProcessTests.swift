@@ -10,7 +10,7 @@ import Testing
         let scratch = try Scratch()
         let archive = try scratch.makeArchive()
         try store(archive, 0..<50)
-        await #expect(processExitsWith: .success) { [path = scratch.archive] in
+        await #expect(processExitsWith: .success) { [path = scratch.archive as String] in
             let reader = try Archive(path: path, mode: .readOnly, embedder: FakeEmbedder())
             #expect(try reader.count() == 50)
             #expect(try reader.search(SearchRequest(.text(makeReport(5)))).hits.first?.id == "case-5")
@@ -42,7 +42,7 @@ import Testing
     @Test func whatWasAcknowledgedSurvivesAKill() async throws {
         let scratch = try Scratch()
         try scratch.makeArchive().close()
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive] in
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive as String] in
             let archive = try Archive(path: path, mode: .readWrite, embedder: FakeEmbedder())
             try archive.put(makeInputs(0..<100))
             try archive.writeCheckpoint()
@@ -67,7 +67,8 @@ import Testing
         try store(first, 0..<400)
         try first.writeCheckpoint()
         first.close()
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive, count = UInt64(transactions)] in
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            [path = scratch.archive as String, count = UInt64(transactions) as UInt64] in
             var options = Archive.Options()
             options.checkpointGroupByteCount = 8 << 10
             let archive = try Archive(path: path, mode: .readWrite, embedder: FakeEmbedder(), options: options)
@@ -99,7 +100,8 @@ import Testing
         let scratch = try Scratch()
         let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/format-1"
         try FileManager.default.copyItem(atPath: fixture, toPath: scratch.archive)
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive, count = UInt64(transactions)] in
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            [path = scratch.archive as String, count = UInt64(transactions) as UInt64] in
             var options = Archive.Options()
             options.checkpointGroupByteCount = 4 << 10
             let start = try lastTransaction(of: path)

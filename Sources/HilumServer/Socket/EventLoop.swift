@@ -265,7 +265,7 @@ final class EventLoop {
                 let handler = handler
                 let submitted = monotonicSeconds()
                 let head = work.request.head
-                _ = writer.submit(handler.change(head, errand), isCancelled: isCancelled) { outcome in
+                _ = writer.submit(handler.change(work.request, errand), isCancelled: isCancelled) { outcome in
                     let reply = RequestHandler.reply(to: head, outcome: outcome)
                     handler.metrics.note(head.verb, seconds: monotonicSeconds() - submitted)
                     mailbox.post(.init(client: key, ticket: ticket, reply: reply))

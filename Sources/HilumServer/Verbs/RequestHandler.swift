@@ -90,10 +90,9 @@ final class RequestHandler: Sendable {
 
     /// The change that a writing request asks for; its arguments are parsed when its turn comes.
     ///
-    /// - Parameter head: says which verb it is.
-    func change(_ head: Request, _ errand: Errand) -> WriterQueue.Change {
-        if head.verb == .delete {
-            guard let request = errand.take() else { return .put { throw Self.isOver } }
+    /// - Parameter errand: has the request too, and alone until then.
+    func change(_ request: Request, _ errand: Errand) -> WriterQueue.Change {
+        if request.verb == .delete {
             do { return .delete(id: try DeleteVerb(request).id) } catch { return .put { throw error } }
         }
         return .put { [self] in
