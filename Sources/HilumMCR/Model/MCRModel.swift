@@ -165,6 +165,15 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         embed(images: set.count, threads: threads) { set.copyPixels(of: $0, to: $1) }
     }
 
+    /// The vectors of the images of a set of each of which only `kept` is shown.
+    func embed(imagesOf set: TrainingSet, kept: @Sendable (Int) -> [Int32], threads: Int) -> [Float] {
+        embed(count: set.count, most: 1, threads: threads) { range, workspace in
+            let pixels = workspace.take(set.pixelsPerImage)
+            set.copyPixels(of: range.lowerBound, to: pixels)
+            return self.encode(pixels: pixels, kept: kept(range.lowerBound), workspace)
+        }
+    }
+
     func embed(tokens reports: [TokenizedReport], threads: Int) -> [Float] {
         embed(reports: reports.count, threads: threads) { reports[$0] }
     }
@@ -224,7 +233,16 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     ///   - kept: the patches that the encoder sees, ascending; nil: all.
     /// - Returns: `[dimension]` in the workspace.
     private func encode(_ patches: [UInt16], kept: [Int32]? = nil, _ workspace: Workspace) -> FloatPointer {
-        let (head, image) = mapped(patches, kept: kept, workspace)
+        let pixels = workspace.take(patches.count)
+        NetworkKernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
+        return encode(pixels: pixels, kept: kept, workspace)
+    }
+
+    /// - Parameter pixels: `[N, patchPixels]` in 0…1.
+    private func encode(
+        pixels: UnsafePointer<Float>, kept: [Int32]?, _ workspace: Workspace
+    ) -> FloatPointer {
+        let (head, image) = mapped(pixels: pixels, kept: kept, workspace)
         if let shortcut {
             let part = workspace.take(dimension)
             shortcut.apply(values.pointer, image.patches, kept: image.kept[0], into: part, workspace)
@@ -252,6 +270,12 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     ) -> (head: CommonSpaceHead.Activations, image: ImageEncoder.Activations) {
         let pixels = workspace.take(patches.count)
         NetworkKernels.floats(pixels, patches, scale: 1 / 65_535, patches.count)
+        return mapped(pixels: pixels, kept: kept, workspace)
+    }
+
+    private func mapped(
+        pixels: UnsafePointer<Float>, kept: [Int32]?, _ workspace: Workspace
+    ) -> (head: CommonSpaceHead.Activations, image: ImageEncoder.Activations) {
         let kept = [kept ?? (0..<Int32(configuration.patchCount)).map { $0 }]
         let activations = network.imageEncoder.forward(
             values.pointer, pixels: pixels, kept: kept, through: stem, workspace)

@@ -115,8 +115,8 @@ struct ImageEncoder: Sendable {
 
     /// The features of one image, `[N, channels]`, of a deviation of about 1.
     ///
-    /// The stem sees (x − mean) / deviation of the pixels that are not hidden, and 0, their mean, in place of the hidden ones: no
-    /// pixel of a hidden patch takes part.
+    /// The stem sees (x − mean) / deviation of the pixels that are not hidden, and in place of the hidden ones what `HiddenPixels`
+    /// makes of those: no pixel of a hidden patch takes part.
     /// - Parameters:
     ///   - pixels: `[N, patchPixels]` in 0…1.
     ///   - kept: the patches that stay, ascending.
@@ -147,6 +147,7 @@ struct ImageEncoder: Sendable {
                 NetworkKernels.affine(corner + y * side, row, scale: scale, shift: shift, patchSide)
             }
         }
+        HiddenPixels.fill(image, gridSide: gridSide, patchSide: patchSide, kept: kept, workspace)
         stem.features(of: image, count: 1, side: side, into: features, workspace)
         NetworkKernels.affine(features, features, scale: featureScale, shift: 0, patchCount * embed.inputs)
     }

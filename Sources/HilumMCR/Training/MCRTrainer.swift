@@ -224,7 +224,7 @@ public final class MCRTrainer {
             reportMask: masked ? options.reportMask : .none,
             reconstructs: masked && network.decoder != nil, contrastWeight: options.contrastWeight,
             imageWeight: options.imageWeight, reportWeight: options.reportWeight, augmentation: options.augmentation,
-            seed: options.seed, step: step)
+            partialImageShare: options.partialImageShare, seed: options.seed, step: step)
     }
 
     /// One optimiser step on the batch that belongs to the current step.

@@ -22,11 +22,12 @@ struct ShortcutFit {
     static let fixedWordScale: Float = 2
     /// Shorter sums of a regression say nothing, such as those of pictures that are all alike.
     static let leastLength: Float = 1e-3
-    /// Variations of each training picture that stand beside it, where images are varied and there are few; of every second a
-    /// part is hidden, as in training.
-    static let variationCount = 2
-    /// Rows of the regression; more pairs than that are thinned out evenly. More would hardly change 1,792 weights an output.
+    /// Rows of the regression: pictures, and variations of them beside them where images are varied. More pairs than that are
+    /// thinned out evenly; more rows would hardly change 1,792 weights an output.
     static let mostRows = 12_000
+    /// Share of the patches that is hidden in the validation pictures that choose beside the whole ones, where the training
+    /// shows parts of images.
+    static let validationMask = MaskRatio(percent: 50)
     /// Validation pairs that may choose.
     static let leastValidation = 50
     /// A feature of words that fewer training reports have counts for nothing.
@@ -49,6 +50,21 @@ struct ShortcutFit {
         let blocks: [Float]
     }
 
+    /// How the pictures of the regression are shown.
+    private struct Look {
+        /// Steps of the training are numbered from 0: these variations are others.
+        let step: Int
+        /// Whether it is a variation, as in training.
+        let isVaried: Bool
+        let mask: MaskRatio
+    }
+
+    /// The validation pictures in one look: features and the vectors of the image encoder.
+    private struct View {
+        let features: [Float]
+        let vectors: [Float]
+    }
+
     let network: MCRNetwork
     let shortcut: LinearShortcut
     let options: TrainingOptions
@@ -68,7 +84,8 @@ struct ShortcutFit {
     /// - Throws: `NumericError` when OpenBLAS is missing.
     func solve(_ values: ParameterBuffer, _ set: TrainingSet, validation: TrainingSet?, tokenizer: Tokenizer) throws {
         let former = shortcut.isActive(values.pointer) ? way(in: values) : nil
-        let samples = Self.thinned(set.count, to: Self.mostRows)
+        let samples = Self.thinned(set.count, to: options.augmentation > 0 ? Self.mostRows / 2 : Self.mostRows)
+        let looks = looks(of: samples.count)
         let validation = validation.flatMap { $0.count >= Self.leastValidation ? $0 : nil }
         // The start model's report vectors first, for its way from words gives way to a new one.
         let startTargets =
@@ -88,10 +105,9 @@ struct ShortcutFit {
         var blocks = [deep]
         if let trainingWords { blocks.append(trainingWords) }
         if let startTargets { blocks.append(startTargets) }
-        let copies = options.augmentation > 0 ? min(1 + Self.variationCount, max(1, Self.mostRows / samples.count)) : 1
-        let inputs = features(set, samples, stem, copies: copies)
+        let inputs = features(set, samples, stem, looks)
         let regression = try RidgeRegression(
-            x: inputs, targets: sideBySide(blocks, copies: copies), rows: samples.count * copies,
+            x: inputs, targets: sideBySide(blocks, copies: looks.count), rows: samples.count * looks.count,
             inputs: shortcut.inputCount, outputs: dimension * blocks.count)
         guard let validation else {
             let blocks = words == nil ? [1] : [1, Self.fixedWordScale]
@@ -102,8 +118,7 @@ struct ShortcutFit {
             if let words { values.pointer[words.scale] = Self.fixedWordScale }
             return
         }
-        let asked = features(validation, Array(0..<validation.count), stem, copies: 1)
-        let images = plain.embed(images: validation)
+        let views = views(of: validation, plain, stem)
         var choices = reportChoices(plain.embed(reports: validation.reports), words, validation, values)
         if let startValidation, former != nil {
             let zeros = [Float](repeating: 0, count: blocks.count - 1)
@@ -112,18 +127,22 @@ struct ShortcutFit {
         var best: (score: Double, choice: ReportChoice, way: Way, scale: Float, keepsFormer: Bool)?
         let solved = Self.strengths.map { regression.weights(strength: $0) }
         for choice in choices {
-            var starts = [images]
-            if choice.scale == nil, let former { starts.append(sum(images, products(former, asked), scale: 1)) }
+            var starts = [views.map(\.vectors)]
+            if choice.scale == nil, let former {
+                starts.append(views.map { sum($0.vectors, products(former, $0.features), scale: 1) })
+            }
             for (number, weights) in solved.enumerated() {
                 let fitted = way(weights, mean: regression.mean, blocks: choice.blocks)
-                let parts = products(fitted, asked)
+                let parts = views.map { products(fitted, $0.features) }
                 let unit = 1 / max(length(fitted, inputs), Self.leastLength)
                 for share in Self.shares where share > 0 || number == 0 {
                     for (index, start) in starts.enumerated() {
-                        let sums = normalised(sum(start, parts, scale: share * unit))
-                        let score = try RetrievalRanks.meanLogRank(
-                            sums, choice.validation, dimension: dimension, hashes: validation.hashes,
-                            threads: options.threads)
+                        let score = try zip(start, parts).reduce(0.0) { score, view in
+                            try score
+                                + RetrievalRanks.meanLogRank(
+                                    normalised(sum(view.0, view.1, scale: share * unit)), choice.validation,
+                                    dimension: dimension, hashes: validation.hashes, threads: options.threads)
+                        }
                         if score < best?.score ?? .infinity { best = (score, choice, fitted, share * unit, index == 1) }
                     }
                 }
@@ -137,6 +156,37 @@ struct ShortcutFit {
         } else if let formerWords {
             restore(formerWords, latentWords, values)
         }
+    }
+
+    /// Few pictures stand in the regression as they are, varied, and varied with a part hidden; many without the second, and those
+    /// of a training that varies nothing only as they are.
+    private func looks(of count: Int) -> [Look] {
+        let whole = Look(step: Int.max, isVaried: false, mask: .none)
+        guard options.augmentation > 0 else { return [whole] }
+        let mask =
+            options.imageMask == .none && options.partialImageShare > 0 ? Self.validationMask : options.imageMask
+        let varied = Look(step: Int.max - 1, isVaried: true, mask: .none)
+        let hidden = Look(step: Int.max - 2, isVaried: true, mask: mask)
+        return count * 3 <= Self.mostRows ? [whole, varied, hidden] : [whole, hidden]
+    }
+
+    private func views(of validation: TrainingSet, _ model: Embedding, _ stem: ConvolutionalStem) -> [View] {
+        let all = Array(0..<validation.count)
+        var masks = [MaskRatio.none]
+        if options.partialImageShare > 0 { masks.append(Self.validationMask) }
+        return masks.map { mask in
+            let look = Look(step: Int.max, isVaried: false, mask: mask)
+            return View(
+                features: features(validation, all, stem, [look]),
+                vectors: mask == .none
+                    ? model.embed(images: validation)
+                    : model.embed(images: validation) { keptPatches(of: $0, look) })
+        }
+    }
+
+    private func keptPatches(of sample: Int, _ look: Look) -> [Int32] {
+        Masking.keptPatches(
+            network.imageEncoder.patchCount, look.mask, seed: options.seed, step: look.step, sample: sample)
     }
 
     /// At most `count` numbers below `total`, evenly spread.
@@ -158,6 +208,9 @@ struct ShortcutFit {
 
         func embed(reports: [TokenizedReport]) -> [Float] { model.embed(tokens: reports, threads: threads) }
         func embed(images set: TrainingSet) -> [Float] { model.embed(imagesOf: set, threads: threads) }
+        func embed(images set: TrainingSet, kept: @Sendable (Int) -> [Int32]) -> [Float] {
+            model.embed(imagesOf: set, kept: kept, threads: threads)
+        }
     }
 
     private func sum(_ rows: [Float], _ parts: [Float], scale: Float) -> [Float] {
@@ -298,36 +351,29 @@ extension ShortcutFit {
             bias: (0..<dimension).map { values.pointer[shortcut.bias + $0] })
     }
 
-    /// `[copies · samples, inputs]`: the mean features of the parts of each picture, then of its variations; a part that is hidden as a
-    /// whole counts as zeros.
+    /// `[looks · samples, inputs]`: the mean features of the parts of each picture in the first look, then in the next; a part that is
+    /// hidden as a whole counts as zeros.
     private func features(
-        _ set: TrainingSet, _ samples: [Int], _ stem: ConvolutionalStem, copies: Int
+        _ set: TrainingSet, _ samples: [Int], _ stem: ConvolutionalStem, _ looks: [Look]
     ) -> [Float] {
         let width = shortcut.inputCount
         let encoder = network.imageEncoder
-        let all = (0..<Int32(encoder.patchCount)).map { $0 }
         let zeros = [Float](repeating: 0, count: width)
-        return [Float](unsafeUninitializedCapacity: copies * samples.count * width) { buffer, initialized in
+        return [Float](unsafeUninitializedCapacity: looks.count * samples.count * width) { buffer, initialized in
             // Safety: each index writes its own row of the buffer, which outlives the loop.
             nonisolated(unsafe) let rows = buffer
-            parallelFor(copies * samples.count, threads: options.threads) { index in
+            parallelFor(looks.count * samples.count, threads: options.threads) { index in
                 let workspace = Workspace()
                 let sample = samples[index % samples.count]
                 let pixels = workspace.take(set.pixelsPerImage)
                 set.copyPixels(of: sample, to: pixels)
-                var kept = all
-                let copy = index / samples.count
-                if copy > 0 {
-                    // Steps of the training are numbered from 0: these variations are others.
-                    let step = Int.max - copy
+                let look = looks[index / samples.count]
+                if look.isVaried {
                     let film = FilmVariation(
-                        strength: options.augmentation, seed: options.seed, step: step, sample: sample)
+                        strength: options.augmentation, seed: options.seed, step: look.step, sample: sample)
                     film.apply(to: pixels, gridSide: encoder.gridSide, patchSide: encoder.patchSide, workspace)
-                    if copy % 2 == 0 {
-                        kept = Masking.keptPatches(
-                            encoder.patchCount, options.imageMask, seed: options.seed, step: step, sample: sample)
-                    }
                 }
+                let kept = keptPatches(of: sample, look)
                 let local = workspace.take(encoder.patchCount * shortcut.channels)
                 encoder.stemFeatures(stem, pixels, kept: kept, into: local, workspace)
                 // The rows of the patches that stay move together.
@@ -342,7 +388,7 @@ extension ShortcutFit {
                 }
                 for j in 0..<width { rows[index * width + j] = means[j] }
             }
-            initialized = copies * samples.count * width
+            initialized = looks.count * samples.count * width
         }
     }
 

@@ -11,6 +11,8 @@ struct StepPlan: Sendable {
     var reportWeight: Float = 1
     /// How strongly images are varied, 0…1; see `FilmVariation`.
     var augmentation: Float = 0
+    /// Share of the images of which a part is hidden where `imageMask` hides nothing; see `PartialImages`.
+    var partialImageShare = 0.0
     var seed: UInt64
     var step: Int
     /// Masks to use instead of drawn ones.
@@ -21,6 +23,10 @@ extension StepPlan {
     /// The patches of a sample that stay, ascending; all of them when not `masked`.
     func keptPatches(of patchCount: Int, masked: Bool, sample: Int) -> [Int32] {
         if masked, let recorded { return recorded.kept[sample] }
+        if imageMask == .none, partialImageShare > 0 {
+            return PartialImages.keptPatches(
+                patchCount, share: partialImageShare, seed: seed, step: step, sample: sample)
+        }
         return Masking.keptPatches(patchCount, masked ? imageMask : .none, seed: seed, step: step, sample: sample)
     }
 

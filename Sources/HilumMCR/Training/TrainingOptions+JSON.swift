@@ -17,6 +17,7 @@ extension TrainingOptions: JSONReadable, JSONWritable {
         reportMask = try json.member("reportMask")
         unmaskedShare = try json.member("unmaskedShare")
         partialReportShare = try json.member("partialReportShare")
+        partialImageShare = try json.optionalMember("partialImageShare") ?? 0
         labelShare = try json.member("labelShare")
         augmentation = try json.optionalMember("augmentation") ?? 0
         averaging = try json.optionalMember("averaging")
@@ -39,6 +40,7 @@ extension TrainingOptions: JSONReadable, JSONWritable {
             "imageWeight": imageWeight, "reportWeight": reportWeight, "seed": seed, "threads": threads,
             "checkpointInterval": checkpointInterval, "augmentation": augmentation == 0 ? nil : augmentation,
             "keepsBest": keepsBest ? true : nil, "averaging": averaging, "minutes": minutes,
+            "partialImageShare": partialImageShare == 0 ? nil : partialImageShare,
         ])
     }
 }

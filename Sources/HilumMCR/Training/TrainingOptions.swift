@@ -31,6 +31,9 @@ public struct TrainingOptions: Sendable, Equatable {
     public var unmaskedShare = 0.5
     /// Share of the pairs of a step that show only some sentences of their report, so that short queries are met in training.
     public var partialReportShare = 0.0
+    /// Share of the images of an unmasked step of which a part is hidden, so that pictures that are cut off or covered are met in
+    /// training until its end.
+    public var partialImageShare = 0.0
     /// Share of the contrast's targets that goes to pairs with findings in common, where findings are known; it also weighs
     /// the contrast within each modality (`NeighbourLoss`).
     public var labelShare: Float = 0

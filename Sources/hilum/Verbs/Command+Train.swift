@@ -40,6 +40,9 @@ extension Command {
                 "partial-reports", "SHARE",
                 "share of the pairs that show some sentences of their report only (default 0.3)"),
             .value(
+                "partial-images", "SHARE",
+                "share of the images of an unmasked step that show a part of theirs only (default 0)"),
+            .value(
                 "label-share", "SHARE",
                 "share of the contrast's targets that goes to pairs with findings in common (default 0.5); where a case names none, "
                     + "those that its report affirms count, among such cases"),
@@ -182,6 +185,7 @@ private func trainingOptions(_ arguments: Arguments) throws -> TrainingOptions {
     }
     options.unmaskedShare = try arguments.number("unmasked", in: 0...1) ?? 0.25
     options.partialReportShare = try arguments.number("partial-reports", in: 0...1) ?? 0.3
+    options.partialImageShare = try arguments.number("partial-images", in: 0...1) ?? 0
     options.labelShare = Float(try arguments.number("label-share", in: 0...1) ?? 0.5)
     options.augmentation = Float(try arguments.number("augment", in: 0...1) ?? 0.7)
     let averaging = try arguments.number("average", in: 0...0.999999) ?? 0.99
