@@ -75,12 +75,16 @@ extension Archive {
                 try store.environment.read { transaction in
                     let numbers = try checkRecords(transaction, &report)
                     try checkVectors(transaction, numbers, deep: deep, &report)
+                    try checkGenerations(transaction, &report)
                     try checkJournal(transaction, &report)
                 }
             } catch let error as ArchiveError where error.code == .damaged {
                 report.find(error.reason)
             }
-            if deep { try checkGraphs(&report) }
+            if deep {
+                try checkGraphs(&report)
+                try checkGraphsBeside(&report)
+            }
             return report
         }
     }
@@ -92,7 +96,8 @@ extension Archive {
         var numbers: [VectorKind: ItemSet] = [.image: ItemSet(), .report: ItemSet()]
         var withReport = ItemSet()
         var keptCounts: [[UInt8]: UInt32] = [:]
-        var made = Attributes()
+        let serving = self.serving
+        var made = Attributes(generation: serving.generation)
         let next = UInt32(clamping: try store.integer(transaction, .next) ?? 0)
         try store.forEachCase(transaction) { number, entry in
             report.cases += 1
@@ -103,7 +108,7 @@ extension Archive {
             if number >= next { report.find("case \(number): its number is above the counter") }
             if entry.images.isEmpty && !entry.hasReport { report.find("case \(number): neither image nor report") }
             for kind in VectorKind.allCases {
-                for item in entry.items(kind, of: number) { numbers[kind]?.insert(item) }
+                for item in entry.items(kind, of: number, in: serving.generation) { numbers[kind]?.insert(item) }
             }
             if entry.hasReport {
                 withReport.insert(number)
@@ -174,20 +179,19 @@ extension Archive {
         _ transaction: borrowing ReadTransaction, _ numbers: [VectorKind: ItemSet], deep: Bool,
         _ report: inout CheckReport
     ) throws {
-        guard let dimension else {
+        let serving = self.serving
+        guard let dimension = serving.dimension else {
             if report.cases > 0 { report.find("there are cases but no model") }
             return
         }
         for kind in VectorKind.allCases {
             var seen = ItemSet()
             try store.forEachVector(
-                transaction, kind, generation: Opening.generation, dimension: dimension
+                transaction, kind, generation: serving.generation, dimension: dimension
             ) { number, vector in
                 report.vectors += 1
                 seen.insert(number)
-                var square = 0.0
-                for value in vector { square += Double(value) * Double(value) }
-                if !(abs(square - 1) < 1e-3) {
+                if !Self.isUnit(vector) {
                     report.find("case \(number): its \(kind.rawValue) vector is not of length 1")
                 }
                 if deep && attributes.read({ $0.with(kind).contains(number) }), let index = graphs?[kind].index,
@@ -254,9 +258,10 @@ extension Archive {
             var neighbours = 0
             var foundNeighbours = 0
         }
+        let serving = self.serving
         let sampleStride = max(1, items.count / 200)
         let outcomes = parallelMap(Array(items.enumerated()), threads: defaultThreadCount) { place, item -> Outcome in
-            let key = VectorKey(generation: Opening.generation, item: item)
+            let key = serving.key(item)
             let stored = try? store.environment.read { try store.vector($0, kind, key, dimension: dimension) }
             guard index.contains(item: item), let vector = stored else {
                 return Outcome(finding: "\(kind.rawValue) graph: case \(item) is missing")

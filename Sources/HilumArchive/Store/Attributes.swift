@@ -20,6 +20,8 @@ struct Attributes: Sendable {
     private(set) var withWordsAlone = ItemSet()
     /// Images that are not the first of their case.
     private(set) var furtherImages = ItemSet()
+    /// The generation whose vectors these are.
+    let generation: UInt32
 
     /// The items that have a vector of `kind`.
     func with(_ kind: VectorKind) -> ItemSet { kind == .image ? withImage : withReport }
@@ -38,7 +40,9 @@ struct Attributes: Sendable {
     func items(of cases: ItemSet, _ kind: VectorKind) -> ItemSet {
         var items = cases.intersection(with(kind))
         if kind == .image {
-            furtherImages.forEach { item in if cases.contains(owner(of: item)) { items.insert(item) } }
+            furtherImages.forEach { item in
+                if withImage.contains(item), cases.contains(owner(of: item)) { items.insert(item) }
+            }
         }
         return items
     }
@@ -50,8 +54,17 @@ struct Attributes: Sendable {
             withImage.insert(item)
             if item > number { furtherImages.insert(item) }
         }
-        if entry.hasReportVector { withReport.insert(number) }
-        if entry.lacksReportVector { withWordsAlone.insert(number) }
+        if !entry.gaps.isEmpty {
+            for item in entry.items(.image, of: number) { withImage.remove(item) }
+            for item in entry.items(.image, of: number, in: generation) { withImage.insert(item) }
+        }
+        if entry.hasReport {
+            if entry.lacksReportVector(in: generation) {
+                withWordsAlone.insert(number)
+            } else {
+                withReport.insert(number)
+            }
+        }
         Self.forEachPair(entry) { key, value in keys[key, default: Postings()].insert(number, value) }
     }
 
@@ -181,10 +194,11 @@ struct Attributes: Sendable {
         return writer.bytes
     }
 
-    init() {}
+    init(generation: UInt32 = 1) { self.generation = generation }
 
     /// - Throws: `ByteReader.Malformed`
-    init(sets: [UInt8], directory: [UInt8]) throws {
+    init(sets: [UInt8], directory: [UInt8], generation: UInt32 = 1) throws {
+        self.generation = generation
         let decoded = try sets.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             var sets: [ItemSet] = []
@@ -206,7 +220,8 @@ struct Attributes: Sendable {
                 let piece = Int(try reader.integer(UInt32.self))
                 let byteCount = Int(try reader.integer(UInt64.self) & 0xFFFF_FFFF)
                 keys[key] = Postings(
-                    stored: Postings.Location(epoch: epoch, firstPiece: piece, byteCount: byteCount))
+                    stored: Postings.Location(
+                        generation: generation, epoch: epoch, firstPiece: piece, byteCount: byteCount))
             }
             guard reader.isAtEnd else { throw ByteReader.Malformed() }
         }

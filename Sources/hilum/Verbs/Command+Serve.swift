@@ -55,7 +55,12 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     let old = Thread { readOldReports(archive, isEnding) }
     old.qualityOfService = .background
     old.start()
-    defer { isEnding.raise() }
+    let reembedder = Reembedder(archive)
+    reembedder.start()
+    defer {
+        isEnding.raise()
+        reembedder.stop()
+    }
     try server.run()
     return .done
 }
