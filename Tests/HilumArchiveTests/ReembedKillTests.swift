@@ -4,8 +4,8 @@ import Testing
 
 @testable import HilumArchive
 
-/// A process that is killed while it makes, switches and drops generations.
-@Suite struct ReembedKillTests {
+/// A process that is killed while it makes, switches and drops generations. One at a time: each keeps a core busy.
+@Suite(.serialized) struct ReembedKillTests {
     /// So many kills; `HILUM_REEMBED_KILLS` asks for more.
     static let kills = 0..<(ProcessInfo.processInfo.environment["HILUM_REEMBED_KILLS"].flatMap { Int($0) } ?? 30)
 
@@ -21,9 +21,7 @@ import Testing
         var generator = SeededGenerator(seed: 21, keys: UInt64(seed))
         let count = UInt64(1 + generator.integer(below: 110))
         let delay = UInt32(generator.integer(below: 3000))
-        await #expect(processExitsWith: .signal(SIGKILL)) { [
-            path = scratch.archive as String, names = names as [String], count = count as UInt64, delay = delay as UInt32
-        ] in
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive, names, count, delay] in
             var options = FakeModel.options
             options.checkpointGroupByteCount = 8 << 10
             options.changesBetweenCheckpoints = 40
@@ -31,7 +29,10 @@ import Testing
             let start = try newestTransaction(of: path)
             Thread.detachNewThread {
                 while true {
-                    guard let now = try? newestTransaction(of: path), now >= start + count else { continue }
+                    guard let now = try? newestTransaction(of: path), now >= start + count else {
+                        usleep(200)
+                        continue
+                    }
                     usleep(delay)
                     kill(getpid(), SIGKILL)
                 }
@@ -89,7 +90,7 @@ import Testing
         try store(archive, 0..<100)
         archive.close()
         let model = try FakeModel.write(scratch, "new")
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive as String, model = model as String] in
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive, model] in
             let archive = try FakeModel.open(path)
             try archive.startReembedding(model: model)
             for _ in 0..<4 { _ = try archive.encodeNextBatch(10) }

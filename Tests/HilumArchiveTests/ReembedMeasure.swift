@@ -68,7 +68,8 @@ struct ReembedMeasure {
                 Double(count) / seconds, switching * 1000))
         print(
             String(
-                format: "searches, idle: %d, p50 %.2f ms, p99 %.2f ms; beside: %d, p50 %.2f ms, p99 %.2f ms, ratio %.2f",
+                format:
+                    "searches, idle: %d, p50 %.2f ms, p99 %.2f ms; beside: %d, p50 %.2f ms, p99 %.2f ms, ratio %.2f",
                 idle.count, p50, p99, beside.count, p50Beside, p99Beside, p99Beside / p99))
         #expect(p99Beside <= 2 * p99)
         #expect(try archive.check(deep: true).findings == [])

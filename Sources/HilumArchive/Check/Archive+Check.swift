@@ -146,7 +146,8 @@ extension Archive {
     private func isInMemory(_ made: Attributes) -> Bool {
         attributes.read { memory in
             guard memory.live == made.live, memory.withImage == made.withImage, memory.withReport == made.withReport,
-                memory.furtherImages == made.furtherImages, memory.withWordsAlone == made.withWordsAlone
+                memory.furtherImages == made.furtherImages, memory.withWordsAlone == made.withWordsAlone,
+                memory.withFurtherImageAlone == made.withFurtherImageAlone
             else { return false }
             return Set(memory.keys.keys).union(made.keys.keys).allSatisfy { name in
                 let blobs = [memory, made].map { $0.keys[name]?.merged() ?? PostingBlob([:]) }

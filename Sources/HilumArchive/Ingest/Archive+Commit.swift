@@ -139,27 +139,30 @@ extension Archive {
             }
             return
         }
-        var entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
+        let serving = self.serving
+        let entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
         let oldNumber = try store.number(transaction, of: entry.id)
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
         let isSame =
             if let oldNumber, let oldEntry { try hasContent(of: item, transaction, oldNumber, oldEntry) } else { false }
+        // What the entry becomes if the stored vectors stay.
+        var kept = entry
         if isSame, let oldEntry {
-            entry.lacksReportVector = oldEntry.lacksReportVector
-            entry.gaps = oldEntry.gaps
+            kept.lacksReportVector = oldEntry.lacksReportVector
+            kept.gaps = oldEntry.gaps
         }
         if let oldNumber, let oldEntry, let origin = item.input.origin, !origin.mayReplace,
             try !isOwn(transaction, oldNumber, oldEntry, origin), oldEntry.source != nil || !isSame
         {
-            return try settleForeign(transaction, item, oldNumber, oldEntry, entry, isSame: isSame, into: &batch)
+            return try settleForeign(transaction, item, oldNumber, oldEntry, kept, isSame: isSame, into: &batch)
         }
-        if let oldNumber, let oldEntry, isSame {
+        // An image that could not be encoded again is there now, so it is encoded.
+        if let oldNumber, let oldEntry, isSame, oldEntry.missingImageCount(in: serving.generation) == 0 {
             try writeJournal(transaction, item, number: oldNumber, reason: "")
-            try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
+            try update(transaction, oldNumber, from: oldEntry, to: kept, into: &batch)
             return
         }
         let imageVectors = item.imageVectors.compactMap(\.self)
-        let serving = self.serving
         // After a switch, vectors of the model before are of no use.
         guard item.modelID == serving.modelID, imageVectors.count == entry.images.count,
             !entry.hasReportVector || item.reportVector != nil

@@ -47,8 +47,9 @@ extension Archive {
         let depth = Self.depth(request.k)
         var allowed = matching
         if request.target != .case {
-            // Of cases: the set of images also holds the items of further ones.
-            let those = attributes.read { $0.live.intersection(request.target == .image ? $0.withImage : $0.withText) }
+            let those = attributes.read {
+                request.target == .image ? $0.withAnyImage : $0.live.intersection($0.withText)
+            }
             allowed = allowed?.intersection(those) ?? those
         }
         let answer = try answer(text, limit: depth, matching: allowed)

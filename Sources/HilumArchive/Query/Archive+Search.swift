@@ -151,7 +151,12 @@ extension Archive {
                     throw ArchiveError(.notFound, "there is no case \(id)")
                 }
                 let key = serving.key(number)
-                let image = try store.vector(transaction, .image, key, dimension: dimension)
+                var image = try store.vector(transaction, .image, key, dimension: dimension)
+                if image == nil, let entry = try store.entry(transaction, number),
+                    let further = entry.items(.image, of: number, in: serving.generation).first
+                {
+                    image = try store.vector(transaction, .image, serving.key(further), dimension: dimension)
+                }
                 let report = try store.vector(transaction, .report, key, dimension: dimension)
                 guard let first = target == .report ? report ?? image : image ?? report else {
                     let entry = try store.entry(transaction, number)

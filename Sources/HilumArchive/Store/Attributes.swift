@@ -20,6 +20,8 @@ struct Attributes: Sendable {
     private(set) var withWordsAlone = ItemSet()
     /// Images that are not the first of their case.
     private(set) var furtherImages = ItemSet()
+    /// Numbers of the cases whose first image has no vector though a further one has.
+    private(set) var withFurtherImageAlone = ItemSet()
     /// The generation whose vectors these are.
     let generation: UInt32
 
@@ -28,6 +30,12 @@ struct Attributes: Sendable {
 
     /// The cases that have a report, with or without a vector.
     var withText: ItemSet { withWordsAlone.isEmpty ? withReport : withReport.union(withWordsAlone) }
+
+    /// The cases that have the vector of an image.
+    var withAnyImage: ItemSet {
+        let first = live.intersection(withImage)
+        return withFurtherImageAlone.isEmpty ? first : first.union(withFurtherImageAlone)
+    }
 
     /// The case that an item belongs to.
     func owner(of item: UInt32) -> UInt32 {
@@ -57,6 +65,7 @@ struct Attributes: Sendable {
         if !entry.gaps.isEmpty {
             for item in entry.items(.image, of: number) { withImage.remove(item) }
             for item in entry.items(.image, of: number, in: generation) { withImage.insert(item) }
+            noteFurtherImages(of: number)
         }
         if entry.hasReport {
             if entry.lacksReportVector(in: generation) {
@@ -68,8 +77,23 @@ struct Attributes: Sendable {
         Self.forEachPair(entry) { key, value in keys[key, default: Postings()].insert(number, value) }
     }
 
+    /// Notes whether a further image of a case has a vector while the first has none.
+    private mutating func noteFurtherImages(of number: UInt32) {
+        withFurtherImageAlone.remove(number)
+        guard !withImage.contains(number) else { return }
+        var item = number + 1
+        while furtherImages.contains(item) {
+            if withImage.contains(item) {
+                withFurtherImageAlone.insert(number)
+                return
+            }
+            item += 1
+        }
+    }
+
     mutating func remove(_ number: UInt32, _ entry: CaseEntry) {
         live.remove(number)
+        withFurtherImageAlone.remove(number)
         for item in entry.items(.image, of: number) {
             withImage.remove(item)
             furtherImages.remove(item)
@@ -212,6 +236,7 @@ struct Attributes: Sendable {
         }
         (live, withImage, withReport, furtherImages) = (decoded[0], decoded[1], decoded[2], decoded[3])
         if decoded.count > 4 { withWordsAlone = decoded[4] }
+        if !furtherImages.isEmpty { live.subtracting(withImage).forEach { noteFurtherImages(of: $0) } }
         try directory.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             for _ in 0..<(try reader.length()) {
