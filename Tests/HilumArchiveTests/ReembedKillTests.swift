@@ -21,7 +21,11 @@ import Testing
         var generator = SeededGenerator(seed: 21, keys: UInt64(seed))
         let count = UInt64(1 + generator.integer(below: 110))
         let delay = UInt32(generator.integer(below: 3000))
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive, names, count, delay] in
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            [
+                path = scratch.archive as String, names = names as [String], count = count as UInt64,
+                delay = delay as UInt32
+            ] in
             var options = FakeModel.options
             options.checkpointGroupByteCount = 8 << 10
             options.changesBetweenCheckpoints = 40
@@ -90,7 +94,8 @@ import Testing
         try store(archive, 0..<100)
         archive.close()
         let model = try FakeModel.write(scratch, "new")
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path = scratch.archive, model] in
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            [path = scratch.archive as String, model = model as String] in
             let archive = try FakeModel.open(path)
             try archive.startReembedding(model: model)
             for _ in 0..<4 { _ = try archive.encodeNextBatch(10) }
