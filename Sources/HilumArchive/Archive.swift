@@ -105,7 +105,7 @@ public final class Archive: @unchecked Sendable {
     /// Counts what was ordered of generations, so that work under way can tell without a lock that it is not wanted any more.
     let orders = AtomicCounter()
     /// Wakes whoever waits for something to encode, or for a pause to end.
-    let changed = NSCondition()
+    let changed = ChangeBell()
     let attributes: ReadWriteLock<Attributes>
     let progress: Mutex<Counters>
     /// Answers questions from the words of reports.
@@ -328,8 +328,7 @@ public final class Archive: @unchecked Sendable {
     /// How many of the matching cases have each value of `key`, the most frequent first.
     public func facet(by key: String, _ filter: Filter = Filter()) throws -> [(value: String, count: Int)] {
         let matching = try matching(filter)
-        try withArchiveErrors { try loadPostings([key]) }
-        return attributes.read { $0.facet(key, matching: matching) }
+        return try withArchiveErrors { try withPostings([key]) { $0.facet(key, matching: matching) } }
     }
 
     /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
@@ -381,7 +380,6 @@ public final class Archive: @unchecked Sendable {
     func matching(_ filter: Filter) throws -> ItemSet {
         try withArchiveErrors {
             try checkKeys(of: filter)
-            try loadPostings(filter.conditions.map(\.key))
             // Before the attributes are locked: a range of ids reads the whole table.
             let named = try filter.conditions.filter { $0.key == "id" }.flatMap { condition in
                 try condition.values.map { value in
@@ -389,7 +387,7 @@ public final class Archive: @unchecked Sendable {
                 }
             }
             let said = try filter.conditions.map { try saidCases($0) }
-            return attributes.read { attributes in
+            return try withPostings(filter.conditions.map(\.key)) { attributes in
                 attributes.evaluate(filter, said: said) { value in named.first { $0.0 == value }?.1 ?? [] }
             }
         }
@@ -424,7 +422,7 @@ public final class Archive: @unchecked Sendable {
                 reportNodes: graphs?.report.index.nodeCount ?? 0, dimension: serving.dimension ?? 0,
                 model: serving.modelID ?? "", generation: Int(serving.generation),
                 mapBytes: size.mapInBytes, fileBytes: fileBytes, graphBytes: graphs?.memoryInBytes ?? 0,
-                checkpoint: Int(state.watermark), changesSinceCheckpoint: state.changesSinceCheckpoint,
+                checkpoint: Int(state.checkpoint?.watermark ?? 0), changesSinceCheckpoint: state.changesSinceCheckpoint,
                 deletions: state.deletions, formatVersion: try formatVersion())
         }
     }

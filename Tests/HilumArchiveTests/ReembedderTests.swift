@@ -91,6 +91,65 @@ import Testing
         reembedder.stop()
     }
 
+    /// A thread that gets idle cores only may not end soon, and a daemon that stops does not wait for it.
+    @Test func workThatIsNotWantedAnyMoreIsLeft() {
+        let worker = LowPriorityWorker()
+        let (isFree, isOver) = (AtomicFlag(), AtomicFlag())
+        let began = monotonicSeconds()
+        let result = worker.run(unless: { monotonicSeconds() > began + 0.2 }) {
+            while !isFree.isRaised { usleep(1000) }
+            isOver.raise()
+            return 1
+        }
+        #expect(result == nil && !isOver.isRaised)
+        isFree.raise()
+        #expect(worker.run(unless: { false }) { 2 } == 2, "the next one has its turn after it")
+        #expect(isOver.isRaised)
+    }
+
+    @Test func aDaemonThatStopsDoesNotWaitForTheModel() throws {
+        let scratch = try Scratch()
+        let archive = try FakeModel.makeArchive(scratch)
+        try store(archive, 0..<20)
+        let isFree = AtomicFlag()
+        let begun = AtomicFlag()
+        let slow = FakeEmbedder(
+            "new", dimension: 48,
+            onImages: { _ in
+                begun.raise()
+                while !isFree.isRaised { usleep(1000) }
+            })
+        let reembedder = Reembedder(archive)
+        reembedder.start()
+        try archive.startReembedding(modelDirectory: try FakeModel.write(scratch, "new"), embedder: slow)
+        #expect(eventually { begun.isRaised })
+        let started = monotonicSeconds()
+        reembedder.stop()
+        #expect(monotonicSeconds() - started < 5)
+        archive.close()
+        isFree.raise()
+        let left = try FakeModel.open(scratch.archive)
+        #expect(try left.reembedStatus().done == 0)
+        try finishReembedding(left)
+        #expect(try left.check(deep: true).findings == [])
+    }
+
+    @Test func aBellWakesAndAWaitEnds() {
+        let bell = ChangeBell()
+        let started = monotonicSeconds()
+        #expect(bell.wait(after: 0, forSeconds: 0.05) == 0)
+        #expect(monotonicSeconds() - started >= 0.05)
+        bell.ring()
+        bell.ring()
+        #expect(bell.current == 2 && bell.wait(after: 1, forSeconds: 1000) == 2, "a ring from before is not missed")
+        Thread.detachNewThread {
+            usleep(20_000)
+            bell.ring()
+        }
+        #expect(bell.wait(after: 2, forSeconds: 1000) == 3)
+        #expect(bell.wait(after: 3, forSeconds: -1) == 3)
+    }
+
     @Test func theRateIsOfTheLastMinute() {
         var generations = Generations()
         generations.startClock(at: 100)

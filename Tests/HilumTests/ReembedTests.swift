@@ -85,6 +85,36 @@ struct ReembedTests {
         #expect(try Program.run(["check", archive, "--deep"]).status == 0)
     }
 
+    @Test("Outside of its hours a run waits and lets others write")
+    func waiting() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let model = try secondModel(in: scratch)
+        var now = time(nil)
+        var local = tm()
+        localtime_r(&now, &local)
+        let hour = (Int(local.tm_hour) + 6) % 24
+        let process = try Program.start(
+            ["reembed", archive, "--model", model, "--between", String(format: "%02d:00-%02d:30", hour, hour)],
+            output: FileHandle.nullDevice, errors: FileHandle.nullDevice)
+        let end = monotonicSeconds() + 60
+        while monotonicSeconds() < end, try status(archive)["state"] as? String != "waiting" { usleep(20_000) }
+        var indexed = try Program.run(["index", archive, world.phantoms, "--json"])
+        while monotonicSeconds() < end, indexed.status != 0 {
+            usleep(20_000)
+            indexed = try Program.run(["index", archive, world.phantoms, "--json"])
+        }
+        #expect(try indexed.object()["unchanged"] as? Int == World.caseCount, "\(indexed.errors)")
+        #expect(process.isRunning)
+        kill(process.processIdentifier, SIGINT)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 130)
+        #expect(try status(archive)["done"] as? Int == 0)
+        #expect(try Program.run(["reembed", archive, "--model", model, "--quiet"]).status == 0)
+        #expect(try status(archive)["state"] as? String == "ready")
+    }
+
     @Test("An image that is gone is named, the call exits 3, and the switch needs --partial")
     func missingImage() throws {
         let world = try World.shared()
@@ -153,6 +183,7 @@ struct ReembedTests {
         #expect(try session.ask("PUT id=late report=\"small effusion on the left\"").last?.hasPrefix("OK") == true)
         let busy = try Program.run(["reembed", archive, "--switch"])
         #expect(busy.status == 1 && busy.errors.contains("process \(daemon.identifier)"), "\(busy.errors)")
+        #expect(busy.errors.contains("REEMBED"), "\(busy.errors)")
         #expect(try Program.run(["reembed", archive, "--status"]).status == 0)
         let end = monotonicSeconds() + 120
         while try session.ask("REEMBED status").last?.hasPrefix("OK state=ready") != true, monotonicSeconds() < end {

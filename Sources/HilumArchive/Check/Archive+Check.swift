@@ -73,6 +73,10 @@ extension Archive {
                 // Now, because they cannot be read inside of the transaction below.
                 if deep { for kind in VectorKind.allCases { try graphs?[kind].index.fetchResiduals() } }
                 try store.environment.read { transaction in
+                    guard try store.served(transaction).generation == serving.generation else {
+                        throw ArchiveError(
+                            .stale, "\(path): another generation is searched since this was opened; check it again")
+                    }
                     let numbers = try checkRecords(transaction, &report)
                     try checkVectors(transaction, numbers, deep: deep, &report)
                     try checkGenerations(transaction, &report)

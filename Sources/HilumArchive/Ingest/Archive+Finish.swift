@@ -65,9 +65,7 @@ extension Archive {
                 generations.beside?.attributes.insert(number, entry)
             }
         }
-        changed.lock()
-        changed.broadcast()
-        changed.unlock()
+        changed.ring()
     }
 
     /// - Returns: what went wrong.

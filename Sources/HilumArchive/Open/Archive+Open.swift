@@ -131,11 +131,9 @@ extension Archive {
         let table = try store.environment.read { try store.generations($0) }
         guard mode == .readWrite, let record = table.beside else { return (Generations(table: table), 0) }
         do {
-            let opening = Opening(
-                store: store, options: options, dimension: record.dimension, generation: record.number,
-                end: record.watermark)
-            let loaded = try opening.loadBeside()
-            guard let graphs = loaded.graphs else { return (Generations(table: table), 0) }
+            guard let (record, loaded) = try Opening.loadBeside(store, options), let graphs = loaded.graphs else {
+                return (Generations(table: table), 0)
+            }
             let beside = Beside(
                 generation: record.number, dimension: record.dimension, graphs: graphs, attributes: loaded.attributes,
                 checkpoint: loaded.progress.checkpoint)
@@ -158,6 +156,20 @@ extension Archive {
                 let blob = try storedPostings(location) ?? postingsFromCases(key, live: attributes.read { $0.live })
                 attributes.write { $0.load(blob, key, from: location) }
             }
+        }
+        throw ArchiveError(.io, "\(path): the filters could not be read; try again")
+    }
+
+    /// The result of `body`, which gets the attributes with the tables of these keys in memory.
+    ///
+    /// A switch between reading the tables and using them brings the tables of the other generation, which may lie in its checkpoint.
+    func withPostings<Result>(
+        _ names: some Collection<String>, _ body: (Attributes) -> Result
+    ) throws -> Result {
+        for _ in 0..<4 {
+            try loadPostings(names)
+            let result = attributes.read { $0.unloaded(names).isEmpty ? body($0) : nil }
+            if let result { return result }
         }
         throw ArchiveError(.io, "\(path): the filters could not be read; try again")
     }

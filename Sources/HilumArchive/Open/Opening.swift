@@ -102,19 +102,29 @@ struct Opening {
         return try opening.finish(state)
     }
 
-    /// Reads this generation, which is not searched, as far as its cases go.
-    func loadBeside() throws -> Loaded {
-        do {
-            return try finish(
-                store.environment.read { transaction in
-                    let served = try store.served(transaction)
-                    return try fromCheckpoint(transaction, served) ?? rebuilt(transaction, served, [:])
-                })
-        } catch let error where Self.meansUnusable(error) {
-            Log.warning("the stored graphs of generation \(generation) cannot be used and are made again: \(error)")
-            return try finish(
-                store.environment.read { try rebuilt($0, store.served($0), [:]) })
+    /// Reads the generation beside from one snapshot, as far as its cases go; nil when there is none.
+    static func loadBeside(_ store: Store, _ options: Archive.Options) throws -> (GenerationRecord, Loaded)? {
+        do { return try loadBeside(store, options, fromCheckpoint: true) } catch let error where meansUnusable(error) {
+            Log.warning("the stored graphs of the second generation cannot be used and are made again: \(error)")
+            return try loadBeside(store, options, fromCheckpoint: false)
         }
+    }
+
+    private static func loadBeside(
+        _ store: Store, _ options: Archive.Options, fromCheckpoint: Bool
+    ) throws -> (GenerationRecord, Loaded)? {
+        let read = try store.environment.read { transaction -> (GenerationRecord, Opening, State)? in
+            // In the snapshot of the vectors: a writer may be at work.
+            guard let record = try store.generations(transaction).beside else { return nil }
+            let served = try store.served(transaction)
+            let opening = Opening(
+                store: store, options: options, dimension: record.dimension, generation: record.number,
+                end: record.watermark)
+            let found = fromCheckpoint ? try opening.fromCheckpoint(transaction, served) : nil
+            return (record, opening, try found ?? opening.rebuilt(transaction, served, [:]))
+        }
+        guard let (record, opening, state) = read else { return nil }
+        return (record, try opening.finish(state))
     }
 
     /// A table that is not there would be read as an empty one.
@@ -215,9 +225,16 @@ struct Opening {
                     store, transaction, head, kind, generation: generation, shape, isThere: { _ in true })
             }
             let index = state.graphs[kind]?.index
-            let gone = Set(former[kind] ?? []).filter { !items.contains($0) && index?.contains(item: $0) == true }
+            let touched = Set(former[kind] ?? [])
+            let gone = touched.filter { !items.contains($0) && index?.contains(item: $0) == true }
             state.gone[kind] = gone.sorted()
             var fresh = FreshVectors(dimension: dimension)
+            // Images that could not be read before the checkpoint and were encoded after it.
+            for item in touched.filter({ items.contains($0) && index?.contains(item: $0) != true }).sorted() {
+                let key = VectorKey(generation: generation, item: item)
+                guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
+                fresh.append(item, vector)
+            }
             try store.forEachVector(
                 transaction, kind, generation: generation, from: head.watermark, dimension: dimension
             ) { item, vector in

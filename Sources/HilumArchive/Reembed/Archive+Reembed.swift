@@ -52,7 +52,7 @@ extension Archive {
                 throw ArchiveError(.limit, "\(path): all numbers of generations are used; export and make anew")
             }
             let number = table.nextNumber
-            let folder = "\(GenerationTable.firstFolder).\(number)"
+            let folder = GenerationTable.folder(of: number)
             try? FileManager.default.removeItem(atPath: "\(path)/\(folder)")
             try Self.copyModel(modelDirectory, modelFiles, to: "\(path)/\(folder)")
             try FileIO.syncFolder(path)
@@ -60,7 +60,7 @@ extension Archive {
                 table.set(
                     GenerationRecord(
                         number: serving.generation, role: .serving, isComplete: true, dimension: dimension,
-                        modelID: modelID, folder: GenerationTable.firstFolder))
+                        modelID: modelID, folder: GenerationTable.folder(of: serving.generation)))
             }
             table.set(
                 GenerationRecord(
@@ -72,9 +72,12 @@ extension Archive {
                 try store.put(transaction, table)
                 try store.set(transaction, .format, Store.generationsFormat)
             }
-            generations.withLock { $0 = Generations(table: table, beside: beside) }
-            generations.withLock { $0.startClock() }
-            noteChanged()
+            generations.withLock {
+                $0 = Generations(table: table, beside: beside)
+                $0.startClock()
+            }
+            orders.increment()
+            changed.ring()
         }
     }
 
@@ -122,6 +125,10 @@ extension Archive {
             throw ArchiveError(
                 .exists, "\(path): generation \(record.number) of this model is kept; a rollback returns to it")
         }
+        guard generations.withLock({ $0.beside != nil }) else {
+            throw ArchiveError(
+                .damaged, "\(path): generation \(record.number) of this model cannot be read; abort it first")
+        }
         var record = record
         record.isPaused = false
         record.rate = pace.casesPerSecond
@@ -133,7 +140,7 @@ extension Archive {
             $0.retries = missing
             $0.startClock()
         }
-        noteChanged()
+        changed.ring()
     }
 
     /// Stores the record of the generation beside. The caller holds `writing`.
@@ -143,13 +150,6 @@ extension Archive {
         try store.environment.write { try store.put($0, table) }
         generations.withLock { $0.table = table }
         orders.increment()
-    }
-
-    /// Wakes whoever waits for work.
-    func noteChanged() {
-        changed.lock()
-        changed.broadcast()
-        changed.unlock()
     }
 
     /// Interrupts the work on an unfinished generation, or lets it go on; nothing is lost.
@@ -182,7 +182,7 @@ extension Archive {
             }
             body(&record)
             try put(record)
-            noteChanged()
+            changed.ring()
         }
     }
 
@@ -217,7 +217,7 @@ extension Archive {
                 $0.retries = []
             }
             progress.withLock { $0.watermarkBeside = 0 }
-            noteChanged()
+            changed.ring()
         }
     }
 
@@ -279,10 +279,12 @@ extension Archive {
     public func reembedStatus() throws -> ReembedStatus {
         try withArchiveErrors {
             var status = ReembedStatus()
-            let (table, total) = try store.environment.read { transaction in
-                (try store.generations(transaction), try transaction.count(store.table(.cases)))
+            let (table, total, served) = try store.environment.read { transaction in
+                (
+                    try store.generations(transaction), try transaction.count(store.table(.cases)),
+                    try store.served(transaction)
+                )
             }
-            let served = try store.environment.read { try store.served($0) }
             status.generation = Int(served.generation)
             status.model = served.modelID ?? ""
             status.total = total

@@ -33,7 +33,7 @@ extension Archive {
                 embedder: try embedderBeside(), archivePath: path, threads: threads, isInterrupted: isInterrupted)
             let result =
                 if let worker {
-                    worker.run { Result { try encoder.encode(batch.cases) } } ?? .success(nil)
+                    worker.run(unless: isInterrupted) { Result { try encoder.encode(batch.cases) } } ?? .success(nil)
                 } else {
                     Result { try encoder.encode(batch.cases) }
                 }

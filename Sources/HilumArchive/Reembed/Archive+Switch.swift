@@ -7,11 +7,13 @@ extension Archive {
     ///
     /// One transaction decides, also over which folder holds the archive's model. Cases that came a moment ago are encoded first.
     ///
-    /// - Parameter allowsPartial: switches also where images could not be read, so that their cases are not found by them any more.
+    /// - Parameters:
+    ///   - allowsPartial: switches also where images could not be read, so that their cases are not found by them any more.
+    ///   - seconds: gives up when the cases that came a moment ago are so many that they take longer.
     /// - Throws: `.notFound` when no generation was made; `.notReady` while it is not complete, with the figures, and when its model
     ///   cannot be loaded; `.stale` for images that could not be read; `.readOnly`, `.io`.
-    public func switchGeneration(allowsPartial: Bool = false) throws {
-        try changeServing(to: .next, "no new generation was made") { record in
+    public func switchGeneration(allowsPartial: Bool = false, within seconds: Double = .infinity) throws {
+        try changeServing(to: .next, within: seconds, "no new generation was made") { record in
             if !record.isComplete {
                 let total = attributes.read { $0.live.count }
                 let done = record.watermark == 0 ? 0 : attributes.read { $0.live.count(in: 0...(record.watermark - 1)) }
@@ -30,13 +32,15 @@ extension Archive {
 
     /// Searches the former generation again and keeps the newer one, which can be switched to again.
     ///
+    /// - Parameter seconds: as of `switchGeneration`.
     /// - Throws: `.notFound` when none is kept; `.notReady` when its model cannot be loaded; `.readOnly`, `.io`.
-    public func rollBackGeneration() throws {
-        try changeServing(to: .kept, "no former generation is kept") { _ in }
+    public func rollBackGeneration(within seconds: Double = .infinity) throws {
+        try changeServing(to: .kept, within: seconds, "no former generation is kept") { _ in }
     }
 
     private func changeServing(
-        to role: GenerationRecord.Role, _ otherwise: String, _ check: (GenerationRecord) throws -> Void
+        to role: GenerationRecord.Role, within seconds: Double, _ otherwise: String,
+        _ check: (GenerationRecord) throws -> Void
     ) throws {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
         try withArchiveErrors {
@@ -46,7 +50,7 @@ extension Archive {
             try check(record)
             // Most of what is left without the lock, so that changes wait for little.
             _ = try embedderBeside()
-            while case .encoded = try encodeNextBatch() {}
+            try catchUp(record.number, within: seconds)
             writing.lock()
             defer { writing.unlock() }
             _ = try writableCounters()
@@ -59,6 +63,20 @@ extension Archive {
                 throw ArchiveError(.notReady, "\(path): generation \(record.number) lacks cases; try again")
             }
             try turn(to: record, beside)
+        }
+    }
+
+    /// Brings the generation beside up to the last case without holding up changes.
+    private func catchUp(_ number: UInt32, within seconds: Double) throws {
+        let end = monotonicSeconds() + seconds
+        while true {
+            let step = try encodeNextBatch(isInterrupted: { monotonicSeconds() >= end })
+            if step == .upToDate || step == .gone { return }
+            if step == .interrupted || monotonicSeconds() >= end {
+                throw ArchiveError(
+                    .notReady,
+                    "\(path): generation \(number) lacks the newest cases, which are being encoded; try again")
+            }
         }
     }
 
@@ -105,7 +123,7 @@ extension Archive {
                     checkpoint: oldHead, embedder: old.embedder))
         }
         orders.increment()
-        noteChanged()
+        changed.ring()
         Log.info("generation \(record.number) is searched now, generation \(old.generation) is kept")
     }
 }

@@ -31,25 +31,30 @@ final class LowPriorityWorker: Sendable {
     deinit { wake.signal() }
 
     /// The result of `body`, which runs on the thread.
-    func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result? {
-        let result = Mutex<Result?>(nil)
-        let box = Box(result: result)
-        let done = DispatchSemaphore(value: 0)
+    ///
+    /// - Parameter isAbandoned: asked now and then; ends the wait for a thread that may get no core for long. What `body` comes to is
+    ///   dropped then.
+    /// - Returns: nil when it was abandoned.
+    func run<Result: Sendable>(
+        unless isAbandoned: () -> Bool, _ body: @escaping @Sendable () -> Result
+    ) -> Result? {
+        let box = Box<Result>()
+        let done = ChangeBell()
         jobs.withLock {
             $0.append {
                 box.set(body())
-                done.signal()
+                done.ring()
             }
         }
         wake.signal()
-        done.wait()
+        while done.wait(after: 0, forSeconds: Self.patienceInSeconds) == 0 { if isAbandoned() { return nil } }
         return box.take()
     }
 
-    private final class Box<Result: Sendable>: Sendable {
-        private let result: Mutex<Result?>
+    private static let patienceInSeconds = 0.1
 
-        init(result: consuming Mutex<Result?>) { self.result = result }
+    private final class Box<Result: Sendable>: Sendable {
+        private let result = Mutex<Result?>(nil)
 
         func set(_ value: Result) { result.withLock { $0 = value } }
 

@@ -22,7 +22,7 @@ public final class Reembedder: Sendable {
     private static let retryInSeconds = 30.0
     private static let stackByteCount = 8 << 20
 
-    /// - Parameter archive: open for writing; stays open until `stop` has returned.
+    /// - Parameter archive: open for writing; once it is closed, nothing is done any more.
     public init(_ archive: Archive) { self.archive = archive }
 
     /// Begins to work whenever there is something to do.
@@ -38,33 +38,51 @@ public final class Reembedder: Sendable {
         thread.start()
     }
 
-    /// Ends the work after the pass of the model that runs, and waits for that.
+    /// Ends the work. What the model was at is dropped: a thread that gets idle cores only may not end soon.
     public func stop() {
         stopped.raise()
-        archive.noteChanged()
+        archive.changed.ring()
         ended.wait()
     }
 
     private func work() {
         let worker = LowPriorityWorker()
+        var complaints = (removal: "", step: "")
+        var nextRemoval = 0.0
         while !stopped.isRaised {
-            do {
-                try archive.removeLeavingGenerations { stopped.isRaised }
-                let pause = try step(worker)
-                wait(pause.seconds, isPace: pause.isPace)
-            } catch {
-                if (error as? ArchiveError)?.code == .notReady {
-                    Log.debug("re-embedding: \(error)")
-                } else {
-                    Log.warning("re-embedding waits: \(error)")
+            // Read before anything is looked at, so that no change goes unnoticed.
+            let rings = archive.changed.current
+            let orders = archive.orders.current
+            if monotonicSeconds() >= nextRemoval {
+                do { try archive.removeLeavingGenerations { stopped.isRaised } } catch {
+                    complain(error, &complaints.removal)
+                    nextRemoval = monotonicSeconds() + Self.retryInSeconds
                 }
-                wait(Self.retryInSeconds, isPace: false)
+            }
+            do {
+                let pause = try step(worker, orders)
+                complaints.step = ""
+                wait(pause.seconds, after: rings, orders: pause.isPace ? orders : nil)
+            } catch {
+                complain(error, &complaints.step)
+                wait(Self.retryInSeconds, after: rings, orders: orders)
             }
         }
     }
 
+    /// Says once what keeps the work from going on, however often it is tried.
+    private func complain(_ error: any Error, _ last: inout String) {
+        let text = "\(error)"
+        if text == last || (error as? ArchiveError)?.code == .notReady {
+            Log.debug("re-embedding: \(text)")
+        } else {
+            Log.warning("re-embedding waits: \(text)")
+        }
+        last = text
+    }
+
     /// Encodes a batch, if it is time; returns for how many seconds to wait, and whether new cases may not end that.
-    private func step(_ worker: LowPriorityWorker) throws -> (seconds: Double, isPace: Bool) {
+    private func step(_ worker: LowPriorityWorker, _ orders: Int) throws -> (seconds: Double, isPace: Bool) {
         let idle = (seconds: Self.longestWaitInSeconds, isPace: false)
         let started = monotonicSeconds()
         guard let record = archive.recordBeside else { return idle }
@@ -77,7 +95,6 @@ public final class Reembedder: Sendable {
             if let pace { limit = max(1, min(limit, Int(pace))) }
         }
         // Without a lock, which a thread that gets idle cores only might hold for long.
-        let orders = archive.orders.current
         let step = try archive.encodeNextBatch(limit, threads: 1, on: worker) { [stopped, archive] in
             stopped.isRaised || archive.orders.current != orders
         }
@@ -86,18 +103,20 @@ public final class Reembedder: Sendable {
         return (max(0, started + Double(count) / pace - monotonicSeconds()), true)
     }
 
-    /// Waits, unless something changes before; to keep a pace only the end, a pause or another pace ends the wait.
-    private func wait(_ seconds: Double, isPace: Bool) {
-        guard seconds > 0 else { return }
-        let end = Date(timeIntervalSinceNow: seconds)
-        archive.changed.lock()
-        defer { archive.changed.unlock() }
-        let before = archive.recordBeside
-        while !stopped.isRaised, archive.changed.wait(until: end), isPace {
-            let now = archive.recordBeside
-            if now?.rate != before?.rate || now?.isPaused != before?.isPaused || now?.number != before?.number {
-                return
-            }
+    /// Waits, unless something changes before.
+    ///
+    /// - Parameters:
+    ///   - rings: of the archive's bell, from before it was looked at.
+    ///   - orders: only another order ends the wait, as for a pace; nil: new cases do too.
+    private func wait(_ seconds: Double, after rings: Int, orders: Int?) {
+        let end = monotonicSeconds() + seconds
+        var rings = rings
+        while !stopped.isRaised {
+            let left = end - monotonicSeconds()
+            if left <= 0 { return }
+            let now = archive.changed.wait(after: rings, forSeconds: left)
+            guard now > rings, orders == archive.orders.current else { return }
+            rings = now
         }
     }
 }

@@ -67,7 +67,8 @@ extension GenerationRecord {
         modelID = try reader.text()
         folder = try reader.text()
         hours = try reader.optionalText().flatMap { DailyHours($0) }
-        guard (1...ArchiveLimits.dimension).contains(dimension), !folder.contains("/"), !folder.isEmpty else {
+        // A folder is removed with its generation, so it is no other than its own.
+        guard (1...ArchiveLimits.dimension).contains(dimension), folder == GenerationTable.folder(of: number) else {
             throw ByteReader.Malformed("a generation of an impossible model")
         }
     }

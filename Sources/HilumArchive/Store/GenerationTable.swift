@@ -15,6 +15,9 @@ struct GenerationTable: Equatable, Sendable {
 
     init() {}
 
+    /// The model's folder of a generation.
+    static func folder(of number: UInt32) -> String { number == 1 ? firstFolder : "\(firstFolder).\(number)" }
+
     subscript(role: GenerationRecord.Role) -> GenerationRecord? { records.first { $0.role == role } }
 
     /// The generation beside the one that is searched: made, complete, or kept.

@@ -67,8 +67,9 @@ extension Archive: ServedArchive {
         case .pause: try pauseReembedding(true)
         case .resume: try pauseReembedding(false)
         case .pace(let pace): try setReembedding(pace: pace)
-        case .switch(let allowsPartial): try switchGeneration(allowsPartial: allowsPartial)
-        case .rollback: try rollBackGeneration()
+        // The work in the background follows new cases at once, so little is left to wait for.
+        case .switch(let allowsPartial): try switchGeneration(allowsPartial: allowsPartial, within: 4)
+        case .rollback: try rollBackGeneration(within: 4)
         case .abort: try abortReembedding()
         case .drop: try dropKeptGeneration()
         }

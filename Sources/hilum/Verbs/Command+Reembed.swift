@@ -46,6 +46,13 @@ extension Command {
 }
 
 private func runReembed(_ arguments: Arguments) throws -> ExitStatus {
+    do { return try carryOut(arguments) } catch let error as ArchiveError {
+        guard case .busy = error.code else { throw error }
+        throw CommandError(.failed, "\(error); if that is a daemon, send it REEMBED by 'hilum query'")
+    }
+}
+
+private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     let path = arguments.operands[0]
     let actions = ["status", "switch", "rollback", "abort", "drop"].filter { arguments.has($0) }
     if actions.count > 1 { throw CommandError.usage("--\(actions[0]) and --\(actions[1]) are two calls") }
@@ -101,9 +108,9 @@ private func make(_ path: String, _ arguments: Arguments) throws -> ExitStatus {
         }
         pace.hours = hours
     }
-    let archive = try openArchive(path, .readWrite)
-    defer { archive.close() }
     Interruption.watch("stopping; the same call goes on from there")
+    var archive = try openArchive(path, .readWrite)
+    defer { archive.close() }
     try archive.removeLeavingGenerations { Interruption.flag.isRaised }
     let loaded = try loadForArchive(model, precision?.rawValue)
     if loaded.embedder.modelID == archive.modelID {
@@ -116,29 +123,54 @@ private func make(_ path: String, _ arguments: Arguments) throws -> ExitStatus {
     let start = try archive.reembedStatus()
     let progress = HilumCore.Progress(
         "reembed", total: start.total, unit: "cases", done: start.done, quiet: arguments.has("quiet"))
-    var isWaiting = false
-    while !Interruption.flag.isRaised {
-        if let hours = pace.hours, !hours.isNow {
-            if !isWaiting { standardError("waiting for \(hours); Ctrl-C ends the call, and nothing is lost\n") }
-            isWaiting = true
-            sleep(1)
-            continue
+    while try encode(archive, pace, jobs, progress) == .outsideOfItsHours, let hours = pace.hours {
+        // Others may use the archive meanwhile.
+        archive.close()
+        standardError("waiting for \(hours); Ctrl-C ends the call, and nothing is lost\n")
+        while !Interruption.flag.isRaised, !hours.isNow { usleep(200_000) }
+        archive = try reopen(path)
+        guard try !Interruption.flag.isRaised, archive.reembedStatus().nextGeneration == start.nextGeneration else {
+            break
         }
-        isWaiting = false
-        let began = monotonicSeconds()
-        let limit = pace.casesPerSecond.map { max(1, min(Archive.reembedBatchCount, Int($0))) }
-        let step = try archive.encodeNextBatch(limit ?? Archive.reembedBatchCount, threads: jobs) {
-            Interruption.flag.isRaised
-        }
-        guard case .encoded(let count) = step else { break }
-        progress.advance(by: count)
-        if let rate = pace.casesPerSecond { pause(until: began + Double(count) / rate) }
     }
     progress.finish()
     let status = try archive.reembedStatus()
     let shown = show(status, arguments)
-    if status.state != .ready { return .interrupted }
+    if status.state != .ready || status.nextGeneration != start.nextGeneration { return .interrupted }
     return status.missingCount > 0 ? .partlyDone : shown
+}
+
+private enum Ending {
+    case interrupted, outsideOfItsHours, done
+}
+
+/// Encodes until all cases are done or something else ends it.
+private func encode(
+    _ archive: Archive, _ pace: ReembedPace, _ jobs: Int, _ progress: HilumCore.Progress
+) throws -> Ending {
+    let limit = pace.casesPerSecond.map { max(1, min(Archive.reembedBatchCount, Int($0))) }
+    while !Interruption.flag.isRaised {
+        if let hours = pace.hours, !hours.isNow { return .outsideOfItsHours }
+        let began = monotonicSeconds()
+        let step = try archive.encodeNextBatch(limit ?? Archive.reembedBatchCount, threads: jobs) {
+            Interruption.flag.isRaised
+        }
+        guard case .encoded(let count) = step else { return step == .interrupted ? .interrupted : .done }
+        progress.advance(by: count)
+        if let rate = pace.casesPerSecond { pause(until: began + Double(count) / rate) }
+    }
+    return .interrupted
+}
+
+/// Opens the archive once nobody else writes; only looks at it when it is interrupted.
+private func reopen(_ path: String) throws -> Archive {
+    while !Interruption.flag.isRaised {
+        do { return try openArchive(path, .readWrite) } catch let error as ArchiveError {
+            guard case .busy = error.code else { throw error }
+            sleep(1)
+        }
+    }
+    return try openArchive(path, .readOnly)
 }
 
 private func pause(until end: Double) {
