@@ -17,7 +17,7 @@ import Synchronization
 ///
 ///     ARCHIVE/data.mdb, lock.mdb   the store
 ///     ARCHIVE/writer.lock          held by the one process that writes
-///     ARCHIVE/model/               a copy of the model, so that an archive is complete
+///     ARCHIVE/model/               a copy of the model, so that an archive is complete; model.N of generation N from 2 on
 ///     ARCHIVE/images/<aa>/<hash>   images that came as bytes
 ///
 /// | folder | what |
@@ -26,6 +26,7 @@ import Synchronization
 /// | `Open/` | opening, checkpoints, the upgrade of older formats |
 /// | `Ingest/` | sources and manifests, reading and embedding cases, put and delete |
 /// | `Words/` | the words of reports: what is kept of each, the table in the store, questions |
+/// | `Reembed/` | a second generation beside the first: making it, switching, going back, removing |
 /// | `Query/` | search by vectors and words, filters, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
 /// | `Check/` | the check that store, vectors and graphs agree |
@@ -53,6 +54,9 @@ public final class Archive: @unchecked Sendable {
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
+        /// Loads a model by the name of its folder, in a number format if one is named. Without it no second generation can be made,
+        /// unless its embedder is given.
+        public var loadModel: (@Sendable (_ name: String, _ precision: String?) throws -> LoadedModel)?
 
         /// The defaults.
         public init() {}
@@ -70,8 +74,11 @@ public final class Archive: @unchecked Sendable {
         /// A commit is on disk that memory lacks: nothing may be written until the archive is opened again.
         var mustReopen = false
 
-        /// Cases below this number are in the checkpoint; a change of one of them is a row of `changes`.
-        var watermark: UInt32 { checkpoint?.watermark ?? 0 }
+        /// Cases below this number are in the checkpoint of the generation beside; 0 where there is none.
+        var watermarkBeside: UInt32 = 0
+
+        /// Cases below this number are in a checkpoint; a change of one of them is a row of `changes`.
+        var watermark: UInt32 { max(checkpoint?.watermark ?? 0, watermarkBeside) }
 
         mutating func noteCheckpoint(_ head: CheckpointHead) {
             checkpoint = head
@@ -84,21 +91,21 @@ public final class Archive: @unchecked Sendable {
     public let path: String
     /// What it was opened for.
     public let mode: Mode
-    /// Encodes texts and images; nil: only searches by id and by vector are possible.
-    public let embedder: (any Embedder)?
-    /// Set by the first explanation.
-    let explanationBaseline = Mutex<ExplanationBaseline?>(nil)
+    /// Set by the first explanation, with the generation whose model made it.
+    let explanationBaseline = Mutex<(generation: UInt32, baseline: ExplanationBaseline)?>(nil)
     /// What is known of the recall of searches; learns from them as `estimateRecall` is called.
     public let recall = RecallEstimator()
-    /// The model whose vectors these are; nil as long as the archive was never opened for writing with one.
-    public let modelID: String?
-    /// Floats a vector; nil as long as there is no model.
-    public let dimension: Int?
     /// The settings that it was opened with.
     public let options: Options
     let store: Store
-    /// Changes only when codes are fitted anew, by the writer.
-    let graphState: Mutex<Graphs?>
+    /// Changes only when codes are fitted anew and when the generation is switched, by the writer.
+    let servingState: Mutex<Serving>
+    /// The generation beside, and the table of all.
+    let generations: Mutex<Generations>
+    /// Counts what was ordered of generations, so that work under way can tell without a lock that it is not wanted any more.
+    let orders = AtomicCounter()
+    /// Wakes whoever waits for something to encode, or for a pause to end.
+    let changed = ChangeBell()
     let attributes: ReadWriteLock<Attributes>
     let progress: Mutex<Counters>
     /// Answers questions from the words of reports.
@@ -116,8 +123,18 @@ public final class Archive: @unchecked Sendable {
     /// Bytes of codes and of links in the newest checkpoint.
     package var codeAndLinkByteCounts: (codes: Int, links: Int) { graphs?.codeAndLinkByteCounts ?? (0, 0) }
 
+    /// What searches use now.
+    var serving: Serving { servingState.withLock { $0 } }
     /// The graphs as they are; nil as long as there is no model.
-    var graphs: Graphs? { graphState.withLock { $0 } }
+    var graphs: Graphs? { serving.graphs }
+    /// Encodes texts and images; nil: only searches by id and by vector are possible.
+    public var embedder: (any Embedder)? { serving.embedder }
+    /// The model whose vectors are searched; nil as long as the archive was never opened for writing with one.
+    public var modelID: String? { serving.modelID }
+    /// Floats a vector; nil as long as there is no model.
+    public var dimension: Int? { serving.dimension }
+    /// The generation that is searched, from 1.
+    public var generation: Int { Int(serving.generation) }
 
     // MARK: Creating
 
@@ -163,14 +180,24 @@ public final class Archive: @unchecked Sendable {
         }
     }
 
-    /// The folder with the archive's own copy of the model; nil when there is none.
+    /// The folder with the archive's own copy of the model that is searched with; nil when there is none. The archive must not be
+    /// open in this process, unless it never had a second model.
     public static func modelDirectory(of path: String) -> String? {
+        let first = GenerationTable.firstFolder
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        var folder = first
+        if names.contains(where: { $0.hasPrefix(first + ".") }),
+            let store = try? Store(path: path, mode: .readOnly, mapSizeInBytes: Options().mapSizeInBytes)
+        {
+            defer { store.environment.close() }
+            folder = (try? store.environment.read { try store.generations($0)[.serving]?.folder }) ?? first
+        }
         var status = stat()
-        let folder = path + "/model"
-        return stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR ? folder : nil
+        guard stat("\(path)/\(folder)", &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return nil }
+        return "\(path)/\(folder)"
     }
 
-    private static func copyModel(_ source: String, _ more: [String: [UInt8]], to target: String) throws {
+    static func copyModel(_ source: String, _ more: [String: [UInt8]], to target: String) throws {
         let names: [String]
         do { names = try FileManager.default.contentsOfDirectory(atPath: source).sorted() } catch {
             throw ArchiveError(.notFound, "\(source): there is no model folder here")
@@ -208,15 +235,14 @@ public final class Archive: @unchecked Sendable {
         }
         self.path = absolute
         self.mode = mode
-        self.embedder = embedder
         self.options = options
         store = state.store
-        modelID = state.modelID
-        dimension = state.dimension
-        graphState = Mutex(state.graphs)
+        servingState = Mutex(state.serving)
+        generations = Mutex(state.generations)
         attributes = ReadWriteLock(state.attributes)
         progress = Mutex(state.progress)
         openedSnapshot = state.snapshot
+        recall.turn(to: state.serving.generation)
         writerLock = state.takeLock()
     }
 
@@ -264,14 +290,14 @@ public final class Archive: @unchecked Sendable {
     /// The vectors of the case `id` by kind (of its first image), each of `dimension` floats and length 1; nil when there is no such
     /// case.
     public func vectors(id: String) throws -> [VectorKind: [Float]]? {
-        guard let dimension else { return nil }
+        let serving = self.serving
+        guard let dimension = serving.dimension else { return nil }
         return try withArchiveErrors {
             try store.environment.read { transaction in
                 guard let number = try store.number(transaction, of: id) else { return nil }
                 var vectors: [VectorKind: [Float]] = [:]
                 for kind in VectorKind.allCases {
-                    let key = VectorKey(generation: Opening.generation, item: number)
-                    vectors[kind] = try store.vector(transaction, kind, key, dimension: dimension)
+                    vectors[kind] = try store.vector(transaction, kind, serving.key(number), dimension: dimension)
                 }
                 return vectors
             }
@@ -302,17 +328,17 @@ public final class Archive: @unchecked Sendable {
     /// How many of the matching cases have each value of `key`, the most frequent first.
     public func facet(by key: String, _ filter: Filter = Filter()) throws -> [(value: String, count: Int)] {
         let matching = try matching(filter)
-        try withArchiveErrors { try loadPostings([key]) }
-        return attributes.read { $0.facet(key, matching: matching) }
+        return try withArchiveErrors { try withPostings([key]) { $0.facet(key, matching: matching) } }
     }
 
     /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
     public func forEachVector(_ kind: VectorKind, _ body: (String, [Float]) throws -> Bool) throws {
-        guard let dimension else { return }
+        let serving = self.serving
+        guard let dimension = serving.dimension else { return }
         try withArchiveErrors {
             try store.environment.read { transaction in
                 try store.forEachVector(
-                    transaction, kind, generation: Opening.generation, dimension: dimension
+                    transaction, kind, generation: serving.generation, dimension: dimension
                 ) { number, vector in
                     let owner = attributes.read { $0.owner(of: number) }
                     guard let entry = try store.entry(transaction, owner) else { return true }
@@ -354,7 +380,6 @@ public final class Archive: @unchecked Sendable {
     func matching(_ filter: Filter) throws -> ItemSet {
         try withArchiveErrors {
             try checkKeys(of: filter)
-            try loadPostings(filter.conditions.map(\.key))
             // Before the attributes are locked: a range of ids reads the whole table.
             let named = try filter.conditions.filter { $0.key == "id" }.flatMap { condition in
                 try condition.values.map { value in
@@ -362,7 +387,7 @@ public final class Archive: @unchecked Sendable {
                 }
             }
             let said = try filter.conditions.map { try saidCases($0) }
-            return attributes.read { attributes in
+            return try withPostings(filter.conditions.map(\.key)) { attributes in
                 attributes.evaluate(filter, said: said) { value in named.first { $0.0 == value }?.1 ?? [] }
             }
         }
@@ -388,16 +413,22 @@ public final class Archive: @unchecked Sendable {
             let size = try store.environment.size()
             let counts = attributes.read { ($0.live.count, $0.withImage.count, $0.withText.count) }
             let state = progress.withLock { $0 }
+            let serving = self.serving
+            let graphs = serving.graphs
             var status = stat()
             let fileBytes = stat(path + "/data.mdb", &status) == 0 ? Int(status.st_blocks) * 512 : 0
             return ArchiveStats(
                 cases: counts.0, images: counts.1, reports: counts.2, imageNodes: graphs?.image.index.nodeCount ?? 0,
-                reportNodes: graphs?.report.index.nodeCount ?? 0, dimension: dimension ?? 0, model: modelID ?? "",
-                generation: Int(Opening.generation),
+                reportNodes: graphs?.report.index.nodeCount ?? 0, dimension: serving.dimension ?? 0,
+                model: serving.modelID ?? "", generation: Int(serving.generation),
                 mapBytes: size.mapInBytes, fileBytes: fileBytes, graphBytes: graphs?.memoryInBytes ?? 0,
-                checkpoint: Int(state.watermark), changesSinceCheckpoint: state.changesSinceCheckpoint,
-                deletions: state.deletions, formatVersion: Store.formatVersion)
+                checkpoint: Int(state.checkpoint?.watermark ?? 0), changesSinceCheckpoint: state.changesSinceCheckpoint,
+                deletions: state.deletions, formatVersion: try formatVersion())
         }
+    }
+
+    private func formatVersion() throws -> Int {
+        try store.environment.read { try store.integer($0, .format) } ?? Store.formatVersion
     }
 
     /// Frees what readers that died held; call it now and then in a process that runs long.

@@ -27,11 +27,12 @@ struct Command: Sendable {
         .delete,
         .stats,
         .check,
+        .reembed,
         .demo, .help,
     ]
 
     /// Verbs that are not built yet.
-    static let unavailable = ["import", "export", "reembed", "compact", "snapshot", "restore"]
+    static let unavailable = ["import", "export", "compact", "snapshot", "restore"]
 
     static func named(_ name: String) -> Command? {
         all.first { $0.name == name }

@@ -74,10 +74,10 @@ import Testing
             let archive = try Archive(path: path, mode: .readWrite, embedder: FakeEmbedder(), options: options)
             try archive.put(makeInputs(400..<430))
             _ = try archive.delete(id: "case-7")
-            let start = try lastTransaction(of: path)
+            let start = try newestTransaction(of: path)
             Thread.detachNewThread {
                 while true {
-                    if let now = try? lastTransaction(of: path), now >= start + count { kill(getpid(), SIGKILL) }
+                    if let now = try? newestTransaction(of: path), now >= start + count { kill(getpid(), SIGKILL) }
                 }
             }
             try archive.writeCheckpoint()
@@ -104,10 +104,10 @@ import Testing
             [path = scratch.archive as String, count = UInt64(transactions) as UInt64] in
             var options = Archive.Options()
             options.checkpointGroupByteCount = 4 << 10
-            let start = try lastTransaction(of: path)
+            let start = try newestTransaction(of: path)
             Thread.detachNewThread {
                 while true {
-                    if let now = try? lastTransaction(of: path), now >= start + count { kill(getpid(), SIGKILL) }
+                    if let now = try? newestTransaction(of: path), now >= start + count { kill(getpid(), SIGKILL) }
                 }
             }
             _ = try Archive(path: path, mode: .readWrite, options: options)
@@ -118,19 +118,4 @@ import Testing
         #expect(try archive.stats().formatVersion == 2)
         #expect(try archive.check(deep: true).findings == [])
     }
-}
-
-/// The number of the newest commit, as the two meta pages of the store say.
-private func lastTransaction(of archive: String) throws -> UInt64 {
-    let file = open(archive + "/data.mdb", O_RDONLY)
-    guard file >= 0 else { throw ArchiveError(.io, "the store cannot be read") }
-    defer { close(file) }
-    var newest: UInt64 = 0
-    for page in 0..<2 {
-        var bytes = [UInt8](repeating: 0, count: 8)
-        // 16 bytes of the page's head, then magic, version, address, size of the map, two tables of 48 bytes, the last page.
-        guard pread(file, &bytes, 8, off_t(4096 * page + 16 + 24 + 96 + 8)) == 8 else { continue }
-        newest = max(newest, bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
-    }
-    return newest
 }

@@ -52,6 +52,8 @@ final class FakeArchive: ServedArchive {
         var isClosed = false
         var isPutBroken = false
         var isDiskFull = false
+        /// What REEMBED asked for.
+        var orders: [ReembedOrder] = []
         /// Pieces of work done in idle time.
         var idleCount = 0
     }
@@ -131,6 +133,20 @@ final class FakeArchive: ServedArchive {
         guard get(id: id) != nil else { throw ArchiveError(.notFound, "no case has this id") }
         return try PNGEncoder.encode(
             GrayImage(width: 16, height: 16, samples: [UInt16](repeating: 0, count: 256)), bitDepth: 8)
+    }
+
+    /// Keeps the order, and refuses to roll back.
+    func reembed(_ order: ReembedOrder) throws -> ReembedStatus {
+        state.withLock { $0.orders.append(order) }
+        if order == .rollback { throw ArchiveError(.notFound, "no former generation is kept") }
+        var status = ReembedStatus()
+        status.model = "fake-model"
+        status.total = state.withLock { $0.cases.count }
+        if order != .status {
+            status.state = .building
+            status.nextGeneration = 2
+        }
+        return status
     }
 
     func put(_ inputs: [CaseInput]) throws -> [PutOutcome] {

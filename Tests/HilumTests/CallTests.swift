@@ -70,7 +70,6 @@ struct CallTests {
             (["eval", "--data", "d", "--mask-image", "100"], "--mask-image needs a whole number from 0 to 95"),
             (["eval", "--data", "d", "--mask-report", "x"], "--mask-report needs a whole number from 0 to 95"),
             (["pilot"], "DIR is missing"),
-            (["reembed"], "'reembed' is not available in this release"),
             (["compact"], "'compact' is not available in this release"),
             (["snapshot"], "'snapshot' is not available in this release"),
             (["restore"], "'restore' is not available in this release"),

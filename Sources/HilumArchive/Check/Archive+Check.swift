@@ -73,14 +73,22 @@ extension Archive {
                 // Now, because they cannot be read inside of the transaction below.
                 if deep { for kind in VectorKind.allCases { try graphs?[kind].index.fetchResiduals() } }
                 try store.environment.read { transaction in
+                    guard try store.served(transaction).generation == serving.generation else {
+                        throw ArchiveError(
+                            .stale, "\(path): another generation is searched since this was opened; check it again")
+                    }
                     let numbers = try checkRecords(transaction, &report)
                     try checkVectors(transaction, numbers, deep: deep, &report)
+                    try checkGenerations(transaction, &report)
                     try checkJournal(transaction, &report)
                 }
             } catch let error as ArchiveError where error.code == .damaged {
                 report.find(error.reason)
             }
-            if deep { try checkGraphs(&report) }
+            if deep {
+                try checkGraphs(&report)
+                try checkGraphsBeside(&report)
+            }
             return report
         }
     }
@@ -92,7 +100,8 @@ extension Archive {
         var numbers: [VectorKind: ItemSet] = [.image: ItemSet(), .report: ItemSet()]
         var withReport = ItemSet()
         var keptCounts: [[UInt8]: UInt32] = [:]
-        var made = Attributes()
+        let serving = self.serving
+        var made = Attributes(generation: serving.generation)
         let next = UInt32(clamping: try store.integer(transaction, .next) ?? 0)
         try store.forEachCase(transaction) { number, entry in
             report.cases += 1
@@ -103,7 +112,7 @@ extension Archive {
             if number >= next { report.find("case \(number): its number is above the counter") }
             if entry.images.isEmpty && !entry.hasReport { report.find("case \(number): neither image nor report") }
             for kind in VectorKind.allCases {
-                for item in entry.items(kind, of: number) { numbers[kind]?.insert(item) }
+                for item in entry.items(kind, of: number, in: serving.generation) { numbers[kind]?.insert(item) }
             }
             if entry.hasReport {
                 withReport.insert(number)
@@ -141,7 +150,8 @@ extension Archive {
     private func isInMemory(_ made: Attributes) -> Bool {
         attributes.read { memory in
             guard memory.live == made.live, memory.withImage == made.withImage, memory.withReport == made.withReport,
-                memory.furtherImages == made.furtherImages, memory.withWordsAlone == made.withWordsAlone
+                memory.furtherImages == made.furtherImages, memory.withWordsAlone == made.withWordsAlone,
+                memory.withFurtherImageAlone == made.withFurtherImageAlone
             else { return false }
             return Set(memory.keys.keys).union(made.keys.keys).allSatisfy { name in
                 let blobs = [memory, made].map { $0.keys[name]?.merged() ?? PostingBlob([:]) }
@@ -174,20 +184,19 @@ extension Archive {
         _ transaction: borrowing ReadTransaction, _ numbers: [VectorKind: ItemSet], deep: Bool,
         _ report: inout CheckReport
     ) throws {
-        guard let dimension else {
+        let serving = self.serving
+        guard let dimension = serving.dimension else {
             if report.cases > 0 { report.find("there are cases but no model") }
             return
         }
         for kind in VectorKind.allCases {
             var seen = ItemSet()
             try store.forEachVector(
-                transaction, kind, generation: Opening.generation, dimension: dimension
+                transaction, kind, generation: serving.generation, dimension: dimension
             ) { number, vector in
                 report.vectors += 1
                 seen.insert(number)
-                var square = 0.0
-                for value in vector { square += Double(value) * Double(value) }
-                if !(abs(square - 1) < 1e-3) {
+                if !Self.isUnit(vector) {
                     report.find("case \(number): its \(kind.rawValue) vector is not of length 1")
                 }
                 if deep && attributes.read({ $0.with(kind).contains(number) }), let index = graphs?[kind].index,
@@ -254,9 +263,10 @@ extension Archive {
             var neighbours = 0
             var foundNeighbours = 0
         }
+        let serving = self.serving
         let sampleStride = max(1, items.count / 200)
         let outcomes = parallelMap(Array(items.enumerated()), threads: defaultThreadCount) { place, item -> Outcome in
-            let key = VectorKey(generation: Opening.generation, item: item)
+            let key = serving.key(item)
             let stored = try? store.environment.read { try store.vector($0, kind, key, dimension: dimension) }
             guard index.contains(item: item), let vector = stored else {
                 return Outcome(finding: "\(kind.rawValue) graph: case \(item) is missing")

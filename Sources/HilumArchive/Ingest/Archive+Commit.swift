@@ -3,51 +3,6 @@ import HilumCore
 import HilumIndex
 import LMDB
 
-/// What a transaction changed, to be repeated on the graphs and attributes in memory.
-private struct Change: Sendable {
-    var oldNumber: UInt32?
-    var oldEntry: CaseEntry?
-    var newNumber: UInt32?
-    var newEntry: CaseEntry?
-    /// By item.
-    var imageVectors: [[Float]] = []
-    var reportVector: [Float]?
-
-    /// The new items of `kind`.
-    func newItems(_ kind: VectorKind) -> Range<UInt32> {
-        guard let newNumber, newNumber != oldNumber, let newEntry else { return 0..<0 }
-        return newEntry.items(kind, of: newNumber)
-    }
-
-    func oldItems(_ kind: VectorKind) -> Range<UInt32> {
-        guard let oldNumber, newNumber != oldNumber, let oldEntry else { return 0..<0 }
-        return oldEntry.items(kind, of: oldNumber)
-    }
-}
-
-/// The result of a transaction. The closure of a write may run twice (if the map was full), so it builds a new one each time.
-private struct Batch {
-    var outcomes: [CommitOutcome] = []
-    var changes: [Change] = []
-    var nextNumber: UInt32
-    var deletions: Int
-    /// Rows of the table `changes`.
-    var changeRowCount: Int
-    /// Cases below this number are in the checkpoint.
-    let watermark: UInt32
-    /// What the table of words gets, by ascending number.
-    var words: [(number: UInt32, words: ReportWords)] = []
-    /// Kept images that no case uses any more.
-    var unusedImages: [[UInt8]] = []
-
-    init(_ counters: Archive.Counters) {
-        nextNumber = counters.nextNumber
-        deletions = counters.deletions
-        changeRowCount = counters.changeRowCount
-        watermark = counters.watermark
-    }
-}
-
 extension Archive {
     /// Stores prepared cases in one transaction, then makes them findable.
     ///
@@ -81,11 +36,12 @@ extension Archive {
             try keepImages(of: prepared)
             let state = try writableCounters()
             let batch = try store.environment.write { transaction in
-                var batch = Batch(state)
+                var batch = CommitBatch(state, serving, generations.withLock { $0.table })
                 for item in prepared { try store(transaction, item, into: &batch) }
                 try storeWords(transaction, batch, first: state.nextNumber)
                 if batch.nextNumber != state.nextNumber { try store.set(transaction, .next, Int(batch.nextNumber)) }
                 if batch.deletions != state.deletions { try store.set(transaction, .deletions, batch.deletions) }
+                if batch.hasNewTable { try store.put(transaction, batch.table) }
                 return batch
             }
             try finish(batch)
@@ -135,7 +91,7 @@ extension Archive {
             defer { writing.unlock() }
             let state = try writableCounters()
             let batch = try store.environment.write { transaction in
-                var batch = Batch(state)
+                var batch = CommitBatch(state, serving, generations.withLock { $0.table })
                 guard let number = try store.number(transaction, of: id) else { return batch }
                 guard let entry = try store.entry(transaction, number) else {
                     throw store.damaged("the id of case \(number) leads nowhere")
@@ -148,9 +104,10 @@ extension Archive {
                 } else {
                     try forgetSource(transaction, source)
                 }
-                batch.changes.append(Change(oldNumber: number, oldEntry: entry))
+                batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
                 try storeWords(transaction, batch, first: state.nextNumber)
                 try store.set(transaction, .deletions, batch.deletions)
+                if batch.hasNewTable { try store.put(transaction, batch.table) }
                 return batch
             }
             try finish(batch)
@@ -170,7 +127,8 @@ extension Archive {
         try store.put(transaction, .journal, journal.key, journal.encoded())
     }
 
-    private func store(_ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout Batch) throws
+    private func store(_ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout CommitBatch)
+        throws
     {
         if let refusal = item.refusal {
             batch.outcomes.append(.committed(.refused(refusal)))
@@ -181,24 +139,34 @@ extension Archive {
             }
             return
         }
-        var entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
+        let serving = self.serving
+        let entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
         let oldNumber = try store.number(transaction, of: entry.id)
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
         let isSame =
             if let oldNumber, let oldEntry { try hasContent(of: item, transaction, oldNumber, oldEntry) } else { false }
-        if isSame, let oldEntry { entry.lacksReportVector = oldEntry.lacksReportVector }
+        // What the entry becomes if the stored vectors stay.
+        var kept = entry
+        if isSame, let oldEntry {
+            kept.lacksReportVector = oldEntry.lacksReportVector
+            kept.gaps = oldEntry.gaps
+        }
         if let oldNumber, let oldEntry, let origin = item.input.origin, !origin.mayReplace,
             try !isOwn(transaction, oldNumber, oldEntry, origin), oldEntry.source != nil || !isSame
         {
-            return try settleForeign(transaction, item, oldNumber, oldEntry, entry, isSame: isSame, into: &batch)
+            return try settleForeign(transaction, item, oldNumber, oldEntry, kept, isSame: isSame, into: &batch)
         }
-        if let oldNumber, let oldEntry, isSame {
+        // An image that could not be encoded again is there now, so it is encoded.
+        if let oldNumber, let oldEntry, isSame, oldEntry.missingImageCount(in: serving.generation) == 0 {
             try writeJournal(transaction, item, number: oldNumber, reason: "")
-            try update(transaction, oldNumber, from: oldEntry, to: entry, into: &batch)
+            try update(transaction, oldNumber, from: oldEntry, to: kept, into: &batch)
             return
         }
         let imageVectors = item.imageVectors.compactMap(\.self)
-        guard imageVectors.count == entry.images.count, !entry.hasReportVector || item.reportVector != nil else {
+        // After a switch, vectors of the model before are of no use.
+        guard item.modelID == serving.modelID, imageVectors.count == entry.images.count,
+            !entry.hasReportVector || item.reportVector != nil
+        else {
             batch.outcomes.append(.staleEmbedding(of: item.unread))
             return
         }
@@ -220,7 +188,7 @@ extension Archive {
         }
         for (kind, vectors) in [(VectorKind.image, imageVectors), (.report, item.reportVector.map { [$0] } ?? [])] {
             for (item, vector) in zip(entry.items(kind, of: number), vectors) {
-                try store.putVector(transaction, kind, VectorKey(generation: Opening.generation, item: item), vector)
+                try store.putVector(transaction, kind, serving.key(item), vector, rule: batch.rule)
             }
         }
         if let report = item.input.report {
@@ -236,7 +204,7 @@ extension Archive {
                     ? .stored(vectors: entry.vectorCount, notes: notes)
                     : .replaced(vectors: entry.vectorCount, notes: notes)))
         batch.changes.append(
-            Change(
+            CommittedChange(
                 oldNumber: oldNumber, oldEntry: oldEntry, newNumber: number, newEntry: entry,
                 imageVectors: imageVectors, reportVector: item.reportVector))
     }
@@ -244,7 +212,7 @@ extension Archive {
     /// A case from another source stays as it is. The same case at another place is no news; where the old files are gone, it has moved.
     private func settleForeign(
         _ transaction: borrowing WriteTransaction, _ item: PreparedCase, _ number: UInt32, _ old: CaseEntry,
-        _ new: CaseEntry, isSame: Bool, into batch: inout Batch
+        _ new: CaseEntry, isSame: Bool, into batch: inout CommitBatch
     ) throws {
         guard isSame, old.fields == new.fields, old.images.map(\.view) == new.images.map(\.view) else {
             batch.outcomes.append(.committed(.refused(ArchiveError(.exists, Self.foreignReason(old)))))
@@ -259,7 +227,7 @@ extension Archive {
 
     /// Removes what the files of a case were before, such as the half of a pair that came first.
     private func removeFormer(
-        _ transaction: borrowing WriteTransaction, of input: CaseInput, into batch: inout Batch
+        _ transaction: borrowing WriteTransaction, of input: CaseInput, into batch: inout CommitBatch
     ) throws {
         for former in input.origin?.former ?? [] where former.id != input.id {
             guard let number = try store.number(transaction, of: former.id),
@@ -268,14 +236,14 @@ extension Archive {
             try remove(transaction, number, entry, into: &batch)
             try transaction.delete(store.table(.ids), entry.id)
             try forgetSource(transaction, entry.source)
-            batch.changes.append(Change(oldNumber: number, oldEntry: entry))
+            batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
         }
     }
 
     /// Writes the words of the batch's reports, so that they are found as soon as the case is, and makes room where reports went.
     ///
     /// - Parameter first: the number of the first new case.
-    private func storeWords(_ transaction: borrowing WriteTransaction, _ batch: Batch, first: UInt32) throws {
+    private func storeWords(_ transaction: borrowing WriteTransaction, _ batch: CommitBatch, first: UInt32) throws {
         let gone = batch.changes.compactMap { change in
             change.newNumber != change.oldNumber && change.oldEntry?.hasReport == true ? change.oldNumber : nil
         }
@@ -295,7 +263,7 @@ extension Archive {
     /// Image and report are the same, so number and vectors stay; only the entry is written again, if it differs.
     private func update(
         _ transaction: borrowing WriteTransaction, _ number: UInt32, from old: CaseEntry, to new: CaseEntry,
-        into batch: inout Batch
+        into batch: inout CommitBatch
     ) throws {
         guard old != new else { return batch.outcomes.append(.committed(.unchanged(vectors: old.vectorCount))) }
         try store.put(transaction, .cases, UInt64(number), new.encoded())
@@ -312,20 +280,23 @@ extension Archive {
         for place in moved.images.indices { moved.images[place].path = new.images[place].path }
         batch.outcomes.append(
             .committed(moved == new ? .unchanged(vectors: new.vectorCount) : .replaced(vectors: new.vectorCount)))
-        batch.changes.append(Change(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
+        batch.changes.append(CommittedChange(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
     }
 
     private func remove(
-        _ transaction: borrowing WriteTransaction, _ number: UInt32, _ entry: CaseEntry, into batch: inout Batch
+        _ transaction: borrowing WriteTransaction, _ number: UInt32, _ entry: CaseEntry, into batch: inout CommitBatch
     ) throws {
         try transaction.delete(store.table(.cases), UInt64(number))
         if entry.hasReport { try transaction.delete(store.table(.reports), UInt64(number)) }
-        for kind in VectorKind.allCases {
-            for item in entry.items(kind, of: number) {
-                let key = VectorKey(generation: Opening.generation, item: item)
-                try store.deleteVector(transaction, kind, key, dimension: dimension ?? 0)
+        for (generation, dimension) in batch.dimensions {
+            for kind in VectorKind.allCases {
+                for item in entry.items(kind, of: number, in: generation) {
+                    let key = VectorKey(generation: generation, item: item)
+                    try store.deleteVector(transaction, kind, key, dimension: dimension)
+                }
             }
         }
+        batch.forgetGaps(of: entry, number)
         try note(transaction, CaseChange(number: number, old: entry), into: &batch)
         try countImages(transaction, of: entry, by: -1, into: &batch)
         batch.deletions += 1
@@ -333,7 +304,7 @@ extension Archive {
 
     /// Records a change of a case in the checkpoint for the next opening, which reads newer cases only.
     private func note(
-        _ transaction: borrowing WriteTransaction, _ change: CaseChange, into batch: inout Batch
+        _ transaction: borrowing WriteTransaction, _ change: CaseChange, into batch: inout CommitBatch
     ) throws {
         guard change.number < batch.watermark else { return }
         try store.put(
@@ -343,7 +314,7 @@ extension Archive {
 
     /// Counts the uses of the kept images of a case.
     private func countImages(
-        _ transaction: borrowing WriteTransaction, of entry: CaseEntry, by amount: Int, into batch: inout Batch
+        _ transaction: borrowing WriteTransaction, of entry: CaseEntry, by amount: Int, into batch: inout CommitBatch
     ) throws {
         for image in entry.images where image.isKept {
             try countImage(transaction, image.digest, by: amount, into: &batch)
@@ -351,7 +322,7 @@ extension Archive {
     }
 
     private func countImage(
-        _ transaction: borrowing WriteTransaction, _ digest: [UInt8], by amount: Int, into batch: inout Batch
+        _ transaction: borrowing WriteTransaction, _ digest: [UInt8], by amount: Int, into batch: inout CommitBatch
     ) throws {
         let stored = try store.get(transaction, .images, digest) { try store.number($0) }
         // A count that is not there cannot say that nobody else uses the file.
@@ -373,66 +344,5 @@ extension Archive {
         journal.number = number
         journal.reason = reason
         try store.put(transaction, .journal, journal.key, journal.encoded())
-    }
-
-    // MARK: After the commit
-
-    /// Repeats the changes in memory. A new version is linked before the old one goes, so that a case is always found.
-    private func finish(_ batch: Batch) throws {
-        for digest in batch.unusedImages { ImageStore.remove(digest, in: path) }
-        guard !batch.changes.isEmpty else { return }
-        // New cases first, so that a search which meets one of their vectors knows whose it is; old ones go when their vectors have.
-        attributes.write { attributes in
-            for change in batch.changes where change.newNumber != change.oldNumber {
-                if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
-            }
-        }
-        noteWords(batch.words)
-        if let graphs {
-            let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
-                Self.apply(batch.changes, to: graphs[kind].index, kind)
-            }
-            if let failure = failures.compactMap(\.self).first {
-                progress.withLock { $0.mustReopen = true }
-                throw ArchiveError(.io, "\(path): stored, but not linked (\(failure)); open the archive again")
-            }
-        }
-        attributes.write { attributes in
-            for change in batch.changes {
-                if let number = change.oldNumber, let entry = change.oldEntry { attributes.remove(number, entry) }
-                guard change.newNumber == change.oldNumber else { continue }
-                if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
-            }
-        }
-        forgetWords(batch.changes.compactMap { $0.newNumber == $0.oldNumber ? nil : $0.oldNumber })
-        let cases = attributes.read { $0.live.count }
-        let isDue = progress.withLock { progress in
-            progress.nextNumber = batch.nextNumber
-            progress.deletions = batch.deletions
-            progress.changeRowCount = batch.changeRowCount
-            progress.changesSinceCheckpoint += batch.changes.count
-            return progress.changesSinceCheckpoint >= max(options.changesBetweenCheckpoints, cases / 20)
-        }
-        guard isDue else { return }
-        // The cases are stored and can be found; the next commit tries again.
-        do { try writeCheckpointWhileWriting() } catch { Log.warning("no checkpoint was written: \(error)") }
-    }
-
-    /// - Returns: what went wrong.
-    private static func apply(_ changes: [Change], to index: HNSWIndex, _ kind: VectorKind) -> String? {
-        var numbers: [UInt32] = []
-        var vectors: [Float] = []
-        for change in changes {
-            let made = kind == .image ? change.imageVectors : change.reportVector.map { [$0] } ?? []
-            for (item, vector) in zip(change.newItems(kind), made) {
-                numbers.append(item)
-                vectors += vector
-            }
-        }
-        do {
-            try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: numbers, threads: 1) }
-        } catch { return "\(error)" }
-        for change in changes { for item in change.oldItems(kind) { index.remove(item: item) } }
-        return nil
     }
 }

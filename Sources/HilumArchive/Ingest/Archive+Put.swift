@@ -64,14 +64,17 @@ extension Archive {
 
     /// The images of the stored case `id` and their vectors; nil when there is none.
     func storedImages(id: String) throws -> StoredImages? {
-        guard let dimension else { return nil }
+        let serving = self.serving
+        guard let dimension = serving.dimension else { return nil }
         return try store.environment.read { transaction in
             guard let number = try store.number(transaction, of: id),
                 let entry = try store.entry(transaction, number)
             else { return nil }
+            guard entry.missingImageCount(in: serving.generation) == 0 else {
+                throw ArchiveError(.stale, "\(id): an image could not be encoded again, so send the images anew")
+            }
             let vectors = try entry.items(.image, of: number).compactMap { item in
-                try store.vector(
-                    transaction, .image, VectorKey(generation: Opening.generation, item: item), dimension: dimension)
+                try store.vector(transaction, .image, serving.key(item), dimension: dimension)
             }
             guard vectors.count == entry.images.count else {
                 throw store.damaged("a vector of case \(number) is missing")

@@ -183,7 +183,8 @@ final class CasePreparer: @unchecked Sendable {
     // MARK: What it comes to
 
     private func load(_ index: Int) {
-        let (prepared, images) = loader.load(open(index))
+        var (prepared, images) = loader.load(open(index))
+        prepared.modelID = embedder.modelID
         let needsVector = prepared.refusal == nil && !prepared.isStored && !prepared.lacksReportVector
         let report = needsVector ? prepared.input.report : nil
         locked { state in

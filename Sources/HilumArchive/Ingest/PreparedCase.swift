@@ -10,6 +10,8 @@ struct PreparedCase: Sendable {
     /// By image; nil while it was not made.
     var imageVectors: [[Float]?] = []
     var reportVector: [Float]?
+    /// The model that makes its vectors.
+    var modelID: String?
     /// What is odd about its images.
     var imageNotes: [DecodedImage.Note] = []
     /// Whether no word of the report is known, so that it gets no vector.

@@ -30,14 +30,20 @@ extension Archive {
                     try FormatUpgrade(store: store, options: options).run()
                 }
             }
-            let (modelID, dimension) = try settleModel(store, mode: mode, embedder: embedder)
-            let opening = Opening(store: store, options: options, dimension: dimension)
-            let (graphs, attributes, progress, snapshot) = try opening.load()
+            if mode == .readWrite { try nameModel(store, embedder) }
+            var loaded = try Opening.load(store, options) { try check($0, embedder, store) }
+            let (generations, changeCount) = try generations(store, mode, options)
+            loaded.progress.changesSinceCheckpoint += changeCount
+            loaded.progress.watermarkBeside = generations.beside?.checkpoint?.watermark ?? 0
             // Writing waits for it; searches need not.
             store.environment.startVerification()
             return Opened(
-                store: store, modelID: modelID, dimension: dimension, graphs: graphs, attributes: attributes,
-                progress: progress, snapshot: snapshot, lock: lock)
+                store: store,
+                serving: Serving(
+                    generation: loaded.served.generation, modelID: loaded.served.modelID,
+                    dimension: loaded.served.dimension, embedder: embedder, graphs: loaded.graphs),
+                attributes: loaded.attributes, progress: loaded.progress, generations: generations,
+                snapshot: loaded.snapshot, lock: lock)
         } catch {
             store.environment.close()
             throw error
@@ -80,42 +86,62 @@ extension Archive {
             throw ArchiveError(
                 .damaged, "\(store.path): the archive was not made to the end; remove the folder and make it again")
         }
-        guard (1...Store.formatVersion).contains(format) else {
+        guard (1...Store.generationsFormat).contains(format) else {
             throw ArchiveError(
                 .stale,
-                "\(store.path): the archive has format \(format), this program reads \(Store.formatVersion); use a newer one"
+                "\(store.path): the archive has format \(format), this program reads \(Store.generationsFormat); use a newer one"
             )
         }
         return format
     }
 
-    /// Vectors belong to a model: the first embedder that opens the archive for writing names it, and others are refused.
-    private static func settleModel(
-        _ store: Store, mode: Mode, embedder: (any Embedder)?
-    ) throws -> (String?, Int?) {
-        let (model, dimension) = try store.environment.read { transaction in
-            (try store.text(transaction, .model), try store.integer(transaction, .dimension))
+    /// The first embedder that opens the archive for writing names its model.
+    private static func nameModel(_ store: Store, _ embedder: (any Embedder)?) throws {
+        guard let embedder, try store.environment.read({ try store.text($0, .model) }) == nil else { return }
+        try store.environment.write { transaction in
+            try store.set(transaction, .model, embedder.modelID)
+            try store.set(transaction, .dimension, embedder.dimension)
         }
-        if let model, let dimension {
-            guard (1...ArchiveLimits.dimension).contains(dimension) else {
-                throw store.damaged("the dimension is \(dimension)")
-            }
-            guard let embedder, embedder.modelID != model || embedder.dimension != dimension else {
-                return (model, dimension)
-            }
-            throw ArchiveError(
-                .stale,
-                "\(store.path): the vectors belong to the model \(model.prefix(12)), not to \(embedder.modelID.prefix(12)); "
-                    + "use the archive's own model (\(store.path)/model)")
+    }
+
+    /// Vectors belong to a model, and an embedder of another one is refused.
+    ///
+    /// - Returns: what is served, by the embedder's model where the archive names none.
+    private static func check(
+        _ served: Store.Served, _ embedder: (any Embedder)?, _ store: Store
+    ) throws -> Store.Served {
+        guard let embedder else { return served }
+        guard let model = served.modelID, let dimension = served.dimension else {
+            return Store.Served(
+                generation: served.generation, modelID: embedder.modelID, dimension: embedder.dimension)
         }
-        guard let embedder else { return (nil, nil) }
-        if mode == .readWrite {
-            try store.environment.write { transaction in
-                try store.set(transaction, .model, embedder.modelID)
-                try store.set(transaction, .dimension, embedder.dimension)
+        if embedder.modelID == model, embedder.dimension == dimension { return served }
+        throw ArchiveError(
+            .stale,
+            "\(store.path): the vectors belong to the model \(model.prefix(12)), not to \(embedder.modelID.prefix(12)); "
+                + "use the archive's own model (\(store.path)/\(GenerationTable.firstFolder), or model.N after a switch)"
+        )
+    }
+
+    /// The table of generations and, for a writer, the one beside, with what its checkpoint lacks. One that cannot be read does not
+    /// stop the one that is searched.
+    static func generations(
+        _ store: Store, _ mode: Mode, _ options: Options
+    ) throws -> (generations: Generations, changeCount: Int) {
+        let table = try store.environment.read { try store.generations($0) }
+        guard mode == .readWrite, let record = table.beside else { return (Generations(table: table), 0) }
+        do {
+            guard let (record, loaded) = try Opening.loadBeside(store, options), let graphs = loaded.graphs else {
+                return (Generations(table: table), 0)
             }
+            let beside = Beside(
+                generation: record.number, dimension: record.dimension, graphs: graphs, attributes: loaded.attributes,
+                checkpoint: loaded.progress.checkpoint)
+            return (Generations(table: table, beside: beside), loaded.progress.changesSinceCheckpoint)
+        } catch {
+            Log.warning("generation \(record.number) cannot be used, only dropped: \(error)")
+            return (Generations(table: table), 0)
         }
-        return (embedder.modelID, embedder.dimension)
     }
 
     // MARK: Postings
@@ -127,9 +153,23 @@ extension Archive {
             let missing = attributes.read { $0.unloaded(names) }
             if missing.isEmpty { return }
             for (key, location) in missing {
-                let blob = try storedPostings(location) ?? postingsFromCases(key)
+                let blob = try storedPostings(location) ?? postingsFromCases(key, live: attributes.read { $0.live })
                 attributes.write { $0.load(blob, key, from: location) }
             }
+        }
+        throw ArchiveError(.io, "\(path): the filters could not be read; try again")
+    }
+
+    /// The result of `body`, which gets the attributes with the tables of these keys in memory.
+    ///
+    /// A switch between reading the tables and using them brings the tables of the other generation, which may lie in its checkpoint.
+    func withPostings<Result>(
+        _ names: some Collection<String>, _ body: (Attributes) -> Result
+    ) throws -> Result {
+        for _ in 0..<4 {
+            try loadPostings(names)
+            let result = attributes.read { $0.unloaded(names).isEmpty ? body($0) : nil }
+            if let result { return result }
         }
         throw ArchiveError(.io, "\(path): the filters could not be read; try again")
     }
@@ -138,7 +178,7 @@ extension Archive {
     private func storedPostings(_ location: Postings.Location) throws -> PostingBlob? {
         do {
             return try store.environment.read { transaction in
-                let reader = try PieceReader(store, generation: Opening.generation)
+                let reader = try PieceReader(store, generation: location.generation)
                 return try PostingBlob(
                     reader.whole(
                         transaction, .postings, from: location.firstPiece, epoch: location.epoch,
@@ -153,8 +193,7 @@ extension Archive {
     }
 
     /// The postings of a key from the entries of all cases that this archive knows.
-    private func postingsFromCases(_ key: String) throws -> PostingBlob {
-        let live = attributes.read { $0.live }
+    private func postingsFromCases(_ key: String, live: ItemSet) throws -> PostingBlob {
         var lists: [String: [UInt32]] = [:]
         try store.environment.read { transaction in
             try store.forEachCase(transaction) { number, entry in
@@ -184,24 +223,67 @@ extension Archive {
             try fitCodes()
             let changed = attributes.read { $0.keys.filter { $0.value.isChanged }.map(\.key) }
             try loadPostings(changed)
+            try loadPostingsBeside()
             let (watermark, old) = progress.withLock { ($0.nextNumber, $0.checkpoint) }
-            let checkpoint = Checkpoint(
-                store: store, generation: Opening.generation, groupByteCount: options.checkpointGroupByteCount)
-            let (head, stored) = try checkpoint.write(
-                graphs?.byKind ?? [:], attributes.read { $0 }, watermark: watermark, old: old)
+            let (beside, record) = generations.withLock { ($0.beside, $0.table.beside) }
+            // Both at once: the rows of `changes` go with the transaction that makes them valid.
+            let headBeside = try beside.map { beside in
+                try checkpoint(of: beside.generation).prepare(
+                    beside.graphs.byKind, beside.attributes, watermark: record?.watermark ?? 0, old: beside.checkpoint)
+            }
+            let (head, stored) = try checkpoint(of: serving.generation).write(
+                graphs?.byKind ?? [:], attributes.read { $0 }, watermark: watermark, old: old
+            ) { transaction in
+                if let headBeside, let beside {
+                    try checkpoint(of: beside.generation).put(transaction, headBeside.head)
+                }
+            }
             attributes.write { attributes in
                 for postings in stored { attributes.noteStored(postings.blob, postings.key, at: postings.location) }
             }
-            progress.withLock { $0.noteCheckpoint(head) }
+            if let beside, let headBeside {
+                let noted = checkpoint(of: beside.generation).settle(
+                    headBeside, beside.graphs.byKind, beside.attributes)
+                generations.withLock {
+                    $0.beside?.attributes = noted
+                    $0.beside?.checkpoint = headBeside.head
+                }
+            }
+            progress.withLock {
+                $0.noteCheckpoint(head)
+                $0.watermarkBeside = headBeside?.head.watermark ?? 0
+            }
+        }
+    }
+
+    private func checkpoint(of generation: UInt32) -> Checkpoint {
+        Checkpoint(store: store, generation: generation, groupByteCount: options.checkpointGroupByteCount)
+    }
+
+    /// Reads the tables of metadata of the generation beside that changed and are not in memory.
+    private func loadPostingsBeside() throws {
+        guard let attributes = generations.withLock({ $0.beside?.attributes }) else { return }
+        let changed = attributes.keys.filter { $0.value.isChanged }.map(\.key)
+        let missing = attributes.unloaded(changed)
+        for (key, location) in missing {
+            let blob = try storedPostings(location) ?? postingsFromCases(key, live: attributes.live)
+            generations.withLock { $0.beside?.attributes.load(blob, key, from: location) }
         }
     }
 
     /// Gives codes to graphs that have grown large enough, and a new quantiser to those that have grown fourfold since the last one.
     private func fitCodes() throws {
         for kind in VectorKind.allCases {
-            guard let graph = graphs?[kind], graph.needsFitting(least: options.vectorsForCodes) else { continue }
-            let fitted = try graph.fitted()
-            graphState.withLock { $0?[kind] = fitted }
+            if let graph = graphs?[kind], graph.needsFitting(least: options.vectorsForCodes) {
+                let fitted = try graph.fitted()
+                servingState.withLock { $0.graphs?[kind] = fitted }
+            }
+            if let graph = generations.withLock({ $0.beside?.graphs[kind] }),
+                graph.needsFitting(least: options.vectorsForCodes)
+            {
+                let fitted = try graph.fitted()
+                generations.withLock { $0.beside?.graphs[kind] = fitted }
+            }
         }
     }
 }

@@ -32,15 +32,20 @@ package struct Checkpoint {
         }
     }
 
+    /// A checkpoint whose pieces are written and which is not valid yet.
+    struct Prepared {
+        let head: CheckpointHead
+        fileprivate(set) var stored: [StoredPostings]
+    }
+
+    /// Writes the pieces of a checkpoint.
+    ///
     /// - Parameters:
     ///   - watermark: cases below it are in graphs and attributes.
     ///   - attributes: the present ones, with the tables that changed loaded.
-    ///   - alsoWrite: runs in the transaction that makes the checkpoint valid.
-    /// - Returns: the head, and the tables that were written, which the caller notes in the attributes.
-    func write(
-        _ graphs: [VectorKind: StoredGraph], _ attributes: Attributes, watermark: UInt32, old: CheckpointHead?,
-        alsoWrite: (borrowing WriteTransaction) throws -> Void = { _ in }
-    ) throws -> (CheckpointHead, [StoredPostings]) {
+    func prepare(
+        _ graphs: [VectorKind: StoredGraph], _ attributes: Attributes, watermark: UInt32, old: CheckpointHead?
+    ) throws -> Prepared {
         var new = CheckpointHead()
         new.epoch = try ((old?.epoch ?? lastEpoch()) + 1) % PieceKey.epochLimit
         new.watermark = watermark
@@ -48,19 +53,46 @@ package struct Checkpoint {
             new.graphs[kind] = try graphs[kind]?.save(epoch: new.epoch, groupByteCount: groupByteCount)
         }
         let stored = try write(attributes, into: &new)
+        return Prepared(head: new, stored: stored)
+    }
+
+    /// Makes a checkpoint valid. The rows of `changes` have to go in the same transaction.
+    func put(_ transaction: borrowing WriteTransaction, _ head: CheckpointHead) throws {
+        try store.put(transaction, .meta, CheckpointHead.name(generation: generation), head.encoded())
+    }
+
+    /// Notes that a checkpoint is valid, and removes what the one before left.
+    ///
+    /// - Returns: the attributes, with the tables that were written noted.
+    func settle(
+        _ prepared: Prepared, _ graphs: [VectorKind: StoredGraph], _ attributes: Attributes
+    ) -> Attributes {
+        for kind in VectorKind.allCases { if let head = prepared.head.graphs[kind] { graphs[kind]?.noteSaved(head) } }
+        var noted = attributes
+        for postings in prepared.stored { noted.noteStored(postings.blob, postings.key, at: postings.location) }
+        // The new checkpoint is valid, so nothing that goes wrong now may look as if it were not.
+        do { try removeOthers(than: prepared.head, noted) } catch {
+            Log.warning("old pieces of a checkpoint stay in the store until the next one: \(error)")
+        }
+        return noted
+    }
+
+    /// Writes a checkpoint and makes it valid.
+    ///
+    /// - Parameter alsoWrite: runs in the transaction that makes the checkpoint valid.
+    /// - Returns: the head, and the tables that were written, which the caller notes in the attributes.
+    func write(
+        _ graphs: [VectorKind: StoredGraph], _ attributes: Attributes, watermark: UInt32, old: CheckpointHead?,
+        alsoWrite: (borrowing WriteTransaction) throws -> Void = { _ in }
+    ) throws -> (CheckpointHead, [StoredPostings]) {
+        let prepared = try prepare(graphs, attributes, watermark: watermark, old: old)
         try store.environment.write { transaction in
-            try store.put(transaction, .meta, CheckpointHead.name(generation: generation), new.encoded())
+            try put(transaction, prepared.head)
             try transaction.deleteAll(store.table(.changes))
             try alsoWrite(transaction)
         }
-        for kind in VectorKind.allCases { if let head = new.graphs[kind] { graphs[kind]?.noteSaved(head) } }
-        var noted = attributes
-        for postings in stored { noted.noteStored(postings.blob, postings.key, at: postings.location) }
-        // The new checkpoint is valid, so nothing that goes wrong now may look as if it were not.
-        do { try removeOthers(than: new, noted) } catch {
-            Log.warning("old pieces of a checkpoint stay in the store until the next one: \(error)")
-        }
-        return (new, stored)
+        _ = settle(prepared, graphs, attributes)
+        return (prepared.head, prepared.stored)
     }
 
     /// Writes a checkpoint of graphs alone, for a store without cases.
@@ -96,7 +128,8 @@ package struct Checkpoint {
         var piece = 0
         for (key, postings) in attributes.keys.sorted(by: { $0.key < $1.key }) where postings.isChanged {
             let blob = postings.merged()
-            let location = Postings.Location(epoch: head.epoch, firstPiece: piece, byteCount: blob.bytes.count)
+            let location = Postings.Location(
+                generation: generation, epoch: head.epoch, firstPiece: piece, byteCount: blob.bytes.count)
             piece += try writer.write(.postings, from: piece, blob.bytes)
             stored.append(StoredPostings(key: key, blob: blob, location: location))
             attributes.noteStored(blob, key, at: location)

@@ -23,7 +23,7 @@ struct FormatUpgrade {
         }
         let (graphs, attributes, progress, keys) = try load(opening)
         let checkpoint = Checkpoint(
-            store: store, generation: Opening.generation, groupByteCount: options.checkpointGroupByteCount)
+            store: store, generation: opening.generation, groupByteCount: options.checkpointGroupByteCount)
         _ = try checkpoint.write(
             graphs?.byKind ?? [:], attributes, watermark: progress.nextNumber, old: nil
         ) { transaction in
@@ -76,8 +76,8 @@ struct FormatUpgrade {
                 }
             }
         }
-        let (graphs, attributes, progress, _) = try opening.rebuild(links: links)
-        return (graphs, attributes, progress, keys)
+        let loaded = try opening.rebuild(links: links)
+        return (loaded.graphs, loaded.attributes, loaded.progress, keys)
     }
 
     /// The links of a graph; nil when there are none.

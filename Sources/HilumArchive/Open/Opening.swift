@@ -7,25 +7,23 @@ import LMDB
 /// What `Archive.init` found in the store.
 final class Opened {
     let store: Store
-    let modelID: String?
-    let dimension: Int?
-    let graphs: Graphs?
+    let serving: Serving
     let attributes: Attributes
     let progress: Archive.Counters
+    let generations: Generations
     /// The commit that all of this was read from.
     let snapshot: UInt64
     private var lock: WriterLock?
 
     init(
-        store: Store, modelID: String?, dimension: Int?, graphs: Graphs?, attributes: Attributes,
-        progress: Archive.Counters, snapshot: UInt64, lock: consuming WriterLock?
+        store: Store, serving: Serving, attributes: Attributes, progress: Archive.Counters, generations: Generations,
+        snapshot: UInt64, lock: consuming WriterLock?
     ) {
         self.store = store
-        self.modelID = modelID
-        self.dimension = dimension
-        self.graphs = graphs
+        self.serving = serving
         self.attributes = attributes
         self.progress = progress
+        self.generations = generations
         self.snapshot = snapshot
         self.lock = lock
     }
@@ -44,14 +42,23 @@ struct Opening {
     let store: Store
     let options: Archive.Options
     let dimension: Int?
-    /// The generation that is searched.
-    static let generation: UInt32 = 1
+    let generation: UInt32
+    /// Cases below this number are in the generation; nil for all.
+    let end: UInt32?
+
+    init(store: Store, options: Archive.Options, dimension: Int?, generation: UInt32 = 1, end: UInt32? = nil) {
+        self.store = store
+        self.options = options
+        self.dimension = dimension
+        self.generation = generation
+        self.end = end
+    }
 
     private var shape: StoredGraph.Shape { StoredGraph.Shape(dimension: dimension ?? 0, metric: .cosine) }
 
     /// What is in memory after reading, before the newest vectors are linked.
     struct State {
-        var attributes = Attributes()
+        var attributes: Attributes
         var graphs: [VectorKind: StoredGraph] = [:]
         var progress = Archive.Counters(nextNumber: 1, deletions: 0)
         /// Vectors that the graphs lack: `[numbers.count, dimension]`, row-major.
@@ -60,21 +67,68 @@ struct Opening {
         var snapshot: UInt64 = 0
         /// Items of the graphs whose cases are gone.
         var gone: [VectorKind: [UInt32]] = [:]
-    }
+        /// What `meta` names.
+        var served: Store.Served
 
-    /// Reads the state of the archive from one snapshot, and links the newest vectors.
-    func load() throws -> Loaded {
-        try checkTables()
-        do {
-            return try finish(store.environment.read { try fromCheckpoint($0) ?? rebuilt($0, [:]) })
-        } catch let error where Self.meansUnusable(error) {
-            Log.warning("the stored graphs cannot be used and are made again: \(error)")
-            return try finish(store.environment.read { try rebuilt($0, [:]) })
+        init(_ served: Store.Served, generation: UInt32) {
+            self.served = served
+            attributes = Attributes(generation: generation)
         }
     }
 
+    /// Reads the generation that is searched from one snapshot, and links the newest vectors.
+    ///
+    /// - Parameter check: refuses the model that `meta` names, by throwing.
+    static func load(
+        _ store: Store, _ options: Archive.Options, check: (Store.Served) throws -> Store.Served
+    ) throws -> Loaded {
+        try checkTables(store)
+        do { return try load(store, options, fromCheckpoint: true, check) } catch let error where meansUnusable(error) {
+            Log.warning("the stored graphs cannot be used and are made again: \(error)")
+            return try load(store, options, fromCheckpoint: false, check)
+        }
+    }
+
+    private static func load(
+        _ store: Store, _ options: Archive.Options, fromCheckpoint: Bool, _ check: (Store.Served) throws -> Store.Served
+    ) throws -> Loaded {
+        let (opening, state) = try store.environment.read { transaction -> (Opening, State) in
+            let served = try check(store.served(transaction))
+            let opening = Opening(
+                store: store, options: options, dimension: served.dimension, generation: served.generation)
+            let found = fromCheckpoint ? try opening.fromCheckpoint(transaction, served) : nil
+            return (opening, try found ?? opening.rebuilt(transaction, served, [:]))
+        }
+        return try opening.finish(state)
+    }
+
+    /// Reads the generation beside from one snapshot, as far as its cases go; nil when there is none.
+    static func loadBeside(_ store: Store, _ options: Archive.Options) throws -> (GenerationRecord, Loaded)? {
+        do { return try loadBeside(store, options, fromCheckpoint: true) } catch let error where meansUnusable(error) {
+            Log.warning("the stored graphs of the second generation cannot be used and are made again: \(error)")
+            return try loadBeside(store, options, fromCheckpoint: false)
+        }
+    }
+
+    private static func loadBeside(
+        _ store: Store, _ options: Archive.Options, fromCheckpoint: Bool
+    ) throws -> (GenerationRecord, Loaded)? {
+        let read = try store.environment.read { transaction -> (GenerationRecord, Opening, State)? in
+            // In the snapshot of the vectors: a writer may be at work.
+            guard let record = try store.generations(transaction).beside else { return nil }
+            let served = try store.served(transaction)
+            let opening = Opening(
+                store: store, options: options, dimension: record.dimension, generation: record.number,
+                end: record.watermark)
+            let found = fromCheckpoint ? try opening.fromCheckpoint(transaction, served) : nil
+            return (record, opening, try found ?? opening.rebuilt(transaction, served, [:]))
+        }
+        guard let (record, opening, state) = read else { return nil }
+        return (record, try opening.finish(state))
+    }
+
     /// A table that is not there would be read as an empty one.
-    private func checkTables() throws {
+    private static func checkTables(_ store: Store) throws {
         try store.environment.read { transaction in
             for name in Store.Name.allCases where try !transaction.has(store.table(name)) {
                 throw store.damaged("the table \(name.rawValue) is missing")
@@ -82,24 +136,35 @@ struct Opening {
         }
     }
 
-    typealias Loaded = (graphs: Graphs?, attributes: Attributes, progress: Archive.Counters, snapshot: UInt64)
+    /// What is in memory of a generation.
+    struct Loaded {
+        var graphs: Graphs?
+        var attributes: Attributes
+        var progress: Archive.Counters
+        var snapshot: UInt64
+        var served: Store.Served
+    }
 
     /// Makes the state without a checkpoint.
     ///
     /// - Parameter links: of the graphs, as `HNSWIndex.serializeLinks` wrote them. Vectors that they lack are linked; unusable links are
     ///   made again.
     func rebuild(links: [VectorKind: [UInt8]]) throws -> Loaded {
-        try finish(store.environment.read { try rebuilt($0, links) })
+        try finish(store.environment.read { try rebuilt($0, store.served($0), links) })
     }
 
     private func finish(_ state: State) throws -> Loaded {
-        guard let dimension else { return (nil, state.attributes, state.progress, state.snapshot) }
+        var loaded = Loaded(
+            graphs: nil, attributes: state.attributes, progress: state.progress, snapshot: state.snapshot,
+            served: state.served)
+        guard let dimension else { return loaded }
         let graphs = try Graphs(
             image: graph(.image, state, dimension), report: graph(.report, state, dimension))
         let counts = try Self.link(state.fresh, into: graphs)
         for (kind, items) in state.gone { for item in items { graphs[kind].index.remove(item: item) } }
         if counts > 0 { Log.debug("linked \(counts) vectors that the stored graphs lacked") }
-        return (graphs, state.attributes, state.progress, state.snapshot)
+        loaded.graphs = graphs
+        return loaded
     }
 
     /// Whether the fault is in the checkpoint and not in the cases, so that everything can be made again.
@@ -110,36 +175,44 @@ struct Opening {
     private func graph(_ kind: VectorKind, _ state: State, _ dimension: Int) throws -> StoredGraph {
         if let graph = state.graphs[kind] { return graph }
         let index = try HNSWIndex(dimension: dimension, metric: .cosine, parameters: options.graph)
-        return StoredGraph(index, kind, in: store, generation: Self.generation)
+        return StoredGraph(index, kind, in: store, generation: generation)
     }
 
     // MARK: From the checkpoint
 
     /// Nil when there is no checkpoint.
-    private func fromCheckpoint(_ transaction: borrowing ReadTransaction) throws -> State? {
+    private func fromCheckpoint(
+        _ transaction: borrowing ReadTransaction, _ served: Store.Served
+    ) throws -> State? {
         let found = try CheckpointFault.rethrowing {
-            try Checkpoint(store: store, generation: Self.generation).head(transaction)
+            try Checkpoint(store: store, generation: generation).head(transaction)
         }
         guard let head = found else { return nil }
-        var state = State()
+        var state = State(served, generation: generation)
         try readCounters(transaction, &state)
         state.progress.checkpoint = head
         state.attributes = try CheckpointFault.rethrowing {
-            let reader = try PieceReader(store, generation: Self.generation)
+            let reader = try PieceReader(store, generation: generation)
             return try Attributes(
                 sets: reader.whole(transaction, .sets, epoch: head.epoch, byteCount: head.setByteCount),
                 directory: reader.whole(
-                    transaction, .directory, epoch: head.epoch, byteCount: head.directoryByteCount))
+                    transaction, .directory, epoch: head.epoch, byteCount: head.directoryByteCount),
+                generation: generation)
         }
         var former: [VectorKind: [UInt32]] = [:]
         try store.forEachChange(transaction) { change in
-            for kind in VectorKind.allCases { former[kind, default: []] += change.old.items(kind, of: change.number) }
+            state.progress.changeRowCount += 1
+            // A generation that is behind has not seen the case yet.
+            guard change.number < head.watermark else { return }
+            for kind in VectorKind.allCases {
+                former[kind, default: []] += change.old.allItems(kind, of: change.number)
+            }
             state.attributes.remove(change.number, change.old)
             if let entry = change.new { state.attributes.insert(change.number, entry) }
             state.progress.changesSinceCheckpoint += 1
-            state.progress.changeRowCount += 1
         }
         try store.forEachCase(transaction, from: head.watermark) { number, entry in
+            guard number < end ?? .max else { return }
             state.attributes.insert(number, entry)
             state.progress.changesSinceCheckpoint += 1
         }
@@ -149,14 +222,21 @@ struct Opening {
             state.graphs[kind] = try CheckpointFault.rethrowing {
                 // What is gone is removed in `finish`: that may read residuals, in a transaction of its own.
                 try StoredGraph.open(
-                    store, transaction, head, kind, generation: Self.generation, shape, isThere: { _ in true })
+                    store, transaction, head, kind, generation: generation, shape, isThere: { _ in true })
             }
             let index = state.graphs[kind]?.index
-            let gone = Set(former[kind] ?? []).filter { !items.contains($0) && index?.contains(item: $0) == true }
+            let touched = Set(former[kind] ?? [])
+            let gone = touched.filter { !items.contains($0) && index?.contains(item: $0) == true }
             state.gone[kind] = gone.sorted()
             var fresh = FreshVectors(dimension: dimension)
+            // Images that could not be read before the checkpoint and were encoded after it.
+            for item in touched.filter({ items.contains($0) && index?.contains(item: $0) != true }).sorted() {
+                let key = VectorKey(generation: generation, item: item)
+                guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
+                fresh.append(item, vector)
+            }
             try store.forEachVector(
-                transaction, kind, generation: Self.generation, from: head.watermark, dimension: dimension
+                transaction, kind, generation: generation, from: head.watermark, dimension: dimension
             ) { item, vector in
                 fresh.append(item, vector)
                 return true
@@ -183,15 +263,17 @@ struct Opening {
 
     /// Everything from cases and vectors, and graphs from `links` where these can be used.
     private func rebuilt(
-        _ transaction: borrowing ReadTransaction, _ links: [VectorKind: [UInt8]]
+        _ transaction: borrowing ReadTransaction, _ served: Store.Served, _ links: [VectorKind: [UInt8]]
     ) throws -> State {
-        var state = State()
+        var state = State(served, generation: generation)
         try readCounters(transaction, &state)
         // Its epoch is not used again, so that no older piece can pass for a new one.
-        state.progress.checkpoint = try? Checkpoint(store: store, generation: Self.generation).head(transaction)
+        state.progress.checkpoint = try? Checkpoint(store: store, generation: generation).head(transaction)
         state.progress.checkpoint?.graphs = [:]
         state.progress.changeRowCount = try transaction.count(store.table(.changes))
-        try store.forEachCase(transaction) { state.attributes.insert($0, $1) }
+        try store.forEachCase(transaction) { number, entry in
+            if number < end ?? .max { state.attributes.insert(number, entry) }
+        }
         state.progress.changesSinceCheckpoint = state.attributes.live.count
         guard let dimension else { return state }
         for kind in VectorKind.allCases {
@@ -199,7 +281,7 @@ struct Opening {
             var fresh = FreshVectors(dimension: dimension)
             fresh.reserve(items.count)
             try store.forEachVector(
-                transaction, kind, generation: Self.generation, dimension: dimension
+                transaction, kind, generation: generation, dimension: dimension
             ) { item, vector in
                 fresh.append(item, vector)
                 return true
@@ -214,7 +296,7 @@ struct Opening {
                     dimension: dimension, metric: .cosine, parameters: options.graph,
                     precision: quantizer == nil ? .f32 : .i8, quantizer: quantizer)
             state.graphs[kind] = StoredGraph(
-                index, kind, in: store, generation: Self.generation, fittedCount: quantizer == nil ? 0 : items.count)
+                index, kind, in: store, generation: generation, fittedCount: quantizer == nil ? 0 : items.count)
             state.fresh[kind] = fresh
         }
         return state

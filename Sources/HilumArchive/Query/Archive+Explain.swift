@@ -24,20 +24,24 @@ extension Archive {
             guard text.utf8.count <= ArchiveLimits.reportByteCount else {
                 throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
             }
-            guard let model = embedder as? any ExplainingEmbedder else {
+            let serving = self.serving
+            guard let model = serving.embedder as? any ExplainingEmbedder else {
                 throw ArchiveError(
                     .notReady, "\(path): no model is loaded that can say where in an image its answer lies")
             }
             do {
-                return try model.explain(image: image, text: text, baseline: try explanationBaseline(model))
+                return try model.explain(
+                    image: image, text: text, baseline: try explanationBaseline(model, serving.generation))
             } catch let error as EmbeddingError {
                 throw ArchiveError(.notReady, error.description)
             }
         }
     }
 
-    private func explanationBaseline(_ model: any ExplainingEmbedder) throws -> ExplanationBaseline? {
-        if let known = explanationBaseline.withLock({ $0 }) { return known }
+    private func explanationBaseline(
+        _ model: any ExplainingEmbedder, _ generation: UInt32
+    ) throws -> ExplanationBaseline? {
+        if let known = explanationBaseline.withLock({ $0 }), known.generation == generation { return known.baseline }
         var ids: [String] = []
         try forEachCase { record in
             if record.hasImage { ids.append(record.id) }
@@ -57,7 +61,7 @@ extension Archive {
         guard images.count >= Self.leastReferenceCount else { return nil }
         let baseline = try model.baseline(images: images, threads: defaultThreadCount)
         // Made outside of the lock: two first calls at once do the same work and come to the same bits.
-        explanationBaseline.withLock { $0 = baseline }
+        explanationBaseline.withLock { $0 = (generation, baseline) }
         return baseline
     }
 }

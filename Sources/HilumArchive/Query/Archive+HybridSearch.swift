@@ -47,8 +47,9 @@ extension Archive {
         let depth = Self.depth(request.k)
         var allowed = matching
         if request.target != .case {
-            // Of cases: the set of images also holds the items of further ones.
-            let those = attributes.read { $0.live.intersection(request.target == .image ? $0.withImage : $0.withText) }
+            let those = attributes.read {
+                request.target == .image ? $0.withAnyImage : $0.live.intersection($0.withText)
+            }
             allowed = allowed?.intersection(those) ?? those
         }
         let answer = try answer(text, limit: depth, matching: allowed)
@@ -131,13 +132,16 @@ extension Archive {
         of number: UInt32, _ entry: CaseEntry, _ question: Question, _ target: SearchTarget,
         _ transaction: borrowing ReadTransaction
     ) throws -> (score: Float, item: UInt32, via: VectorKind)? {
-        guard let dimension else { return nil }
+        let serving = question.serving
+        guard let dimension = serving.dimension else { return nil }
         var best: (score: Float, item: UInt32, via: VectorKind)?
-        if entry.lacksReportVector, target == .report || entry.images.isEmpty { best = (0, number, .report) }
+        if entry.lacksReportVector(in: serving.generation), target == .report || entry.images.isEmpty {
+            best = (0, number, .report)
+        }
         for kind in target.kinds {
-            for item in entry.items(kind, of: number) {
-                let key = VectorKey(generation: Opening.generation, item: item)
-                guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
+            for item in entry.items(kind, of: number, in: serving.generation) {
+                let vector = try store.vector(transaction, kind, serving.key(item), dimension: dimension)
+                guard let vector else { continue }
                 let score = Self.cosine(question[kind], vector)
                 if best.map({ score > $0.score }) ?? true { best = (score, item, kind) }
             }

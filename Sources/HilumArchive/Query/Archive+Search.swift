@@ -11,6 +11,8 @@ struct Question {
     var report: [Float]
     /// The numbers of the cases it names.
     var selves: Set<UInt32> = []
+    /// What the search uses to its end, whatever is switched meanwhile.
+    let serving: Serving
 
     subscript(kind: VectorKind) -> [Float] { kind == .image ? image : report }
 }
@@ -26,10 +28,10 @@ extension Archive {
         try withArchiveErrors {
             let started = monotonicSeconds()
             try checkWidth(k: request.k, ef: request.ef)
-            let question = try question(request)
+            let question = try question(request, serving)
             let (request, ef, expected) = try choosingWidth(request)
             var response = SearchResponse(
-                hits: [], generation: Int(Opening.generation), ef: ef, visited: 0, microseconds: 0,
+                hits: [], generation: Int(question.serving.generation), ef: ef, visited: 0, microseconds: 0,
                 isExact: request.isExact,
                 expectedRecall: expected, isShortOfFilter: false)
             var matching: ItemSet?
@@ -43,7 +45,9 @@ extension Archive {
             } else {
                 try searchVectors(question, request, matching, ef: ef, &response)
             }
-            for kind in request.target.kinds { recall.note(question[kind], kind) }
+            for kind in request.target.kinds {
+                recall.note(question[kind], kind, generation: question.serving.generation)
+            }
             response.microseconds = Int((monotonicSeconds() - started) * 1e6)
             return response
         }
@@ -89,18 +93,20 @@ extension Archive {
 
     // MARK: The question
 
-    private func question(_ request: SearchRequest) throws -> Question {
+    private func question(_ request: SearchRequest, _ serving: Serving) throws -> Question {
         guard !request.parts.isEmpty else {
             throw ArchiveError(.badRequest, "a search needs a text, an image, an id or a vector")
         }
-        guard let dimension, graphs != nil else {
+        guard let dimension = serving.dimension, serving.graphs != nil else {
             throw ArchiveError(.notReady, "\(path): the archive is empty and has no model yet; index something first")
         }
         var question = Question(
-            image: [Float](repeating: 0, count: dimension), report: [Float](repeating: 0, count: dimension))
+            image: [Float](repeating: 0, count: dimension), report: [Float](repeating: 0, count: dimension),
+            serving: serving)
         for part in request.parts {
             guard part.weight.isFinite else { throw ArchiveError(.badRequest, "a weight must be a number") }
-            let (image, report, number) = try vectors(of: part.query, target: request.target, dimension: dimension)
+            let (image, report, number) = try vectors(
+                of: part.query, target: request.target, serving, dimension: dimension)
             for index in 0..<dimension {
                 question.image[index] += part.weight * image[index]
                 question.report[index] += part.weight * report[index]
@@ -117,7 +123,7 @@ extension Archive {
 
     /// The unit vectors to ask the image graph and the report graph with.
     private func vectors(
-        of query: Query, target: SearchTarget, dimension: Int
+        of query: Query, target: SearchTarget, _ serving: Serving, dimension: Int
     ) throws -> ([Float], [Float], UInt32?) {
         switch query {
         case .text(let text):
@@ -125,10 +131,10 @@ extension Archive {
             guard text.utf8.count <= ArchiveLimits.reportByteCount else {
                 throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
             }
-            let vector = try unit(try ready().embed(reports: [text], threads: defaultThreadCount), dimension)
+            let vector = try unit(try ready(serving).embed(reports: [text], threads: defaultThreadCount), dimension)
             return (vector, vector, nil)
         case .image(let bytes):
-            let embedder = try ready()
+            let embedder = try ready(serving)
             let image: GrayImage
             do { image = try ImageDecoder.decode(bytes) } catch { throw ArchiveError(.badImage, "\(error)") }
             let vector = try unit(try embedder.embed(images: [image], threads: defaultThreadCount), dimension)
@@ -144,11 +150,21 @@ extension Archive {
                 guard let number = try store.number(transaction, of: id) else {
                     throw ArchiveError(.notFound, "there is no case \(id)")
                 }
-                let key = VectorKey(generation: Opening.generation, item: number)
-                let image = try store.vector(transaction, .image, key, dimension: dimension)
+                let key = serving.key(number)
+                var image = try store.vector(transaction, .image, key, dimension: dimension)
+                if image == nil, let entry = try store.entry(transaction, number),
+                    let further = entry.items(.image, of: number, in: serving.generation).first
+                {
+                    image = try store.vector(transaction, .image, serving.key(further), dimension: dimension)
+                }
                 let report = try store.vector(transaction, .report, key, dimension: dimension)
                 guard let first = target == .report ? report ?? image : image ?? report else {
-                    if try store.entry(transaction, number)?.lacksReportVector == true {
+                    let entry = try store.entry(transaction, number)
+                    if let entry, entry.missingImageCount(in: serving.generation) > 0 {
+                        throw ArchiveError(
+                            .badRequest, "the image of case \(id) could not be encoded again, so nothing is near it")
+                    }
+                    if entry?.lacksReportVector(in: serving.generation) == true {
                         throw ArchiveError(
                             .badRequest,
                             "the case \(id) has only a report without known words, so nothing is near it; search for its words"
@@ -161,8 +177,8 @@ extension Archive {
         }
     }
 
-    private func ready() throws -> any Embedder {
-        guard let embedder else {
+    private func ready(_ serving: Serving) throws -> any Embedder {
+        guard let embedder = serving.embedder else {
             throw ArchiveError(.notReady, "\(path): no model is loaded, so texts and images cannot be searched for")
         }
         return embedder
@@ -177,13 +193,13 @@ extension Archive {
 
     /// The `k` nearest by the stored vectors, for a graph that only knows codes; any order.
     private func scanStored(
-        _ query: [Float], _ kind: VectorKind, _ matching: ItemSet?, k: Int, _ visited: inout Int
+        _ query: [Float], _ kind: VectorKind, _ matching: ItemSet?, k: Int, _ serving: Serving, _ visited: inout Int
     ) throws -> [Candidate] {
         var nearest: [Candidate] = []
         var count = 0
         try store.environment.read { transaction in
             try store.forEachVector(
-                transaction, kind, generation: Opening.generation, dimension: query.count
+                transaction, kind, generation: serving.generation, dimension: query.count
             ) { item, vector in
                 if let matching, !matching.contains(item) { return true }
                 count += 1
@@ -211,12 +227,13 @@ extension Archive {
     func exactly(
         _ candidates: [Candidate], _ question: Question, _ transaction: borrowing ReadTransaction
     ) throws -> [Candidate] {
-        guard let graphs, let dimension else { return candidates }
+        let serving = question.serving
+        guard let graphs = serving.graphs, let dimension = serving.dimension else { return candidates }
         var exact = candidates
         for index in exact.indices where graphs[exact[index].via].index.precision == .i8 {
             let kind = exact[index].via
             // A case that was just deleted has no vector any more, and no record either.
-            let key = VectorKey(generation: Opening.generation, item: exact[index].item)
+            let key = serving.key(exact[index].item)
             guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
             exact[index].score = Self.cosine(kind == .image ? question.image : question.report, vector)
         }
@@ -242,7 +259,7 @@ extension Archive {
         for kind in request.target.kinds {
             let set = matching.map { set in attributes.read { $0.items(of: set, kind) } }
             if set?.isEmpty == true { continue }
-            for found in try nearestCases(question[kind], kind, request, set, k: k, ef: ef, &visited) {
+            for found in try nearestCases(question, kind, request, set, k: k, ef: ef, &visited) {
                 if let other = best[found.number], other.score >= found.score { continue }
                 best[found.number] = found
             }
@@ -253,12 +270,12 @@ extension Archive {
 
     /// The best `k` cases by vectors of one kind, or all that there are; any order.
     private func nearestCases(
-        _ query: [Float], _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
+        _ question: Question, _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
         _ visited: inout Int
     ) throws -> [Candidate] {
         var count = k
         while true {
-            let items = try nearestItems(query, kind, request, matching, k: count, ef: max(ef, count), &visited)
+            let items = try nearestItems(question, kind, request, matching, k: count, ef: max(ef, count), &visited)
             let isShared = kind == .image && attributes.read { !$0.furtherImages.isEmpty }
             guard isShared else { return items }
             var best: [UInt32: Candidate] = [:]
@@ -276,12 +293,13 @@ extension Archive {
 
     /// The `k` nearest vectors of one kind; any order.
     private func nearestItems(
-        _ query: [Float], _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
+        _ question: Question, _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
         _ visited: inout Int
     ) throws -> [Candidate] {
-        guard let index = graphs?[kind].index else { return [] }
+        guard let index = question.serving.graphs?[kind].index else { return [] }
+        let query = question[kind]
         if request.isExact && index.precision == .i8 {
-            return try scanStored(query, kind, matching, k: k, &visited)
+            return try scanStored(query, kind, matching, k: k, question.serving, &visited)
         }
         // Where the lower half of codes is gone, a few more are looked at before the stored vectors decide.
         let wanted = index.lacksResiduals ? 2 * k + 16 : k

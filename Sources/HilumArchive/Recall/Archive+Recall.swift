@@ -12,15 +12,20 @@ extension Archive {
     /// - Returns: whether more is left to do.
     /// - Throws: `.io` for a query that the index refuses; it is dropped.
     public func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool = { false }) throws -> Bool {
-        guard let graphs else { return false }
+        let serving = self.serving
+        guard let graphs = serving.graphs else { return false }
         return try withArchiveErrors {
             let end = monotonicSeconds() + seconds
             while let probe = recall.nextProbe() {
                 var probe = probe
+                // Asked of a generation that is not searched any more.
+                if probe.generation != serving.generation { continue }
                 let index = graphs[probe.kind].index
                 let isScanned = try probe.scanPiece(of: index, below: progress.withLock { $0.nextNumber })
                 if isScanned {
-                    if let recalls = try probe.recalls(in: index) { recall.add(recalls, probe.kind) }
+                    if let recalls = try probe.recalls(in: index) {
+                        recall.add(recalls, probe.kind, generation: probe.generation)
+                    }
                 } else {
                     recall.putBack(probe)
                 }

@@ -67,6 +67,16 @@ public final class RecallEstimator: Sendable {
         var last = VectorKind.report
         /// Queries that are begun; more than one only if several threads measure.
         var underWay: [RecallProbe] = []
+        /// The generation that the figures are of.
+        var generation: UInt32 = 1
+
+        /// Forgets what is known of another generation.
+        mutating func turn(to generation: UInt32) {
+            guard generation != self.generation else { return }
+            self.generation = generation
+            states = [:]
+            underWay = []
+        }
     }
 
     private let shared: Mutex<Shared>
@@ -77,8 +87,10 @@ public final class RecallEstimator: Sendable {
     // MARK: Queries
 
     /// Takes note of a live query, of length 1; when more come than can be measured, each is as likely to be kept.
-    func note(_ vector: [Float], _ kind: VectorKind) {
+    func note(_ vector: [Float], _ kind: VectorKind, generation: UInt32 = 1) {
         shared.withLock { shared in
+            // A search that began before a switch says nothing about the generation that is searched now.
+            guard generation == shared.generation else { return }
             var state = shared.states.removeValue(forKey: kind) ?? State()
             state.seen += 1
             if state.waiting.count < Self.waitingLimit {
@@ -100,19 +112,25 @@ public final class RecallEstimator: Sendable {
                 guard let vector = shared.states[kind]?.waiting.popLast() else { continue }
                 if shared.states[kind]?.waiting.isEmpty == true { shared.states[kind]?.seen = 0 }
                 shared.last = kind
-                return RecallProbe(vector, kind)
+                return RecallProbe(vector, kind, generation: shared.generation)
             }
             return nil
         }
     }
 
     /// Keeps a query that is not done yet for the next `nextProbe`.
-    func putBack(_ probe: RecallProbe) { shared.withLock { $0.underWay.append(probe) } }
+    func putBack(_ probe: RecallProbe) {
+        shared.withLock { if probe.generation == $0.generation { $0.underWay.append(probe) } }
+    }
+
+    /// Another generation is searched from now on; what is known is forgotten.
+    func turn(to generation: UInt32) { shared.withLock { $0.turn(to: generation) } }
 
     /// Counts the recalls of one query, one for each of `measuredEfs`.
-    func add(_ recalls: [Double], _ kind: VectorKind) {
+    func add(_ recalls: [Double], _ kind: VectorKind, generation: UInt32 = 1) {
         precondition(recalls.count == Self.measuredEfs.count, "one recall for each ef")
         shared.withLock { shared in
+            guard generation == shared.generation else { return }
             var state = shared.states.removeValue(forKey: kind) ?? State()
             let kept = 1 - 1 / Self.window
             state.sampleCount += 1

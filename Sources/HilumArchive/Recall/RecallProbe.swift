@@ -13,12 +13,15 @@ struct RecallProbe: Sendable {
 
     let vector: [Float]
     let kind: VectorKind
+    /// The generation that was asked.
+    let generation: UInt32
     private var next: UInt32 = 0
     /// The distances of the nearest so far, ascending, at most `RecallEstimator.k`.
     private(set) var nearest: [Float] = []
 
-    init(_ vector: [Float], _ kind: VectorKind) {
+    init(_ vector: [Float], _ kind: VectorKind, generation: UInt32 = 1) {
         self.vector = vector
+        self.generation = generation
         self.kind = kind
     }
 

@@ -20,12 +20,22 @@ struct Attributes: Sendable {
     private(set) var withWordsAlone = ItemSet()
     /// Images that are not the first of their case.
     private(set) var furtherImages = ItemSet()
+    /// Numbers of the cases whose first image has no vector though a further one has.
+    private(set) var withFurtherImageAlone = ItemSet()
+    /// The generation whose vectors these are.
+    let generation: UInt32
 
     /// The items that have a vector of `kind`.
     func with(_ kind: VectorKind) -> ItemSet { kind == .image ? withImage : withReport }
 
     /// The cases that have a report, with or without a vector.
     var withText: ItemSet { withWordsAlone.isEmpty ? withReport : withReport.union(withWordsAlone) }
+
+    /// The cases that have the vector of an image.
+    var withAnyImage: ItemSet {
+        let first = live.intersection(withImage)
+        return withFurtherImageAlone.isEmpty ? first : first.union(withFurtherImageAlone)
+    }
 
     /// The case that an item belongs to.
     func owner(of item: UInt32) -> UInt32 {
@@ -38,7 +48,9 @@ struct Attributes: Sendable {
     func items(of cases: ItemSet, _ kind: VectorKind) -> ItemSet {
         var items = cases.intersection(with(kind))
         if kind == .image {
-            furtherImages.forEach { item in if cases.contains(owner(of: item)) { items.insert(item) } }
+            furtherImages.forEach { item in
+                if withImage.contains(item), cases.contains(owner(of: item)) { items.insert(item) }
+            }
         }
         return items
     }
@@ -50,13 +62,38 @@ struct Attributes: Sendable {
             withImage.insert(item)
             if item > number { furtherImages.insert(item) }
         }
-        if entry.hasReportVector { withReport.insert(number) }
-        if entry.lacksReportVector { withWordsAlone.insert(number) }
+        if !entry.gaps.isEmpty {
+            for item in entry.items(.image, of: number) { withImage.remove(item) }
+            for item in entry.items(.image, of: number, in: generation) { withImage.insert(item) }
+            noteFurtherImages(of: number)
+        }
+        if entry.hasReport {
+            if entry.lacksReportVector(in: generation) {
+                withWordsAlone.insert(number)
+            } else {
+                withReport.insert(number)
+            }
+        }
         Self.forEachPair(entry) { key, value in keys[key, default: Postings()].insert(number, value) }
+    }
+
+    /// Notes whether a further image of a case has a vector while the first has none.
+    private mutating func noteFurtherImages(of number: UInt32) {
+        withFurtherImageAlone.remove(number)
+        guard !withImage.contains(number) else { return }
+        var item = number + 1
+        while furtherImages.contains(item) {
+            if withImage.contains(item) {
+                withFurtherImageAlone.insert(number)
+                return
+            }
+            item += 1
+        }
     }
 
     mutating func remove(_ number: UInt32, _ entry: CaseEntry) {
         live.remove(number)
+        withFurtherImageAlone.remove(number)
         for item in entry.items(.image, of: number) {
             withImage.remove(item)
             furtherImages.remove(item)
@@ -181,10 +218,11 @@ struct Attributes: Sendable {
         return writer.bytes
     }
 
-    init() {}
+    init(generation: UInt32 = 1) { self.generation = generation }
 
     /// - Throws: `ByteReader.Malformed`
-    init(sets: [UInt8], directory: [UInt8]) throws {
+    init(sets: [UInt8], directory: [UInt8], generation: UInt32 = 1) throws {
+        self.generation = generation
         let decoded = try sets.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             var sets: [ItemSet] = []
@@ -198,6 +236,7 @@ struct Attributes: Sendable {
         }
         (live, withImage, withReport, furtherImages) = (decoded[0], decoded[1], decoded[2], decoded[3])
         if decoded.count > 4 { withWordsAlone = decoded[4] }
+        if !furtherImages.isEmpty { live.subtracting(withImage).forEach { noteFurtherImages(of: $0) } }
         try directory.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             for _ in 0..<(try reader.length()) {
@@ -206,7 +245,8 @@ struct Attributes: Sendable {
                 let piece = Int(try reader.integer(UInt32.self))
                 let byteCount = Int(try reader.integer(UInt64.self) & 0xFFFF_FFFF)
                 keys[key] = Postings(
-                    stored: Postings.Location(epoch: epoch, firstPiece: piece, byteCount: byteCount))
+                    stored: Postings.Location(
+                        generation: generation, epoch: epoch, firstPiece: piece, byteCount: byteCount))
             }
             guard reader.isAtEnd else { throw ByteReader.Malformed() }
         }

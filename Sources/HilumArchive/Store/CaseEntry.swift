@@ -2,12 +2,14 @@ import HilumCore
 
 /// A case as the table `cases` stores it under its number:
 ///
-///     0  layout of this entry (1)          currently 3
+///     0  layout of this entry (1)          3, or 4 with gaps
 ///     1  flags (1)                         2 report · 8 it has no vector
 ///     2  generation (4)
 ///     6  id, then the images (count, each: SHA-256 (32), path, empty when the archive keeps the image, and view if it is known),
-///        then the fields (`CaseFields.encode(to:)`), then the source if it is known
+///        then the fields (`CaseFields.encode(to:)`), then the source if it is known, then, in layout 4, the gaps
+///        (count, each: `GenerationGap`)
 ///
+/// Layout 4 is written only for a case that lacks a vector in one generation and has it in another.
 /// Layout 2 ends with the fields: where such a case came from is not known. An entry is written in the present layout when its case
 /// changes, so an archive may hold all of them.
 /// Layout 1, of format 1: flags 1 image · 4 the archive keeps the image; with an image SHA-256 (32) and path in place of the images.
@@ -21,6 +23,8 @@ struct CaseEntry: Equatable {
     var fields = CaseFields()
     /// What it was read from (`CaseOrigin.source`); empty for a case that was put by itself, nil where it is not known.
     var source: String?
+    /// Where a generation differs from what this entry says of vectors; by generation, ascending.
+    var gaps: [GenerationGap] = []
 
     struct StoredImage: Equatable {
         /// 32 bytes.
@@ -53,9 +57,43 @@ struct CaseEntry: Equatable {
         number..<(number + (kind == .image ? UInt32(images.count) : hasReportVector ? 1 : 0))
     }
 
+    // MARK: Generations
+
+    private func gap(in generation: UInt32) -> GenerationGap? { gaps.first { $0.generation == generation } }
+
+    /// Whether the report has no vector in `generation`.
+    func lacksReportVector(in generation: UInt32) -> Bool {
+        hasReport && (gap(in: generation)?.lacksReportVector ?? lacksReportVector)
+    }
+
+    /// Images without a vector in `generation`.
+    func missingImageCount(in generation: UInt32) -> Int { gap(in: generation)?.images.count ?? 0 }
+
+    /// The items of the case `number` that have vectors in `generation`.
+    func items(_ kind: VectorKind, of number: UInt32, in generation: UInt32) -> [UInt32] {
+        guard kind == .image else { return hasReport && !lacksReportVector(in: generation) ? [number] : [] }
+        let missing = gap(in: generation)?.images ?? []
+        return images.indices.filter { !missing.contains(UInt16($0)) }.map { number + UInt32($0) }
+    }
+
+    /// The items that the case `number` may have in any generation.
+    func allItems(_ kind: VectorKind, of number: UInt32) -> Range<UInt32> {
+        number..<(number + (kind == .image ? UInt32(images.count) : hasReport ? 1 : 0))
+    }
+
+    /// Notes what the case has in `gap.generation`, and keeps nothing where that is what the entry says.
+    mutating func note(_ gap: GenerationGap) {
+        gaps.removeAll { $0.generation == gap.generation }
+        guard !gap.images.isEmpty || hasReport && gap.lacksReportVector != lacksReportVector else { return }
+        gaps.append(gap)
+        gaps.sort { $0.generation < $1.generation }
+    }
+
+    // MARK: Bytes
+
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.byte(3)
+        writer.byte(gaps.isEmpty ? 3 : 4)
         writer.byte((hasReport ? 2 : 0) | (lacksReportVector ? 8 : 0))
         writer.integer(generation)
         writer.text(id)
@@ -67,18 +105,22 @@ struct CaseEntry: Equatable {
         }
         fields.encode(to: &writer)
         writer.optionalText(source)
+        if !gaps.isEmpty {
+            writer.length(gaps.count)
+            for gap in gaps { gap.write(to: &writer) }
+        }
         return writer.bytes
     }
 
     init(decoding bytes: UnsafeRawBufferPointer) throws(ByteReader.Malformed) {
         var reader = ByteReader(bytes)
         let layout = try reader.byte()
-        guard (1...3).contains(layout) else { throw ByteReader.Malformed("a layout that is not known") }
+        guard (1...4).contains(layout) else { throw ByteReader.Malformed("a layout that is not known") }
         let flags = try reader.byte()
         generation = try reader.integer()
         id = try reader.text()
         hasReport = flags & 2 != 0
-        lacksReportVector = layout == 3 && flags & 8 != 0
+        lacksReportVector = layout > 2 && flags & 8 != 0
         for _ in 0..<(layout == 1 ? Int(flags & 1) : try reader.length()) {
             var image = StoredImage(digest: try reader.raw(32), path: try reader.text())
             if layout > 1 { image.view = try reader.optionalText() }
@@ -86,6 +128,7 @@ struct CaseEntry: Equatable {
         }
         fields = try CaseFields(decoding: &reader)
         if layout > 2 { source = try reader.optionalText() }
+        if layout > 3 { for _ in 0..<(try reader.length()) { gaps.append(try GenerationGap(&reader)) } }
         guard reader.isAtEnd else { throw ByteReader.Malformed() }
     }
 

@@ -7,6 +7,7 @@
 struct Postings: Sendable {
     /// Where the table lies in the checkpoint.
     struct Location: Sendable, Hashable {
+        var generation: UInt32 = 1
         var epoch: UInt32
         var firstPiece: Int
         var byteCount: Int

@@ -30,6 +30,8 @@ package final class Store: Sendable {
     }
 
     static let formatVersion = 2
+    /// The format of an archive in which a second generation was begun; releases that know one generation refuse it.
+    static let generationsFormat = 3
     static let floatsInPart = 128
 
     package let environment: Environment

@@ -40,6 +40,10 @@ protocol ServedArchive: Sendable {
     func put(_ inputs: [CaseInput]) throws -> [PutOutcome]
     /// Removes a case durably; false if there is none.
     func delete(id: String) throws -> Bool
+    /// Carries out an order on the archive's generations; any thread.
+    ///
+    /// - Returns: where it stands then.
+    func reembed(_ order: ReembedOrder) throws -> ReembedStatus
     /// Uses a moment in which no request runs, for about `seconds`, to measure recall; returns soon after
     /// `isInterrupted` says so.
     /// Called on the writer's thread.
@@ -54,6 +58,24 @@ protocol ServedArchive: Sendable {
 }
 
 extension Archive: ServedArchive {
+    /// Carries out an order on the generations.
+    func reembed(_ order: ReembedOrder) throws -> ReembedStatus {
+        switch order {
+        case .status: break
+        case .start(let model, let precision, let pace):
+            try startReembedding(model: model, precision: precision, pace: pace)
+        case .pause: try pauseReembedding(true)
+        case .resume: try pauseReembedding(false)
+        case .pace(let pace): try setReembedding(pace: pace)
+        // The work in the background follows new cases at once, so little is left to wait for.
+        case .switch(let allowsPartial): try switchGeneration(allowsPartial: allowsPartial, within: 4)
+        case .rollback: try rollBackGeneration(within: 4)
+        case .abort: try abortReembedding()
+        case .drop: try dropKeptGeneration()
+        }
+        return try reembedStatus()
+    }
+
     /// Stores or replaces cases, on as many threads as there are cores.
     @discardableResult
     func put(_ inputs: [CaseInput]) throws -> [PutOutcome] { try put(inputs, threads: defaultThreadCount) }

@@ -24,7 +24,7 @@ enum Verb: String, Sendable, CaseIterable {
     case quit = "QUIT"
     /// Of the protocol, and not in this release.
     case facet = "FACET"
-    /// Of the protocol, and not in this release.
+    /// A second generation of vectors, by another model.
     case reembed = "REEMBED"
     /// Of the protocol, and not in this release.
     case snapshot = "SNAPSHOT"
@@ -32,7 +32,7 @@ enum Verb: String, Sendable, CaseIterable {
     /// Whether this release knows the verb.
     var isAvailable: Bool {
         switch self {
-        case .facet, .reembed, .snapshot: false
+        case .facet, .snapshot: false
         default: true
         }
     }

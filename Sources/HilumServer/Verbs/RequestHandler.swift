@@ -42,12 +42,13 @@ final class RequestHandler: Sendable {
             let builder = ReplyBuilder(tag: request.tag)
             return .reply(verb == .ping ? builder.ok("PONG") : builder.ok("BYE", closes: true))
         case .hello, .search, .get, .count, .explain, .stats, .metrics: return .read
-        case .put, .delete:
+        case .put, .delete, .reembed:
+            if verb == .reembed && (mayWrite || ReembedVerb.isStatus(request)) { return .read }
             if mayWrite { return .write }
             let text =
                 "this user may search but not change the archive; ask for the daemon's user, root or a configured writer"
             return .reply(.error(.denied, text, tag: request.tag))
-        case .facet, .reembed, .snapshot:
+        case .facet, .snapshot:
             return .reply(.error(.unknown, "\(request.word) is not available in this release", tag: request.tag))
         case nil:
             let verbs = Verb.available.map(\.rawValue).joined(separator: " ")
@@ -83,7 +84,8 @@ final class RequestHandler: Sendable {
         case .explain: try ExplainVerb(request, self)
         case .stats: try StatsVerb(request, self)
         case .metrics: try MetricsVerb(request, self)
-        case .ping, .put, .delete, .quit, .facet, .reembed, .snapshot, nil:
+        case .reembed: try ReembedVerb(request, self)
+        case .ping, .put, .delete, .quit, .facet, .snapshot, nil:
             preconditionFailure("\(request.word) does not read the archive")
         }
     }

@@ -10,7 +10,10 @@ import HilumImaging
 ///   missing case (status 4).
 func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false) throws -> Archive {
     do {
-        return try Archive(path: path, mode: mode, embedder: withModel ? try loadModel(ofArchive: path) : nil)
+        var options = Archive.Options()
+        options.loadModel = loadForArchive
+        return try Archive(
+            path: path, mode: mode, embedder: withModel ? try loadModel(ofArchive: path) : nil, options: options)
     } catch let error as ArchiveError where error.code == .notFound {
         throw CommandError(.failed, error.description)
     }

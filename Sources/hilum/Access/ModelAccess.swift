@@ -22,6 +22,22 @@ func loadModel(_ name: String, precision: MCRModel.Precision? = nil) throws -> M
     return model
 }
 
+/// Loads a model that an archive is to copy, or that it has: the number format becomes a file of the copy.
+func loadForArchive(_ name: String, _ precision: String?) throws -> LoadedModel {
+    var wanted: MCRModel.Precision?
+    if let precision {
+        wanted = MCRModel.Precision(rawValue: precision)
+        guard wanted != nil else {
+            let known = MCRModel.Precision.allCases.map(\.rawValue).joined(separator: " or ")
+            throw CommandError(.failed, "the precision is \(known), not '\(precision)'")
+        }
+    }
+    let model = try MCRModel(directory: try modelFolder(name), precision: wanted)
+    return LoadedModel(
+        model, folder: try modelFolder(name),
+        files: [MCRModel.inferenceFile: MCRModel.inferenceSettings(model.precision)])
+}
+
 /// Warns on standard error if the processor lacks instructions for the model's number format.
 func warnOfSlowEncoding(_ model: MCRModel, _ place: String) {
     guard !model.precision.isNative else { return }

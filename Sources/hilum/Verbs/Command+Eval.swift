@@ -104,6 +104,8 @@ struct EvaluationSet {
     private(set) var maskedImages: [Int: [Float]] = [:]
     private(set) var maskedReports: [Int: [Float]] = [:]
     let texts: [String]
+    /// Of each pair; its id where no patient is named.
+    let patients: [String]
     /// Cases that were left out because their image could not be read.
     private(set) var refused: [(path: String, reason: String)] = []
 
@@ -147,6 +149,7 @@ struct EvaluationSet {
         }
         let texts = kept.map { $0.report ?? "" }
         self.texts = texts
+        patients = kept.map { $0.fields.patient ?? "id \($0.id)" }
         for percent in masks.reportPercents {
             maskedReports[percent] = model.embed(
                 reports: texts, hiding: MaskRatio(percent: percent), seed: masks.seed, threads: defaultThreadCount)

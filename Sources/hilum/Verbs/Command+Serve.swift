@@ -55,7 +55,12 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     let old = Thread { readOldReports(archive, isEnding) }
     old.qualityOfService = .background
     old.start()
-    defer { isEnding.raise() }
+    let reembedder = Reembedder(archive)
+    reembedder.start()
+    defer {
+        isEnding.raise()
+        reembedder.stop()
+    }
     try server.run()
     return .done
 }
@@ -75,7 +80,9 @@ private func checkSocket(_ socket: String) throws {
         "data.mdb", "lock.mdb", "writer.lock", "model", "images", "log.key", "inbox.refused",
     ]
     guard FileManager.default.fileExists(atPath: FilePath.folder(of: socket) + "/data.mdb") else { return }
-    for file in [socket, socket + ".lock"] where ownFiles.contains(FilePath.name(of: file)) {
+    for file in [socket, socket + ".lock"] {
+        let name = FilePath.name(of: file)
+        guard ownFiles.contains(name) || name.hasPrefix("model.") else { continue }
         throw CommandError(
             .failed, "\(file) is a file of an archive, which no socket or its lock may replace; choose another --socket"
         )

@@ -22,6 +22,14 @@ struct MaskPlan {
         self.seed = seed
     }
 
+    /// Nothing is hidden.
+    init() {
+        image = nil
+        report = nil
+        isSweep = false
+        seed = 1
+    }
+
     /// The percentages above 0 that each side needs.
     var imagePercents: [Int] { percents(image) }
     var reportPercents: [Int] { percents(report) }

@@ -1,0 +1,88 @@
+import HilumCore
+import HilumIndex
+import LMDB
+
+/// What follows a transaction that is on disk: the same changes in memory.
+extension Archive {
+    /// Repeats the changes in memory. A new version is linked before the old one goes, so that a case is always found.
+    func finish(_ batch: CommitBatch) throws {
+        for digest in batch.unusedImages { ImageStore.remove(digest, in: path) }
+        guard !batch.changes.isEmpty else { return }
+        // New cases first, so that a search which meets one of their vectors knows whose it is; old ones go when their vectors have.
+        attributes.write { attributes in
+            for change in batch.changes where change.newNumber != change.oldNumber {
+                if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
+            }
+        }
+        noteWords(batch.words)
+        if let graphs {
+            let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
+                Self.apply(batch.changes, to: graphs[kind].index, kind)
+            }
+            if let failure = failures.compactMap(\.self).first {
+                progress.withLock { $0.mustReopen = true }
+                throw ArchiveError(.io, "\(path): stored, but not linked (\(failure)); open the archive again")
+            }
+        }
+        finishBeside(batch)
+        attributes.write { attributes in
+            for change in batch.changes {
+                if let number = change.oldNumber, let entry = change.oldEntry { attributes.remove(number, entry) }
+                guard change.newNumber == change.oldNumber else { continue }
+                if let number = change.newNumber, let entry = change.newEntry { attributes.insert(number, entry) }
+            }
+        }
+        forgetWords(batch.changes.compactMap { $0.newNumber == $0.oldNumber ? nil : $0.oldNumber })
+        let cases = attributes.read { $0.live.count }
+        let isDue = progress.withLock { progress in
+            progress.nextNumber = batch.nextNumber
+            progress.deletions = batch.deletions
+            progress.changeRowCount = batch.changeRowCount
+            progress.changesSinceCheckpoint += batch.changes.count
+            return progress.changesSinceCheckpoint >= max(options.changesBetweenCheckpoints, cases / 20)
+        }
+        guard isDue else { return }
+        // The cases are stored and can be found; the next commit tries again.
+        do { try writeCheckpointWhileWriting() } catch { Log.warning("no checkpoint was written: \(error)") }
+    }
+
+    /// Repeats the changes in the generation beside: what left leaves it too, and what is new waits to be encoded for it.
+    private func finishBeside(_ batch: CommitBatch) {
+        let graphs = generations.withLock { generations -> Graphs? in
+            if batch.hasNewTable { generations.table = batch.table }
+            return generations.beside?.graphs
+        }
+        guard let graphs else { return }
+        for kind in VectorKind.allCases {
+            for change in batch.changes { for item in change.oldItems(kind) { graphs[kind].index.remove(item: item) } }
+        }
+        generations.withLock { generations in
+            let watermark = generations.table.beside?.watermark ?? 0
+            for change in batch.changes {
+                guard let number = change.oldNumber, let entry = change.oldEntry, number < watermark else { continue }
+                generations.beside?.attributes.remove(number, entry)
+                guard change.newNumber == number, let entry = change.newEntry else { continue }
+                generations.beside?.attributes.insert(number, entry)
+            }
+        }
+        changed.ring()
+    }
+
+    /// - Returns: what went wrong.
+    private static func apply(_ changes: [CommittedChange], to index: HNSWIndex, _ kind: VectorKind) -> String? {
+        var numbers: [UInt32] = []
+        var vectors: [Float] = []
+        for change in changes {
+            let made = kind == .image ? change.imageVectors : change.reportVector.map { [$0] } ?? []
+            for (item, vector) in zip(change.newItems(kind), made) {
+                numbers.append(item)
+                vectors += vector
+            }
+        }
+        do {
+            try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: numbers, threads: 1) }
+        } catch { return "\(error)" }
+        for change in changes { for item in change.oldItems(kind) { index.remove(item: item) } }
+        return nil
+    }
+}

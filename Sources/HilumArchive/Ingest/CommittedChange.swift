@@ -1,0 +1,22 @@
+/// What a transaction changed, to be repeated on the graphs and attributes in memory.
+struct CommittedChange: Sendable {
+    var oldNumber: UInt32?
+    var oldEntry: CaseEntry?
+    var newNumber: UInt32?
+    var newEntry: CaseEntry?
+    /// By item.
+    var imageVectors: [[Float]] = []
+    var reportVector: [Float]?
+
+    /// The new items of `kind`.
+    func newItems(_ kind: VectorKind) -> Range<UInt32> {
+        guard let newNumber, newNumber != oldNumber, let newEntry else { return 0..<0 }
+        // A case is stored with all of its vectors.
+        return newEntry.items(kind, of: newNumber)
+    }
+
+    func oldItems(_ kind: VectorKind) -> Range<UInt32> {
+        guard let oldNumber, newNumber != oldNumber, let oldEntry else { return 0..<0 }
+        return oldEntry.allItems(kind, of: oldNumber)
+    }
+}

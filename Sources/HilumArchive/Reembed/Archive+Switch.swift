@@ -1,0 +1,129 @@
+import HilumCore
+import HilumEmbedding
+import LMDB
+
+extension Archive {
+    /// Searches the new generation from now on and keeps the former one. Searches that run end on the generation they began with.
+    ///
+    /// One transaction decides, also over which folder holds the archive's model. Cases that came a moment ago are encoded first.
+    ///
+    /// - Parameters:
+    ///   - allowsPartial: switches also where images could not be read, so that their cases are not found by them any more.
+    ///   - seconds: gives up when the cases that came a moment ago are so many that they take longer.
+    /// - Throws: `.notFound` when no generation was made; `.notReady` while it is not complete, with the figures, and when its model
+    ///   cannot be loaded; `.stale` for images that could not be read; `.readOnly`, `.io`.
+    public func switchGeneration(allowsPartial: Bool = false, within seconds: Double = .infinity) throws {
+        try changeServing(to: .next, within: seconds, "no new generation was made") { record in
+            if !record.isComplete {
+                let total = attributes.read { $0.live.count }
+                let done = record.watermark == 0 ? 0 : attributes.read { $0.live.count(in: 0...(record.watermark - 1)) }
+                throw ArchiveError(
+                    .notReady,
+                    "\(path): generation \(record.number) has \(done) of \(total) cases; wait until it has all")
+            }
+            if record.missingCount > 0 && !allowsPartial {
+                throw ArchiveError(
+                    .stale,
+                    "\(path): \(record.missingCount) images could not be read, so their cases would not be found by them; "
+                        + "bring the files back and start again, or allow a partial switch")
+            }
+        }
+    }
+
+    /// Searches the former generation again and keeps the newer one, which can be switched to again.
+    ///
+    /// - Parameter seconds: as of `switchGeneration`.
+    /// - Throws: `.notFound` when none is kept; `.notReady` when its model cannot be loaded; `.readOnly`, `.io`.
+    public func rollBackGeneration(within seconds: Double = .infinity) throws {
+        try changeServing(to: .kept, within: seconds, "no former generation is kept") { _ in }
+    }
+
+    private func changeServing(
+        to role: GenerationRecord.Role, within seconds: Double, _ otherwise: String,
+        _ check: (GenerationRecord) throws -> Void
+    ) throws {
+        guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
+        try withArchiveErrors {
+            guard let record = generations.withLock({ $0.table[role] }) else {
+                throw ArchiveError(.notFound, "\(path): \(otherwise)")
+            }
+            try check(record)
+            // Most of what is left without the lock, so that changes wait for little.
+            _ = try embedderBeside()
+            try catchUp(record.number, within: seconds)
+            writing.lock()
+            defer { writing.unlock() }
+            _ = try writableCounters()
+            try catchUpWhileWriting()
+            guard let record = generations.withLock({ $0.table[role] }),
+                let beside = generations.withLock({ $0.beside })
+            else { throw ArchiveError(.notFound, "\(path): the generation is gone") }
+            try check(record)
+            guard record.watermark == progress.withLock({ $0.nextNumber }) else {
+                throw ArchiveError(.notReady, "\(path): generation \(record.number) lacks cases; try again")
+            }
+            try turn(to: record, beside)
+        }
+    }
+
+    /// Brings the generation beside up to the last case without holding up changes.
+    private func catchUp(_ number: UInt32, within seconds: Double) throws {
+        let end = monotonicSeconds() + seconds
+        while true {
+            let step = try encodeNextBatch(isInterrupted: { monotonicSeconds() >= end })
+            if step == .upToDate || step == .gone { return }
+            if step == .interrupted || monotonicSeconds() >= end {
+                throw ArchiveError(
+                    .notReady,
+                    "\(path): generation \(number) lacks the newest cases, which are being encoded; try again")
+            }
+        }
+    }
+
+    /// The transaction that decides, and the same in memory; the caller holds `writing`.
+    private func turn(to record: GenerationRecord, _ beside: Beside) throws {
+        let old = serving
+        var table = generations.withLock { $0.table }
+        guard var former = table[.serving], let oldGraphs = old.graphs, let oldDimension = old.dimension else {
+            throw store.damaged("the table of generations names none that is searched")
+        }
+        let nextNumber = progress.withLock { $0.nextNumber }
+        former.role = record.role == .kept ? .next : .kept
+        former.watermark = nextNumber
+        former.isComplete = true
+        var new = record
+        new.role = .serving
+        table.set(former)
+        table.set(new)
+        try store.environment.write { transaction in
+            try store.put(transaction, table)
+            try store.set(transaction, .generation, Int(record.number))
+            try store.set(transaction, .model, record.modelID)
+            try store.set(transaction, .dimension, record.dimension)
+        }
+        let oldAttributes = attributes.read { $0 }
+        servingState.withLock {
+            $0 = Serving(
+                generation: record.number, modelID: record.modelID, dimension: record.dimension,
+                embedder: beside.embedder, graphs: beside.graphs)
+        }
+        attributes.write { $0 = beside.attributes }
+        recall.turn(to: record.number)
+        let oldHead = progress.withLock { progress in
+            let head = progress.checkpoint
+            progress.checkpoint = beside.checkpoint
+            progress.watermarkBeside = head?.watermark ?? 0
+            return head
+        }
+        generations.withLock { generations in
+            generations = Generations(
+                table: table,
+                beside: Beside(
+                    generation: old.generation, dimension: oldDimension, graphs: oldGraphs, attributes: oldAttributes,
+                    checkpoint: oldHead, embedder: old.embedder))
+        }
+        orders.increment()
+        changed.ring()
+        Log.info("generation \(record.number) is searched now, generation \(old.generation) is kept")
+    }
+}

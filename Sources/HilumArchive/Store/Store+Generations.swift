@@ -1,0 +1,38 @@
+import HilumCore
+import LMDB
+
+extension Store {
+    /// What `meta` says of the generation that is searched.
+    struct Served: Equatable, Sendable {
+        var generation: UInt32
+        /// Nil as long as no embedder has named the model.
+        var modelID: String?
+        var dimension: Int?
+    }
+
+    func served(_ transaction: borrowing some (Transaction & ~Copyable)) throws -> Served {
+        guard let generation = UInt32(exactly: try integer(transaction, .generation) ?? 1),
+            (1...1 << 16).contains(generation)
+        else { throw damaged("the generation has an impossible number") }
+        let served = Served(
+            generation: generation, modelID: try text(transaction, .model),
+            dimension: try integer(transaction, .dimension))
+        if let dimension = served.dimension, !(1...ArchiveLimits.dimension).contains(dimension) {
+            throw damaged("the dimension is \(dimension)")
+        }
+        return served
+    }
+
+    func generations(_ transaction: borrowing some (Transaction & ~Copyable)) throws -> GenerationTable {
+        let found = try get(transaction, .meta, GenerationTable.name) { payload in
+            do { return try GenerationTable(decoding: payload) } catch {
+                throw damaged("the table of generations is malformed")
+            }
+        }
+        return found ?? GenerationTable()
+    }
+
+    func put(_ transaction: borrowing WriteTransaction, _ table: GenerationTable) throws {
+        try put(transaction, .meta, GenerationTable.name, table.encoded())
+    }
+}
