@@ -220,6 +220,22 @@ import Testing
         #expect(try open(scratch.archive).count() == 20)
     }
 
+    /// A copy for the night before an upgrade: nothing is upgraded on the way.
+    @Test func anArchiveOfAnOlderFormatIsCopiedAsItIs() throws {
+        let scratch = try Scratch()
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/format-1"
+        try FileManager.default.copyItem(atPath: fixture, toPath: scratch.archive)
+        let store = try FileIO.digest(scratch.archive + "/data.mdb")
+        let summary = try Archive.snapshot(of: scratch.archive, to: scratch.path + "/copy")
+        #expect(try FileIO.digest(scratch.archive + "/data.mdb") == store)
+        #expect(summary.cases > 0)
+        #expect(try SnapshotManifest(of: scratch.path + "/copy").format == 1)
+        let restored = try Archive.restore(scratch.path + "/copy", to: scratch.path + "/again")
+        #expect(restored.cases == summary.cases)
+        let archive = try Archive(path: scratch.path + "/again", mode: .readWrite)
+        #expect(try archive.count() == summary.cases && archive.check(deep: true).findings == [])
+    }
+
     @Test func compactingFreesSpaceAndTheBytesOfWhatWasDeleted() throws {
         let scratch = try Scratch()
         let archive = try scratch.makeArchive()

@@ -32,10 +32,10 @@ extension Archive {
         let path = StagingFolder.withoutSlash(path)
         return try withArchiveErrors {
             let manifest = try SnapshotManifest(of: snapshot)
-            guard manifest.format <= Store.formatVersion else {
+            guard manifest.format <= Store.generationsFormat else {
                 throw ArchiveError(
                     .stale,
-                    "\(snapshot): the snapshot has format \(manifest.format), this program reads \(Store.formatVersion); use a newer one"
+                    "\(snapshot): the snapshot has format \(manifest.format), this program reads \(Store.generationsFormat); use a newer one"
                 )
             }
             let stands = try whatStands(at: path, replaces: replaces)
@@ -48,7 +48,10 @@ extension Archive {
             let staging = try StagingFolder(beside: path, suffix: "restore")
             do {
                 try copy(manifest, from: snapshot, to: staging.path, interrupted, progress)
-                let report = try check(at: staging.path, deep: false)
+                // An older format is upgraded by the first who opens the archive in its place.
+                let report =
+                    manifest.format < Store.formatVersion
+                    ? try verifyPages(staging.path) : try check(at: staging.path, deep: false)
                 let isLost = { (finding: String) in
                     manifest.lostImageCount > 0 && finding.hasPrefix("the kept image")
                 }
