@@ -433,8 +433,8 @@ public final class Environment: @unchecked Sendable {
         } else {
             guard exists else { throw LMDBError(.notFound, call: "open", path: path) }
             // LMDB would take an empty file for a new environment, and read beyond the end of a short one.
-            guard try !PageFile(folder: path).metas().isEmpty else {
-                throw LMDBError(.damaged("no valid meta page"), call: "open", path: path)
+            if let finding = try PageFile(folder: path).metaFinding() {
+                throw LMDBError(.damaged(finding), call: "open", path: path)
             }
         }
     }
