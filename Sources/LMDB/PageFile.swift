@@ -116,7 +116,8 @@ final class PageFile {
     /// What is wrong with the meta pages; nil when nothing is.
     ///
     /// Commit n goes to meta page n mod 2, after commit n − 1. LMDB takes whichever page has the larger number, so a flipped bit in one
-    /// would silently bring back the commit before.
+    /// would silently bring back the commit before. One flip is not seen: the one that makes the older page's number that of the next
+    /// commit.
     func metaFinding() throws -> String? {
         for _ in 0..<1000 {
             let metas = try (0..<2).map { try numbers(ofMeta: $0) }
@@ -130,10 +131,18 @@ final class PageFile {
             guard isFresh || high - low == 1 && first.transaction % 2 == 0 else {
                 return "the numbers of the two meta pages contradict each other"
             }
+            // Pages that a commit took and gave back are never written, so the file may end before the last one.
+            let pageSize = try meta(at: 0, pageSize: nil)?.pageSizeInBytes ?? 4096
+            let pageCount = UInt64(try byteCount() / pageSize)
+            guard max(first.lastPage, second.lastPage) < pageCount + Self.mostUnwrittenPages else {
+                return "the last page lies far beyond the end of the file"
+            }
             return nil
         }
         return "the meta pages change all the time"
     }
+
+    private static let mostUnwrittenPages: UInt64 = 1 << 16
 
     private struct MetaNumbers: Equatable {
         let transaction: UInt64
@@ -158,6 +167,9 @@ final class PageFile {
             let version: UInt32 = bytes.integer(at: 20)
             let size = Int(bytes.integer(at: 40) as UInt32)
             guard kind & PageKind.meta != 0, magic == 0xBEEF_C0DE, version == 1 else { return nil }
+            // LMDB ends the process over a tree of a kind that nobody made. Numbers are the keys of the free pages' tree.
+            let (freeKind, mainKind): (UInt16, UInt16) = (bytes.integer(at: 44), bytes.integer(at: 92))
+            guard freeKind == 0x08, mainKind == 0 else { return nil }
             guard size >= 512, size <= 65536, size & (size - 1) == 0, pageSize ?? size == size else { return nil }
             return PageMeta(bytes)
         }

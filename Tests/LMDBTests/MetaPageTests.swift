@@ -21,9 +21,17 @@ import Testing
                 var bytes = sound
                 bytes[page * 4096 + bit / 8] ^= 1 << UInt8(bit % 8)
                 try Data(bytes).write(to: file)
+                let numbers = (0..<2).map { bytes[$0 * 4096 + 144] }
+                // The older page has become that of the next commit, which no page can tell.
+                if bit / 8 == 144, numbers[page] == numbers[1 - page] + 1, sound[page * 4096 + 144] < numbers[1 - page]
+                {
+                    continue
+                }
                 do {
                     let environment = try open(path, .readWrite)
                     defer { environment.close() }
+                    // The walk over all pages, which a daemon begins when it opens, knows a root that was freed.
+                    try environment.awaitVerification()
                     let count = try entryCount(environment)
                     #expect(count == 8, "bit \(bit): \(count) entries")
                     try fill(environment, 8..<9)
