@@ -20,7 +20,7 @@ let package = Package(
         .library(name: "HilumMCR", targets: ["HilumMCR"]),
     ],
     targets: [
-        // Floor 0: C. One Swift module imports each of them; CHilumKernels serves three.
+        // Floor 0: C. One Swift module imports each of them; CHilumKernels serves three, CHilumSystem two.
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -61,7 +61,8 @@ let package = Package(
         .target(
             name: "HilumArchive",
             dependencies: [
-                "CZlib", "HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumReports", "HilumWords",
+                "CZlib", "CHilumSystem", "HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumReports",
+                "HilumWords",
                 "HilumEmbedding",
             ]),
 

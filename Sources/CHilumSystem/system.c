@@ -163,6 +163,11 @@ int hilum_open_beneath(int root, const char *path) {
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
+int hilum_exchange(const char *first, const char *second) {
+    // RENAME_EXCHANGE; older headers lack it.
+    return (int)syscall(SYS_renameat2, AT_FDCWD, first, AT_FDCWD, second, 1u << 1);
+}
+
 int hilum_inotify_create(void) { return inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }
 
 int hilum_inotify_watch(int descriptor, const char *folder) {

@@ -29,6 +29,7 @@ import Synchronization
 /// | `Reembed/` | a second generation beside the first: making it, switching, going back, removing |
 /// | `Query/` | search by vectors and words, filters, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
+/// | `Backup/` | snapshots, restoring them, compacting |
 /// | `Check/` | the check that store, vectors and graphs agree |
 ///
 /// Thread rule: any thread may call anything; writes take turns, searches do not wait for them.
@@ -110,6 +111,8 @@ public final class Archive: @unchecked Sendable {
     let progress: Mutex<Counters>
     /// Answers questions from the words of reports.
     let words = WordSearcher()
+    /// Files of images that a snapshot may still want.
+    let heldImages = Mutex(HeldImages())
     /// Lengths of reports in words; nil until a question first wants them.
     let lengthsOfReports = Mutex<LengthTable?>(nil)
     /// The commit that graphs and attributes were read from.

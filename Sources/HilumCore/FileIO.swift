@@ -67,8 +67,12 @@ public enum FileIO {
     }
 
     /// Replaces the file at `path` in one step: a temporary file beside it, fsync, rename, fsync of the folder.
-    public static func writeAtomically(_ path: String, _ bytes: some ContiguousBytes) throws(FileError) {
-        let file = try FilePieces(replacing: path)
+    ///
+    /// - Parameter rights: of the new file, less what the process leaves out of all files.
+    public static func writeAtomically(
+        _ path: String, _ bytes: some ContiguousBytes, rights: mode_t = 0o644
+    ) throws(FileError) {
+        let file = try FilePieces(replacing: path, rights: rights)
         do throws(FileError) { try file.append(bytes) } catch {
             file.abandon()
             throw error
@@ -116,12 +120,12 @@ public struct FilePieces {
     private let temporary: String
     private let descriptor: Int32
 
-    fileprivate init(replacing path: String) throws(FileError) {
+    fileprivate init(replacing path: String, rights: mode_t = 0o644) throws(FileError) {
         self.path = path
         temporary = "\(path).tmp-\(getpid())"
         // What a process that was killed left under this name goes; a link there is not followed.
         unlink(temporary)
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, rights)
         guard descriptor >= 0 else { throw .last(path: temporary, call: "open") }
     }
 

@@ -257,6 +257,52 @@ public final class Environment: @unchecked Sendable {
         return map
     }
 
+    /// Writes the newest commit to the open file `descriptor` as a new `data.mdb` without free pages, which begins at transaction 1.
+    ///
+    /// Other transactions go on; pages that are freed meanwhile cannot be used again until it ends. LMDB trusts the pages that it copies,
+    /// so an environment that is open for writing verifies them first; for another one call `verifyPages`.
+    /// - Throws: `.damaged`, `.closed`, what the system says.
+    public func copy(compactedTo descriptor: Int32) throws {
+        if mode != .readOnly { try awaitVerification() }
+        // Adopts the size of a map that another process made larger, which is not possible inside of the gate.
+        try read { _ in }
+        gate.enter()
+        defer { gate.leave() }
+        guard let environment = raw else { throw LMDBError(.closed, call: "mdb_env_copy", path: path) }
+        let status = mdb_env_copyfd2(environment, descriptor, UInt32(MDB_CP_COMPACT))
+        if status == MDB_INCOMPATIBLE {
+            throw LMDBError(.damaged("pages belong to no table"), call: "mdb_env_copy", path: path)
+        }
+        try LMDBError.check(status, "mdb_env_copy", path: path)
+    }
+
+    /// Puts the file `replacement`, which `copy` made, in place of `data.mdb`. No environment of this process may have the folder open.
+    ///
+    /// - Throws: `.alreadyOpen` where another process has it open; it would go on with the old file.
+    public static func replaceData(of path: String, by replacement: String, tableCount: Int) throws {
+        let identity = try claim(path)
+        defer { release(identity) }
+        let lock = Foundation.open(path + "/lock.mdb", O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
+        guard lock >= 0 else { throw LMDBError(.other(errno), call: "open", path: path) }
+        defer { Foundation.close(lock) }
+        // Every process that has the environment open holds a shared lock on this byte, and one that opens it waits for it.
+        var range = flock()
+        range.l_type = Int16(F_WRLCK)
+        range.l_whence = Int16(SEEK_SET)
+        range.l_len = 1
+        guard fcntl(lock, F_SETLK, &range) == 0 else {
+            throw LMDBError(errno == EACCES || errno == EAGAIN ? .alreadyOpen : .other(errno), call: "lock", path: path)
+        }
+        guard rename(replacement, path + "/data.mdb") == 0 else {
+            throw LMDBError(.other(errno), call: "rename", path: path)
+        }
+        // Opening sets the lock file to the transactions of the new file, before anybody who waits goes on.
+        guard let environment = try open(path, options: Options(mode: .readWrite), tableCount: tableCount) else {
+            return
+        }
+        mdb_env_close(environment)
+    }
+
     /// Frees the slots of readers that died; returns how many.
     @discardableResult
     public func clearDeadReaders() throws -> Int {
@@ -387,8 +433,8 @@ public final class Environment: @unchecked Sendable {
         } else {
             guard exists else { throw LMDBError(.notFound, call: "open", path: path) }
             // LMDB would take an empty file for a new environment, and read beyond the end of a short one.
-            guard try !PageFile(folder: path).metas().isEmpty else {
-                throw LMDBError(.damaged("no valid meta page"), call: "open", path: path)
+            if let finding = try PageFile(folder: path).metaFinding() {
+                throw LMDBError(.damaged(finding), call: "open", path: path)
             }
         }
     }
@@ -409,6 +455,25 @@ public final class Environment: @unchecked Sendable {
     }
 
     private static func open(_ path: String, options: Options, tableCount: Int) throws -> OpaquePointer? {
+        for _ in 0..<10 {
+            guard let environment = try openOnce(path, options: options, tableCount: tableCount) else { return nil }
+            // `replaceData` may put another file in the place of the one that LMDB had opened before it waited for the lock.
+            guard isReplaced(environment, path) else { return environment }
+            mdb_env_close(environment)
+        }
+        throw LMDBError(.other(EBUSY), call: "open", path: path)
+    }
+
+    private static func isReplaced(_ environment: OpaquePointer, _ path: String) -> Bool {
+        var descriptor: Int32 = -1
+        var (opened, named) = (stat(), stat())
+        guard mdb_env_get_fd(environment, &descriptor) == 0, fstat(descriptor, &opened) == 0,
+            stat(path + "/data.mdb", &named) == 0
+        else { return false }
+        return opened.st_ino != named.st_ino || opened.st_dev != named.st_dev
+    }
+
+    private static func openOnce(_ path: String, options: Options, tableCount: Int) throws -> OpaquePointer? {
         var created: OpaquePointer?
         try LMDBError.check(mdb_env_create(&created), "mdb_env_create", path: path)
         guard let environment = created else { return nil }

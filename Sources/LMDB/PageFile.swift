@@ -71,8 +71,14 @@ final class PageFile {
 
     init(folder: String) throws {
         self.folder = folder
-        descriptor = open(folder + "/data.mdb", O_RDONLY | O_CLOEXEC)
+        // A pipe in its place would wait for somebody who writes.
+        descriptor = open(folder + "/data.mdb", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw LMDBError(status: errno, call: "open", path: folder) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            // `deinit` closes it.
+            throw LMDBError(.damaged("data.mdb is no regular file"), call: "open", path: folder)
+        }
     }
 
     deinit { close(descriptor) }
@@ -107,6 +113,51 @@ final class PageFile {
         return [first, second].sorted { $0.transaction > $1.transaction }
     }
 
+    /// What is wrong with the meta pages; nil when nothing is.
+    ///
+    /// Commit n goes to meta page n mod 2, after commit n − 1. LMDB takes whichever page has the larger number, so a flipped bit in one
+    /// would silently bring back the commit before. One flip is not seen: the one that makes the older page's number that of the next
+    /// commit.
+    func metaFinding() throws -> String? {
+        for _ in 0..<1000 {
+            let metas = try (0..<2).map { try numbers(ofMeta: $0) }
+            // A writer may be between the two.
+            guard try (0..<2).map({ try numbers(ofMeta: $0) }) == metas else { continue }
+            guard try !self.metas().isEmpty, let first = metas[0], let second = metas[1] else {
+                return "no valid meta page"
+            }
+            let isFresh = first.transaction == 0 && second.transaction == 0
+            let (low, high) = (min(first.transaction, second.transaction), max(first.transaction, second.transaction))
+            guard isFresh || high - low == 1 && first.transaction % 2 == 0 else {
+                return "the numbers of the two meta pages contradict each other"
+            }
+            // Pages that a commit took and gave back are never written, so the file may end before the last one.
+            let pageSize = try meta(at: 0, pageSize: nil)?.pageSizeInBytes ?? 4096
+            let pageCount = UInt64(try byteCount() / pageSize)
+            guard max(first.lastPage, second.lastPage) < pageCount + Self.mostUnwrittenPages else {
+                return "the last page lies far beyond the end of the file"
+            }
+            return nil
+        }
+        return "the meta pages change all the time"
+    }
+
+    private static let mostUnwrittenPages: UInt64 = 1 << 16
+
+    private struct MetaNumbers: Equatable {
+        let transaction: UInt64
+        let lastPage: UInt64
+    }
+
+    private func numbers(ofMeta place: Int) throws -> MetaNumbers? {
+        guard let first = try meta(at: 0, pageSize: nil) else { return nil }
+        guard
+            let meta = place == 0
+                ? first : try meta(at: UInt64(first.pageSizeInBytes), pageSize: first.pageSizeInBytes)
+        else { return nil }
+        return MetaNumbers(transaction: meta.transaction, lastPage: meta.lastPage)
+    }
+
     private func meta(at offset: UInt64, pageSize: Int?) throws -> PageMeta? {
         var bytes = [UInt8](repeating: 0, count: PageMeta.byteCount)
         guard try bytes.withUnsafeMutableBytes({ try read(at: offset, into: $0) }) else { return nil }
@@ -116,6 +167,9 @@ final class PageFile {
             let version: UInt32 = bytes.integer(at: 20)
             let size = Int(bytes.integer(at: 40) as UInt32)
             guard kind & PageKind.meta != 0, magic == 0xBEEF_C0DE, version == 1 else { return nil }
+            // LMDB ends the process over a tree of a kind that nobody made. Numbers are the keys of the free pages' tree.
+            let (freeKind, mainKind): (UInt16, UInt16) = (bytes.integer(at: 44), bytes.integer(at: 92))
+            guard freeKind == 0x08, mainKind == 0 else { return nil }
             guard size >= 512, size <= 65536, size & (size - 1) == 0, pageSize ?? size == size else { return nil }
             return PageMeta(bytes)
         }

@@ -27,12 +27,12 @@ struct Command: Sendable {
         .delete,
         .stats,
         .check,
-        .reembed,
+        .reembed, .snapshot, .restore, .compact,
         .demo, .help,
     ]
 
     /// Verbs that are not built yet.
-    static let unavailable = ["import", "export", "compact", "snapshot", "restore"]
+    static let unavailable = ["import", "export"]
 
     static func named(_ name: String) -> Command? {
         all.first { $0.name == name }

@@ -189,7 +189,8 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
             ("EXPLAIN id=a text=b", "NOTFOUND"), ("EXPLAIN id=case1", "BADREQ"), ("EXPLAIN text=b", "BADREQ"),
             ("EXPLAIN id=case1 text=\" \"", "BADREQ"), ("EXPLAIN id=case1 text=b bytes=3\nabc", "BADREQ"),
             ("EXPLAIN text=b bytes=3\nabc", "BADIMAGE"), ("EXPLAIN id=case1 text=b k=3", "BADREQ"),
-            ("METRICS x=1", "BADREQ"), ("SNAPSHOT to=/x", "UNKNOWN"),
+            ("METRICS x=1", "BADREQ"), ("SNAPSHOT", "BADREQ"),
+            ("SNAPSHOT to=copy", "BADREQ"), ("SNAPSHOT to=/x force=1", "BADREQ"), ("SNAPSHOT to=/there", "EXISTS"),
         ])
     func refusesChanges(_ line: String, _ code: String) {
         let lines = ask(line)

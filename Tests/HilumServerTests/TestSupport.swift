@@ -136,6 +136,10 @@ final class FakeArchive: ServedArchive {
     }
 
     /// Keeps the order, and refuses to roll back.
+    func snapshot(to target: String, interrupted: AtomicFlag) throws -> SnapshotSummary {
+        throw ArchiveError(.exists, "\(target): something stands here already")
+    }
+
     func reembed(_ order: ReembedOrder) throws -> ReembedStatus {
         state.withLock { $0.orders.append(order) }
         if order == .rollback { throw ArchiveError(.notFound, "no former generation is kept") }

@@ -17,12 +17,12 @@ struct TidyTests {
         "hilum": 6, "hilum-bench": 6, "hilum-dicom": 6,
     ]
 
-    /// One Swift module imports each C module; the kernels serve three.
+    /// One Swift module imports each C module; the kernels serve three, calls of the system two.
     private static let fences: [String: Set<String>] = [
         "CLMDB": ["LMDB"], "CTurboJPEG": ["HilumImaging"], "CSHA2": ["HilumCore"], "CGetopt": ["hilum"],
         "CPNG": ["HilumImaging"],
         "COpenBLAS": ["HilumNN"], "CHilumKernels": ["HilumCore", "HilumIndex", "HilumNN"],
-        "CHilumSystem": ["HilumServer"], "CZlib": ["HilumArchive"], "CGDCM": ["HilumDICOM"],
+        "CHilumSystem": ["HilumArchive", "HilumServer"], "CZlib": ["HilumArchive"], "CGDCM": ["HilumDICOM"],
     ]
 
     /// Modules of more than a dozen files that have no folders yet.

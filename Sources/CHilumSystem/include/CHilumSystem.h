@@ -54,6 +54,9 @@ int64_t hilum_raise_file_limit(void);
 // Opens a regular file below the folder `root` for reading; no symbolic link on the way and no way out (openat2).
 int hilum_open_beneath(int root, const char *path);
 
+// Two paths of one file system change places in one step; EINVAL or ENOSYS where the file system cannot.
+int hilum_exchange(const char *first, const char *second);
+
 // An inotify descriptor: non-blocking, closed on exec.
 int hilum_inotify_create(void);
 // Watches a folder for names that come, go or were written; symbolic links are not followed.

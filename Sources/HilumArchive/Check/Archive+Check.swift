@@ -169,6 +169,13 @@ extension Archive {
             return true
         }
         if stored != counts { report.find("the counts of kept images are wrong") }
+        if report.isDeep {
+            let orphans = ImageStore.digests(in: path).subtracting(stored.keys.map(hexadecimal)).count
+            // A process that was killed leaves them, or one that writes has them for a moment.
+            if orphans > 0 {
+                report.notes.append("\(orphans) files of kept images belong to no case; they do no harm")
+            }
+        }
         for digest in counts.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             if report.isDeep {
                 do { _ = try ImageStore.read(CaseEntry.StoredImage(digest: digest, path: ""), in: path) } catch {

@@ -33,8 +33,10 @@ extension Archive {
         try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
-            try keepImages(of: prepared)
             let state = try writableCounters()
+            let kept = try keepImages(of: prepared)
+            // Also those of a case that was refused.
+            defer { removeUnused(kept) }
             let batch = try store.environment.write { transaction in
                 var batch = CommitBatch(state, serving, generations.withLock { $0.table })
                 for item in prepared { try store(transaction, item, into: &batch) }
@@ -61,18 +63,31 @@ extension Archive {
     /// Keeps the images that came as bytes, each once; the caller holds `writing`, so nobody else writes the same file.
     ///
     /// Side by side, because each waits for the disk.
-    private func keepImages(of prepared: [PreparedCase]) throws {
+    /// - Returns: the digests of new files.
+    private func keepImages(of prepared: [PreparedCase]) throws -> [[UInt8]] {
         var images: [[UInt8]: [UInt8]] = [:]
         for item in prepared where item.refusal == nil {
             for (image, bytes) in zip(item.images, item.keptBytes) { if let bytes { images[image.digest] = bytes } }
         }
-        let failures = parallelMap(Array(images), threads: 8) { digest, bytes -> ArchiveError? in
+        let outcomes = parallelMap(Array(images), threads: 8) { digest, bytes -> Result<[UInt8]?, ArchiveError> in
             do throws(ArchiveError) {
-                try ImageStore.keep(bytes, digest: digest, in: self.path)
-                return nil
-            } catch { return error }
+                return .success(try ImageStore.keep(bytes, digest: digest, in: self.path) ? digest : nil)
+            } catch { return .failure(error) }
         }
-        if let failure = failures.compactMap(\.self).first { throw failure }
+        do { return try outcomes.compactMap { try $0.get() } } catch {
+            removeUnused(outcomes.compactMap { try? $0.get() })
+            throw error
+        }
+    }
+
+    /// Removes the files of images that no case came to use; the caller holds `writing`.
+    private func removeUnused(_ digests: [[UInt8]]) {
+        guard !digests.isEmpty else { return }
+        let unused = try? store.environment.read { transaction in
+            try digests.filter { try store.get(transaction, .images, $0) { _ in true } == nil }
+        }
+        // Where the store cannot be read nobody knows; `check` will tell.
+        removeImages(unused ?? [])
     }
 
     /// Removes the case `id` with its vectors; false when there is none. The removal is on disk when this returns.

@@ -6,7 +6,7 @@ import LMDB
 extension Archive {
     /// Repeats the changes in memory. A new version is linked before the old one goes, so that a case is always found.
     func finish(_ batch: CommitBatch) throws {
-        for digest in batch.unusedImages { ImageStore.remove(digest, in: path) }
+        removeImages(batch.unusedImages)
         guard !batch.changes.isEmpty else { return }
         // New cases first, so that a search which meets one of their vectors knows whose it is; old ones go when their vectors have.
         attributes.write { attributes in

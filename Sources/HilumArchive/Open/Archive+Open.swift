@@ -80,7 +80,7 @@ extension Archive {
         _ = consume lock
     }
 
-    private static func formatVersion(_ store: Store) throws -> Int {
+    static func formatVersion(_ store: Store) throws -> Int {
         let format = try store.environment.read { try store.integer($0, .format) }
         guard let format else {
             throw ArchiveError(

@@ -3,25 +3,58 @@ import HilumCore
 
 /// Images that came as bytes, kept as `ARCHIVE/images/<aa>/<SHA-256>` so that equal ones are one file.
 ///
-/// A file is on disk, with its name, before the transaction that refers to it commits. One that is left over by a run that
-/// was killed is harmless: it is used when the same image comes again.
+/// A file is on disk, with its name, before the transaction that refers to it commits, and goes again when that fails. One that is left
+/// over by a run that was killed is harmless: it is used when the same image comes again, and `check` counts it.
 enum ImageStore {
     static func path(of digest: [UInt8], in archive: String) -> String {
         let name = hexadecimal(digest)
         return "\(archive)/images/\(name.prefix(2))/\(name)"
     }
 
-    /// Keeps `bytes` unless they are kept already.
-    static func keep(_ bytes: [UInt8], digest: [UInt8], in archive: String) throws(ArchiveError) {
+    /// Keeps `bytes` unless they are kept already; a file of other bytes under their name is replaced.
+    ///
+    /// Images are for the archive's owner and group alone, also where an older release or somebody else made the folders.
+    /// - Returns: whether the file is new.
+    static func keep(_ bytes: [UInt8], digest: [UInt8], in archive: String) throws(ArchiveError) -> Bool {
         let path = path(of: digest, in: archive)
-        var status = stat()
-        if stat(path, &status) == 0 && Int(status.st_size) == bytes.count { return }
-        try withArchiveErrors {
+        return try withArchiveErrors {
+            let isThere = access(path, F_OK) == 0
+            if isThere, let kept = try? FileIO.digest(path), kept.sha256 == hexadecimal(digest) {
+                restrict(path, to: 0o640)
+                return false
+            }
+            let root = archive + "/images"
             let folder = FilePath.folder(of: path)
-            try FileIO.makeFolder(folder)
-            try FileIO.writeAtomically(path, bytes)
-            try FileIO.syncFolder(archive + "/images")
+            for (made, above) in [(root, archive), (folder, root)] {
+                if mkdir(made, 0o750) == 0 {
+                    try FileIO.syncFolder(above)
+                } else if errno == EEXIST {
+                    restrict(made, to: 0o750)
+                } else {
+                    throw FileError(.system(errno: errno), path: made, call: "mkdir")
+                }
+            }
+            try FileIO.writeAtomically(path, bytes, rights: 0o640)
+            return !isThere
         }
+    }
+
+    /// Takes rights away; where this user may not, they stay.
+    private static func restrict(_ path: String, to rights: mode_t) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & 0o777 & ~rights != 0 else { return }
+        _ = chmod(path, status.st_mode & 0o777 & rights)
+    }
+
+    /// The digests of the files that are kept, in no order.
+    static func digests(in archive: String) -> Set<String> {
+        let root = archive + "/images"
+        var found: Set<String> = []
+        for prefix in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [] {
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(prefix)")) ?? []
+            where name.utf8.count == 64 && name.hasPrefix(prefix) { found.insert(name) }
+        }
+        return found
     }
 
     static func exists(_ digest: [UInt8], in archive: String) -> Bool {

@@ -9,7 +9,7 @@ struct WriterLock: ~Copyable {
     /// - Throws: `.busy` with the holder's process id.
     init(archive: String) throws(ArchiveError) {
         let path = archive + "/writer.lock"
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o660)
         guard descriptor >= 0 else {
             throw ArchiveError(.io, "\(path): cannot be opened for writing: \(String(cString: strerror(errno)))")
         }

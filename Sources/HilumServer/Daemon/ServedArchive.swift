@@ -44,6 +44,8 @@ protocol ServedArchive: Sendable {
     ///
     /// - Returns: where it stands then.
     func reembed(_ order: ReembedOrder) throws -> ReembedStatus
+    /// Copies the archive into the new folder `target`; any thread. Gives up when `interrupted` is raised.
+    func snapshot(to target: String, interrupted: AtomicFlag) throws -> SnapshotSummary
     /// Uses a moment in which no request runs, for about `seconds`, to measure recall; returns soon after
     /// `isInterrupted` says so.
     /// Called on the writer's thread.
@@ -74,6 +76,11 @@ extension Archive: ServedArchive {
         case .drop: try dropKeptGeneration()
         }
         return try reembedStatus()
+    }
+
+    /// Copies the archive.
+    func snapshot(to target: String, interrupted: AtomicFlag) throws -> SnapshotSummary {
+        try snapshot(to: target, interrupted: interrupted, progress: nil)
     }
 
     /// Stores or replaces cases, on as many threads as there are cores.

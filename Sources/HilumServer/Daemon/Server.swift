@@ -117,6 +117,8 @@ public final class Server: Sendable {
         defer { watcher?.stop() }
         let pool = WorkerPool(threadCount: configuration.workerCount)
         defer { pool.stop() }
+        // Before the pool waits for its threads.
+        defer { handler.isStopping.raise() }
         let loop = try EventLoop(listener: listener, stop: stopDescriptor, handler: handler, pool: pool, writer: writer)
         Log.info("started: \(socketPath), \(caseCount) cases, model \((archive.modelID ?? "none yet").prefix(12))")
         serving.raise()

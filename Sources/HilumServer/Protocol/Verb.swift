@@ -26,13 +26,13 @@ enum Verb: String, Sendable, CaseIterable {
     case facet = "FACET"
     /// A second generation of vectors, by another model.
     case reembed = "REEMBED"
-    /// Of the protocol, and not in this release.
+    /// A copy of the archive while it is served.
     case snapshot = "SNAPSHOT"
 
     /// Whether this release knows the verb.
     var isAvailable: Bool {
         switch self {
-        case .facet, .snapshot: false
+        case .facet: false
         default: true
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import HilumArchive
 import HilumCore
+import Synchronization
 
 /// Carries out requests on an archive; each verb has a type of its own, which parses its arguments and makes its reply.
 ///
@@ -20,6 +21,10 @@ final class RequestHandler: Sendable {
     let configuration: ServerConfiguration
     let roots: ImageRoots
     let metrics = RequestMetrics()
+    /// Raised when the daemon ends: long work gives up.
+    let isStopping = AtomicFlag()
+    /// Whether a snapshot is being made; one at a time, for each takes a thread from the searches.
+    let isMakingSnapshot = Mutex(false)
     /// What is counted of the inbox; nil without one.
     let inboxLog: InboxLog?
 
@@ -42,13 +47,14 @@ final class RequestHandler: Sendable {
             let builder = ReplyBuilder(tag: request.tag)
             return .reply(verb == .ping ? builder.ok("PONG") : builder.ok("BYE", closes: true))
         case .hello, .search, .get, .count, .explain, .stats, .metrics: return .read
-        case .put, .delete, .reembed:
+        case .put, .delete, .reembed, .snapshot:
             if verb == .reembed && (mayWrite || ReembedVerb.isStatus(request)) { return .read }
+            if verb == .snapshot && mayWrite { return .read }
             if mayWrite { return .write }
             let text =
                 "this user may search but not change the archive; ask for the daemon's user, root or a configured writer"
             return .reply(.error(.denied, text, tag: request.tag))
-        case .facet, .snapshot:
+        case .facet:
             return .reply(.error(.unknown, "\(request.word) is not available in this release", tag: request.tag))
         case nil:
             let verbs = Verb.available.map(\.rawValue).joined(separator: " ")
@@ -85,7 +91,8 @@ final class RequestHandler: Sendable {
         case .stats: try StatsVerb(request, self)
         case .metrics: try MetricsVerb(request, self)
         case .reembed: try ReembedVerb(request, self)
-        case .ping, .put, .delete, .quit, .facet, .snapshot, nil:
+        case .snapshot: try SnapshotVerb(request, self)
+        case .ping, .put, .delete, .quit, .facet, nil:
             preconditionFailure("\(request.word) does not read the archive")
         }
     }
