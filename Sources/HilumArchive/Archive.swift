@@ -26,7 +26,7 @@ import Synchronization
 /// | `Open/` | opening, checkpoints, the upgrade of older formats |
 /// | `Ingest/` | sources and manifests, reading and embedding cases, put and delete |
 /// | `Words/` | the words of reports: what is kept of each, the table in the store, questions |
-/// | `Query/` | search by vectors and words, filters, explanations |
+/// | `Query/` | search by vectors and words, filters, which hits are kept, pages, facets, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
 /// | `Check/` | the check that store, vectors and graphs agree |
 ///
@@ -103,6 +103,8 @@ public final class Archive: @unchecked Sendable {
     let progress: Mutex<Counters>
     /// Answers questions from the words of reports.
     let words = WordSearcher()
+    /// Which reports say what of findings that were asked for.
+    let said = SaidTable()
     /// Lengths of reports in words; nil until a question first wants them.
     let lengthsOfReports = Mutex<LengthTable?>(nil)
     /// The commit that graphs and attributes were read from.
@@ -299,13 +301,6 @@ public final class Archive: @unchecked Sendable {
         try matching(filter).count
     }
 
-    /// How many of the matching cases have each value of `key`, the most frequent first.
-    public func facet(by key: String, _ filter: Filter = Filter()) throws -> [(value: String, count: Int)] {
-        let matching = try matching(filter)
-        try withArchiveErrors { try loadPostings([key]) }
-        return attributes.read { $0.facet(key, matching: matching) }
-    }
-
     /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
     public func forEachVector(_ kind: VectorKind, _ body: (String, [Float]) throws -> Bool) throws {
         guard let dimension else { return }
@@ -362,9 +357,15 @@ public final class Archive: @unchecked Sendable {
                 }
             }
             let said = try filter.conditions.map { try saidCases($0) }
-            return attributes.read { attributes in
-                attributes.evaluate(filter, said: said) { value in named.first { $0.0 == value }?.1 ?? [] }
+            var learned: [Attributes.Learned] = []
+            let (cases, version) = attributes.read { attributes in
+                let cases = attributes.evaluate(filter, said: said, learned: &learned) { value in
+                    named.first { $0.0 == value }?.1 ?? []
+                }
+                return (cases, attributes.version)
             }
+            if !learned.isEmpty { attributes.write { $0.remember(learned, madeAt: version) } }
+            return cases
         }
     }
 
