@@ -14,16 +14,18 @@ enum Verb: String, Sendable, CaseIterable {
     case delete = "DELETE"
     /// How many cases match a filter.
     case count = "COUNT"
-    /// Which patches of an image answer to which words.
+    /// The values of a key and how many cases have each.
+    case facet = "FACET"
+    /// Which patches of an image answer to which words, or how a search is carried out.
     case explain = "EXPLAIN"
     /// The archive in figures.
     case stats = "STATS"
     /// The figures for Prometheus.
     case metrics = "METRICS"
+    /// What the verbs are and take.
+    case help = "HELP"
     /// Ends the connection.
     case quit = "QUIT"
-    /// Of the protocol, and not in this release.
-    case facet = "FACET"
     /// Of the protocol, and not in this release.
     case reembed = "REEMBED"
     /// Of the protocol, and not in this release.
@@ -32,7 +34,7 @@ enum Verb: String, Sendable, CaseIterable {
     /// Whether this release knows the verb.
     var isAvailable: Bool {
         switch self {
-        case .facet, .reembed, .snapshot: false
+        case .reembed, .snapshot: false
         default: true
         }
     }
