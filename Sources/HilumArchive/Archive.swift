@@ -27,7 +27,7 @@ import Synchronization
 /// | `Ingest/` | sources and manifests, reading and embedding cases, put and delete |
 /// | `Words/` | the words of reports: what is kept of each, the table in the store, questions |
 /// | `Reembed/` | a second generation beside the first: making it, switching, going back, removing |
-/// | `Query/` | search by vectors and words, filters, explanations |
+/// | `Query/` | search by vectors and words, filters, which hits are kept, pages, facets, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
 /// | `Backup/` | snapshots, restoring them, compacting |
 /// | `Check/` | the check that store, vectors and graphs agree |
@@ -113,6 +113,8 @@ public final class Archive: @unchecked Sendable {
     let words = WordSearcher()
     /// Files of images that a snapshot may still want.
     let heldImages = Mutex(HeldImages())
+    /// Which reports say what of findings that were asked for.
+    let said = SaidTable()
     /// Lengths of reports in words; nil until a question first wants them.
     let lengthsOfReports = Mutex<LengthTable?>(nil)
     /// The commit that graphs and attributes were read from.
@@ -328,12 +330,6 @@ public final class Archive: @unchecked Sendable {
         try matching(filter).count
     }
 
-    /// How many of the matching cases have each value of `key`, the most frequent first.
-    public func facet(by key: String, _ filter: Filter = Filter()) throws -> [(value: String, count: Int)] {
-        let matching = try matching(filter)
-        return try withArchiveErrors { try withPostings([key]) { $0.facet(key, matching: matching) } }
-    }
-
     /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
     public func forEachVector(_ kind: VectorKind, _ body: (String, [Float]) throws -> Bool) throws {
         let serving = self.serving
@@ -390,9 +386,16 @@ public final class Archive: @unchecked Sendable {
                 }
             }
             let said = try filter.conditions.map { try saidCases($0) }
-            return try withPostings(filter.conditions.map(\.key)) { attributes in
-                attributes.evaluate(filter, said: said) { value in named.first { $0.0 == value }?.1 ?? [] }
+            let names = filter.conditions.map(\.key)
+            var learned: [Attributes.Learned] = []
+            let (cases, version) = try withPostings(names) { attributes in
+                let cases = attributes.evaluate(filter, said: said, learned: &learned) { value in
+                    named.first { $0.0 == value }?.1 ?? []
+                }
+                return (cases, attributes.version)
             }
+            if !learned.isEmpty { attributes.write { $0.remember(learned, madeAt: version) } }
+            return cases
         }
     }
 

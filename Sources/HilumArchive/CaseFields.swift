@@ -73,6 +73,12 @@ public struct CaseFields: Sendable, Equatable {
         }
     }
 
+    /// The text under a key: one of `Text`, else free metadata; nil where there is none.
+    func text(_ key: String) -> String? {
+        if let name = Text(rawValue: key) { return self[name] }
+        return metadata[key]
+    }
+
     /// Sets the field of this key to one text: one of `Text`, else free metadata.
     ///
     /// - Precondition: the key is not that of the findings, which are a list.

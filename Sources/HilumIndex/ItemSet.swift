@@ -69,14 +69,52 @@ public struct ItemSet: Sendable, Equatable {
 
     private func combined(with other: ItemSet, count wordCount: Int, _ body: (UInt64, UInt64) -> UInt64) -> ItemSet {
         var result = ItemSet()
-        result.words.reserveCapacity(wordCount)
-        for word in 0..<wordCount {
-            let left = word < words.count ? words[word] : 0
-            let value = body(left, word < other.words.count ? other.words[word] : 0)
-            result.words.append(value)
-            result.count += value.nonzeroBitCount
+        let shared = min(wordCount, words.count, other.words.count)
+        var sum = 0
+        // Safety: the closure writes each of the `wordCount` words, and reads below the counts of both arrays.
+        result.words = Array(unsafeUninitializedCapacity: wordCount) { target, count in
+            words.withUnsafeBufferPointer { left in
+                other.words.withUnsafeBufferPointer { right in
+                    for word in 0..<shared {
+                        let value = body(left[word], right[word])
+                        target[word] = value
+                        sum += value.nonzeroBitCount
+                    }
+                    for word in shared..<wordCount {
+                        let value = body(word < left.count ? left[word] : 0, word < right.count ? right[word] : 0)
+                        target[word] = value
+                        sum += value.nonzeroBitCount
+                    }
+                }
+            }
+            count = wordCount
         }
+        result.count = sum
         return result
+    }
+
+    /// How many items both sets have.
+    ///
+    /// - Complexity: O(largest item / 64).
+    public func intersectionCount(_ other: ItemSet) -> Int {
+        words.withUnsafeBufferPointer { left in
+            other.words.withUnsafeBufferPointer { right in
+                var sum = 0
+                for word in 0..<min(left.count, right.count) { sum += (left[word] & right[word]).nonzeroBitCount }
+                return sum
+            }
+        }
+    }
+
+    /// Adds many items at once.
+    public mutating func insert(contentsOf items: [UInt32]) {
+        guard let largest = items.max() else { return }
+        let needed = Int(largest >> 6) + 1
+        if needed > words.count { words.append(contentsOf: repeatElement(0, count: needed - words.count)) }
+        words.withUnsafeMutableBufferPointer { words in
+            for item in items { words[Int(item >> 6)] |= UInt64(1) << UInt64(item & 63) }
+        }
+        count = words.reduce(0) { $0 + $1.nonzeroBitCount }
     }
 
     /// How many items lie in a range.

@@ -25,7 +25,7 @@ struct Command: Sendable {
         .phantom, .train, .model, .embed, .initialise, .index, .search, .serve, .query, .eval, .explain, .pilot,
         .findings, .get,
         .delete,
-        .stats,
+        .stats, .facet,
         .check,
         .reembed, .snapshot, .restore, .compact,
         .demo, .help,

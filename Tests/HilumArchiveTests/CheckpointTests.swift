@@ -28,7 +28,7 @@ import Testing
                 answers.append("\(filter): \(try archive.count(request.filter))")
             }
         }
-        answers += try archive.facet(by: "finding").map { "\($0.value) \($0.count)" }
+        answers += try archive.facet(by: "finding").values.map { "\($0.value) \($0.count)" }
         return answers
     }
 
@@ -279,7 +279,7 @@ import Testing
             }
         }
         for spelling in spellings { #expect(try archive.count(Filter(parsing: "site=\(spelling)")) == 4) }
-        #expect(try archive.facet(by: "site").map(\.count) == [4])
+        #expect(try archive.facet(by: "site").values.map(\.count) == [4])
         #expect(try archive.check(deep: true).findings == [])
     }
 

@@ -55,6 +55,7 @@ private func request(_ text: String) -> Request? {
         ),
         ("SEARCH a!b", Request(verb: "SEARCH", arguments: [bare("a!b")])),
         ("SEARCH text=a=b", search([("text", "a=b")])),
+        ("SEARCH id=a id=b text=c text=c", search([("id", "a"), ("id", "b"), ("text", "c"), ("text", "c")])),
     ]
 
     private static let range = Request(
@@ -121,7 +122,8 @@ private func request(_ text: String) -> Request? {
         ("SEARCH a-b=c", nil, "key"),
         ("SEARCH =c", nil, "key"),
         ("SEARCH k=1 k=2", nil, "twice"),
-        ("SEARCH view!=a view!=b", nil, "twice"),
+        ("SEARCH view!=a view!=b", nil, "twice"), ("SEARCH text!=a text!=b", nil, "twice"),
+        ("PUT id=a id=b", nil, "twice"), ("COUNT id=a id=b", nil, "twice"),
         ("PUT bytes=", nil, "no value"),
         ("PUT bytes=-1", nil, "bytes="),
         ("PUT bytes=+1", nil, "bytes="),

@@ -130,9 +130,15 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
             ("SEARCH text=a w.image=1", "BADREQ"),
             ("SEARCH text=a k!=3", "BADREQ"), ("SEARCH text=a view=..", "BADREQ"),
             ("SEARCH text=a view=a,,b", "BADREQ"),
-            ("SEARCH text=a date=1..2..3", "BADREQ"), ("SEARCH text=a unlike=b", "UNKNOWN"),
-            ("SEARCH text=a mmr=1", "UNKNOWN"),
-            ("SEARCH text=a cursor=1", "UNKNOWN"), ("SEARCH id=nosuch", "NOTFOUND"), ("SEARCH id=\"\"", "BADREQ"),
+            ("SEARCH text=a date=1..2..3", "BADREQ"), ("SEARCH text=a unlike=b", "NOTFOUND"),
+            ("SEARCH unlike=case1", "BADREQ"), ("SEARCH text=a unlike=\"\"", "BADREQ"),
+            ("SEARCH text=a w.unlike=1", "BADREQ"), ("SEARCH text=a text=\" \"", "BADREQ"),
+            ("SEARCH text=a mmr=1.5", "BADREQ"), ("SEARCH text=a mmr=x", "BADREQ"),
+            ("SEARCH text=a dedup=-1", "BADREQ"), ("SEARCH text=a group=\"\"", "BADREQ"),
+            ("SEARCH text=a cursor=\" \"", "BADREQ"), ("SEARCH text=a group!=patient", "BADREQ"),
+            ("SEARCH text=a k=1 k=2", "BADREQ"), ("SEARCH text=a view=PA view=AP", "BADREQ"),
+            ("SEARCH text=a id=\(String(repeating: "case1 id=", count: 32))case1", "LIMIT"),
+            ("SEARCH id=nosuch", "NOTFOUND"), ("SEARCH id=\"\"", "BADREQ"),
             ("SEARCH image=/etc/passwd", "DENIED"), ("SEARCH vec=AAAA", "BADVEC"), ("SEARCH vec=f32:AAA", "BADVEC"),
             ("SEARCH vec=f32:AAAA", "BADVEC"), ("SEARCH vec=f32:", "BADVEC"), ("SEARCH vec=f32:AACAPw==", "BADVEC"),
             ("SEARCH vec=f32:AAAAAAAAAAAAAAAAAAAAAA==", "BADVEC"),
@@ -185,7 +191,13 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
             ("DELETE", "BADREQ"), ("DELETE id=a view=PA", "BADREQ"), ("DELETE id!=a", "BADREQ"), ("GET", "BADREQ"),
             ("GET id=case1 with=everything", "BADREQ"), ("COUNT bare", "BADREQ"), ("PING x", "BADREQ"),
             ("STATS x=1", "BADREQ"),
-            ("PING bytes=1\nx", "BADREQ"), ("FACET by=view", "UNKNOWN"), ("EXPLAIN SEARCH text=b", "UNKNOWN"),
+            ("PING bytes=1\nx", "BADREQ"), ("FACET", "BADREQ"), ("FACET view=PA", "BADREQ"),
+            ("FACET by=nosuch", "BADREQ"),
+            ("FACET by=view k=0", "BADREQ"), ("FACET by=view bytes=1\nx", "BADREQ"), ("FACET by!=view", "BADREQ"),
+            ("FACET by=view by=site", "BADREQ"), ("EXPLAIN SEARCH", "BADREQ"), ("EXPLAIN SEARCH text=b k=0", "BADREQ"),
+            ("EXPLAIN SEARCH id=nosuch", "NOTFOUND"), ("EXPLAIN id=case1 id=case2 text=b", "BADREQ"),
+            ("HELP NOSUCH", "BADREQ"), ("HELP x=1", "BADREQ"), ("HELP SEARCH k=1", "BADREQ"),
+            ("REEMBED", "BADREQ"), ("REEMBED strat", "BADREQ"),
             ("EXPLAIN id=a text=b", "NOTFOUND"), ("EXPLAIN id=case1", "BADREQ"), ("EXPLAIN text=b", "BADREQ"),
             ("EXPLAIN id=case1 text=\" \"", "BADREQ"), ("EXPLAIN id=case1 text=b bytes=3\nabc", "BADREQ"),
             ("EXPLAIN text=b bytes=3\nabc", "BADIMAGE"), ("EXPLAIN id=case1 text=b k=3", "BADREQ"),
@@ -198,8 +210,79 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
         #expect(lines.first?.hasPrefix("ERR \(code) ") == true, "\(lines)")
     }
 
-    @Test func verbsOfLaterReleasesSaySo() {
-        #expect(ask("FACET by=view") == ["ERR UNKNOWN FACET is not available in this release"])
+    @Test func facetsAreOneObjectAValue() {
+        #expect(
+            ask("@f FACET by=view") == [
+                #"@f {"value":"PA","count":3}"#, #"@f {"value":"AP","count":2}"#, "@f OK values=2 distinct=2 cases=5",
+            ])
+        #expect(ask("FACET by=view k=1 view=PA,AP").last == "OK values=1 distinct=2 cases=5")
+        #expect(ask("FACET by=view view=AP") == [#"{"value":"AP","count":2}"#, "OK values=1 distinct=1 cases=2"])
+        #expect(ask("FACET by=limit").last?.hasSuffix("FACET has no option limit=, but k=") == true)
+    }
+
+    @Test func theKindsOfAQuestionMayRepeat() throws {
+        let search = try makeSearch(
+            "SEARCH text=a id=case1 text=b w.text=2 unlike=case2 unlike=case3 w.unlike=0.5 group=patient mmr=0.25 dedup=0.5"
+                + " cursor=start")
+        #expect(
+            search.parts == [
+                .init(.text("a"), weight: 2), .init(.text("b"), weight: 2), .init(.id("case1"), weight: 1),
+                .init(.id("case2"), weight: -0.5), .init(.id("case3"), weight: -0.5),
+            ])
+        #expect(search.group == "patient" && search.mmr == 0.25 && search.dedup == 0.5 && search.cursor == "start")
+        #expect(search.filter.isEmpty)
+    }
+
+    @Test func explainSearchNamesThePartsOfThePlan() {
+        #expect(
+            ask("EXPLAIN SEARCH text=a view=PA k=2") == [
+                #"{"part":"plan","mode":"vector","target":"case","k":2,"pool":0,"ef":0,"exact":false,"cases":5,"#
+                    + #""matching":3,"selectivity":0.6000}"#,
+                #"{"part":"leg","leg":"vector","candidates":3,"visited":5,"rounds":1,"us":4}"#,
+                #"{"part":"stage","stage":"question","us":2}"#, "OK hits=2 gen=1 ef=64 visited=5 us=7",
+            ])
+    }
+
+    @Test func helpNamesEveryVerbAndEveryOption() throws {
+        let all = ask("HELP")
+        #expect(all.count == Verb.allCases.count + 1 && all.last == "OK verbs=\(Verb.allCases.count)")
+        for verb in Verb.allCases {
+            #expect(all.contains { $0.hasPrefix(#"{"verb":"\#(verb.rawValue)""#) }, "\(verb)")
+            let lines = ask("@h help \(verb.rawValue.lowercased())")
+            #expect(lines.last == "@h OK options=\(verb.options.count + 1)" && lines.count == verb.options.count + 3)
+            for option in verb.options {
+                #expect(lines.contains { $0.hasPrefix(#"@h {"option":"\#(option.name)","#) }, "\(option.name)")
+            }
+        }
+        #expect(ask("HELP SERCH").first?.contains("did you mean SEARCH?") == true)
+        #expect(ask("SERCH text=a").first?.hasPrefix("ERR UNKNOWN SERCH is no verb; did you mean SEARCH?") == true)
+        #expect(ask("GET id=case1 wiht=meta").first?.contains("did you mean with=?") == true)
+    }
+
+    @Test("A verb takes the options of the table and no others", arguments: Verb.allCases)
+    func theTableIsWhatIsParsed(_ verb: Verb) throws {
+        for option in verb.options {
+            for line in ask("\(verb.rawValue) \(option.name)=\"\"") {
+                #expect(
+                    !line.contains("does not take") && !line.contains("no case has"), "\(verb) \(option.name): \(line)")
+            }
+        }
+        guard !verb.takesFilter, verb != .put else { return }
+        let line = try #require(ask("\(verb.rawValue) id=case1 nosuch=1").last)
+        #expect(line.hasPrefix("ERR BADREQ"), "\(line)")
+    }
+
+    @Test("The README's reference names every verb and every option")
+    func theReferenceIsWhole() throws {
+        let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let page = try String(contentsOf: package.appending(path: "README.md"), encoding: .utf8)
+        let rows = page.split(separator: "\n").filter { $0.hasPrefix("| `") && $0.contains("` |") }
+        for verb in Verb.allCases {
+            let row = rows.first { $0.split(separator: "|")[0].contains("`\(verb.rawValue)") }
+            let text = try #require(row, "\(verb.rawValue) is missing")
+            for option in verb.options { #expect(text.contains("\(option.name)="), "\(verb.rawValue) \(option.name)=") }
+        }
     }
 
     @Test("EXPLAIN answers with one object for the text and one a word") func explains() {

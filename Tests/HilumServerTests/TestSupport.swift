@@ -196,6 +196,27 @@ final class FakeArchive: ServedArchive {
         state.withLock { $0.cases.values.filter { Self.matches($0, filter) }.count }
     }
 
+    /// By view and free metadata only.
+    func facet(by key: String, _ filter: Filter, limit: Int) throws -> Facet {
+        let matching = state.withLock { $0.cases.values.filter { Self.matches($0, filter) } }
+        let texts = matching.compactMap { key == "view" ? $0.fields.view : $0.fields.metadata[key] }
+        guard !texts.isEmpty || matching.isEmpty else { throw ArchiveError(.unknownKey(key), "no case has it") }
+        let counts = Dictionary(grouping: texts) { $0 }.mapValues(\.count)
+        return Facet(
+            values: FacetValue.best(limit) { body in for (value, count) in counts { body(value, count) } },
+            distinctCount: counts.count, caseCount: matching.count)
+    }
+
+    func explain(_ request: SearchRequest) throws -> (response: SearchResponse, plan: SearchPlan) {
+        var plan = SearchPlan()
+        plan.k = request.k
+        plan.caseCount = state.withLock { $0.cases.count }
+        plan.matchingCount = count(request.filter)
+        plan.legs = [SearchPlan.Leg(name: "vector", candidates: 3, visited: 5, rounds: 1, microseconds: 4)]
+        plan.stages = [SearchPlan.Stage(name: "question", microseconds: 2)]
+        return (try search(request), plan)
+    }
+
     /// Every search leaves one piece of work for idle time.
     func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) -> Bool {
         state.withLock { state in

@@ -9,7 +9,7 @@ import Testing
 struct CallTests {
     private static let verbs = [
         "phantom", "train", "model", "embed", "init", "index", "search", "serve", "query", "eval", "get", "delete",
-        "stats",
+        "stats", "facet",
         "check", "demo", "pilot", "findings", "help",
     ]
 
@@ -76,6 +76,15 @@ struct CallTests {
             (["help", "export"], "'export' is not available in this release"),
             (["help", "statz"], "did you mean 'stats'?"),
             (["stats"], "ARCHIVE is missing"),
+            (["facet", "--by", "view"], "ARCHIVE is missing"), (["facet", "a"], "--by is missing"),
+            (["facet", "a", "--by", "view", "--socket", "s"], "'a' and --socket exclude each other"),
+            (["facet", "a", "--by", "view", "-k", "0"], "--count needs a whole number from 1"),
+            (["facet", "a", "--by", "view", "--where", "PA"], "--where: "),
+            (["search", "a", "--unlike", "x"], "--text, --image or --id is missing"),
+            (["search", "a", "--id", "x", "--mmr", "2"], "--mmr needs a number from 0"),
+            (["search", "a", "--id", "x", "--dedup", "x"], "--dedup needs a number from 0"),
+            (["search", "a", "--id", "x", "--weights", "text=-1"], "--weights takes parts such as text=2"),
+            (["search", "a", "--id", "x", "--weights", "words=1 words=2"], "--weights takes parts such as text=2"),
             (["stats", "a", "b"], "'b' is one operand too many"),
             (["stats", "--bogus", "a"], "unknown option '--bogus'"),
             (["stats", "-z", "a"], "unknown option '-z'"),

@@ -40,11 +40,14 @@ extension Archive {
     }
 
     /// Fills in the hits of a question with words.
+    ///
+    /// - Parameter deepened: how many candidates each leg brings, where the usual number was too few because many were passed over.
     func searchWithWords(
         _ text: String, _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, ef: Int,
-        _ response: inout SearchResponse
+        deepened: Int? = nil, _ selection: inout HitSelection, _ response: inout SearchResponse
     ) throws {
-        let depth = Self.depth(request.k)
+        if let key = request.group { try loadPostings([key]) }
+        let depth = deepened ?? Self.depth(request.poolCount)
         var allowed = matching
         if request.target != .case {
             let those = attributes.read {
@@ -53,6 +56,7 @@ extension Archive {
             allowed = allowed?.intersection(those) ?? those
         }
         let answer = try answer(text, limit: depth, matching: allowed)
+        question.trace?.end(leg: "words", "words", candidates: answer.hits.count, visited: 0)
         response.unknown = answer.unknown
         // A vector of words that nobody knows still has neighbours. Other parts of a question speak for themselves.
         let isTextAlone = request.parts.allSatisfy { if case .text = $0.query { true } else { false } }
@@ -64,8 +68,13 @@ extension Archive {
             allowed = (allowed ?? attributes.read { $0.live }).subtracting(answer.excluded)
         }
         var fused: [UInt32: Fused] = [:]
+        var isAll = answer.hits.count < depth
         if request.mode != .words {
-            let nearest = try nearest(question, request, allowed, k: depth, ef: max(ef, depth), &response.visited)
+            let (before, widened) = (response.visited, widened(request, to: depth))
+            let nearest = try nearest(question, widened, allowed, k: depth, ef: max(ef, depth), &response.visited)
+            isAll = isAll && nearest.count < depth
+            question.trace?.end(
+                leg: "vector", "vectors", candidates: nearest.count, visited: response.visited - before)
             let found = try store.environment.read { try exactly(nearest, question, $0) }
             for (place, candidate) in found.enumerated() {
                 fused[candidate.number, default: Fused(number: candidate.number)].vectorRank = place + 1
@@ -94,19 +103,26 @@ extension Archive {
             candidate.fused += degree * (vectorWeight + request.wordWeight) / Self.fusionConstant
             return candidate
         }.sorted(by: Fused.precedes)
-        response.hits = try store.environment.read { try hits(ordered, question, request, text, $0) }
+        selection.restart()
+        response.hits = try store.environment.read { try hits(ordered, question, request, text, &selection, $0) }
+        question.trace?.end("hits")
+        if selection.isActive, response.hits.count < request.poolCount, !isAll {
+            return try searchWithWords(
+                text, question, request, matching, ef: ef, deepened: 4 * depth, &selection, &response)
+        }
         let possible = allowed?.count ?? attributes.read { $0.live.count }
         response.isShortOfFilter = !request.filter.isEmpty && possible < request.k
     }
 
     private func hits(
         _ ordered: [Fused], _ question: Question, _ request: SearchRequest, _ text: String,
-        _ transaction: borrowing ReadTransaction
+        _ selection: inout HitSelection, _ transaction: borrowing ReadTransaction
     ) throws -> [Hit] {
         var hits: [Hit] = []
         let highlighter = request.includesHighlights ? try QuestionHighlighter(text) : nil
         for candidate in ordered {
-            if hits.count == request.k { break }
+            if hits.count == request.poolCount { break }
+            if selection.isTaken(candidate.number) { continue }
             // A case that was just deleted has no record.
             guard let entry = try store.entry(transaction, candidate.number) else { continue }
             let best = try bestVector(of: candidate.number, entry, question, request.target, transaction)
@@ -120,6 +136,9 @@ extension Archive {
             hit.legs = Hit.Legs(
                 fused: candidate.fused, vectorRank: candidate.vectorRank, wordRank: candidate.wordRank,
                 wordScore: candidate.wordScore)
+            let vector =
+                selection.keepsVectors ? try storedVector(transaction, best.via, best.item, question) : nil
+            guard selection.takes(&hit, in: self, vector: vector) else { continue }
             if let highlighter { hit.highlights = record.report.map(highlighter.ranges) ?? [] }
             if !request.includesReports { hit.record.report = nil }
             hits.append(hit)

@@ -13,6 +13,8 @@ struct Question {
     var selves: Set<UInt32> = []
     /// What the search uses to its end, whatever is switched meanwhile.
     let serving: Serving
+    /// Measures the search, where somebody wants to know.
+    var trace: SearchTrace?
 
     subscript(kind: VectorKind) -> [Float] { kind == .image ? image : report }
 }
@@ -24,12 +26,22 @@ extension Archive {
     /// than `k` hits while as many cases match.
     /// - Throws: `.badRequest`, `.badImage`, `.badVector`, `.limit`, `.notFound` for an id, `.notReady` without an embedder.
     /// - Complexity: about `ef · m` distances a graph; O(n) when exact.
-    public func search(_ request: SearchRequest) throws -> SearchResponse {
+    public func search(_ request: SearchRequest) throws -> SearchResponse { try search(request, nil) }
+
+    func search(_ asked: SearchRequest, _ trace: SearchTrace?) throws -> SearchResponse {
         try withArchiveErrors {
             let started = monotonicSeconds()
+            var request = asked
+            try checkSelection(request)
             try checkWidth(k: request.k, ef: request.ef)
-            let question = try question(request, serving)
-            let (request, ef, expected) = try choosingWidth(request)
+            let serving = self.serving
+            let page = try page(of: request, generation: serving.generation)
+            if let page { request.k = Int(page.window) }
+            var question = try question(request, serving)
+            question.trace = trace
+            trace?.end("question")
+            let (chosen, ef, expected) = try choosingWidth(request)
+            request = chosen
             var response = SearchResponse(
                 hits: [], generation: Int(question.serving.generation), ef: ef, visited: 0, microseconds: 0,
                 isExact: request.isExact,
@@ -40,10 +52,25 @@ extension Archive {
                 if !request.includesSelf { for number in question.selves { set.remove(number) } }
                 matching = set
             }
+            trace?.end("filter")
+            var selection = HitSelection(request, matching)
             if let text = request.words {
-                try searchWithWords(text, question, request, matching, ef: ef, &response)
+                try searchWithWords(text, question, request, matching, ef: ef, &selection, &response)
             } else {
-                try searchVectors(question, request, matching, ef: ef, &response)
+                try searchVectors(question, request, matching, ef: ef, &selection, &response)
+            }
+            if selection.isActive { settle(&response, request, matching, selection) }
+            if let lambda = request.mmr {
+                response.hits = Diversity.pick(request.k, of: response.hits, selection.vectors, lambda: lambda)
+                trace?.end("diversity")
+            }
+            if let page { cut(&response, page, k: asked.k) }
+            trace?.note { plan in
+                plan.mode = request.words == nil ? .vector : request.mode ?? .hybrid
+                (plan.target, plan.k, plan.pool) = (request.target, asked.k, request.poolCount)
+                (plan.ef, plan.isExact) = (ef, request.isExact)
+                plan.caseCount = attributes.read { $0.live.count }
+                plan.matchingCount = matching?.count ?? plan.caseCount
             }
             for kind in request.target.kinds {
                 recall.note(question[kind], kind, generation: question.serving.generation)
@@ -53,19 +80,79 @@ extension Archive {
         }
     }
 
+    private func checkSelection(_ request: SearchRequest) throws(ArchiveError) {
+        for (name, value) in [("mmr", request.mmr), ("dedup", request.dedup)] {
+            guard let value else { continue }
+            guard (0...1).contains(value) else { throw ArchiveError(.badRequest, "\(name) is a number from 0 to 1") }
+            let k = request.cursor == nil ? request.k : max(SearchCursor.leastWindow, 10 * request.k)
+            if k > Diversity.hitLimit {
+                let most = request.cursor == nil ? Diversity.hitLimit : Diversity.hitLimit / 10
+                throw ArchiveError(.limit, "with \(name), k is at most \(most)")
+            }
+        }
+        guard let key = request.group else { return }
+        if ["id", "finding", "findings", "affirmed", "denied", "uncertain"].contains(key) {
+            throw ArchiveError(.badRequest, "group takes a key with one value a case, such as patient, not \(key)")
+        }
+        try checkKeys(of: Filter([Filter.Condition(key: key, values: [])]))
+    }
+
+    /// Says why there are fewer hits than asked for, where some were passed over.
+    private func settle(
+        _ response: inout SearchResponse, _ request: SearchRequest, _ matching: ItemSet?, _ selection: HitSelection
+    ) {
+        response.droppedCount = selection.droppedCount
+        response.isShortOfFilter = false
+        guard response.hits.count < request.k else { return }
+        let possible = attributes.read { attributes in
+            let those =
+                switch request.target {
+                case .case: attributes.live
+                case .image: attributes.withAnyImage
+                case .report: attributes.withText
+                }
+            return (matching ?? attributes.live).intersectionCount(those)
+        }
+        response.isShortOfFilter = !request.filter.isEmpty && possible < request.k
+        response.isShortOfSelection = !response.isShortOfFilter && possible >= request.k && request.minScore == nil
+    }
+
     /// Fills in the hits of a question without words.
     private func searchVectors(
-        _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, ef: Int, _ response: inout SearchResponse
+        _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, ef: Int,
+        _ selection: inout HitSelection, _ response: inout SearchResponse
     ) throws {
-        // A case that is replaced or deleted while the search runs drops out; then look a little further.
-        for extra in [0, 16, 256] {
-            let wanted = request.k + extra
-            let found = try nearest(question, request, matching, k: wanted, ef: ef + extra, &response.visited)
+        if let key = request.group { try loadPostings([key]) }
+        var extra = 0
+        while true {
+            let wanted = request.poolCount + extra
+            let (before, widened) = (response.visited, widened(request, to: wanted))
+            let found = try nearest(question, widened, matching, k: wanted, ef: ef + extra, &response.visited)
+            question.trace?.end(
+                leg: "vector", "vectors", candidates: found.count, visited: response.visited - before)
             let isAll = found.count < wanted
-            response.hits = try hits(found, question, request)
-            if response.hits.count >= request.k || isAll || request.minScore != nil { break }
+            selection.restart()
+            response.hits = try hits(found, question, request, &selection)
+            question.trace?.end("hits")
+            if response.hits.count >= request.poolCount || isAll || selection.isAtEnd { break }
+            if selection.isActive {
+                // Many were passed over.
+                extra = 4 * wanted - request.poolCount
+            } else {
+                // A case that is replaced or deleted while the search runs drops out; then look a little further.
+                if extra >= 256 { break }
+                extra = extra == 0 ? 16 : 256
+            }
         }
         response.isShortOfFilter = !request.filter.isEmpty && response.hits.count < request.k
+    }
+
+    /// The request, as a scan of all vectors where so many candidates are wanted that a walk through the graph would cost more.
+    func widened(_ request: SearchRequest, to count: Int) -> SearchRequest {
+        guard count > max(ArchiveLimits.hitCount, attributes.read { $0.live.count } / 8) else { return request }
+        var request = request
+        request.isExact = true
+        return request
     }
 
     /// The breadth of a graph search for `k` hits that asks for none.
@@ -204,6 +291,10 @@ extension Archive {
                 if let matching, !matching.contains(item) { return true }
                 count += 1
                 let score = Self.cosine(query, vector)
+                if k > Self.insertionLimit {
+                    nearest.append(Candidate(number: item, item: item, score: score, via: kind))
+                    return true
+                }
                 if nearest.count == k, let last = nearest.last, score <= last.score { return true }
                 // Numbers rise, so a later one of equal score goes behind.
                 let place = nearest.lastIndex { $0.score >= score }.map { $0 + 1 } ?? 0
@@ -213,8 +304,12 @@ extension Archive {
             }
         }
         visited += count
-        return nearest
+        guard k > Self.insertionLimit else { return nearest }
+        return Array(nearest.sorted { ($1.score, $0.item) < ($0.score, $1.item) }.prefix(k))
     }
+
+    /// So many nearest are kept in order while vectors are read; more are sorted at the end.
+    private static let insertionLimit = 512
 
     /// The cosine of two unit vectors.
     static func cosine(_ left: [Float], _ right: [Float]) -> Float {
@@ -315,25 +410,38 @@ extension Archive {
         }
     }
 
-    /// The records of the candidates that are still stored, at most `request.k`.
+    /// The records of the candidates that are still stored and taken, at most as many as are looked for.
     private func hits(
-        _ candidates: [Candidate], _ question: Question, _ request: SearchRequest
+        _ candidates: [Candidate], _ question: Question, _ request: SearchRequest, _ selection: inout HitSelection
     ) throws -> [Hit] {
         try store.environment.read { transaction in
             var hits: [Hit] = []
             for candidate in try exactly(candidates, question, transaction) {
-                if hits.count == request.k { break }
-                if let least = request.minScore, candidate.score < least { break }
+                if hits.count == request.poolCount { break }
+                if let least = request.minScore, candidate.score < least {
+                    selection.isAtEnd = true
+                    break
+                }
+                if selection.isTaken(candidate.number) { continue }
                 guard let record = try record(transaction, candidate.number, withReport: request.includesReports) else {
                     continue
                 }
-                hits.append(
-                    Hit(
-                        rank: hits.count + 1, id: record.id, score: candidate.score, via: candidate.via,
-                        image: candidate.via == .image ? Int(candidate.item - candidate.number) : nil, record: record)
-                )
+                var hit = Hit(
+                    rank: hits.count + 1, id: record.id, score: candidate.score, via: candidate.via,
+                    image: candidate.via == .image ? Int(candidate.item - candidate.number) : nil, record: record)
+                let vector =
+                    selection.keepsVectors
+                    ? try storedVector(transaction, candidate.via, candidate.item, question) : nil
+                if selection.takes(&hit, in: self, vector: vector) { hits.append(hit) }
             }
             return hits
         }
+    }
+
+    /// The vector of an item, as the question's scores are measured with; nil where there is none.
+    func storedVector(
+        _ transaction: borrowing ReadTransaction, _ kind: VectorKind, _ item: UInt32, _ question: Question
+    ) throws -> [Float]? {
+        try store.vector(transaction, kind, question.serving.key(item), dimension: question.image.count)
     }
 }

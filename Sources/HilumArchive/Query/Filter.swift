@@ -3,7 +3,7 @@ import HilumCore
 /// Conditions on metadata that must all hold.
 public struct Filter: Sendable, Equatable {
     /// What a value is compared with.
-    public enum Value: Sendable, Equatable {
+    public enum Value: Sendable, Hashable {
         case equal(String)
         /// From `lower` to `upper`, both included; nil leaves that end open. Compared as numbers, dates or texts, whatever the bounds
         /// are; the bound of a date covers its whole period.

@@ -86,6 +86,18 @@ public struct SearchRequest: Sendable, Equatable {
     /// Whether the hits' records bring their reports.
     public var includesReports = false
 
+    /// A key of the metadata, such as `patient`: of the cases with one text there, only the best is a hit.
+    public var group: String?
+    /// From 0 to 1: hits are picked that differ from one another, the more the smaller it is (`Diversity`).
+    public var mmr: Float?
+    /// From 0 to 1: a case is no hit if the cosine of its vector with that of a better one is at least this.
+    public var dedup: Float?
+    /// Asks for pages: `start` for the first, then what the response said.
+    public var cursor: String?
+
+    /// How many hits are looked for: more than `k` where they are picked from.
+    var poolCount: Int { mmr == nil ? k : Diversity.poolCount(k) }
+
     /// A question of several parts.
     public init(_ parts: [Part]) { self.parts = parts }
 
@@ -118,6 +130,8 @@ public struct Hit: Sendable {
     public var record: CaseRecord
     /// How vectors and words ranked the case; nil where vectors answered alone.
     public var legs: Legs?
+    /// What it stands for, where one hit a group was asked for; nil for a case without that key.
+    public var group: Group?
     /// The bytes of the report that answer to the question, ascending; empty unless asked for.
     public var highlights: [Range<Int>] = []
 
@@ -128,6 +142,33 @@ public struct Hit: Sendable {
         self.via = via
         self.image = image
         self.record = record
+    }
+
+    /// The cases with one text under a key.
+    public struct Group: Sendable, Equatable {
+        /// Of the metadata.
+        public var key: String
+        /// The text that they share.
+        public var value: String
+        /// Further cases of it that match the filter.
+        public var others: Int
+
+        /// A group.
+        public init(key: String, value: String, others: Int) {
+            self.key = key
+            self.value = value
+            self.others = others
+        }
+
+        /// Writes the member `group`, an object of `by`, `value` and `others`.
+        public func write(to json: inout JSONWriter) {
+            json.key("group")
+            json.beginObject()
+            json.member("by", key)
+            json.member("value", value)
+            json.member("others", others)
+            json.endObject()
+        }
     }
 
     /// The parts of a rank that vectors and words made together.
@@ -217,4 +258,10 @@ public struct SearchResponse: Sendable {
     public var isUnknown = false
     /// Fewer hits than asked for, because fewer cases match the filter.
     public var isShortOfFilter: Bool
+    /// Fewer hits than asked for, because the others belong to groups that have one, or are nearly the same as a better one.
+    public var isShortOfSelection = false
+    /// Cases that were passed over because they are nearly the same as a better one.
+    public var droppedCount = 0
+    /// Asks for the next page, or `end`; nil where no pages were asked for.
+    public var cursor: String?
 }

@@ -9,7 +9,29 @@ import HilumIndex
 /// Lists of numbers take four bytes per case and value, however many values there are; a bitmap per value would take far more.
 /// Thread rule: a value; `Archive` guards it.
 struct Attributes: Sendable {
+    /// A set that was made for a condition, to be kept.
+    struct Learned {
+        let key: String
+        let value: Filter.Value
+        let cases: ItemSet
+    }
+
+    /// What counting the values of a key found.
+    struct Counted {
+        var values: [FacetValue]
+        var distinctCount: Int
+        /// All cases at the same moment.
+        var caseCount: Int
+        /// To be kept.
+        var counts: ValueCounts?
+        var learned: [Learned] = []
+    }
+
+    private static let clock = AtomicCounter()
+
     private(set) var keys: [String: Postings] = [:]
+    /// Another one after every change, and different among all attributes of the process.
+    private(set) var version = Attributes.clock.increment()
     /// Numbers of the cases.
     private(set) var live = ItemSet()
     /// Items of images.
@@ -57,6 +79,7 @@ struct Attributes: Sendable {
 
     /// Adds a case, or puts one back that has a new entry.
     mutating func insert(_ number: UInt32, _ entry: CaseEntry) {
+        version = Self.clock.increment()
         live.insert(number)
         for item in entry.items(.image, of: number) {
             withImage.insert(item)
@@ -92,6 +115,7 @@ struct Attributes: Sendable {
     }
 
     mutating func remove(_ number: UInt32, _ entry: CaseEntry) {
+        version = Self.clock.increment()
         live.remove(number)
         withFurtherImageAlone.remove(number)
         for item in entry.items(.image, of: number) {
@@ -120,51 +144,129 @@ struct Attributes: Sendable {
 
     /// The cases that match; `ids` answers for the key `id`, which is not kept here. The keys of the filter must be loaded.
     ///
-    /// - Parameter said: by condition, what reports say.
+    /// - Parameters:
+    ///   - said: by condition, what reports say.
+    ///   - learned: gets the sets that `remember` should keep.
     func evaluate(
-        _ filter: Filter, said: [SaidCases?] = [], ids: (Filter.Value) throws -> [UInt32]
+        _ filter: Filter, said: [SaidCases?] = [], learned: inout [Learned],
+        ids: (Filter.Value) throws -> [UInt32]
     ) rethrows -> ItemSet {
         var result = live
         for (place, condition) in filter.conditions.enumerated() {
             var matching = ItemSet()
             if place < said.count, let said = said[place] {
-                for number in said.numbers where live.contains(number) { matching.insert(number) }
-                if said.needsNoFindings { matching = matching.subtracting(withValue(of: "finding")) }
+                matching = said.cases
+                if said.needsNoFindings { matching = matching.subtracting(withValue(of: "finding", &learned)) }
             }
             for value in condition.values {
-                if condition.key == "id" {
-                    for number in try ids(value) { matching.insert(number) }
-                    continue
-                }
-                guard let postings = keys[Self.canonical(condition.key)] else { continue }
-                if case .equal(let text) = value, !condition.isDate {
-                    for number in postings.numbers(of: Self.spelled(text)) { matching.insert(number) }
-                } else {
-                    postings.forEachValue(where: { condition.matches(value, $0) }) { _, numbers in
-                        for number in numbers { matching.insert(number) }
+                let cases =
+                    if condition.key == "id" {
+                        ItemSet(try ids(value))
+                    } else {
+                        cases(with: value, condition, &learned)
                     }
-                }
+                matching = matching.isEmpty ? cases : matching.union(cases)
             }
             result = condition.isNegated ? result.subtracting(matching) : result.intersection(matching)
         }
         return result
     }
 
+    /// The cases that have one of a condition's values. The key must be loaded.
+    private func cases(
+        with value: Filter.Value, _ condition: Filter.Condition, _ learned: inout [Learned]
+    ) -> ItemSet {
+        let key = Self.canonical(condition.key)
+        guard let postings = keys[key] else { return ItemSet() }
+        if let set = postings.sets[value] { return set }
+        var cases = ItemSet()
+        if case .equal(let text) = value, !condition.isDate {
+            cases.insert(contentsOf: postings.numbers(of: Self.spelled(text)))
+            if cases.count < ConditionSets.leastSize { return cases }
+        } else {
+            postings.forEachValue(where: { condition.matches(value, $0) }) { _, numbers in
+                cases.insert(contentsOf: numbers)
+            }
+        }
+        learned.append(Learned(key: key, value: value, cases: cases))
+        return cases
+    }
+
+    /// Stands for any value at all: every text lies in it, as no bound is a number or a date.
+    static let anyValue = Filter.Value.range(lower: "", upper: nil)
+
     /// The cases that have any value of `key`. The key must be loaded.
-    private func withValue(of key: String) -> ItemSet {
+    func withValue(of key: String, _ learned: inout [Learned]) -> ItemSet {
+        guard let postings = keys[key] else { return ItemSet() }
+        if let set = postings.sets[Self.anyValue] { return set }
         var all = ItemSet()
-        keys[key]?.forEachValue { _, numbers in for number in numbers { all.insert(number) } }
+        postings.forEachValue { _, numbers in all.insert(contentsOf: numbers) }
+        learned.append(Learned(key: key, value: Self.anyValue, cases: all))
         return all
     }
 
-    /// How many of `matching` have each value of `key`, the most frequent first. The key must be loaded.
-    func facet(_ key: String, matching: ItemSet) -> [(value: String, count: Int)] {
-        var counts: [(value: String, count: Int)] = []
-        keys[Self.canonical(key)]?.forEachValue { value, numbers in
-            let count = numbers.count { matching.contains($0) }
-            if count > 0 { counts.append((value, count)) }
+    /// Keeps sets that were made at `version`, unless a case has changed since.
+    mutating func remember(_ learned: [Learned], madeAt version: Int) {
+        guard version == self.version else { return }
+        for item in learned { keys[item.key]?.remember(item.cases, item.value, of: item.key) }
+    }
+
+    /// Keeps counts that were made at `version`, unless a case has changed since.
+    mutating func remember(_ counts: ValueCounts, of key: String, madeAt version: Int) {
+        guard version == self.version else { return }
+        keys[Self.canonical(key)]?.remember(counts)
+    }
+
+    /// How many of `cases` have each value of `key`, the most frequent first. The key must be loaded.
+    ///
+    /// - Parameter cases: nil for all.
+    func countValues(of key: String, among cases: ItemSet?, limit: Int) -> Counted {
+        let key = Self.canonical(key)
+        guard let postings = keys[key] else { return Counted(values: [], distinctCount: 0, caseCount: live.count) }
+        guard let cases else {
+            let counts = postings.counts ?? ValueCounts(postings.countedValues())
+            if let best = counts.best(limit) {
+                let isNew = postings.counts == nil
+                return Counted(
+                    values: best, distinctCount: counts.byValue.count, caseCount: live.count,
+                    counts: isNew ? counts : nil)
+            }
+            let fresh = ValueCounts(counts.byValue)
+            let best =
+                fresh.best(limit)
+                ?? FacetValue.best(limit) { body in for (value, count) in counts.byValue { body(value, count) } }
+            return Counted(
+                values: best, distinctCount: counts.byValue.count, caseCount: live.count, counts: fresh)
         }
-        return counts.sorted { ($1.count, $0.value) < ($0.count, $1.value) }
+        var distinctCount = 0
+        var learned: [Learned] = []
+        let isDate = Filter.Condition.isDate(key)
+        // Counted by words, 64 cases at once; no more than 32 values of a case's only one can be that frequent.
+        let least = max(ConditionSets.leastSize, live.count / 32)
+        func known(_ value: String) -> ItemSet? {
+            // A date that is asked for also takes those within its period.
+            if isDate { return nil }
+            if let set = postings.sets[.equal(value)] { return set }
+            guard postings.sets.hasRoom(for: learned.count) else { return nil }
+            var set = ItemSet()
+            set.insert(contentsOf: postings.numbers(of: value))
+            learned.append(Learned(key: key, value: .equal(value), cases: set))
+            return set
+        }
+        let values = FacetValue.best(limit) { body in
+            postings.forEachValue(among: cases, least: least, known: known) { value, count in
+                distinctCount += 1
+                body(value, count)
+            }
+        }
+        return Counted(values: values, distinctCount: distinctCount, caseCount: live.count, learned: learned)
+    }
+
+    /// The cases with a text under `key`, exactly as it is stored. The key must be loaded.
+    func cases(with text: String, under key: String) -> ItemSet {
+        var cases = ItemSet()
+        if let postings = keys[key] { cases.insert(contentsOf: postings.numbers(of: Self.spelled(text))) }
+        return cases
     }
 
     /// Findings are asked for as `finding` or `findings`.

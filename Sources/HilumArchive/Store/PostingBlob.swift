@@ -1,4 +1,5 @@
 import HilumCore
+import HilumIndex
 
 /// The cases by their values of one metadata key, in the bytes of the store, which are searched without decoding.
 ///
@@ -85,6 +86,34 @@ struct PostingBlob: Sendable, Equatable {
     func numbers(_ index: Int) -> [UInt32] {
         let start = Int(Self.word(bytes, 8 + 8 * index))
         return (start..<(start + numberCount(index))).map { Self.word(bytes, postingStart + 4 * $0) }
+    }
+
+    /// Whether a case is among those of a value. Complexity: O(log n).
+    func holds(_ number: UInt32, _ index: Int) -> Bool {
+        let start = postingStart + 4 * Int(Self.word(bytes, 8 + 8 * index))
+        var low = 0
+        var high = numberCount(index)
+        let end = high
+        while low < high {
+            let middle = (low + high) / 2
+            if Self.word(bytes, start + 4 * middle) < number { low = middle + 1 } else { high = middle }
+        }
+        return low < end && Self.word(bytes, start + 4 * low) == number
+    }
+
+    /// How many of `cases` have a value.
+    func count(_ index: Int, among cases: ItemSet) -> Int {
+        let start = postingStart + 4 * Int(Self.word(bytes, 8 + 8 * index))
+        let size = numberCount(index)
+        return bytes.withUnsafeBytes { bytes in
+            var count = 0
+            for place in 0..<size {
+                // Safety: `init` checked or wrote this many numbers.
+                let number = bytes.loadUnaligned(fromByteOffset: start + 4 * place, as: UInt32.self)
+                if cases.contains(UInt32(littleEndian: number)) { count += 1 }
+            }
+            return count
+        }
     }
 
     /// The index of a value; nil when no case has it. Complexity: O(log n).

@@ -1,3 +1,5 @@
+import HilumIndex
+
 /// The cases by their values of one metadata key: what the checkpoint has, and what changed since.
 ///
 /// The table of the checkpoint is read when a filter first asks for the key. Changes are kept apart until the next checkpoint merges
@@ -23,6 +25,10 @@ struct Postings: Sendable {
     private(set) var location: Location?
     private var added: [String: [UInt32]] = [:]
     private var removed: [String: [UInt32]] = [:]
+    /// Sets that filters asked for.
+    private(set) var sets = ConditionSets()
+    /// How many cases have each value; nil until somebody counts them.
+    private(set) var counts: ValueCounts?
 
     init() { base = .loaded(.empty) }
 
@@ -44,11 +50,16 @@ struct Postings: Sendable {
     // MARK: Changes
 
     mutating func insert(_ number: UInt32, _ value: String) {
+        if counts != nil, !holds(number, value) { counts?.add(1, to: value) }
+        sets.insert(number, value)
         Self.remove(number, &removed, value)
         Self.insert(number, &added, value)
     }
 
+    /// All values of the case are removed before any of them is put back.
     mutating func remove(_ number: UInt32, _ value: String) {
+        if counts != nil, holds(number, value) { counts?.add(-1, to: value) }
+        sets.remove(number)
         Self.remove(number, &added, value)
         Self.insert(number, &removed, value)
     }
@@ -102,6 +113,68 @@ struct Postings: Sendable {
         for (value, numbers) in added where isWanted(value) && blob.index(of: value) == nil { body(value, numbers) }
     }
 
+    /// Whether a case has `value`.
+    private func holds(_ number: UInt32, _ value: String) -> Bool {
+        func isIn(_ list: [UInt32]?) -> Bool {
+            guard let list else { return false }
+            let place = Self.place(of: number, in: list)
+            return place < list.count && list[place] == number
+        }
+        if isIn(added[value]) { return true }
+        guard let index = blob.index(of: value), blob.holds(number, index) else { return false }
+        return !isIn(removed[value])
+    }
+
+    /// How many cases have each value.
+    func countedValues() -> [String: Int] {
+        let blob = blob
+        var counts: [String: Int] = [:]
+        counts.reserveCapacity(blob.count)
+        for index in 0..<blob.count {
+            let value = blob.value(index)
+            let isChanged = added[value] != nil || removed[value] != nil
+            let count = isChanged ? merged(blob.numbers(index), value).count : blob.numberCount(index)
+            if count > 0 { counts[value] = count }
+        }
+        for (value, numbers) in added where counts[value] == nil && blob.index(of: value) == nil {
+            counts[value] = numbers.count
+        }
+        return counts
+    }
+
+    /// Calls `body` with every value that some of `cases` have, and how many of them do.
+    ///
+    /// - Parameters:
+    ///   - least: values that fewer cases have are counted case by case.
+    ///   - known: the cases with one of the other values, where there is a set of them.
+    func forEachValue(
+        among cases: ItemSet, least: Int, known: (String) -> ItemSet?, _ body: (String, Int) -> Void
+    ) {
+        let blob = blob
+        for index in 0..<blob.count {
+            let size = blob.numberCount(index)
+            if size < least, added.isEmpty, removed.isEmpty {
+                let count = blob.count(index, among: cases)
+                if count > 0 { body(blob.value(index), count) }
+                continue
+            }
+            let value = blob.value(index)
+            let count =
+                if size >= least, let set = known(value) {
+                    set.intersectionCount(cases)
+                } else if added[value] != nil || removed[value] != nil {
+                    merged(blob.numbers(index), value).count { cases.contains($0) }
+                } else {
+                    blob.count(index, among: cases)
+                }
+            if count > 0 { body(value, count) }
+        }
+        for (value, numbers) in added where blob.index(of: value) == nil {
+            let count = numbers.count { cases.contains($0) }
+            if count > 0 { body(value, count) }
+        }
+    }
+
     private func merged(_ numbers: [UInt32], _ value: String) -> [UInt32] {
         let more = added[value] ?? []
         let fewer = removed[value] ?? []
@@ -119,6 +192,16 @@ struct Postings: Sendable {
         forEachValue { lists[$0] = $1 }
         return PostingBlob(lists)
     }
+
+    // MARK: What is known without the table
+
+    /// Keeps a set that was made of the postings as they are.
+    mutating func remember(_ cases: ItemSet, _ value: Filter.Value, of key: String) {
+        sets.remember(cases, value, of: key)
+    }
+
+    /// Keeps counts that were made of the postings as they are.
+    mutating func remember(_ counts: ValueCounts) { self.counts = counts }
 
     // MARK: Base
 

@@ -32,7 +32,7 @@ public struct SaidFinding: Sendable, Equatable {
 
 /// The cases that a condition of a filter finds by what their reports say.
 struct SaidCases {
-    var numbers: [UInt32] = []
+    var cases = ItemSet()
     /// Whether only those count that were given no findings.
     var needsNoFindings = false
 }
@@ -142,15 +142,9 @@ extension Archive {
     ///
     /// `affirmed`, `denied` and `uncertain` ask the reports alone; `finding` asks them about cases that were given no findings.
     func saidCases(_ condition: Filter.Condition) throws -> SaidCases? {
-        let assertions: AssertionWeights
-        switch condition.key {
-        case "affirmed", "finding", "findings": assertions = AssertionWeights(present: 1)
-        case "denied": assertions = .denied
-        case "uncertain": assertions = .suspected
-        default: return nil
-        }
+        guard let assertion = Self.assertion(of: condition.key) else { return nil }
         let reader = try ReportWords.sharedReader()
-        var numbers: [UInt32] = []
+        var all = ItemSet()
         for value in condition.values {
             guard case .equal(let text) = value, let term = Self.findingTerm(text, reader) else {
                 if condition.key.hasPrefix("finding") { continue }
@@ -159,13 +153,24 @@ extension Archive {
                     "\(condition.key)= takes the name of a finding, such as effusion; 'hilum findings --names' lists them"
                 )
             }
-            numbers += try cases(term, assertions)
+            let cases = try saidCases(term, assertion).set
+            all = all.isEmpty ? cases : all.union(cases)
         }
-        return SaidCases(numbers: numbers, needsNoFindings: condition.key.hasPrefix("finding"))
+        return SaidCases(cases: all, needsNoFindings: condition.key.hasPrefix("finding"))
+    }
+
+    /// What a filter or a facet by this key asks reports for; nil for a key of the metadata.
+    static func assertion(of key: String) -> WordAssertion? {
+        switch key {
+        case "affirmed", "finding", "findings": .present
+        case "denied": .absent
+        case "uncertain": .uncertain
+        default: nil
+        }
     }
 
     /// The term of what a person wrote: a stable name, or any wording of the lexicon, with or without a side.
-    private static func findingTerm(_ text: String, _ reader: ReportReader) -> [UInt8]? {
+    static func findingTerm(_ text: String, _ reader: ReportReader) -> [UInt8]? {
         if reader.lexicon.names.contains(where: { $0.name == text }) { return FindingTerm.term(text) }
         let findings = reader.read(text).findings
         guard let finding = findings.first, findings.count == 1 else { return nil }
@@ -178,18 +183,31 @@ extension Archive {
         return FindingTerm.term(finding.name, side: finding.side?.value)
     }
 
-    /// The cases whose reports say `assertions` about a finding.
-    private func cases(_ finding: [UInt8], _ assertions: AssertionWeights) throws -> [UInt32] {
+    /// The cases whose reports say `assertion` about a finding.
+    func saidCases(_ finding: [UInt8], _ assertion: WordAssertion) throws -> CaseNumbers {
+        let key = SaidTable.Key(term: finding, assertion: assertion)
+        let (known, version) = said.cases(key)
+        if let known { return known }
         let lengths = try wordLengths()
-        guard lengths.documentCount > 0 else { return [] }
-        return try store.environment.read { transaction in
+        guard lengths.documentCount > 0 else { return CaseNumbers([]) }
+        let weights: AssertionWeights =
+            switch assertion {
+            case .present: AssertionWeights(present: 1)
+            case .uncertain: .suspected
+            case .absent: .denied
+            case .other: AssertionWeights(other: 1)
+            }
+        let cases = try store.environment.read { transaction in
             let table = WordTable(store: store)
             let head = try table.head(transaction, nextNumber: 0).words
             return try table.withBlocks(transaction) {
-                try words.documents(
-                    matching: .init(.term(finding), assertions: assertions), head, store: $0, lengths: lengths)
+                CaseNumbers(
+                    try words.documents(
+                        matching: .init(.term(finding), assertions: weights), head, store: $0, lengths: lengths))
             }
         }
+        said.keep(cases, key, madeAt: version)
+        return cases
     }
 
     /// How many reports speak of each finding, device and place that the lexicon names, the most often affirmed first; what none speaks
@@ -203,8 +221,8 @@ extension Archive {
             for name in reader.lexicon.names {
                 let term = FindingTerm.term(name.name)
                 let finding = try SaidFinding(
-                    name: name.name, affirmed: cases(term, AssertionWeights(present: 1)).count,
-                    denied: cases(term, .denied).count, uncertain: cases(term, .suspected).count)
+                    name: name.name, affirmed: saidCases(term, .present).count,
+                    denied: saidCases(term, .absent).count, uncertain: saidCases(term, .uncertain).count)
                 if finding.affirmed + finding.denied + finding.uncertain > 0 { findings.append(finding) }
             }
             return findings.sorted { ($1.affirmed, $0.name) < ($0.affirmed, $1.name) }
@@ -298,6 +316,7 @@ extension Archive {
     /// Takes reports out of the answers whose cases are gone.
     func forgetWords(_ numbers: [UInt32]) {
         lengthsOfReports.withLock { lengths in for number in numbers { lengths?.remove(number) } }
+        said.remove(numbers)
     }
 
     /// Makes reports known that a transaction wrote.
@@ -305,5 +324,6 @@ extension Archive {
         lengthsOfReports.withLock { lengths in
             for report in reports { lengths?.insert(report.number, length: report.words.length) }
         }
+        said.insert(reports)
     }
 }

@@ -85,6 +85,17 @@ struct ReportWords: Sendable {
                 start: start, end: UInt32(terms.count), assertion: assertion, section: section, position: position))
     }
 
+    /// Calls `body` with the term of every finding and what the report says of it.
+    func forEachFinding(_ body: (_ term: UnsafeRawBufferPointer, _ assertion: WordAssertion) -> Void) {
+        terms.withUnsafeBytes { bytes in
+            for occurrence in occurrences where bytes[Int(occurrence.start)] == FindingTerm.mark {
+                body(
+                    UnsafeRawBufferPointer(rebasing: bytes[Int(occurrence.start)..<Int(occurrence.end)]),
+                    occurrence.assertion)
+            }
+        }
+    }
+
     /// Adds the report to a segment, as the document `number`.
     func write(to writer: inout SegmentWriter, as number: UInt32) {
         writer.begin(document: number, length: length)
@@ -156,7 +167,7 @@ extension WordSection {
 
 extension RandomAccessCollection {
     /// The first index at which `isSecond` holds; it must hold from there on.
-    fileprivate func partitioningIndex(_ isSecond: (Element) -> Bool) -> Index {
+    func partitioningIndex(_ isSecond: (Element) -> Bool) -> Index {
         var low = startIndex
         var count = self.count
         while count > 0 {

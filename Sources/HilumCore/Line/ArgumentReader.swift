@@ -5,7 +5,7 @@
 /// value = 1*(printable, no space, no quote) | JSON string
 /// ```
 /// An argument that breaks the grammar is a fault in words, and reading goes on behind it where that is possible. A key
-/// may stand once with `=` and once with `!=`. The words name keys, never values.
+/// may stand once with `=` and once with `!=`, unless it is one of those that may repeat. The words name keys, never values.
 ///
 /// Thread rule: a value type; one owner at a time.
 public struct ArgumentReader {
@@ -24,14 +24,20 @@ public struct ArgumentReader {
 
     private var scanner: LineScanner
     private var seen: [Argument] = []
+    private let repeatable: Set<String>
     /// Whether a quote that is not closed makes the rest of the line a guess.
     private var isLost = false
 
     /// A reader of the bytes of one line, UTF-8 without a line feed.
-    public init(_ line: ArraySlice<UInt8>) { scanner = LineScanner(line) }
+    public init(_ line: ArraySlice<UInt8>) { self.init(LineScanner(line)) }
 
     /// A reader that goes on where `scanner` stands.
-    public init(_ scanner: LineScanner) { self.scanner = scanner }
+    ///
+    /// - Parameter repeatable: keys that may stand more than once with `=`.
+    public init(_ scanner: LineScanner, repeatable: Set<String> = []) {
+        self.scanner = scanner
+        self.repeatable = repeatable
+    }
 
     /// The next argument, or what is wrong with it; nil at the end of the line, and where what follows cannot be told
     /// apart.
@@ -75,7 +81,8 @@ public struct ArgumentReader {
         case .fault(let text): return .fault(text)
         case .text(let text):
             let argument = Argument(key: key, value: text, isNegated: isNegated)
-            if seen.contains(where: { $0.key == key && $0.isNegated == isNegated }) {
+            let isTwice = seen.contains { $0.key == key && $0.isNegated == isNegated }
+            if isTwice && (isNegated || !repeatable.contains(key)) {
                 let sign = isNegated ? "!=" : "="
                 return .fault("\(key)\(sign) stands twice in the line; join several values with commas")
             }

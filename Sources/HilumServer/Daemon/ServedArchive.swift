@@ -29,6 +29,10 @@ protocol ServedArchive: Sendable {
     func explain(_ image: GrayImage, text: String) throws -> Explanation
     /// How many cases match.
     func count(_ filter: Filter) throws -> Int
+    /// How many of the matching cases have each value of a key, the most frequent first.
+    func facet(by key: String, _ filter: Filter, limit: Int) throws -> Facet
+    /// Searches, and says how.
+    func explain(_ request: SearchRequest) throws -> (response: SearchResponse, plan: SearchPlan)
 
     /// What is known of a source before it is read.
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict

@@ -14,8 +14,15 @@ extension Request {
             guard !argument.isNegated, allowed.contains(argument.key) else {
                 let known = allowed.isEmpty ? "no arguments" : allowed.sorted().map { "\($0)=" }.joined(separator: " ")
                 let sign = argument.isNegated ? "!=" : "="
-                throw .refused(.badRequest, "\(word) does not take \(argument.key)\(sign); it takes \(known)")
+                let near = allowed.contains(argument.key) ? nil : nearest(to: argument.key, among: allowed.sorted())
+                let advice = near.map { "did you mean \($0)=? It takes" } ?? "it takes"
+                throw .refused(.badRequest, "\(word) does not take \(argument.key)\(sign); \(advice) \(known)")
             }
+        }
+        // The grammar lets the keys of a question repeat; only SEARCH means it.
+        for (place, argument) in arguments.enumerated()
+        where arguments[..<place].contains(where: { $0.key == argument.key && $0.isNegated == argument.isNegated }) {
+            throw .refused(.badRequest, "\(word) takes \(argument.key)= once")
         }
         if literal != nil && !takesLiteral { throw .refused(.badRequest, "\(word) takes no octets") }
     }

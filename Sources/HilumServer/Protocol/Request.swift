@@ -40,6 +40,11 @@ struct Request: Sendable, Equatable {
         for argument in arguments where argument.key == key && !argument.isNegated { return argument.value }
         return nil
     }
+
+    /// All values of `key=`, in the order of the line.
+    func values(_ key: String) -> [String] {
+        arguments.filter { $0.key == key && !$0.isNegated }.map(\.value)
+    }
 }
 
 /// What a stream of bytes holds next: a request, or a reason why there is none.

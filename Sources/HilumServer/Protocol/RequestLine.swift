@@ -29,7 +29,8 @@ struct RequestLine: Sendable, Equatable {
         if scanner.peek == UInt8(ascii: "@") { readTag(&scanner) }
         scanner.skipSpaces()
         readVerb(&scanner)
-        var reader = ArgumentReader(scanner)
+        let asks = verb == Verb.search.rawValue || verb == Verb.explain.rawValue
+        var reader = ArgumentReader(scanner, repeatable: asks ? SearchOptions.repeatable : [])
         while let item = reader.next() {
             switch item {
             case .fault(let text): note(text)

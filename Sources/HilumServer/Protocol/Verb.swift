@@ -14,32 +14,23 @@ enum Verb: String, Sendable, CaseIterable {
     case delete = "DELETE"
     /// How many cases match a filter.
     case count = "COUNT"
-    /// Which patches of an image answer to which words.
+    /// The values of a key and how many cases have each.
+    case facet = "FACET"
+    /// Which patches of an image answer to which words, or how a search is carried out.
     case explain = "EXPLAIN"
     /// The archive in figures.
     case stats = "STATS"
     /// The figures for Prometheus.
     case metrics = "METRICS"
+    /// What the verbs are and take.
+    case help = "HELP"
     /// Ends the connection.
     case quit = "QUIT"
-    /// Of the protocol, and not in this release.
-    case facet = "FACET"
     /// A second generation of vectors, by another model.
     case reembed = "REEMBED"
     /// A copy of the archive while it is served.
     case snapshot = "SNAPSHOT"
 
-    /// Whether this release knows the verb.
-    var isAvailable: Bool {
-        switch self {
-        case .facet: false
-        default: true
-        }
-    }
-
     /// Whether it changes the archive.
     var isWrite: Bool { self == .put || self == .delete }
-
-    /// The verbs of this release, in the order in which they are named.
-    static let available = allCases.filter(\.isAvailable)
 }

@@ -8,7 +8,7 @@ struct DeleteVerb {
     ///
     /// - Throws: `ServerError.refused` with BADREQ.
     init(_ request: Request) throws(ServerError) {
-        try request.check(allowed: ["id"])
+        try request.check(allowed: Verb.delete.keys)
         id = try request.id()
     }
 

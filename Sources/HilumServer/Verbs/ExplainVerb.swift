@@ -16,10 +16,7 @@ struct ExplainVerb: ReadingVerb {
     let text: String
 
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
-        if let first = request.arguments.first, first.key.isEmpty, first.value.uppercased() == Verb.search.rawValue {
-            throw .refused(.unknown, "EXPLAIN SEARCH is not available in this release; EXPLAIN id=… text=\"…\" is")
-        }
-        try request.check(allowed: ["id", "image", "text"], takesLiteral: true)
+        try request.check(allowed: Verb.explain.keys, takesLiteral: true)
         guard let text = request.value("text"), text.hasWords else {
             throw .refused(.badRequest, "EXPLAIN needs text= with the words to be explained")
         }

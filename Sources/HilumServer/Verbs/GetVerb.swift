@@ -10,7 +10,7 @@ struct GetVerb: ReadingVerb {
     let extras: ReplyExtras
 
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
-        try request.check(allowed: ["id", "with"])
+        try request.check(allowed: Verb.get.keys)
         id = try request.id()
         extras = try ReplyExtras(request.value("with"), allowed: [.meta, .report, .path, .vector])
     }

@@ -13,6 +13,9 @@ struct ReembedVerb: ReadingVerb {
         ("pace", ["rate", "between"]), ("switch", ["partial"]), ("rollback", []), ("abort", []), ("drop", []),
     ]
 
+    /// The words as HELP shows them.
+    static let usage = words.map(\.word).joined(separator: "|")
+
     /// Whether a request asks for the status, which readers may too.
     static func isStatus(_ request: Request) -> Bool {
         let first = request.arguments.first

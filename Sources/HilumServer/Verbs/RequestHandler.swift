@@ -46,7 +46,11 @@ final class RequestHandler: Sendable {
             do { try request.check() } catch { return .reply(.error(.badRequest, error.text, tag: request.tag)) }
             let builder = ReplyBuilder(tag: request.tag)
             return .reply(verb == .ping ? builder.ok("PONG") : builder.ok("BYE", closes: true))
-        case .hello, .search, .get, .count, .explain, .stats, .metrics: return .read
+        case .help:
+            do { return .reply(try HelpVerb(request).reply(tag: request.tag)) } catch {
+                return .reply(.error(.badRequest, error.text, tag: request.tag))
+            }
+        case .hello, .search, .get, .count, .facet, .explain, .stats, .metrics: return .read
         case .put, .delete, .reembed, .snapshot:
             if verb == .reembed && (mayWrite || ReembedVerb.isStatus(request)) { return .read }
             if verb == .snapshot && mayWrite { return .read }
@@ -54,11 +58,9 @@ final class RequestHandler: Sendable {
             let text =
                 "this user may search but not change the archive; ask for the daemon's user, root or a configured writer"
             return .reply(.error(.denied, text, tag: request.tag))
-        case .facet:
-            return .reply(.error(.unknown, "\(request.word) is not available in this release", tag: request.tag))
         case nil:
-            let verbs = Verb.available.map(\.rawValue).joined(separator: " ")
-            return .reply(.error(.unknown, "\(request.word) is no verb; there are \(verbs)", tag: request.tag))
+            let text = "\(request.word) is no verb\(Verb.suggestion(for: request.word)); \(Verb.all)"
+            return .reply(.error(.unknown, text, tag: request.tag))
         }
     }
 
@@ -87,12 +89,14 @@ final class RequestHandler: Sendable {
         case .search: try SearchVerb(request, self)
         case .get: try GetVerb(request, self)
         case .count: try CountVerb(request, self)
+        case .facet: try FacetVerb(request, self)
+        case .explain where ExplainSearchVerb.isAsked(by: request): try ExplainSearchVerb(request, self)
         case .explain: try ExplainVerb(request, self)
         case .stats: try StatsVerb(request, self)
         case .metrics: try MetricsVerb(request, self)
         case .reembed: try ReembedVerb(request, self)
         case .snapshot: try SnapshotVerb(request, self)
-        case .ping, .put, .delete, .quit, .facet, nil:
+        case .ping, .put, .delete, .help, .quit, nil:
             preconditionFailure("\(request.word) does not read the archive")
         }
     }
@@ -141,5 +145,21 @@ final class RequestHandler: Sendable {
         }
         guard let path = request.value("image") else { return nil }
         return try roots.read(path, limitInBytes: configuration.connection.parser.literalByteCount)
+    }
+
+    /// The bytes of all images that a search sends or names.
+    ///
+    /// - Throws: BADREQ, BADIMAGE, DENIED, NOTFOUND or LIMIT.
+    func images(of request: Request) throws(ServerError) -> [[UInt8]] {
+        guard let first = try image(of: request) else { return [] }
+        var images = [first]
+        // Together no more than one request may send.
+        var rest = configuration.connection.parser.literalByteCount - first.count
+        for path in request.values("image").dropFirst() {
+            let bytes = try roots.read(path, limitInBytes: max(0, rest))
+            rest -= bytes.count
+            images.append(bytes)
+        }
+        return images
     }
 }

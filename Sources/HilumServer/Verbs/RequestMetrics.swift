@@ -22,7 +22,7 @@ final class RequestMetrics: Sendable {
     func count(_ verb: Verb?) { state.withLock { $0.requests[Self.label(verb), default: 0] += 1 } }
 
     private static func label(_ verb: Verb?) -> String {
-        guard let verb, verb.isAvailable else { return "other" }
+        guard let verb else { return "other" }
         return verb.rawValue
     }
 

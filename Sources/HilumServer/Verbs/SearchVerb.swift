@@ -4,14 +4,13 @@ import HilumCore
 /// `SEARCH`: one object a hit, best first.
 struct SearchVerb: ReadingVerb {
     private static let largestWeight: Float = 1000
+    /// Texts, cases, images, vectors and cases to be unlike together; each may have to be encoded.
+    private static let mostParts = 32
 
     let search: SearchRequest
     let extras: ReplyExtras
 
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
-        for argument in request.arguments where SearchOptions.later.contains(argument.key) {
-            throw .refused(.unknown, "\(argument.key)= is not available in this release")
-        }
         let filter = try request.filter(except: SearchOptions.keys)
         var search = SearchRequest(try Self.parts(request, handler))
         search.filter = filter
@@ -38,6 +37,10 @@ struct SearchVerb: ReadingVerb {
         }
         search.vectorWeight = try request.number("w.vector", in: 0...Self.largestWeight)
         search.wordWeight = try request.number("w.words", in: 0...Self.largestWeight) ?? 1
+        search.group = try request.words("group")
+        search.mmr = try request.number("mmr", in: 0...1)
+        search.dedup = try request.number("dedup", in: 0...1)
+        search.cursor = try request.words("cursor")
         extras = try ReplyExtras(request.value("with"), allowed: [.report, .path, .vector, .highlights])
         search.includesReports = extras.has(.report)
         search.includesHighlights = extras.has(.highlights)
@@ -47,8 +50,7 @@ struct SearchVerb: ReadingVerb {
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
         let response: SearchResponse
         do { response = try handler.archive.search(search) } catch let error as ArchiveError {
-            guard case .unknownKey(let key) = error.code, let option = SearchOptions.near(key) else { throw error }
-            throw ServerError.refused(.badRequest, "\(error); SEARCH has no option \(key)=, but \(option)=")
+            throw Verb.search.explaining(error)
         }
         var builder = ReplyBuilder(tag: tag)
         for hit in response.hits {
@@ -61,6 +63,7 @@ struct SearchVerb: ReadingVerb {
                 json.member("via", hit.via.rawValue)
                 hit.writeImage(to: &json)
                 hit.record.fields.write(to: &json)
+                hit.group?.write(to: &json)
                 hit.legs?.write(score: hit.score, to: &json)
                 extras.write(hit.record, image: hit.image ?? 0, vectors, to: &json)
                 Hit.write(highlights: hit.highlights, to: &json)
@@ -71,7 +74,8 @@ struct SearchVerb: ReadingVerb {
         return builder.ok(status(of: response))
     }
 
-    private func status(of response: SearchResponse) -> String {
+    /// The status line behind the hits.
+    func status(of response: SearchResponse) -> String {
         var status = "hits=\(response.hits.count) gen=\(response.generation) ef=\(response.ef)"
         status += " visited=\(response.visited) us=\(response.microseconds)"
         if search.recall != nil, let recall = response.expectedRecall {
@@ -81,6 +85,9 @@ struct SearchVerb: ReadingVerb {
         }
         if search.recall != nil, response.isExact { status += " exact=1" }
         if response.isShortOfFilter { status += " short=filter" }
+        if response.isShortOfSelection { status += search.group == nil ? " short=dedup" : " short=group" }
+        if search.dedup != nil { status += " dropped=\(response.droppedCount)" }
+        if let cursor = response.cursor { status += " cursor=\(cursor)" }
         if response.isUnknown { status += " known=0" }
         if !response.unknown.isEmpty {
             status += " unknown=\(Argument.quoted(response.unknown.joined(separator: " ")))"
@@ -103,19 +110,31 @@ struct SearchVerb: ReadingVerb {
         -> [SearchRequest.Part]
     {
         var parts: [SearchRequest.Part] = []
+        let count = SearchOptions.questions.reduce(0) { $0 + request.values($1).count }
+        guard count <= mostParts else {
+            throw .refused(.limit, "a question has at most \(mostParts) parts")
+        }
         func weight(_ key: String) throws(ServerError) -> Float {
             try request.number("w.\(key)", in: 0...largestWeight) ?? 1
         }
-        if let text = try request.words("text") { parts.append(.init(.text(text), weight: try weight("text"))) }
-        if request.value("id") != nil { parts.append(.init(.id(try request.id()), weight: try weight("id"))) }
-        if let bytes = try handler.image(of: request) {
+        for text in request.values("text") {
+            guard text.hasWords else { throw .refused(.badRequest, "text= is empty") }
+            parts.append(.init(.text(text), weight: try weight("text")))
+        }
+        for id in request.values("id") {
+            parts.append(.init(.id(try Request.checked(id)), weight: try weight("id")))
+        }
+        for bytes in try handler.images(of: request) {
             parts.append(.init(.image(bytes), weight: try weight("image")))
         }
-        if let text = request.value("vec") {
+        for text in request.values("vec") {
             parts.append(.init(.vector(try VectorText.decode(text)), weight: try weight("vec")))
         }
         guard !parts.isEmpty else {
             throw .refused(.badRequest, "SEARCH needs text=, id=, bytes= with an image, image= or vec=")
+        }
+        for id in request.values("unlike") {
+            parts.append(.init(.id(try Request.checked(id)), weight: try -weight("unlike")))
         }
         for key in SearchOptions.questions where request.value("w.\(key)") != nil {
             let isThere = request.value(key) != nil || (key == "image" && request.literal != nil)

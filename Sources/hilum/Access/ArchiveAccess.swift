@@ -33,6 +33,8 @@ struct FoundCase {
     let imageView: String?
     /// What vectors and words made of it, where both were asked.
     let legs: Hit.Legs?
+    /// What it stands for, where one hit a group was asked for.
+    let group: Hit.Group?
     let highlights: [Range<Int>]
 
     init(_ hit: Hit) {
@@ -47,6 +49,7 @@ struct FoundCase {
         image = hit.record.images.count > 1 ? hit.image : nil
         imageView = image == nil ? nil : hit.record.images[place].view
         legs = hit.legs
+        group = hit.group
         highlights = hit.highlights
     }
 
@@ -70,6 +73,10 @@ struct FoundCase {
                 wordRank: object["words"]?["rank"]?.integer,
                 wordScore: object["words"]?["score"]?.double.map { Float($0) })
         }
+        group = object["group"].flatMap { object in
+            guard let key = object["by"]?.string, let value = object["value"]?.string else { return nil }
+            return Hit.Group(key: key, value: value, others: object["others"]?.integer ?? 0)
+        }
         highlights = (object["highlights"]?.array ?? []).compactMap { pair in
             guard let first = pair.array?.first?.integer, let end = pair.array?.last?.integer, first <= end else {
                 return nil
@@ -90,6 +97,7 @@ struct FoundCase {
         if let image { json.member("image", image + 1) }
         if let imageView { json.member("image_view", imageView) }
         fields.write(to: &json)
+        group?.write(to: &json)
         legs?.write(score: Float(score), to: &json)
         if withReport, let report { json.member("report", report) }
         Hit.write(highlights: highlights, to: &json)
@@ -108,17 +116,20 @@ struct FoundCase {
 
     /// Hits as a table for the terminal.
     static func table(_ hits: [FoundCase]) -> String {
-        var table = TextTable([
-            ("rank", .right), ("score", .right), ("id", .left), ("via", .left), ("patient", .left), ("view", .left),
-            ("date", .left), ("findings", .left),
-        ])
+        let isGrouped = hits.contains { $0.group != nil }
+        var table = TextTable(
+            [
+                ("rank", .right), ("score", .right), ("id", .left), ("via", .left), ("patient", .left), ("view", .left),
+                ("date", .left), ("findings", .left),
+            ] + (isGrouped ? [("others", .right)] : []))
         for hit in hits {
-            table.append([
-                String(hit.rank), String(format: "%.4f", hit.score), shown(hit.id), hit.via,
-                shown(hit.fields.patient ?? ""),
-                shown(hit.fields.view ?? ""), shown(hit.fields.date ?? ""),
-                shown(hit.fields.findings.joined(separator: ", ")),
-            ])
+            table.append(
+                [
+                    String(hit.rank), String(format: "%.4f", hit.score), shown(hit.id), hit.via,
+                    shown(hit.fields.patient ?? ""),
+                    shown(hit.fields.view ?? ""), shown(hit.fields.date ?? ""),
+                    shown(hit.fields.findings.joined(separator: ", ")),
+                ] + (isGrouped ? [hit.group.map { String($0.others) } ?? ""] : []))
         }
         return table.text
     }

@@ -18,6 +18,10 @@ extension Command {
             .value("text", "TEXT", "a phrase or a report ('-' reads standard input)", letter: "t"),
             .value("image", "FILE", "an image, PNG, JPEG or DICOM ('-' reads standard input)", letter: "i"),
             .value("id", "ID", "a stored case"),
+            .value("unlike", "ID", "a stored case that is subtracted from the query"),
+            .value(
+                "weights", "W",
+                "how much the parts count: 'text=2 image=0.5 unlike=0.3 vector=1 words=2' (default 1 each)"),
             .value("count", "K", "how many hits (default 10)", letter: "k"),
             .value(
                 "target", "WHAT",
@@ -30,6 +34,13 @@ extension Command {
                 "where", "FILTERS",
                 "only cases that match all of these: view=PA finding=effusion,normal date=2019-01..2019-06 site!=B"),
             .value("min-score", "S", "only hits with at least this cosine, from -1 to 1"),
+            .value(
+                "group", "KEY", "one hit for each value of a key, the best: patient, say; the table counts the others"),
+            .value("mmr", "L", "hits that differ from one another, the more the smaller L is, from 0 to 1"),
+            .value(
+                "dedup", "C", "no hits whose vector has at least the cosine C with that of a better one, from 0 to 1"),
+            .value("cursor", "CURSOR", "hits by pages: 'start', then the cursor that standard error named"),
+            .flag("other", "leave out the cases that --id and --unlike name"),
             .value("ef", "N", "width of the search in the graph: more is slower and more exact"),
             .value(
                 "recall", "R",
@@ -43,7 +54,7 @@ extension Command {
             .json,
         ],
         details: """
-            Several of --text, --image and --id are one query together. Without --json a table is printed; with it one object a hit,
+            Several of --text, --image and --id, each also more than once, are one query together. Without --json a table is printed; with it one object a hit,
             best first: {"rank":1,"id":…,"score":…,"via":"image","patient":…,"view":…,"date":…,"findings":[…]}.
             The score is the cosine; 'via' says whether the case's image or its report was nearest. A text asks vectors and the words
             of reports: a finding means that the report affirms it ('effusion'), 'no effusion' that it denies it, 'any:effusion'
@@ -66,6 +77,8 @@ extension Command {
 private struct SearchCall {
     /// Texts, images and ids in the order of the command line.
     var parts: [Query] = []
+    /// Cases that are subtracted.
+    let unlike: [String]
 
     /// What came of it.
     struct Answer {
@@ -91,6 +104,13 @@ private struct SearchCall {
     let wantsReports: Bool
     let mode: SearchMode?
     let wantsHighlights: Bool
+    /// How much each part counts, by its kind.
+    private let weights: [String: Float]
+    let group: String?
+    let mmr: Double?
+    let dedup: Double?
+    let cursor: String?
+    let includesSelf: Bool
     /// Whether the hits are drawn: then one more is asked for in place of each case that the query names.
     let isDrawn: Bool
 
@@ -113,6 +133,13 @@ private struct SearchCall {
             }
         }
         guard !parts.isEmpty else { throw CommandError.usage("--text, --image or --id is missing") }
+        unlike = arguments.texts("unlike")
+        weights = try Self.weights(arguments.texts("weights").joined(separator: " "))
+        group = arguments.text("group")
+        mmr = try arguments.number("mmr", in: 0...1)
+        dedup = try arguments.number("dedup", in: 0...1)
+        cursor = arguments.text("cursor")
+        includesSelf = !arguments.has("other")
         count = try arguments.integer("count", in: 1...ArchiveLimits.hitCount) ?? 10
         ef = try arguments.integer("ef", in: 1...ArchiveLimits.ef)
         recall = try arguments.number("recall", in: 0...1)
@@ -133,9 +160,46 @@ private struct SearchCall {
         let modes = SearchMode.allCases.map(\.rawValue)
         mode = try arguments.choice("mode", among: modes).flatMap(SearchMode.init)
         let hasText = parts.contains { if case .text = $0 { true } else { false } }
+        let kinds = Set(parts.map(Self.kind) + (unlike.isEmpty ? [] : ["unlike"]))
+        for name in weights.keys.sorted() where !["vector", "words"].contains(name) && !kinds.contains(name) {
+            throw CommandError.usage("--weights weighs \(name), which the query does not have")
+        }
         if let mode, mode != .vector, !hasText {
             throw CommandError.usage("--mode \(mode.rawValue) asks the words of reports, so it needs --text")
         }
+    }
+
+    private static let weighed = ["text", "image", "id", "unlike", "vector", "words"]
+
+    /// Reads `text=2 unlike=0.5`.
+    private static func weights(_ text: String) throws -> [String: Float] {
+        var weights: [String: Float] = [:]
+        for part in text.split(separator: " ") {
+            let sides = part.split(separator: "=", omittingEmptySubsequences: false)
+            guard sides.count == 2, weighed.contains(String(sides[0])), let weight = Float(sides[1]),
+                (0...1000).contains(weight), weights.updateValue(weight, forKey: String(sides[0])) == nil
+            else {
+                let names = weighed.joined(separator: ", ")
+                throw CommandError.usage(
+                    "--weights takes parts such as text=2, from 0 to 1000, once for each of \(names); not '\(part)'")
+            }
+        }
+        return weights
+    }
+
+    private static func kind(_ part: Query) -> String {
+        switch part {
+        case .text: "text"
+        case .image: "image"
+        case .id: "id"
+        case .vector: "vec"
+        }
+    }
+
+    /// The parts of the question, what is subtracted among them.
+    private var weightedParts: [SearchRequest.Part] {
+        let asked = parts.map { SearchRequest.Part($0, weight: weights[Self.kind($0)] ?? 1) }
+        return asked + unlike.map { SearchRequest.Part(.id($0), weight: -(weights["unlike"] ?? 1)) }
     }
 
     /// The ids that the query names.
@@ -160,7 +224,14 @@ private struct SearchCall {
         }
         let archive = try openArchive(path, .readOnly, withModel: needsModel)
         defer { archive.close() }
-        var request = SearchRequest(parts.map { SearchRequest.Part($0) })
+        var request = SearchRequest(weightedParts)
+        request.vectorWeight = weights["vector"]
+        request.wordWeight = weights["words"] ?? 1
+        request.group = group
+        request.mmr = mmr.map { Float($0) }
+        request.dedup = dedup.map { Float($0) }
+        request.cursor = cursor
+        request.includesSelf = includesSelf
         request.k = wantedCount
         request.ef = ef
         request.target = target
@@ -179,6 +250,7 @@ private struct SearchCall {
         let isShort = response.isShortOfFilter && response.hits.count < count
         let short = isShort ? ", as no more cases match the filter" : ""
         standardError("\(min(count, response.hits.count)) hits in \(milliseconds)\(short)\n")
+        Self.tell(cursor: response.cursor)
         try Self.tell(unknown: response.unknown, isAll: response.isUnknown)
         let unread = try archive.unreadReportCount()
         if unread > 0, mode != .vector {
@@ -191,6 +263,12 @@ private struct SearchCall {
             answer.lacksQueryImage = answer.queryImage == nil
         }
         return answer
+    }
+
+    /// Names the next page.
+    private static func tell(cursor: String?) {
+        guard let cursor else { return }
+        standardError(cursor == "end" ? "that is the last page\n" : "next page: --cursor \(cursor)\n")
     }
 
     /// Names the words that nobody knows.
@@ -209,23 +287,23 @@ private struct SearchCall {
     func ask(socket path: String) throws -> Answer {
         var line = "SEARCH"
         var literal: [UInt8]?
-        var kinds: Set<String> = []
         for part in parts {
-            let kind: String
             switch part {
-            case .text(let text):
-                kind = "text"
-                line += " text=\(Argument.quoted(text))"
+            case .text(let text): line += " text=\(Argument.quoted(text))"
             case .image(let bytes):
-                kind = "image"
+                guard literal == nil else { throw CommandError.usage("--socket takes --image once") }
                 literal = bytes
-            case .id(let id):
-                kind = "id"
-                line += " id=\(Argument.quoted(id))"
+            case .id(let id): line += " id=\(Argument.quoted(id))"
             case .vector: continue
             }
-            guard kinds.insert(kind).inserted else { throw CommandError.usage("--socket takes --\(kind) once") }
         }
+        for id in unlike { line += " unlike=\(Argument.quoted(id))" }
+        for (name, weight) in weights.sorted(by: { $0.key < $1.key }) { line += " w.\(name)=\(weight)" }
+        if let group { line += " group=\(Argument.quoted(group))" }
+        if let mmr { line += " mmr=\(mmr)" }
+        if let dedup { line += " dedup=\(dedup)" }
+        if let cursor { line += " cursor=\(Argument.quoted(cursor))" }
+        if !includesSelf { line += " self=0" }
         line += " k=\(wantedCount) target=\(target.rawValue)"
         if let ef { line += " ef=\(ef)" }
         if let recall { line += " recall=\(recall)" }
@@ -250,6 +328,7 @@ private struct SearchCall {
         let isShort = reply.status.fields["short"] == "filter" && reply.objects.count < count
         let short = isShort ? ", as no more cases match the filter" : ""
         standardError("\(min(count, reply.objects.count)) hits\(time)\(width)\(short)\n")
+        Self.tell(cursor: reply.status.fields["cursor"])
         let unknown = reply.status.fields["unknown"].map { $0.split(separator: " ").map(String.init) } ?? []
         try Self.tell(unknown: unknown, isAll: reply.status.fields["known"] == "0")
         var answer = Answer(hits: reply.objects.compactMap { FoundCase(line: $0) })
