@@ -52,6 +52,8 @@ final class FakeArchive: ServedArchive {
         var isClosed = false
         var isPutBroken = false
         var isDiskFull = false
+        /// Cases that fail by themselves for a reason that may pass, and how often each was tried.
+        var stubborn: [String: Int] = [:]
         /// Pieces of work done in idle time.
         var idleCount = 0
     }
@@ -140,6 +142,11 @@ final class FakeArchive: ServedArchive {
             if state.isPutBroken && inputs.count > 1 { throw ArchiveError(.badImage, "one of them is bad") }
             state.batches.append(inputs.count)
             return inputs.map { value in
+                if let refusal = value.refusal { return .refused(refusal) }
+                if let count = state.stubborn[value.id] {
+                    state.stubborn[value.id] = count + 1
+                    return .refused(ArchiveError(.io, "the decoder did not answer"))
+                }
                 if case .bytes(let bytes) = value.image, bytes.first != 0x89 {
                     return .refused(ArchiveError(.badImage, "not a PNG"))
                 }
