@@ -49,7 +49,8 @@ extension SourceCase {
         let staying = isReportAlone ? [] : pathsThatStay(of: known, keeping)
         let fieldsStay =
             recordPaths.isEmpty && (keepsFields || (isReportAlone || !staying.isEmpty) && saysNothingButItsPlace)
-        let reportStays = input.report == nil && !isElsewhere(known.report)
+        // A text that nobody looked for belongs to no other case.
+        let reportStays = input.report == nil && (keeping == .others || !isElsewhere(known.report))
         input.carried = CarriedFields(
             fields: fieldsStay ? known.fields : nil, report: reportStays ? known.report : nil,
             identity: known.fields, imagePaths: staying)
