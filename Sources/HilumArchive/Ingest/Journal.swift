@@ -90,8 +90,10 @@ extension Archive {
             if found.number == number { return .unchanged }
         }
         if number == nil {
-            // Some of its files have left, and the rest is as it was.
-            if let found, ![0, JournalEntry.elsewhere].contains(found.number), origin.marks.arePart(of: found.marks) {
+            // Some of its files have left, and the rest is as it was. A run of a folder within may have made another case of them.
+            if let found, ![0, JournalEntry.elsewhere].contains(found.number), origin.marks.arePart(of: found.marks),
+                try found.number == JournalEntry.deleted || store.entry(transaction, found.number) == nil
+            {
                 return .deleted
             }
             // What is left may be a case of another name, as a report without its image is.
