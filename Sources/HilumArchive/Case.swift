@@ -36,8 +36,10 @@ public struct CaseInput: Sendable, Equatable {
     package var origin: CaseOrigin?
     /// Whether the stored case keeps its images with their vectors, which need not be readable any more; `images` is empty then.
     package var keepsImages = false
-    /// What the stored case of the same source says and these files do not; nothing of it is taken where they are another patient's.
+    /// What the stored case of the same source holds and these files do not; nothing of it is taken where they are another patient's.
     package var carried: CarriedFields?
+    /// Why its files make no case, so that the archive remembers it; nil for one that may be stored.
+    package var refusal: ArchiveError?
 
     /// A case; it needs an image or a report to be stored.
     public init(id: String, image: ImageSource? = nil, report: String? = nil, fields: CaseFields = CaseFields()) {

@@ -2,7 +2,8 @@ import HilumImaging
 
 /// What a case takes from the tags of its DICOM files.
 extension CaseFields {
-    /// Takes what the tags say where no field says it already. The patient's name is not read, and the number only as `patientKey` gives it.
+    /// Takes what the tags say where no field says it already. The patient's name is not read, and the number, with who gave it,
+    /// only as `patientKey` gives it.
     ///
     /// | field | tag |
     /// | --- | --- |
@@ -12,7 +13,7 @@ extension CaseFields {
     /// | `frame` | `1 of N`, where the file holds N pictures and the first was taken |
     /// | `burned_in` | `yes`, where the device says that it wrote into the picture |
     mutating func fill(from tags: DICOMDescription, patientKey: (String) -> String?) {
-        if patient == nil { patient = tags[.patientID].flatMap(patientKey) }
+        if patient == nil { patient = DICOMPatient(tags).flatMap { patientKey($0.text) } }
         if modality == nil { modality = tags[.modality] }
         if view == nil { view = tags.view }
         if date == nil { date = tags.date }

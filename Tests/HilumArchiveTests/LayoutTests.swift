@@ -73,6 +73,26 @@ import Testing
         #expect(scan.passedOver.counts == ["row whose image is not there": 2])
     }
 
+    @Test("MIMIC-CXR: of two tables of labels the second says what the first does not, and each site has its own")
+    func twoTablesOfLabels() throws {
+        let scratch = try Scratch()
+        for site in ["A", "B"] {
+            try images(scratch, "\(site)/p10/p10001/s50/0a.jpg", "\(site)/p10/p10001/s51/0c.jpg")
+            try scratch.write("in/\(site)/p10/p10001/s50.txt", "report of \(site)")
+        }
+        let head = "subject_id,study_id,Atelectasis,No Finding,Pleural Effusion\n"
+        try scratch.write("in/A/mimic-cxr-2.0.0-chexpert.csv", head + "10001,50,1.0,,-1.0\n")
+        try scratch.write("in/A/mimic-cxr-2.0.0-negbio.csv", head + "10001,50,,,1.0\n10001,51,,,1.0\n")
+        try scratch.write("in/B/mimic-cxr-2.0.0-negbio.csv", head + "10001,50,,,1.0\n10001,51,,1.0,0.0\n")
+        let cases = try found(scratch)
+        #expect(cases["A/p10/p10001/s50"]?.fields.findings == ["atelectasis"])
+        #expect(cases["A/p10/p10001/s51"]?.fields.findings == ["pleural effusion"])
+        #expect(cases["B/p10/p10001/s50"]?.fields.findings == ["pleural effusion"])
+        #expect(cases["B/p10/p10001/s51"]?.fields.findings == [])
+        let scan = try SourceScanner.scan(scratch.path + "/in")
+        #expect(scan.notes.count == 1 && scan.notes.first?.contains("A/mimic-cxr-2.0.0-negbio.csv") == true)
+    }
+
     @Test("A packed table that is cut or is none is passed over and ends no run")
     func damagedPack() throws {
         let scratch = try Scratch()

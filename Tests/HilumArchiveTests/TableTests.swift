@@ -25,6 +25,10 @@ import Testing
             ("headers in any case", Array("ID, Report ,age\na,\"one, two\",7\nb,zwei,8\n".utf8)),
             ("Excel's sep line", Array("sep=;\r\nid;report;age\r\na;one, two;7\r\nb;zwei;8\r\n".utf8)),
             ("Excel's formulas", Array("id,report,age\n=\"a\",\"one, two\",=\"7\"\nb,zwei,8\n".utf8)),
+            (
+                "quoted formulas",
+                Array("id,report,age\n\"=\"\"a\"\"\",\"one, two\",\"=\"\"7\"\"\"\nb,zwei,8\n".utf8)
+            ),
             ("Excel's empty cells", Array("id,report,age,,\na,\"one, two\",7,,\n,,,,\nb,zwei,8\n,,,,\n".utf8)),
             ("Excel's Unicode text", [0xFF, 0xFE] + utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }),
             (

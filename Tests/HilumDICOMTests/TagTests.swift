@@ -90,6 +90,12 @@ struct TagTests {
         #expect(deflated.description[.study] == "1.2.3.4" && deflated.isComplete)
         #expect(try deflated.description == read(file.bytes).description)
         file.elements[0x0009_1010] = ("OB", [UInt8](repeating: 5, count: 17 << 20))
-        #expect(DICOMHeader(file.bytes)?.isComplete == false)
+        for syntax in [file.transferSyntax, "1.2.840.10008.1.2.1"] {
+            file.transferSyntax = syntax
+            let bytes = file.bytes
+            #expect(DICOMHeader(bytes)?.isComplete == true && DICOMHeader(bytes)?.description[.study] == "1.2.3.4")
+            let cut = DICOMHeader(byteCounts: [64 << 10, 1 << 20]) { Array(bytes.prefix($0)) }
+            #expect(cut?.isComplete == false && cut?.description[.study] == nil)
+        }
     }
 }

@@ -54,6 +54,8 @@ final class FakeArchive: ServedArchive {
         var isDiskFull = false
         /// What REEMBED asked for.
         var orders: [ReembedOrder] = []
+        /// Cases that fail by themselves for a reason that may pass, and how often each was tried.
+        var stubborn: [String: Int] = [:]
         /// Pieces of work done in idle time.
         var idleCount = 0
     }
@@ -160,6 +162,11 @@ final class FakeArchive: ServedArchive {
             if state.isPutBroken && inputs.count > 1 { throw ArchiveError(.badImage, "one of them is bad") }
             state.batches.append(inputs.count)
             return inputs.map { value in
+                if let refusal = value.refusal { return .refused(refusal) }
+                if let count = state.stubborn[value.id] {
+                    state.stubborn[value.id] = count + 1
+                    return .refused(ArchiveError(.io, "the decoder did not answer"))
+                }
                 if case .bytes(let bytes) = value.image, bytes.first != 0x89 {
                     return .refused(ArchiveError(.badImage, "not a PNG"))
                 }

@@ -14,8 +14,8 @@ extension Archive {
             guard access("\(path)/data.mdb", F_OK) == 0 else {
                 throw ArchiveError(.notFound, "\(path): there is no archive here; make one with `hilum init`")
             }
-            let lock = try WriterLock(archive: path)
-            defer { _ = consume lock }
+            let lock = try HeldWriterLock(archive: path)
+            defer { withExtendedLifetime(lock) {} }
             if let finding = try verifyPages(path).findings.first {
                 throw ArchiveError(
                     .damaged, "\(path): the archive is damaged (\(finding)); run `hilum check`, and restore a snapshot")
@@ -53,10 +53,10 @@ extension Archive {
         let store = try Store(path: path, mode: .readOnly, mapSizeInBytes: 1 << 20)
         defer { store.environment.close() }
         _ = try formatVersion(store)
-        let descriptor = open(
+        let descriptor = Foundation.open(
             file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, status.st_mode & 0o777)
         guard descriptor >= 0 else { throw FileError(.system(errno: errno), path: file, call: "open") }
-        defer { close(descriptor) }
+        defer { Foundation.close(descriptor) }
         try store.environment.copy(compactedTo: descriptor)
         // As root makes the file, it stays that of its owner.
         if fchown(descriptor, status.st_uid, status.st_gid) != 0 && geteuid() == 0 {

@@ -110,7 +110,7 @@ extension Archive {
             let digest: FileDigest
             do {
                 digest = try FileIO.copy("\(snapshot)/\(file.path)", to: target, interrupted: interrupted)
-            } catch let error as FileError {
+            } catch {
                 guard error.code == .notFound || error.code == .notRegular else { throw error }
                 throw damaged(file.path)
             }
@@ -148,8 +148,8 @@ extension Archive {
             return nil
         }
         // Nobody may write to what goes.
-        let lock = try WriterLock(archive: path)
-        defer { _ = consume lock }
+        let lock = try HeldWriterLock(archive: path)
+        defer { withExtendedLifetime(lock) {} }
         let former = try freeName(beside: path)
         if hilum_exchange(staging, path) == 0 {
             guard rename(staging, former) == 0 else { return staging }

@@ -154,7 +154,7 @@ struct SnapshotWriter {
                     unlink(target)
                     lost += 1
                 }
-            } catch let error as FileError {
+            } catch {
                 guard error.code == .notFound else { throw error }
                 if !isLast, try !isWanted(digest) { return (0, true, 0) }
                 lost += 1
@@ -190,7 +190,7 @@ struct SnapshotWriter {
                     let digest = try FileIO.copy(
                         "\(source)/\(name)", to: "\(staging)/\(below)", interrupted: interrupted)
                     files.append(SnapshotManifest.File(below, digest))
-                } catch let error as FileError {
+                } catch {
                     // Gone meanwhile, such as the model of a generation that was dropped.
                     guard error.code == .notFound else { throw error }
                 }

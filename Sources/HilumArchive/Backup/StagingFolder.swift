@@ -4,11 +4,12 @@ import HilumCore
 /// A folder that is filled beside its place, `NAME.SUFFIX`, and gets its name when it is whole.
 ///
 /// A file in it marks it as ours: what an interrupted run left goes at the next attempt, and nobody else's folder does.
-struct StagingFolder: ~Copyable {
+/// Thread rule: one owner.
+final class StagingFolder {
     private static let marker = ".hilum-unfinished"
 
     let path: String
-    private let lock: WriterLock
+    private let lock: HeldWriterLock
 
     /// Makes the folder, with rights for its owner and group alone.
     ///
@@ -22,9 +23,9 @@ struct StagingFolder: ~Copyable {
                 throw ArchiveError(.exists, "\(path): this is in the way; move it, or choose another name")
             }
             // Whoever fills it holds the lock.
-            let former = try WriterLock(archive: path)
+            let former = try HeldWriterLock(archive: path)
             try Self.remove(path)
-            _ = consume former
+            withExtendedLifetime(former) {}
         }
         self.path = path
         try withArchiveErrors {
@@ -33,11 +34,11 @@ struct StagingFolder: ~Copyable {
             }
             try FileIO.writeAtomically("\(path)/\(Self.marker)", Data())
         }
-        lock = try WriterLock(archive: path)
+        lock = try HeldWriterLock(archive: path)
     }
 
     /// Removes it with all that is in it.
-    consuming func abandon() {
+    func abandon() {
         try? Self.remove(path)
     }
 

@@ -140,6 +140,9 @@ extension Archive {
         else { return }
         journal.number = JournalEntry.deleted
         try store.put(transaction, .journal, journal.key, journal.encoded())
+        for mark in journal.marks.sorted {
+            try store.put(transaction, .journal, mark, JournalEntry(deleted: mark).encoded())
+        }
     }
 
     private func store(_ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout CommitBatch)
@@ -230,8 +233,9 @@ extension Archive {
         _ new: CaseEntry, isSame: Bool, into batch: inout CommitBatch
     ) throws {
         guard isSame, old.fields == new.fields, old.images.map(\.view) == new.images.map(\.view) else {
-            batch.outcomes.append(.committed(.refused(ArchiveError(.exists, Self.foreignReason(old)))))
-            return
+            let reason = Self.foreignReason(old)
+            batch.outcomes.append(.committed(.refused(ArchiveError(.exists, reason))))
+            return try writeJournal(transaction, item, number: JournalEntry.elsewhere, reason: reason)
         }
         try writeJournal(transaction, item, number: number, reason: "")
         let hasMoved =
@@ -358,6 +362,12 @@ extension Archive {
         guard var journal = item.journal else { return }
         journal.number = number
         journal.reason = reason
+        if item.input.origin?.isPart == true, let whole = try journalEntry(transaction, journal.name) {
+            journal.marks.insert(whole.marks)
+        }
         try store.put(transaction, .journal, journal.key, journal.encoded())
+        // What is stored is not deleted any more.
+        guard number != 0, number != JournalEntry.elsewhere else { return }
+        for mark in journal.marks.sorted { try transaction.delete(store.table(.journal), mark) }
     }
 }

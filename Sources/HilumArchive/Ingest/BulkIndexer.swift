@@ -50,6 +50,8 @@ public struct IndexSummary: Sendable, Equatable {
     public var blankImages: [String] = []
     /// Stored cases of which the decoder warned that an image is odd, though every pixel is there, by their ids.
     public var oddImages: [String] = []
+    /// Cases that keep images whose files have left.
+    public var keepingImages = 0
     /// Cases that were not stored.
     public var refused: [Refusal] = []
     /// What the sources hold that is no case.
@@ -143,7 +145,7 @@ public struct BulkIndexer {
                     throw ArchiveError(.badImage, "\(path): the image cannot be read")
                 }
                 switch try archive.verdict(of: source.origin, id: source.id) {
-                case .foreign(let reason) where !replaces: throw ArchiveError(.exists, reason)
+                case .foreign(let reason, _) where !replaces: throw ArchiveError(.exists, reason)
                 case .foreign, .own: fates[source.place] = .replace
                 default: fates[source.place] = .store
                 }
@@ -179,7 +181,7 @@ public struct BulkIndexer {
     ) throws {
         let preparer = CasePreparer(
             embedder: embedder, count: cases.count, batchCount: ArchiveLimits.batchCount,
-            open: { index in
+            open: { [archive] index in
                 let source = cases[index]
                 var bare = CaseInput(id: source.id)
                 bare.origin = source.origin
@@ -187,6 +189,7 @@ public struct BulkIndexer {
                 do {
                     var input = try source.input()
                     input.origin = bare.origin
+                    if source.isPart || !replaces { try archive.complete(&input, of: source) }
                     return PreparedCase(input)
                 } catch {
                     var refused = PreparedCase(bare)
@@ -194,7 +197,8 @@ public struct BulkIndexer {
                     return refused
                 }
             },
-            isStored: archive.isStored, patientKey: archive.patientKey, isInterrupted: { interrupt?.isRaised == true },
+            isStored: archive.isStored, storedImages: archive.storedImages, patientKey: archive.patientKey,
+            isInterrupted: { interrupt?.isRaised == true },
             deliver: { range, batch, preparer in writer.write(batch, of: Array(cases[range]), preparer) })
         var failure: (any Error)?
         do { try preparer.run(threads: jobs) } catch { failure = error }
@@ -202,6 +206,10 @@ public struct BulkIndexer {
         writer.finish(&summary)
         if let failure { throw failure }
         summary.isInterrupted = preparer.begunCount < cases.count
+        if summary.keepingImages > 0 {
+            summary.notes.append(
+                "\(summary.keepingImages) cases keep images whose files have left; --replace takes what is there alone")
+        }
     }
 
     private func scan(
@@ -215,7 +223,11 @@ public struct BulkIndexer {
             summary.passedOver.add(scan.passedOver)
             summary.notes += scan.notes
         }
+        items = try archive.settled(items)
         if let manifest { items += try Manifest.read(manifest) }
+        for path in summary.passedOver.twins {
+            summary.notes.append("\(path): another file has this name in another Unicode spelling, and is taken")
+        }
         for folder in summary.passedOver.unreadable { summary.notes.append("\(folder): the folder cannot be read") }
         return items
     }
@@ -246,7 +258,12 @@ public struct BulkIndexer {
                         continue
                     }
                     if source.imagePaths.count > 1 { severalImages += 1 }
-                    switch try archive.verdict(transaction, source.origin, id: source.id) {
+                    var verdict = try archive.verdict(transaction, source.origin, id: source.id)
+                    // What has left goes where that is asked for.
+                    if replaces, verdict == .unchanged, try archive.holdsMore(transaction, than: source) {
+                        verdict = .own
+                    }
+                    switch verdict {
                     // A run that somebody starts brings deleted cases back.
                     case .open, .own, .foreign, .deleted: open.append(source)
                     case .unchanged:
@@ -317,6 +334,8 @@ private final class BatchWriter: Sendable {
     /// Counts what is worth knowing of a case that was stored.
     private static func note(_ item: PreparedCase, _ counts: inout IndexSummary) {
         counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
+        let keepsImages = item.input.keepsImages || !item.keptPlaces.isEmpty
+        if keepsImages, item.input.origin?.isPart != true { counts.keepingImages += 1 }
         if item.imageNotes.contains(.blank) { counts.blankImages.append(item.input.id) }
         if item.imageNotes.contains(where: { $0 != .blank }) { counts.oddImages.append(item.input.id) }
     }
@@ -331,6 +350,7 @@ private final class BatchWriter: Sendable {
             summary.reportOnly += counts.reportOnly
             summary.unchanged += counts.unchanged
             summary.reportsWithoutVector += counts.reportsWithoutVector
+            summary.keepingImages += counts.keepingImages
             summary.blankImages += counts.blankImages
             summary.oddImages += counts.oddImages
             summary.refused += counts.refused

@@ -9,37 +9,50 @@ package struct CarriedFields: Sendable, Equatable {
     package var fields: CaseFields?
     /// Of the stored case; nil where the files hold a report.
     package var report: String?
+    /// What the stored case says of whose it is.
+    package var identity: CaseFields?
+    /// The places of those stored images that stay beside the new ones.
+    package var imagePaths: Set<String> = []
 
-    package init(fields: CaseFields?, report: String?) {
+    package init(
+        fields: CaseFields?, report: String?, identity: CaseFields? = nil, imagePaths: Set<String> = []
+    ) {
         self.fields = fields
         self.report = report
+        self.identity = identity ?? fields
+        self.imagePaths = imagePaths
     }
 
     /// Fills what `fresh`, the fields by the tags of the images, leaves open.
     ///
     /// - Parameters:
     ///   - fresh: empty for images without tags.
+    ///   - otherPatients: further spellings of the patient of `fresh`.
     ///   - input: gets fields and report, unless they are another patient's.
-    func complete(_ input: inout CaseInput, with fresh: CaseFields) {
+    /// - Returns: whether they are the same patient's, as far as can be told.
+    @discardableResult
+    func complete(_ input: inout CaseInput, with fresh: CaseFields, otherPatients: Set<String> = []) -> Bool {
+        if let identity, Self.areOfAnother(identity, fresh, otherPatients) { return false }
         if let fields {
-            if Self.areOfAnother(fields, fresh) { return }
             // The same picture may have fields that somebody gave it; another picture says its own.
             let object = fresh.metadata[Self.object]
             let isSame = object == nil || object == fields.metadata[Self.object]
             input.fields = isSame ? fields : Self.merged(fresh, over: fields)
         }
         if input.report == nil { input.report = report }
+        return true
     }
 
     private static let object = "sop"
     private static let study = "study"
     private static let keyDigitCount = 12
 
-    private static func areOfAnother(_ known: CaseFields, _ fresh: CaseFields) -> Bool {
-        if let old = known.metadata[study], let new = fresh.metadata[study] { return old != new }
+    private static func areOfAnother(_ known: CaseFields, _ fresh: CaseFields, _ otherPatients: Set<String>) -> Bool {
+        if let old = known.metadata[study], let new = fresh.metadata[study], old != new { return true }
+        // One study UID may stand in the files of two patients.
         // A number from a table is no hash, and says nothing against the tags.
         guard let old = known.patient, let new = fresh.patient, isKey(old) else { return false }
-        return old != new
+        return old != new && !otherPatients.contains(old)
     }
 
     /// Whether a patient stands there as `Archive.patientKey` writes it.

@@ -7,6 +7,15 @@ struct StoredImages: Sendable {
     var vectors: [[Float]]
 }
 
+/// An image that was read, or one of the stored case, which has its vector.
+private struct Joined {
+    var image: CaseEntry.StoredImage
+    var bytes: [UInt8]?
+    var vector: [Float]?
+    /// Among those that were read; nil for one of the stored case.
+    var place: Int?
+}
+
 /// Checks a case, reads its images, and, unless the same are stored, decodes them and reads the words of its report.
 ///
 /// Thread rule: any number of threads at once, as far as `isStored` allows.
@@ -22,16 +31,18 @@ struct CaseLoader: Sendable {
     /// What a case keeps in place of a patient's number in DICOM files; nil keeps nothing.
     let patientKey: @Sendable (String) -> String?
 
-    /// - Returns: the case, with a refusal if something is wrong with it, and the images to be embedded.
-    func load(_ given: PreparedCase) -> (PreparedCase, [GrayImage]) {
+    /// - Returns: the case, with a refusal if something is wrong with it, and the images to be embedded, each with its place in the case.
+    func load(_ given: PreparedCase) -> (PreparedCase, [(place: Int, image: GrayImage)]) {
         var prepared = given
         guard prepared.refusal == nil else { return (prepared, []) }
         do {
             try prepared.input.settle()
             let files = try read(&prepared)
-            try describe(&prepared, files)
+            let staying = try describe(&prepared, files)
+            var places = Array(files.indices)
             if !prepared.input.keepsImages {
                 prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
+                places = try addImages(at: staying, to: &prepared)
             }
             prepared.isStored = try isStored(prepared)
             if prepared.isStored { return (prepared, []) }
@@ -47,7 +58,7 @@ struct CaseLoader: Sendable {
                 }
             } catch { throw refusal(error, prepared.input.id) }
             prepared.imageNotes = decoded.flatMap(\.notes)
-            return (prepared, decoded.map(\.image))
+            return (prepared, zip(places, decoded).map { ($0, $1.image) })
         } catch {
             prepared.refusal = ArchiveError.wrapping(error)
             return (prepared, [])
@@ -94,6 +105,47 @@ struct CaseLoader: Sendable {
         prepared.imageVectors = stored.vectors
     }
 
+    /// Puts stored images that stay among those that were read: in the order of the stored case where it has all of them, and otherwise as
+    /// `CaseFinder` orders them.
+    ///
+    /// - Returns: where each of those that were read is now.
+    private func addImages(at staying: Set<String>, to prepared: inout PreparedCase) throws(ArchiveError) -> [Int] {
+        let new = Array(prepared.images.indices)
+        let id = prepared.input.id
+        guard !staying.isEmpty, let stored = try withArchiveErrors({ try storedImages(id) }) else { return new }
+        // A file that was moved is the same picture.
+        let read = Set(prepared.images.map(\.digest))
+        let kept = stored.images.indices.filter { place in
+            staying.contains(stored.images[place].path) && !read.contains(stored.images[place].digest)
+        }
+        guard !kept.isEmpty else { return new }
+        guard kept.count + new.count <= ArchiveLimits.imageCount else {
+            throw ArchiveError(
+                .limit, "\(id): with those whose files have left it has more than \(ArchiveLimits.imageCount) images")
+        }
+        var all: [Joined] = []
+        for place in new {
+            all.append(Joined(image: prepared.images[place], bytes: prepared.keptBytes[place], place: place))
+        }
+        for place in kept { all.append(Joined(image: stored.images[place], vector: stored.vectors[place])) }
+        let places = Dictionary(stored.images.enumerated().map { ($1.path, $0) }, uniquingKeysWith: min)
+        let isKnown = all.allSatisfy { places[$0.image.path] != nil }
+        all.sort { left, right in
+            guard !isKnown else {
+                return (places[left.image.path] ?? 0) < (places[right.image.path] ?? 0)
+            }
+            let (first, second) = (left.image, right.image)
+            return CaseFinder.order(first.view, first.path) < CaseFinder.order(second.view, second.path)
+        }
+        prepared.images = all.map(\.image)
+        prepared.imageVectors = all.map(\.vector)
+        prepared.keptBytes = all.map(\.bytes)
+        prepared.keptPlaces = Set(all.indices.filter { all[$0].place == nil })
+        var result = new
+        for (now, item) in all.enumerated() { if let place = item.place { result[place] = now } }
+        return result
+    }
+
     /// A picture that cannot be read stays so; a decoder that is missing or was stopped may be there the next time.
     private func refusal(_ error: ImagingError, _ id: String) -> ArchiveError {
         let text = "\(id): \(error)"
@@ -106,7 +158,9 @@ struct CaseLoader: Sendable {
 
     /// What the tags of a DICOM file say; some files say it only to the decoder.
     private func description(of bytes: [UInt8], _ id: String) throws(ArchiveError) -> DICOMDescription? {
-        if let description = DICOMHeader(bytes)?.description, description[.objectClass] != nil { return description }
+        if let header = DICOMHeader(bytes), header.isComplete, header.description[.objectClass] != nil {
+            return header.description
+        }
         do throws(ImagingError) { return try ImageDecoder.read(bytes, fitting: side).description } catch {
             throw refusal(error, id)
         }
@@ -114,27 +168,40 @@ struct CaseLoader: Sendable {
 
     /// Takes what the tags of the images say, where nothing else says it, and what the stored case of these files says beyond them.
     ///
+    /// - Returns: the places of stored images that stay.
     /// - Throws: `.badRequest` when they name two patients.
-    private func describe(_ prepared: inout PreparedCase, _ files: [[UInt8]]) throws(ArchiveError) {
+    private func describe(
+        _ prepared: inout PreparedCase, _ files: [[UInt8]]
+    ) throws(ArchiveError) -> Set<String> {
         var fresh = CaseFields()
-        var patient: String?
+        var patient: DICOMPatient?
         var all: [DICOMDescription] = []
         for (place, bytes) in files.enumerated() where ImageDecoder.format(of: bytes) == .dicom {
             guard let tags = try description(of: bytes, prepared.input.id) else { continue }
-            if let other = tags[.patientID] {
-                guard (patient ?? other) == other else {
-                    throw ArchiveError(
-                        .badRequest,
-                        "\(prepared.input.id): its images name two patients, and a case is of one; part them by folders or names"
-                    )
-                }
-                patient = other
+            if let other = DICOMPatient(tags) {
+                guard patient?.mayBe(other) ?? true else { throw twoPatients(prepared.input.id) }
+                patient = patient?.merged(with: other) ?? other
             }
             if prepared.images[place].view == nil { prepared.images[place].view = tags.view }
             fresh.fill(from: tags, patientKey: patientKey)
             all.append(tags)
         }
-        prepared.input.carried?.complete(&prepared.input, with: fresh)
+        let patientText = patient.flatMap { patientKey($0.text) }
+        if let patientText { fresh.patient = patientText }
+        var staying: Set<String> = []
+        if let carried = prepared.input.carried {
+            let spellings = Set(patient?.spellings.compactMap(patientKey) ?? [])
+            let isSame = carried.complete(&prepared.input, with: fresh, otherPatients: spellings)
+            guard isSame || carried.imagePaths.isEmpty else { throw twoPatients(prepared.input.id) }
+            staying = carried.imagePaths
+        }
+        if prepared.input.fields.patient == nil { prepared.input.fields.patient = patientText }
         for tags in all { prepared.input.fields.fill(from: tags, patientKey: patientKey) }
+        return staying
+    }
+
+    private func twoPatients(_ id: String) -> ArchiveError {
+        ArchiveError(
+            .badRequest, "\(id): its images name two patients, and a case is of one; part them by folders or names")
     }
 }

@@ -24,6 +24,10 @@ package struct CaseOrigin: Sendable, Equatable {
     package var mayReplace = false
     /// Removed in the transaction that stores this case.
     package var former: [Former] = []
+    /// What it was read from, part by part.
+    package var marks = SourceMarks()
+    /// Whether the case has further files that were not looked at.
+    package var isPart = false
 
     package init(source: String, fingerprint: [UInt8], mayReplace: Bool = false, former: [Former] = []) {
         self.source = source
@@ -60,5 +64,7 @@ package enum SourceVerdict: Sendable, Equatable {
     /// Refused before, and still the same.
     case refused(String)
     /// A case from elsewhere has its id: why it is refused, unless it may replace that one.
-    case foreign(String)
+    ///
+    /// `isKnown`: it was read and refused before, and is still the same.
+    case foreign(String, isKnown: Bool = false)
 }

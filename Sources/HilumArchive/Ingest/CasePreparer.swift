@@ -190,7 +190,7 @@ final class CasePreparer: @unchecked Sendable {
         locked { state in
             state.loading -= 1
             state.batches[index / batchCount]?.cases[index % batchCount] = prepared
-            for (place, image) in images.enumerated() { state.images.append((index, place, image)) }
+            for (place, image) in images { state.images.append((index, place, image)) }
             if let report { state.reports.append((index, report)) }
             state.batches[index / batchCount]?.left += images.count + (report == nil ? 0 : 1)
             complete(index, &state)

@@ -3,9 +3,12 @@ import LMDB
 
 /// What became of one source (a row of a manifest, or a file of a folder), so that it need not be read again.
 ///
-///     0  layout (1), currently 1 · number of the case, 0 when refused, 2³² − 1 when deleted (4) · fingerprint (32) · name · reason
+///     0  layout (1), currently 2 · number of the case, 0 when refused, 2³² − 1 when deleted, 2³² − 2
+///        when refused for a case from elsewhere (4) · fingerprint (32) · name · reason
+///        · layout 2 only: count of marks, and 16 bytes for each (`SourceMarks`)
 ///
-/// It is written in the transaction that stores the case, so the two cannot disagree.
+/// It is written in the transaction that stores the case, so the two cannot disagree. An entry without marks is written in layout 1.
+/// Where a case was deleted, each of its marks has a row of its own, with the mark as its key and no name.
 struct JournalEntry: Sendable {
     /// The first 16 bytes of the SHA-256 of `name`.
     var key: [UInt8]
@@ -16,6 +19,8 @@ struct JournalEntry: Sendable {
     var number: UInt32 = 0
     /// Why it was refused; empty when it was not.
     var reason = ""
+    /// What it was read from.
+    var marks = SourceMarks()
 
     init(name: String, fingerprint: [UInt8]) {
         var hash = SHA256()
@@ -28,20 +33,34 @@ struct JournalEntry: Sendable {
     init(key: [UInt8], decoding bytes: UnsafeRawBufferPointer) throws(ByteReader.Malformed) {
         self.key = key
         var reader = ByteReader(bytes)
-        guard try reader.byte() == 1 else { throw ByteReader.Malformed() }
+        let layout = try reader.byte()
+        guard (1...2).contains(layout) else { throw ByteReader.Malformed() }
         number = try reader.integer()
         fingerprint = try reader.raw(32)
         name = try reader.text()
         reason = try reader.text()
+        guard layout == 2 else { return }
+        for _ in 0..<(try reader.length()) { marks.insert(try reader.raw(SourceMarks.byteCount)) }
+    }
+
+    /// Says that what had this mark belonged to a case that was deleted.
+    init(deleted mark: [UInt8]) {
+        key = mark
+        name = ""
+        fingerprint = [UInt8](repeating: 0, count: 32)
+        number = Self.deleted
     }
 
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.byte(1)
+        writer.byte(marks.isEmpty ? 1 : 2)
         writer.integer(number)
         writer.raw(fingerprint)
         writer.text(name)
         writer.text(reason)
+        guard !marks.isEmpty else { return writer.bytes }
+        writer.length(marks.sorted.count)
+        for mark in marks.sorted { writer.raw(mark) }
         return writer.bytes
     }
 }
@@ -49,6 +68,8 @@ struct JournalEntry: Sendable {
 extension JournalEntry {
     /// In place of a number: the case was deleted, and its files may still be there. No case has this number.
     static let deleted = UInt32.max
+    /// In place of a number: it was refused because a case from elsewhere has its id, and counts as new once that one has gone.
+    static let elsewhere = UInt32.max - 1
 }
 
 extension Archive {
@@ -59,15 +80,39 @@ extension Archive {
         _ transaction: borrowing some (Transaction & ~Copyable), _ origin: CaseOrigin, id: String
     ) throws -> SourceVerdict {
         let number = try store.number(transaction, of: id)
-        if let found = try journalEntry(transaction, origin.source), found.fingerprint == origin.fingerprint {
+        let found = try journalEntry(transaction, origin.source)
+        let isSame = found?.fingerprint == origin.fingerprint
+        if let found, isSame, found.number != JournalEntry.elsewhere {
             if found.number == 0 { return .refused(found.reason) }
             // It was taken once and is the same, but its case is gone: somebody deleted it. Where a case goes for another reason, its
-            // row of the journal goes too. The mark alone is not enough: the deleted case may have come from another source.
+            // row of the journal goes too. The number alone is not enough: the deleted case may have come from another source.
             if number == nil { return .deleted }
             if found.number == number { return .unchanged }
         }
+        if number == nil {
+            // Some of its files have left, and the rest is as it was. A run of a folder within may have made another case of them.
+            if let found, ![0, JournalEntry.elsewhere].contains(found.number), origin.marks.arePart(of: found.marks),
+                try found.number == JournalEntry.deleted || store.entry(transaction, found.number) == nil
+            {
+                return .deleted
+            }
+            // What is left may be a case of another name, as a report without its image is.
+            if try areDeleted(transaction, origin.marks) { return .deleted }
+        }
         guard let number, let entry = try store.entry(transaction, number) else { return .open }
-        return try isOwn(transaction, number, entry, origin) ? .own : .foreign(Self.foreignReason(entry))
+        if try isOwn(transaction, number, entry, origin) { return .own }
+        return .foreign(Self.foreignReason(entry), isKnown: isSame && found?.number == JournalEntry.elsewhere)
+    }
+
+    /// Whether all of these are of cases that were deleted.
+    private func areDeleted(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ marks: SourceMarks
+    ) throws -> Bool {
+        guard !marks.isEmpty else { return false }
+        for mark in marks.sorted {
+            guard try store.get(transaction, .journal, mark, { _ in true }) != nil else { return false }
+        }
+        return true
     }
 
     /// What is known of a source before it is read.

@@ -7,6 +7,8 @@ struct PreparedCase: Sendable {
     var images: [CaseEntry.StoredImage] = []
     /// By image: the bytes to keep, when it came as bytes.
     var keptBytes: [[UInt8]?] = []
+    /// The images that are those of the stored case, with their vectors.
+    var keptPlaces: Set<Int> = []
     /// By image; nil while it was not made.
     var imageVectors: [[Float]?] = []
     var reportVector: [Float]?
@@ -24,15 +26,20 @@ struct PreparedCase: Sendable {
 
     init(_ input: CaseInput) {
         self.input = input
-        journal = input.origin.map { JournalEntry(name: $0.source, fingerprint: $0.fingerprint) }
+        journal = input.origin.map { origin in
+            var entry = JournalEntry(name: origin.source, fingerprint: origin.fingerprint)
+            entry.marks = origin.marks
+            return entry
+        }
+        refusal = input.refusal
     }
 
     /// The case as it was before it was read. Its images are read again by path, or taken from the kept bytes.
     var unread: PreparedCase {
         var copy = PreparedCase(input)
         guard !input.keepsImages else { return copy }
-        copy.input.images = zip(images, keptBytes).map { image, bytes in
-            CaseImage(bytes.map { .bytes($0) } ?? .file(image.path), view: image.view)
+        copy.input.images = images.indices.filter { !keptPlaces.contains($0) }.map { place in
+            CaseImage(keptBytes[place].map { .bytes($0) } ?? .file(images[place].path), view: images[place].view)
         }
         return copy
     }

@@ -1,5 +1,15 @@
 import Foundation
 
+/// A writer's lock for as long as somebody refers to it.
+///
+/// Thread rule: any thread.
+final class HeldWriterLock: Sendable {
+    private let lock: WriterLock
+
+    /// - Throws: `.busy` with the holder's process id.
+    init(archive: String) throws(ArchiveError) { lock = try WriterLock(archive: archive) }
+}
+
 /// The right to write to an archive: a lock on `ARCHIVE/writer.lock`, which also names the process that holds it.
 ///
 /// The kernel releases it when the process ends, however that happens. Thread rule: one owner.

@@ -4,7 +4,7 @@ import HilumCore
 /// The tags at the beginning of a DICOM file, read without the library that decodes it and without its pixels.
 ///
 /// Finding cases takes the study of every file of a folder, so this reads 64 KiB and starts no process. Only where the tags end
-/// further behind, as after a preview or private data, it reads on. It knows implicit and explicit VR in either byte order, and
+/// further behind, as after a preview or private data, it reads on, up to more than an archive takes of a file. It knows implicit and explicit VR in either byte order, and
 /// deflated files. Thread rule: a value.
 package struct DICOMHeader: Sendable, Equatable {
     /// What the tags say.
@@ -16,8 +16,8 @@ package struct DICOMHeader: Sendable, Equatable {
     /// Whether every tag was read. Without that a file that names no study may still have one.
     package let isComplete: Bool
 
-    /// As much of a file as is read, and then, while its tags go on.
-    private static let byteCounts = [64 << 10, 1 << 20, 16 << 20]
+    /// As much of a file as is read, and then, while its tags go on. The last one is beyond the largest file that is taken.
+    private static let byteCounts = [64 << 10, 1 << 20, 16 << 20, 65 << 20]
 
     /// The header of the file at `path`; nil if it is no DICOM file or cannot be read.
     package init?(path: String) { self.init { FileHead.read(path, byteCount: $0) } }
@@ -25,10 +25,12 @@ package struct DICOMHeader: Sendable, Equatable {
     /// The header of the file that begins with `bytes`; nil if it is no DICOM file.
     package init?(_ bytes: [UInt8]) { self.init { Array(bytes.prefix($0)) } }
 
-    /// - Parameter head: as many bytes of a file, or all that it has.
-    init?(_ head: (_ byteCount: Int) -> [UInt8]?) {
+    /// - Parameters:
+    ///   - byteCounts: as much of a file is read, one after the other.
+    ///   - head: as many bytes of a file, or all that it has.
+    init?(byteCounts: [Int] = DICOMHeader.byteCounts, _ head: (_ byteCount: Int) -> [UInt8]?) {
         var walk: Walk?
-        for byteCount in Self.byteCounts {
+        for byteCount in byteCounts {
             guard let bytes = head(byteCount), ImageDecoder.format(of: bytes) == .dicom else { break }
             var next = Walk(bytes, isWhole: bytes.count < byteCount, deflatedByteCount: byteCount)
             next.run()

@@ -11,7 +11,7 @@ import HilumCore
 /// Numbers are those of the machine: both ends run on it. Thread rule: values.
 package enum DICOMMessage {
     /// Counts up with every change to what is said.
-    package static let version: UInt8 = 1
+    package static let version: UInt8 = 2
 
     /// What to decode, after the version; the bytes of the file follow.
     package struct Request: Sendable, Equatable {

@@ -16,6 +16,7 @@ public enum DICOMTag: UInt32, Sendable, CaseIterable {
     case institution = 0x0008_0080
     case seriesDescription = 0x0008_103E
     case patientID = 0x0010_0020
+    case patientIssuer = 0x0010_0021
     case sex = 0x0010_0040
     case age = 0x0010_1010
     case bodyPart = 0x0018_0015

@@ -16,8 +16,13 @@ struct InboxConfiguration: Sendable {
     var rescanInSeconds = 2.0
     /// Whether inotify is used; without it, what is new is found by looking.
     var usesKernelEvents = true
-    /// Before a case is tried again that could not be stored for a passing reason (disk full, not ready).
+    /// Before a case is tried again that could not be stored for a passing reason (disk full, not ready); then twice as long, and so on
+    /// up to `retryGrowth` times as long.
     var retryInSeconds = 5.0
+    var retryGrowth = 16.0
+    /// A case that fails by itself, such as one that its decoder does not answer for, is given up after so many times, until it changes or
+    /// the daemon starts again.
+    var retryCount = 5
     /// Cases handed to the writer at once.
     var batchCount = ArchiveLimits.batchCount
     /// What becomes of a case whose files leave the inbox.

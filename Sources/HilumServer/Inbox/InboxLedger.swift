@@ -97,6 +97,9 @@ struct InboxLedger: Sendable {
         Set(entries.values.map { FilePlace(path: $0.file.path, role: $0.file.role).group })
     }
 
+    /// Whether another file has the name of this one in another spelling.
+    func hasTwin(_ path: String) -> Bool { entries[below(path)]?.file.hasTwin ?? false }
+
     /// Whether a file lies in the inbox.
     func holds(_ path: String) -> Bool { entries[below(path)] != nil }
 
@@ -109,11 +112,18 @@ struct InboxLedger: Sendable {
     ///
     /// - Parameters:
     ///   - path: absolute.
+    ///   - hasTwin: whether another file has its name in another spelling.
     ///   - study: reads the study of a DICOM file; asked when the file is new or has changed.
-    mutating func see(_ path: String, _ stamp: Stamp, now: Double, study: (FoundFile) -> String? = { _ in nil }) {
+    mutating func see(
+        _ path: String, _ stamp: Stamp, hasTwin: Bool = false, now: Double,
+        study: (FoundFile) -> String? = { _ in nil }
+    ) {
         let path = below(path)
-        if let entry = entries[path], entry.stamp == stamp { return }
-        let file = entries[path]?.file ?? FoundFile(path: path)
+        // Swift takes two spellings of a name for equal, and they are two files.
+        if let known = entries[path]?.file.path, !known.utf8.elementsEqual(path.utf8) { lose("\(root)/\(known)") }
+        if let entry = entries[path], entry.stamp == stamp, entry.file.hasTwin == hasTwin { return }
+        let known = entries[path]?.file
+        let file = known?.hasTwin == hasTwin ? known ?? FoundFile(path: path) : FoundFile(path: path, hasTwin: hasTwin)
         regroup(studies.note(study(file), of: file), offersAgain: true)
         let group = group(of: file)
         if let old = entries[path]?.group, old != group { remove(path, from: old) }

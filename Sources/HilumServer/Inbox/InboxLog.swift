@@ -14,6 +14,8 @@ final class InboxLog: Sendable {
         var waiting = 0
         /// Hashes of the refusals that were logged.
         var known: Set<String> = []
+        /// The reason why a case could not be taken, where none was taken since.
+        var lastPostponed: String?
     }
 
     /// More refusals than this are not remembered; the file is begun anew.
@@ -23,6 +25,13 @@ final class InboxLog: Sendable {
     /// Why a case is refused whose id another one has.
     static let isElsewhere =
         "a case from elsewhere has this id; name this one otherwise, or replace that one with `hilum index --replace`"
+
+    /// Why a file is refused whose name another one has in another spelling.
+    static let isTwin =
+        "another file has this name in another Unicode spelling, and is taken; give one of them another name"
+
+    /// What is said of a DICOM file whose tags end too far behind.
+    static let hasUnreadTags = "its tags cannot be read to their end, so it is a case by its path, not by its study"
 
     /// Why a manifest is refused as a whole.
     static let isNoTable = "it has no header with known columns, or no rows; `hilum index --dry-run` says more"
@@ -42,7 +51,10 @@ final class InboxLog: Sendable {
 
     /// Cases of a batch were stored.
     func took(_ count: Int, unchanged: Int, seconds: Double) {
-        state.withLock { $0.taken += count + unchanged }
+        state.withLock { state in
+            state.taken += count + unchanged
+            if count > 0 { state.lastPostponed = nil }
+        }
         if unchanged > 0 { Log.debug("inbox: \(unchanged) cases are stored already") }
         guard count > 0 else { return }
         Log.info("inbox: took \(count) \(count == 1 ? "case" : "cases") in \(String(format: "%.2f", seconds)) s")
@@ -64,12 +76,28 @@ final class InboxLog: Sendable {
         remember(hash)
     }
 
+    /// A file is taken, but not as it might be; said once while it is the same.
+    func noted(_ path: String, stamps: [InboxLedger.Stamp], _ note: String) {
+        let hash = names.name("\([path]) \(stamps) \(note)")
+        guard state.withLock({ $0.known.insert(hash).inserted }) else { return }
+        Log.warning("inbox: \(hashed([path])): \(note)")
+        remember(hash)
+    }
+
     /// Files that an earlier daemon refused are still the same.
     func refusedAgain() { state.withLock { $0.refused += 1 } }
 
     /// A case could not be stored for a passing reason.
-    func postponed(_ paths: [String], id: String?, _ reason: String) {
-        Log.warning("inbox: could not take \(hashed(paths)) (tried again later): \(scrubbed(reason, paths, id))")
+    ///
+    /// - Parameter isFirst: whether it happens for the first time. A reason that many cases have one after the other is said once.
+    func postponed(_ paths: [String], id: String?, _ reason: String, isFirst: Bool) {
+        let said = scrubbed(reason, paths, id)
+        let isNews = state.withLock { state in
+            defer { state.lastPostponed = said }
+            return isFirst && state.lastPostponed != said
+        }
+        let line = "inbox: could not take \(hashed(paths)) (tried again later): \(said)"
+        if isNews { Log.warning(line) } else { Log.debug(line) }
     }
 
     /// So many cases have come that are not taken or refused yet.

@@ -15,6 +15,24 @@ struct InboxMemory: Sendable {
     private var owners: [String: Owner]?
     /// By the name without ending of an image that is not there: the XML files that name it.
     private var awaited: [String: Set<FoundFile>] = [:]
+    /// By the files of a case that could not be taken: how they were, and how often it failed.
+    private var failures: [[String]: (stamps: [InboxLedger.Stamp], count: Int)] = [:]
+
+    // MARK: Cases that could not be taken
+
+    /// A case could not be taken, for a reason that may pass.
+    ///
+    /// - Returns: how often now, since one of its files changed.
+    mutating func noteFailure(of paths: [String], _ stamps: [InboxLedger.Stamp]) -> Int {
+        let known = failures[paths].flatMap { $0.stamps == stamps ? $0.count : nil } ?? 0
+        failures[paths] = (stamps, known + 1)
+        return known + 1
+    }
+
+    /// A case was taken.
+    mutating func forgetFailures(of paths: [String]) {
+        if !failures.isEmpty { failures[paths] = nil }
+    }
 
     // MARK: Files that named images and have gone
 

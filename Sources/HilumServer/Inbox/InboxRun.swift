@@ -29,6 +29,8 @@ struct InboxRun {
     private var unreadable: Set<String> = []
     /// The device and number of the inbox when it was first seen: an empty folder in its place means that it is not mounted.
     private let identity: [UInt64]?
+    /// Files and folders that were passed over because another one has their name in another spelling, by their bytes.
+    private var twins: [[UInt8]: InboxLedger.Stamp] = [:]
     /// When files have been gone for long enough; nil while none are.
     private var sweepAt: Double?
     private var lastSweepInSeconds = 0.0
@@ -130,7 +132,9 @@ struct InboxRun {
                     continue
                 }
                 if current != stamp {
-                    ledger.see(path, current, now: now) { StudyGroups.study(of: $0, at: path) }
+                    ledger.see(path, current, hasTwin: ledger.hasTwin(path), now: now) {
+                        StudyGroups.study(of: $0, at: path)
+                    }
                     isStill = false
                 }
             }
@@ -204,7 +208,9 @@ struct InboxRun {
         unreadable.remove(path)
         let now = monotonicSeconds()
         var device: UInt64?
-        for name in names where FileRole.reasonToSkip(name) == nil {
+        let found = NameTwins(names.filter { FileRole.reasonToSkip($0) == nil })
+        for name in found.others { passOverTwin(path + "/" + name) }
+        for name in found.names {
             let child = path + "/" + name
             var status = stat()
             guard lstat(child, &status) == 0 else { continue }
@@ -212,7 +218,9 @@ struct InboxRun {
             case S_IFREG:
                 seen.insert(child)
                 device = UInt64(status.st_dev)
-                ledger.see(child, Self.stamp(status), now: now) { StudyGroups.study(of: $0, at: child) }
+                ledger.see(child, Self.stamp(status), hasTwin: found.hasTwin(name), now: now) {
+                    StudyGroups.study(of: $0, at: child)
+                }
             case S_IFDIR:
                 // A folder that was made anew has another watch under the same name.
                 let watch = inotify >= 0 ? hilum_inotify_watch(inotify, child) : -1
@@ -221,6 +229,15 @@ struct InboxRun {
             }
         }
         if let device { sight.saw(path, device: device) }
+    }
+
+    /// Says of a file once that another one has its name.
+    private mutating func passOverTwin(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        let stamp = Self.stamp(status)
+        guard twins.updateValue(stamp, forKey: Array(path.utf8)) != stamp else { return }
+        log.refused([path], stamps: [stamp], InboxLog.isTwin)
     }
 
     static func stamp(of path: String) -> InboxLedger.Stamp? {

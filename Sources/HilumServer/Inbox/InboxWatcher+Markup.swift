@@ -54,20 +54,6 @@ extension InboxWatcher {
             let isTaken = try remembering { try $0.isOfMissingFile(path, id: source.id, archive, below: folder) }
             if isTaken { return nil }
         }
-        guard source.imagePaths.isEmpty, source.reportPath != nil else { return source }
-        var partner: String?
-        for id in FilePlace.idsOfImages(forReport: source.id) {
-            guard let known = try archive.get(id: id), known.hasImage, known.source == "\(folder)/\(id)" else {
-                continue
-            }
-            // Two trees of images: the report may belong to either.
-            if partner != nil { return source }
-            partner = id
-        }
-        guard let partner else { return source }
-        var found = source
-        found.id = partner
-        found.name = "\(folder)/\(partner)"
-        return found
+        return try source.joined(below: folder) { try archive.get(id: $0) }
     }
 }

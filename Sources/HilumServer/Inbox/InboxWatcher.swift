@@ -87,14 +87,19 @@ final class InboxWatcher: Sendable {
             var finder = CaseFinder(root: folder)
             let files = arrival.files.filter { !claimed.contains("\(folder)/\($0.path)") }
             let study = StudyGroups.study(ofGroup: arrival.group)
-            for source in finder.cases(ofGroup: files, study: study) {
+            let cases = finder.cases(ofGroup: files, study: study)
+            for path in finder.passedOver.twins {
+                log.refused([path], stamps: [InboxRun.stamp(of: path)].compactMap(\.self), InboxLog.isTwin)
+            }
+            for path in finder.unreadTags {
+                log.noted(path, stamps: [InboxRun.stamp(of: path)].compactMap(\.self), InboxLog.hasUnreadTags)
+            }
+            for source in cases {
                 do {
                     if let own = try known(source) { sources.append((index, own)) }
                 } catch {
-                    let later = monotonicSeconds() + configuration.retryInSeconds
                     let refusal = WriterQueue.refusal(error)
-                    taken[index].verdict = refuse(
-                        Self.names(source), id: source.id, .io, refusal.text, retryAt: later)
+                    taken[index].verdict = refuse(Self.names(source), id: source.id, .io, refusal.text)
                 }
             }
         }
@@ -129,10 +134,9 @@ final class InboxWatcher: Sendable {
                 }
             }
         } catch {
-            let later = monotonicSeconds() + configuration.retryInSeconds
             // What is wrong with a table is told by its first row, which is a case where the header is missing.
             let reason = error.code == .badRequest ? InboxLog.isNoTable : error.reason
-            taken.verdict = refuse([path], id: nil, ReplyCode(error.code), reason, retryAt: later)
+            taken.verdict = refuse([path], id: nil, ReplyCode(error.code), reason)
         }
         return taken
     }
@@ -153,18 +157,17 @@ final class InboxWatcher: Sendable {
         let outcomes = Mutex([Result<WriterQueue.Outcome, ServerError>?](repeating: nil, count: sources.count))
         let done = DispatchSemaphore(value: 0)
         var submitted: [Int] = []
-        let later = monotonicSeconds() + configuration.retryInSeconds
         for (index, source) in sources.enumerated() {
             let known: SourceVerdict
             do { known = try archive.verdict(of: source.origin, id: source.id) } catch {
                 let error = WriterQueue.refusal(error)
-                verdicts[index] = refuse(Self.names(source), id: source.id, .io, error.text, retryAt: later)
+                verdicts[index] = refuse(Self.names(source), id: source.id, .io, error.text)
                 continue
             }
             switch known {
             // Deleted stays deleted until a file changes.
             case .unchanged, .deleted: continue
-            case .refused:
+            case .refused, .foreign(_, isKnown: true):
                 log.refusedAgain()
                 verdicts[index] = .refused
             case .open, .own, .foreign:
@@ -172,7 +175,7 @@ final class InboxWatcher: Sendable {
                     outcomes.withLock { $0[index] = outcome }
                     done.signal()
                 }
-                if isQueued { submitted.append(index) } else { verdicts[index] = .failed(retryAt: later) }
+                if isQueued { submitted.append(index) } else { verdicts[index] = soon }
             }
         }
         for _ in submitted { done.wait() }
@@ -198,33 +201,44 @@ final class InboxWatcher: Sendable {
         _ source: SourceCase, _ outcome: Result<WriterQueue.Outcome, ServerError>?
     ) -> InboxLedger.Verdict {
         let names = Self.names(source)
-        let later = monotonicSeconds() + configuration.retryInSeconds
         switch outcome {
-        case .none: return .failed(retryAt: later)
+        case .none: return soon
         case .success(.put(_, .refused(let error))):
-            return refuse(names, id: source.id, ReplyCode(error.code), error.reason, retryAt: later)
-        case .success: return .taken
+            return refuse(names, id: source.id, ReplyCode(error.code), error.reason, isOfCase: true)
+        case .success:
+            remembering { $0.forgetFailures(of: names) }
+            return .taken
         case .failure(let error):
             guard case .refused(let code) = error.code else {
-                return refuse(names, id: source.id, .internal, error.text, retryAt: later)
+                return refuse(names, id: source.id, .internal, error.text)
             }
-            return refuse(names, id: source.id, code, error.text, retryAt: later)
+            return refuse(names, id: source.id, code, error.text)
         }
     }
 
+    private var soon: InboxLedger.Verdict { .failed(retryAt: monotonicSeconds() + configuration.retryInSeconds) }
+
+    /// - Parameter isOfCase: whether the case failed by itself, and not with all that were stored with it.
     private func refuse(
-        _ paths: [String], id: String?, _ code: ReplyCode, _ reason: String, retryAt: Double
+        _ paths: [String], id: String?, _ code: ReplyCode, _ reason: String, isOfCase: Bool = false
     ) -> InboxLedger.Verdict {
+        let stamps = paths.compactMap { InboxRun.stamp(of: $0) }
         switch code {
         case .io, .busy, .notReady, .internal, .deadline:
-            log.postponed(paths, id: id, reason)
-            return .failed(retryAt: retryAt)
+            let count = remembering { $0.noteFailure(of: paths, stamps) }
+            if isOfCase, code == .io, count >= configuration.retryCount {
+                log.refused(paths, id: id, stamps: stamps, "\(reason); it was tried \(count) times")
+                return .refused
+            }
+            log.postponed(paths, id: id, reason, isFirst: count == 1)
+            let growth = min(pow(2, Double(count - 1)), configuration.retryGrowth)
+            return .failed(retryAt: monotonicSeconds() + configuration.retryInSeconds * growth)
         case .exists:
             // The archive says from where the other case came, which is a name too.
-            log.refused(paths, id: id, stamps: paths.compactMap { InboxRun.stamp(of: $0) }, InboxLog.isElsewhere)
+            log.refused(paths, id: id, stamps: stamps, InboxLog.isElsewhere)
             return .refused
         default:
-            log.refused(paths, id: id, stamps: paths.compactMap { InboxRun.stamp(of: $0) }, reason)
+            log.refused(paths, id: id, stamps: stamps, reason)
             return .refused
         }
     }
@@ -232,35 +246,25 @@ final class InboxWatcher: Sendable {
     /// The case as it should be now. Files of a case that the inbox stored before update it: what has left the inbox stays, be it the
     /// image, the report or what was known beside them. Runs on the writer's thread.
     private func makeCase(_ source: SourceCase, _ verdict: SourceVerdict) throws -> CaseInput {
-        var input = try source.input()
-        guard input.report?.contains(where: { !$0.isWhitespace }) ?? true else {
-            throw ServerError.refused(.badRequest, "the report is empty")
+        var input: CaseInput
+        do throws(ArchiveError) {
+            input = try source.input()
+            guard input.report?.contains(where: { !$0.isWhitespace }) ?? true else {
+                throw ArchiveError(.badRequest, "the report is empty")
+            }
+        } catch {
+            guard ![.io, .notReady].contains(error.code) else { throw error }
+            // The archive remembers it, so that the next daemon does not try it again.
+            input = CaseInput(id: source.id)
+            input.origin = source.origin
+            input.refusal = error
+            return input
         }
         // A row says all of its case.
         guard verdict == .own, !source.isRow, let known = try archive.get(id: source.id) else { return input }
-        input.carried = CarriedFields(
-            fields: source.recordPaths.isEmpty ? known.fields : nil,
-            report: input.report == nil && !isElsewhere(known.report, source) ? known.report : nil)
-        if input.images.isEmpty && known.hasImage { input.keepsImages = true }
+        source.complete(
+            &input, from: known, keeping: configuration.missing == .keep ? .gone : .none, keepsFields: true)
         return input
-    }
-
-    /// Whether the text of a case lies in a file that was beside its images and belongs to another case now: two studies came to share
-    /// a folder.
-    private func isElsewhere(_ report: String?, _ source: SourceCase) -> Bool {
-        guard let report else { return false }
-        var folders: Set<String> = []
-        for path in source.imagePaths {
-            var above = FilePath.folder(of: path)
-            while above.hasPrefix(folder + "/"), folders.insert(above).inserted { above = FilePath.folder(of: above) }
-        }
-        return folders.contains { above in
-            ["\(above)/report.txt", "\(above).txt"].contains { path in
-                let bytes = try? FileIO.read(path, limitInBytes: ArchiveLimits.reportByteCount)
-                // One with a byte order mark holds the text too.
-                return bytes.map { String(decoding: $0, as: UTF8.self).hasSuffix(report) } ?? false
-            }
-        }
     }
 
     /// Removes the cases that came from this inbox and whose files are all gone.

@@ -55,6 +55,10 @@ func wantedPrecision(_ arguments: Arguments) throws -> MCRModel.Precision? {
 /// Loads the model that computed an archive's vectors.
 func loadModel(ofArchive path: String) throws -> MCRModel {
     guard let folder = Archive.modelDirectory(of: path) else {
+        var status = stat()
+        if stat(path, &status) == 0, access(path, R_OK | X_OK) != 0 {
+            throw CommandError(.failed, "\(path): this user has no right to look into the folder")
+        }
         throw CommandError(.failed, "\(path): there is no archive with a model here; 'hilum init \(path)' makes one")
     }
     return try loadModel(folder)

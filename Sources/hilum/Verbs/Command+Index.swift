@@ -19,7 +19,9 @@ extension Command {
                 "preset", "LAYOUT",
                 "how the sources are laid out, if it is not recognised: "
                     + KnownLayout.allCases.map(\.rawValue).joined(separator: ", ")),
-            .flag("replace", "let a source take the place of a case that came from another source"),
+            .flag(
+                "replace",
+                "let a source replace a case that came from another one, and let go of what has left a folder"),
             .flag("dry-run", "show which files would make a case, and change nothing"),
             .quiet, .json,
         ],
@@ -27,7 +29,8 @@ extension Command {
             A SOURCE is a folder or a manifest (JSONL or CSV). In a folder, a cases.jsonl at any depth is read where it lies; the
             tables of known data sets are read; otherwise an image and a text with equal stems in one folder, or at the same path in
             parallel trees (images/…, reports/…), are one case. Its id is its path below SOURCE without the ending. A case remembers
-            where it came from: another source that has its id is refused, unless --replace says otherwise.
+            where it came from: another source that has its id is refused, unless --replace says otherwise. One file by name
+            adds to the case that has it already, or updates it. An image or a report whose file has left stays with its case.
             A run that was stopped goes on where it was; what is stored already is reported as unchanged. The summary on standard
             output counts what was stored, replaced, unchanged and refused, and names each refused file with its reason; it also
             counts cases that have an image or a report alone, and what was passed over. Exits 3 if any was refused. Ctrl-C ends the

@@ -13,7 +13,9 @@ extension CaseFinder {
             whole.records += pile.records
             whole.former += pile.former + [id]
         }
-        return makeCase(study, whole)
+        var found = makeCase(study, whole)
+        found?.study = study
+        return found
     }
 
     /// Whether a DICOM file may be a picture; others are passed over by what they are.

@@ -9,7 +9,9 @@ import HilumCore
 package struct CaseFinder {
     /// Absolute, without a slash at the end.
     let root: String
-    private(set) var passedOver = PassedOver()
+    package private(set) var passedOver = PassedOver()
+    /// DICOM files whose tags cannot be read to their end without the decoder, so that they are cases by their paths.
+    package private(set) var unreadTags: [String] = []
     /// Of DICOM files, by path below the root; nil for a file that is none.
     private var glances: [String: DICOMGlance?] = [:]
 
@@ -31,6 +33,7 @@ package struct CaseFinder {
         if let known = glances[file.path] { return known }
         let glance = DICOMGlance(file, at: absolute(file.path))
         glances[file.path] = .some(glance)
+        if let glance, !glance.isComplete, glance.study == nil { unreadTags.append(absolute(file.path)) }
         return glance
     }
 
@@ -49,7 +52,7 @@ package struct CaseFinder {
     /// - Parameter study: the study UID of the group, where `StudyGroups` made it of one.
     package mutating func cases(ofGroup files: [FoundFile], study: String? = nil) -> [SourceCase] {
         var piles: [String: Pile] = [:]
-        for file in files.sorted(by: { $0.path < $1.path }) {
+        for file in spelledAlike(files.sorted(by: { $0.path < $1.path })) {
             let place = FilePlace(path: file.path, role: file.role)
             switch file.role {
             case .image: if isPicture(file) { piles[place.id, default: Pile()].images.append((file, place)) }
@@ -68,6 +71,22 @@ package struct CaseFinder {
             if let item = makeCase(id, pile) { found.append(item) }
         }
         return found
+    }
+
+    /// Without files that are spelled otherwise than one that has a twin: they may be the twin's.
+    private mutating func spelledAlike(_ files: [FoundFile]) -> [FoundFile] {
+        guard files.contains(where: \.hasTwin) else { return files }
+        var spellings: [String: String] = [:]
+        for file in files where file.hasTwin {
+            let group = FilePlace.spelledGroup(of: file)
+            if spellings[group] == nil { spellings[group] = group }
+        }
+        return files.filter { file in
+            let group = FilePlace.spelledGroup(of: file)
+            guard let spelling = spellings[group], !spelling.utf8.elementsEqual(group.utf8) else { return true }
+            passedOver.addTwin(absolute(file.path))
+            return false
+        }
     }
 
     /// Gives the images of a tree the text and the record at the same place of a parallel tree, where there is no choice.
@@ -163,9 +182,15 @@ package struct CaseFinder {
             passedOver.add("other file of the same picture", able.count - best.count)
             chosen += best.map { ($0.file.path, $0.place.view ?? view(of: $0.file)) }
         }
-        func rank(_ view: String?) -> Int { ["LATERAL", "LL", "RL", nil].contains(view) ? 1 : 0 }
-        let plain = chosen.filter { rank($0.view) == 0 }
-        return plain + chosen.filter { rank($0.view) == 1 }
+        let plain = chosen.filter { Self.rank($0.view) == 0 }
+        return plain + chosen.filter { Self.rank($0.view) == 1 }
+    }
+
+    private static func rank(_ view: String?) -> Int { ["LATERAL", "LL", "RL", nil].contains(view) ? 1 : 0 }
+
+    /// Orders the images of a case: frontal ones first, then by their names.
+    static func order(_ view: String?, _ path: String) -> (Int, String) {
+        (rank(view), (path as NSString).deletingPathExtension)
     }
 
     private func best(

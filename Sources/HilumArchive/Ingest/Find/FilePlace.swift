@@ -59,8 +59,13 @@ package struct FilePlace: Sendable, Hashable {
     /// - Parameters:
     ///   - path: below the source, without a slash in front.
     ///   - role: what the file is taken for.
-    package init(path: String, role: FileRole) {
-        var folders = CaseID.canonical(path).split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+    package init(path: String, role: FileRole) { self.init(spelled: CaseID.canonical(path), role: role) }
+
+    /// The group of a file in the spelling of its path.
+    static func spelledGroup(of file: FoundFile) -> String { FilePlace(spelled: file.path, role: file.role).group }
+
+    private init(spelled path: String, role: FileRole) {
+        var folders = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
         let name = folders.popLast() ?? ""
         var stem = FileRole.stem(of: name)
         // `x.png.json` describes `x.png`.
@@ -130,7 +135,21 @@ package struct FilePlace: Sendable, Hashable {
         guard let place = parts.dropLast().firstIndex(where: { trees[$0.lowercased()] != nil }),
             trees[parts[place].lowercased()] == .texts
         else { return [] }
-        return trees.filter { $0.value == .images }.keys.sorted().flatMap { name in
+        return idsOfImages(parts, tree: place)
+    }
+
+    /// The same for a report of which it is not known which folder the source was.
+    ///
+    /// - Parameter path: without a slash in front and without its ending.
+    static func idsOfImages(forReportAt path: String) -> [String] {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        return parts.dropLast().indices.filter { trees[parts[$0].lowercased()] == .texts }.flatMap { place in
+            idsOfImages(parts, tree: place)
+        }
+    }
+
+    private static func idsOfImages(_ parts: [String], tree place: Int) -> [String] {
+        trees.filter { $0.value == .images }.keys.sorted().flatMap { name in
             [name, name.capitalized, name.uppercased()].map { spelled in
                 var other = parts
                 other[place] = spelled

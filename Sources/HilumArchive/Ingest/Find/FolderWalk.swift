@@ -7,13 +7,16 @@ package struct FoundFile: Sendable, Hashable {
     package let path: String
     /// What it is taken for.
     package let role: FileRole
+    /// Whether another file differs from it only in how Unicode writes its name.
+    package let hasTwin: Bool
 
     package static func == (left: FoundFile, right: FoundFile) -> Bool { left.path == right.path }
     package func hash(into hasher: inout Hasher) { hasher.combine(path) }
 
     /// A file, taken for what its name says.
-    package init(path: String) {
+    package init(path: String, hasTwin: Bool = false) {
         self.path = path
+        self.hasTwin = hasTwin
         role = FileRole(name: (path as NSString).lastPathComponent)
     }
 
@@ -42,7 +45,11 @@ struct FolderWalk {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
             return passedOver.addUnreadable(folder)
         }
-        for name in names.sorted() {
+        let twins = NameTwins(names)
+        for name in twins.others where FileRole.reasonToSkip(name) == nil {
+            passedOver.addTwin(below.isEmpty ? "\(root)/\(name)" : "\(root)/\(below)/\(name)")
+        }
+        for name in twins.names.sorted() {
             if let reason = FileRole.reasonToSkip(name) {
                 passedOver.add(reason)
                 continue
@@ -56,7 +63,7 @@ struct FolderWalk {
             switch status.st_mode & S_IFMT {
             case S_IFDIR: walk(path, depth: depth + 1)
             case S_IFREG:
-                let file = FoundFile(path: path)
+                let file = FoundFile(path: path, hasTwin: twins.hasTwin(name))
                 if case .passedOver(let reason) = file.role { passedOver.add(reason) } else { files.append(file) }
             // A link may lead anywhere, also in a circle or to another patient.
             case S_IFLNK: passedOver.add("link")

@@ -4,6 +4,8 @@ public struct PassedOver: Sendable, Equatable {
     public private(set) var counts: [String: Int] = [:]
     /// Folders that could not be read, at most `placeLimit`.
     public private(set) var unreadable: [String] = []
+    /// Files and folders that differ from another one only in how Unicode writes their names, at most `placeLimit`.
+    public private(set) var twins: [String] = []
 
     static let placeLimit = 20
 
@@ -19,9 +21,15 @@ public struct PassedOver: Sendable, Equatable {
         if unreadable.count < Self.placeLimit { unreadable.append(folder) }
     }
 
+    mutating func addTwin(_ place: String) {
+        add(NameTwins.reason)
+        if twins.count < Self.placeLimit { twins.append(place) }
+    }
+
     mutating func add(_ other: PassedOver) {
         for (reason, count) in other.counts { add(reason, count) }
         unreadable += other.unreadable.prefix(max(0, Self.placeLimit - unreadable.count))
+        twins += other.twins.prefix(max(0, Self.placeLimit - twins.count))
     }
 
     /// The kinds, the most frequent first.

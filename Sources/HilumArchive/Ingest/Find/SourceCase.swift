@@ -21,6 +21,10 @@ package struct SourceCase: Sendable, Equatable {
     package var recordPaths: [String] = []
     /// What these files were before.
     var former: [CaseOrigin.Former] = []
+    /// The study UID, where DICOM files are the case by it.
+    var study: String?
+    /// Whether somebody named one file, so that other files of the case may lie where nobody looked.
+    var isPart = false
 
     init(place: String, name: String, id: String = "") {
         self.place = place
@@ -47,7 +51,34 @@ package struct SourceCase: Sendable, Equatable {
     var hasReport: Bool { reportPath != nil || report?.contains { !$0.isWhitespace } == true }
 
     /// Where the case comes from, as the archive remembers it.
-    package var origin: CaseOrigin { CaseOrigin(source: name, fingerprint: fingerprint, former: former) }
+    package var origin: CaseOrigin {
+        var origin = CaseOrigin(source: name, fingerprint: fingerprint, former: former)
+        origin.marks = marks
+        origin.isPart = isPart
+        return origin
+    }
+
+    /// Its files as they are, and its row. A file that is not there has no mark.
+    var marks: SourceMarks {
+        var marks = SourceMarks()
+        for path in paths {
+            var status = stat()
+            guard stat(path, &status) == 0 else { continue }
+            var writer = ByteWriter()
+            writer.text(path)
+            writer.integer(Int64(status.st_size))
+            writer.integer(Int64(status.st_mtim.tv_sec))
+            writer.integer(Int64(status.st_mtim.tv_nsec))
+            marks.insert(hashOf: writer.bytes)
+        }
+        guard isRow || report != nil else { return marks }
+        var writer = ByteWriter()
+        writer.text(name)
+        writer.optionalText(report)
+        fields.encode(to: &writer)
+        marks.insert(hashOf: writer.bytes)
+        return marks
+    }
 
     /// Changes when the row, its files' sizes or their times change, or when this program reads sources in a new way.
     var fingerprint: [UInt8] {

@@ -36,13 +36,19 @@ struct SourceScanner {
     /// Reads one file, with the files beside it that are one case with it.
     private static func file(_ path: String, _ source: String) throws(ArchiveError) -> Scan {
         let folder = FilePath.folder(of: path)
-        let file = FoundFile(path: FilePath.name(of: path))
+        // A folder that cannot be listed may still give the file.
+        let twins = NameTwins((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+        let named = FilePath.name(of: path)
+        guard !twins.others.contains(where: { $0.utf8.elementsEqual(named.utf8) }) else {
+            throw ArchiveError(
+                .badRequest,
+                "\(source): another file has this name in another Unicode spelling; give one of them another name")
+        }
+        let file = FoundFile(path: named, hasTwin: twins.hasTwin(named))
         let place = FilePlace(path: file.path, role: file.role)
         var files = [file]
-        // A folder that cannot be listed may still give the file.
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        for name in names where name != file.path {
-            let other = FoundFile(path: name)
+        for name in twins.names where name != file.path {
+            let other = FoundFile(path: name, hasTwin: twins.hasTwin(name))
             var status = stat()
             guard FilePlace(path: name, role: other.role).group == place.group,
                 lstat("\(folder)/\(name)", &status) == 0,
@@ -56,13 +62,14 @@ struct SourceScanner {
         }
         var finder = CaseFinder(root: folder)
         let found = finder.cases(of: files)
-        guard let item = found.first(where: { $0.paths.contains(path) }) ?? found.first(where: { $0.id == place.id }),
+        guard var item = found.first(where: { $0.paths.contains(path) }) ?? found.first(where: { $0.id == place.id }),
             file.role == .image || file.role == .text
         else {
             throw ArchiveError(
                 .badRequest,
                 "\(source): neither an image (PNG, JPEG, DICOM), a text (.txt) nor a manifest (.jsonl, .csv)")
         }
+        item.isPart = true
         return Scan(items: [.found(item)], passedOver: finder.passedOver)
     }
 
@@ -85,6 +92,9 @@ struct SourceScanner {
                 var finder = CaseFinder(root: root)
                 scan.items += finder.cases(of: rest).map { .found($0) }
                 scan.passedOver.add(finder.passedOver)
+                scan.notes += finder.unreadTags.prefix(PassedOver.placeLimit).map { path in
+                    "\(path): its tags cannot be read to their end, so it is a case by its path, not by its study"
+                }
             } else {
                 scan.passedOver.add("not named by the data set's tables", rest.count)
             }

@@ -9,6 +9,8 @@ struct DICOMGlance: Sendable, Equatable {
     let view: String?
     /// What the object is, if it is no picture.
     let reasonToRefuse: String?
+    /// Whether all tags could be read. Without that a file that names no study may still have one.
+    let isComplete: Bool
 
     /// Nil for a file that is not DICOM. Only files that are named as DICOM files often are, with `.dcm` or no ending, are opened.
     ///
@@ -18,6 +20,7 @@ struct DICOMGlance: Sendable, Equatable {
             return nil
         }
         reasonToRefuse = header.reasonToRefuse
+        isComplete = header.isComplete
         view = header.description.view
         // A report or a dose sheet makes no case of a study.
         study = header.reasonToRefuse == nil ? header.description[.study].flatMap { Self.isUID($0) ? $0 : nil } : nil

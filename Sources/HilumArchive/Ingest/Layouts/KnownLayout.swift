@@ -82,9 +82,8 @@ struct LayoutReading {
     /// Of its table of metadata: the view of an image, by its name without the ending, and the day of a study.
     var views: [RowKey: String] = [:]
     var days: [RowKey: String] = [:]
-    /// Of its table of labels: what is affirmed, by study; and that table.
+    /// Of its tables of labels: what is affirmed, by study.
     var labels: [RowKey: [String]] = [:]
-    var labelTable: String?
     /// Names without endings of images that a report names and that are not there.
     var missingImages: [String] = []
     /// Rows of one key that say different things: nobody can tell which is right, so none is taken.

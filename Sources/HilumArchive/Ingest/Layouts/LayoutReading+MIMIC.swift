@@ -39,22 +39,28 @@ extension LayoutReading {
         return true
     }
 
-    /// A table of labels: a row a study, and a column a finding (1 present, 0 absent, −1 uncertain). Of several such tables the first counts.
+    /// A table of labels, CheXpert's or NegBio's: a row a study, and a column a finding (1 present, 0 absent, −1 uncertain). Where two tables
+    /// of one folder have a study, the first one counts; the second says what the first does not.
     mutating func takeLabels(_ table: DataTable, _ file: FoundFile) -> Bool {
         guard table.has("subject_id", "study_id"), table.has("no finding") || table.has("pleural effusion") else {
             return false
         }
-        if let labelTable {
-            notes.append("\(absolute(file.path)): \(labelTable) has labels too, so these are left out")
-            return true
-        }
-        labelTable = file.path
         let findings = table.columns.filter { !["subject_id", "study_id", "dicom_id", "no finding"].contains($0) }
+        var own: [RowKey: [String]] = [:]
+        var isSecond = false
         for row in table.rows {
             guard let study = row["study_id"] else { continue }
             let affirmed = findings.filter { Double(row[$0] ?? "") == 1 }
             let key = RowKey(folder: file.folder, id: Self.study(study))
-            if let other = labels.updateValue(affirmed, forKey: key), other != affirmed { refuse(key, table) }
+            guard labels[key] == nil else {
+                isSecond = true
+                continue
+            }
+            if let other = own.updateValue(affirmed, forKey: key), other != affirmed { refuse(key, table) }
+        }
+        labels.merge(own) { first, _ in first }
+        if isSecond {
+            notes.append("\(absolute(file.path)): of studies that another table has, that one's labels count")
         }
         return true
     }

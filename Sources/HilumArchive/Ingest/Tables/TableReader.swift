@@ -5,7 +5,7 @@ import Foundation
 /// - The separator is a comma, semicolon, tab or bar: the one that the header has most of, or what Excel's line `sep=;` says.
 /// - Lines end with LF, CR LF or CR alone. A quoted field may hold any of them, and doubled quotes.
 /// - Text is UTF-8 or, with its mark, UTF-16; a row that is neither is read as Windows-1252, which contains Latin-1.
-/// - `="001"`, by which Excel keeps zeros, is `001`.
+/// - `="001"`, by which Excel keeps zeros, is `001`, also where the cell is quoted.
 struct TableReader {
     enum Row: Equatable {
         case fields([String], line: Int)
@@ -75,7 +75,7 @@ struct TableReader {
                     reason: "a quote is not closed, or text follows a closing quote, or the row is too long")
             }
             if fields.allSatisfy(\.isEmpty) { continue }
-            return .fields(fields.map(Self.text), line: startLine)
+            return .fields(fields.map { Self.withoutFormula(Self.text($0)) }, line: startLine)
         }
         return nil
     }
@@ -137,6 +137,13 @@ struct TableReader {
     }
 
     // MARK: Text
+
+    /// `001` of `="001"`: a program that quotes every cell writes that with doubled quotes.
+    private static func withoutFormula(_ text: String) -> String {
+        guard text.utf8.count >= 3, text.hasPrefix("=\""), text.hasSuffix("\"") else { return text }
+        let inner = text.dropFirst(2).dropLast()
+        return inner.contains("\"") ? text : String(inner)
+    }
 
     private static func text(_ field: [UInt8]) -> String {
         if let text = String(validating: field, as: UTF8.self) { return text }
