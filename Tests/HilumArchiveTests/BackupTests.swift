@@ -118,7 +118,7 @@ import Testing
             #expect(files.allSatisfy { access($0, F_OK) == 0 })
             _ = try? archive.put([again])
         }
-        #expect(progress.value == 1)
+        #expect(progress.current == 1)
         #expect(access(files[0], F_OK) != 0 && access(files[1], F_OK) == 0)
         #expect(try archive.check(deep: true).findings == [])
         #expect(try Archive.restore(scratch.path + "/copy", to: scratch.path + "/again").imageCount == 2)

@@ -235,8 +235,9 @@ private func exactly(_ vector: [Float], k: Int, _ filter: String = "") throws ->
         while pages.count < 1_000 {
             let response = try archive.search(request)
             pages.append(response.hits)
-            request.cursor = try #require(response.cursor)
-            if request.cursor == SearchCursor.end { break }
+            let next: String = try #require(response.cursor)
+            if next == SearchCursor.end { break }
+            request.cursor = next
         }
         return pages
     }

@@ -129,7 +129,7 @@ private func make(_ path: String, _ arguments: Arguments) throws -> ExitStatus {
         standardError("waiting for \(hours); Ctrl-C ends the call, and nothing is lost\n")
         while !Interruption.flag.isRaised, !hours.isNow { usleep(200_000) }
         archive = try reopen(path)
-        guard try !Interruption.flag.isRaised, archive.reembedStatus().nextGeneration == start.nextGeneration else {
+        guard !Interruption.flag.isRaised, try archive.reembedStatus().nextGeneration == start.nextGeneration else {
             break
         }
     }
