@@ -215,17 +215,22 @@ import Testing
         }
         let archive = try Archive(path: scratch.archive, mode: .readWrite, options: FakeModel.options)
         #expect(try archive.stats().formatVersion == 2)
-        let old = try archive.vectors(id: "case-4")
+        // The fifth case of the first format has a report, and the sixth of what is stored here.
+        let id = format == 1 ? "case-4" : "case-5"
+        let old = try archive.vectors(id: id)
         try archive.startReembedding(model: try FakeModel.write(scratch, "new"))
         #expect(try archive.stats().formatVersion == 3)
         try finishReembedding(archive)
         #expect(try archive.reembedStatus().done == 23 && archive.reembedStatus().missingCount == 0)
         try archive.switchGeneration()
-        let report = try #require(try archive.get(id: "case-4")?.report)
-        #expect(try first(archive, report) == "case-4")
+        let report = try #require(try archive.get(id: id)?.report)
+        #expect(try first(archive, report) == id)
         #expect(try archive.check(deep: true).findings == [])
-        try archive.rollBackGeneration()
-        #expect(try archive.vectors(id: "case-4") == old)
+        // The fixture came without its model, and a generation without one cannot be searched.
+        if format == 2 {
+            try archive.rollBackGeneration()
+            #expect(try archive.vectors(id: id) == old)
+        }
         archive.close()
         let reader = try Archive(path: scratch.archive, mode: .readOnly)
         #expect(try reader.stats().formatVersion == 3 && reader.check(deep: true).findings == [])

@@ -30,7 +30,9 @@ struct OddValueTests {
         "pilot": ["p", "--out", "OUT", "--model", "m", "--steps", "1", "--folds", "2", "--limit", "8", "--quiet"],
         "findings": ["--text", "no effusion"],
         "get": ["a", "no-case"], "delete": ["b", "no-case"], "facet": ["a", "--by", "view"], "stats": ["a"],
-        "check": ["a", "--quiet"],
+        "check": ["a", "--quiet"], "reembed": ["a", "--status"], "compact": ["b"],
+        // Refused after their options were read: something stands there already, and a folder is no snapshot.
+        "snapshot": ["a", "p"], "restore": ["p", "OUT"],
         // Refused after its options were read, as the folder holds other files.
         "demo": ["--dir", "folder"],
         "help": [],
