@@ -22,11 +22,8 @@ final class SocketSession {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        if status != 0 {
-            let number = errno
-            close(descriptor)
-            throw Failure.noConnection(errno: number)
-        }
+        // `deinit` closes it: it runs once all properties have values, also when this throws.
+        if status != 0 { throw Failure.noConnection(errno: errno) }
     }
 
     deinit { close(descriptor) }
