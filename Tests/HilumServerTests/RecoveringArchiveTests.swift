@@ -104,7 +104,7 @@ struct RecoveringArchiveTests {
         #expect(try archive.get(id: "a") != nil)
         #expect(try archive.search(SearchRequest(.id("a"))).hits.count == 1)
         openings.mended.raise()
-        #expect(try eventually { (try? archive.put([report("b")]))?.count == 1 })
+        #expect(eventually { (try? archive.put([report("b")]))?.count == 1 })
         #expect(try archive.get(id: "b") != nil)
         archive.close()
     }

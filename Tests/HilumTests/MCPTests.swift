@@ -93,7 +93,8 @@ struct MCPTests {
         for (id, part) in [
             (3, "did you mean text"), (4, "a whole number"), (5, "NOTFOUND"), (6, "needs id"), (7, "BADREQ"),
         ] {
-            #expect(try text(found[id]).contains(part), "\(id): \(try text(found[id]))")
+            let answer = try text(found[id])
+            #expect(answer.contains(part), "\(id): \(answer)")
             guard case .bool(true)? = found[id]?["result"]?["isError"] else {
                 Issue.record("answer \(id) is no error")
                 continue

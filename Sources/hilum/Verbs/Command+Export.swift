@@ -57,7 +57,7 @@ private func runExport(_ arguments: Arguments) throws -> ExitStatus {
     var rows: [(key: String, value: JSON)] = []
     for (kind, name) in [(VectorKind.image, "images"), (.report, "reports")] {
         let file = "\(folder)/\(name).\(format.rawValue)"
-        let count = try write(
+        let count = try writeVectors(
             archive, kind, to: file, names: "\(folder)/\(name).jsonl", format, columns: stats.dimension, progress)
         rows.append((name, .integer(count)))
     }
@@ -78,9 +78,9 @@ private func runExport(_ arguments: Arguments) throws -> ExitStatus {
 ///
 /// The archive may be served meanwhile: its rows are counted first, and those that come later are left out.
 /// - Returns: how many.
-private func write(
+private func writeVectors(
     _ archive: Archive, _ kind: VectorKind, to file: String, names: String, _ format: VectorFormat, columns: Int,
-    _ progress: Progress
+    _ progress: HilumCore.Progress
 ) throws -> Int {
     var count = 0
     try archive.forEachVector(kind) { _, _ in
