@@ -2,11 +2,11 @@ import Foundation
 import HilumCore
 import Testing
 
+private let python = "/usr/bin/python3"
+
 /// The Python client of `tools/python`, whose own tests run against the built program.
 @Suite("Python client")
 struct PythonClientTests {
-    private static let python = "/usr/bin/python3"
-
     @Test(
         "The Python client's own tests hold against this program",
         .enabled(if: FileManager.default.isExecutableFile(atPath: python), "/usr/bin/python3 is absent"))
@@ -14,7 +14,7 @@ struct PythonClientTests {
         let folder = SourceTree.root + "/tools/python"
         let result = try Program.run(
             ["-B", "-m", "unittest", "discover", "-s", "tests", "-t", "."],
-            environment: ["HILUM_PROGRAM": Program.path], folder: folder, program: Self.python)
+            environment: ["HILUM_PROGRAM": Program.path], folder: folder, program: python)
         #expect(result.status == 0, "\(result.errors)")
         // A daemon that could not be found would skip most of them.
         #expect(result.errors.contains("\nOK\n") || result.errors.hasSuffix("\nOK"), "\(result.errors)")
