@@ -1,5 +1,5 @@
 """Runs loads of clients against a daemon and its peers; tables, plots and figures against targets. See bench-service."""
-import argparse, json, os, shutil, signal, subprocess, sys, tempfile, time
+import argparse, json, os, shutil, signal, socket, subprocess, sys, tempfile, time
 from array import array
 from pathlib import Path
 
@@ -30,14 +30,14 @@ class Figures:
 class Server:
     """A process behind a Unix socket that answers PING."""
 
-    def __init__(self, name: str, words: list, socket: str, log: Path):
-        self.name, self.socket = name, socket
+    def __init__(self, name: str, words: list, path: str, log: Path):
+        self.name, self.path = name, path
         with open(log, "w") as errors:
             self.process = subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=errors)
         end = time.monotonic() + 1800
         while True:
             try:
-                load.run(socket, [b"PING\n"], 1, 0)
+                load.run(path, [b"PING\n"], 1, 0)
                 return
             except RuntimeError:
                 if self.process.poll() is not None or time.monotonic() > end:
@@ -62,7 +62,7 @@ class Table:
 
     def measure(self, server: Server, kind: str, lines: list[bytes], clients: int, seconds: float) -> load.Load:
         """Measures once more; what was measured before counts with it."""
-        got = load.run(server.socket, lines, clients, seconds)
+        got = load.run(server.path, lines, clients, seconds)
         if got.errors:
             sys.exit(f"{server.name}: {got.errors} of {len(got.latencies)} requests ({kind}) were refused")
         key = (server.name, kind, clients)
@@ -81,11 +81,11 @@ class Table:
             print(row.format(server, kind, clients, f"{got.rate:.0f}", *(f"{got.at(share):.3f}" for share in (0.5, 0.99, 0.999)), own))
 
 
-def fetch_vectors(socket: str, count: int, file: Path):
+def fetch_vectors(path: str, count: int, file: Path):
     """The vectors of all cases, as the daemon has them, in the order of their ids."""
     if not file.exists():
         vectors = numpy.zeros((count, data.DIMENSION), "f4")
-        with hilum.Client(socket, timeout=600) as client:
+        with hilum.Client(path, timeout=600) as client:
             for first in range(0, count, 2000):
                 batch = [requests.get(f"c{number:07}", include="vector") for number in range(first, min(first + 2000, count))]
                 for place, case in enumerate(client.pipeline(batch)):
@@ -105,17 +105,15 @@ def make_queries(vectors, count: int):
     return queries / numpy.linalg.norm(queries, axis=1, keepdims=True)
 
 
-def recall(socket: str, queries, vectors, suffix: bytes) -> float:
+def recall(path: str, queries, vectors) -> float:
     """The share of the ten nearest that a server finds."""
     found = 0
-    import socket as sockets
-
-    connection = sockets.socket(sockets.AF_UNIX)
-    connection.connect(socket)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
     stream = connection.makefile("rb")
     scores = queries @ vectors.T
     for query, row in zip(queries, scores):
-        connection.sendall(vector_line(query, suffix))
+        connection.sendall(vector_line(query))
         names = []
         while (line := stream.readline()).startswith(b"{"):
             names.append(int(json.loads(line)["id"][1:]))
@@ -133,11 +131,11 @@ def vector_line(query, suffix: bytes = b"") -> bytes:
 def lines_of(kinds: dict, reports, queries, count: int) -> None:
     """The requests by kind."""
     generator = numpy.random.default_rng(6)
-    kinds["vec"] = [vector_line(query, b" target=report") for query in queries]
+    kinds["vec"] = [vector_line(query) for query in queries]
     kinds["id"] = [f"SEARCH id=c{number:07} k={K}\n".encode() for number in generator.integers(0, count, 4096)]
     kinds["text"] = [(requests.search(reports.question(number), k=K).line + "\n").encode() for number in range(512)]
     for share, condition in FILTERS.items():
-        kinds[f"vec, {share}"] = [vector_line(query, f" target=report {condition}".encode()) for query in queries]
+        kinds[f"vec, {share}"] = [vector_line(query, f" {condition}".encode()) for query in queries]
     kinds["text, 10 %"] = [line[:-1] + b" tenth=0\n" for line in kinds["text"]]
 
 
@@ -154,7 +152,7 @@ def ingest(table: Table, server: Server, kinds: dict, reports, count: int, secon
             break
     stored, took = 0, 0.0
     for clients in (1, 8):
-        writer = load.Writer(server.socket, lines[stored:])
+        writer = load.Writer(server.path, lines[stored:])
         time.sleep(0.5)
         table.measure(server, "vec, beside ingest", kinds["vec"], clients, seconds)
         more, time_taken = writer.stop()
@@ -244,7 +242,7 @@ def main() -> int:
     servers = []
     try:
         servers.append(Server("hilum", [program, "serve", served, "--socket", folder / "h"], str(folder / "h"), work / "hilum.log"))
-        vectors = fetch_vectors(servers[0].socket, count, work / f"vectors-{count}.npy")
+        vectors = fetch_vectors(servers[0].path, count, work / f"vectors-{count}.npy")
         queries = make_queries(vectors, 2000)
         kinds: dict[str, list[bytes]] = {}
         lines_of(kinds, reports, queries, count)
@@ -254,7 +252,7 @@ def main() -> int:
             words = [sys.executable, "-B", HERE / "service/peers.py", "faiss", work / f"vectors-{count}.npy", tenths,
                      work / f"faiss-{count}.index", folder / "f"]
             servers.append(Server("faiss", words, str(folder / "f"), work / "faiss.log"))
-        rows = [f"{server.name}: recall@{K} {recall(server.socket, queries[:200], vectors, b' target=report'):.4f}" for server in servers]
+        rows = [f"{server.name}: recall@{K} {recall(server.path, queries[:200], vectors):.4f}" for server in servers]
         for _ in range(arguments.rounds):
             for clients in CLIENTS:
                 for server in servers:

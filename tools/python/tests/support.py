@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shutil
 import socket
@@ -25,6 +27,17 @@ def call(*words: str) -> None:
     subprocess.run([PROGRAM, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=300)
 
 
+@functools.lru_cache(maxsize=None)
+def drawn() -> str:
+    """A folder with drawn cases and an archive of them, made once a run."""
+    folder = tempfile.mkdtemp(prefix="hilum-python-")
+    atexit.register(shutil.rmtree, folder)
+    call("phantom", f"{folder}/cases", "--count", str(CASE_COUNT), "--seed", "7")
+    call("init", f"{folder}/archive")
+    call("index", f"{folder}/archive", f"{folder}/cases")
+    return folder
+
+
 class DaemonCase(unittest.TestCase):
     """Tests that share a daemon; they leave its archive as they found it, or use ids of their own."""
 
@@ -39,10 +52,8 @@ class DaemonCase(unittest.TestCase):
             raise unittest.SkipTest(f"{PROGRAM} is not there; build it, or name another in HILUM_PROGRAM")
         cls.folder = tempfile.mkdtemp(prefix="hilum-python-")
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        call("phantom", f"{cls.folder}/cases", "--count", str(CASE_COUNT), "--seed", "7")
-        call("init", f"{cls.folder}/archive")
-        call("index", f"{cls.folder}/archive", f"{cls.folder}/cases")
-        cls.images = sorted(Path(cls.folder, "cases/images").glob("*.png"))
+        shutil.copytree(drawn() + "/archive", cls.folder + "/archive")
+        cls.images = sorted(Path(drawn(), "cases/images").glob("*.png"))
         cls.socket = f"{cls.folder}/s"
         cls.start()
         cls.addClassCleanup(cls.stop)
@@ -51,7 +62,7 @@ class DaemonCase(unittest.TestCase):
     def start(cls) -> None:
         """Starts the daemon, and waits until it answers."""
         cls._daemon = subprocess.Popen(
-            [PROGRAM, "serve", f"{cls.folder}/archive", "--socket", cls.socket, "--image-root", f"{cls.folder}/cases"],
+            [PROGRAM, "serve", f"{cls.folder}/archive", "--socket", cls.socket, "--image-root", drawn() + "/cases"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 60
         while True:
