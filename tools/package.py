@@ -335,7 +335,7 @@ def main() -> int:
         settle(root, epoch)
         arguments.out.mkdir(parents=True, exist_ok=True)
         package = arguments.out / f"hilum_{version}_{output('dpkg', '--print-architecture').strip()}.deb"
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zxz", "--threads-max=1", "--build", str(root), str(package)], check=True,
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zxz", "-z2", "--threads-max=1", "--build", str(root), str(package)], check=True,
                        stdout=subprocess.DEVNULL, env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)})
     print(package)
     return 0
