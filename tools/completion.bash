@@ -19,16 +19,19 @@ _hilum() {
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
         return
     fi
-    # An option whose value is one of a few words: 'NAME  text: keep (default) or delete', 'case, image or report: …'.
+    # An option whose value is one of a few words: 'case, image or report: what is compared', 'what becomes of it: keep or delete'.
     if [[ $before == -* ]]; then
-        local text choices
-        text=$(sed -n "s/^ \{2,6\}\(-[a-zA-Z], \)\{0,1\}$before [A-Z][A-Z]*  *\([a-z0-9-]*, .* or [a-z0-9-]*\|[a-z0-9-]* or [a-z0-9-]*\)\([:,; (].*\)\{0,1\}$/\2/p" <<<"$page")
-        if [ -n "$text" ]; then
-            choices=${text//,/}
-            choices=${choices// or / }
-            mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
-            [ "${#COMPREPLY[@]}" -eq 0 ] || return
-        fi
+        local text part
+        text=$(awk -v option="$before" '
+            /^ +-/ { isIn = 0; for (i = 1; i <= 2; i++) if ($i == option || $i == option ",") isIn = 1 }
+            !/^ / { isIn = 0 }
+            isIn { print }' <<<"$page" | tr -s ' \n' '  ' | sed 's/ ([^)]*)//g; s/ \[[A-Z_]*\]//g; s/^ *\(-., \)\{0,1\}--[a-z-]* [A-Z]* //; s/ *$//')
+        for part in "${text%%:*}" "${text#*: }"; do
+            [[ $part =~ ^[a-z0-9-]+(, [a-z0-9-]+)*((, | or )[a-z0-9-]+)$ ]] || continue
+            part=${part//,/}
+            mapfile -t COMPREPLY < <(compgen -W "${part// or / }" -- "$word")
+            return
+        done
     fi
     if [ "$verb" = reembed ] || [ "$verb" = model ]; then
         local words

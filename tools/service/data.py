@@ -81,7 +81,7 @@ def make_archive(program: Path, work: Path, count: int) -> tuple[Path, Reports]:
     """The archive of `count` cases, made unless it is there."""
     drawn = work / "drawn"
     if not (drawn / "cases.jsonl").exists():
-        subprocess.run([program, "phantom", drawn, "--count", "400", "--seed", "11"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([program, "phantom", drawn, "--count", "400", "--seed", "11", "--side", "64", "--quiet"], check=True, stdout=subprocess.DEVNULL)
     reports = Reports(drawn / "reports")
     archive = work / f"archive-{count}"
     done = work / f"archive-{count}.done"
