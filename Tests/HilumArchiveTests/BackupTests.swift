@@ -164,7 +164,7 @@ import Testing
         try FileManager.default.removeItem(atPath: elsewhere)
         _ = try Archive.restore(scratch.path + "/copy", to: scratch.path + "/again")
         let again = try FakeModel.open(scratch.path + "/again")
-        #expect(try first(again, makeReport(1)) == "case-1")
+        #expect(try again.count() == 2)
     }
 
     @Test func aSnapshotOfWhatIsNotSoundIsRefusedOrSaid() throws {

@@ -50,6 +50,7 @@ func mutatedStream(_ generator: inout SeededGenerator) -> [UInt8] {
         var generator = SeededGenerator(seed: 99)
         var limits = RequestParser.Limits()
         limits.lineByteCount = 200
+        limits.rpcByteCount = 200
         limits.literalByteCount = 300
         for _ in 0..<300 {
             var parser = RequestParser(limits: limits)

@@ -145,7 +145,7 @@ final class InboxWatcher: Sendable {
                     taken.verdict = .failed(retryAt: 0)
                     return taken
                 }
-                let batch = Array(rows.cases[start..<min(start + configuration.batchCount, rows.cases.count)])
+                let batch = rows.cases[start..<min(start + configuration.batchCount, rows.cases.count)].map(Self.plain)
                 for verdict in store(batch) {
                     // A row that was refused is tried again when one of its files changes.
                     if case .failed = verdict { taken.verdict = verdict }
@@ -157,6 +157,14 @@ final class InboxWatcher: Sendable {
             taken.verdict = refuse([path], id: nil, ReplyCode(error.code), reason)
         }
         return taken
+    }
+
+    /// A case whose paths go up nowhere, as they are opened beneath a folder.
+    private static func plain(_ source: SourceCase) -> SourceCase {
+        var source = source
+        source.imagePaths = source.imagePaths.map(FilePath.withoutDots)
+        source.reportPath = source.reportPath.map(FilePath.withoutDots)
+        return source
     }
 
     static func worse(
