@@ -69,7 +69,7 @@ struct CallTests {
             (["eval", "--data", "d", "--mask-image", "100"], "--mask-image needs a whole number from 0 to 95"),
             (["eval", "--data", "d", "--mask-report", "x"], "--mask-report needs a whole number from 0 to 95"),
             (["pilot"], "DIR is missing"),
-            (["help", "export"], "'export' is not available in this release"),
+            (["help", "import"], "'import' is not available in this release"),
             (["help", "statz"], "did you mean 'stats'?"),
             (["stats"], "ARCHIVE is missing"),
             (["facet", "--by", "view"], "ARCHIVE is missing"), (["facet", "a"], "--by is missing"),

@@ -21,7 +21,7 @@ struct NightTests {
 
     /// Ten hits by vectors, with their scores, and the generation that they come from.
     private func hits(_ daemon: Daemon) throws -> (lines: [String], generation: String) {
-        let answer = try daemon.session().ask("SEARCH id=phantom-A-11-000003 k=10 exact=1 self=0")
+        let answer = try daemon.session().ask("SEARCH id=phantom-A-11-000000 k=10 exact=1 self=0")
         try #require(answer.count == 11, "\(answer)")
         let generation = answer[10].split(separator: " ").first { $0.hasPrefix("gen=") }
         return (Array(answer.dropLast()), generation.map(String.init) ?? "")

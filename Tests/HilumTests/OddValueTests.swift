@@ -35,6 +35,7 @@ struct OddValueTests {
         "snapshot": ["a", "p"], "restore": ["p", "OUT"],
         // Refused after its options were read, as the folder holds other files.
         "demo": ["--dir", "folder"],
+        "export": ["a", "OUT"], "mcp": ["--socket", "no-socket"],
         "help": [],
     ]
 
