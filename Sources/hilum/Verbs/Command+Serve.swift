@@ -51,6 +51,12 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     let server = Server(
         archive: archive, socketPath: arguments.text("socket") ?? path + "/hilum.sock", inbox: arguments.text("inbox"),
         configuration: configuration)
+    try serve(archive, by: server)
+    return .done
+}
+
+/// Serves an archive until the server is stopped, and does meanwhile what a daemon does in the background.
+func serve(_ archive: Archive, by server: Server) throws {
     let isEnding = AtomicFlag()
     let old = Thread { readOldReports(archive, isEnding) }
     old.qualityOfService = .background
@@ -62,7 +68,6 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
         reembedder.stop()
     }
     try server.run()
-    return .done
 }
 
 /// Refuses an inbox whose parent is not there, as a mistyped path would be made and watched in vain, and one inside the archive.
