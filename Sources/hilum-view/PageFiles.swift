@@ -3,7 +3,8 @@ import HilumCore
 /// The files of the page, read once from beside the program.
 struct PageFiles: Sendable {
     private static let names: [(name: String, type: HTTPReply.ContentType)] = [
-        ("page.html", .html), ("view.css", .css), ("view.js", .script), ("words.js", .script),
+        ("page.html", .html), ("view.css", .css), ("main.js", .script), ("question.js", .script), ("hits.js", .script),
+        ("case.js", .script), ("tools.js", .script), ("words.js", .script),
     ]
 
     private var files: [String: (type: HTTPReply.ContentType, bytes: [UInt8])] = [:]

@@ -4,7 +4,7 @@ import Synchronization
 /// Answers the page: its files, its questions, and the pictures on it.
 ///
 /// ```
-///  browser ═ 127.0.0.1 ═ HTTPServer ─ Viewer ─┬─ PageFiles        page.html, view.css, view.js, words.js
+///  browser ═ 127.0.0.1 ═ HTTPServer ─ Viewer ─┬─ PageFiles        page.html, view.css, main.js and its modules
 ///                                             ├─ UploadedImages   what was dropped on the page, in memory
 ///                                             └─ Question ─ line ─ DaemonAnswers ═ Unix socket ═ the daemon
 /// ```
