@@ -135,7 +135,9 @@ struct HTTPServer: ~Copyable {
         let name = UnsafeRawPointer(reply.type.name.utf8Start).assumingMemoryBound(to: CChar.self)
         let block = malloc(max(1, reply.body.count))
         guard let block else { return hilum_http_reply(status: 503, content_type: name, body: nil, body_count: 0) }
-        reply.body.withUnsafeBytes { if let base = $0.baseAddress { block.copyMemory(from: base, byteCount: $0.count) } }
+        reply.body.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress { block.copyMemory(from: base, byteCount: bytes.count) }
+        }
         return hilum_http_reply(
             status: reply.status, content_type: name, body: block.assumingMemoryBound(to: UInt8.self),
             body_count: reply.body.count)

@@ -49,7 +49,8 @@ extension Verb {
         switch self {
         case .search: Self.questionOptions + Self.searchOptions
         case .put: Self.putOptions
-        case .get: [.id, RequestOption("with", "meta,report,path,vector,images,said", "what the object brings besides")]
+        case .get:
+            [.id, RequestOption("with", "meta,report,path,vector,images,said", "what the object brings besides")]
         case .delete: [.id]
         case .facet:
             [
