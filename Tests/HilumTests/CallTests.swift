@@ -9,7 +9,7 @@ import Testing
 struct CallTests {
     private static let verbs = [
         "phantom", "train", "model", "embed", "init", "index", "search", "serve", "query", "eval", "get", "delete",
-        "stats", "facet",
+        "stats", "facet", "view",
         "check", "demo", "pilot", "findings", "help",
     ]
 
