@@ -91,7 +91,9 @@ final class Browser {
         var sent = 0
         while sent < bytes.count {
             // Safety: `sent` is below the count of the array, which lives through this closure.
-            let count = bytes.withUnsafeMutableBytes { write(toBrowser, $0.baseAddress.map { $0 + sent }, $0.count - sent) }
+            let count = bytes.withUnsafeMutableBytes {
+                write(toBrowser, $0.baseAddress.map { $0 + sent }, $0.count - sent)
+            }
             guard count > 0 else { throw Failure(description: "\(method): the browser has ended") }
             sent += count
         }

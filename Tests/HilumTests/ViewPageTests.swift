@@ -34,7 +34,9 @@ struct ViewPageTests {
         try browser.evaluate("[...document.querySelectorAll('\(selector)')].map(e => e.textContent)") as? [String] ?? []
     }
 
-    @Test("A question shows cards with words, findings and ranks; keys open one and go on from it; its address reopens it")
+    @Test(
+        "A question shows cards with words, findings and ranks; keys open one and go on from it; its address reopens it"
+    )
     func journey() throws {
         let viewed = try Viewed(in: try Scratch())
         let browser = try Browser()
@@ -116,7 +118,9 @@ struct ViewPageTests {
         try browser.wait("document.querySelector('#case-facts dd')")
         let views = try texts("#figures figcaption", browser)
         #expect(views.contains { $0.hasPrefix("LATERAL") } || views.count == 1)
-        try browser.evaluate("[...document.querySelectorAll('#case button')].find(b => b.textContent.startsWith('Other studies')).click()")
+        try browser.evaluate(
+            "[...document.querySelectorAll('#case button')].find(b => b.textContent.startsWith('Other studies')).click()"
+        )
         try browser.wait("document.querySelectorAll('.studies li').length === 1")
         // Markup in a report is text.
         #expect(try browser.evaluate("document.querySelectorAll('#case .report b').length") as? Int == 0)
@@ -143,7 +147,8 @@ struct ViewPageTests {
         try browser.evaluate("document.getElementById('heat-button').click()")
         try browser.wait("document.querySelectorAll('#heat-words button').length === 4")
         let sizes = try browser.evaluate(
-            "[...document.querySelectorAll('#figures canvas')].map(c => c.width === c.parentElement.querySelector('img').naturalWidth)")
+            "[...document.querySelectorAll('#figures canvas')].map(c => c.width === c.parentElement.querySelector('img').naturalWidth)"
+        )
         #expect(sizes as? [Bool] == [true, true, true])
         // Whatever this untrained model answers to, the strongest patch of one word is painted.
         let painted = try browser.evaluate(

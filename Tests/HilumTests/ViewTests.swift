@@ -17,7 +17,8 @@ struct ViewTests {
         #expect(page.headers["set-cookie"] == nil && page.headers["x-content-type-options"] == "nosniff")
 
         let wrong = String(repeating: "0", count: 32)
-        for path in ["/", "//", "/\(wrong)/", "/\(viewed.token)", "/\(viewed.token.dropLast())/", "/\(viewed.token)0/"] {
+        for path in ["/", "//", "/\(wrong)/", "/\(viewed.token)", "/\(viewed.token.dropLast())/", "/\(viewed.token)0/"]
+        {
             #expect(try viewed.ask("GET", path).status == 403, "\(path)")
             #expect(try viewed.ask("POST", path + "search", body: Array(#"{"text":"a"}"#.utf8)).status == 403)
         }
@@ -59,7 +60,8 @@ struct ViewTests {
         let said = (hit["said"]?.array ?? []).map { "\($0["name"]?.string ?? "") \($0["assertion"]?.string ?? "")" }
         #expect(said.contains("effusion present") && said.contains("pneumothorax absent"))
 
-        let grouped = try viewed.post("search", #"{"text":"pleural effusion","group":true,"filters":{"patient":["p-two"]}}"#)
+        let grouped = try viewed.post(
+            "search", #"{"text":"pleural effusion","group":true,"filters":{"patient":["p-two"]}}"#)
         let best = try #require(grouped.json["objects"]?.array)
         #expect(best.count == 1 && best[0]["group"]?["others"]?.integer == 1)
         let studies = try viewed.post("studies", #"{"id":"\#(best[0]["id"]?.string ?? "")","patient":"p-two"}"#).json
@@ -122,13 +124,15 @@ struct ViewTests {
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
             #expect(try viewed.ask(method, "/\(viewed.token)/search").status >= 400, "\(method)")
         }
-        for name in ["../../secret.png", "%2e%2e/secret.png", "picture", "picture?id=", "picture?side=9999&id=two-views",
+        for name in [
+            "../../secret.png", "%2e%2e/secret.png", "picture", "picture?id=", "picture?side=9999&id=two-views",
             "picture?id=two-views%0ADELETE%20id=two-views", "page.html/../words.js", "favicon.ico",
         ] {
             #expect([400, 403, 404].contains(try viewed.get(name).status), "\(name)")
         }
         #expect(try viewed.post("search", "{\"text\":\"" + String(repeating: " ", count: 40_000) + "\"}").status == 413)
-        let lie = "POST /\(viewed.token)/image HTTP/1.1\r\nHost: 127.0.0.1:\(viewed.port)\r\nContent-Length: 999999999999\r\n\r\n"
+        let lie =
+            "POST /\(viewed.token)/image HTTP/1.1\r\nHost: 127.0.0.1:\(viewed.port)\r\nContent-Length: 999999999999\r\n\r\n"
         #expect(try viewed.send(raw: Array(lie.utf8)).status == 413)
         let notAnImage = try viewed.ask("POST", "/\(viewed.token)/image", body: Array("no image".utf8)).json
         let key = try #require(notAnImage["upload"]?.string)
