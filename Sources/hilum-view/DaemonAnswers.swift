@@ -6,6 +6,11 @@ import HilumServer
 ///
 /// Thread rule: any thread.
 struct DaemonAnswers: Sendable {
+    private struct Reply {
+        let objects: [String]
+        let status: Client.Status
+    }
+
     /// Of the daemon.
     let socket: String
 
@@ -30,15 +35,15 @@ struct DaemonAnswers: Sendable {
     }
 
     /// Sends the lines together and reads one reply for each.
-    private func replies(_ lines: [String], literal: [UInt8]? = nil) -> [Result<Client.Answer, ServerError>] {
-        var replies: [Result<Client.Answer, ServerError>] = []
+    private func replies(_ lines: [String], literal: [UInt8]? = nil) -> [Result<Reply, ServerError>] {
+        var replies: [Result<Reply, ServerError>] = []
         do {
             let client = try Client(socketPath: socket, timeoutInSeconds: 130)
             for line in lines { try client.send(line, literal: literal) }
             for _ in lines {
                 var objects: [String] = []
                 let status = try client.readReply { objects.append($0) }
-                replies.append(.success(Client.Answer(objects: objects, status: status)))
+                replies.append(.success(Reply(objects: objects, status: status)))
             }
         } catch {
             let failure = error as? ServerError ?? ServerError(.closedEarly, "the daemon did not answer")
@@ -47,7 +52,7 @@ struct DaemonAnswers: Sendable {
         return replies
     }
 
-    private func join(_ replies: [Result<Client.Answer, ServerError>]) -> [UInt8] {
+    private func join(_ replies: [Result<Reply, ServerError>]) -> [UInt8] {
         var json = ""
         for reply in replies {
             switch reply {

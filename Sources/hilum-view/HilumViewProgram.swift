@@ -22,7 +22,9 @@ struct HilumViewProgram {
         guard HTTPServer.isThere else {
             complain("this build has no libmicrohttpd; install libmicrohttpd-dev and build again")
         }
-        do { try serve(socket: words[1], port: port, idleInSeconds: Double(minutes) * 60) } catch {
+        do throws(ViewError) {
+            try serve(socket: words[1], port: port, idleInSeconds: Double(minutes) * 60)
+        } catch {
             complain(error.description)
         }
     }
@@ -32,8 +34,7 @@ struct HilumViewProgram {
         let viewer = Viewer(token: token, files: try PageFiles(), daemon: DaemonAnswers(socket: socket))
         let server = try HTTPServer(port: port, handler: viewer)
         viewer.listens(on: server.port)
-        print("http://127.0.0.1:\(server.port)/\(token)/")
-        fflush(stdout)
+        FileHandle.standardOutput.write(Data("http://127.0.0.1:\(server.port)/\(token)/\n".utf8))
         waitForEnd(viewer, idleInSeconds)
         server.close()
     }

@@ -98,7 +98,7 @@ final class Viewer: HTTPHandler {
     // MARK: Answers
 
     private func answer(_ name: String, _ request: HTTPRequest) -> HTTPReply {
-        do {
+        do throws(ViewError) {
             if name == "image" {
                 guard !request.body.isEmpty else { throw ViewError(.badRequest, "the image is empty") }
                 let key = uploads.keep(request.body)

@@ -36,7 +36,7 @@ struct ViewTests {
     /// The local addresses that listen on a port, in hexadecimal as the system lists them.
     private static func listeners(port: UInt16) throws -> [String] {
         try ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { file in
-            let text = String(decoding: (try? FileIO.read(file)) ?? [], as: UTF8.self)
+            let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
             return text.split(separator: "\n").compactMap { line -> String? in
                 let words = line.split(separator: " ")
                 guard words.count > 3, words[3] == "0A" else { return nil }
@@ -161,12 +161,11 @@ struct ViewTests {
     }
 
     private static func children(of process: Int32) throws -> Int {
-        let text = String(decoding: try FileIO.read("/proc/\(process)/task/\(process)/children"), as: UTF8.self)
         let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")
-        let others = tasks.filter { $0 != "\(process)" }.map { task in
-            String(decoding: (try? FileIO.read("/proc/\(process)/task/\(task)/children")) ?? [], as: UTF8.self)
+        let lists = tasks.map { task in
+            (try? String(contentsOfFile: "/proc/\(process)/task/\(task)/children", encoding: .utf8)) ?? ""
         }
-        return ([text] + others).flatMap { $0.split(separator: " ") }.count
+        return lists.flatMap { $0.split(separator: " ") }.count
     }
 
     /// Whether nobody listens on a port of this machine.

@@ -18,7 +18,7 @@ struct ExplainVerb: ReadingVerb {
     }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
-        let image = try source.image(handler)
+        let image = try source.decoded(handler)
         let explanation = try handler.archive.explain(image, text: text)
         let grid = explanation.grid
         var builder = ReplyBuilder(tag: tag)

@@ -22,7 +22,7 @@ struct PictureVerb: ReadingVerb {
     }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
-        let image = try source.image(handler)
+        let image = try source.decoded(handler)
         let shown = Self.brightened(Self.reduced(image, to: side))
         let png: [UInt8]
         do { png = try PNGEncoder.encode(shown) } catch { throw ServerError.refused(.internal, "\(error)") }
@@ -53,39 +53,5 @@ struct PictureVerb: ReadingVerb {
             bright.samples[index] = UInt16((UInt32(bright.samples[index]) * 65_535) / UInt32(most))
         }
         return bright
-    }
-}
-
-/// The one image that EXPLAIN and PICTURE look at: one of a stored case, or one that was sent or named.
-enum ImageOfRequest {
-    /// An image of a stored case, by its place from 0.
-    case id(String, place: Int)
-    /// The bytes of an image file.
-    case image([UInt8])
-
-    /// - Throws: BADREQ for none or two of them, and what `RequestHandler.image(of:)` throws.
-    init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
-        let place = try request.integer("place", in: 1...ArchiveLimits.imageCount)
-        switch (request.value("id"), try handler.image(of: request)) {
-        case (.some, nil): self = .id(try request.id(), place: (place ?? 1) - 1)
-        case (nil, let bytes?):
-            if place != nil { throw .refused(.badRequest, "place= is of the images of a case, so it needs id=") }
-            self = .image(bytes)
-        case (nil, nil):
-            throw .refused(.badRequest, "\(request.word) needs id=, bytes= with an image, or image=")
-        default: throw .refused(.badRequest, "id= and an image exclude each other")
-        }
-    }
-
-    /// The image, decoded.
-    ///
-    /// - Throws: `ArchiveError`; BADIMAGE.
-    func image(_ handler: RequestHandler) throws -> GrayImage {
-        let bytes =
-            switch self {
-            case .id(let id, let place): try handler.archive.imageBytes(of: id, image: place)
-            case .image(let bytes): bytes
-            }
-        do { return try ImageDecoder.decode(bytes) } catch { throw ServerError.refused(.badImage, "\(error)") }
     }
 }

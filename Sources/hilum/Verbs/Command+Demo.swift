@@ -247,8 +247,8 @@ private struct DemoPage {
     ///
     /// - Throws: `CommandError` with its last words where it ends before it has one.
     func start(_ archive: String) throws -> (address: String, process: Int32) {
-        try FileIO.writeAtomically(log, [])
-        chmod(log, 0o600)
+        // The address lets in whoever knows it.
+        try FileIO.writeAtomically(log, Array("".utf8), rights: 0o600)
         let output = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
         let process = Process()
         let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
@@ -277,11 +277,11 @@ private struct DemoPage {
     func stop() {
         guard let bytes = try? FileIO.read(note, limitInBytes: 64),
             let process = Int32(String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)),
-            let call = try? FileIO.read("/proc/\(process)/cmdline", limitInBytes: 1 << 16)
+            let call = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
         else { return }
         // The number may be another program's by now.
-        let words = call.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-        guard words.contains("view"), words.contains(folder + "/archive") else { return }
+        let words = call.split(separator: "\0")
+        guard words.contains("view"), words.contains(where: { $0 == folder + "/archive" }) else { return }
         kill(process, SIGTERM)
         let deadline = monotonicSeconds() + 10
         while kill(process, 0) == 0 && monotonicSeconds() < deadline { usleep(20_000) }

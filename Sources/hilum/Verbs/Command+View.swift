@@ -69,24 +69,42 @@ private func viewArchive(_ path: String, _ port: Int, _ minutes: Int) throws -> 
     configuration.logNames = logNames(ofArchive: path)
     let socket = folder.path + "/s"
     let server = Server(archive: archive, socketPath: socket, configuration: configuration)
-    let outcome = Mutex<Result<Bool, any Error>?>(nil)
     let isOver = AtomicFlag()
+    let outcome = PageOutcome()
     let watcher = Thread {
         while !server.isServing && !isOver.isRaised { usleep(5_000) }
         let result = Result { () throws -> Bool in
+            guard server.isServing else { return false }
             let page = try ViewProcess(socket: socket, port: port, idleMinutes: minutes)
             while page.isRunning && !isOver.isRaised { usleep(50_000) }
             return page.end()
         }
-        outcome.withLock { $0 = result }
+        outcome.set(result)
         server.stop()
     }
     watcher.start()
     let served = Result { try serve(archive, by: server) }
     isOver.raise()
-    while outcome.withLock({ $0 == nil }) { usleep(5_000) }
+    let endedCleanly = Result { try outcome.wait() }
     try served.get()
-    return try outcome.withLock { try $0?.get() } == true ? .done : .failed
+    return try endedCleanly.get() ? .done : .failed
+}
+
+/// How the page's process ended, handed from the thread that watches it.
+///
+/// Thread rule: any thread.
+private final class PageOutcome: Sendable {
+    private let result = Mutex<Result<Bool, any Error>?>(nil)
+
+    func set(_ value: Result<Bool, any Error>) { result.withLock { $0 = value } }
+
+    /// Waits for it.
+    func wait() throws -> Bool {
+        while true {
+            if let found = result.withLock({ $0 }) { return try found.get() }
+            usleep(5_000)
+        }
+    }
 }
 
 /// The program `hilum-view`, which lies beside this one. It ends with its standard input, so it never outlives this process.
