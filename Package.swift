@@ -142,10 +142,14 @@ let package = Package(
             dependencies: ["HilumEvaluation", "HilumMCR", "HilumPhantom", "HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumServerTests",
-            dependencies: ["HilumServer", "HilumArchive", "HilumEmbedding", "HilumImaging", "HilumCore"]),
+            dependencies: [
+                "HilumServer", "HilumArchive", "HilumEmbedding", "HilumImaging", "HilumCore", "CHilumSystem",
+            ]),
         .testTarget(
             name: "HilumTests",
-            dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation", "HilumPhantom"]),
+            dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation", "HilumPhantom"],
+            // Compiled by the test that preloads it.
+            exclude: ["Faults"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11,

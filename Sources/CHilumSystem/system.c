@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -139,6 +140,54 @@ int hilum_peer_credentials(int descriptor, int32_t *pid, uint32_t *uid, uint32_t
     *uid = credentials.uid;
     *gid = credentials.gid;
     return 0;
+}
+
+int hilum_peer_groups(int descriptor, uint32_t *groups, int capacity) {
+    // SO_PEERGROUPS; older headers lack it.
+    socklen_t length = (socklen_t)capacity * sizeof *groups;
+    if (getsockopt(descriptor, SOL_SOCKET, 59, groups, &length) != 0) return -1;
+    return (int)(length / sizeof *groups);
+}
+
+static int socket_option(int descriptor, int option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return getsockopt(descriptor, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
+int hilum_unix_take(int descriptor, char *path, size_t capacity) {
+    struct sockaddr_un address;
+    socklen_t length = sizeof address;
+    memset(&address, 0, sizeof address);
+    if (getsockname(descriptor, (struct sockaddr *)&address, &length) != 0) return -1;
+    // The kernel may leave out the NUL where the path fills the whole field.
+    size_t count = strnlen(address.sun_path, sizeof address.sun_path);
+    if (address.sun_family != AF_UNIX || count == 0 || count >= capacity ||
+        socket_option(descriptor, SO_TYPE) != SOCK_STREAM || socket_option(descriptor, SO_ACCEPTCONN) != 1) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy(path, address.sun_path, count);
+    path[count] = 0;
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) != 0) return -1;
+    return fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+}
+
+int hilum_unix_notify(const char *path, const void *bytes, size_t count) {
+    struct sockaddr_un address;
+    if (make_address(&address, path) != 0) return -1;
+    socklen_t length = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+    // An abstract name begins with a NUL and has no NUL at its end.
+    if (path[0] == '@') address.sun_path[0] = 0;
+    else length += 1;
+    int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -1;
+    ssize_t sent = sendto(descriptor, bytes, count, MSG_NOSIGNAL, (const struct sockaddr *)&address, length);
+    int failure = errno;
+    close(descriptor);
+    errno = failure;
+    return sent == (ssize_t)count ? 0 : -1;
 }
 
 ssize_t hilum_send(int descriptor, const void *bytes, size_t count) {

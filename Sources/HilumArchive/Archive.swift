@@ -268,6 +268,9 @@ public final class Archive: @unchecked Sendable {
         writerLock = nil
     }
 
+    /// Whether a change failed so that no further one can be made until the archive is closed and opened again. Reads go on.
+    public var needsReopening: Bool { store.environment.isPoisoned || progress.withLock { $0.mustReopen } }
+
     // MARK: Reading
 
     /// The case `id`, with its report; nil when there is none.

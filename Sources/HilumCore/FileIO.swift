@@ -41,7 +41,7 @@ public struct FileError: Error, CustomStringConvertible, Sendable {
 public enum FileIO {
     /// The bytes of a regular file; its size is checked against `limitInBytes` before anything is allocated.
     public static func read(_ path: String, limitInBytes: Int = Int.max) throws(FileError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = FencedFolders.open(path)
         guard descriptor >= 0 else { throw .last(path: path, call: "open") }
         defer { close(descriptor) }
         var status = stat()

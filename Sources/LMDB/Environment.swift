@@ -65,7 +65,7 @@ public final class Environment: @unchecked Sendable {
     /// LMDB's handles of the tables, by place; none before the first write.
     private let handles = Mutex<[MDB_dbi]>([])
     private let gate = Gate()
-    private let isPoisoned = Atomic<Bool>(false)
+    private let poisoned = Atomic<Bool>(false)
     private let growths = Atomic<Int>(0)
     private let identity: String
 
@@ -194,7 +194,7 @@ public final class Environment: @unchecked Sendable {
         let handles = try openHandles()
         try growWhenNearlyFull()
         while true {
-            guard !isPoisoned.load(ordering: .acquiring) else { throw LMDBError(.poisoned, call: "write", path: path) }
+            guard !isPoisoned else { throw LMDBError(.poisoned, call: "write", path: path) }
             do {
                 return try inTransaction(flags: 0) { raw in
                     let transaction = WriteTransaction(raw: raw, handles: handles)
@@ -208,12 +208,15 @@ public final class Environment: @unchecked Sendable {
         }
     }
 
+    /// Whether a commit failed so that nobody knows what the disk holds: nothing can be written until it is opened again.
+    public var isPoisoned: Bool { poisoned.load(ordering: .acquiring) }
+
     /// A full map is found before any page is written, and a volume without room before the meta page is: both leave the
     /// last commit as it was. After anything else nobody knows what the disk holds, so the environment takes no more.
     private func check(commit status: Int32) throws {
         guard status != 0 else { return }
         let error = LMDBError(status: status, call: "mdb_txn_commit", path: path)
-        if error.code != .mapFull && error.code != .diskFull { isPoisoned.store(true, ordering: .releasing) }
+        if error.code != .mapFull && error.code != .diskFull { poisoned.store(true, ordering: .releasing) }
         throw error
     }
 
@@ -263,7 +266,10 @@ public final class Environment: @unchecked Sendable {
     /// so an environment that is open for writing verifies them first; for another one call `verifyPages`.
     /// - Throws: `.damaged`, `.closed`, what the system says.
     public func copy(compactedTo descriptor: Int32) throws {
-        if mode != .readOnly { try awaitVerification() }
+        if mode != .readOnly {
+            try awaitVerification()
+            try growAhead()
+        }
         // Adopts the size of a map that another process made larger, which is not possible inside of the gate.
         try read { _ in }
         gate.enter()
@@ -313,6 +319,21 @@ public final class Environment: @unchecked Sendable {
         try LMDBError.check(mdb_reader_check(environment, &dead), "mdb_reader_check", path: path)
         return Int(dead)
     }
+
+    /// Makes room in the map for what is written while a copy is made: the map cannot move until the copy ends, and whoever wants it to
+    /// move keeps everybody out meanwhile. Address space costs nothing; where it is limited, the map stays as it is.
+    private func growAhead() throws {
+        let (map, used) = try size()
+        let wanted = max(map, 4 * used + Self.roomForCopy)
+        guard wanted > map, wanted < 1 << 46 else { return }
+        let probe = mmap(nil, wanted, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let probe, probe != MAP_FAILED else { return }
+        munmap(probe, wanted)
+        try setMapSize { max($0, wanted) }
+    }
+
+    /// Pages that are freed while a copy is made are not used again, so the file grows by all that is written meanwhile.
+    private static let roomForCopy = 64 << 30
 
     private func growWhenNearlyFull() throws {
         let (map, used) = try size()

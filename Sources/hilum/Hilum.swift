@@ -15,6 +15,7 @@ import HilumServer
 /// | `Options/` | options, their parser, validated access to them, help |
 /// | `Access/` | opening archives and loading models |
 /// | `Output/` | standard output, tables, JSON, HTML, NumPy files; `OutputFile`, through which verbs write |
+/// | `MCP/` | the Model Context Protocol: its tools, and the bridge to a daemon |
 /// | `Pilot/` | a pilot: its cases, results, conclusions and page |
 @main
 struct Hilum {

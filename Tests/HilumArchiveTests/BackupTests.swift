@@ -125,6 +125,48 @@ import Testing
         #expect(try Archive.restore(scratch.path + "/copy", to: scratch.path + "/again").imageCount == 2)
     }
 
+    @Test("the model of a generation that is dropped while a snapshot is made is in the snapshot that names it")
+    func modelsAreHeldWhileASnapshotIsMade() throws {
+        let scratch = try Scratch()
+        let archive = try FakeModel.makeArchive(scratch)
+        try store(archive, 0..<4)
+        try archive.startReembedding(model: try FakeModel.write(scratch, "new"))
+        try finishReembedding(archive)
+        let progress = AtomicCounter()
+        _ = try archive.snapshot(to: scratch.path + "/copy") { done, _ in
+            guard done == 1 else { return }
+            progress.increment()
+            do {
+                try archive.switchGeneration()
+                try archive.dropKeptGeneration()
+                try archive.removeLeavingGenerations()
+            } catch { Issue.record("\(error)") }
+            #expect(access(scratch.archive + "/model", F_OK) == 0)
+        }
+        #expect(progress.current == 1)
+        try archive.removeLeavingGenerations()
+        #expect(access(scratch.archive + "/model", F_OK) != 0, "gone now")
+        _ = try Archive.restore(scratch.path + "/copy", to: scratch.path + "/again")
+        let again = try FakeModel.open(scratch.path + "/again")
+        #expect(try again.generation == 1 && first(again, makeReport(3)) == "case-3")
+    }
+
+    @Test("a model that lies elsewhere, behind a link, is in the snapshot")
+    func linkedModel() throws {
+        let scratch = try Scratch()
+        let archive = try FakeModel.makeArchive(scratch)
+        try store(archive, 0..<2)
+        let elsewhere = scratch.path + "/elsewhere"
+        #expect(rename(scratch.archive + "/model", elsewhere) == 0)
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch.archive + "/model", withDestinationPath: elsewhere)
+        _ = try archive.snapshot(to: scratch.path + "/copy")
+        try FileManager.default.removeItem(atPath: elsewhere)
+        _ = try Archive.restore(scratch.path + "/copy", to: scratch.path + "/again")
+        let again = try FakeModel.open(scratch.path + "/again")
+        #expect(try first(again, makeReport(1)) == "case-1")
+    }
+
     @Test func aSnapshotOfWhatIsNotSoundIsRefusedOrSaid() throws {
         let scratch = try Scratch()
         let archive = try scratch.makeArchive()

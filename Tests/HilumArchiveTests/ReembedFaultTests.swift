@@ -201,6 +201,34 @@ import Testing
         #expect(wanted > 0)
     }
 
+    /// The tables of the generation that is switched to still lie in its checkpoint when a search asks which case belongs to which group.
+    @Test("a search by groups goes on while the generation is switched")
+    func groupsHoldAcrossASwitch() throws {
+        let scratch = try Scratch()
+        var archive = try FakeModel.makeArchive(scratch)
+        try store(archive, 0..<120)
+        try archive.startReembedding(model: try FakeModel.write(scratch, "new"))
+        try finishReembedding(archive)
+        archive.close()
+        archive = try FakeModel.open(scratch.archive)
+        var request = SearchRequest(.id("case-4"))
+        request.group = "patient"
+        request.k = 20
+        let wanted = try archive.search(request).hits
+        #expect(wanted.count == 20 && Set(wanted.map(\.group?.value)).count == 20)
+
+        // As a search does, with the switch where it hurts most.
+        var selection = HitSelection(request, nil)
+        try selection.prepare(in: archive)
+        try archive.switchGeneration()
+        for var hit in wanted {
+            let others = hit.group?.others
+            hit.group = nil
+            #expect(selection.takes(&hit, vector: nil) && hit.group?.others == others)
+        }
+        #expect(try archive.search(request).hits.count == 20)
+    }
+
     /// Both older formats: what a release of the first one wrote, and what this one writes before a second generation is begun.
     @Test("an archive of an older format gets a second generation", arguments: [1, 2])
     func olderFormats(_ format: Int) throws {

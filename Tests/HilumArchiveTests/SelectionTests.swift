@@ -1,3 +1,4 @@
+import Foundation
 import HilumCore
 import Testing
 
@@ -270,6 +271,67 @@ private func exactly(_ vector: [Float], k: Int, _ filter: String = "") throws ->
         let found = try pages(archive, SearchRequest(.vector(randomVector(1))), k: 100)
         #expect(found.count == SearchCursor.leastWindow / 100 && found.allSatisfy { $0.count == 100 })
         #expect(Set(found.joined().map(\.id)).count == SearchCursor.leastWindow)
+        var request = SearchRequest(.vector(randomVector(1)))
+        (request.k, request.cursor) = (SearchCursor.leastWindow / 2, SearchCursor.start)
+        let first = try archive.search(request)
+        request.cursor = first.cursor
+        let last = try archive.search(request)
+        #expect(!first.isShortOfPages && last.isShortOfPages && last.cursor == SearchCursor.end)
+    }
+
+    /// Between the first and the last step of a commit in memory, a search may see a part of it.
+    @Test("A page that was searched while a case was stored says so, and a first page is searched again")
+    func pagesBesideAWriter() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        try store(archive, 0..<40)
+        let stop = AtomicFlag()
+        let writer = DispatchGroup()
+        writer.enter()
+        Thread.detachNewThread {
+            var next = 40
+            while !stop.isRaised && next < 400 {
+                try? store(archive, next..<(next + 1))
+                next += 1
+            }
+            writer.leave()
+        }
+        var (whole, stale) = (0, 0)
+        for _ in 0..<60 {
+            var request = SearchRequest(.id("case-1"))
+            request.isExact = true
+            request.k = 7
+            request.cursor = SearchCursor.start
+            var pages: [[String]] = []
+            do {
+                while let cursor = request.cursor, cursor != SearchCursor.end {
+                    let response = try archive.search(request)
+                    pages.append(response.hits.map(\.id))
+                    request.cursor = response.cursor
+                }
+                let ids = pages.flatMap(\.self)
+                #expect(Set(ids).count == ids.count, "no hit stands on two pages")
+                #expect(ids.count >= 30 && pages.dropLast().allSatisfy { $0.count == 7 }, "no page has gaps")
+                whole += 1
+            } catch let error as ArchiveError {
+                #expect(error.code == .stale)
+                stale += 1
+            }
+        }
+        stop.raise()
+        writer.wait()
+        #expect(whole + stale == 60)
+        var request = SearchRequest(.id("case-1"))
+        request.k = 3
+        request.cursor = SearchCursor.start
+        let before = archive.attributes.read { $0.version }
+        let cursor = try #require(try archive.search(request).cursor)
+        // The last step of a commit, after which nothing that was searched meanwhile may be called current.
+        archive.attributes.write { $0.noteChange() }
+        #expect(archive.attributes.read { $0.version } != before)
+        request.cursor = cursor
+        let error = #expect(throws: ArchiveError.self) { try archive.search(request) }
+        #expect(error?.code == .stale)
     }
 
     @Test("A cursor is stale once a case is stored, changed or deleted, and not before")

@@ -1,3 +1,4 @@
+import CHilumSystem
 import Foundation
 import HilumCore
 import HilumEmbedding
@@ -484,6 +485,46 @@ extension InboxLedger.Arrival {
         defer { archive.close() }
         let summary = try BulkIndexer(archive: archive).run(sources: [folder.path + "/inbox"], isQuiet: true)
         #expect(summary.unchanged == 3 && summary.stored == 0 && summary.replaced == 0 && summary.refused == [])
+    }
+
+    @Test("A row of a manifest in the inbox names no file elsewhere, unless below a root", arguments: [false, true])
+    func rowsReadBelowTheInbox(isRoot: Bool) throws {
+        let folder = try TemporaryFolder()
+        let secret = folder.path + "/secret"
+        try folder.write("secret/note.txt", "pleural effusion")
+        try writeImage(folder, "secret/1.png", 3)
+        let rows = [
+            #"{"id":"text","report_file":"\#(secret)/note.txt"}"#,
+            #"{"id":"up","report_file":"../../secret/note.txt"}"#,
+            #"{"id":"image","image":"\#(secret)/1.png","report":"clear"}"#, #"{"id":"own","report":"clear"}"#,
+        ]
+        try folder.write("inbox/set/cases.jsonl", rows.joined(separator: "\n") + "\n")
+        try serveInbox(folder, configure: { $0.imageRoots = isRoot ? [secret] : [] }) { archive, client in
+            #expect(eventually { isThere(archive, "own") })
+            let metrics = try client.request("METRICS").objects.joined()
+            #expect(metrics.contains("hilum_inbox_refused_total \(isRoot ? 0 : 3)"), "\(metrics)")
+            for id in ["text", "up", "image"] { #expect(isThere(archive, id) == isRoot, "\(id)") }
+        }
+    }
+
+    @Test("Below a fenced folder no link is followed and no path leads out, whoever put it there and when")
+    func fence() throws {
+        let folder = try TemporaryFolder()
+        let inbox = folder.path + "/inbox"
+        try folder.write("secret/note.txt", "secret")
+        try folder.write("inbox/a/note.txt", "own")
+        try FileManager.default.createSymbolicLink(atPath: inbox + "/b", withDestinationPath: folder.path + "/secret")
+        try FileManager.default.createSymbolicLink(
+            atPath: inbox + "/c.txt", withDestinationPath: folder.path + "/secret/note.txt")
+        FencedFolders.add(inbox) { hilum_open_beneath($0, $1) }
+        #expect(try FileIO.read(inbox + "/a/note.txt") == Array("own".utf8))
+        #expect(FileHead.read(inbox + "/a/note.txt", byteCount: 2) == Array("ow".utf8))
+        for path in ["/b/note.txt", "/c.txt", "/a/../../secret/note.txt"] {
+            #expect(throws: FileError.self, "\(path)") { try FileIO.read(inbox + path) }
+            #expect(FileHead.read(inbox + path, byteCount: 2) == nil, "\(path)")
+        }
+        FencedFolders.remove(inbox)
+        #expect(try FileIO.read(inbox + "/c.txt") == Array("secret".utf8), "as before")
     }
 
     @Test(arguments: [[true], [true, false], [false, true]])

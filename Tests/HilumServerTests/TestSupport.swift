@@ -64,7 +64,7 @@ final class FakeArchive: ServedArchive {
     let dimension: Int? = 4
     let recall = RecallEstimator()
     let state = Mutex(State())
-    /// Searches for "wait" and puts of "wait…" stand still until this is raised.
+    /// Searches for "wait" or with a large picture, and puts of "wait…", stand still until this is raised.
     let gate = AtomicFlag()
 
     init(caseCount: Int = 0) {
@@ -100,6 +100,7 @@ final class FakeArchive: ServedArchive {
                 guard vector.count == 4 else { throw ArchiveError(.badVector, "4 floats are needed") }
             case .image(let bytes):
                 guard bytes.first == 0x89 else { throw ArchiveError(.badImage, "not a PNG") }
+                if ImageDecoder.pixelCount(of: bytes) ?? 0 > 12 << 20 { _ = eventually { gate.isRaised } }
             }
         }
         if words == "wait" { _ = eventually { gate.isRaised } }

@@ -57,7 +57,6 @@ struct CallTests {
             (["serch"], "did you mean 'search'?"),
             (["frobnicate"], "unknown verb 'frobnicate'"),
             (["--frobnicate"], "unknown option '--frobnicate'"),
-            (["export", "archive", "out"], "'export' is not available in this release"),
             (["import"], "'import' is not available in this release"),
             (["explain"], "ARCHIVE or --model is missing"),
             (["explain", "a", "--model", "b"], "ARCHIVE and --model exclude each other"),

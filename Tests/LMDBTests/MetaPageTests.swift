@@ -75,4 +75,46 @@ import Testing
         again.close()
         #expect(try entryCount(open(scratch.path, .readOnly)) == 600)
     }
+
+    @Test("A copy that is slow to write holds up neither reads nor writes, though the map had to grow")
+    func slowCopy() throws {
+        let scratch = Scratch()
+        let environment = try open(scratch.path, .create)
+        try fill(environment, 0..<4000)
+        // Nobody reads the pipe yet, so the copy stands still once it is full.
+        var ends: [Int32] = [-1, -1]
+        #expect(pipe(&ends) == 0)
+        let (source, target) = (ends[0], ends[1])
+        let copied = DispatchGroup()
+        DispatchQueue.global().async(group: copied) {
+            do { try environment.copy(compactedTo: target) } catch { Issue.record("\(error)") }
+            close(target)
+        }
+        var waiting = pollfd(fd: source, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&waiting, 1, 60_000) == 1, "the copy has begun")
+        let before = try environment.size().usedInBytes
+        let done = DispatchGroup()
+        DispatchQueue.global().async(group: done) {
+            do {
+                // Far more than the map held before.
+                for batch in 10..<110 as Range<UInt64> {
+                    try fill(environment, (batch * 1000)..<(batch * 1000 + 1000))
+                    #expect(try entryCount(environment) == 4000 + Int(batch - 9) * 1000)
+                }
+            } catch { Issue.record("\(error)") }
+        }
+        #expect(done.wait(timeout: .now() + 60) == .success, "writes waited for the copy")
+        #expect(try environment.size().usedInBytes > 4 * before)
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var byteCount = 0
+        while true {
+            let count = read(source, &buffer, buffer.count)
+            if count <= 0 { break }
+            byteCount += count
+        }
+        close(source)
+        copied.wait()
+        #expect(byteCount > 0 && byteCount <= before)
+        environment.close()
+    }
 }

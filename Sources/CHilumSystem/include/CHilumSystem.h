@@ -46,8 +46,15 @@ int hilum_unix_connect(int descriptor, const char *path);
 // A non-blocking connection, closed on exec.
 int hilum_unix_accept(int descriptor);
 int hilum_peer_credentials(int descriptor, int32_t *pid, uint32_t *uid, uint32_t *gid);
+// The supplementary groups of a peer; returns how many were put into `groups`, at most `capacity`.
+int hilum_peer_groups(int descriptor, uint32_t *groups, int capacity);
 // send() that never raises SIGPIPE.
 ssize_t hilum_send(int descriptor, const void *bytes, size_t count);
+// Makes `descriptor`, which another program passed on, non-blocking and closed on exec, and puts the NUL-terminated path that it
+// is bound to into `path`; EINVAL when it is no listening Unix stream socket with a path.
+int hilum_unix_take(int descriptor, char *path, size_t capacity);
+// Sends one datagram to the Unix socket at `path` (NUL-terminated; '@' at its head stands for the abstract name space).
+int hilum_unix_notify(const char *path, const void *bytes, size_t count);
 // Sets the soft limit of open files to the hard one and returns it.
 int64_t hilum_raise_file_limit(void);
 

@@ -22,7 +22,9 @@ public struct SnapshotSummary: Sendable, Equatable {
 /// meanwhile.
 struct SnapshotWriter {
     /// Files of an archive that belong to the processes that have it open.
-    private static let passing: Set = ["data.mdb", "lock.mdb", "writer.lock", "images", SnapshotManifest.fileName]
+    private static let passing: Set = [
+        "data.mdb", "lock.mdb", "writer.lock", "images", "compact.unfinished", SnapshotManifest.fileName,
+    ]
     /// How often it begins again because another process deleted an image that the snapshot wants.
     private static let attempts = 3
 
@@ -78,15 +80,17 @@ struct SnapshotWriter {
     }
 
     private func fill(_ staging: String) throws -> SnapshotManifest {
+        let models = Self.models(in: archive)
         for attempt in 1... {
             let data = "\(staging)/data.mdb"
             unlink(data)
             let digest = try copyStore(to: data)
-            let (cases, format, images) = try contents(of: staging)
+            let (cases, format, images, needed) = try contents(of: staging)
             let (lost, deleted, byteCount) = try copyImages(images, to: staging, unless: attempt == Self.attempts)
             if deleted { continue }
             var files = [SnapshotManifest.File("data.mdb", digest)]
             try copyFiles(from: archive, below: "", to: staging, into: &files)
+            try checkModels(needed, models, staging)
             return SnapshotManifest(
                 format: format, cases: cases, files: files, images: (images.count - lost, byteCount),
                 lostImageCount: lost)
@@ -109,8 +113,32 @@ struct SnapshotWriter {
         return digest
     }
 
-    /// What the copied store says: how many cases, its format, and which images it wants.
-    private func contents(of staging: String) throws -> (cases: Int, format: Int, images: [[UInt8]]) {
+    /// The folders of models in a folder.
+    private static func models(in folder: String) -> Set<String> {
+        Set(((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter(isModel))
+    }
+
+    private static func isModel(_ name: String) -> Bool {
+        name == GenerationTable.firstFolder || name.hasPrefix(GenerationTable.firstFolder + ".")
+    }
+
+    /// Makes sure that the models of the copied store are there, as another process may have removed one meanwhile.
+    ///
+    /// - Parameter before: those that were in the archive when the copy began. An archive may have none.
+    private func checkModels(_ needed: [String], _ before: Set<String>, _ staging: String) throws(ArchiveError) {
+        let needed = needed.isEmpty ? [GenerationTable.firstFolder] : needed
+        let (copied, after) = (Self.models(in: staging), Self.models(in: archive))
+        guard needed.allSatisfy({ copied.contains($0) && after.contains($0) || !before.contains($0) }) else {
+            throw ArchiveError(
+                .busy(holder: 0),
+                "\(archive): a model was removed while the archive was copied; make the snapshot again")
+        }
+    }
+
+    /// What the copied store says: how many cases, its format, which images it wants, and the folders of its models.
+    private func contents(
+        of staging: String
+    ) throws -> (cases: Int, format: Int, images: [[UInt8]], models: [String]) {
         let copy = try Store(path: staging, mode: .readOnly, mapSizeInBytes: 1 << 20)
         defer { copy.environment.close() }
         return try copy.environment.read { transaction in
@@ -120,7 +148,8 @@ struct SnapshotWriter {
                 return true
             }
             return (
-                try transaction.count(copy.table(.cases)), try copy.integer(transaction, .format) ?? 0, images
+                try transaction.count(copy.table(.cases)), try copy.integer(transaction, .format) ?? 0, images,
+                try copy.generations(transaction).records.filter { $0.role != .leaving }.map(\.folder)
             )
         }
     }
@@ -179,16 +208,25 @@ struct SnapshotWriter {
             let below = path.isEmpty ? name : "\(path)/\(name)"
             var status = stat()
             guard lstat("\(source)/\(name)", &status) == 0 else { continue }
+            var origin = "\(source)/\(name)"
+            // A model may lie elsewhere; the snapshot holds it all the same.
+            if status.st_mode & S_IFMT == S_IFLNK, Self.isModel(String(below.prefix { $0 != "/" })),
+                let resolved = realpath(origin, nil)
+            {
+                origin = String(cString: resolved)
+                free(resolved)
+                guard lstat(origin, &status) == 0 else { continue }
+            }
             switch status.st_mode & S_IFMT {
             case S_IFDIR:
                 guard mkdir("\(staging)/\(below)", status.st_mode & 0o777) == 0 || errno == EEXIST else {
                     throw FileError(.system(errno: errno), path: "\(staging)/\(below)", call: "mkdir")
                 }
-                try copyFiles(from: "\(source)/\(name)", below: below, to: staging, into: &files)
+                try copyFiles(from: origin, below: below, to: staging, into: &files)
             case S_IFREG:
                 do {
                     let digest = try FileIO.copy(
-                        "\(source)/\(name)", to: "\(staging)/\(below)", interrupted: interrupted)
+                        origin, to: "\(staging)/\(below)", interrupted: interrupted)
                     files.append(SnapshotManifest.File(below, digest))
                 } catch {
                     // Gone meanwhile, such as the model of a generation that was dropped.

@@ -46,7 +46,7 @@ extension Archive {
                 if batch.hasNewTable { try store.put(transaction, batch.table) }
                 return batch
             }
-            try finish(batch)
+            finish(batch)
             return batch.outcomes
         }
     }
@@ -125,7 +125,7 @@ extension Archive {
                 if batch.hasNewTable { try store.put(transaction, batch.table) }
                 return batch
             }
-            try finish(batch)
+            finish(batch)
             return !batch.changes.isEmpty
         }
     }

@@ -5,7 +5,7 @@ import LMDB
 /// What follows a transaction that is on disk: the same changes in memory.
 extension Archive {
     /// Repeats the changes in memory. A new version is linked before the old one goes, so that a case is always found.
-    func finish(_ batch: CommitBatch) throws {
+    func finish(_ batch: CommitBatch) {
         removeImages(batch.unusedImages)
         guard !batch.changes.isEmpty else { return }
         // New cases first, so that a search which meets one of their vectors knows whose it is; old ones go when their vectors have.
@@ -20,8 +20,9 @@ extension Archive {
                 Self.apply(batch.changes, to: graphs[kind].index, kind)
             }
             if let failure = failures.compactMap(\.self).first {
+                // The cases are stored, and whoever waits for them is told so; opening links them.
                 progress.withLock { $0.mustReopen = true }
-                throw ArchiveError(.io, "\(path): stored, but not linked (\(failure)); open the archive again")
+                return Log.error("cases are stored and not linked; the archive must be opened again: \(failure)")
             }
         }
         finishBeside(batch)
@@ -33,6 +34,8 @@ extension Archive {
             }
         }
         forgetWords(batch.changes.compactMap { $0.newNumber == $0.oldNumber ? nil : $0.oldNumber })
+        // What was searched since the first of these changes may lack the last of them.
+        attributes.write { $0.noteChange() }
         let cases = attributes.read { $0.live.count }
         let isDue = progress.withLock { progress in
             progress.nextNumber = batch.nextNumber

@@ -236,6 +236,9 @@ extension Archive {
             ) { transaction in
                 if let headBeside, let beside {
                     try checkpoint(of: beside.generation).put(transaction, headBeside.head)
+                } else if let record {
+                    // It could not be read, and the rows of `changes` that its checkpoint lacks go now: it is made again from its vectors.
+                    try transaction.delete(store.table(.meta), CheckpointHead.name(generation: record.number))
                 }
             }
             attributes.write { attributes in

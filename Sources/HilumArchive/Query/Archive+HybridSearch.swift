@@ -46,7 +46,7 @@ extension Archive {
         _ text: String, _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, ef: Int,
         deepened: Int? = nil, _ selection: inout HitSelection, _ response: inout SearchResponse
     ) throws {
-        if let key = request.group { try loadPostings([key]) }
+        try selection.prepare(in: self)
         let depth = deepened ?? Self.depth(request.poolCount)
         var allowed = matching
         if request.target != .case {
@@ -138,7 +138,7 @@ extension Archive {
                 wordScore: candidate.wordScore)
             let vector =
                 selection.keepsVectors ? try storedVector(transaction, best.via, best.item, question) : nil
-            guard selection.takes(&hit, in: self, vector: vector) else { continue }
+            guard selection.takes(&hit, vector: vector) else { continue }
             if let highlighter { hit.highlights = record.report.map(highlighter.ranges) ?? [] }
             if !request.includesReports { hit.record.report = nil }
             hits.append(hit)

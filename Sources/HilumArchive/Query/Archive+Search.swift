@@ -28,7 +28,8 @@ extension Archive {
     /// - Complexity: about `ef · m` distances a graph; O(n) when exact.
     public func search(_ request: SearchRequest) throws -> SearchResponse { try search(request, nil) }
 
-    func search(_ asked: SearchRequest, _ trace: SearchTrace?) throws -> SearchResponse {
+    /// - Parameter attempt: how often a first page was searched for while the archive changed.
+    func search(_ asked: SearchRequest, _ trace: SearchTrace?, attempt: Int = 1) throws -> SearchResponse {
         try withArchiveErrors {
             let started = monotonicSeconds()
             var request = asked
@@ -64,7 +65,16 @@ extension Archive {
                 response.hits = Diversity.pick(request.k, of: response.hits, selection.vectors, lambda: lambda)
                 trace?.end("diversity")
             }
-            if let page { cut(&response, page, k: asked.k) }
+            if let page {
+                if !isCurrent(page) {
+                    // What was found may be of another moment than the page says.
+                    guard asked.cursor == SearchCursor.start, attempt < Self.firstPageAttempts else {
+                        throw SearchCursor.isStale
+                    }
+                    return try search(asked, trace, attempt: attempt + 1)
+                }
+                cut(&response, page, k: asked.k)
+            }
             trace?.note { plan in
                 plan.mode = request.words == nil ? .vector : request.mode ?? .hybrid
                 (plan.target, plan.k, plan.pool) = (request.target, asked.k, request.poolCount)
@@ -79,6 +89,8 @@ extension Archive {
             return response
         }
     }
+
+    private static let firstPageAttempts = 5
 
     private func checkSelection(_ request: SearchRequest) throws(ArchiveError) {
         for (name, value) in [("mmr", request.mmr), ("dedup", request.dedup)] {
@@ -122,7 +134,7 @@ extension Archive {
         _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, ef: Int,
         _ selection: inout HitSelection, _ response: inout SearchResponse
     ) throws {
-        if let key = request.group { try loadPostings([key]) }
+        try selection.prepare(in: self)
         var extra = 0
         while true {
             let wanted = request.poolCount + extra
@@ -432,7 +444,7 @@ extension Archive {
                 let vector =
                     selection.keepsVectors
                     ? try storedVector(transaction, candidate.via, candidate.item, question) : nil
-                if selection.takes(&hit, in: self, vector: vector) { hits.append(hit) }
+                if selection.takes(&hit, vector: vector) { hits.append(hit) }
             }
             return hits
         }

@@ -14,6 +14,8 @@ struct HitSelection {
     let keepsVectors: Bool
     /// Which cases count as others of a group; nil for all.
     private let matching: ItemSet?
+    /// The cases by their groups as they were when the search began: a switch may change the tables while it runs.
+    private var groups: Attributes.Groups?
     /// Cases of groups that have a hit.
     private var taken = ItemSet()
     /// The vectors by which the hits were found, in their order; empty for a hit without one.
@@ -33,6 +35,12 @@ struct HitSelection {
     /// Whether candidates may be passed over, so that more of them are needed than hits are wanted.
     var isActive: Bool { groupKey != nil || threshold != nil }
 
+    /// Reads what tells which case belongs to which group. Not within a transaction.
+    mutating func prepare(in archive: Archive) throws {
+        guard let groupKey else { return }
+        groups = try archive.withPostings([groupKey]) { $0.groups(by: groupKey) }
+    }
+
     /// Forgets all candidates.
     mutating func restart() {
         taken = ItemSet()
@@ -47,7 +55,7 @@ struct HitSelection {
     /// Whether a candidate becomes a hit; notes its group in it.
     ///
     /// - Parameter vector: the one that was near; nil for a report that has none, and where `keepsVectors` is false.
-    mutating func takes(_ hit: inout Hit, in archive: Archive, vector: [Float]?) -> Bool {
+    mutating func takes(_ hit: inout Hit, vector: [Float]?) -> Bool {
         if keepsVectors {
             let vector = vector ?? []
             if let threshold, !vector.isEmpty {
@@ -59,11 +67,13 @@ struct HitSelection {
             }
             vectors.append(vector)
         }
-        if let groupKey, let value = hit.record.fields.text(groupKey) {
-            let (all, live) = archive.attributes.read { ($0.cases(with: value, under: groupKey), $0.live) }
-            let others = all.intersectionCount(matching ?? live) - (all.contains(hit.record.number) ? 1 : 0)
-            hit.group = Hit.Group(key: groupKey, value: value, others: max(0, others))
+        if let groups, let value = hit.record.fields.text(groups.key) {
+            let all = groups.cases(with: value)
+            let others = all.intersectionCount(matching ?? groups.live) - (all.contains(hit.record.number) ? 1 : 0)
+            hit.group = Hit.Group(key: groups.key, value: value, others: max(0, others))
             taken = taken.union(all)
+            // A case that came while the search runs.
+            taken.insert(hit.record.number)
         }
         return true
     }

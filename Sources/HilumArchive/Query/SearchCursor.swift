@@ -73,6 +73,10 @@ struct SearchCursor: Equatable {
         guard (1...ArchiveLimits.hitCount).contains(Int(window)), offset < window else { throw Self.isMalformed }
     }
 
+    static var isStale: ArchiveError {
+        ArchiveError(.stale, "the archive has changed since the first page; begin again with \(start)")
+    }
+
     private static var isMalformed: ArchiveError {
         ArchiveError(.badRequest, "this is no cursor; begin with \(start), and go on with what the last page said")
     }
@@ -140,15 +144,21 @@ extension Archive {
         }
         guard (cursor.contents, cursor.commit, cursor.generation) == (fresh.contents, fresh.commit, fresh.generation)
         else {
-            throw ArchiveError(
-                .stale, "the archive has changed since the first page; begin again with \(SearchCursor.start)")
+            throw SearchCursor.isStale
         }
         return cursor
+    }
+
+    /// Whether nothing has changed since a page was begun.
+    func isCurrent(_ cursor: SearchCursor) -> Bool {
+        UInt64(attributes.read { $0.version }) == cursor.contents && serving.generation == cursor.generation
     }
 
     /// Cuts the page out of all hits, and says where it ends.
     func cut(_ response: inout SearchResponse, _ cursor: SearchCursor, k: Int) {
         let isWhole = response.hits.count <= Int(cursor.offset) + k
+        response.isShortOfPages =
+            Int(cursor.offset) + k >= Int(cursor.window) && response.hits.count >= Int(cursor.window)
         response.hits = Array(response.hits.dropFirst(Int(cursor.offset)).prefix(k))
         var next = cursor
         next.offset += UInt32(k)

@@ -260,6 +260,8 @@ public struct SearchResponse: Sendable {
     public var isShortOfFilter: Bool
     /// Fewer hits than asked for, because the others belong to groups that have one, or are nearly the same as a better one.
     public var isShortOfSelection = false
+    /// Whether the last page ends because pages go no further, and not for want of hits.
+    public var isShortOfPages = false
     /// Cases that were passed over because they are nearly the same as a better one.
     public var droppedCount = 0
     /// Asks for the next page, or `end`; nil where no pages were asked for.

@@ -232,6 +232,8 @@ extension Archive {
                 for name in [Store.Name.imageVectors, .reportVectors, .graphs] {
                     while try removeRows(of: record.number, name) { if isInterrupted() { return } }
                 }
+                // A snapshot that is made may name the model. The work in the background asks again.
+                if heldImages.withLock({ $0.snapshots > 0 }) { return }
                 // The model last but one, so that the table names it until it is gone.
                 let folder = "\(path)/\(record.folder)"
                 if access(folder, F_OK) == 0 { try FileManager.default.removeItem(atPath: folder) }

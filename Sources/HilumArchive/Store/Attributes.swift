@@ -77,6 +77,9 @@ struct Attributes: Sendable {
         return items
     }
 
+    /// Says that something else of the cases has changed, such as their words or links.
+    mutating func noteChange() { version = Self.clock.increment() }
+
     /// Adds a case, or puts one back that has a new entry.
     mutating func insert(_ number: UInt32, _ entry: CaseEntry) {
         version = Self.clock.increment()
@@ -262,12 +265,22 @@ struct Attributes: Sendable {
         return Counted(values: values, distinctCount: distinctCount, caseCount: live.count, learned: learned)
     }
 
-    /// The cases with a text under `key`, exactly as it is stored. The key must be loaded.
-    func cases(with text: String, under key: String) -> ItemSet {
-        var cases = ItemSet()
-        if let postings = keys[key] { cases.insert(contentsOf: postings.numbers(of: Self.spelled(text))) }
-        return cases
+    /// The cases by the texts of one key, at one moment.
+    struct Groups {
+        let key: String
+        let live: ItemSet
+        fileprivate let postings: Postings?
+
+        /// The cases with a text under the key, exactly as it is stored.
+        func cases(with text: String) -> ItemSet {
+            var cases = ItemSet()
+            if let postings { cases.insert(contentsOf: postings.numbers(of: Attributes.spelled(text))) }
+            return cases
+        }
     }
+
+    /// The cases by the texts of `key`, which must be loaded.
+    func groups(by key: String) -> Groups { Groups(key: key, live: live, postings: keys[key]) }
 
     /// Findings are asked for as `finding` or `findings`.
     static func canonical(_ key: String) -> String { key == "findings" ? "finding" : key }

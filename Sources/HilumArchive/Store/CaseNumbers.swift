@@ -21,6 +21,16 @@ enum CaseNumbers: Sendable {
         }
     }
 
+    /// Whether a number is among them.
+    func contains(_ number: UInt32) -> Bool {
+        switch self {
+        case .list(let numbers):
+            let place = numbers.partitioningIndex { $0 >= number }
+            return place < numbers.count && numbers[place] == number
+        case .bits(let set): return set.contains(number)
+        }
+    }
+
     /// The same as bits.
     var set: ItemSet {
         switch self {

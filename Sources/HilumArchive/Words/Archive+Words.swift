@@ -44,11 +44,11 @@ struct SaidCases {
 struct DemandedFindings {
     private struct Lists {
         var isDenied: Bool
-        var affirmed: [UInt32]
-        var uncertain: [UInt32]
-        var denied: [UInt32]
-        var atSide: [UInt32]
-        var atPlace: [UInt32]
+        var affirmed: CaseNumbers
+        var uncertain: CaseNumbers
+        var denied: CaseNumbers
+        var atSide: CaseNumbers
+        var atPlace: CaseNumbers
     }
 
     private var lists: [Lists] = []
@@ -57,7 +57,8 @@ struct DemandedFindings {
     var isEmpty: Bool { lists.isEmpty }
 
     mutating func add(
-        isDenied: Bool, affirmed: [UInt32], uncertain: [UInt32], denied: [UInt32], atSide: [UInt32], atPlace: [UInt32]
+        isDenied: Bool, affirmed: CaseNumbers, uncertain: CaseNumbers, denied: CaseNumbers, atSide: CaseNumbers,
+        atPlace: CaseNumbers
     ) {
         lists.append(
             Lists(
@@ -68,26 +69,15 @@ struct DemandedFindings {
     /// The more the better; 0 for a case that does not speak of it.
     func degree(of number: UInt32) -> Int {
         lists.reduce(0) { sum, lists in
-            if lists.affirmed.holds(number) {
+            if lists.affirmed.contains(number) {
                 if lists.isDenied { return sum - 4 }
-                return sum + 4 + (lists.atSide.holds(number) ? 1 : 0) + (lists.atPlace.holds(number) ? 1 : 0)
+                return sum + 4 + (lists.atSide.contains(number) ? 1 : 0) + (lists.atPlace.contains(number) ? 1 : 0)
             }
-            if lists.isDenied { return sum + (lists.denied.holds(number) ? 4 : lists.uncertain.holds(number) ? -2 : 0) }
-            return sum + (lists.uncertain.holds(number) ? 2 : lists.denied.holds(number) ? -4 : 0)
+            if lists.isDenied {
+                return sum + (lists.denied.contains(number) ? 4 : lists.uncertain.contains(number) ? -2 : 0)
+            }
+            return sum + (lists.uncertain.contains(number) ? 2 : lists.denied.contains(number) ? -4 : 0)
         }
-    }
-}
-
-extension [UInt32] {
-    /// Whether an ascending list holds a number.
-    fileprivate func holds(_ number: UInt32) -> Bool {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle] < number { low = middle + 1 } else { high = middle }
-        }
-        return low < count && self[low] == number
     }
 }
 
@@ -103,12 +93,24 @@ extension Archive {
         let lengths = try wordLengths()
         var answer = WordAnswer()
         guard lengths.documentCount > 0 else { return answer }
+        // Kept in memory from question to question: "no pneumothorax" is said in most reports.
+        for demand in question.demands {
+            func said(_ term: [UInt8]?, _ assertion: WordAssertion) throws -> CaseNumbers {
+                try term.map { try saidCases($0, assertion) } ?? CaseNumbers([])
+            }
+            try answer.demands.add(
+                isDenied: demand.isDenied, affirmed: said(demand.name, .present),
+                uncertain: said(demand.name, .uncertain), denied: said(demand.name, .absent),
+                atSide: said(demand.side, .present), atPlace: said(demand.place, .present))
+        }
         try store.environment.read { transaction in
             let table = WordTable(store: store)
             let stored = try table.head(transaction, nextNumber: progress.withLock { $0.nextNumber })
             let head = stored.words
             // What only a report says that was not read yet is not unknown.
-            let isWhole = !attributes.read { $0.withText.items.contains { stored.unread.contains($0) } }
+            let isWhole =
+                stored.unread.isEmpty
+                || !attributes.read { $0.withText.items.contains { stored.unread.contains($0) } }
             try table.withBlocks(transaction) { blocks in
                 let result = try words.search(
                     question.query, head, store: blocks, lengths: lengths, limit: limit,
@@ -120,18 +122,6 @@ extension Archive {
                     for number in try words.documents(matching: clause, head, store: blocks, lengths: lengths) {
                         answer.excluded.insert(number)
                     }
-                }
-                func documents(_ term: [UInt8]?, _ assertions: AssertionWeights) throws -> [UInt32] {
-                    guard let term else { return [] }
-                    return try words.documents(
-                        matching: .init(.term(term), assertions: assertions), head, store: blocks, lengths: lengths)
-                }
-                let present = AssertionWeights(present: 1)
-                for demand in question.demands {
-                    try answer.demands.add(
-                        isDenied: demand.isDenied, affirmed: documents(demand.name, present),
-                        uncertain: documents(demand.name, .suspected), denied: documents(demand.name, .denied),
-                        atSide: documents(demand.side, present), atPlace: documents(demand.place, present))
                 }
             }
         }

@@ -1,7 +1,7 @@
 import HilumWords
 import Synchronization
 
-/// The cases whose reports say something of a finding, kept in memory for those findings that filters or facets asked for.
+/// The cases whose reports say something of a finding, kept in memory for those findings that filters, facets or questions asked for.
 ///
 /// The table of words is asked once; then every commit adds its reports and takes out those that went, so that a count costs a look.
 ///

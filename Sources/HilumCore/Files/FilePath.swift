@@ -28,6 +28,15 @@ public enum FilePath {
         return folder.utf8.last == slash ? folder + name : folder + "/" + name
     }
 
+    /// An absolute path without empty parts, `.` and `..`, by its words alone: links are not looked at.
+    public static func withoutDots(_ path: String) -> String {
+        var parts: [Substring] = []
+        for part in path.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+
     /// The bytes of the last part, without slashes at the end.
     private static func name(_ bytes: [UInt8]) -> Range<Int> {
         guard let last = bytes.lastIndex(where: { $0 != slash }) else { return 0..<0 }

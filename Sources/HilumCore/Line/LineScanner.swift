@@ -68,7 +68,7 @@ public struct LineScanner {
     }
 
     /// Whether a word is a key.
-    static func isKey(_ word: ArraySlice<UInt8>) -> Bool {
+    public static func isKey(_ word: ArraySlice<UInt8>) -> Bool {
         guard let first = word.first, first == 95 || (first >= 97 && first <= 122) else { return false }
         return word.allSatisfy { $0 == 95 || $0 == 46 || ($0 >= 97 && $0 <= 122) || ($0 >= 48 && $0 <= 57) }
     }

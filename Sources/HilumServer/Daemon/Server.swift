@@ -43,6 +43,14 @@ public final class Server: Sendable {
         self.init(serving: archive, socketPath: socketPath, inbox: inbox, configuration: configuration)
     }
 
+    /// A daemon over an archive that is opened again after its disk has failed.
+    public convenience init(
+        archive: RecoveringArchive, socketPath: String, inbox: String? = nil,
+        configuration: ServerConfiguration = ServerConfiguration()
+    ) {
+        self.init(serving: archive, socketPath: socketPath, inbox: inbox, configuration: configuration)
+    }
+
     init(
         serving archive: any ServedArchive, socketPath: String, inbox: String? = nil,
         configuration: ServerConfiguration = ServerConfiguration()
@@ -71,19 +79,21 @@ public final class Server: Sendable {
     ///   throws on closing.
     public func run() throws {
         do {
-            let listener = try ListeningSocket(path: socketPath)
-            try serve(listener.descriptor)
+            let passed = configuration.serviceManager.passedSocket
+            let listener = try passed.map { try ListeningSocket(inherited: $0) } ?? ListeningSocket(path: socketPath)
+            let path = listener.path
+            try serve(listener.descriptor, path: path)
             // The socket goes last: whoever waits for it to go may open the archive at once.
             archive.close()
             listener.close()
+            Log.info("stopped: \(path)")
         } catch {
             archive.close()
             throw error
         }
-        Log.info("stopped: \(socketPath)")
     }
 
-    private func serve(_ listener: Int32) throws {
+    private func serve(_ listener: Int32, path: String) throws {
         guard stopDescriptor >= 0 else {
             throw ServerError(.system(call: "eventfd", errno: EMFILE), "eventfd: no file descriptor is left")
         }
@@ -110,7 +120,8 @@ public final class Server: Sendable {
         var watcher: InboxWatcher?
         if let inbox, let inboxLog {
             let made = try InboxWatcher(
-                folder: inbox, archive: archive, writer: writer, configuration: configuration.inbox, log: inboxLog)
+                folder: inbox, archive: archive, writer: writer, configuration: configuration.inbox, log: inboxLog,
+                roots: configuration.imageRoots)
             made.start()
             watcher = made
         }
@@ -120,9 +131,11 @@ public final class Server: Sendable {
         // Before the pool waits for its threads.
         defer { handler.isStopping.raise() }
         let loop = try EventLoop(listener: listener, stop: stopDescriptor, handler: handler, pool: pool, writer: writer)
-        Log.info("started: \(socketPath), \(caseCount) cases, model \((archive.modelID ?? "none yet").prefix(12))")
+        Log.info("started: \(path), \(caseCount) cases, model \((archive.modelID ?? "none yet").prefix(12))")
         serving.raise()
+        configuration.serviceManager.notify("READY=1\nSTATUS=\(caseCount) cases when it started")
         try loop.run()
-        Log.info("stopping: \(socketPath)")
+        configuration.serviceManager.notify("STOPPING=1")
+        Log.info("stopping: \(path)")
     }
 }

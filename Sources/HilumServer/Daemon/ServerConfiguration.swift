@@ -10,6 +10,8 @@ public struct ServerConfiguration: Sendable {
     var heldByteCount = 1 << 30
     /// Threads for searches and other reading requests.
     var workerCount = max(2, defaultThreadCount)
+    /// A picture with more pixels is decoded on a thread of its own; most radiographs have fewer.
+    var longPixelCount = 12 << 20
     /// A reply is refused with `LIMIT` when it would be larger.
     var replyByteCount = 16 << 20
     /// Users that may change the archive besides the daemon's own and root.
@@ -31,6 +33,10 @@ public struct ServerConfiguration: Sendable {
     public var logNames = LogNames()
     /// The file that remembers which files of the inbox were refused, so that the log names them once; nil for none.
     public var refusalMemory: String?
+    /// Where changes that clients ask for are noted; nil for nowhere.
+    public var auditLog: AuditLog?
+    /// What started the daemon; by default nobody who wants to know.
+    public var serviceManager = ServiceManager()
     /// Whether SIGTERM and SIGINT stop the daemon and SIGPIPE is ignored.
     var handlesSignals = true
 

@@ -33,6 +33,10 @@ final class InboxLog: Sendable {
     /// What is said of a DICOM file whose tags end too far behind.
     static let hasUnreadTags = "its tags cannot be read to their end, so it is a case by its path, not by its study"
 
+    /// Why a row is refused that names a file elsewhere.
+    static let isOutside =
+        "it names a file outside of the inbox; put the file there, or name its folder with --image-root"
+
     /// Why a manifest is refused as a whole.
     static let isNoTable = "it has no header with known columns, or no rows; `hilum index --dry-run` says more"
 

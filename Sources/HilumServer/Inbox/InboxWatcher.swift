@@ -22,16 +22,22 @@ final class InboxWatcher: Sendable {
     private let wake: Int32
     private let thread: Mutex<WorkerThread?> = Mutex(nil)
     let memory = Mutex(InboxMemory())
+    /// Where the rows of manifests may name files: the inbox, and the roots; absolute and resolved.
+    private let readable: [String]
 
-    /// - Parameter folder: made if it is not there.
+    /// - Parameters:
+    ///   - folder: made if it is not there.
+    ///   - roots: folders in which rows of manifests may name files too.
     /// - Throws: `FileError` when it cannot be made, `ServerError` without descriptors.
     init(
         folder: String, archive: any ServedArchive, writer: WriterQueue, configuration: InboxConfiguration,
-        log: InboxLog = InboxLog()
+        log: InboxLog = InboxLog(), roots: [String] = []
     ) throws {
         self.log = log
         try FileIO.makeFolder(folder)
-        self.folder = Self.absolute(folder)
+        let own = Self.absolute(folder)
+        self.folder = own
+        readable = [own] + roots.map(Self.absolute)
         self.archive = archive
         self.writer = writer
         self.configuration = configuration
@@ -43,7 +49,17 @@ final class InboxWatcher: Sendable {
 
     deinit { close(wake) }
 
+    /// Whether every file of a case lies where the inbox may read. A row could name any file of this machine otherwise, and whoever may write
+    /// into the inbox would read it as a report.
+    private func mayRead(_ source: SourceCase) -> Bool {
+        source.paths.allSatisfy { path in
+            let plain = FilePath.withoutDots(path)
+            return readable.contains { plain.hasPrefix($0 + "/") }
+        }
+    }
+
     func start() {
+        for path in readable { FencedFolders.add(path) { hilum_open_beneath($0, $1) } }
         let thread = WorkerThread("hilum-inbox") { [self] in
             var run = InboxRun(folder: folder, wake: wake, configuration: configuration, log: log)
             run.work(until: stopping, { arrivals in self.take(arrivals) }, sweep: { self.sweep($0, $1) })
@@ -55,7 +71,9 @@ final class InboxWatcher: Sendable {
     func stop() {
         stopping.raise()
         hilum_eventfd_raise(wake)
-        thread.withLock { $0 }?.join()
+        guard let thread = thread.withLock({ $0 }) else { return }
+        thread.join()
+        for path in readable { FencedFolders.remove(path) }
     }
 
     private static func absolute(_ path: String) -> String {
@@ -158,6 +176,10 @@ final class InboxWatcher: Sendable {
         let done = DispatchSemaphore(value: 0)
         var submitted: [Int] = []
         for (index, source) in sources.enumerated() {
+            guard mayRead(source) else {
+                verdicts[index] = refuse([source.place], id: source.id, .denied, InboxLog.isOutside)
+                continue
+            }
             let known: SourceVerdict
             do { known = try archive.verdict(of: source.origin, id: source.id) } catch {
                 let error = WriterQueue.refusal(error)

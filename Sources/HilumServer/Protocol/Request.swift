@@ -10,6 +10,8 @@ struct Request: Sendable, Equatable {
     var arguments: [Argument]
     /// The octets that `bytes=N` announced.
     var literal: [UInt8]?
+    /// How the client wants the reply.
+    var form = ReplyForm.lines
 
     /// A request.
     ///
@@ -32,8 +34,10 @@ struct Request: Sendable, Equatable {
         arguments.reduce(256 + (literal?.count ?? 0)) { $0 + $1.key.utf8.count + $1.value.utf8.count + 48 }
     }
 
-    /// What a reply needs of the request: tag, verb and id.
-    var head: Request { Request(tag: tag, verb: word, arguments: arguments.filter { $0.key == "id" }) }
+    /// What a reply and the audit log need of the request: tag, verb, bare words and id.
+    var head: Request {
+        Request(tag: tag, verb: word, arguments: arguments.filter { $0.key == "id" || $0.key.isEmpty })
+    }
 
     /// The value of `key=`, nil if it is not there.
     func value(_ key: String) -> String? {
@@ -53,4 +57,6 @@ enum ParsedItem: Sendable, Equatable {
     case request(Request)
     /// The reply is `ERR code text`; `closes`: the stream cannot go on after it.
     case malformed(tag: String?, code: ReplyCode, text: String, closes: Bool)
+    /// A line of JSON-RPC that holds no request; `id` and `fault` as in `ReplyForm`, the rest as in `malformed`.
+    case rpcFault(id: [UInt8]?, fault: Int, code: ReplyCode, text: String, closes: Bool)
 }

@@ -5,6 +5,7 @@ import HilumCore
 /// ```
 /// append(bytes) → buffer → next() ─ line ─┬─ no bytes=N ──────────────────────────────→ .request
 ///                                         └─ bytes=N → N octets → LF ─────────────────→ .request
+///          a line that begins with { ─── JSON-RPC 2.0 (`RPCRequest`) ──────────────────→ .request or .rpcFault
 ///                  a malformed line → .malformed at once; its announced octets are skipped, so the stream stays in step
 /// ```
 /// Memory: at most one line, one literal and what `append` brought since the last `next`.
@@ -13,6 +14,8 @@ struct RequestParser: Sendable {
     struct Limits: Sendable {
         /// Bytes of a line without its line feed.
         var lineByteCount = 64 << 10
+        /// Bytes of a line of JSON-RPC, which may hold a picture.
+        var rpcByteCount = RPCRequest.longestLineInBytes
         /// Octets after `bytes=N`.
         var literalByteCount = 64 << 20
 
@@ -145,9 +148,12 @@ struct RequestParser: Sendable {
             {
                 return nil
             }
-            return .malformed(
-                tag: RequestLine(rest).tag, code: .badRequest,
-                text: "the connection ended within a line; a request ends with a line feed", closes: true)
+            let text = "the connection ended within a line; a request ends with a line feed"
+            if RPCRequest.isMeant(by: rest) {
+                return .rpcFault(
+                    id: ReplyForm.unknownID, fault: ReplyForm.Fault.parse, code: .badRequest, text: text, closes: true)
+            }
+            return .malformed(tag: RequestLine(rest).tag, code: .badRequest, text: text, closes: true)
         default: return nil
         }
     }
@@ -165,15 +171,16 @@ struct RequestParser: Sendable {
     private enum Line {
         case text(ArraySlice<UInt8>)
         case tooLong(tag: String?)
+        case rpcTooLong
     }
 
     private mutating func takeLine() -> Line? {
         let end = buffer[max(scanned, head)...].firstIndex(of: Self.lineFeed)
         let length = (end ?? buffer.count) - head
+        let limit = RPCRequest.isMeant(by: buffer[head...]) ? limits.rpcByteCount : limits.lineByteCount
         // One byte more for the carriage return, which does not count.
-        if length > limits.lineByteCount + 1
-            || (length > limits.lineByteCount && buffer[head + length - 1] != Self.carriageReturn)
-        {
+        if length > limit + 1 || (length > limit && buffer[head + length - 1] != Self.carriageReturn) {
+            if limit != limits.lineByteCount { return .rpcTooLong }
             let tag = RequestLine(buffer[head...].prefix(RequestLine.longestTagInBytes + 2)).tag
             return .tooLong(tag: tag)
         }
@@ -196,9 +203,16 @@ struct RequestParser: Sendable {
                 tag,
                 "a line has at most \(limits.lineByteCount) bytes; send an image as bytes=N and N octets after the line"
             )
+        case .rpcTooLong:
+            stop()
+            let text =
+                "a line of JSON-RPC has at most \(limits.rpcByteCount) bytes; larger images go as octets in the line protocol"
+            return .rpcFault(
+                id: ReplyForm.unknownID, fault: ReplyForm.Fault.request, code: .limit, text: text, closes: true)
         case .text(let text): bytes = text
         }
         if bytes.first == UInt8(ascii: "#") || bytes.allSatisfy({ $0 == LineScanner.space }) { return nil }
+        if RPCRequest.isMeant(by: bytes) { return RPCRequest.read(bytes) }
         let parsed = RequestLine(bytes)
         if let count = parsed.literalByteCount, count > limits.literalByteCount {
             return stop(parsed.tag, "bytes= may announce at most \(limits.literalByteCount) octets")
@@ -215,11 +229,15 @@ struct RequestParser: Sendable {
         return nil
     }
 
-    private mutating func stop(_ tag: String?, _ text: String) -> ParsedItem {
+    private mutating func stop() {
         state = .stopped
         buffer = []
         head = 0
         scanned = 0
+    }
+
+    private mutating func stop(_ tag: String?, _ text: String) -> ParsedItem {
+        stop()
         return .malformed(tag: tag, code: .limit, text: text, closes: true)
     }
 

@@ -49,6 +49,7 @@ struct Connection: Sendable {
     private struct Slot {
         let ticket: Int
         let tag: String?
+        let form: ReplyForm
         let isWrite: Bool
         let deadline: Double?
         let byteCount: Int
@@ -71,6 +72,8 @@ struct Connection: Sendable {
     private var isDropped = false
     private var lingerEnd: Double?
     private var requestBegan: Double?
+    /// How the client spoke last, for what is said without being asked.
+    private var lastForm = ReplyForm.lines
     private var refusedCodes: [ReplyCode] = []
     private var lastActivity: Double
     private var lastOutputProgress: Double
@@ -238,7 +241,8 @@ struct Connection: Sendable {
         guard !isClosing, !isDropped else { return }
         parser = RequestParser(limits: limits.parser)
         requestBegan = nil
-        append(.done(Reply.error(code, text, tag: nil, closes: true)), request: nil, tag: nil, deadline: nil)
+        let form = lastForm == .lines ? .lines : ReplyForm.rpc(id: ReplyForm.unknownID, fault: nil)
+        append(.done(Reply.error(code, text, tag: nil, closes: true)), form: form)
         flush(now: now)
     }
 
@@ -255,11 +259,13 @@ struct Connection: Sendable {
         return reply.closes
     }
 
-    private mutating func append(_ state: SlotState, request: Request?, tag: String?, deadline: Double?) {
+    private mutating func append(
+        _ state: SlotState, request: Request? = nil, tag: String? = nil, form: ReplyForm, deadline: Double? = nil
+    ) {
         let byteCount = request?.byteCount ?? 0
         slots.append(
             Slot(
-                ticket: nextTicket, tag: tag, isWrite: request?.isWrite ?? false, deadline: deadline,
+                ticket: nextTicket, tag: tag, form: form, isWrite: request?.isWrite ?? false, deadline: deadline,
                 byteCount: byteCount, state: state))
         nextTicket += 1
         pendingByteCount += byteCount
@@ -277,8 +283,14 @@ struct Connection: Sendable {
             requestBegan = nil
             switch item {
             case .malformed(let tag, let code, let text, let closes):
-                append(.done(Reply.error(code, text, tag: tag, closes: closes)), request: nil, tag: tag, deadline: nil)
-            case .request(let request): accept(request, now: now)
+                lastForm = .lines
+                append(.done(Reply.error(code, text, tag: tag, closes: closes)), tag: tag, form: .lines)
+            case .rpcFault(let id, let fault, let code, let text, let closes):
+                lastForm = .rpc(id: id, fault: fault)
+                append(.done(Reply.error(code, text, tag: nil, closes: closes)), form: lastForm)
+            case .request(let request):
+                lastForm = request.form
+                accept(request, now: now)
             }
             flush(now: now)
         }
@@ -292,11 +304,11 @@ struct Connection: Sendable {
                 let text =
                     "deadline_ms= takes whole milliseconds from 0 to \(Self.longestDeadlineInMilliseconds)"
                 let reply = Reply.error(.badRequest, text, tag: request.tag)
-                return append(.done(reply), request: nil, tag: request.tag, deadline: nil)
+                return append(.done(reply), tag: request.tag, form: request.form)
             }
             deadline = now + Double(milliseconds) / 1000
         }
-        append(.waiting(request), request: request, tag: request.tag, deadline: deadline)
+        append(.waiting(request), request: request, tag: request.tag, form: request.form, deadline: deadline)
     }
 
     /// Moves the replies whose turn it is to the output.
@@ -304,7 +316,7 @@ struct Connection: Sendable {
         var count = 0
         while count < slots.count, !isClosing, case .done(let reply) = slots[count].state {
             if pendingOutputByteCount == 0 { lastOutputProgress = now }
-            outputBytes.append(contentsOf: reply.bytes)
+            outputBytes.append(contentsOf: reply.bytes(as: slots[count].form))
             if let code = reply.code, refusedCodes.count < 64 { refusedCodes.append(code) }
             pendingByteCount -= slots[count].byteCount
             count += 1

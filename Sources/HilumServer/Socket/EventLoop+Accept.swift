@@ -37,6 +37,7 @@ extension EventLoop {
         guard hilum_peer_credentials(descriptor, &peer.process, &peer.user, &peer.group) == 0 else {
             return refuse(descriptor, "the kernel does not say who this client is")
         }
+        if !configuration.writerGroups.isEmpty { peer.furtherGroups = Self.furtherGroups(of: descriptor) }
         let client = ServedClient(
             key: nextKey, descriptor: descriptor, peer: peer,
             mayWrite: peer.mayWrite(daemonUser: daemonUser, configuration),
@@ -48,6 +49,14 @@ extension EventLoop {
         clients[client.key] = client
         // Most clients send with connecting; this saves a round through epoll.
         serve(client, mayRead: true, now: now)
+    }
+
+    /// The supplementary groups of a client; none where the kernel does not tell.
+    private static func furtherGroups(of descriptor: Int32) -> [UInt32] {
+        // The most that Linux allows.
+        var groups = [UInt32](repeating: 0, count: 65_536)
+        let count = hilum_peer_groups(descriptor, &groups, Int32(groups.count))
+        return Array(groups.prefix(Int(max(0, count))))
     }
 
     private func refuse(_ descriptor: Int32, _ text: String) {

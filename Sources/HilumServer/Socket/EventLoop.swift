@@ -118,6 +118,8 @@ final class EventLoop {
     /// Serves until `stop` is raised, then finishes what is pending.
     func run() throws(ServerError) {
         var nextSweep = monotonicSeconds() + 1
+        let manager = configuration.serviceManager
+        var nextBeat = manager.beatInSeconds.map { monotonicSeconds() + $0 }
         var drainEnd: Double?
         while true {
             let now = monotonicSeconds()
@@ -126,8 +128,12 @@ final class EventLoop {
                 beginDrain(now: now)
             }
             if let drainEnd, now >= drainEnd || clients.values.allSatisfy({ $0.connection.isQuiet }) { break }
-            try wait(now: now, nextSweep: nextSweep, drainEnd: drainEnd)
+            try wait(now: now, nextSweep: nextSweep, ends: [drainEnd, nextBeat])
             let after = monotonicSeconds()
+            if let beat = nextBeat, after >= beat, let seconds = manager.beatInSeconds {
+                manager.notify("WATCHDOG=1")
+                nextBeat = after + seconds
+            }
             if after >= nextSweep {
                 sweep(now: after)
                 nextSweep = after + 1
@@ -139,10 +145,10 @@ final class EventLoop {
     }
 
     /// Waits and serves what is ready.
-    private func wait(now: Double, nextSweep: Double, drainEnd: Double?) throws(ServerError) {
+    private func wait(now: Double, nextSweep: Double, ends: [Double?]) throws(ServerError) {
         var until = clients.isEmpty ? Double.infinity : nextSweep
         for key in hurried { until = min(until, clients[key]?.connection.nextRequestDeadline ?? until) }
-        if let drainEnd { until = min(until, drainEnd) }
+        for end in ends { until = min(until, end ?? until) }
         if let acceptAgain { until = min(until, acceptAgain) }
         let wait = max(0, min(Self.longestWaitInMilliseconds, ((until - now) * 1000).rounded(.up)))
         let milliseconds: Int32 = until.isFinite ? Int32(wait) : -1
@@ -238,6 +244,7 @@ final class EventLoop {
             let mailbox = mailbox
             switch handler.route(work.request, mayWrite: client.mayWrite) {
             case .reply(let reply):
+                if reply.code == .denied { configuration.auditLog?.note(work.request.head, client.peer, .denied) }
                 client.connection.complete(ticket: work.ticket, reply, now: now)
                 replied = true
             case .read where client.isGone:
@@ -248,12 +255,15 @@ final class EventLoop {
                 let (errand, ticket, deadline) = (Errand(work.request), work.ticket, work.deadline)
                 client.underWay[ticket] = errand
                 let handler = handler
-                _ = pool.submit {
+                let audit = handler.changesSomething(work.request) ? configuration.auditLog : nil
+                let peer = client.peer
+                _ = pool.submit(isLong: handler.takesLong(work.request)) {
                     guard let request = errand.take() else {
                         return mailbox.post(.init(client: key, ticket: ticket, reply: Reply(bytes: [], closes: false)))
                     }
                     let isLate = deadline.map { $0 <= monotonicSeconds() } ?? false
                     let reply = isLate ? Connection.late(request.tag, hadBegun: false) : handler.read(request)
+                    audit?.note(request.head, peer, reply.code)
                     mailbox.post(.init(client: key, ticket: ticket, reply: reply))
                 }
             case .write:
@@ -264,10 +274,11 @@ final class EventLoop {
                 }
                 let handler = handler
                 let submitted = monotonicSeconds()
-                let head = work.request.head
+                let (head, peer, audit) = (work.request.head, client.peer, configuration.auditLog)
                 _ = writer.submit(handler.change(work.request, errand), isCancelled: isCancelled) { outcome in
                     let reply = RequestHandler.reply(to: head, outcome: outcome)
                     handler.metrics.note(head.verb, seconds: monotonicSeconds() - submitted)
+                    audit?.note(head, peer, reply.code)
                     mailbox.post(.init(client: key, ticket: ticket, reply: reply))
                 }
             }

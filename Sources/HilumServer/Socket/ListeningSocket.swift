@@ -8,7 +8,9 @@ import HilumCore
 /// PATH.lock  flock, held while the socket lives; holds the process number
 /// PATH       bound under umask 0077, then mode 0660; a dead daemon's socket is replaced, anything else is left alone
 /// ```
-/// Closing removes both. Thread rule: one owner.
+/// Closing removes both. A socket that a service manager made and passed on has no lock, and stays when this one closes.
+///
+/// Thread rule: one owner.
 struct ListeningSocket: ~Copyable {
     /// `sun_path` has 108 bytes, the last of them NUL.
     static let longestPathInBytes = 107
@@ -20,6 +22,7 @@ struct ListeningSocket: ~Copyable {
 
     let path: String
     let descriptor: Int32
+    /// Negative for a socket that was passed on.
     private let lockDescriptor: Int32
     private let device: UInt64
     private let inode: UInt64
@@ -46,8 +49,27 @@ struct ListeningSocket: ~Copyable {
         self.path = path
     }
 
+    /// Takes over a socket that listens already.
+    ///
+    /// - Throws: `.notASocket` when it is no listening Unix stream socket with a path.
+    init(inherited descriptor: Int32) throws(ServerError) {
+        var bytes = [CChar](repeating: 0, count: Self.longestPathInBytes + 1)
+        guard hilum_unix_take(descriptor, &bytes, bytes.count) == 0 else {
+            throw ServerError(
+                .notASocket,
+                "the descriptor that the service manager passed is no Unix stream socket that listens; see ListenStream= of its unit"
+            )
+        }
+        path = String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        self.descriptor = descriptor
+        lockDescriptor = -1
+        device = 0
+        inode = 0
+    }
+
     deinit {
         Foundation.close(descriptor)
+        guard lockDescriptor >= 0 else { return }
         // A file that is not ours any more (replaced by hand) is left alone.
         var status = stat()
         if lstat(path, &status) == 0, UInt64(status.st_dev) == device, UInt64(status.st_ino) == inode { unlink(path) }

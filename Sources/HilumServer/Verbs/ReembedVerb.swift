@@ -16,6 +16,12 @@ struct ReembedVerb: ReadingVerb {
     /// The words as HELP shows them.
     static let usage = words.map(\.word).joined(separator: "|")
 
+    /// The word after REEMBED; nil where it is missing, or none of these.
+    static func word(of request: Request) -> String? {
+        guard request.verb == .reembed, let first = request.arguments.first, first.key.isEmpty else { return nil }
+        return words.map(\.word).first { $0 == first.value.lowercased() }
+    }
+
     /// Whether a request asks for the status, which readers may too.
     static func isStatus(_ request: Request) -> Bool {
         let first = request.arguments.first

@@ -1,6 +1,7 @@
 import Foundation
 import HilumArchive
 import HilumCore
+import HilumImaging
 import Synchronization
 
 /// Carries out requests on an archive; each verb has a type of its own, which parses its arguments and makes its reply.
@@ -62,6 +63,23 @@ final class RequestHandler: Sendable {
             let text = "\(request.word) is no verb\(Verb.suggestion(for: request.word)); \(Verb.all)"
             return .reply(.error(.unknown, text, tag: request.tag))
         }
+    }
+
+    /// Whether a request that needs no place among the changes of cases changes something all the same.
+    func changesSomething(_ request: Request) -> Bool {
+        request.verb == .snapshot || request.verb == .reembed && !ReembedVerb.isStatus(request)
+    }
+
+    /// Whether a reading request should not be waited for by others: it brings a picture that takes a second or so to decode, or names
+    /// one whose size is not known yet.
+    func takesLong(_ request: Request) -> Bool {
+        guard let verb = request.verb, verb.takesLiteral else { return false }
+        if let literal = request.literal {
+            // What is no picture is refused at once, and one that ends too early may be found to only at its end.
+            guard ImageDecoder.format(of: literal) != nil else { return false }
+            return ImageDecoder.pixelCount(of: literal) ?? Int.max > configuration.longPixelCount
+        }
+        return request.value("image") != nil
     }
 
     /// The reply to a reading request; never throws.

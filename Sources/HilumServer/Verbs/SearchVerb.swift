@@ -86,6 +86,7 @@ struct SearchVerb: ReadingVerb {
         }
         if search.recall != nil, response.isExact { status += " exact=1" }
         if response.isShortOfFilter { status += " short=filter" }
+        if response.isShortOfPages { status += " short=window" }
         if response.isShortOfSelection { status += search.group == nil ? " short=dedup" : " short=group" }
         if search.dedup != nil { status += " dropped=\(response.droppedCount)" }
         if let cursor = response.cursor { status += " cursor=\(cursor)" }

@@ -59,7 +59,7 @@ private func runFindings(_ arguments: Arguments) throws -> ExitStatus {
     for (index, report) in reports.enumerated() {
         let reading = reader.read(report.text, language: language)
         if arguments.has("json") {
-            standardOutput(line(report, reading))
+            standardOutput(findingsLine(report.id, reading))
         } else {
             standardOutput((index > 0 ? "\n" : "") + table(report, reading, hasMany: reports.count > 1))
         }
@@ -131,10 +131,11 @@ private func inputReport(_ line: ArraySlice<UInt8>) throws -> ReportText {
 
 // MARK: Output
 
-private func line(_ report: ReportText, _ reading: ReportReading) -> String {
+/// What was read of one report, as one line of JSON with its line feed.
+func findingsLine(_ id: String, _ reading: ReportReading) -> String {
     var json = JSONWriter()
     json.beginObject()
-    json.member("id", report.id)
+    json.member("id", id)
     json.member("language", reading.language.rawValue)
     json.key("sections")
     json.beginArray()

@@ -15,7 +15,13 @@ extension Command {
             .value(
                 "missing", "RULE", "what becomes of a case whose files leave the inbox: keep (default) or delete",
                 environment: "HILUM_MISSING"),
-            .value("image-root", "DIR", "let requests name images below this folder; may be given more than once"),
+            .value(
+                "image-root", "DIR",
+                "let requests and rows in the inbox name files below this folder; may be given more than once"),
+            .value(
+                "audit", "FILE",
+                "append a line to this file for each change that a client asks for: when, who, which case",
+                environment: "HILUM_AUDIT"),
             .value("writer-uid", "UID", "let this user change the archive too; may be given more than once"),
             .value("writer-gid", "GID", "let members of this group change it too; may be given more than once"),
         ],
@@ -25,7 +31,8 @@ extension Command {
             cases.jsonl is read row by row. A case that was deleted stays deleted until one of its files changes. With --missing delete,
             a case goes with the last of its files. One daemon serves an archive at a time.
             SIGTERM and SIGINT end it cleanly: running requests are answered first. SIGHUP reads the level of the log again, from the
-            file that HILUM_LOG names. The log names cases and files by a hash; 'hilum stats ARCHIVE --logged NAME' prints that of a name.
+            file that HILUM_LOG names. Under systemd it says when it is ready and alive, and takes a socket that was made for it in
+            place of --socket (tools/systemd). The log names cases and files by a hash; 'hilum stats ARCHIVE --logged NAME' prints that of a name.
             """,
         examples: [("hilum serve archive --inbox inbox", "serves ./archive at archive/hilum.sock and watches ./inbox")],
         run: runServe)
@@ -45,29 +52,49 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     configuration.writerGroups = try identifiers(arguments, "writer-gid")
     if let inbox = arguments.text("inbox") { try checkInbox(inbox, archive: path) }
     if let socket = arguments.text("socket") { try checkSocket(socket) }
-    let archive = try openArchive(path, .readWrite, withModel: true)
+    let archive = try openServedArchive(path)
+    configuration.serviceManager = ServiceManager(environment: ProcessInfo.processInfo.environment)
     configuration.logNames = logNames(ofArchive: path)
     configuration.refusalMemory = path + "/inbox.refused"
+    if let audit = arguments.text("audit") {
+        configuration.auditLog = try AuditLog(path: audit, names: configuration.logNames)
+    }
     let server = Server(
         archive: archive, socketPath: arguments.text("socket") ?? path + "/hilum.sock", inbox: arguments.text("inbox"),
         configuration: configuration)
-    try serve(archive, by: server)
+    try server.run()
     return .done
 }
 
-/// Serves an archive until the server is stopped, and does meanwhile what a daemon does in the background.
-func serve(_ archive: Archive, by server: Server) throws {
+/// Opens an archive for a daemon, with the work that goes on beside requests.
+func openServedArchive(_ path: String) throws -> RecoveringArchive {
+    try RecoveringArchive { mode in
+        let archive = try openArchive(path, mode, withModel: true)
+        guard mode == .readWrite else { return .init(archive) }
+        return .init(archive, stop: workInBackground(archive))
+    }
+}
+
+/// Begins what goes on beside requests: reading reports of older releases, and re-embedding.
+///
+/// - Returns: what ends both.
+private func workInBackground(_ archive: Archive) -> @Sendable () -> Void {
     let isEnding = AtomicFlag()
-    let old = Thread { readOldReports(archive, isEnding) }
+    let ended = DispatchGroup()
+    ended.enter()
+    let old = Thread {
+        readOldReports(archive, isEnding)
+        ended.leave()
+    }
     old.qualityOfService = .background
     old.start()
     let reembedder = Reembedder(archive)
     reembedder.start()
-    defer {
+    return {
         isEnding.raise()
         reembedder.stop()
+        ended.wait()
     }
-    try server.run()
 }
 
 /// Refuses an inbox whose parent is not there, as a mistyped path would be made and watched in vain, and one inside the archive.

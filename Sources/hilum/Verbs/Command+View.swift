@@ -62,7 +62,7 @@ private func viewDaemon(at socket: String, _ port: Int, _ minutes: Int) throws -
 
 /// Serves an archive on a socket of its own, in a folder that only this user may enter, and shows the page beside it.
 private func viewArchive(_ path: String, _ port: Int, _ minutes: Int) throws -> ExitStatus {
-    let archive = try openArchive(path, .readWrite, withModel: true)
+    let archive = try openServedArchive(path)
     let folder = try PrivateFolder()
     defer { folder.remove() }
     var configuration = ServerConfiguration()
@@ -83,7 +83,7 @@ private func viewArchive(_ path: String, _ port: Int, _ minutes: Int) throws -> 
         server.stop()
     }
     watcher.start()
-    let served = Result { try serve(archive, by: server) }
+    let served = Result { try server.run() }
     isOver.raise()
     let endedCleanly = Result { try outcome.wait() }
     try served.get()

@@ -1,0 +1,140 @@
+import Foundation
+import HilumCore
+import HilumEmbedding
+import HilumImaging
+import Synchronization
+import Testing
+
+@testable import HilumArchive
+@testable import HilumServer
+
+/// Texts by their first byte; enough to store something.
+private struct ByteEmbedder: Embedder {
+    let modelID = String(repeating: "b", count: 64)
+    let dimension = 4
+
+    func embed(images: [GrayImage], threads: Int) throws -> [Float] { images.flatMap { _ in [1, 0, 0, 0] as [Float] } }
+
+    func embed(reports: [String], threads: Int) throws -> [Float] {
+        reports.flatMap { text -> [Float] in
+            let angle = Float(text.utf8.reduce(0) { $0 &+ Int($1) } % 97) / 97
+            return [(1 - angle * angle).squareRoot(), angle, 0, 0]
+        }
+    }
+}
+
+@Suite("A daemon's archive is opened again when a write failed")
+struct RecoveringArchiveTests {
+    /// How often it was opened, for what, and whether opening for writing fails.
+    private final class Openings: Sendable {
+        let modes = Mutex<[Archive.Mode]>([])
+        let stops = Mutex(0)
+        let isBroken = AtomicFlag()
+        let mended = AtomicFlag()
+    }
+
+    private func made(_ folder: TemporaryFolder, _ openings: Openings) throws -> RecoveringArchive {
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        return try RecoveringArchive { mode in
+            openings.modes.withLock { $0.append(mode) }
+            if mode == .readWrite && openings.isBroken.isRaised && !openings.mended.isRaised {
+                throw ArchiveError(.io, "the disk is gone")
+            }
+            return .init(try Archive(path: path, mode: mode, embedder: ByteEmbedder())) {
+                openings.stops.withLock { $0 += 1 }
+            }
+        }
+    }
+
+    private func report(_ id: String) -> CaseInput { CaseInput(id: id, report: "Small pleural effusion \(id).") }
+
+    /// What a failed commit leaves.
+    private func poison(_ archive: RecoveringArchive) throws {
+        try archive.withArchive { $0.progress.withLock { $0.mustReopen = true } }
+    }
+
+    @Test("it takes the next change, and nothing that was acknowledged is lost")
+    func reopened() throws {
+        let folder = try TemporaryFolder()
+        let openings = Openings()
+        let archive = try made(folder, openings)
+        #expect(try archive.put([report("a")]).count == 1)
+        try poison(archive)
+        #expect(try archive.get(id: "a") != nil, "reads do not wait for the next change")
+        #expect(try archive.put([report("b")]).count == 1)
+        #expect(openings.modes.withLock { $0 } == [.readWrite, .readWrite])
+        #expect(openings.stops.withLock { $0 } == 1)
+        for id in ["a", "b"] { #expect(try archive.get(id: id) != nil) }
+        #expect(try archive.search(SearchRequest(.id("a"))).hits.count == 2)
+        archive.close()
+        #expect(openings.stops.withLock { $0 } == 2)
+    }
+
+    @Test("idle time opens it again though nobody changes anything")
+    func idle() throws {
+        let folder = try TemporaryFolder()
+        let openings = Openings()
+        let archive = try made(folder, openings)
+        _ = try archive.put([report("a")])
+        try poison(archive)
+        _ = try archive.estimateRecall(forSeconds: 0.001) { false }
+        #expect(openings.modes.withLock { $0.count } == 2)
+        #expect(try archive.withArchive { !$0.needsReopening })
+        archive.close()
+    }
+
+    @Test("while it cannot be written it can be read, and it takes changes once the disk does")
+    func readOnlyMeanwhile() throws {
+        let folder = try TemporaryFolder()
+        let openings = Openings()
+        let archive = try made(folder, openings)
+        _ = try archive.put([report("a")])
+        openings.isBroken.raise()
+        try poison(archive)
+        for _ in 0..<3 {
+            do {
+                _ = try archive.put([report("b")])
+                Issue.record("a change was taken")
+            } catch let error as ArchiveError {
+                #expect(error.code == .io && error.reason.contains("the disk is gone"))
+            }
+        }
+        #expect(openings.modes.withLock { $0 } == [.readWrite, .readWrite, .readOnly], "not at each request")
+        #expect(try archive.get(id: "a") != nil)
+        #expect(try archive.search(SearchRequest(.id("a"))).hits.count == 1)
+        openings.mended.raise()
+        #expect(eventually { (try? archive.put([report("b")]))?.count == 1 })
+        #expect(try archive.get(id: "b") != nil)
+        archive.close()
+    }
+
+    @Test("a read that runs is waited for, and reads that come meanwhile wait")
+    func leases() throws {
+        let folder = try TemporaryFolder()
+        let openings = Openings()
+        let archive = try made(folder, openings)
+        _ = try archive.put([report("a")])
+        try poison(archive)
+        let isInside = AtomicFlag()
+        let mayLeave = AtomicFlag()
+        let reader = WorkerThread("reader") {
+            try? archive.withArchive { opened in
+                isInside.raise()
+                while !mayLeave.isRaised { usleep(1000) }
+                _ = try opened.get(id: "a")
+            }
+        }
+        #expect(eventually { isInside.isRaised })
+        let writer = WorkerThread("writer") { _ = try? archive.put([CaseInput(id: "b", report: "No pneumothorax.")]) }
+        usleep(50_000)
+        #expect(openings.modes.withLock { $0.count } == 1, "the reader still has the archive")
+        mayLeave.raise()
+        reader.join()
+        writer.join()
+        #expect(openings.modes.withLock { $0.count } == 2)
+        #expect(try archive.get(id: "b") != nil)
+        archive.close()
+        #expect(throws: ArchiveError.self) { try archive.get(id: "a") }
+    }
+}
