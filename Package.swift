@@ -8,6 +8,8 @@ let hasGDCM = FileManager.default.fileExists(atPath: "/usr/include/gdcm-3.0/gdcm
 let gdcmLibraries = ["gdcmMSFF", "gdcmDICT", "gdcmDSED", "gdcmCommon"]
 // libdeflate inflates PNG files. Without its header libpng does so, in twice the time.
 let hasDeflate = FileManager.default.fileExists(atPath: "/usr/include/libdeflate.h")
+// libmicrohttpd serves the page of `hilum view`. Without its header the verb says so.
+let hasMicroHTTPD = FileManager.default.fileExists(atPath: "/usr/include/microhttpd.h")
 
 let package = Package(
     name: "Hilum",
@@ -32,6 +34,9 @@ let package = Package(
         .target(
             name: "CGDCM", cxxSettings: hasGDCM ? [.define("HILUM_GDCM")] : [],
             linkerSettings: hasGDCM ? gdcmLibraries.map { .linkedLibrary($0) } : []),
+        .target(
+            name: "CMicroHTTPD", cSettings: hasMicroHTTPD ? [.define("HILUM_MICROHTTPD")] : [],
+            linkerSettings: hasMicroHTTPD ? [.linkedLibrary("microhttpd")] : []),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CHilumKernels", linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CHilumSystem"),
@@ -70,7 +75,9 @@ let package = Package(
         .target(name: "HilumEvaluation", dependencies: ["HilumCore", "HilumNN", "HilumImaging", "HilumMCR"]),
         .target(
             name: "HilumServer",
-            dependencies: ["HilumCore", "HilumImaging", "HilumEmbedding", "HilumArchive", "CHilumSystem"]),
+            dependencies: [
+                "HilumCore", "HilumImaging", "HilumReports", "HilumEmbedding", "HilumArchive", "CHilumSystem",
+            ]),
 
         // Floor 6
         .executableTarget(
@@ -78,11 +85,15 @@ let package = Package(
             dependencies: [
                 "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumEmbedding", "HilumMCR",
                 "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
-                // Built with it, and started by it; nothing of it is linked.
-                "hilum-dicom",
+                // Built with it, and started by it; nothing of them is linked.
+                "hilum-dicom", "hilum-view",
             ]),
         // A program of its own: GDCM ends its process on some damaged files, and takes 35 ms to load.
         .executableTarget(name: "hilum-dicom", dependencies: ["HilumDICOM"]),
+        // A program of its own beside the daemon: what speaks to a browser holds no archive and decodes no image.
+        .executableTarget(
+            name: "hilum-view", dependencies: ["HilumCore", "HilumServer", "CMicroHTTPD"],
+            resources: [.copy("Resources/page")]),
         .executableTarget(
             name: "hilum-bench",
             dependencies: [

@@ -96,7 +96,8 @@ struct Machine {
         #expect(machine.lines[0] == "@a OK PONG")
         #expect(machine.lines[1].hasPrefix("ERR BADREQ "))
         #expect(machine.lines[2].hasPrefix("@b ERR UNKNOWN "))
-        let verbs = "PING HELLO SEARCH PUT GET DELETE COUNT FACET EXPLAIN STATS METRICS HELP QUIT REEMBED SNAPSHOT"
+        let verbs =
+            "PING HELLO SEARCH PUT GET DELETE COUNT FACET EXPLAIN PICTURE STATS METRICS HELP QUIT REEMBED SNAPSHOT"
         #expect(machine.lines[2].contains(verbs))
         #expect(machine.lines[3] == "OK PONG")
         #expect(machine.lines[4] == "@c OK count=5")

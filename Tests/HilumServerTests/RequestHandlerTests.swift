@@ -1,6 +1,7 @@
 import Foundation
 import HilumArchive
 import HilumCore
+import HilumImaging
 import Testing
 
 @testable import HilumServer
@@ -201,6 +202,10 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
             ("EXPLAIN id=a text=b", "NOTFOUND"), ("EXPLAIN id=case1", "BADREQ"), ("EXPLAIN text=b", "BADREQ"),
             ("EXPLAIN id=case1 text=\" \"", "BADREQ"), ("EXPLAIN id=case1 text=b bytes=3\nabc", "BADREQ"),
             ("EXPLAIN text=b bytes=3\nabc", "BADIMAGE"), ("EXPLAIN id=case1 text=b k=3", "BADREQ"),
+            ("PICTURE", "BADREQ"), ("PICTURE id=case1 side=8", "BADREQ"), ("PICTURE id=case1 place=0", "BADREQ"),
+            ("PICTURE id=case1 text=b", "BADREQ"), ("PICTURE id=nosuch", "NOTFOUND"),
+            ("PICTURE id=case1 bytes=3\nabc", "BADREQ"), ("PICTURE bytes=3\nabc", "BADIMAGE"),
+            ("PICTURE place=2 bytes=3\nabc", "BADREQ"), ("EXPLAIN id=case1 place=x text=b", "BADREQ"),
             ("METRICS x=1", "BADREQ"), ("SNAPSHOT", "BADREQ"),
             ("SNAPSHOT to=copy", "BADREQ"), ("SNAPSHOT to=/x force=1", "BADREQ"), ("SNAPSHOT to=/there", "EXISTS"),
         ])
@@ -290,7 +295,7 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
         let lines = ask("@t EXPLAIN id=case1 text=\"left effusion\"")
         #expect(
             lines == [
-                #"@t {"score":0.2500,"rows":2,"columns":2,"reference_images":3,"noise":0.0000,"evidence":1.0000,"#
+                #"@t {"score":0.2500,"rows":2,"columns":2,"image_width":16,"image_height":16,"region":{"x":0,"y":0,"width":16,"height":16},"reference_images":3,"noise":0.0000,"evidence":1.0000,"#
                     + place
                     + #","heat":[0.0000,1.0000,0.0000,0.0000]}"#,
                 #"@t {"word":"left","start":0,"end":1,"weight":0.5000,"evidence":0.5000,"# + place
@@ -299,6 +304,45 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
                     + #","heat":[0.0000,1.5000,0.0000,0.0000]}"#,
                 "@t OK words=2 patches=4",
             ])
+    }
+
+    @Test("PICTURE answers with a PNG no larger than asked for") func picture() throws {
+        for (line, side) in [("PICTURE id=case1", 16), ("PICTURE id=case1 place=1 side=16", 16)] {
+            let lines = ask(line)
+            let object = try JSON(parsing: try #require(lines.first))
+            #expect(object["width"]?.integer == side && object["image_width"]?.integer == 16)
+            let png = try #require(Data(base64Encoded: object["png"]?.string ?? ""))
+            #expect(try ImageDecoder.decode(Array(png)).height == side)
+            #expect(lines.last == "OK bytes=\(png.count)")
+        }
+    }
+
+    @Test("A picture keeps its shape, and one of twelve bits in sixteen is made bright")
+    func picturesAreShown() {
+        let wide = GrayImage(width: 300, height: 100, samples: [UInt16](repeating: 4000, count: 30_000))
+        let small = PictureVerb.reduced(wide, to: 60)
+        #expect(small.width == 60 && small.height == 20)
+        #expect(PictureVerb.reduced(wide, to: 300) == wide)
+        #expect(PictureVerb.brightened(small).samples.allSatisfy { $0 == 65_535 })
+        let bright = GrayImage(width: 2, height: 1, samples: [100, 40_000])
+        #expect(PictureVerb.brightened(bright) == bright)
+        let black = GrayImage(width: 1, height: 1, samples: [0])
+        #expect(PictureVerb.brightened(black) == black)
+    }
+
+    @Test("GET and SEARCH bring what a report says, affirmed or denied, and the views of all images")
+    func extras() throws {
+        let put = "PUT id=said report=\"Left effusion. No pneumothorax.\"\n"
+        for line in ["GET id=said with=said,images", "SEARCH text=b k=9 with=said,images"] {
+            let objects = ask(put + line).filter { $0.hasPrefix("{") }
+            let object = try #require(try objects.map { try JSON(parsing: $0) }.first { $0["id"]?.string == "said" })
+            let said = try #require(object["said"]?.array)
+            #expect(said.map { $0["name"]?.string } == ["effusion", "pneumothorax"])
+            #expect(said.map { $0["assertion"]?.string } == ["present", "absent"])
+            #expect(said[0]["side"]?.string == "left" && said[1]["side"] == nil)
+            #expect(object["images"]?.array?.isEmpty == true)
+            #expect(object["report"] == nil)
+        }
     }
 
     @Test func anIDWithASpaceComesBackAsAJSONString() {

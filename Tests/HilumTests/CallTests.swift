@@ -9,7 +9,7 @@ import Testing
 struct CallTests {
     private static let verbs = [
         "phantom", "train", "model", "embed", "init", "index", "search", "serve", "query", "eval", "get", "delete",
-        "stats", "facet",
+        "stats", "facet", "view",
         "check", "demo", "pilot", "findings", "help",
     ]
 
@@ -94,6 +94,8 @@ struct CallTests {
             (["serve", "a", "--inbox", "i", "--missing", "drop"], "--missing is one of keep, delete"),
             (["init", "a", "--precision", "f16"], "--precision is one of f32, bf16"),
             (["embed", "--text", "x", "--out", "v.npy", "--precision", "i8"], "--precision is one of f32, bf16"),
+            (["view"], "ARCHIVE is missing"), (["view", "a", "--socket", "s"], "'a' and --socket exclude each other"),
+            (["view", "a", "--port", "70000"], "--port needs a whole number from 0 to 65535"),
             (["search", "a"], "--text, --image or --id is missing"),
             (["search", "--text", "x"], "ARCHIVE is missing"),
             (["search", "a", "--text", "x", "-k", "0"], "needs a whole number"),

@@ -24,7 +24,7 @@ struct OddValueTests {
         "index": ["b", "p", "--quiet"],
         "search": ["a", "--text", "effusion"],
         "serve": ["b", "--socket", "s"],
-        "query": ["--socket", "no-socket", "PING"],
+        "query": ["--socket", "no-socket", "PING"], "view": ["b"],
         "eval": ["--model", "m", "--data", "p", "--limit", "4", "--quiet"],
         "explain": ["--model", "m", "--image", "x.png", "--text", "effusion", "--out", "OUT"],
         "pilot": ["p", "--out", "OUT", "--model", "m", "--steps", "1", "--folds", "2", "--limit", "8", "--quiet"],
@@ -48,7 +48,7 @@ struct OddValueTests {
         "model --share": ["average", "m", "m", "--out", "OUT"],
         "explain --id": ["a", "--text", "effusion", "--out", "OUT"],
         "explain --reference": ["--model", "m", "--image", "x.png", "--text", "effusion", "--out", "OUT"],
-        "search --socket": ["--text", "effusion"], "facet --socket": ["--by", "view"],
+        "search --socket": ["--text", "effusion"], "view --socket": [], "facet --socket": ["--by", "view"],
         "search --recall": ["a", "--text", "effusion"],
         "check --k": ["a", "--recall", "2", "--quiet"], "check --ef": ["a", "--recall", "2", "--quiet"],
         "check --seed": ["a", "--recall", "2", "--quiet"],
@@ -68,7 +68,7 @@ struct OddValueTests {
     ]
 
     /// What a verb says once it goes on until it is stopped.
-    private static let markers = ["serve": " started: ", "demo": "==> "]
+    private static let markers = ["serve": " started: ", "view": "http://", "demo": "==> "]
 
     @Test("No value of any option or operand crashes a verb", arguments: Command.all.map(\.name))
     func noValueCrashes(verb: String) throws {

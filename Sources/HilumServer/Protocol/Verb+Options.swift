@@ -18,6 +18,7 @@ extension Verb {
         case .facet: "the values of a key, each with the number of cases that have it, the most frequent first"
         case .explain:
             "which patches of an image answer to which words; EXPLAIN SEARCH … how a search is carried out"
+        case .picture: "an image of a case, or one that is sent, as an 8-bit PNG that any program can show"
         case .stats: "the archive in figures, with the measured recall"
         case .metrics: "the figures for Prometheus"
         case .help: "the verbs, or what one of them takes"
@@ -38,7 +39,7 @@ extension Verb {
     /// Whether octets may follow its line.
     var takesLiteral: Bool {
         switch self {
-        case .search, .put, .explain: true
+        case .search, .put, .explain, .picture: true
         default: false
         }
     }
@@ -48,7 +49,8 @@ extension Verb {
         switch self {
         case .search: Self.questionOptions + Self.searchOptions
         case .put: Self.putOptions
-        case .get: [.id, RequestOption("with", "meta,report,path,vector", "what the object brings besides")]
+        case .get:
+            [.id, RequestOption("with", "meta,report,path,vector,images,said", "what the object brings besides")]
         case .delete: [.id]
         case .facet:
             [
@@ -61,9 +63,17 @@ extension Verb {
             ]
         case .explain:
             [
-                RequestOption("id", "ID", "a case with an image"),
+                RequestOption("id", "ID", "a case with an image"), Self.place,
                 RequestOption("image", "PATH", "an image below the daemon's roots"),
                 RequestOption("text", "TEXT", "the words"),
+            ]
+        case .picture:
+            [
+                RequestOption("id", "ID", "a case with an image"), Self.place,
+                RequestOption("image", "PATH", "an image below the daemon's roots; bytes=N sends one"),
+                RequestOption(
+                    "side", "16..1024", "at most so many pixels of the longer side (512)",
+                    otherNames: ["size", "width", "height"]),
             ]
         case .reembed: Self.reembedOptions
         case .snapshot: [RequestOption("to", "PATH", "a new folder, absolute")]
@@ -84,6 +94,8 @@ extension Verb {
         if takesFilter { parts.append("KEY=VALUE…") }
         return parts.joined(separator: " ")
     }
+
+    private static let place = RequestOption("place", "N", "which image of the case, from 1 (1)")
 
     private static let questionOptions = [
         RequestOption(
@@ -134,7 +146,7 @@ extension Verb {
             "cursor", "start|CURSOR", "hits by pages: start, then the cursor of the last page's status",
             otherNames: ["page", "offset", "after", "from", "scroll"]),
         RequestOption(
-            "with", "report,path,vector,highlights", "what a hit brings besides",
+            "with", "report,path,vector,highlights,images,said", "what a hit brings besides",
             otherNames: ["include", "fields", "return"]),
     ]
 

@@ -18,6 +18,8 @@ enum Verb: String, Sendable, CaseIterable {
     case facet = "FACET"
     /// Which patches of an image answer to which words, or how a search is carried out.
     case explain = "EXPLAIN"
+    /// An image as a PNG that any program can show.
+    case picture = "PICTURE"
     /// The archive in figures.
     case stats = "STATS"
     /// The figures for Prometheus.

@@ -3,16 +3,9 @@ import HilumCore
 import HilumImaging
 import HilumEmbedding
 
-/// `EXPLAIN (id=… | image=… | bytes=N) text="…"`: one object for the whole text, then one a word in the order of the text.
+/// `EXPLAIN (id=… [place=N] | image=… | bytes=N) text="…"`: one object for the whole text, then one a word in the order of the text.
 struct ExplainVerb: ReadingVerb {
-    enum Source {
-        /// The image of a stored case.
-        case id(String)
-        /// The bytes of an image file.
-        case image([UInt8])
-    }
-
-    let source: Source
+    let source: ImageOfRequest
     let text: String
 
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
@@ -21,22 +14,11 @@ struct ExplainVerb: ReadingVerb {
             throw .refused(.badRequest, "EXPLAIN needs text= with the words to be explained")
         }
         self.text = text
-        switch (request.value("id"), try handler.image(of: request)) {
-        case (.some, nil): source = .id(try request.id())
-        case (nil, let bytes?): source = .image(bytes)
-        case (nil, nil): throw .refused(.badRequest, "EXPLAIN needs id=, bytes= with an image, or image=")
-        default: throw .refused(.badRequest, "id= and an image exclude each other")
-        }
+        source = try ImageOfRequest(request, handler)
     }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
-        let bytes =
-            switch source {
-            case .id(let id): try handler.archive.imageBytes(of: id, image: 0)
-            case .image(let bytes): bytes
-            }
-        let image: GrayImage
-        do { image = try ImageDecoder.decode(bytes) } catch { throw ServerError.refused(.badImage, "\(error)") }
+        let image = try source.decoded(handler)
         let explanation = try handler.archive.explain(image, text: text)
         let grid = explanation.grid
         var builder = ReplyBuilder(tag: tag)
@@ -45,6 +27,9 @@ struct ExplainVerb: ReadingVerb {
             json.score(explanation.score)
             json.member("rows", grid.side)
             json.member("columns", grid.side)
+            json.member("image_width", grid.imageWidth)
+            json.member("image_height", grid.imageHeight)
+            Self.write(grid.region, as: "region", to: &json)
             json.member("reference_images", explanation.referenceCount)
             json.key("noise")
             json.score(explanation.noise)
@@ -73,14 +58,26 @@ struct ExplainVerb: ReadingVerb {
         json.beginObject()
         json.member("row", patch / grid.side)
         json.member("column", patch % grid.side)
-        json.member("x", place.x)
-        json.member("y", place.y)
-        json.member("width", place.width)
-        json.member("height", place.height)
+        write(place, to: &json)
         json.endObject()
         json.key("heat")
         json.beginArray()
         for value in heat { json.score(value) }
         json.endArray()
+    }
+
+    /// A rectangle in pixels of the image as it was given. The grid lies over the smallest square around `region`.
+    private static func write(_ place: PixelRect, as key: String, to json: inout JSONWriter) {
+        json.key(key)
+        json.beginObject()
+        write(place, to: &json)
+        json.endObject()
+    }
+
+    private static func write(_ place: PixelRect, to json: inout JSONWriter) {
+        json.member("x", place.x)
+        json.member("y", place.y)
+        json.member("width", place.width)
+        json.member("height", place.height)
     }
 }

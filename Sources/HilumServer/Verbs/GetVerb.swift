@@ -12,7 +12,7 @@ struct GetVerb: ReadingVerb {
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
         try request.check(allowed: Verb.get.keys)
         id = try request.id()
-        extras = try ReplyExtras(request.value("with"), allowed: [.meta, .report, .path, .vector])
+        extras = try ReplyExtras(request.value("with"), allowed: [.meta, .report, .path, .vector, .images, .said])
     }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {

@@ -9,6 +9,10 @@ struct ReplyExtras: Sendable, Equatable {
         case report, path, vector
         /// The bytes of a report that answer to the words of a question.
         case highlights
+        /// The views of all images of a case.
+        case images
+        /// What the report says of findings: affirmed, denied, uncertain.
+        case said
     }
 
     private var extras: Set<Extra> = []
@@ -22,6 +26,7 @@ struct ReplyExtras: Sendable, Equatable {
             }
             extras.insert(extra)
         }
+        if has(.said) { try ReportSayings.check() }
     }
 
     func has(_ extra: Extra) -> Bool { extras.contains(extra) }
@@ -34,6 +39,8 @@ struct ReplyExtras: Sendable, Equatable {
     ) {
         if has(.path), record.images.indices.contains(image) { json.member("path", record.images[image].path) }
         if has(.report), let report = record.report { json.member("report", report) }
+        if has(.images) { Self.write(record.images, to: &json) }
+        if has(.said), let report = record.report { ReportSayings.write(report, to: &json) }
         guard let vectors else { return }
         json.key("vectors")
         json.beginObject()
@@ -41,5 +48,17 @@ struct ReplyExtras: Sendable, Equatable {
             if let vector = vectors[kind] { json.member(kind.rawValue, VectorText.encode(vector)) }
         }
         json.endObject()
+    }
+
+    /// One object an image, in the order of the case, with its view where it is known.
+    private static func write(_ images: [CaseRecord.Image], to json: inout JSONWriter) {
+        json.key("images")
+        json.beginArray()
+        for image in images {
+            json.beginObject()
+            if let view = image.view { json.member("view", view) }
+            json.endObject()
+        }
+        json.endArray()
     }
 }

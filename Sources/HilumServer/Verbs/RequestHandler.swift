@@ -51,7 +51,7 @@ final class RequestHandler: Sendable {
             do { return .reply(try HelpVerb(request).reply(tag: request.tag)) } catch {
                 return .reply(.error(.badRequest, error.text, tag: request.tag))
             }
-        case .hello, .search, .get, .count, .facet, .explain, .stats, .metrics: return .read
+        case .hello, .search, .get, .count, .facet, .explain, .picture, .stats, .metrics: return .read
         case .put, .delete, .reembed, .snapshot:
             if verb == .reembed && (mayWrite || ReembedVerb.isStatus(request)) { return .read }
             if verb == .snapshot && mayWrite { return .read }
@@ -110,6 +110,7 @@ final class RequestHandler: Sendable {
         case .facet: try FacetVerb(request, self)
         case .explain where ExplainSearchVerb.isAsked(by: request): try ExplainSearchVerb(request, self)
         case .explain: try ExplainVerb(request, self)
+        case .picture: try PictureVerb(request, self)
         case .stats: try StatsVerb(request, self)
         case .metrics: try MetricsVerb(request, self)
         case .reembed: try ReembedVerb(request, self)

@@ -41,8 +41,9 @@ struct SearchVerb: ReadingVerb {
         search.mmr = try request.number("mmr", in: 0...1)
         search.dedup = try request.number("dedup", in: 0...1)
         search.cursor = try request.words("cursor")
-        extras = try ReplyExtras(request.value("with"), allowed: [.report, .path, .vector, .highlights])
-        search.includesReports = extras.has(.report)
+        extras = try ReplyExtras(
+            request.value("with"), allowed: [.report, .path, .vector, .highlights, .images, .said])
+        search.includesReports = extras.has(.report) || extras.has(.said)
         search.includesHighlights = extras.has(.highlights)
         self.search = search
     }

@@ -10,7 +10,7 @@ extension Command {
     static let demo = Command(
         name: "demo",
         summary: "the whole job on drawn cases, in under two minutes",
-        usage: ["[--dir DIR] [--count N] [--seed S]"],
+        usage: ["[--dir DIR] [--count N] [--seed S] [--view]"],
         operands: [],
         options: [
             .value(
@@ -18,6 +18,7 @@ extension Command {
             ),
             .value("count", "N", "how many cases to draw (default 300)", letter: "n"),
             .value("seed", "S", "seed of the drawn cases (default 2024)"),
+            .flag("view", "leave the page of 'hilum view' running for half an hour, and print its address"),
         ],
         details: """
             Draws chest radiographs with reports, indexes them, starts the daemon, drops one more case into its inbox, and
@@ -33,6 +34,7 @@ private func runDemo(_ arguments: Arguments) throws -> ExitStatus {
     let seed = arguments.text("seed") == nil ? 2024 : try arguments.seed()
     let demo = try Demo(folder: arguments.text("dir") ?? "hilum-demo", count: count, seed: seed)
     try demo.run()
+    if arguments.has("view") { try demo.view() }
     return .done
 }
 
@@ -61,12 +63,13 @@ private struct Demo {
             throw CommandError(
                 .failed, "\(absolute) holds files that no demo made; give an empty or new folder with --dir")
         }
+        DemoPage(folder: absolute).stop()
         do {
             try Archive(path: absolute + "/archive", mode: .readWrite).close()
         } catch let error as ArchiveError {
             if case .busy = error.code { throw CommandError(.failed, "\(error); or give another --dir") }
         }
-        for name in ["phantoms", "archive", "inbox", "contact-sheet.png", "heat-map.png", "query.png"]
+        for name in ["phantoms", "archive", "inbox", "contact-sheet.png", "heat-map.png", "query.png", "view.log"]
         where present.contains(name) {
             try FileManager.default.removeItem(atPath: absolute + "/" + name)
         }
@@ -105,6 +108,15 @@ private struct Demo {
         tell("done in \(durationText(monotonicSeconds() - started)); to go on:")
         print("    hilum search \(archive) --text 'right upper lobe nodule'")
         print("    hilum serve \(archive) --inbox \(inbox)")
+        print("    hilum view \(archive)")
+    }
+
+    /// Leaves the page running for those who want to look.
+    func view() throws {
+        let page = DemoPage(folder: folder)
+        let (address, process) = try page.start(archive)
+        tell("the viewer, in a browser on this machine, for half an hour after its last use (kill \(process) ends it):")
+        print("    \(address)")
     }
 
     /// Drops one more case into the inbox, as an imaging device would.
@@ -220,5 +232,58 @@ private final class DemoDaemon {
         if process.isRunning { process.terminate() }
         process.waitUntilExit()
         return process.terminationReason == .exit && process.terminationStatus == 0
+    }
+}
+
+/// `hilum view` in the background, for half an hour after its last use. `DIR/view.pid` remembers it, so that the next demo can end it.
+private struct DemoPage {
+    private static let minutes = 30
+
+    let folder: String
+    private var log: String { folder + "/view.log" }
+    private var note: String { folder + "/view.pid" }
+
+    /// Starts it and waits for its address.
+    ///
+    /// - Throws: `CommandError` with its last words where it ends before it has one.
+    func start(_ archive: String) throws -> (address: String, process: Int32) {
+        // The address lets in whoever knows it.
+        try FileIO.writeAtomically(log, Array("".utf8), rights: 0o600)
+        let output = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
+        let process = Process()
+        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = ["view", archive, "--idle-minutes", "\(Self.minutes)"]
+        process.environment = ProcessInfo.processInfo.environment.merging(["HILUM_LOG": "error"]) { given, _ in given }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        try FileIO.writeAtomically(note, Array("\(process.processIdentifier)\n".utf8))
+        let deadline = monotonicSeconds() + 60
+        while true {
+            let lines = String(decoding: try FileIO.read(log), as: UTF8.self).split(separator: "\n")
+            if let address = lines.first(where: { $0.hasPrefix("http://") }) {
+                return (String(address), process.processIdentifier)
+            }
+            guard process.isRunning, monotonicSeconds() < deadline else {
+                throw CommandError(.failed, "the viewer did not start: \(lines.last ?? "it said nothing")")
+            }
+            usleep(20_000)
+        }
+    }
+
+    /// Ends the page of an earlier demo, if it still runs, and waits for it.
+    func stop() {
+        guard let bytes = try? FileIO.read(note, limitInBytes: 64),
+            let process = Int32(String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)),
+            let call = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
+        else { return }
+        // The number may be another program's by now.
+        let words = call.split(separator: "\0")
+        guard words.contains("view"), words.contains(where: { $0 == folder + "/archive" }) else { return }
+        kill(process, SIGTERM)
+        let deadline = monotonicSeconds() + 10
+        while kill(process, 0) == 0 && monotonicSeconds() < deadline { usleep(20_000) }
     }
 }

@@ -52,11 +52,7 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     configuration.writerGroups = try identifiers(arguments, "writer-gid")
     if let inbox = arguments.text("inbox") { try checkInbox(inbox, archive: path) }
     if let socket = arguments.text("socket") { try checkSocket(socket) }
-    let archive = try RecoveringArchive { mode in
-        let archive = try openArchive(path, mode, withModel: true)
-        guard mode == .readWrite else { return .init(archive) }
-        return .init(archive, stop: workInBackground(archive))
-    }
+    let archive = try openServedArchive(path)
     configuration.serviceManager = ServiceManager(environment: ProcessInfo.processInfo.environment)
     configuration.logNames = logNames(ofArchive: path)
     configuration.refusalMemory = path + "/inbox.refused"
@@ -68,6 +64,15 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
         configuration: configuration)
     try server.run()
     return .done
+}
+
+/// Opens an archive for a daemon, with the work that goes on beside requests.
+func openServedArchive(_ path: String) throws -> RecoveringArchive {
+    try RecoveringArchive { mode in
+        let archive = try openArchive(path, mode, withModel: true)
+        guard mode == .readWrite else { return .init(archive) }
+        return .init(archive, stop: workInBackground(archive))
+    }
 }
 
 /// Begins what goes on beside requests: reading reports of older releases, and re-embedding.
