@@ -19,22 +19,20 @@ def git(*words) -> str:
 
 # MARK: Programs and libraries
 
-def foreign_libraries(program: Path) -> list[Path]:
-    """The libraries that a program loads and no Debian package has."""
-    found = []
-    for line in output("ldd", program).splitlines():
-        match = re.search(r"=> (\S+) \(", line)
-        if "not found" in line:
-            sys.exit(f"package: {program.name} needs {line.split()[0]}, which is not there")
-        if match and not is_packaged(match.group(1)):
-            found.append(Path(match.group(1)))
-    return found
-
-
-def is_packaged(path: str) -> bool:
+def foreign_libraries(programs: list[Path]) -> list[Path]:
+    """The libraries that programs load and no Debian package has."""
+    loaded: set[str] = set()
+    for program in programs:
+        text = output("ldd", program)
+        if "not found" in text:
+            sys.exit(f"package: {program.name} needs a library that is not there:\n{text}")
+        loaded |= set(re.findall(r"=> (\S+) \(", text))
     # Where /lib links to /usr/lib, a package may have listed either name.
-    names = [path, path.removeprefix("/usr"), "/usr" + path.removeprefix("/usr"), os.path.realpath(path)]
-    return any(subprocess.run(["dpkg", "-S", name], capture_output=True).returncode == 0 for name in names)
+    names = {path: {path, path.removeprefix("/usr"), "/usr" + path.removeprefix("/usr"), os.path.realpath(path)} for path in loaded}
+    # Fails where it does not know one of them, and says what it knows of the others.
+    known = subprocess.run(["dpkg-query", "--search", *set().union(*names.values())], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    packaged = {line.partition(": ")[2] for line in known.stdout.splitlines()}
+    return sorted(Path(path) for path in loaded if not names[path] & packaged)
 
 
 def settle_search_path(file: Path) -> None:
@@ -58,7 +56,7 @@ def install_programs(build: Path, root: Path) -> list[Path]:
             binaries.append(home / name)
         elif name == "hilum":
             sys.exit(f"package: there is no {build / name}; run 'swift build -c release'")
-    for library in sorted({library for binary in binaries for library in foreign_libraries(binary)}):
+    for library in foreign_libraries(binaries):
         shutil.copy(os.path.realpath(library), home / library.name)
         binaries.append(home / library.name)
     for resources in sorted(build.glob("Hilum_*.resources")):

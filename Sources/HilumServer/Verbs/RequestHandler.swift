@@ -70,8 +70,8 @@ final class RequestHandler: Sendable {
         request.verb == .snapshot || request.verb == .reembed && !ReembedVerb.isStatus(request)
     }
 
-    /// Whether a reading request should not be waited for by others: it brings a picture that takes a second or so to decode, or names
-    /// one whose size is not known yet.
+    /// Whether a reading request should not be waited for by others: it brings a picture that takes a second or so to decode, or names or
+    /// shows one whose size is not known yet.
     func takesLong(_ request: Request) -> Bool {
         guard let verb = request.verb, verb.takesLiteral else { return false }
         if let literal = request.literal {
@@ -79,7 +79,7 @@ final class RequestHandler: Sendable {
             guard ImageDecoder.format(of: literal) != nil else { return false }
             return ImageDecoder.pixelCount(of: literal) ?? Int.max > configuration.longPixelCount
         }
-        return request.value("image") != nil
+        return request.value("image") != nil || verb == .picture
     }
 
     /// The reply to a reading request; never throws.
