@@ -12,6 +12,8 @@ from hilum import requests  # noqa: E402
 
 CLIENTS = [1, 8, 64]
 K = 10
+#: Requests below which percentiles say nothing.
+FEWEST = 20
 #: Conditions by the share of cases that they leave.
 FILTERS = {"50 %": "half=0", "10 %": "tenth=0", "1 %": "hundredth=0"}
 
@@ -61,17 +63,20 @@ class Table:
         self.loads: dict[tuple[str, str, int], load.Load] = {}
 
     def measure(self, server: Server, kind: str, lines: list[bytes], clients: int, seconds: float) -> load.Load:
-        """Measures once more; what was measured before counts with it."""
-        got = load.run(server.path, lines, clients, seconds)
-        if got.errors:
-            sys.exit(f"{server.name}: {got.errors} of {len(got.latencies)} requests ({kind}) were refused")
+        """Measures once more, and on while there is too little to say; what was measured before counts with it."""
         key = (server.name, kind, clients)
-        before = self.loads.get(key)
-        if before:
-            got = load.Load(before.seconds + got.seconds, array("d", sorted(before.latencies + got.latencies)),
-                            before.own_us + got.own_us, before.own_count + got.own_count, 0)
-        self.loads[key] = got
-        return got
+        for _ in range(10):
+            got = load.run(server.path, lines, clients, seconds)
+            if got.errors:
+                sys.exit(f"{server.name}: {got.errors} of {len(got.latencies)} requests ({kind}) were refused")
+            before = self.loads.get(key)
+            if before:
+                got = load.Load(before.seconds + got.seconds, array("d", sorted(before.latencies + got.latencies)),
+                                before.own_us + got.own_us, before.own_count + got.own_count, 0)
+            self.loads[key] = got
+            if len(got.latencies) >= FEWEST:
+                return got
+        sys.exit(f"{server.name}: only {len(got.latencies)} requests ({kind}) in {got.seconds:g} s; is the machine busy with something else?")
 
     def print(self) -> None:
         row = "{:<8} {:<22} {:>7} {:>11} {:>9} {:>9} {:>9} {:>9}"

@@ -317,6 +317,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--build-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--compression", choices=["xz", "none"], default="xz")
     arguments = parser.parse_args()
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct"))
     moment = datetime.fromtimestamp(epoch, timezone.utc)
@@ -333,8 +334,12 @@ def main() -> int:
         settle(root, epoch)
         arguments.out.mkdir(parents=True, exist_ok=True)
         package = arguments.out / f"hilum_{version}_{output('dpkg', '--print-architecture').strip()}.deb"
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zxz", "-z2", "--threads-max=1", "--build", str(root), str(package)], check=True,
-                       stdout=subprocess.DEVNULL, env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)})
+        partial = package.with_suffix(".partial")
+        # One thread, as more would cut the data elsewhere.
+        words = ["--root-owner-group", f"-Z{arguments.compression}", "-z2" if arguments.compression == "xz" else "-z0", "--threads-max=1"]
+        subprocess.run(["dpkg-deb", *words, "--build", str(root), str(partial)], check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)})
+        partial.rename(package)
     print(package)
     return 0
 
