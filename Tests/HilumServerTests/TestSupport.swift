@@ -185,7 +185,7 @@ final class FakeArchive: ServedArchive {
     func verdict(of origin: CaseOrigin, id: String) -> SourceVerdict {
         guard let known = state.withLock({ $0.cases[id] }) else { return .open }
         if known.origin == origin { return .unchanged }
-        return known.origin?.source == origin.source ? .own : .foreign("it came from elsewhere")
+        return known.origin?.source == origin.source ? .own(isTied: true) : .foreign("it came from elsewhere")
     }
 
     func sources(below prefix: String) -> [(id: String, source: String)] {

@@ -153,6 +153,8 @@ extension Archive {
             // What may pass is tried again.
             switch refusal.code {
             case .io, .notReady, .busy: break
+            // It counts as new once the case in its way has gone.
+            case .exists: try writeJournal(transaction, item, number: JournalEntry.elsewhere, reason: refusal.reason)
             default: try writeJournal(transaction, item, number: 0, reason: refusal.reason)
             }
             return
@@ -215,7 +217,7 @@ extension Archive {
         try countImages(transaction, of: entry, by: 1, into: &batch)
         try writeJournal(transaction, item, number: number, reason: "")
         let isNew = oldNumber == nil
-        let notes = item.imageNotes.map(\.description)
+        let notes = item.imageNotes.map(\.description) + (item.leavesRest ? [CarriedFields.leavesNote] : [])
         batch.outcomes.append(
             .committed(
                 isNew
@@ -362,7 +364,7 @@ extension Archive {
         guard var journal = item.journal else { return }
         journal.number = number
         journal.reason = reason
-        if item.input.origin?.isPart == true, let whole = try journalEntry(transaction, journal.name) {
+        if item.input.origin?.isPart == true, !item.leavesRest, let whole = try journalEntry(transaction, journal.name) {
             journal.marks.insert(whole.marks)
         }
         try store.put(transaction, .journal, journal.key, journal.encoded())

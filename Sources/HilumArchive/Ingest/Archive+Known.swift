@@ -82,10 +82,31 @@ extension Archive {
 
     /// Completes a case of a bulk run by what is stored of it.
     func complete(_ input: inout CaseInput, of source: SourceCase) throws {
-        guard source.isPart || !source.isRow, try verdict(of: source.origin, id: source.id) == .own,
-            let known = try get(id: source.id)
+        guard source.isPart || !source.isRow,
+            case .own(var isTied) = try verdict(of: source.origin, id: source.id), let known = try get(id: source.id)
         else { return }
+        if source.isPart && !isTied { isTied = try isTiedElsewhere(source, known) }
         source.complete(
-            &input, from: known, keeping: source.isPart ? .others : .gone, keepsFields: source.isPart)
+            &input, from: known, isTied: isTied, keeping: source.isPart ? .others : .gone, keepsFields: source.isPart)
+    }
+
+    /// Whether a file of the case, or its row, is there as it was, among those that were not looked at because somebody named one alone.
+    private func isTiedElsewhere(_ source: SourceCase, _ known: CaseRecord) throws -> Bool {
+        let journal = try withArchiveErrors { try store.environment.read { try journalEntry($0, source.name) } }
+        guard let marks = journal?.marks, !marks.isLoose else { return false }
+        var ties = SourceMarks()
+        if source.isRow {
+            let table = String(source.name.dropLast(source.id.count + 1))
+            // A table that cannot be read ties nothing.
+            for case .found(let row) in (try? Manifest.read(table)) ?? [] where row.name == source.name {
+                ties = row.origin.ties
+            }
+        } else {
+            let images = known.images.map(\.path)
+            for path in images + images.flatMap(FilePlace.textsOfImage(at:)) + ["\(source.name).txt"] {
+                ties.insert(file: path)
+            }
+        }
+        return ties.hasPart(of: marks)
     }
 }

@@ -52,6 +52,8 @@ public struct IndexSummary: Sendable, Equatable {
     public var oddImages: [String] = []
     /// Cases that keep images whose files have left.
     public var keepingImages = 0
+    /// Cases that took the place of one that held more, of which nothing was kept, because it may be another patient's.
+    public var parted = 0
     /// Cases that were not stored.
     public var refused: [Refusal] = []
     /// What the sources hold that is no case.
@@ -210,6 +212,11 @@ public struct BulkIndexer {
             summary.notes.append(
                 "\(summary.keepingImages) cases keep images whose files have left; --replace takes what is there alone")
         }
+        if summary.parted > 0 {
+            summary.notes.append(
+                "\(summary.parted) cases have a new image, and kept neither report nor images whose files have left: "
+                    + "nothing shows that those are the same patient's")
+        }
     }
 
     private func scan(
@@ -261,7 +268,7 @@ public struct BulkIndexer {
                     var verdict = try archive.verdict(transaction, source.origin, id: source.id)
                     // What has left goes where that is asked for.
                     if replaces, verdict == .unchanged, try archive.holdsMore(transaction, than: source) {
-                        verdict = .own
+                        verdict = .own(isTied: true)
                     }
                     switch verdict {
                     // A run that somebody starts brings deleted cases back.
@@ -336,6 +343,7 @@ private final class BatchWriter: Sendable {
         counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
         let keepsImages = item.input.keepsImages || !item.keptPlaces.isEmpty
         if keepsImages, item.input.origin?.isPart != true { counts.keepingImages += 1 }
+        if item.leavesRest { counts.parted += 1 }
         if item.imageNotes.contains(.blank) { counts.blankImages.append(item.input.id) }
         if item.imageNotes.contains(where: { $0 != .blank }) { counts.oddImages.append(item.input.id) }
     }
@@ -351,6 +359,7 @@ private final class BatchWriter: Sendable {
             summary.unchanged += counts.unchanged
             summary.reportsWithoutVector += counts.reportsWithoutVector
             summary.keepingImages += counts.keepingImages
+            summary.parted += counts.parted
             summary.blankImages += counts.blankImages
             summary.oddImages += counts.oddImages
             summary.refused += counts.refused

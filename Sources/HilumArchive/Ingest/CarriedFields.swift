@@ -2,68 +2,155 @@ import HilumImaging
 
 /// What a stored case holds that its files do not say any more, because they have left or were never there.
 ///
-/// A file may have the name of another patient's file before it. So nothing is carried over where the tags of the images name another
-/// patient or study than those that the stored case was made of.
+/// A file may have the name of another patient's file before it, so it takes over nothing by its name alone:
+///
+///     the files name another patient, date or study ─────────────┐
+///     an image has new bytes, and no sign that it belongs there ─┴─→ it overwrote an image of the case: what is there is all there is
+///                                                                    it is a further image, or a text:  refused
+///     else ──────────────────────────────────────────────────────→ what has left stays
+///
+/// A sign is a file of the case that is there as it was (`isTied`), one of its pictures, the same patient, or the same study. A text by
+/// itself bears no sign; it updates the report, as an addendum does. Thread rule: a value.
 package struct CarriedFields: Sendable, Equatable {
     /// Of the stored case; nil where a file beside the images says all of them.
     package var fields: CaseFields?
     /// Of the stored case; nil where the files hold a report.
     package var report: String?
-    /// What the stored case says of whose it is.
-    package var identity: CaseFields?
+    /// What the stored case says of whose it is, as far as its place alone does not say so.
+    package var identity: CaseFields
+    /// What tables and files beside the images say of whose these files are.
+    var said = CaseFields()
     /// The places of those stored images that stay beside the new ones.
     package var imagePaths: Set<String> = []
+    /// SHA-256 of the stored images, as `CaseRecord.Image.digest`.
+    var digests: Set<String> = []
+    /// The places of new images that show a picture of the stored case, or lie where one lay.
+    var samePictures: Set<String> = []
+    /// Whether a file of the stored case is there as it was.
+    var isTied = false
+    /// Whether another picture lies where an image of the stored case lay, while the files hold no image.
+    var isOverwritten = false
+    /// Whether the files may be all there is; not where a table says what the case holds, and one of its files was looked at alone.
+    var mayLeave = true
 
-    package init(
-        fields: CaseFields?, report: String?, identity: CaseFields? = nil, imagePaths: Set<String> = []
-    ) {
+    init(fields: CaseFields?, report: String?, identity: CaseFields? = nil, imagePaths: Set<String> = []) {
         self.fields = fields
         self.report = report
-        self.identity = identity ?? fields
+        self.identity = identity ?? fields ?? CaseFields()
         self.imagePaths = imagePaths
     }
 
-    /// Fills what `fresh`, the fields by the tags of the images, leaves open.
+    /// What is said of a case that took nothing over from the stored case of its id, though that one held more.
+    package static let leavesNote =
+        "what the stored case of this name held beyond these files was left out, for it may be another patient's"
+
+    /// What is done with what the stored case holds.
+    enum Decision: Equatable {
+        case carry
+        /// The files are all there is.
+        case leave
+        /// The files are not taken, for they may be another patient's.
+        case refuse(String)
+    }
+
+    /// Decides for images with these digests, each with its place.
     ///
     /// - Parameters:
-    ///   - fresh: empty for images without tags.
-    ///   - otherPatients: further spellings of the patient of `fresh`.
-    ///   - input: gets fields and report, unless they are another patient's.
-    /// - Returns: whether they are the same patient's, as far as can be told.
-    @discardableResult
-    func complete(_ input: inout CaseInput, with fresh: CaseFields, otherPatients: Set<String> = []) -> Bool {
-        if let identity, Self.areOfAnother(identity, fresh, otherPatients) { return false }
+    ///   - images: those that were read; none where the stored ones stay.
+    ///   - tags: the fields by the tags of the images; empty for images without tags.
+    ///   - otherPatients: further spellings of the patient of `tags`.
+    func decision(
+        images: [(path: String, digest: String)], tags: CaseFields, otherPatients: Set<String> = []
+    ) -> Decision {
+        let new = images.filter { !digests.contains($0.digest) }
+        let reason: String
+        switch Resemblance(identity, tags: tags, said: said, otherPatients) {
+        case .another: reason = "these files and the stored case name two patients, two dates or two studies"
+        case _ where isOverwritten:
+            reason = "another picture lies where its image lay, so the text may go with that one"
+        case .unknown where !isTied && !images.isEmpty && new.count == images.count:
+            reason = "nothing shows that this image is of the patient of the stored case, whose files have left"
+        default: return .carry
+        }
+        return mayLeave && new.contains { samePictures.contains($0.path) } ? .leave : .refuse(reason)
+    }
+
+    /// Gives an input what the stored case holds beyond it.
+    ///
+    /// - Parameter tags: the fields by the tags of the images; empty for images without tags.
+    func complete(_ input: inout CaseInput, with tags: CaseFields) {
         if let fields {
             // The same picture may have fields that somebody gave it; another picture says its own.
-            let object = fresh.metadata[Self.object]
+            let object = tags.metadata[Self.object]
             let isSame = object == nil || object == fields.metadata[Self.object]
-            input.fields = isSame ? fields : Self.merged(fresh, over: fields)
+            input.fields = isSame ? fields : Self.merged(tags, over: fields)
         }
         if input.report == nil { input.report = report }
-        return true
     }
 
+    /// Whether the stored case holds anything that the input does not say.
+    func isMore(than input: CaseInput) -> Bool {
+        input.keepsImages || !imagePaths.isEmpty || input.report == nil && report != nil
+            || fields.map { $0 != input.fields } ?? false
+    }
+
+    static let study = "study"
     private static let object = "sop"
-    private static let study = "study"
-    private static let keyDigitCount = 12
-
-    private static func areOfAnother(_ known: CaseFields, _ fresh: CaseFields, _ otherPatients: Set<String>) -> Bool {
-        if let old = known.metadata[study], let new = fresh.metadata[study], old != new { return true }
-        // One study UID may stand in the files of two patients.
-        // A number from a table is no hash, and says nothing against the tags.
-        guard let old = known.patient, let new = fresh.patient, isKey(old) else { return false }
-        return old != new && !otherPatients.contains(old)
-    }
-
-    /// Whether a patient stands there as `Archive.patientKey` writes it.
-    private static func isKey(_ text: String) -> Bool {
-        text.utf8.count == keyDigitCount && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
-    }
 
     private static func merged(_ fresh: CaseFields, over known: CaseFields) -> CaseFields {
         var merged = known
         for name in CaseFields.Text.allCases { if let value = fresh[name] { merged[name] = value } }
         merged.metadata.merge(fresh.metadata) { _, new in new }
         return merged
+    }
+}
+
+/// Whether files are of the patient and the study of a stored case, by what is said of both.
+enum Resemblance: Equatable {
+    case same, another, unknown
+
+    private static let keyDigitCount = 12
+
+    /// - Parameters:
+    ///   - known: of the stored case.
+    ///   - tags: of the images.
+    ///   - said: by tables and files beside the images.
+    ///   - otherPatients: further spellings of the patient of `tags`.
+    init(_ known: CaseFields, tags: CaseFields, said: CaseFields, _ otherPatients: Set<String> = []) {
+        let patients = [
+            Self.isSame(known.patient, tags.patient, otherPatients), Self.isSame(known.patient, said.patient, []),
+        ].compactMap(\.self)
+        let studies = [tags, said].compactMap { fields -> Bool? in
+            guard let old = known.metadata[CarriedFields.study], let new = fields.metadata[CarriedFields.study] else {
+                return nil
+            }
+            return old == new
+        }
+        // The date of a study is that of its UID, however a table spells it.
+        let dates = studies.isEmpty ? [tags, said].compactMap { Self.isSame(known.date, $0.date) } : []
+        if (patients + studies + dates).contains(false) {
+            self = .another
+        } else {
+            self = patients.contains(true) || studies.contains(true) ? .same : .unknown
+        }
+    }
+
+    /// Nil where they cannot be compared: a number from a table is no hash, and says nothing against the tags.
+    private static func isSame(_ old: String?, _ new: String?, _ others: Set<String>) -> Bool? {
+        guard let old, let new else { return nil }
+        if old == new || others.contains(old) { return true }
+        return isKey(old) == isKey(new) ? false : nil
+    }
+
+    /// Nil where one is not known. Of two dates the less exact one may hold the other.
+    private static func isSame(_ old: String?, _ new: String?) -> Bool? {
+        guard let old, let new else { return nil }
+        guard let first = DatePeriod(old), let second = DatePeriod(new) else { return old == new }
+        return first.contains(second) || second.contains(first)
+    }
+
+    /// Whether a patient stands there as `Archive.patientKey` writes it.
+    private static func isKey(_ text: String) -> Bool {
+        text.utf8.count == keyDigitCount && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 }

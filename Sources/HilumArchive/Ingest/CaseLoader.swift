@@ -191,9 +191,7 @@ struct CaseLoader: Sendable {
         var staying: Set<String> = []
         if let carried = prepared.input.carried {
             let spellings = Set(patient?.spellings.compactMap(patientKey) ?? [])
-            let isSame = carried.complete(&prepared.input, with: fresh, otherPatients: spellings)
-            guard isSame || carried.imagePaths.isEmpty else { throw twoPatients(prepared.input.id) }
-            staying = carried.imagePaths
+            staying = try prepared.takeOver(carried, tags: fresh, otherPatients: spellings)
         }
         if prepared.input.fields.patient == nil { prepared.input.fields.patient = patientText }
         for tags in all { prepared.input.fields.fill(from: tags, patientKey: patientKey) }

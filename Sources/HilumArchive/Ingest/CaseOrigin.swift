@@ -26,6 +26,8 @@ package struct CaseOrigin: Sendable, Equatable {
     package var former: [Former] = []
     /// What it was read from, part by part.
     package var marks = SourceMarks()
+    /// The images, texts and rows among `marks`. A record may be the same for the cases of many patients.
+    package var ties = SourceMarks()
     /// Whether the case has further files that were not looked at.
     package var isPart = false
 
@@ -56,7 +58,9 @@ package enum SourceVerdict: Sendable, Equatable {
     /// New or changed, and no case has its id.
     case open
     /// Changed; the case with its id was read from it before.
-    case own
+    ///
+    /// `isTied`: an image, a text or a row with which all of that case was seen together is there as it was.
+    case own(isTied: Bool)
     /// Stored from this very source, and nothing replaced it since.
     case unchanged
     /// Its case was deleted, and the files are still the same.

@@ -5,7 +5,7 @@ import LMDB
 ///
 ///     0  layout (1), currently 2 · number of the case, 0 when refused, 2³² − 1 when deleted, 2³² − 2
 ///        when refused for a case from elsewhere (4) · fingerprint (32) · name · reason
-///        · layout 2 only: count of marks, and 16 bytes for each (`SourceMarks`)
+///        · layout 2 only: count of marks, and 16 bytes for each (`SourceMarks`); the mark 0 stands for `isLoose`
 ///
 /// It is written in the transaction that stores the case, so the two cannot disagree. An entry without marks is written in layout 1.
 /// Where a case was deleted, each of its marks has a row of its own, with the mark as its key and no name.
@@ -40,7 +40,7 @@ struct JournalEntry: Sendable {
         name = try reader.text()
         reason = try reader.text()
         guard layout == 2 else { return }
-        for _ in 0..<(try reader.length()) { marks.insert(try reader.raw(SourceMarks.byteCount)) }
+        for _ in 0..<(try reader.length()) { marks.insert(stored: try reader.raw(SourceMarks.byteCount)) }
     }
 
     /// Says that what had this mark belonged to a case that was deleted.
@@ -53,14 +53,15 @@ struct JournalEntry: Sendable {
 
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.byte(marks.isEmpty ? 1 : 2)
+        let kept = marks.stored
+        writer.byte(kept.isEmpty ? 1 : 2)
         writer.integer(number)
         writer.raw(fingerprint)
         writer.text(name)
         writer.text(reason)
-        guard !marks.isEmpty else { return writer.bytes }
-        writer.length(marks.sorted.count)
-        for mark in marks.sorted { writer.raw(mark) }
+        guard !kept.isEmpty else { return writer.bytes }
+        writer.length(kept.count)
+        for mark in kept { writer.raw(mark) }
         return writer.bytes
     }
 }
@@ -100,7 +101,9 @@ extension Archive {
             if try areDeleted(transaction, origin.marks) { return .deleted }
         }
         guard let number, let entry = try store.entry(transaction, number) else { return .open }
-        if try isOwn(transaction, number, entry, origin) { return .own }
+        if try isOwn(transaction, number, entry, origin) {
+            return .own(isTied: found.map { !$0.marks.isLoose && origin.ties.hasPart(of: $0.marks) } ?? false)
+        }
         return .foreign(Self.foreignReason(entry), isKnown: isSame && found?.number == JournalEntry.elsewhere)
     }
 

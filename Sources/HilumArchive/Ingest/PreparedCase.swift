@@ -20,6 +20,8 @@ struct PreparedCase: Sendable {
     var lacksReportVector = false
     /// What the table of words keeps of the report; nil while it was not read.
     var words: ReportWords?
+    /// Whether the stored case holds more, of which nothing was taken over.
+    var leavesRest = false
     /// The same images and report are stored: their vectors are good, so none were made.
     var isStored = false
     var journal: JournalEntry?

@@ -41,9 +41,10 @@ extension SourceCase {
     ///
     /// - Parameters:
     ///   - known: was read from the same source.
+    ///   - isTied: whether one of its files is there as it was (`SourceVerdict.own`).
     ///   - keepsFields: whether the stored fields stay where no file beside the images says them.
     package func complete(
-        _ input: inout CaseInput, from known: CaseRecord, keeping: Keeping, keepsFields: Bool
+        _ input: inout CaseInput, from known: CaseRecord, isTied: Bool, keeping: Keeping, keepsFields: Bool
     ) {
         let isReportAlone = input.images.isEmpty && known.hasImage
         let staying = isReportAlone ? [] : pathsThatStay(of: known, keeping)
@@ -51,10 +52,33 @@ extension SourceCase {
             recordPaths.isEmpty && (keepsFields || (isReportAlone || !staying.isEmpty) && saysNothingButItsPlace)
         // A text that nobody looked for belongs to no other case.
         let reportStays = input.report == nil && (keeping == .others || !isElsewhere(known.report))
-        input.carried = CarriedFields(
+        let places = known.images.map(\.path)
+        var carried = CarriedFields(
             fields: fieldsStay ? known.fields : nil, report: reportStays ? known.report : nil,
-            identity: known.fields, imagePaths: staying)
+            identity: Self.identity(known.fields, of: places.first), imagePaths: staying)
+        carried.said = Self.identity(input.fields, of: imagePaths.first ?? reportPath)
+        carried.digests = Set(known.images.map(\.digest))
+        let pictures = Set(places.map(Self.picture))
+        carried.samePictures = Set(imagePaths.filter { places.contains($0) || pictures.contains(Self.picture(of: $0)) })
+        carried.isTied = isTied
+        carried.isOverwritten = isReportAlone && known.images.contains(where: Self.isOverwritten)
+        carried.mayLeave = !isRow
+        input.carried = carried
         if isReportAlone { input.keepsImages = true }
+    }
+
+    /// Without the patient that the path of a file names: all that ever lay there has that one.
+    private static func identity(_ fields: CaseFields, of path: String?) -> CaseFields {
+        var identity = fields
+        if let path, identity.patient == FilePlace.patient(of: path) { identity.patient = nil }
+        return identity
+    }
+
+    /// Whether another picture lies where this image lay.
+    private static func isOverwritten(_ image: CaseRecord.Image) -> Bool {
+        guard access(image.path, F_OK) == 0 else { return false }
+        guard let found = try? FileIO.digest(image.path) else { return true }
+        return found.sha256 != image.digest
     }
 
     /// Whether its fields follow from where its files lie, and no table says more.

@@ -40,6 +40,8 @@ struct InboxLedger: Sendable {
         case taken
         /// Not before the file changes.
         case refused
+        /// Not before the file changes or another one comes: the case is refused, and no file of it goes on without the others.
+        case refusedAsCase
         /// Once more after a while.
         case failed(retryAt: Double)
     }
@@ -324,6 +326,7 @@ struct InboxLedger: Sendable {
             guard let entry = entries[path], entry.stamp == stamp, entry.state == .handedOut else { continue }
             switch verdict {
             case .taken: entries[path]?.state = .taken
+            case .refusedAsCase: entries[path]?.state = .refusedTogether
             case .refused: entries[path]?.state = arrival.stamps.count > 1 ? .refusedTogether : .refused
             case .failed(let retryAt):
                 entries[path]?.state = .settling

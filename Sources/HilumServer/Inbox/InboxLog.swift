@@ -24,7 +24,13 @@ final class InboxLog: Sendable {
 
     /// Why a case is refused whose id another one has.
     static let isElsewhere =
-        "a case from elsewhere has this id; name this one otherwise, or replace that one with `hilum index --replace`"
+        "a case from elsewhere, or perhaps of another patient, has this id; name this one otherwise, bring back what has left, "
+        + "or replace that one with `hilum index --replace`"
+
+    /// What is said of cases that have a new image, and may be another patient's than the version before.
+    static let leftRest =
+        "a new image took the place of another one, and what had left the inbox of the case before was not kept: "
+        + "nothing shows that it is the same patient's"
 
     /// Why a file is refused whose name another one has in another spelling.
     static let isTwin =
@@ -54,13 +60,18 @@ final class InboxLog: Sendable {
     }
 
     /// Cases of a batch were stored.
-    func took(_ count: Int, unchanged: Int, seconds: Double) {
+    ///
+    /// - Parameter leaving: how many of them took nothing over from the version before, which held more.
+    func took(_ count: Int, unchanged: Int, leaving: Int = 0, seconds: Double) {
         state.withLock { state in
             state.taken += count + unchanged
             if count > 0 { state.lastPostponed = nil }
         }
         if unchanged > 0 { Log.debug("inbox: \(unchanged) cases are stored already") }
         guard count > 0 else { return }
+        if leaving > 0 {
+            Log.warning("inbox: in \(leaving) \(leaving == 1 ? "case" : "cases") \(InboxLog.leftRest)")
+        }
         Log.info("inbox: took \(count) \(count == 1 ? "case" : "cases") in \(String(format: "%.2f", seconds)) s")
     }
 

@@ -171,7 +171,7 @@ final class InboxWatcher: Sendable {
         _ left: InboxLedger.Verdict, _ right: InboxLedger.Verdict
     ) -> InboxLedger.Verdict {
         switch (left, right) {
-        case (.failed, _), (.refused, .taken), (.refused, .refused): left
+        case (.failed, _), (.refusedAsCase, .taken), (.refusedAsCase, .refused), (.refused, .taken): left
         default: right
         }
     }
@@ -211,15 +211,18 @@ final class InboxWatcher: Sendable {
         for _ in submitted { done.wait() }
         let results = outcomes.withLock { $0 }
         for index in submitted { verdicts[index] = judge(sources[index], results[index]) }
-        var (stored, unchanged) = (0, 0)
+        var (stored, unchanged, leaving) = (0, 0, 0)
         for case .success(.put(_, let outcome))? in results {
             switch outcome {
-            case .stored, .replaced: stored += 1
+            case .stored: stored += 1
+            case .replaced(_, let notes):
+                stored += 1
+                if notes.contains(CarriedFields.leavesNote) { leaving += 1 }
             case .unchanged: unchanged += 1
             case .refused: break
             }
         }
-        log.took(stored, unchanged: unchanged, seconds: monotonicSeconds() - began)
+        log.took(stored, unchanged: unchanged, leaving: leaving, seconds: monotonicSeconds() - began)
         return verdicts
     }
 
@@ -266,7 +269,7 @@ final class InboxWatcher: Sendable {
         case .exists:
             // The archive says from where the other case came, which is a name too.
             log.refused(paths, id: id, stamps: stamps, InboxLog.isElsewhere)
-            return .refused
+            return .refusedAsCase
         default:
             log.refused(paths, id: id, stamps: stamps, reason)
             return .refused
@@ -291,9 +294,11 @@ final class InboxWatcher: Sendable {
             return input
         }
         // A row says all of its case.
-        guard verdict == .own, !source.isRow, let known = try archive.get(id: source.id) else { return input }
+        guard case .own(let isTied) = verdict, !source.isRow, let known = try archive.get(id: source.id) else {
+            return input
+        }
         source.complete(
-            &input, from: known, keeping: configuration.missing == .keep ? .gone : .none, keepsFields: true)
+            &input, from: known, isTied: isTied, keeping: configuration.missing == .keep ? .gone : .none, keepsFields: true)
         return input
     }
 

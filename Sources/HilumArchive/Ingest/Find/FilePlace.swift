@@ -1,4 +1,5 @@
 import Foundation
+import HilumCore
 
 /// Which case a file belongs to, by its path below the source alone.
 ///
@@ -156,6 +157,28 @@ package struct FilePlace: Sendable, Hashable {
                 return other.joined(separator: "/")
             }
         }
+    }
+
+    /// Where the text of an image may lie: beside it, beside its folder, under a fixed name, or in a parallel tree.
+    ///
+    /// - Parameter path: absolute.
+    static func textsOfImage(at path: String) -> [String] {
+        let folder = FilePath.folder(of: path)
+        let place = FilePlace(path: FilePath.name(of: path), role: .image)
+        var stems = [place.id, FileRole.stem(of: FilePath.name(of: path))].map { "\(folder)/\($0)" }
+        var parts = stems[0].split(separator: "/").map(String.init)
+        for index in parts.indices.dropLast() where trees[parts[index].lowercased()] == .images {
+            let own = parts[index]
+            for name in trees.filter({ $0.value == .texts }).keys.sorted() {
+                for spelled in [name, name.capitalized, name.uppercased()] {
+                    parts[index] = spelled
+                    stems.append("/" + parts.joined(separator: "/"))
+                }
+            }
+            parts[index] = own
+        }
+        let beside = stems.flatMap { stem in ["\(stem).txt"] + textMarks.sorted().map { "\(stem)_\($0).txt" } }
+        return beside + ["\(folder).txt"] + fixedTexts.sorted().map { "\(folder)/\($0).txt" }
     }
 
     /// `s1_report` is `s1` and `report`; nil without such a mark.

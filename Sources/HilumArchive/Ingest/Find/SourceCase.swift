@@ -53,31 +53,26 @@ package struct SourceCase: Sendable, Equatable {
     /// Where the case comes from, as the archive remembers it.
     package var origin: CaseOrigin {
         var origin = CaseOrigin(source: name, fingerprint: fingerprint, former: former)
-        origin.marks = marks
+        (origin.marks, origin.ties) = marks
         origin.isPart = isPart
         return origin
     }
 
-    /// Its files as they are, and its row. A file that is not there has no mark.
-    var marks: SourceMarks {
-        var marks = SourceMarks()
-        for path in paths {
-            var status = stat()
-            guard stat(path, &status) == 0 else { continue }
+    /// Its files as they are, and its row; then those of them that are no records. A file that is not there has no mark.
+    private var marks: (all: SourceMarks, ties: SourceMarks) {
+        var ties = SourceMarks()
+        for path in imagePaths + [reportPath].compactMap(\.self) { ties.insert(file: path) }
+        // One file of a row says nothing of the row.
+        if isRow && !isPart || report != nil {
             var writer = ByteWriter()
-            writer.text(path)
-            writer.integer(Int64(status.st_size))
-            writer.integer(Int64(status.st_mtim.tv_sec))
-            writer.integer(Int64(status.st_mtim.tv_nsec))
-            marks.insert(hashOf: writer.bytes)
+            writer.text(name)
+            writer.optionalText(report)
+            fields.encode(to: &writer)
+            ties.insert(hashOf: writer.bytes)
         }
-        guard isRow || report != nil else { return marks }
-        var writer = ByteWriter()
-        writer.text(name)
-        writer.optionalText(report)
-        fields.encode(to: &writer)
-        marks.insert(hashOf: writer.bytes)
-        return marks
+        var all = ties
+        for path in recordPaths { all.insert(file: path) }
+        return (all, ties)
     }
 
     /// Changes when the row, its files' sizes or their times change, or when this program reads sources in a new way.
