@@ -97,18 +97,22 @@ class Daemon:
             if self.process.poll() is not None:
                 raise Gone(f"ended with {self.process.returncode}: {self.words()}")
             try:
-                with Client(self.socket, timeout=limit) as client:
+                # Another program may listen there and say nothing.
+                with Client(self.socket, timeout=min(limit, 5)) as client:
                     if client.status("PING") == "OK PONG":
                         return
             except Gone:
                 pass
             time.sleep(0.005)
+        if self.process.poll() is not None:
+            raise Gone(f"ended with {self.process.returncode}: {self.words()}")
         self.kill()
         raise Gone("did not answer in time")
 
     def words(self):
         with open(self.log, "r", errors="replace") as log:
-            return log.read()[-2000:]
+            text = log.read()
+        return text if len(text) < 2000 else f"{text[:500]} … {text[-1500:]}"
 
     def client(self, timeout=60):
         return Client(self.socket, timeout)

@@ -69,8 +69,8 @@ def hostile_weights(trial):
     folder = world.file("model")
     shutil.copytree(world.model, folder)
     base = [world.measured("model", "inspect", world.model) for _ in range(3)]
-    time_limit = min(call.usage.ru_utime + call.usage.ru_stime for call in base) + 0.05
-    memory_limit = min(call.usage.ru_maxrss for call in base) * 1024 + 16 * MEBIBYTE
+    time_limit = min(call.seconds for call in base) + 0.05
+    memory_limit = min(call.memory for call in base) + 16 * MEBIBYTE
     trial.must(all(call.status == 0 for call in base), "good weights are read")
     for name, data in images.weights(good):
         with open(folder + "/weights.safetensors", "wb") as file:
@@ -93,7 +93,7 @@ def hostile_weights(trial):
                 daemon.kill()
         else:
             why = ""
-        used = call.usage.ru_utime + call.usage.ru_stime
+        used = call.seconds
         if call.was_signalled:
             why = f"ended by a signal ({call.status}): {call.words()[-300:]}"
         elif call.status == 0 and not why:
@@ -102,8 +102,8 @@ def hostile_weights(trial):
             why = "refused without a word"
         if used > time_limit:
             why += f" it took {used * 1e3:.0f} ms, at most {time_limit * 1e3:.0f}"
-        if call.usage.ru_maxrss * 1024 > memory_limit:
-            why += f" it held {call.usage.ru_maxrss / 1024:.1f} MiB, at most {memory_limit / MEBIBYTE:.1f}"
+        if call.memory > memory_limit:
+            why += f" it held {call.memory / MEBIBYTE:.1f} MiB, at most {memory_limit / MEBIBYTE:.1f}"
         trial.count(not why, f"{name}: {why}")
         world.forget(archive)
 

@@ -237,15 +237,15 @@ def fuzzed_files(trial):
             with open(path, "wb") as file:
                 file.write(mutated(text.encode(), spread, tokens))
             call = world.measured("index", archive, path, "--quiet", "--json", "--replace")
-        used = call.usage.ru_utime + call.usage.ru_stime
+        used = call.seconds
         slowest = max(slowest, used)
         why = ""
         if call.was_signalled or call.status > 128:
             why = f"ended with {call.status}: {call.words()[-300:]}"
         elif call.status != 0 and not call.words().strip():
             why = "refused without a word"
-        elif call.usage.ru_maxrss > 512 * 1024:
-            why = f"it held {call.usage.ru_maxrss / 1024:.0f} MiB"
+        elif call.memory > 512 * MEBIBYTE:
+            why = f"it held {call.memory / MEBIBYTE:.0f} MiB"
         trial.count(not why, f"{kind} (seed {trial.seed}, try {trial.tried}): {why}")
     sound, words = world.check(archive)
     trial.must(sound, "the archive is sound" if sound else words)

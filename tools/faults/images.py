@@ -25,6 +25,11 @@ def png(width, height, data=None, depth=8, colour=0, interlace=0, before=b"", af
         + (chunk(b"IEND", b"") if end else b""))
 
 
+def noise(random, side=24):
+    """A grey image of random pixels."""
+    return png(side, side, zlib.compress(b"".join(b"\0" + random.randbytes(side) for _ in range(side))))
+
+
 def zeros(count):
     """`count` zero bytes, compressed, without making them all at once."""
     packer = zlib.compressobj(9)

@@ -19,7 +19,7 @@ class Failing:
     def __init__(self, trial):
         self.trial, self.world = trial, trial.world
         self.control = Control(self.world)
-        self.ledger = Ledger(trial.random)
+        self.ledger = Ledger(trial.random, with_images=True)
         self.archive = self.world.archive(cases=20)
         for number in range(20):
             self.ledger.set(f"c{number}", report(number))

@@ -1,6 +1,7 @@
 """The truth about an archive: what was acknowledged, and what was asked and never answered."""
 
 from .daemon import Gone
+from .images import noise
 from .world import quoted, report
 
 ABSENT = None
@@ -9,8 +10,8 @@ ABSENT = None
 class Ledger:
     """Cases by id with the report each must have; of an unanswered change, every state it may have left."""
 
-    def __init__(self, random):
-        self.random = random
+    def __init__(self, random, with_images=False):
+        self.random, self.with_images = random, with_images
         self.live = {}
         self.unsure = {}
         self.next = 0
@@ -66,7 +67,12 @@ class Ledger:
                 count -= 1
                 self.asked(change)
                 pending.append(change)
-                client.send(self.line(change))
+                if self.with_images and change[1] is not ABSENT and self.random.random() < 0.5:
+                    # An image that no other case has: a file of its own in the archive.
+                    image = noise(self.random)
+                    client.send(f"{self.line(change)} bytes={len(image)}", image)
+                else:
+                    client.send(self.line(change))
             change = pending[0]
             status = client.reply()[1]
             pending.pop(0)

@@ -14,8 +14,8 @@ import tempfile
 class Call:
     """A finished call of the program."""
 
-    def __init__(self, status, out, errors, usage=None):
-        self.status, self.out, self.errors, self.usage = status, out, errors, usage
+    def __init__(self, status, out, errors):
+        self.status, self.out, self.errors = status, out, errors
 
     @property
     def was_signalled(self):
@@ -118,17 +118,17 @@ class World:
             raise RuntimeError(f"hilum {' '.join(words)} ended with {call.status}: {call.words()}")
         return call
 
-    def measured(self, *words, limit=60, binary=None):
+    def measured(self, *words, limit=60):
         """A call with the processor time and the peak of memory that it took."""
-        out, errors = self.file("out"), self.file("errors")
-        with open(out, "wb") as output, open(errors, "wb") as error:
-            process = subprocess.Popen(
-                ["timeout", "-s", "KILL", str(limit), binary or self.program, *words], stdout=output, stderr=error,
-                env=self.environment())
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        with open(out, errors="replace") as output, open(errors, errors="replace") as error:
-            return Call(process.returncode, output.read(), error.read(), usage)
+        took = self.file("took")
+        launcher = [self.executable("measure"), took, str(limit)]
+        call = self.run(*launcher[1:], self.program, *words, binary=launcher[0], limit=limit + 30)
+        if call.status != 0:
+            raise RuntimeError(f"the launcher ended with {call.status}")
+        with open(took) as file:
+            microseconds, kibibytes, status = map(int, file.read().split())
+        call.status, call.seconds, call.memory = status, microseconds / 1e6, kibibytes * 1024
+        return call
 
     def archive(self, name="archive", cases=0, images=False):
         """A new archive with the tiny model; with so many cases of a report, or the drawn cases."""
@@ -162,11 +162,17 @@ class World:
         return call.status == 0, f"check ended with {call.status}: {call.words()}"
 
     def library(self, name):
-        """A preloaded library, compiled once a run."""
-        source = os.path.join(os.path.dirname(__file__), "native", name + ".c")
-        built = os.path.join(self.work, name + ".so")
+        """A library to preload, compiled once."""
+        return self.compiled(name, name + ".so", ["-shared", "-fPIC"], ["-ldl"])
+
+    def executable(self, name):
+        return self.compiled(name, name, [], [])
+
+    def compiled(self, name, result, options, libraries):
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "native", name + ".c")
+        built = os.path.join(self.work, result)
         if not os.path.exists(built) or os.path.getmtime(built) < os.path.getmtime(source):
-            subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
+            subprocess.run(["cc", "-O1", *options, "-o", built, source, *libraries], check=True)
         return built
 
 

@@ -1,4 +1,4 @@
-// Built by faults/library.py: cc -shared -fPIC -O1 -o faults.so faults.c -ldl
+// Built by faults/world.py: cc -shared -fPIC -O1 -o faults.so faults.c -ldl
 // Preloaded into a program under test: makes the Nth call of a kind fail, shifts the clock, changes how LMDB is opened.
 //
 // TORTURE_CONTROL names a file of 4096 bytes that the harness maps too, so that it can change its mind while the program runs.

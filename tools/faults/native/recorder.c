@@ -1,7 +1,7 @@
 // Preloaded into a program under test: records what it does to files below TORTURE_ROOT, in order, for a replay of power cuts.
 //
 // TORTURE_LOG gets one record a call: a header of 40 bytes, then a path, a second path or data. faults/powercut.py reads it.
-// Built by faults/library.py: cc -shared -fPIC -O1 -o recorder.so recorder.c -ldl
+// Built by faults/world.py: cc -shared -fPIC -O1 -o recorder.so recorder.c -ldl
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
