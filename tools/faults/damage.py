@@ -16,6 +16,8 @@ class Whole:
 
     def __init__(self, trial):
         self.world = trial.world
+        # What became of damaged archives: refused when opened, refused some questions or answered all rightly.
+        self.outcomes = {"refused at open": 0, "refused questions": 0, "answered all": 0}
         self.archive = self.world.archive(cases=CASES)
         # Changes after the checkpoint, deletions and free pages belong to what can be damaged.
         with Daemon(self.world, self.archive) as daemon, daemon.client() as client:
@@ -62,11 +64,13 @@ def trouble(whole, archive, running=None):
         if running:
             running()
         with daemon.client() as client:
-            answers = ask(client, whole.questions)
+            answers, refused = ask(client, whole.questions), 0
             for question, answer, right in zip(whole.questions, answers, whole.answers):
                 is_refused = answer[1].startswith("ERR ") and not answer[1].startswith("ERR NOTFOUND")
+                refused += is_refused
                 if answer != right and not is_refused:
                     wrong.append(f"{question.split(' report')[0]}: {answer[1]} in place of {right[1]}")
+            whole.outcomes["refused questions" if refused else "answered all"] += 1
             status = client.status("PUT id=new report=\"a new case\"")
             if status.startswith("OK") and not client.status("GET id=new").startswith("OK"):
                 wrong.append("an acknowledged case is not there")
@@ -78,6 +82,7 @@ def trouble(whole, archive, running=None):
             return [f"the daemon ended by a signal or hung ({status}): {error}"]
         if not daemon.words().strip():
             return ["refused without a sentence"]
+        whole.outcomes["refused at open"] += 1
         return wrong
     finally:
         daemon.kill()
@@ -155,6 +160,7 @@ def damaged(trial):
         counts[kind.__name__] += 1
         trial.count(not wrong, f"{kind.__name__} (seed {trial.seed}, try {trial.tried}): {wrong[:3]}")
     trial.note(", ".join(f"{name} {count}" for name, count in counts.items()))
+    trial.note(", ".join(f"{count} {name}" for name, count in whole.outcomes.items()))
 
 
 @row("7b", "meta pages bit by bit", full=2 * 152 * 8, quick=80, weight=2)
@@ -174,6 +180,7 @@ def meta_bits(trial):
         world.forget(archive + "/lock.mdb")
         wrong = trouble(whole, archive)
         trial.count(not wrong, f"bit {bit} of byte {byte} of meta page {page}: {wrong[:3]}")
+    trial.note(", ".join(f"{count} {name}" for name, count in whole.outcomes.items()))
 
 
 @row("7c", "a store truncated while it is served", full=500, quick=20, weight=1)
@@ -187,3 +194,4 @@ def truncated_while_served(trial):
         length = trial.random.randrange(len(whole.bytes))
         wrong = trouble(whole, archive, running=lambda length=length: os.truncate(archive + "/data.mdb", length))
         trial.count(not wrong, f"cut to {length} of {len(whole.bytes)} bytes: {wrong[:3]}")
+    trial.note(", ".join(f"{count} {name}" for name, count in whole.outcomes.items()))

@@ -277,7 +277,7 @@ def other_releases(trial):
         trial.count(not why, f"{name}: {why}")
     present = world.archive(cases=20)
     for name, edit in (("a later format", lambda data: later_format(data, 9)), ("format 0", lambda data: later_format(data, 0)),
-                       ("an empty store", lambda data: b""), ("a store of another program", lambda data: b"SQLite format 3\0" + data[16:]),
+                       ("an empty store", lambda data: b""), ("a store of another program", lambda data: b"SQLite format 3\0" + data[16:64] + bytes(len(data) - 64)),
                        ("another version of LMDB", lambda data: version(data, 999)), ("another page size", lambda data: page_size(data)),
                        ("a text", lambda data: b"hello\n" * 5000)):
         copy = world.copy(present)
