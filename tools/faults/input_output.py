@@ -1,6 +1,8 @@
 """Rows 4b, 5, 6, 8 and 21: calls of the system that fail, memory that ends, maps that are full, clocks that jump."""
 
+import contextlib
 import errno
+import threading
 import time
 
 from .daemon import Daemon, Gone
@@ -240,15 +242,19 @@ def jumping_clock(trial):
     ledger = Ledger(trial.random)
     day = 86400 * 10**9
     jumps = [0, day, -day, 366 * day, -366 * day, 10**9, -(10**9), 3600 * 10**9, -40 * 366 * day]
-    with Daemon(world, archive, environment=control.environment(archive)) as daemon:
-        idle = daemon.client()
-        half = daemon.client()
+    daemon = Daemon(world, archive, environment=control.environment(archive))
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: daemon.kill())
+        idle, half = daemon.client(), daemon.client()
         while trial.goes_on():
             half.send("# a comment has no answer")
-            control.set("clock_offset", trial.random.choice(jumps))
+            # At any moment, so also while the writer waits for more changes of its group.
+            before, jump = control.get("clock_offset"), trial.random.choice(jumps)
+            jumper = threading.Timer(trial.random.uniform(0, 0.05), control.set, ("clock_offset", jump))
+            jumper.start()
             wrong = []
             try:
-                with daemon.client() as client:
+                with daemon.client(timeout=20) as client:
                     statuses = ledger.apply(client, 6, window=3)
                     wrong += [text for text in statuses if not text.startswith(("OK", "ERR NOTFOUND"))]
                     control.set("clock_offset", trial.random.choice(jumps))
@@ -260,8 +266,13 @@ def jumping_clock(trial):
                     if client.status("PING") != "OK PONG":
                         wrong.append("an idle client was not answered")
             except Gone as error:
-                wrong.append(str(error))
+                wrong.append(f"after a jump to {jump / day:.2f} days from {before / day:.2f}: {error}")
+                # The same daemon may never answer again.
+                daemon.kill()
+                daemon = Daemon(world, archive, environment=control.environment(archive))
+                ledger.verify(daemon.client())
                 idle, half = daemon.client(), daemon.client()
+            jumper.join()
             trial.count(not wrong, f"{wrong[:3]}")
         wrong = verified(daemon, ledger)
         trial.must(not wrong, f"every case is there {wrong[:3] or ''}")

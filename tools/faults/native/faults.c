@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -184,6 +185,23 @@ time_t time(time_t *t) {
     clock_gettime(CLOCK_REALTIME, &now);
     if (t) *t = now.tv_sec;
     return now.tv_sec;
+}
+
+// The kernel's clock is not shifted, so what waits for a time of the wall clock (as libdispatch does) waits for the shifted one here.
+int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict end) {
+    if (control == NULL) return REAL(sem_timedwait)(semaphore, end);
+    for (;;) {
+        struct timespec now, slice;
+        clock_gettime(CLOCK_REALTIME, &now);
+        double left = (double)(end->tv_sec - now.tv_sec) + (double)(end->tv_nsec - now.tv_nsec) / 1e9;
+        if (left > 0.01) left = 0.01;
+        if (left < 0) left = 0;
+        syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &slice);
+        slice.tv_nsec += (long)(left * 1e9);
+        if (slice.tv_nsec >= 1000000000) slice.tv_nsec -= 1000000000, slice.tv_sec += 1;
+        if (sem_clockwait(semaphore, CLOCK_MONOTONIC, &slice) == 0) return 0;
+        if (errno != ETIMEDOUT || left == 0) return -1;
+    }
 }
 
 // LMDB, a shared library, so its calls can be changed too.
