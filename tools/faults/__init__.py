@@ -1,0 +1,1 @@
+"""Faults done to a built Hilum from outside, and the count of what it survives; see README.md."""
