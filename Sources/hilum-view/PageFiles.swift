@@ -4,7 +4,7 @@ import HilumCore
 struct PageFiles: Sendable {
     private static let names: [(name: String, type: HTTPReply.ContentType)] = [
         ("page.html", .html), ("view.css", .css), ("main.js", .script), ("question.js", .script), ("hits.js", .script),
-        ("case.js", .script), ("tools.js", .script), ("words.js", .script),
+        ("case.js", .script), ("tools.js", .script), ("words.js", .script), ("findings.js", .script),
     ]
 
     private var files: [String: (type: HTTPReply.ContentType, bytes: [UInt8])] = [:]

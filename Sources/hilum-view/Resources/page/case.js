@@ -47,7 +47,7 @@ function show() {
   const report = hit.report ? make("p", { class: "report whole" }, ...marked(hit.report, marksOf(hit))) : make("p", { class: "quiet" }, word("noReport"));
   at("case").replaceChildren(
     make("header", {},
-      make("h2", { id: "case-title" }, make("span", { class: "rank" }, String(hit.rank)), ` ${hit.id}`),
+      make("h2", { id: "case-title", tabindex: "-1", autofocus: true }, make("span", { class: "rank" }, String(hit.rank)), ` ${hit.id}`),
       make("p", { class: "facts" }, factsOf(hit)),
       make("div", { class: "actions" },
         make("button", { type: "button", disabled: place <= 0, onclick: () => stepCase(-1) }, word("previous")),

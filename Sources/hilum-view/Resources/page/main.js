@@ -51,7 +51,8 @@ async function search() {
 }
 
 function summary(reply, time) {
-  const parts = [reply.objects.length ? word("found", { n: reply.objects.length, ms: time }) : word("foundNone")];
+  const n = reply.objects.length;
+  const parts = [word(n === 0 ? "foundNone" : n === 1 ? "foundOne" : "found", { n, ms: time })];
   if (reply.status.short === "filter") parts.push(word("shortFilter"));
   if (reply.status.short === "group") parts.push(word("shortGroup"));
   if (reply.status.unknown) parts.push(word("unknown", { words: reply.status.unknown }));

@@ -64,10 +64,14 @@ export function marked(text, marks, window) {
 export function excerpt(text, marks, length = 260) {
   const bytes = new TextEncoder().encode(text);
   const first = Math.min(...marks.map(mark => mark.range[0]), bytes.length);
-  let from = first < bytes.length && first > length / 2 ? first - 60 : 0;
-  // Only at the beginning of a character.
-  while (from > 0 && (bytes[from] & 0xc0) === 0x80) from--;
-  let to = Math.min(bytes.length, from + length);
-  while (to < bytes.length && (bytes[to] & 0xc0) === 0x80) to++;
-  return [from, to];
+  // At the beginning of a word, or of a character where words have no blanks between them.
+  const isInside = place => (bytes[place] & 0xc0) === 0x80;
+  const isBlank = place => bytes[place] === 32 || bytes[place] === 10;
+  const settle = place => {
+    for (let near = place; near < Math.min(bytes.length, place + 20); near++) if (isBlank(near)) return near + 1;
+    while (place < bytes.length && isInside(place)) place++;
+    return place;
+  };
+  const from = first < bytes.length && first > length / 2 ? Math.min(settle(first - 60), first) : 0;
+  return [from, from + length >= bytes.length ? bytes.length : settle(from + length)];
 }

@@ -1,4 +1,6 @@
-// The labels of the page in English and Japanese, and the names of findings in Japanese.
+// The labels of the page in English and Japanese.
+
+import { japaneseFindings } from "./findings.js";
 
 const labels = {
   search: ["Search", "検索"],
@@ -35,6 +37,7 @@ const labels = {
   ],
   dropHere: ["Drop the image to search with it", "画像をドロップして検索"],
   found: ["{n} cases in {ms} ms", "{n}件({ms}ミリ秒)"],
+  foundOne: ["1 case in {ms} ms", "1件({ms}ミリ秒)"],
   foundNone: ["No case matches", "該当する症例はありません"],
   searching: ["Searching…", "検索中…"],
   unknown: ["No report contains: {words}", "どのレポートにもない言葉:{words}"],
@@ -115,17 +118,6 @@ const keys = {
   age: ["Age", "年齢"],
 };
 
-const findings = {
-  effusion: "胸水", pneumothorax: "気胸", nodule: "結節", mass: "腫瘤", consolidation: "浸潤影", cardiomegaly: "心拡大",
-  atelectasis: "無気肺", edema: "肺水腫", "pulmonary-edema": "肺水腫", pneumonia: "肺炎", infiltrate: "浸潤", fibrosis: "線維化",
-  emphysema: "肺気腫", fracture: "骨折", "rib-fracture": "肋骨骨折", normal: "異常なし", "acute-disease": "急性疾患",
-  "lung-opacity": "肺野の陰影", "ground-glass-opacity": "すりガラス影", "interstitial-opacity": "間質影", scarring: "瘢痕",
-  "pleural-thickening": "胸膜肥厚", calcification: "石灰化", granuloma: "肉芽腫", "hiatal-hernia": "食道裂孔ヘルニア", scoliosis: "側弯",
-  "central-line": "中心静脈カテーテル", "central line": "中心静脈カテーテル", pacemaker: "ペースメーカー", "chest-tube": "胸腔ドレーン",
-  "endotracheal-tube": "気管チューブ", "endotracheal tube": "気管チューブ", "nasogastric-tube": "胃管", sternotomy: "胸骨正中切開後",
-  "clear-lungs": "肺野清明", "lung-infection": "肺感染症", "airspace-opacity": "肺胞性陰影", lesion: "病変",
-};
-
 const sides = { left: ["left", "左"], right: ["right", "右"], bilateral: ["bilateral", "両側"] };
 
 function stored() {
@@ -160,9 +152,8 @@ export function keyName(key) {
 export function findingName(text, side) {
   const parts = text.split(" ");
   if (!side && parts.length > 1 && sides[parts.at(-1)]) side = parts.pop();
-  const name = parts.join(" ");
-  if (language === "ja") return (side ? sides[side][1] : "") + (findings[name] ?? name);
-  const plain = name.replaceAll("-", " ");
+  const plain = parts.join(" ").replaceAll("-", " ");
+  if (language === "ja") return (sides[side]?.[1] ?? "") + (japaneseFindings[plain.replaceAll(" ", "-")] ?? plain);
   return side ? `${plain} ${sides[side]?.[0] ?? side}` : plain;
 }
 
