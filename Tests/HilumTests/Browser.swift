@@ -27,7 +27,8 @@ final class Browser {
         profile = try Scratch()
         var down: [Int32] = [0, 0]
         var up: [Int32] = [0, 0]
-        try #require(pipe2(&down, O_CLOEXEC) == 0 && pipe2(&up, O_CLOEXEC) == 0)
+        try #require(pipe(&down) == 0 && pipe(&up) == 0)
+        for end in down + up { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         // Above the two numbers that the browser expects, so that none of them is overwritten on the way.
         let reads = fcntl(down[0], F_DUPFD_CLOEXEC, 20)
         let writes = fcntl(up[1], F_DUPFD_CLOEXEC, 20)
