@@ -337,6 +337,10 @@ public final class Environment: @unchecked Sendable {
 
     private func growWhenNearlyFull() throws {
         let (map, used) = try size()
+        // LMDB reads old pages through its map, where a page that is not there any more ends the process.
+        guard try self.map.fileByteCount() >= used else {
+            throw LMDBError(.damaged("the file is truncated"), call: "write", path: path)
+        }
         if used > map / 5 * 4 { try grow() }
     }
 

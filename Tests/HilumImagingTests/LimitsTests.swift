@@ -99,4 +99,14 @@ import Testing
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_maxrss
     }
+
+    @Test("A header may name sides whose product is beyond every number")
+    func hugeSides() {
+        let sides = [UInt8](repeating: 255, count: 8)
+        let head: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13] + Array("IHDR".utf8)
+        let file =
+            head + sides + [8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] + Array("IEND".utf8) + [0xAE, 0x42, 0x60, 0x82]
+        #expect(ImageDecoder.pixelCount(of: file) == Int.max)
+        #expect(throws: ImagingError.self) { try ImageDecoder.decode(file) }
+    }
 }

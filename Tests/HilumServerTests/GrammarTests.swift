@@ -128,7 +128,6 @@ private func request(_ text: String) -> Request? {
         ("PUT bytes=-1", nil, "bytes="),
         ("PUT bytes=+1", nil, "bytes="),
         ("PUT bytes=0x10", nil, "bytes="),
-        ("PUT bytes=99999999999999999999", nil, "bytes="),
         ("PUT bytes!=4", nil, "bytes="),
     ]
 
@@ -211,11 +210,13 @@ private func request(_ text: String) -> Request? {
     }
 
     @Test func aLiteralBeyondTheLimitEndsTheStream() {
-        guard case .malformed("x", .limit, _, true) = items("@x PUT bytes=67108865\nPING\n").first else {
-            Issue.record("not refused")
-            return
+        for count in ["67108865", "9223372036854775808", "99999999999999999999"] {
+            let found = items("@x PUT bytes=\(count)\nPING\n")
+            guard case .malformed("x", .limit, _, true) = found.first, found.count == 1 else {
+                Issue.record("\(count) is not refused: \(found)")
+                continue
+            }
         }
-        #expect(items("@x PUT bytes=67108865\nPING\n").count == 1)
     }
 
     @Test func aRequestThatIsCutOffIsNotCarriedOut() {

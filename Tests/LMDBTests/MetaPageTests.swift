@@ -117,4 +117,18 @@ import Testing
         #expect(byteCount > 0 && byteCount <= before)
         environment.close()
     }
+
+    @Test("A file that was cut while it is open refuses reads and writes in words")
+    func cutWhileOpen() throws {
+        let scratch = Scratch()
+        let environment = try open(scratch.path, .create)
+        try fill(environment, 0..<4000)
+        let before = try environment.size().usedInBytes
+        #expect(truncate(scratch.path + "/data.mdb", off_t(before / 8 / 4096 * 4096)) == 0)
+        for _ in 0..<3 {
+            let error = #expect(throws: LMDBError.self) { try fill(environment, 5000..<5001) }
+            #expect(error?.code == .damaged("the file is truncated"))
+        }
+        environment.close()
+    }
 }

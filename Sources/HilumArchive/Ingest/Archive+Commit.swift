@@ -364,7 +364,8 @@ extension Archive {
         guard var journal = item.journal else { return }
         journal.number = number
         journal.reason = reason
-        if item.input.origin?.isPart == true, !item.leavesRest, let whole = try journalEntry(transaction, journal.name) {
+        if item.input.origin?.isPart == true, !item.leavesRest, let whole = try journalEntry(transaction, journal.name)
+        {
             journal.marks.insert(whole.marks)
         }
         try store.put(transaction, .journal, journal.key, journal.encoded())

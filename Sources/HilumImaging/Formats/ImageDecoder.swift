@@ -61,7 +61,8 @@ public enum ImageDecoder {
                 }
                 // Safety: both words lie within the first 24 bytes.
                 let sides = [16, 20].map { UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: $0, as: UInt32.self)) }
-                return Int(sides[0]) * Int(sides[1])
+                let (count, overflows) = Int(sides[0]).multipliedReportingOverflow(by: Int(sides[1]))
+                return overflows ? Int.max : count
             case .jpeg:
                 guard let frame = try? JPEGFrame(raw), frame.isDecodable, frame.hasEnd else { return nil }
                 return frame.width * frame.height

@@ -82,7 +82,6 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         defer {
             condition.lock()
             userCount -= 1
-            if userCount == 0 { condition.broadcast() }
             condition.unlock()
         }
         return try body(archive)
@@ -146,16 +145,14 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
 
     /// Waits until nobody uses the archive, and keeps others from beginning; false if that takes too long.
     private func takeAll() -> Bool {
-        condition.lock()
-        defer { condition.unlock() }
-        isReplacing = true
-        let end = Date(timeIntervalSinceNow: Self.longestWaitInSeconds)
-        while userCount > 0 {
-            guard condition.wait(until: end) else {
-                isReplacing = false
-                condition.broadcast()
+        condition.withLock { isReplacing = true }
+        let end = monotonicSeconds() + Self.longestWaitInSeconds
+        while condition.withLock({ userCount > 0 }) {
+            guard monotonicSeconds() < end else {
+                giveBack()
                 return false
             }
+            usleep(1_000)
         }
         return true
     }

@@ -67,9 +67,11 @@ struct RequestLine: Sendable, Equatable {
     }
 
     private mutating func readByteCount(_ argument: Argument) {
-        guard !argument.isNegated, !argument.value.isEmpty, argument.value.utf8.count <= Self.longestCountInDigits,
-            argument.value.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }), let count = Int(argument.value)
+        guard !argument.isNegated, !argument.value.isEmpty,
+            argument.value.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 })
         else { return note("bytes= takes a number of octets in decimal digits") }
-        literalByteCount = count
+        let digits = argument.value.drop { $0 == "0" }
+        // Whatever is longer is more than any limit, so the stream ends there.
+        literalByteCount = digits.utf8.count <= Self.longestCountInDigits ? Int(digits) ?? 0 : Int.max
     }
 }
