@@ -2,7 +2,7 @@
 
     peers.py faiss VECTORS.npy TENTHS.npy INDEX SOCKET        answers `SEARCH vec=f32:… k=10 [tenth=0]` with one object a hit
 """
-import base64, json, os, socket, socketserver, sys, threading, time
+import base64, json, shutil, socketserver, sys, threading, time
 from pathlib import Path
 
 import numpy
@@ -80,7 +80,48 @@ def in_process(search, queries, threads: int, seconds: float) -> tuple[float, li
     return len(together) / seconds, together
 
 
-IN_PROCESS: dict = {}
+def zvec_search(vectors, folder: Path):
+    """HNSW over 8-bit codes; made anew, as an opened collection cannot be told whether it is whole."""
+    import zvec
+
+    shutil.rmtree(folder, ignore_errors=True)
+    index = zvec.HnswIndexParam(metric_type=zvec.MetricType.COSINE, m=M, ef_construction=EF_CONSTRUCTION, quantize_type=zvec.QuantizeType.INT8)
+    field = zvec.VectorSchema("v", zvec.DataType.VECTOR_FP32, vectors.shape[1], index_param=index)
+    collection = zvec.create_and_open(str(folder), zvec.CollectionSchema("cases", vectors=field))
+    for first in range(0, len(vectors), 1000):
+        collection.insert([zvec.Doc(str(first + place), vectors={"v": row.tolist()}) for place, row in enumerate(vectors[first:first + 1000])])
+    collection.optimize()
+    parameters = zvec.HnswQueryParam(ef=EF)
+
+    def search(query) -> list[int]:
+        return [int(hit.id) for hit in collection.query(zvec.Query("v", vector=query, param=parameters), topk=10)]
+
+    return search
+
+
+def qdrant_search(vectors, folder: Path):
+    """HNSW over 8-bit codes, hits ordered by the vectors themselves."""
+    import qdrant_edge as qdrant
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shard = qdrant.EdgeShard.create(str(folder), qdrant.EdgeConfig(
+        vectors=qdrant.EdgeVectorParams(vectors.shape[1], qdrant.Distance.Cosine), hnsw_config=qdrant.HnswIndexConfig(M, EF_CONSTRUCTION, 100),
+        quantization_config=qdrant.ScalarQuantizationConfig(qdrant.ScalarType.Int8),
+        optimizers=qdrant.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=100)))
+    for first in range(0, len(vectors), 1000):
+        shard.update(qdrant.UpdateOperation.upsert_points(
+            [qdrant.Point(first + place, row.tolist()) for place, row in enumerate(vectors[first:first + 1000])]))
+    shard.optimize()
+    parameters = qdrant.SearchParams(hnsw_ef=EF)
+
+    def search(query) -> list[int]:
+        return [hit.id for hit in shard.query(qdrant.QueryRequest(10, query=qdrant.Query.Nearest(query.tolist()), params=parameters))]
+
+    return search
+
+
+IN_PROCESS = {"zvec": zvec_search, "qdrant-edge": qdrant_search}
 
 
 if __name__ == "__main__":
