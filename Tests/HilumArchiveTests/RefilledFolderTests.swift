@@ -59,7 +59,8 @@ import Testing
             try empty(scratch)
             let names = second.filter { isSaid || $0 != "001.json" }
             try write(scratch, names, seed: 50, patient: "SCHMIDT")
-            for source in [scratch.path + "/in", scratch.path + "/in/" + names[0]] where FileRole(name: source) != .record {
+            for source in [scratch.path + "/in", scratch.path + "/in/" + names[0]]
+            where FileRole(name: source) != .record {
                 let summary = try run(archive, source)
                 let after = try #require(try archive.get(id: "001"))
                 #expect(!isMixed(after, Set(before.images.map(\.digest))), "\(first) then \(names)")
@@ -131,12 +132,14 @@ import Testing
     func rows() throws {
         let scratch = try Scratch()
         let image = try scratch.write("in/x.png", makePNG(1))
-        try scratch.write("in/cases.jsonl", #"{"id":"other","image":"x.png","report":"of MUELLER","patient":"MUELLER"}"#)
+        try scratch.write(
+            "in/cases.jsonl", #"{"id":"other","image":"x.png","report":"of MUELLER","patient":"MUELLER"}"#)
         let archive = try scratch.makeArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         let before = try archive.get(id: "other")
         try scratch.write("in/x.png", makePNG(50))
-        try scratch.write("in/cases.jsonl", #"{"id":"other","image":"x.png","report":"of SCHMIDT","patient":"SCHMIDT"}"#)
+        try scratch.write(
+            "in/cases.jsonl", #"{"id":"other","image":"x.png","report":"of SCHMIDT","patient":"SCHMIDT"}"#)
         for _ in 0..<2 { #expect(try run(archive, image).refused.count == 1) }
         #expect(try archive.get(id: "other") == before)
         #expect(try run(archive, scratch.path + "/in").replaced == 1)

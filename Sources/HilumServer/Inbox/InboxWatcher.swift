@@ -268,7 +268,8 @@ final class InboxWatcher: Sendable {
             return input
         }
         source.complete(
-            &input, from: known, isTied: isTied, keeping: configuration.missing == .keep ? .gone : .none, keepsFields: true)
+            &input, from: known, isTied: isTied, keeping: configuration.missing == .keep ? .gone : .none,
+            keepsFields: true)
         return input
     }
 
