@@ -2,6 +2,9 @@ import HilumImaging
 
 /// What a case takes from the tags of its DICOM files.
 extension CaseFields {
+    /// The key of a patient's number by itself. Files of one patient may name who gave it or not, so that `patient` differs.
+    static let patientNumberKey = "patient_number"
+
     /// Takes what the tags say where no field says it already. The patient's name is not read, and the number, with who gave it,
     /// only as `patientKey` gives it.
     ///
@@ -9,6 +12,7 @@ extension CaseFields {
     /// | --- | --- |
     /// | `modality`, `view`, `site`, `date` | Modality, View Position, Institution Name, Study Date |
     /// | `study`, `series`, `sop` | the UIDs of study, series and object |
+    /// | `patient_number` | Patient ID alone, hashed; `patient` is hashed with who gave it, where a file says so |
     /// | `laterality`, `body_part`, `sex`, `age` (years), `manufacturer` | as they are called |
     /// | `frame` | `1 of N`, where the file holds N pictures and the first was taken |
     /// | `burned_in` | `yes`, where the device says that it wrote into the picture |
@@ -20,6 +24,7 @@ extension CaseFields {
         if site == nil { site = tags[.institution] }
         let free: [(key: String, value: String?)] = [
             ("study", tags[.study]), ("series", tags[.series]), ("sop", tags[.object]),
+            (Self.patientNumberKey, DICOMPatient(tags).flatMap { patientKey($0.number) }),
             ("laterality", tags.laterality), ("body_part", tags[.bodyPart]), ("sex", tags[.sex]),
             ("age", tags.ageInYears.map { String($0) }), ("manufacturer", tags[.manufacturer]),
             ("frame", tags.frameCount > 1 ? "1 of \(tags.frameCount)" : nil),

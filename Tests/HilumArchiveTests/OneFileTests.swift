@@ -298,6 +298,14 @@ import Testing
         #expect(summary.refused.first?.reason.contains("two patients") == true)
         let patients = try ["y", "z", "v"].map { try archive.get(id: $0)?.fields.patient }
         #expect(patients[0] != patients[1] && patients[0] == patients[2] && patients[0] != nil)
+        // By the number alone, files with and without its issuer are found together.
+        let bare = try scratch.write("bare/w.dcm", makeDICOM(7, study: "", patient: "7"))
+        #expect(try BulkIndexer(archive: archive).run(sources: [bare], isQuiet: true).stored == 1)
+        let numbers = try ["y", "z", "v", "w"].map { try archive.get(id: $0)?.fields.metadata["patient_number"] }
+        let number = try #require(numbers[0])
+        #expect(numbers.allSatisfy { $0 == number })
+        #expect(try archive.get(id: "w")?.fields.patient == number)
+        #expect(try archive.count(Filter(parsing: "patient_number=\(number)")) == 4)
     }
 
     @Test("A file whose tags cannot be read to their end says so, and the decoder says whose it is")

@@ -101,6 +101,68 @@ import Testing
         }
     }
 
+    @Test(
+        "A name that is used again for another patient brings nothing of the patient before", arguments: [true, false])
+    func aNameIsUsedAgain(isSaid: Bool) throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/001.png", 1)
+        try writeImage(folder, "inbox/001_lateral.png", 2)
+        try folder.write("inbox/001.txt", "The report of MUELLER.")
+        if isSaid { try folder.write("inbox/001.json", #"{"patient":"MUELLER"}"#) }
+        try serveInbox(folder) { archive, client in
+            #expect(
+                eventually { imageNames(archive, "001").count == 2 && (try? archive.get(id: "001"))?.report != nil })
+            let before = try #require(try archive.get(id: "001"))
+            if isSaid { #expect(before.fields.patient == "MUELLER") }
+            for name in ["001.png", "001_lateral.png", "001.txt"] + (isSaid ? ["001.json"] : []) {
+                try remove(folder, name)
+            }
+            try settle(folder, archive, "left")
+            // The second picture first.
+            try writeImage(folder, "inbox/001_lateral.png", 21)
+            if isSaid { try folder.write("inbox/001.json", #"{"patient":"SCHMIDT"}"#) }
+            try settle(folder, archive, "second")
+            try writeImage(folder, "inbox/001.png", 20)
+            #expect(
+                eventually {
+                    imageNames(archive, "001").count == 2 && (try? archive.get(id: "001"))?.number != before.number
+                })
+            try settle(folder, archive, "third")
+            let after = try #require(try archive.get(id: "001"))
+            #expect(Set(after.images.map(\.digest)).isDisjoint(with: before.images.map(\.digest)))
+            #expect(!after.hasReport && after.fields.patient == (isSaid ? "SCHMIDT" : nil))
+            try folder.write("inbox/001.txt", "The report of SCHMIDT.")
+            #expect(eventually { (try? archive.get(id: "001"))?.report == "The report of SCHMIDT." })
+            #expect(imageNames(archive, "001").count == 2)
+            #expect(try archive.check(deep: true).findings == [])
+        }
+    }
+
+    @Test("Another patient's further image is refused, and waits for the files that belong to it")
+    func aFurtherImageOfAnotherPatient() throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/001.png", 1)
+        try folder.write("inbox/001.txt", "The report of MUELLER.")
+        try serveInbox(folder) { archive, client in
+            #expect(
+                eventually { imageNames(archive, "001").count == 1 && (try? archive.get(id: "001"))?.report != nil })
+            let before = try archive.get(id: "001")
+            for name in ["001.png", "001.txt"] { try remove(folder, name) }
+            try settle(folder, archive, "left")
+            try writeImage(folder, "inbox/001_lateral.png", 20)
+            #expect(eventually { (try? client.metric("hilum_inbox_refused_total")) == 1 })
+            #expect(try archive.get(id: "001") == before)
+            // Its text does not go to the patient before by itself.
+            try folder.write("inbox/001.txt", "The report of SCHMIDT.")
+            #expect(eventually { (try? client.metric("hilum_inbox_refused_total")) == 2 })
+            #expect(try archive.get(id: "001") == before)
+            try writeImage(folder, "inbox/001.png", 30)
+            #expect(eventually { (try? archive.get(id: "001"))?.report == "The report of SCHMIDT." })
+            #expect(imageNames(archive, "001").count == 2)
+            #expect(try archive.get(id: "001")?.images.contains { $0.digest == before?.images[0].digest } == false)
+        }
+    }
+
     @Test("A deleted case of several files stays deleted while they leave one by one, until one changes")
     func aDeletedCaseStaysDeletedWhileItsFilesLeave() throws {
         let folder = try TemporaryFolder()

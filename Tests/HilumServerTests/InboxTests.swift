@@ -38,6 +38,47 @@ extension InboxLedger.Arrival {
         #expect(ledger.due(now: 9, limit: 64).arrivals.isEmpty)
     }
 
+    @Test func aFileWhoseRightsChangeIsLookedAtAgain() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("inbox/a.txt", "clear")
+        let path = folder.path + "/inbox/a.txt"
+        let before = try #require(InboxRun.stamp(of: path))
+        usleep(20_000)
+        chmod(path, 0o600)
+        let after = try #require(InboxRun.stamp(of: path))
+        #expect(before != after)
+        var ledger = InboxLedger(root: folder.path + "/inbox", stillInSeconds: 0.5)
+        ledger.see(path, before, now: 0)
+        for arrival in ledger.due(now: 1, limit: 64).arrivals { ledger.finish(arrival, .refused) }
+        ledger.see(path, before, now: 2)
+        #expect(ledger.nextDue == nil)
+        ledger.see(path, after, now: 3)
+        #expect(ledger.due(now: 4, limit: 64).arrivals.map(\.id) == ["a"])
+    }
+
+    @Test func aCaseThatIsRefusedAsAWholeWaitsForItsOtherFiles() throws {
+        var ledger = InboxLedger(root: "/in", stillInSeconds: 0.5)
+        for (name, verdict) in [("a", InboxLedger.Verdict.refusedAsCase), ("b", .refused)] {
+            ledger.see("/in/\(name).png", stamp(1), now: 0)
+            for arrival in ledger.due(now: 1, limit: 64).arrivals { ledger.finish(arrival, verdict) }
+            #expect(ledger.nextDue == nil)
+            ledger.see("/in/\(name).txt", stamp(1), now: 2)
+            let arrival = try #require(ledger.due(now: 3, limit: 64).arrivals.first)
+            #expect(arrival.files.count == (name == "a" ? 2 : 1))
+        }
+    }
+
+    @Test func failuresOfFilesThatHaveLeftAreForgotten() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("here.txt", "clear")
+        let here = folder.path + "/here.txt"
+        var memory = InboxMemory()
+        #expect(memory.noteFailure(of: [here], [stamp(1)]) == 1)
+        for index in 0..<1000 { _ = memory.noteFailure(of: ["\(folder.path)/gone\(index).txt"], [stamp(1)]) }
+        #expect(memory.failureCount < 130)
+        #expect(memory.noteFailure(of: [here], [stamp(1)]) == 2, "what is there is remembered")
+    }
+
     @Test func aFullInboxIsEmptiedInOrderWithoutALookAtAllOfItForEachBatch() {
         var ledger = InboxLedger(root: "/in", stillInSeconds: 0.5)
         let count = 10_000

@@ -145,7 +145,7 @@ final class FakeArchive: ServedArchive {
 
     func reembed(_ order: ReembedOrder) throws -> ReembedStatus {
         state.withLock { $0.orders.append(order) }
-        if order == .rollback { throw ArchiveError(.notFound, "no former generation is kept") }
+        if case .rollback = order { throw ArchiveError(.notFound, "no former generation is kept") }
         var status = ReembedStatus()
         status.model = "fake-model"
         status.total = state.withLock { $0.cases.count }

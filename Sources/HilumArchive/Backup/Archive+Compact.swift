@@ -20,6 +20,7 @@ extension Archive {
                 throw ArchiveError(
                     .damaged, "\(path): the archive is damaged (\(finding)); run `hilum check`, and restore a snapshot")
             }
+            try purge(path)
             let folder = "\(path)/compact.unfinished"
             try? FileManager.default.removeItem(atPath: folder)
             guard mkdir(folder, 0o750) == 0 else {

@@ -11,10 +11,29 @@ extension Archive {
         if let record = table[.serving], record.number != served.generation || record.modelID != served.modelID {
             report.find("the table of generations names another generation than the one that is searched")
         }
+        if let record = table[.serving] { try checkGaps(transaction, record, &report) }
         if let record = table.beside { try checkBeside(transaction, record, &report) }
         let known = Set(table.records.map(\.number)).union([served.generation])
         for name in [Store.Name.imageVectors, .reportVectors, .graphs] {
             try checkOrphans(transaction, name, known: known, &report)
+        }
+    }
+
+    /// Images that the generation which is searched lacks are said, and are as many as it believes.
+    private func checkGaps(
+        _ transaction: borrowing ReadTransaction, _ record: GenerationRecord, _ report: inout CheckReport
+    ) throws {
+        var missingCount = 0
+        try store.forEachCase(transaction) { missingCount += $1.missingImageCount(in: record.number) }
+        noteGaps(missingCount, record, &report)
+    }
+
+    private func noteGaps(_ missingCount: Int, _ record: GenerationRecord, _ report: inout CheckReport) {
+        if missingCount != record.missingCount {
+            report.find("generation \(record.number): \(missingCount) images are missing, not \(record.missingCount)")
+        }
+        if missingCount > 0 {
+            report.notes.append("generation \(record.number) lacks \(missingCount) images, which could not be read")
         }
     }
 
@@ -30,12 +49,7 @@ extension Archive {
                 for item in entry.items(kind, of: number, in: record.number) { should[kind]?.insert(item) }
             }
         }
-        if missingCount != record.missingCount {
-            report.find("generation \(record.number): \(missingCount) images are missing, not \(record.missingCount)")
-        }
-        if missingCount > 0 {
-            report.notes.append("generation \(record.number) lacks \(missingCount) images, which could not be read")
-        }
+        noteGaps(missingCount, record, &report)
         for kind in VectorKind.allCases {
             var seen = ItemSet()
             try store.forEachVector(

@@ -136,10 +136,11 @@ extension Archive {
     private func noteDeleted(
         _ transaction: borrowing WriteTransaction, _ number: UInt32, _ entry: CaseEntry
     ) throws {
-        guard let source = entry.source, var journal = try journalEntry(transaction, source), journal.number == number
+        // 0: its files have changed since, and were refused.
+        guard let source = entry.source, let journal = try journalEntry(transaction, source),
+            [0, number].contains(journal.number)
         else { return }
-        journal.number = JournalEntry.deleted
-        try store.put(transaction, .journal, journal.key, journal.encoded())
+        try store.put(transaction, .journal, journal.key, journal.deleted.encoded())
         for mark in journal.marks.sorted {
             try store.put(transaction, .journal, mark, JournalEntry(deleted: mark).encoded())
         }
@@ -154,7 +155,7 @@ extension Archive {
             switch refusal.code {
             case .io, .notReady, .busy: break
             // It counts as new once the case in its way has gone.
-            case .exists: try writeJournal(transaction, item, number: JournalEntry.elsewhere, reason: refusal.reason)
+            case .exists: try writeJournal(transaction, item, number: JournalEntry.elsewhere, reason: "")
             default: try writeJournal(transaction, item, number: 0, reason: refusal.reason)
             }
             return
@@ -237,7 +238,8 @@ extension Archive {
         guard isSame, old.fields == new.fields, old.images.map(\.view) == new.images.map(\.view) else {
             let reason = Self.foreignReason(old)
             batch.outcomes.append(.committed(.refused(ArchiveError(.exists, reason))))
-            return try writeJournal(transaction, item, number: JournalEntry.elsewhere, reason: reason)
+            // The reason names the other case, and is found again.
+            return try writeJournal(transaction, item, number: JournalEntry.elsewhere, reason: "")
         }
         try writeJournal(transaction, item, number: number, reason: "")
         let hasMoved =
@@ -364,6 +366,8 @@ extension Archive {
         guard var journal = item.journal else { return }
         journal.number = number
         journal.reason = reason
+        // A name that may be that of another patient's case.
+        if number == JournalEntry.elsewhere { journal.name = "" }
         if item.input.origin?.isPart == true, !item.leavesRest, let whole = try journalEntry(transaction, journal.name)
         {
             journal.marks.insert(whole.marks)

@@ -116,6 +116,7 @@ public struct BulkIndexer {
             let writer = BatchWriter(archive: archive, progress: progress)
             try prepare(open, replaces, embedder, jobs, interrupt, writer, &summary)
             progress.finish()
+            follow(jobs, interrupt, &summary)
             try archive.writeCheckpoint()
         }
         summary.seconds = monotonicSeconds() - started
@@ -170,6 +171,17 @@ public struct BulkIndexer {
         }
         summary.seconds = monotonicSeconds() - started
         return summary
+    }
+
+    /// Encodes for the generation that is kept, too, as long as the files are there.
+    private func follow(_ jobs: Int, _ interrupt: AtomicFlag?, _ summary: inout IndexSummary) {
+        do {
+            try archive.followBeside(threads: jobs) { interrupt?.isRaised == true }
+        } catch {
+            // What was asked for is stored; a rollback tries again.
+            summary.notes.append(
+                "the other generation of vectors did not get these cases: \(ArchiveError.wrapping(error))")
+        }
     }
 
     /// Counts a half case.

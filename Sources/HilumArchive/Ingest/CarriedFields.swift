@@ -70,6 +70,8 @@ package struct CarriedFields: Sendable, Equatable {
             reason = "another picture lies where its image lay, so the text may go with that one"
         case .unknown where !isTied && !images.isEmpty && new.count == images.count:
             reason = "nothing shows that this image is of the patient of the stored case, whose files have left"
+        case .unknown where !isTied && images.isEmpty && said.patient != nil:
+            reason = "these files name a patient, and the stored case, whose image has left, names none"
         default: return .carry
         }
         return mayLeave && new.contains { samePictures.contains($0.path) } ? .leave : .refuse(reason)

@@ -83,6 +83,8 @@ struct CaseLoader: Sendable {
                 prepared.images.append(.init(digest: ImageStore.digest(given), path: "", view: image.view))
             case .file(let path):
                 do { bytes = try FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) } catch {
+                    // Rights, a disk, a share and too many open files are no fault of the picture, and may pass.
+                    if case .system = error.code { throw ArchiveError(.io, error.description) }
                     throw ArchiveError(.badImage, error.description)
                 }
                 prepared.keptBytes.append(nil)

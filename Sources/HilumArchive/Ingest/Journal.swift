@@ -51,6 +51,15 @@ struct JournalEntry: Sendable {
         number = Self.deleted
     }
 
+    /// What is kept of it when its case is deleted.
+    var deleted: JournalEntry {
+        var copy = self
+        copy.number = Self.deleted
+        copy.name = ""
+        copy.reason = ""
+        return copy
+    }
+
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
         let kept = marks.stored
@@ -67,9 +76,11 @@ struct JournalEntry: Sendable {
 }
 
 extension JournalEntry {
-    /// In place of a number: the case was deleted, and its files may still be there. No case has this number.
+    /// In place of a number: the case was deleted, and its files may still be there. No case has this number. Such a row has neither
+    /// name nor reason, which often are those of a patient; its key is that of the name.
     static let deleted = UInt32.max
-    /// In place of a number: it was refused because a case from elsewhere has its id, and counts as new once that one has gone.
+    /// In place of a number: it was refused because a case from elsewhere, or perhaps of another patient, has its id, and counts as new
+    /// once that one has gone. Such a row has no name and no reason either.
     static let elsewhere = UInt32.max - 1
 }
 
@@ -88,7 +99,10 @@ extension Archive {
             // It was taken once and is the same, but its case is gone: somebody deleted it. Where a case goes for another reason, its
             // row of the journal goes too. The number alone is not enough: the deleted case may have come from another source.
             if number == nil { return .deleted }
-            if found.number == number { return .unchanged }
+            if let number, found.number == number {
+                // An image without a vector is there again, as a partial switch or a drop left it.
+                return try lacksImages(transaction, number) ? .own(isTied: true) : .unchanged
+            }
         }
         if number == nil {
             // Some of its files have left, and the rest is as it was. A run of a folder within may have made another case of them.
@@ -105,6 +119,13 @@ extension Archive {
             return .own(isTied: found.map { !$0.marks.isLoose && origin.ties.hasPart(of: $0.marks) } ?? false)
         }
         return .foreign(Self.foreignReason(entry), isKnown: isSame && found?.number == JournalEntry.elsewhere)
+    }
+
+    /// Whether the generation that is searched has no vector of some image of a case.
+    private func lacksImages(_ transaction: borrowing some (Transaction & ~Copyable), _ number: UInt32) throws -> Bool {
+        // Most archives lack nothing, and then no case is read.
+        guard generations.withLock({ $0.table[.serving]?.missingCount ?? 0 }) > 0 else { return false }
+        return try (store.entry(transaction, number)?.missingImageCount(in: serving.generation) ?? 0) > 0
     }
 
     /// Whether all of these are of cases that were deleted.
@@ -135,7 +156,8 @@ extension Archive {
     ) throws -> JournalEntry? {
         let key = JournalEntry(name: name, fingerprint: []).key
         let found = try store.get(transaction, .journal, key) { try JournalEntry(key: key, decoding: $0) }
-        return found?.name == name ? found : nil
+        // The row of what was deleted has no name.
+        return found.flatMap { $0.name == name || $0.name.isEmpty ? $0 : nil }
     }
 
     /// Whether the stored case `number` was read from `origin`. Of a case that an older release stored, the journal may know it.

@@ -291,6 +291,10 @@ extension Archive {
             status.model = served.modelID ?? ""
             status.total = total
             status.leaving = table.records.filter { $0.role == .leaving }.map { Int($0.number) }
+            if let record = table[.serving], record.missingCount > 0 {
+                status.searchedMissingCount = record.missingCount
+                status.searchedMissingIDs = try casesWithGaps(record, limit: ReembedStatus.missingLimit).map(\.id)
+            }
             guard let record = table.beside else { return status }
             status.nextGeneration = Int(record.number)
             status.nextModel = record.modelID

@@ -9,11 +9,20 @@ extension Archive {
     ///
     /// - Parameters:
     ///   - allowsPartial: switches also where images could not be read, so that their cases are not found by them any more.
+    ///   - expected: the generations that are searched before and after; other ones are refused. Nil takes what is there.
     ///   - seconds: gives up when the cases that came a moment ago are so many that they take longer.
     /// - Throws: `.notFound` when no generation was made; `.notReady` while it is not complete, with the figures, and when its model
-    ///   cannot be loaded; `.stale` for images that could not be read; `.readOnly`, `.io`.
-    public func switchGeneration(allowsPartial: Bool = false, within seconds: Double = .infinity) throws {
+    ///   cannot be loaded; `.stale` for images that could not be read, and for other generations than `expected`; `.readOnly`, `.io`.
+    public func switchGeneration(
+        allowsPartial: Bool = false, expected: (before: Int, after: Int)? = nil, within seconds: Double = .infinity
+    ) throws {
         try changeServing(to: .next, within: seconds, "no new generation was made") { record in
+            if let expected, expected != (Int(serving.generation), Int(record.number)) {
+                throw ArchiveError(
+                    .stale,
+                    "\(path): generation \(record.number) was begun meanwhile, or another one is searched; nothing was switched"
+                )
+            }
             if !record.isComplete {
                 let total = attributes.read { $0.live.count }
                 let done = record.watermark == 0 ? 0 : attributes.read { $0.live.count(in: 0...(record.watermark - 1)) }
@@ -21,21 +30,41 @@ extension Archive {
                     .notReady,
                     "\(path): generation \(record.number) has \(done) of \(total) cases; wait until it has all")
             }
-            if record.missingCount > 0 && !allowsPartial {
-                throw ArchiveError(
-                    .stale,
-                    "\(path): \(record.missingCount) images could not be read, so their cases would not be found by them; "
-                        + "bring the files back and start again, or allow a partial switch")
-            }
+            try refuseGaps(of: record, allowsPartial, "bring the files back and start again, or allow a partial switch")
         }
+    }
+
+    private func refuseGaps(of record: GenerationRecord, _ allowsPartial: Bool, _ advice: String) throws(ArchiveError) {
+        guard record.missingCount > 0 && !allowsPartial else { return }
+        throw ArchiveError(
+            .stale,
+            "\(path): \(record.missingCount) images could not be read, so their cases would not be found by them; \(advice)"
+        )
     }
 
     /// Searches the former generation again and keeps the newer one, which can be switched to again.
     ///
-    /// - Parameter seconds: as of `switchGeneration`.
-    /// - Throws: `.notFound` when none is kept; `.notReady` when its model cannot be loaded; `.readOnly`, `.io`.
-    public func rollBackGeneration(within seconds: Double = .infinity) throws {
-        try changeServing(to: .kept, within: seconds, "no former generation is kept") { _ in }
+    /// - Parameters:
+    ///   - allowsPartial: rolls back also where images of cases that came since could not be read for it.
+    ///   - seconds: as of `switchGeneration`.
+    /// - Throws: `.notFound` when none is kept; `.notReady` when its model cannot be loaded; `.stale` for images that could not be read;
+    ///   `.readOnly`, `.io`.
+    public func rollBackGeneration(allowsPartial: Bool = false, within seconds: Double = .infinity) throws {
+        try changeServing(to: .kept, within: seconds, "no former generation is kept") { record in
+            try refuseGaps(
+                of: record, allowsPartial, "index the files again when they are back, or allow a partial rollback")
+        }
+    }
+
+    /// Encodes for a complete generation beside, one that is kept included, what was stored since; nothing where there is none.
+    ///
+    /// Whoever stores cases without a daemon calls this, because their files may have left when somebody rolls back.
+    /// - Throws: `.notReady` when its model cannot be loaded; `.io`.
+    func followBeside(threads: Int, isInterrupted: @escaping @Sendable () -> Bool) throws {
+        guard recordBeside?.isComplete == true else { return }
+        while case .encoded = try encodeNextBatch(
+            Archive.reembedBatchCount, threads: threads, isInterrupted: isInterrupted)
+        {}
     }
 
     private func changeServing(

@@ -39,12 +39,14 @@ struct BatchEncoder: Sendable {
         for start in stride(from: 0, to: places.count, by: imageStride) {
             if isInterrupted() { return nil }
             let part = Array(places[start..<min(start + imageStride, places.count)])
-            let images = parallelMap(part, threads: threads) { image(of: cases[$0.0].entry.images[$0.1]) }
+            let images = try parallelMap(part, threads: threads) { place in
+                Result { try image(of: cases[place.0].entry.images[place.1]) }
+            }.map { try $0.get() }
             let readable = part.indices.filter { images[$0] != nil }
             guard !readable.isEmpty else { continue }
             let vectors = try embedder.embed(images: readable.compactMap { images[$0] }, threads: threads)
             for (row, place) in readable.enumerated() {
-                encoded[part[place].0].images[part[place].1] = try unit(vectors, row)
+                encoded[part[place].0].images[part[place].1] = try unit(vectors, row, of: readable.count)
             }
         }
         let known = try reportsWithKnownWords(cases)
@@ -52,15 +54,32 @@ struct BatchEncoder: Sendable {
             if isInterrupted() { return nil }
             let part = known[start..<min(start + Self.reportsPerPass * max(1, threads), known.count)]
             let vectors = try embedder.embed(reports: part.map(\.report), threads: threads)
-            for (row, item) in part.enumerated() { encoded[item.index].report = try unit(vectors, row) }
+            for (row, item) in part.enumerated() {
+                encoded[item.index].report = try unit(vectors, row, of: part.count)
+            }
         }
         return encoded
     }
 
     /// Nil when the image is gone, was changed, or cannot be decoded.
-    private func image(of image: CaseEntry.StoredImage) -> GrayImage? {
+    ///
+    /// - Throws: `.notReady`, `.io` where that says nothing about the image: without its decoder, without memory.
+    private func image(of image: CaseEntry.StoredImage) throws(ArchiveError) -> GrayImage? {
         guard let bytes = try? ImageStore.read(image, in: archivePath) else { return nil }
-        return try? ImageDecoder.decodeWithNotes(bytes, fitting: embedder.imageSide).image
+        var isSecondTry = false
+        while true {
+            do throws(ImagingError) {
+                return try ImageDecoder.decodeWithNotes(bytes, fitting: embedder.imageSide).image
+            } catch {
+                switch error.code {
+                case .decoderMissing: throw ArchiveError(.notReady, "\(archivePath): \(error)")
+                case .outOfMemory: throw ArchiveError(.io, "\(archivePath): \(error)")
+                // The system may have ended it; an image that ends it twice does so itself.
+                case .decoderLost where !isSecondTry: isSecondTry = true
+                default: return nil
+                }
+            }
+        }
     }
 
     private func reportsWithKnownWords(_ cases: [CaseToEncode]) throws -> [(index: Int, report: String)] {
@@ -72,11 +91,11 @@ struct BatchEncoder: Sendable {
         return texts.indices.filter { isKnown[$0] }.map { texts[$0] }
     }
 
-    private func unit(_ vectors: [Float], _ row: Int) throws -> [Float] {
-        let range = (row * embedder.dimension)..<((row + 1) * embedder.dimension)
-        guard vectors.count >= range.upperBound, let unit = unitVector(Array(vectors[range])) else {
-            throw ArchiveError(.badVector, "\(archivePath): the new model gave no usable vector")
+    /// Nil for a vector that cannot be used: one image or report must not keep the others from their vectors.
+    private func unit(_ vectors: [Float], _ row: Int, of count: Int) throws(ArchiveError) -> [Float]? {
+        guard vectors.count == count * embedder.dimension else {
+            throw ArchiveError(.badVector, "\(archivePath): the new model gave vectors of another dimension")
         }
-        return unit
+        return unitVector(Array(vectors[(row * embedder.dimension)..<((row + 1) * embedder.dimension)]))
     }
 }

@@ -6,6 +6,12 @@ extension ReembedStatus {
         var members: [(key: String, value: JSON)] = [
             ("state", .string(state.rawValue)), ("generation", .integer(generation)), ("model", .string(model)),
         ]
+        if searchedMissingCount > 0 {
+            members += [
+                ("searched_missing", .integer(searchedMissingCount)),
+                ("searched_missing_ids", .array(searchedMissingIDs.map { .string($0) })),
+            ]
+        }
         if let nextGeneration {
             members += [
                 ("next_generation", .integer(nextGeneration)), ("next_model", .string(nextModel ?? "")),

@@ -42,6 +42,10 @@ public struct ReembedStatus: Sendable, Equatable {
     public var missingCount = 0
     /// Their cases, at most `missingLimit` of them.
     public var missingIDs: [String] = []
+    /// Images without a vector in the generation that is searched, so that it does not find their cases by them.
+    public var searchedMissingCount = 0
+    /// Their cases, at most `missingLimit` of them.
+    public var searchedMissingIDs: [String] = []
     /// How fast and when it is made.
     public var pace = ReembedPace()
     /// Generations that are being removed.

@@ -15,6 +15,8 @@ public final class Reembedder: Sendable {
     private let archive: Archive
     private let stopped = AtomicFlag()
     private let ended = DispatchGroup()
+    /// How often it has looked whether there is something to do, and done it.
+    let turns = AtomicCounter()
 
     /// How long it waits at most before it looks again.
     private static let longestWaitInSeconds = 1.0
@@ -62,6 +64,7 @@ public final class Reembedder: Sendable {
             do {
                 let pause = try step(worker, orders)
                 complaints.step = ""
+                turns.increment()
                 wait(pause.seconds, after: rings, orders: pause.isPace ? orders : nil)
             } catch {
                 complain(error, &complaints.step)

@@ -127,27 +127,52 @@ struct WordTable {
         try store.put(transaction, .meta, Self.name, head.encoded())
     }
 
+    /// Writes every segment anew that has, or may have, a report that is not there any more.
+    ///
+    /// - Parameter live: the reports that are there.
+    /// - Complexity: O(bytes of these segments).
+    func purge(_ transaction: borrowing WriteTransaction, _ head: inout Head, live: ItemSet) throws {
+        let segments = head.words.segments
+        let suspects = segments.filter { segment in
+            // Where segments lie in each other, nobody knows whose the reports of a range are.
+            live.count(in: segment.documents) != segment.documentCount
+                || segments.contains { $0.number != segment.number && $0.documents.overlaps(segment.documents) }
+        }
+        guard !suspects.isEmpty else { return }
+        try checkBlocks(transaction, head.words)
+        for segment in suspects {
+            try replace(transaction, &head, by: .init(segments: [segment], level: segment.level), live: live)
+        }
+        try store.put(transaction, .meta, Self.name, head.encoded())
+    }
+
     /// - Returns: whether there was anything to merge.
     @discardableResult
     private func merge(_ transaction: borrowing WriteTransaction, _ head: inout Head, live: ItemSet) throws -> Bool {
-        let merger = SegmentMerger { live.contains($0) }
         var isChanged = false
         // Where segments lie in each other, more reports count as theirs than are, and a merge comes later.
         while let merge = Self.policy.next(in: head.words.segments, liveCount: { live.count(in: $0.documents) }) {
             // A merge of what is damaged would hide it.
             if !isChanged { try checkBlocks(transaction, head.words) }
             isChanged = true
-            let number = head.words.takeNumber()
-            // What is merged was copied, so blocks may be written between two reads.
-            let merged = try withBlocks(transaction) { blocks in
-                try merger.merge(merge, number: number, store: blocks) {
-                    try store.put(transaction, .words, $0.key, $0.value)
-                }
-            }
-            for segment in merge.segments { try remove(transaction, segment) }
-            head.words.replace(merge.segments.map(\.number), with: merged)
+            try replace(transaction, &head, by: merge, live: live)
         }
         return isChanged
+    }
+
+    private func replace(
+        _ transaction: borrowing WriteTransaction, _ head: inout Head, by merge: MergePolicy.Merge, live: ItemSet
+    ) throws {
+        let number = head.words.takeNumber()
+        let merger = SegmentMerger { live.contains($0) }
+        // What is merged was copied, so blocks may be written between two reads.
+        let merged = try withBlocks(transaction) { blocks in
+            try merger.merge(merge, number: number, store: blocks) {
+                try store.put(transaction, .words, $0.key, $0.value)
+            }
+        }
+        for segment in merge.segments { try remove(transaction, segment) }
+        head.words.replace(merge.segments.map(\.number), with: merged)
     }
 
     private func remove(_ transaction: borrowing WriteTransaction, _ segment: WordSegment) throws {

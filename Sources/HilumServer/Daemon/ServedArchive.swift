@@ -75,7 +75,7 @@ extension Archive: ServedArchive {
         case .pace(let pace): try setReembedding(pace: pace)
         // The work in the background follows new cases at once, so little is left to wait for.
         case .switch(let allowsPartial): try switchGeneration(allowsPartial: allowsPartial, within: 4)
-        case .rollback: try rollBackGeneration(within: 4)
+        case .rollback(let allowsPartial): try rollBackGeneration(allowsPartial: allowsPartial, within: 4)
         case .abort: try abortReembedding()
         case .drop: try dropKeptGeneration()
         }

@@ -16,11 +16,14 @@ struct InboxLedger: Sendable {
         var byteCount: Int
         var modifiedInNanoseconds: Int64
         var inode: UInt64
+        /// When its content, its rights or its name changed: a file that could not be read may be readable since.
+        var changedInNanoseconds: Int64
 
-        init(byteCount: Int, modifiedInNanoseconds: Int64, inode: UInt64) {
+        init(byteCount: Int, modifiedInNanoseconds: Int64, inode: UInt64, changedInNanoseconds: Int64 = 0) {
             self.byteCount = byteCount
             self.modifiedInNanoseconds = modifiedInNanoseconds
             self.inode = inode
+            self.changedInNanoseconds = changedInNanoseconds
         }
     }
 

@@ -17,16 +17,34 @@ struct InboxMemory: Sendable {
     private var awaited: [String: Set<FoundFile>] = [:]
     /// By the files of a case that could not be taken: how they were, and how often it failed.
     private var failures: [[String]: (stamps: [InboxLedger.Stamp], count: Int)] = [:]
+    /// From so many failures on, those of files that have left are looked for.
+    private var failureLimit = Self.leastFailureLimit
+
+    private static let leastFailureLimit = 64
 
     // MARK: Cases that could not be taken
 
     /// A case could not be taken, for a reason that may pass.
     ///
     /// - Returns: how often now, since one of its files changed.
+    /// - Complexity: O(1) on average, as the list of failures is gone through when it has doubled.
     mutating func noteFailure(of paths: [String], _ stamps: [InboxLedger.Stamp]) -> Int {
+        if failures.count >= failureLimit {
+            failures = failures.filter { !$0.key.contains(where: Self.isGone) }
+            failureLimit = max(Self.leastFailureLimit, 2 * failures.count)
+        }
         let known = failures[paths].flatMap { $0.stamps == stamps ? $0.count : nil } ?? 0
         failures[paths] = (stamps, known + 1)
         return known + 1
+    }
+
+    /// How many cases are remembered that could not be taken.
+    var failureCount: Int { failures.count }
+
+    /// Whether nobody waits for a file any more.
+    private static func isGone(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) != 0
     }
 
     /// A case was taken.

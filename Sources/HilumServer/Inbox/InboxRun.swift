@@ -250,7 +250,11 @@ struct InboxRun {
         InboxLedger.Stamp(
             byteCount: Int(status.st_size),
             // A time far off wraps around: it only tells one version of a file from another.
-            modifiedInNanoseconds: Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec),
-            inode: UInt64(status.st_ino))
+            modifiedInNanoseconds: nanoseconds(status.st_mtim), inode: UInt64(status.st_ino),
+            changedInNanoseconds: nanoseconds(status.st_ctim))
+    }
+
+    private static func nanoseconds(_ time: timespec) -> Int64 {
+        Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }
 }

@@ -15,7 +15,7 @@ enum ReembedOrder: Sendable, Equatable {
     /// To search the new generation.
     case `switch`(allowsPartial: Bool)
     /// To search the former one again.
-    case rollback
+    case rollback(allowsPartial: Bool)
     /// To give up the new one.
     case abort
     /// To give up the former one.

@@ -10,7 +10,7 @@ struct ReembedVerb: ReadingVerb {
     /// The words after REEMBED, and the arguments that each takes.
     private static let words: [(word: String, keys: Set<String>)] = [
         ("status", []), ("start", ["model", "precision", "rate", "between"]), ("pause", []), ("resume", []),
-        ("pace", ["rate", "between"]), ("switch", ["partial"]), ("rollback", []), ("abort", []), ("drop", []),
+        ("pace", ["rate", "between"]), ("switch", ["partial"]), ("rollback", ["partial"]), ("abort", []), ("drop", []),
     ]
 
     /// The words as HELP shows them.
@@ -52,7 +52,7 @@ struct ReembedVerb: ReadingVerb {
         case "resume": order = .resume
         case "pace": order = .pace(try Self.pace(rest))
         case "switch": order = .switch(allowsPartial: try rest.flag("partial") ?? false)
-        case "rollback": order = .rollback
+        case "rollback": order = .rollback(allowsPartial: try rest.flag("partial") ?? false)
         case "abort": order = .abort
         case "drop": order = .drop
         default: order = .status

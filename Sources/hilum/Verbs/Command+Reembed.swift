@@ -9,7 +9,7 @@ extension Command {
         summary: "encode an archive again with another model, beside the present one",
         usage: [
             "ARCHIVE --model MODEL [--precision F] [--rate R] [--between HH:MM-HH:MM] [--jobs N] [--json]",
-            "ARCHIVE (--status | --switch [--partial] | --rollback | --abort | --drop) [--json]",
+            "ARCHIVE (--status | --switch [--partial] | --rollback [--partial] | --abort | --drop) [--json]",
             "ARCHIVE --switch --if-better --data DIR [--json]",
         ],
         operands: ["ARCHIVE"],
@@ -21,7 +21,7 @@ extension Command {
             .value("jobs", "N", "threads that read and encode (default: the cores)", letter: "j"),
             .flag("status", "show where the archive stands"),
             .flag("switch", "search the new generation from now on, and keep the former one"),
-            .flag("partial", "with --switch: although images could not be read"),
+            .flag("partial", "with --switch and --rollback: although images could not be read"),
             .flag("if-better", "with --switch: only if the new model finds more of the pairs of --data"),
             .value("data", "DIR", "with --if-better: a folder with pairs of image and report"),
             .flag("rollback", "search the former generation again"),
@@ -33,8 +33,9 @@ extension Command {
             Makes a new generation of vectors while the present one stays as it is. A run that was stopped, by Ctrl-C or by a kill,
             goes on where it was when it is called again; at most \(Archive.reembedBatchCount) cases are encoded twice. Images come from the
             archive or from where they were indexed; one that is gone or was changed is counted and named, and tried again by the
-            next call. --switch refuses then, unless --partial is given. After a switch both generations are kept up to date until
-            --drop, so that --rollback loses nothing. A daemon does the same on REEMBED, in the background; while it runs, only
+            next call. --switch and --rollback refuse then, unless --partial is given; such a case is not found by its image until
+            'hilum index' has read the file again. After a switch both generations are kept up to date until --drop, by a daemon and
+            by 'hilum index' alike. A daemon does the same on REEMBED, in the background; while it runs, only
             --status works here. --if-better compares both models on pairs with an image and a report: it switches when the 95 %
             interval of the difference lies above zero, and exits 1 otherwise.
             """,
@@ -64,8 +65,9 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     if arguments.given.contains(where: { $0.name == "model" }) && !makes {
         throw CommandError.usage("--model and --\(actions[0]) are two calls")
     }
-    for name in ["partial", "if-better"] where arguments.has(name) && actions != ["switch"] {
-        throw CommandError.usage("--\(name) needs --switch")
+    if arguments.has("if-better") && actions != ["switch"] { throw CommandError.usage("--if-better needs --switch") }
+    if arguments.has("partial") && actions != ["switch"] && actions != ["rollback"] {
+        throw CommandError.usage("--partial needs --switch or --rollback")
     }
     if arguments.has("if-better") != (arguments.text("data") != nil) {
         throw CommandError.usage("--if-better and --data go together")
@@ -82,7 +84,7 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
         defer { archive.close() }
         switch action {
         case "switch": try archive.switchGeneration(allowsPartial: arguments.has("partial"))
-        case "rollback": try archive.rollBackGeneration()
+        case "rollback": try archive.rollBackGeneration(allowsPartial: arguments.has("partial"))
         case "abort": try archive.abortReembedding()
         default: try archive.dropKeptGeneration()
         }
@@ -192,6 +194,11 @@ private func show(_ status: ReembedStatus, _ arguments: Arguments) -> ExitStatus
 
 private func text(of status: ReembedStatus) -> String {
     var text = "generation \(status.generation) is searched, model \(status.model.prefix(16))\n"
+    if status.searchedMissingCount > 0 {
+        text += "\(status.searchedMissingCount) images could not be read for it, so their cases are not found by them: "
+        text += status.searchedMissingIDs.map(shown).joined(separator: ", ")
+        text += status.searchedMissingIDs.count < status.searchedMissingCount ? " …\n" : "\n"
+    }
     if let next = status.nextGeneration {
         let what =
             switch status.state {

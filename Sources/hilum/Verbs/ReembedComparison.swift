@@ -19,7 +19,9 @@ func switchIfBetter(_ path: String, _ arguments: Arguments) throws -> ExitStatus
     if isBetter {
         let archive = try openArchive(path, .readWrite, withModel: true)
         defer { archive.close() }
-        try archive.switchGeneration(allowsPartial: arguments.has("partial"))
+        // The one that was compared: another process may have begun a new one meanwhile.
+        try archive.switchGeneration(
+            allowsPartial: arguments.has("partial"), expected: (status.generation, status.nextGeneration ?? 0))
     }
     if arguments.has("json") {
         standardOutputLine(json(of: comparison, hasSwitched: isBetter).text)

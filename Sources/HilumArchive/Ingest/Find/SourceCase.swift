@@ -167,6 +167,12 @@ package struct SourceCase: Sendable, Equatable {
         let views = imageViews.count == imagePaths.count ? imageViews.map { Optional($0) } : []
         var images = imagePaths.indices.map { CaseImage(.file(imagePaths[$0]), view: views.isEmpty ? nil : views[$0]) }
         if images.count > 1 {
+            // One that cannot be opened now may be a picture all the same: the case waits for it.
+            for path in imagePaths {
+                do { _ = try FileIO.read(path, limitInBytes: 0) } catch {
+                    if case .system = error.code { throw ArchiveError(.io, error.description) }
+                }
+            }
             let readable = imagePaths.indices.filter { Self.looksReadable(imagePaths[$0]) }
             images = readable.isEmpty ? [images[0]] : readable.map { images[$0] }
         }
