@@ -141,6 +141,13 @@ class Daemon:
         self.world.processes.discard(self.process)
         return status
 
+    def pause(self):
+        """A moment for a process that is ending to end."""
+        try:
+            self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            pass
+
     def __enter__(self):
         return self
 
