@@ -1,10 +1,13 @@
 """Rows 12, 13, 14, 19 and 28: many clients, slow clients, strange clients, and clients that may not."""
 
+import fcntl
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 from .daemon import Daemon, Gone
@@ -77,6 +80,34 @@ def slow_clients(trial):
         trial.must(peak - before <= 64 * MEBIBYTE, f"memory grew by {(peak - before) / MEBIBYTE:.1f} MiB, at most 64")
         trial.must(ratio <= 2, f"p99 of others is {ratio:.2f} times as long ({percentile(beside, 0.99) * 1e3:.1f} ms), at most 2")
         trial.must(daemon.stop() == 0, "it ends with 0")
+
+
+@row("12b", "nobody reads the log", full=20000, quick=4000, weight=0.3)
+def unread_log(trial):
+    """Standard error is a pipe that nobody reads, and every request is worth a line of it; the daemon answers all the same."""
+    world = trial.world
+    archive = world.archive(cases=5)
+    reading, writing = os.pipe()
+    # The log is sparing, so the pipe is small: one page.
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    with Daemon(world, archive, errors=writing, environment={"HILUM_LOG": "debug"}) as daemon:
+        os.close(writing)
+        with daemon.client(20) as client:
+            while trial.goes_on():
+                try:
+                    status = client.status(f"GET id=none bad{trial.tried}=\"{'x' * 200}\"")
+                    trial.count(status.startswith("ERR"), status)
+                    if trial.tried % 4 == 0:
+                        # A refusal is noted once a client, so there are many clients.
+                        client.close()
+                        client = daemon.client(20)
+                except Gone as error:
+                    trial.count(False, f"after {trial.tried} requests: {error}")
+                    break
+        waiting = struct.unpack("i", fcntl.ioctl(reading, termios.FIONREAD, bytes(4)))[0]
+        trial.note(f"{waiting} bytes wait in a pipe of one page, which takes no line more without blocking once it holds one")
+        trial.must(daemon.stop() == 0, "it ends with 0")
+    os.close(reading)
 
 
 HOLDER = """

@@ -74,13 +74,13 @@ class Client:
 class Daemon:
     """`hilum serve` on an archive."""
 
-    def __init__(self, world, archive, options=(), environment=None, socket_path=None, wait=True, prefix=(), limit=120, **popen):
+    def __init__(self, world, archive, options=(), environment=None, socket_path=None, wait=True, prefix=(), limit=120, errors=None, **popen):
         self.socket = socket_path or world.socket()
         self.log = world.file("log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [*prefix, world.program, "serve", archive, "--socket", self.socket, *options],
-                stdout=subprocess.DEVNULL, stderr=log, env=world.environment(environment), **popen)
+                stdout=subprocess.DEVNULL, stderr=errors or log, env=world.environment(environment), **popen)
         world.processes.add(self.process)
         self.world = world
         if wait:
@@ -140,6 +140,13 @@ class Daemon:
             status = f"hung, was killed ({status})"
         self.world.processes.discard(self.process)
         return status
+
+    def pause(self):
+        """A moment for a process that is ending to end."""
+        try:
+            self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            pass
 
     def __enter__(self):
         return self

@@ -152,8 +152,8 @@ def fuzzed_images(trial):
     spread = trial.random
     seeds = world.images[:6] + [images.png(16, 16, depth=depth, colour=colour, interlace=interlace) for depth, colour, interlace in
                                 ((1, 0, 0), (8, 0, 1), (16, 0, 0), (8, 2, 0), (16, 6, 1), (8, 4, 0))]
-    seeds += [dicom(spread) for _ in range(4)]
-    tokens = [b"IDAT", b"IEND", b"PLTE", b"tRNS", b"\0" * 4, b"\xff" * 4, b"DICM", b"\x7f\xe0", b"\x28\x00", b"OB", b"OW", b"SQ", b"UN", b"\xff\xd8\xff"]
+    seeds += [dicom(spread) for _ in range(4)] + images.JPEGS * 2
+    tokens = [b"IDAT", b"IEND", b"PLTE", b"tRNS", b"\0" * 4, b"\xff" * 4, b"DICM", b"\x7f\xe0", b"\x28\x00", b"OB", b"OW", b"SQ", b"UN", b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xda", b"\xff\xc4"]
 
     def make():
         data = mutated(spread.choice(seeds), spread, tokens)

@@ -129,7 +129,7 @@ def io_errors(trial):
     nth_calls(trial, errno.EIO, KINDS)
 
 
-@row("5b", "I/O errors while opening", full=400, quick=30, weight=1)
+@row("5b", "I/O errors while opening", full=400, quick=30, weight=2)
 def io_errors_at_start(trial):
     """The Nth call fails while a daemon starts: it starts all the same, or ends with a sentence; never by a signal."""
     failing = Failing(trial)

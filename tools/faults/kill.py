@@ -64,58 +64,58 @@ def killed_ingest(trial):
     trial.note(f"{acknowledged + ledger.acknowledged} changes were acknowledged, {unanswered} were under way when a kill came")
 
 
-@row(25, "re-embedding killed half-way", full=200, quick=12, weight=2)
+@row(25, "re-embedding killed half-way", full=200, quick=30, weight=2)
 def killed_reembedding(trial):
     """`hilum reembed` is killed at random; the old generation answers as before, and the next call repeats at most one batch."""
     world = trial.world
-    cases = 400
-    whole = world.archive(cases=cases)
-    probe = ("search", None, "--text", "left pleural effusion", "--mode", "vector", "--exact", "--json")
+    whole = world.archive(cases=400)
 
     def hits(archive):
-        return world.run(*[archive if word is None else word for word in probe])
+        return world.run("search", archive, "--text", "left pleural effusion", "--mode", "vector", "--exact", "--json").out
 
-    before = hits(whole).out
+    before = hits(whole)
     copy = world.copy(whole)
     started = time.monotonic()
     world.must("reembed", copy, "--model", world.other_model, "--quiet")
     duration = time.monotonic() - started
     world.must("reembed", copy, "--switch")
-    after = hits(copy).out
+    after = hits(copy)
     trial.must(before != after and before, "the two models give different answers")
     world.forget(copy)
+    finished = resumed = 0
     while trial.goes_on():
-        archive = world.copy(whole)
-        done = 0
-        why = ""
-        for _ in range(6):
-            process = subprocess.Popen(
-                [world.program, "reembed", archive, "--model", world.other_model, "--quiet"], stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, env=world.environment())
-            time.sleep(trial.random.uniform(0.02, duration))
-            process.kill()
-            process.wait()
-            status = world.run("reembed", archive, "--status", "--json")
-            if status.status != 0:
-                why = f"status ended with {status.status}: {status.words()}"
-                break
-            reached = status.object().get("done", 0)
-            if reached < done:
-                why = f"{done} cases were done before the kill, {reached} after it"
-                break
-            done = reached
-            if hits(archive).out != before:
+        archive, done = world.copy(whole), 0
+        for _ in range(trial.random.randint(1, 6)):
+            why, done = killed_once(trial, archive, trial.random.uniform(0.02, duration), done)
+            if not why and hits(archive) != before:
                 why = "the old generation answers otherwise while the new one is made"
-                break
-        if not why:
-            final = world.run("reembed", archive, "--model", world.other_model, "--json")
-            switched = world.run("reembed", archive, "--switch")
-            sound, words = world.check(archive)
-            if final.status != 0 or switched.status != 0:
-                why = f"it cannot be finished: {final.words()} {switched.words()}"
-            elif hits(archive).out != after:
-                why = "the finished generation answers otherwise than one that was never killed"
-            elif not sound:
-                why = words
-        trial.count(not why, f"kill {trial.tried}: {why}")
+            resumed += done > 0
+            trial.count(not why, f"kill {trial.tried}: {why}")
+        final = world.run("reembed", archive, "--model", world.other_model, "--json")
+        switched = world.run("reembed", archive, "--switch")
+        sound, words = world.check(archive)
+        if final.status or switched.status:
+            trial.must(False, f"it cannot be finished: {final.words()} {switched.words()}")
+        elif hits(archive) != after:
+            trial.must(False, "the finished generation answers otherwise than one that was never killed")
+        elif not sound:
+            trial.must(False, words)
+        finished += 1
         world.forget(archive)
+    trial.note(f"{finished} archives were finished and switched after their kills; {resumed} kills had cases behind them")
+
+
+def killed_once(trial, archive, delay, done):
+    """Kills one run. Returns what is wrong, and how many cases are done then."""
+    world = trial.world
+    process = subprocess.Popen(
+        [world.program, "reembed", archive, "--model", world.other_model, "--quiet"], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env=world.environment())
+    time.sleep(delay)
+    process.kill()
+    process.wait()
+    status = world.run("reembed", archive, "--status", "--json")
+    if status.status != 0:
+        return f"status ended with {status.status}: {status.words()}", done
+    reached = status.object().get("done", 0)
+    return f"{done} cases were done before the kill, {reached} after it" if reached < done else "", reached

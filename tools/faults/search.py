@@ -315,7 +315,8 @@ def churn(trial):
                 client.reply()
         for name in kept:
             objects, status = client.ask(f"SEARCH id={name} k=1")
-            trial.must(bool(objects) and objects[0]["score"] > 0.9999, f"{name} is found after 99 % went ({status})") if not objects else None
+            if not objects or objects[0]["score"] < 0.9999:
+                trial.must(False, f"{name} is not found after 99 % went: {status}")
         status = client.status("COUNT")
         trial.must(status == f"OK count={len(kept)}", f"after 99 % were deleted: {status}")
         trial.must(daemon.stop() == 0, "the daemon ends with 0")
