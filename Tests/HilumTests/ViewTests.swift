@@ -30,12 +30,12 @@ struct ViewTests {
         #expect(try viewed.ask("POST", path, body: Array("{}".utf8), origin: "http://evil.example").status == 403)
         let own = "http://127.0.0.1:\(viewed.port)"
         #expect(try viewed.ask("POST", path, body: Array("{}".utf8), origin: own).status == 200)
-        #expect(try Self.listeners(port: viewed.port) == ["0100007F"])
+        #expect(Self.listeners(port: viewed.port) == ["0100007F"])
     }
 
     /// The local addresses that listen on a port, in hexadecimal as the system lists them.
-    private static func listeners(port: UInt16) throws -> [String] {
-        try ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { file in
+    private static func listeners(port: UInt16) -> [String] {
+        ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { file in
             let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
             return text.split(separator: "\n").compactMap { line -> String? in
                 let words = line.split(separator: " ")
@@ -205,5 +205,20 @@ struct ViewTests {
         let missing = try Program.run(["view", "--socket", scratch.path("nobody")])
         #expect(missing.status == 5)
         #expect(try Program.run(["view", scratch.path("nothing")]).status == 1)
+    }
+
+    @Test("Every finding that the page names in Japanese is one of the lexicon's")
+    func findingNames() throws {
+        func lines(_ path: String) throws -> [Substring] {
+            String(decoding: try FileIO.read(SourceTree.root + "/Sources/" + path), as: UTF8.self).split(
+                separator: "\n")
+        }
+        let known = Set(
+            try lines("HilumReports/Resources/Lexicon/names.txt").compactMap { $0.split(separator: " ").first })
+        let named = try lines("hilum-view/Resources/page/findings.js").filter { $0.hasPrefix("  \"") }.map {
+            $0.split(separator: "\"")[1]
+        }
+        #expect(named.count > 50)
+        for name in named { #expect(known.contains(name), "\(name)") }
     }
 }
