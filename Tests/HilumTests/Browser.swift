@@ -2,7 +2,8 @@ import Foundation
 import HilumCore
 import Testing
 
-/// Chromium without a window, driven over a pipe by its DevTools protocol: JSON messages, each ended by a zero byte.
+/// Chromium without a window, driven over a pipe by its DevTools protocol: JSON messages, each ended by a zero byte, on two
+/// descriptors that are one socket.
 ///
 /// Thread rule: one thread.
 final class Browser {
@@ -12,8 +13,7 @@ final class Browser {
     struct Failure: Error, CustomStringConvertible { let description: String }
 
     private var process = pid_t()
-    private let toBrowser: Int32
-    private let fromBrowser: Int32
+    private let descriptor: Int32
     private var received: [UInt8] = []
     private var lastNumber = 0
     private var session: String?
@@ -25,25 +25,22 @@ final class Browser {
 
     init() throws {
         profile = try Scratch()
-        var down: [Int32] = [0, 0]
-        var up: [Int32] = [0, 0]
-        try #require(pipe(&down) == 0 && pipe(&up) == 0)
-        for end in down + up { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        var pair: [Int32] = [0, 0]
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        try #require(socketpair(AF_UNIX, kind, 0, &pair) == 0)
         // Above the two numbers that the browser expects, so that none of them is overwritten on the way.
-        let reads = fcntl(down[0], F_DUPFD_CLOEXEC, 20)
-        let writes = fcntl(up[1], F_DUPFD_CLOEXEC, 20)
-        close(down[0])
-        close(up[1])
-        toBrowser = down[1]
-        fromBrowser = up[0]
+        let far = fcntl(pair[1], F_DUPFD_CLOEXEC, 20)
+        close(pair[1])
+        descriptor = pair[0]
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 2, profile.path("log"), O_WRONLY | O_CREAT, 0o600)
-        posix_spawn_file_actions_adddup2(&actions, reads, 3)
-        posix_spawn_file_actions_adddup2(&actions, writes, 4)
+        // It reads from the first and writes to the second.
+        posix_spawn_file_actions_adddup2(&actions, far, 3)
+        posix_spawn_file_actions_adddup2(&actions, far, 4)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -64,8 +61,7 @@ final class Browser {
         defer { for text in arguments + environment { free(text) } }
         // Safety: the strings live to the end of this function; posix_spawn copies them.
         let failure = posix_spawn(&process, Self.program, &actions, &attributes, &arguments, &environment)
-        close(reads)
-        close(writes)
+        close(far)
         try #require(failure == 0, "\(Self.program): \(String(cString: strerror(failure)))")
         let target = try call("Target.createTarget", ["url": "about:blank"])
         let attached = try call("Target.attachToTarget", ["targetId": target["targetId"] ?? "", "flatten": true])
@@ -74,8 +70,7 @@ final class Browser {
     }
 
     deinit {
-        close(toBrowser)
-        close(fromBrowser)
+        close(descriptor)
         guard process > 0 else { return }
         kill(-process, SIGKILL)
         var status: Int32 = 0
@@ -93,7 +88,7 @@ final class Browser {
         while sent < bytes.count {
             // Safety: `sent` is below the count of the array, which lives through this closure.
             let count = bytes.withUnsafeMutableBytes {
-                write(toBrowser, $0.baseAddress.map { $0 + sent }, $0.count - sent)
+                send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw Failure(description: "\(method): the browser has ended") }
             sent += count
@@ -117,13 +112,13 @@ final class Browser {
                 received.removeFirst(end + 1)
                 return object as? [String: Any] ?? [:]
             }
-            var waiting = pollfd(fd: fromBrowser, events: Int16(POLLIN), revents: 0)
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let left = deadline - monotonicSeconds()
             guard left > 0, poll(&waiting, 1, Int32(left * 1000)) != 0 else {
                 throw Failure(description: "\(method): no answer within a minute")
             }
             var chunk = [UInt8](repeating: 0, count: 1 << 16)
-            let count = read(fromBrowser, &chunk, chunk.count)
+            let count = read(descriptor, &chunk, chunk.count)
             guard count > 0 else { throw Failure(description: "\(method): the browser has ended") }
             received += chunk[..<count]
         }

@@ -206,4 +206,19 @@ struct ViewTests {
         #expect(missing.status == 5)
         #expect(try Program.run(["view", scratch.path("nothing")]).status == 1)
     }
+
+    @Test("Every finding that the page names in Japanese is one of the lexicon's")
+    func findingNames() throws {
+        func lines(_ path: String) throws -> [Substring] {
+            String(decoding: try FileIO.read(SourceTree.root + "/Sources/" + path), as: UTF8.self).split(
+                separator: "\n")
+        }
+        let known = Set(
+            try lines("HilumReports/Resources/Lexicon/names.txt").compactMap { $0.split(separator: " ").first })
+        let named = try lines("hilum-view/Resources/page/findings.js").filter { $0.hasPrefix("  \"") }.map {
+            $0.split(separator: "\"")[1]
+        }
+        #expect(named.count > 50)
+        for name in named { #expect(known.contains(name), "\(name)") }
+    }
 }

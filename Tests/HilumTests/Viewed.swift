@@ -16,6 +16,8 @@ final class Viewed {
     let archive: String
     private let process: Process
     private let errorLog: String
+    /// Holds the images that the archive names.
+    private let scratch: Scratch
 
     var errors: String { (try? FileIO.read(errorLog)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
     var isRunning: Bool { process.isRunning }
@@ -25,6 +27,7 @@ final class Viewed {
     ///
     /// - Parameter options: further words of the call.
     init(in scratch: Scratch, _ options: [String] = []) throws {
+        self.scratch = scratch
         archive = try Self.makeArchive(in: scratch)
         let output = scratch.path("address")
         errorLog = scratch.path("view.log")

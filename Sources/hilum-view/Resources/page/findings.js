@@ -77,7 +77,6 @@ export const japaneseFindings = {
   "chest-tube": "胸腔ドレーン",
   "endotracheal-tube": "気管チューブ",
   "nasogastric-tube": "経鼻胃管",
-  "sternotomy": "胸骨正中切開後",
   "sternotomy-wires": "胸骨ワイヤー",
   "surgical-material": "術後材料",
 };
