@@ -153,9 +153,8 @@ extension Archive {
             batch.outcomes.append(.committed(.refused(refusal)))
             // What may pass is tried again.
             switch refusal.code {
-            case .io, .notReady, .busy: break
-            // It counts as new once the case in its way has gone.
-            case .exists: try writeJournal(transaction, item, number: JournalEntry.elsewhere, reason: "")
+            // .exists: the row tells of the stored case, which stays, and the files are weighed against it each time.
+            case .io, .notReady, .busy, .exists: break
             default: try writeJournal(transaction, item, number: 0, reason: refusal.reason)
             }
             return

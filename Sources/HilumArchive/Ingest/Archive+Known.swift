@@ -93,7 +93,7 @@ extension Archive {
     /// Whether a file of the case, or its row, is there as it was, among those that were not looked at because somebody named one alone.
     private func isTiedElsewhere(_ source: SourceCase, _ known: CaseRecord) throws -> Bool {
         let journal = try withArchiveErrors { try store.environment.read { try journalEntry($0, source.name) } }
-        guard let marks = journal?.marks, !marks.isLoose else { return false }
+        guard journal?.number == known.number, let marks = journal?.marks, !marks.isLoose else { return false }
         var ties = SourceMarks()
         if source.isRow {
             let table = String(source.name.dropLast(source.id.count + 1))

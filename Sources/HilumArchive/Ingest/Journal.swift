@@ -116,7 +116,9 @@ extension Archive {
         }
         guard let number, let entry = try store.entry(transaction, number) else { return .open }
         if try isOwn(transaction, number, entry, origin) {
-            return .own(isTied: found.map { !$0.marks.isLoose && origin.ties.hasPart(of: $0.marks) } ?? false)
+            // A row of files that were refused says nothing of the stored case.
+            let known = found.flatMap { $0.number == number && !$0.marks.isLoose ? $0.marks : nil }
+            return .own(isTied: known.map { origin.ties.hasPart(of: $0) } ?? false)
         }
         return .foreign(Self.foreignReason(entry), isKnown: isSame && found?.number == JournalEntry.elsewhere)
     }
