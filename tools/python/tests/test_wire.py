@@ -5,6 +5,7 @@ import random
 import unittest
 from array import array
 from datetime import date
+from typing import Any, List
 
 import hilum
 from hilum import Not, Range, requests, wire
@@ -62,7 +63,7 @@ class RequestTests(unittest.TestCase):
 
     def test_vectors_of_any_kind_are_the_same_bytes(self) -> None:
         wanted = "f32:AACAPwAAAL8="
-        kinds: list = [[1, -0.5], (1.0, -0.5), array("f", [1, -0.5]), array("d", [1, -0.5])]
+        kinds: List[Any] = [[1, -0.5], (1.0, -0.5), array("f", [1, -0.5]), array("d", [1, -0.5])]
         if wire.numpy is not None:
             kinds += [wire.numpy.array([1, -0.5], dtype) for dtype in ("<f8", "<f4", ">f4", "f2")]
             kinds.append(wire.numpy.array([1, 9, -0.5, 9], "f4")[::2])
@@ -73,7 +74,7 @@ class RequestTests(unittest.TestCase):
 
     def test_vectors_without_numpy(self) -> None:
         kept = wire.numpy
-        wire.numpy = None
+        wire.numpy = None  # type: ignore[assignment]
         try:
             self.assertEqual(wire.vector_text([1, -0.5]), "f32:AACAPwAAAL8=")
             self.assertEqual(wire.read_vector("f32:AACAPwAAAL8="), array("f", [1, -0.5]))
@@ -109,7 +110,7 @@ class ReplyTests(unittest.TestCase):
             (first_tag, first), (second_tag, second), (third_tag, third) = items
             self.assertEqual((first_tag, second_tag, third_tag), ("1", "2", None))
             self.assertEqual(first, wire.Reply([{"id": "結"}], {"hits": "1", "id": 'a b" c=d', "gen": "2"}))
-            self.assertIsInstance(second, hilum.NotFound)
+            assert isinstance(second, hilum.NotFound)
             self.assertEqual((second.code, second.text), ("NOTFOUND", "no case has this id"))
             self.assertEqual(third, wire.Reply([], {"PONG": "PONG"}))
             self.assertFalse(reader.is_inside)
