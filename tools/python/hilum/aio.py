@@ -32,7 +32,7 @@ def _method(make: "Callable[P, Request[T]]") -> "Callable[Concatenate[AsyncClien
     async def method(self: "AsyncClient", *arguments: Any, **options: Any) -> Any:
         return await self.send(make(*arguments, **options))
 
-    return cast(Any, functools.wraps(make)(method))
+    return cast("Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]", functools.wraps(make)(method))
 
 
 def _pages(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[SearchResult]]":
@@ -46,7 +46,7 @@ def _pages(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[
 
     described = functools.wraps(make)(pages)
     described.__doc__ = "The pages of a search, `k` hits each, until there are no more. Stale, when the archive changes meanwhile."
-    return cast(Any, described)
+    return cast("Callable[Concatenate[AsyncClient, P], AsyncIterator[SearchResult]]", described)
 
 
 def _hits(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[Hit]]":
@@ -57,7 +57,7 @@ def _hits(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[A
 
     described = functools.wraps(make)(hits)
     described.__doc__ = "The hits of a search, asked for by pages of `k` as they are needed. Stale, when the archive changes meanwhile."
-    return cast(Any, described)
+    return cast("Callable[Concatenate[AsyncClient, P], AsyncIterator[Hit]]", described)
 
 
 class _Connection:

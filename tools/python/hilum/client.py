@@ -32,7 +32,7 @@ def _method(make: "Callable[P, Request[T]]") -> "Callable[Concatenate[Client, P]
     def method(self: "Client", *arguments: Any, **options: Any) -> Any:
         return self.send(make(*arguments, **options))
 
-    return cast(Any, functools.wraps(make)(method))
+    return cast("Callable[Concatenate[Client, P], T]", functools.wraps(make)(method))
 
 
 def _pages(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[Client, P], Iterator[SearchResult]]":
@@ -46,7 +46,7 @@ def _pages(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[
 
     described = functools.wraps(make)(pages)
     described.__doc__ = "The pages of a search, `k` hits each, until there are no more. Stale, when the archive changes meanwhile."
-    return cast(Any, described)
+    return cast("Callable[Concatenate[Client, P], Iterator[SearchResult]]", described)
 
 
 def _hits(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[Client, P], Iterator[Hit]]":
@@ -56,7 +56,7 @@ def _hits(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[C
 
     described = functools.wraps(make)(hits)
     described.__doc__ = "The hits of a search, asked for by pages of `k` as they are needed. Stale, when the archive changes meanwhile."
-    return cast(Any, described)
+    return cast("Callable[Concatenate[Client, P], Iterator[Hit]]", described)
 
 
 class Client:

@@ -5,7 +5,7 @@ import random
 import unittest
 from array import array
 from datetime import date
-from typing import Any, List
+from typing import Any, Dict, List
 
 import hilum
 from hilum import Not, Range, requests, wire
@@ -46,9 +46,10 @@ class QuotingTests(unittest.TestCase):
 
 class RequestTests(unittest.TestCase):
     def test_all_options_of_a_search_stand_in_the_line(self) -> None:
+        where: Dict[str, requests.Condition] = {
+            "view": ["PA", "AP"], "site": Not("B"), "date": Range(date(2019, 1, 2), None), "age": Range(None, 7)}
         request = requests.search(
-            ["a", "b"], id="1", image=b"PNG", image_path="/x.png", vec=[[1, 0], [0, 1]], unlike=["u"],
-            where={"view": ["PA", "AP"], "site": Not("B"), "date": Range(date(2019, 1, 2), None), "age": Range(None, 7)}, k=5, ef=64,
+            ["a", "b"], id="1", image=b"PNG", image_path="/x.png", vec=[[1, 0], [0, 1]], unlike=["u"], where=where, k=5, ef=64,
             target="image", mode="vector", weights={"text": 2, "words": 0.5}, min_score=-0.25, include_self=False,
             group="patient", mmr=0.5, dedup=0.98, exact=True, cursor="start", include=["report", "vector"], deadline_ms=9)
         octets = request.encode("7")
