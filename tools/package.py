@@ -131,7 +131,7 @@ def man_page(program: Path, version: str, moment: datetime) -> str:
     blocks = head.strip().split("\n\n")
     first, rest = blocks[0], blocks[3:]
     page = [
-        f'.TH HILUM 1 "{moment:%Y-%m-%d}" "hilum {version}" "User Commands"', ".SH NAME",
+        f'.TH HILUM 1 "{moment:%Y-%m-%d}" "hilum {version}" "User Commands"', ".nh", ".ad l", ".SH NAME",
         "hilum \\- search for similar cases among medical images and reports", ".SH SYNOPSIS", ".B hilum", "VERB [OPTION...] [OPERAND...]",
         ".SH DESCRIPTION", roff(" ".join(first.splitlines())), ".SH VERBS",
     ]

@@ -7,7 +7,7 @@ import functools
 import os
 from collections import deque
 from typing import (
-    TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Deque, Iterable, List, Optional, Type, TypeVar, Union)
+    TYPE_CHECKING, Any, AsyncIterator, Callable, Coroutine, Deque, Iterable, List, Optional, Type, TypeVar, Union, cast)
 
 from . import requests
 from .client import checked, read
@@ -28,36 +28,36 @@ _CHUNK = 256 << 10
 _ENDS = (Closed, TimedOut, ProtocolError, Unreachable)
 
 
-def _method(make: "Callable[P, Request[T]]") -> "Callable[Concatenate[AsyncClient, P], Awaitable[T]]":
-    @functools.wraps(make)
+def _method(make: "Callable[P, Request[T]]") -> "Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]":
     async def method(self: "AsyncClient", *arguments: Any, **options: Any) -> Any:
         return await self.send(make(*arguments, **options))
 
-    return method
+    return cast("Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]", functools.wraps(make)(method))
 
 
 def _pages(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[SearchResult]]":
-    @functools.wraps(make)
     async def pages(self: "AsyncClient", *arguments: Any, **options: Any) -> AsyncIterator[SearchResult]:
+        ask: Any = make
         cursor: Optional[str] = options.pop("cursor", None) or "start"
         while cursor:
-            page = await self.send(make(*arguments, cursor=cursor, **options))
+            page = await self.send(ask(*arguments, cursor=cursor, **options))
             yield page
             cursor = page.cursor
 
-    pages.__doc__ = "The pages of a search, `k` hits each, until there are no more. Stale, when the archive changes meanwhile."
-    return pages
+    described = functools.wraps(make)(pages)
+    described.__doc__ = "The pages of a search, `k` hits each, until there are no more. Stale, when the archive changes meanwhile."
+    return cast("Callable[Concatenate[AsyncClient, P], AsyncIterator[SearchResult]]", described)
 
 
 def _hits(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[Hit]]":
-    @functools.wraps(make)
     async def hits(self: "AsyncClient", *arguments: Any, **options: Any) -> AsyncIterator[Hit]:
         async for page in self.pages(*arguments, **options):
             for hit in page.hits:
                 yield hit
 
-    hits.__doc__ = "The hits of a search, asked for by pages of `k` as they are needed. Stale, when the archive changes meanwhile."
-    return hits
+    described = functools.wraps(make)(hits)
+    described.__doc__ = "The hits of a search, asked for by pages of `k` as they are needed. Stale, when the archive changes meanwhile."
+    return cast("Callable[Concatenate[AsyncClient, P], AsyncIterator[Hit]]", described)
 
 
 class _Connection:

@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Optional, Type, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Optional, Type, TypeVar, Union, cast
 
 from . import requests
 from .errors import Busy, Closed, HilumError, ProtocolError, TimedOut, unreachable
@@ -29,34 +29,34 @@ _CHUNK = 256 << 10
 def _method(make: "Callable[P, Request[T]]") -> "Callable[Concatenate[Client, P], T]":
     """A method that sends what `make` makes, with its signature and text."""
 
-    @functools.wraps(make)
     def method(self: "Client", *arguments: Any, **options: Any) -> Any:
         return self.send(make(*arguments, **options))
 
-    return method
+    return cast("Callable[Concatenate[Client, P], T]", functools.wraps(make)(method))
 
 
 def _pages(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[Client, P], Iterator[SearchResult]]":
-    @functools.wraps(make)
     def pages(self: "Client", *arguments: Any, **options: Any) -> Iterator[SearchResult]:
+        ask: Any = make
         cursor: Optional[str] = options.pop("cursor", None) or "start"
         while cursor:
-            page = self.send(make(*arguments, cursor=cursor, **options))
+            page = self.send(ask(*arguments, cursor=cursor, **options))
             yield page
             cursor = page.cursor
 
-    pages.__doc__ = "The pages of a search, `k` hits each, until there are no more. Stale, when the archive changes meanwhile."
-    return pages
+    described = functools.wraps(make)(pages)
+    described.__doc__ = "The pages of a search, `k` hits each, until there are no more. Stale, when the archive changes meanwhile."
+    return cast("Callable[Concatenate[Client, P], Iterator[SearchResult]]", described)
 
 
 def _hits(make: "Callable[P, Request[SearchResult]]") -> "Callable[Concatenate[Client, P], Iterator[Hit]]":
-    @functools.wraps(make)
     def hits(self: "Client", *arguments: Any, **options: Any) -> Iterator[Hit]:
         for page in self.pages(*arguments, **options):
             yield from page.hits
 
-    hits.__doc__ = "The hits of a search, asked for by pages of `k` as they are needed. Stale, when the archive changes meanwhile."
-    return hits
+    described = functools.wraps(make)(hits)
+    described.__doc__ = "The hits of a search, asked for by pages of `k` as they are needed. Stale, when the archive changes meanwhile."
+    return cast("Callable[Concatenate[Client, P], Iterator[Hit]]", described)
 
 
 class Client:

@@ -13,12 +13,12 @@ from array import array
 from base64 import b64decode, b64encode
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Generic, List, Optional, Sequence, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Generic, List, Optional, Sequence, TypeVar, Union, cast
 
 from .errors import HilumError, ProtocolError, refusal
 
 try:
-    import numpy
+    import numpy as numpy
 except ImportError:
     numpy = None  # type: ignore[assignment]
 
@@ -72,7 +72,7 @@ def vector_text(vector: "VectorLike") -> str:
             raise ValueError(f"a vector has one dimension, not {data.ndim}")
         octets = data.tobytes()
     else:
-        values = array("f", vector)  # type: ignore[arg-type]
+        values = array("f", cast(Any, vector))
         if sys.byteorder == "big":
             values.byteswap()
         octets = values.tobytes()

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import unittest
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 import hilum
 from hilum import requests
@@ -304,7 +304,7 @@ class TaskTests(unittest.TestCase):
 
     def test_threads_share_a_client(self) -> None:
         with FakeServer(echo) as server, hilum.Client(server.path) as client:
-            got: list = [None] * 8
+            got: List[Any] = [None] * 8
 
             def ask(number: int) -> None:
                 got[number] = [client.get(f"{number}-{turn}").id for turn in range(20)]

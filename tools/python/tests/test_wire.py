@@ -5,6 +5,7 @@ import random
 import unittest
 from array import array
 from datetime import date
+from typing import Any, Dict, List
 
 import hilum
 from hilum import Not, Range, requests, wire
@@ -45,9 +46,10 @@ class QuotingTests(unittest.TestCase):
 
 class RequestTests(unittest.TestCase):
     def test_all_options_of_a_search_stand_in_the_line(self) -> None:
+        where: Dict[str, requests.Condition] = {
+            "view": ["PA", "AP"], "site": Not("B"), "date": Range(date(2019, 1, 2), None), "age": Range(None, 7)}
         request = requests.search(
-            ["a", "b"], id="1", image=b"PNG", image_path="/x.png", vec=[[1, 0], [0, 1]], unlike=["u"],
-            where={"view": ["PA", "AP"], "site": Not("B"), "date": Range(date(2019, 1, 2), None), "age": Range(None, 7)}, k=5, ef=64,
+            ["a", "b"], id="1", image=b"PNG", image_path="/x.png", vec=[[1, 0], [0, 1]], unlike=["u"], where=where, k=5, ef=64,
             target="image", mode="vector", weights={"text": 2, "words": 0.5}, min_score=-0.25, include_self=False,
             group="patient", mmr=0.5, dedup=0.98, exact=True, cursor="start", include=["report", "vector"], deadline_ms=9)
         octets = request.encode("7")
@@ -62,7 +64,7 @@ class RequestTests(unittest.TestCase):
 
     def test_vectors_of_any_kind_are_the_same_bytes(self) -> None:
         wanted = "f32:AACAPwAAAL8="
-        kinds: list = [[1, -0.5], (1.0, -0.5), array("f", [1, -0.5]), array("d", [1, -0.5])]
+        kinds: List[Any] = [[1, -0.5], (1.0, -0.5), array("f", [1, -0.5]), array("d", [1, -0.5])]
         if wire.numpy is not None:
             kinds += [wire.numpy.array([1, -0.5], dtype) for dtype in ("<f8", "<f4", ">f4", "f2")]
             kinds.append(wire.numpy.array([1, 9, -0.5, 9], "f4")[::2])
@@ -73,7 +75,7 @@ class RequestTests(unittest.TestCase):
 
     def test_vectors_without_numpy(self) -> None:
         kept = wire.numpy
-        wire.numpy = None
+        wire.numpy = None  # type: ignore[assignment]
         try:
             self.assertEqual(wire.vector_text([1, -0.5]), "f32:AACAPwAAAL8=")
             self.assertEqual(wire.read_vector("f32:AACAPwAAAL8="), array("f", [1, -0.5]))
@@ -109,7 +111,7 @@ class ReplyTests(unittest.TestCase):
             (first_tag, first), (second_tag, second), (third_tag, third) = items
             self.assertEqual((first_tag, second_tag, third_tag), ("1", "2", None))
             self.assertEqual(first, wire.Reply([{"id": "結"}], {"hits": "1", "id": 'a b" c=d', "gen": "2"}))
-            self.assertIsInstance(second, hilum.NotFound)
+            assert isinstance(second, hilum.NotFound)
             self.assertEqual((second.code, second.text), ("NOTFOUND", "no case has this id"))
             self.assertEqual(third, wire.Reply([], {"PONG": "PONG"}))
             self.assertFalse(reader.is_inside)
