@@ -256,7 +256,7 @@ def cuts(trial, flags, is_strict_of):
     while trial.goes_on():
         recording = Recording(trial, flags)
         first = recording.answers[0] + 1
-        places = sorted(trial.random.randrange(first, len(recording.records) + 1) for _ in range(40))
+        places = sorted(trial.random.randrange(first, len(recording.records) + 1) for _ in range(12))
         for is_strict in is_strict_of:
             disk, taken = Disk(), 0
             for cut in places:
