@@ -20,7 +20,8 @@ SEEDS = [
     'SEARCH id=c1 unlike=c2 w.id=2 w.unlike=0.5 target=report mmr=0.3', 'SEARCH text="no effusion" date=2019-01..2020 finding!=mass group=patient',
     'SEARCH vec=f32:AACAPwAAgD8= exact=1', 'GET id=c1 with=meta,report,vector', 'PUT id=f1 report="left effusion" view=PA patient=p1 date=2020-02-03',
     'DELETE id=f1', 'FACET by=view k=3 n=1..', 'EXPLAIN SEARCH text="mass" k=3', 'STATS', 'METRICS', 'HELP SEARCH', 'REEMBED status',
-    '@t1 SEARCH text="\\u00e4\\ud83d\\ude00" cursor=start deadline_ms=1000 dedup=0.5 min_score=-1', 'SEARCH affirmed=effusion denied=mass text="any:mass"',
+    '@t1 SEARCH text="\\u00e4\\ud83d\\ude00" cursor=start deadline_ms=1000 dedup=0.5 min_score=-1',
+    'SEARCH affirmed=effusion denied=mass text="any:mass"',
     'SEARCH text="x" mode=words w.words=3 recall=0.9 ef=100', 'SEARCH bytes=4', 'PUT id=f2 bytes=10 report="x"',
 ]
 TOKENS = [

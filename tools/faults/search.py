@@ -224,7 +224,8 @@ def all_at_once(trial):
     sound, words = world.check(archive)
     trial.must(sound, "the archive is sound" if sound else words)
     compacted = world.run("compact", archive)
-    trial.must(compacted.status == 0 and world.check(archive)[0], f"and so it is after compacting {'' if compacted.status == 0 else compacted.words()}")
+    words = "" if compacted.status == 0 else compacted.words()
+    trial.must(compacted.status == 0 and world.check(archive)[0], f"and so it is after compacting {words}")
     trial.note(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
