@@ -15,11 +15,13 @@ from .world import report
 MEBIBYTE = 1 << 20
 
 SEEDS = [
-    'PING', 'HELLO', 'COUNT', 'COUNT view=PA n=1..5', 'SEARCH text="left \\"pleural effusion\\" -mass nod*" k=5 with=report,highlights',
+    'PING', 'HELLO', 'COUNT', 'COUNT view=PA n=1..5',
+    'SEARCH text="left \\"pleural effusion\\" -mass nod*" k=5 with=report,highlights',
     'SEARCH id=c1 unlike=c2 w.id=2 w.unlike=0.5 target=report mmr=0.3', 'SEARCH text="no effusion" date=2019-01..2020 finding!=mass group=patient',
     'SEARCH vec=f32:AACAPwAAgD8= exact=1', 'GET id=c1 with=meta,report,vector', 'PUT id=f1 report="left effusion" view=PA patient=p1 date=2020-02-03',
     'DELETE id=f1', 'FACET by=view k=3 n=1..', 'EXPLAIN SEARCH text="mass" k=3', 'STATS', 'METRICS', 'HELP SEARCH', 'REEMBED status',
-    '@t1 SEARCH text="\\u00e4\\ud83d\\ude00" cursor=start deadline_ms=1000 dedup=0.5 min_score=-1', 'SEARCH affirmed=effusion denied=mass text="any:mass"',
+    '@t1 SEARCH text="\\u00e4\\ud83d\\ude00" cursor=start deadline_ms=1000 dedup=0.5 min_score=-1',
+    'SEARCH affirmed=effusion denied=mass text="any:mass"',
     'SEARCH text="x" mode=words w.words=3 recall=0.9 ef=100', 'SEARCH bytes=4', 'PUT id=f2 bytes=10 report="x"',
 ]
 TOKENS = [
@@ -150,10 +152,14 @@ def fuzzed_images(trial):
     world = trial.world
     archive = world.archive(cases=5)
     spread = trial.random
-    seeds = world.images[:6] + [images.png(16, 16, depth=depth, colour=colour, interlace=interlace) for depth, colour, interlace in
-                                ((1, 0, 0), (8, 0, 1), (16, 0, 0), (8, 2, 0), (16, 6, 1), (8, 4, 0))]
+    kinds = ((1, 0, 0), (8, 0, 1), (16, 0, 0), (8, 2, 0), (16, 6, 1), (8, 4, 0))
+    seeds = [images.png(16, 16, depth=depth, colour=colour, interlace=interlace) for depth, colour, interlace in kinds]
+    seeds += world.images[:6]
     seeds += [dicom(spread) for _ in range(4)] + images.JPEGS * 2
-    tokens = [b"IDAT", b"IEND", b"PLTE", b"tRNS", b"\0" * 4, b"\xff" * 4, b"DICM", b"\x7f\xe0", b"\x28\x00", b"OB", b"OW", b"SQ", b"UN", b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xda", b"\xff\xc4"]
+    tokens = [
+        b"IDAT", b"IEND", b"PLTE", b"tRNS", b"\0" * 4, b"\xff" * 4, b"DICM", b"\x7f\xe0", b"\x28\x00", b"OB", b"OW", b"SQ", b"UN",
+        b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xda", b"\xff\xc4",
+    ]
 
     def make():
         data = mutated(spread.choice(seeds), spread, tokens)
@@ -173,8 +179,9 @@ def dicom(spread):
     def element(group, number, kind, value):
         value += b"\0" if kind in (b"UI", b"OB") else b" "
         value = value[: len(value) // 2 * 2]
-        head = struct.pack("<HH", group, number) + kind
-        return head + (b"\0\0" + struct.pack("<I", len(value)) if kind in (b"OB", b"OW", b"SQ", b"UN") else struct.pack("<H", len(value))) + value
+        is_long = kind in (b"OB", b"OW", b"SQ", b"UN")
+        length = b"\0\0" + struct.pack("<I", len(value)) if is_long else struct.pack("<H", len(value))
+        return struct.pack("<HH", group, number) + kind + length + value
 
     def short(group, number, value):
         return struct.pack("<HH", group, number) + b"US" + struct.pack("<HH", 2, value)
@@ -205,7 +212,10 @@ def fuzzed_files(trial):
         if not path.endswith("weights.safetensors"):
             os.symlink(path, folder + "/" + os.path.basename(path))
     row = {"id": "m", "report": report(5), "image": "a.png", "patient": "p", "date": "2020-01-02", "findings": ["mass"], "side": "left"}
-    tokens = [b"{", b"}", b"[", b"]", b'"', b":", b",", b"null", b"1e999", b"\\u0000", b"\xff", b"\n", b"data_offsets", b"F32", b"-1", b"9" * 30, b"../", b"/etc/passwd"]
+    tokens = [
+        b"{", b"}", b"[", b"]", b'"', b":", b",", b"null", b"1e999", b"\\u0000", b"\xff", b"\n", b"data_offsets", b"F32", b"-1", b"9" * 30, b"../",
+        b"/etc/passwd",
+    ]
     slowest = 0
     while trial.goes_on():
         kind = spread.choice(["weights", "jsonl", "csv", "config"])

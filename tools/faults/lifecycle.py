@@ -202,7 +202,7 @@ def backups(trial):
                             found[name] = objects[0]["report"]
                     # One of the states between the request and its answer, to the report.
                     if found not in states[first:last]:
-                        wrong.append(f"it holds {len(found)} cases, which is no state between {len(states[first])} and {len(states[-1])}")
+                        wrong.append(f"its {len(found)} cases are no state between {len(states[first])} and {len(states[-1])}")
                     if reader.status("COUNT") != f"OK count={len(found) + drawn}":
                         wrong.append("other cases came or went")
                     restored.stop()
@@ -276,10 +276,12 @@ def other_releases(trial):
                 why += f" {answers}: other hits ({call.errors[-300:]})"
         trial.count(not why, f"{name}: {why}")
     present = world.archive(cases=20)
-    for name, edit in (("a later format", lambda data: later_format(data, 9)), ("format 0", lambda data: later_format(data, 0)),
-                       ("an empty store", lambda data: b""), ("a store of another program", lambda data: b"SQLite format 3\0" + data[16:64] + bytes(len(data) - 64)),
-                       ("another version of LMDB", lambda data: version(data, 999)), ("another page size", lambda data: page_size(data)),
-                       ("a text", lambda data: b"hello\n" * 5000)):
+    edits = [
+        ("a later format", lambda data: later_format(data, 9)), ("format 0", lambda data: later_format(data, 0)),
+        ("an empty store", lambda data: b""), ("a store of another program", lambda data: b"SQLite format 3\0" + bytes(len(data) - 16)),
+        ("another version of LMDB", lambda data: version(data, 999)), ("another page size", page_size), ("a text", lambda data: b"hello\n" * 5000),
+    ]
+    for name, edit in edits:
         copy = world.copy(present)
         with open(copy + "/data.mdb", "rb") as file:
             data = file.read()
@@ -288,7 +290,8 @@ def other_releases(trial):
             file.write(changed)
         world.forget(copy + "/lock.mdb")
         why = ""
-        for words in (("stats", copy), ("check", copy), ("search", copy, "--text", "effusion"), ("serve", copy, "--socket", world.socket())):
+        calls = [("stats", copy), ("check", copy), ("search", copy, "--text", "effusion"), ("serve", copy, "--socket", world.socket())]
+        for words in calls:
             call = world.run(*words, limit=60)
             if call.status <= 0 or call.was_signalled or not (call.errors + call.out).strip():
                 why += f" {words[0]} ended with {call.status}: {call.words()[-200:]}"

@@ -19,10 +19,11 @@ NOSYNC = 0x10000
 
 
 class Record:
-    __slots__ = ("kind", "inode", "offset", "path", "other", "data")
+    __slots__ = ("kind", "inode", "offset", "path", "other", "data", "order")
 
     def __init__(self, kind, inode, offset, path, other, data):
         self.kind, self.inode, self.offset, self.path, self.other, self.data = kind, inode, offset, path, other, data
+        self.order = 0
 
 
 def read_log(path, root):
@@ -54,7 +55,6 @@ class Disk:
         self.pending = {}  # inode: writes and truncations since its last sync
         self.names = []  # changes of names that are not certain yet: (folders, record)
         self.certain = []  # changes of names that are, in order
-        self.paths = {}  # the newest names, so that a sync of a folder is known
 
     def take(self, record, is_strict):
         kind = record.kind
@@ -67,15 +67,15 @@ class Disk:
         elif kind == "S":
             self.settle(record.inode)
             if is_strict:
-                kept = [entry for entry in self.names if os.path.dirname(entry.other or entry.path) not in (record.path, "" if record.path == "." else record.path)]
-                done = [entry for entry in self.names if entry not in kept]
-                self.certain += done
-                self.names = kept
+                folder = "" if record.path == "." else record.path
+                self.certain += [entry for entry in self.names if os.path.dirname(entry.other or entry.path) == folder]
+                self.names = [entry for entry in self.names if os.path.dirname(entry.other or entry.path) != folder]
             else:
                 # A sync commits the journal, with all names before it.
                 self.certain += self.names
                 self.names = []
         elif kind in "CMRUL":
+            record.order = len(self.names) + len(self.certain)
             self.names.append(record)
 
     def settle(self, inode, only=None):
@@ -100,13 +100,16 @@ class Disk:
                     put(content, record)
         names = list(self.certain)
         if is_strict:
-            limits = {}
+            # The changes of a folder reach the disk in their order, as far as chance has it.
+            folders = {}
             for record in self.names:
-                parent = os.path.dirname(record.other or record.path)
-                limits.setdefault(parent, random.random() < 0.5)
-            names += [record for record in self.names if limits[os.path.dirname(record.other or record.path)]]
+                folders.setdefault(os.path.dirname(record.other or record.path), []).append(record)
+            for pending in folders.values():
+                names += pending[: random.randint(0, len(pending))]
         else:
             names += self.names[: random.randint(0, len(self.names))]
+        # A folder may be certain later than what lies in it.
+        names.sort(key=lambda record: record.order)
         write_tree(names, contents, folder)
 
 
@@ -253,7 +256,7 @@ def cuts(trial, flags, is_strict_of):
     while trial.goes_on():
         recording = Recording(trial, flags)
         first = recording.answers[0] + 1
-        places = sorted(trial.random.randrange(first, len(recording.records) + 1) for _ in range(40))
+        places = sorted(trial.random.randrange(first, len(recording.records) + 1) for _ in range(12))
         for is_strict in is_strict_of:
             disk, taken = Disk(), 0
             for cut in places:

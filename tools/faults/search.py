@@ -41,7 +41,8 @@ def odd_vectors(trial):
             ("-infinity", encoded(with_value(-math.inf))), ("all infinite", encoded([math.inf] * width)), ("zero", encoded([0.0] * width)),
             ("minus zero", encoded([-0.0] * width)), ("one number too few", encoded(good[1:])), ("one too many", encoded(good + [1])),
             ("none", "f32:"), ("one", encoded([1.0])), ("a million", encoded([1.0] * 10000)), ("no base64", "f32:!!!!"),
-            ("base64 cut short", encoded(good)[:-3]), ("three bytes", "f32:AAAA"), ("f64", "f64:" + encoded(good)[4:]), ("no type", encoded(good)[4:]),
+            ("base64 cut short", encoded(good)[:-3]), ("three bytes", "f32:AAAA"),
+            ("f64", "f64:" + encoded(good)[4:]), ("no type", encoded(good)[4:]),
         ]
         for name, text in refused:
             status = client.status(f"SEARCH vec=\"{text}\"")
@@ -49,7 +50,8 @@ def odd_vectors(trial):
         allowed = [
             ("denormals", encoded([1e-42] * width)), ("one denormal", encoded([1e-42] + [0.0] * (width - 1))),
             ("the largest numbers", encoded([3e38 * (-1) ** number for number in range(width)])), ("tiny numbers", encoded([1e-30] * width)),
-            ("one number alone", encoded([0.0] * (width - 1) + [5.0])), ("a good one", encoded(good)), ("its negative", encoded([-value for value in good])),
+            ("one number alone", encoded([0.0] * (width - 1) + [5.0])), ("a good one", encoded(good)),
+            ("its negative", encoded([-value for value in good])),
         ]
         for name, text in allowed:
             for rest in ("", " exact=1", " target=image", " mmr=0.5", " target=report dedup=0.9"):
@@ -222,7 +224,8 @@ def all_at_once(trial):
     sound, words = world.check(archive)
     trial.must(sound, "the archive is sound" if sound else words)
     compacted = world.run("compact", archive)
-    trial.must(compacted.status == 0 and world.check(archive)[0], f"and so it is after compacting {'' if compacted.status == 0 else compacted.words()}")
+    words = "" if compacted.status == 0 else compacted.words()
+    trial.must(compacted.status == 0 and world.check(archive)[0], f"and so it is after compacting {words}")
     trial.note(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
@@ -233,7 +236,8 @@ def thread_sanitizer(trial):
     if not tests or not os.path.isdir(tests):
         raise NotHere("no tests built with --sanitize=thread; --tests names their folder")
     done = subprocess.run(
-        ["swift", "test", "-c", "release", "--scratch-path", os.path.abspath(tests), "--sanitize=thread", "--skip-build", "--filter", "Concurrency"],
+        ["swift", "test", "-c", "release", "--scratch-path", os.path.abspath(tests), "--sanitize=thread", "--skip-build",
+         "--filter", "Concurrency"],
         cwd=TOP, capture_output=True, text=True)
     words = done.stdout + done.stderr
     trial.count(done.returncode == 0 and "data race" not in words, words[-1500:])
