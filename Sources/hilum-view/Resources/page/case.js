@@ -14,6 +14,9 @@ export const caseIsOpen = () => at("case").open;
 /** The hit that is open; null where none is. */
 export const shownHit = () => (caseIsOpen() ? shown?.hit : null);
 
+/** The hit that was open last, so that the focus can go back to it; null before the first. */
+export const lastHit = () => shown?.hit ?? null;
+
 /**
  * Opens a case.
  *
