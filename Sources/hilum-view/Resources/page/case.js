@@ -142,6 +142,9 @@ export async function toggleHeat() {
       at("heat-status").textContent = reply?.text || word("failed");
       continue;
     }
+    // The size of the picture is that of the map.
+    await element.querySelector("img").decode().catch(() => {});
+    if (mine !== shown || !mine.isHot || !element.isConnected) return;
     mine.heats.set(element, { map: reply.objects[0], words: reply.objects.slice(1) });
     paint(element, null);
   }
