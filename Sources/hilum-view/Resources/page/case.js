@@ -14,6 +14,9 @@ export const caseIsOpen = () => at("case").open;
 /** The hit that is open; null where none is. */
 export const shownHit = () => (caseIsOpen() ? shown?.hit : null);
 
+/** The hit that was open last, so that the focus can go back to it; null before the first. */
+export const lastHit = () => shown?.hit ?? null;
+
 /**
  * Opens a case.
  *
@@ -139,6 +142,9 @@ export async function toggleHeat() {
       at("heat-status").textContent = reply?.text || word("failed");
       continue;
     }
+    // The size of the picture is that of the map.
+    await element.querySelector("img").decode().catch(() => {});
+    if (mine !== shown || !mine.isHot || !element.isConnected) return;
     mine.heats.set(element, { map: reply.objects[0], words: reply.objects.slice(1) });
     paint(element, null);
   }

@@ -95,6 +95,11 @@ function reportPieces(report, marks) {
 /** The card that has the focus; null where none has. */
 export function focusedCard() { return document.activeElement?.closest?.(".card") ?? null; }
 
+/** Moves the focus to the card of a case, if it is there. */
+export function focusCard(id) {
+  [...at("hits").children].find(card => card.hit.id === id)?.querySelector(".open").focus();
+}
+
 /** Moves the focus by so many cards. */
 export function moveFocus(step) {
   const cards = [...at("hits").children];

@@ -1,7 +1,7 @@
 // The page: asks, shows what was found, and keeps the address, so that it reopens the same question.
 
-import { openCase, caseIsOpen, stepCase, toggleHeat, shownHit } from "./case.js";
-import { cardOf, focusedCard, moveFocus } from "./hits.js";
+import { caseIsOpen, lastHit, openCase, shownHit, stepCase, toggleHeat } from "./case.js";
+import { cardOf, focusCard, focusedCard, moveFocus } from "./hits.js";
 import {
   emptyQuestion, filtersOf, fromHash, hasExamples, hasParts, hasWords, searchBody, toHash, widen,
 } from "./question.js";
@@ -234,11 +234,15 @@ function listen() {
     question.k = emptyQuestion().k;
     relabel();
     go();
+    // So that the next key moves among the cases, and a narrow screen puts its keyboard away.
+    at("results").focus({ preventScroll: true });
   });
   at("choose").addEventListener("click", () => at("file").click());
   at("file").addEventListener("change", () => { useImage(at("file").files[0]); at("file").value = ""; });
   at("language").addEventListener("click", () => { switchLanguage(); relabel(); showAnswer(); search(); });
   at("help").addEventListener("click", showKeys);
+  // The browser would go back to the card that was opened, although j and k have gone on from there.
+  at("case").addEventListener("close", () => { if (focusedCard()) focusCard(lastHit()?.id); });
   at("more").addEventListener("click", () => { if (widen(question)) go({ replace: true }); });
   at("group").addEventListener("change", () => { question.group = at("group").checked; go(); });
   for (const name of ["from", "to"]) {
