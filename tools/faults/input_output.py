@@ -207,14 +207,14 @@ def no_memory(trial):
     trial.note(f"{ends} times the daemon ended")
 
 
-@row(8, "the map is full", full=100000, quick=4000, weight=2)
+@row(8, "the map is full", full=100000, quick=2500, weight=2)
 def full_map(trial):
     """The map of the store starts at 4 MiB; changes go on while it grows. A try is an acknowledged change."""
     world = trial.world
     archive = world.archive()
     control = Control(world)
     control.set("map_limit", 4 << 20)
-    long = "Small left pleural effusion. No pneumothorax. " * 200
+    long = "Small left pleural effusion. No pneumothorax. " * 800
     with Daemon(world, archive, environment=control.environment(archive)) as daemon, daemon.client() as client:
         while trial.goes_on():
             for offset in range(64):
