@@ -66,6 +66,8 @@ public final class Environment: @unchecked Sendable {
     private let handles = Mutex<[MDB_dbi]>([])
     private let gate = Gate()
     private let poisoned = Atomic<Bool>(false)
+    /// Of the file, as far as it was looked at.
+    private let largestByteCount = Atomic<Int>(0)
     private let growths = Atomic<Int>(0)
     private let identity: String
 
@@ -200,6 +202,9 @@ public final class Environment: @unchecked Sendable {
                     let transaction = WriteTransaction(raw: raw, handles: handles)
                     let result = try body(transaction)
                     try check(commit: transaction.commit())
+                    if let byteCount = try? map.fileByteCount() {
+                        _ = largestByteCount.max(byteCount, ordering: .relaxed)
+                    }
                     return result
                 }
             } catch let error as LMDBError where error.code == .mapFull {
@@ -320,6 +325,14 @@ public final class Environment: @unchecked Sendable {
         return Int(dead)
     }
 
+    /// LMDB reads old pages through its map, where a page that is not there any more ends the process. The file never shrinks by itself.
+    private func checkNotCut() throws {
+        let now = try map.fileByteCount()
+        guard now >= largestByteCount.max(now, ordering: .relaxed).newValue else {
+            throw LMDBError(.damaged("the file is truncated"), call: "write", path: path)
+        }
+    }
+
     /// Makes room in the map for what is written while a copy is made: the map cannot move until the copy ends, and whoever wants it to
     /// move keeps everybody out meanwhile. Address space costs nothing; where it is limited, the map stays as it is.
     private func growAhead() throws {
@@ -337,10 +350,7 @@ public final class Environment: @unchecked Sendable {
 
     private func growWhenNearlyFull() throws {
         let (map, used) = try size()
-        // LMDB reads old pages through its map, where a page that is not there any more ends the process.
-        guard try self.map.fileByteCount() >= used else {
-            throw LMDBError(.damaged("the file is truncated"), call: "write", path: path)
-        }
+        try checkNotCut()
         if used > map / 5 * 4 { try grow() }
     }
 

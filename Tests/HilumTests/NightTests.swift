@@ -43,8 +43,9 @@ struct NightTests {
         let archive = try world.archive(in: scratch)
         try FileManager.default.copyItem(atPath: world.phantoms, toPath: inbox)
         var daemon = try Daemon(archive: archive, in: scratch, inbox: inbox)
-        try waitFor("the inbox is taken in") {
-            try daemon.session().ask("COUNT").last == "OK count=\(World.caseCount)"
+        try waitFor("the inbox is taken in, both halves of each case") {
+            let stats = try object(daemon.session(), "STATS")
+            return stats["images"]?.integer == World.caseCount && stats["reports"]?.integer == World.caseCount
         }
         let before = try hits(daemon)
         #expect(before.generation == "gen=1")

@@ -145,6 +145,7 @@ class AsyncClient:
     count = _method(requests.count)
     facet = _method(requests.facet)
     explain = _method(requests.explain)
+    picture = _method(requests.picture)
     stats = _method(requests.stats)
     metrics = _method(requests.metrics)
     reembed = _method(requests.reembed)

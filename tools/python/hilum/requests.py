@@ -5,6 +5,7 @@ A request can also be sent as it is, alone (`client.send`) or with others (`clie
 
 from __future__ import annotations
 
+import base64
 import os
 from dataclasses import dataclass
 from datetime import date
@@ -145,12 +146,21 @@ def facet(
 
 
 def explain(
-    text: str, *, id: Optional[str] = None, image: Optional[bytes] = None, image_path: Optional[str] = None,
-    deadline_ms: Optional[int] = None,
+    text: str, *, id: Optional[str] = None, place: Optional[int] = None, image: Optional[bytes] = None,
+    image_path: Optional[str] = None, deadline_ms: Optional[int] = None,
 ) -> Request[Explanation]:
-    """Which patches of an image (a case's, or one that is sent or named) answer to which words."""
-    line = _words("id", id) + _words("image", image_path) + _words("text", text)
+    """Which patches of an image (a case's, from 1, or one that is sent or named) answer to which words."""
+    line = _words("id", id) + _plain("place", place) + _words("image", image_path) + _words("text", text)
     return Request("EXPLAIN" + line, Explanation.read, image, deadline_ms)
+
+
+def picture(
+    id: Optional[str] = None, *, place: Optional[int] = None, image: Optional[bytes] = None,
+    image_path: Optional[str] = None, side: Optional[int] = None, deadline_ms: Optional[int] = None,
+) -> Request[bytes]:
+    """An image (a case's, from 1, or one that is sent or named) as an 8-bit PNG whose longer side has at most `side` pixels."""
+    line = _words("id", id) + _plain("place", place) + _words("image", image_path) + _plain("side", side)
+    return Request("PICTURE" + line, _picture, image, deadline_ms)
 
 
 def stats(*, deadline_ms: Optional[int] = None) -> Request[Dict[str, Any]]:
@@ -291,6 +301,10 @@ def _facet(reply: Reply) -> Facet:
 
 def _metrics(reply: Reply) -> str:
     return "".join(raw["text"] for raw in reply.objects)
+
+
+def _picture(reply: Reply) -> bytes:
+    return base64.b64decode(_object(reply)["png"])
 
 
 def _stored(reply: Reply) -> Stored:

@@ -49,6 +49,12 @@ class VerbTests(DaemonCase):
         self.assertGreaterEqual(self.client.stats()["cases"], CASE_COUNT)
         self.assertIn("\n# TYPE hilum_cases gauge\n", self.client.metrics())
 
+    def test_picture(self) -> None:
+        name = self.images[0].stem
+        png = self.client.picture(name, side=32)
+        self.assertTrue(png.startswith(b"\x89PNG\r\n") and 0 < max(png[16:20] + png[20:24]) <= 32)
+        self.assertTrue(self.client.picture(image=self.images[0].read_bytes()).startswith(b"\x89PNG"))
+
     def test_search_by_text_image_case_and_vector(self) -> None:
         name = self.images[3].stem
         by_image = self.client.search(image=self.images[3].read_bytes(), k=3)
