@@ -295,8 +295,9 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
         let lines = ask("@t EXPLAIN id=case1 text=\"left effusion\"")
         #expect(
             lines == [
-                #"@t {"score":0.2500,"rows":2,"columns":2,"image_width":16,"image_height":16,"#
-                    + #""region":{"x":0,"y":0,"width":16,"height":16},"reference_images":3,"noise":0.0000,"evidence":1.0000,"#
+                #"@t {"score":0.2500,"rows":2,"columns":2,"#
+                    + #""image_width":16,"image_height":16,"region":{"x":0,"y":0,"width":16,"height":16},"#
+                    + #""reference_images":3,"noise":0.0000,"evidence":1.0000,"#
                     + place
                     + #","heat":[0.0000,1.0000,0.0000,0.0000]}"#,
                 #"@t {"word":"left","start":0,"end":1,"weight":0.5000,"evidence":0.5000,"# + place
