@@ -181,6 +181,8 @@ public final class Archive: @unchecked Sendable {
             }
             store.environment.close()
             try FileIO.syncFolder(path)
+            // Its own name too: who was told that the archive is there finds it after a power cut.
+            try FileIO.syncFolder(FilePath.folder(of: path))
             _ = consume lock
         }
     }

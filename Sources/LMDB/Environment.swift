@@ -102,6 +102,7 @@ public final class Environment: @unchecked Sendable {
         self.tables = tables
         verification = Verification(isNeeded: options.mode == .readWrite)
         if options.mode == .create { _ = try openHandles() }
+        largestByteCount.store(try map.fileByteCount(), ordering: .relaxed)
     }
 
     deinit { close() }
@@ -193,6 +194,7 @@ public final class Environment: @unchecked Sendable {
     public func write<Result>(_ body: (borrowing WriteTransaction) throws -> Result) throws -> Result {
         guard mode != .readOnly else { throw LMDBError(.readOnly, call: "write", path: path) }
         try awaitVerification()
+        try checkNotCut()
         let handles = try openHandles()
         try growWhenNearlyFull()
         while true {
@@ -350,7 +352,6 @@ public final class Environment: @unchecked Sendable {
 
     private func growWhenNearlyFull() throws {
         let (map, used) = try size()
-        try checkNotCut()
         if used > map / 5 * 4 { try grow() }
     }
 

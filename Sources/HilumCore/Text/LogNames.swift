@@ -33,9 +33,7 @@ public struct LogNames: Sendable {
 
     /// Keeps the key in a file that only its owner may read.
     public func save(to file: String) throws(FileError) {
-        let mask = umask(0o077)
-        defer { umask(mask) }
-        try FileIO.writeAtomically(file, key)
+        try FileIO.writeAtomically(file, key, rights: 0o600)
     }
 
     /// The hash that stands for `name` in logs.
