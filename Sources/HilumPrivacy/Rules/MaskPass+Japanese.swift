@@ -114,9 +114,9 @@ extension MaskPass {
         let value = piece(index)
         guard !value.is(.startsLine), value.kind != .none else { return nil }
         // `主治医佐藤` in one run, `主治医の佐藤`.
-        if !isMarked, character(end) == 0x306E, let last = surname(end + 1) { return takeName(end + 1, last, isSure: false) }
+        if !isMarked, character(end) == 0x306E, let last = surname(end + 1), last > end + 2 { return takeName(end + 1, last, isSure: false) }
         if !isMarked, value.start > end && !value.is(.spaced) || value.start == end || piece(pieceIndex(from: end) - 1).end > end {
-            return surname(end).flatMap { takeName(end, $0, isSure: false) }
+            return surname(end).flatMap { $0 > end + 1 ? takeName(end, $0, isSure: false) : nil }
         }
         switch value.kind {
         case .kanji:
@@ -276,8 +276,9 @@ extension MaskPass {
         guard rest <= 3, !Self.endsEponym(character(run.end - 1)), !isMedical(last, run.end), phrase(last, [.jaHonorific, .jaInstitution, .jaRole]) == nil,
             !Self.endsEponym(character(last))
         else { return nil }
-        addCharacters(run.start, run.end, .name)
-        return run.end
+        let title = (last..<run.end).first { phrase($0, .jaHonorific, limit: 3)?.end == run.end }
+        addCharacters(run.start, title ?? run.end, .name)
+        return title ?? run.end
     }
 
     /// The last character of what an eponym names, or of a place.

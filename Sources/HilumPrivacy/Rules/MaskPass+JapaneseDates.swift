@@ -234,6 +234,17 @@ extension MaskPass {
         }
         while start < place, let (next, _) = phrase(start, .jaRole, limit: 6), next <= place, surname(start) == nil { start = next }
         guard start < place else { return nil }
+        // `さくら台クリニック` behind a bracket or a mark
+        if start > 0, Self.isHiragana(character(start - 1)) {
+            var first = start
+            while first > 0, Self.isHiragana(character(first - 1)) { first -= 1 }
+            let isFree = first == 0 || !Self.isKanji(character(first - 1)) && !Self.isKatakana(character(first - 1)) && !(48...57 ~= character(first - 1))
+            if isFree, 2...6 ~= start - first { start = first }
+            // `国立がん研究センター`
+            var own = first
+            while own > 0, Self.isKanji(character(own - 1)) { own -= 1 }
+            if own < first, start - first < 5, phrase(own, .jaInstitutionOwn, limit: 4)?.end == first { start = own }
+        }
         // センター and schools are named by a place, a family or what is the state's.
         let isCentre = page.characters[place] == 0x30BB
         if isCentre {

@@ -46,6 +46,29 @@ extension MaskPass {
         }
     }
 
+    /// Masks the names that a rule has found wherever else they stand with a capital: `Smith` behind `Dr. Smith`.
+    mutating func findLearned() {
+        var learned: [Piece] = []
+        for span in spans where span.mask == .name && learned.count < 64 {
+            var index = pieceIndex(from: span.start)
+            while index < count, piece(index).end <= span.end {
+                let word = piece(index)
+                if word.kind == .word, word.count > 3, word.is(.capital), !word.has(.noName), !word.has([.field, .state]) { learned.append(word) }
+                index += 1
+            }
+        }
+        guard !learned.isEmpty else { return }
+        let text = page.characters
+        for index in 0..<count where piece(index).kind == .word && piece(index).is(.capital) && piece(index).count > 3 {
+            let word = piece(index)
+            let isLearned = learned.contains { other in
+                other.count == word.count && other.start != word.start && text[other.start] == text[word.start]
+                    && text[other.start..<other.end].elementsEqual(text[word.start..<word.end])
+            }
+            if isLearned { add(index, index + 1, .name) }
+        }
+    }
+
     private mutating func findWide() {
         for part in known.wide {
             let isKana = part.allSatisfy { 0x30A1...0x30FC ~= $0 }

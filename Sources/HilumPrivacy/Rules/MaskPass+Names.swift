@@ -89,7 +89,7 @@ extension MaskPass {
     }
 
     private func endsField(_ index: Int) -> Bool {
-        piece(index).kind == .none || piece(index).is(.startsLine) || piece(index).kind == .newline || isMark(index, in: ";|)")
+        piece(index).kind == .none || piece(index).is(.startsLine) || piece(index).is(.column) || piece(index).kind == .newline || isMark(index, in: ";|)")
     }
 
     /// Adds a name and what is listed behind it: `Smith and Jones`, `Smith / Jones`.
@@ -133,6 +133,7 @@ extension MaskPass {
             }
         }
         if word.has([.given, .jaSurnameLatin]), let end = givenName(index) { return end }
+        if let end = subject(index) { return end }
         if let end = caret(index) { return end }
         return initials(index)
     }
@@ -217,6 +218,12 @@ extension MaskPass {
         var next = index + 1
         if isMark(next, in: ":-") { next += 1 }
         if isWord(next, "the") { return nil }
+        // `dictated by john smith`
+        if piece(next).has(.given), !piece(next).is(.capital), !piece(next).has([.ordinary, .month]) {
+            let isTwo = piece(next + 1).kind == .word && !piece(next + 1).has(.noName) && piece(next + 1).count > 2
+            add(next, next + (isTwo ? 2 : 1), .name)
+            return next + (isTwo ? 2 : 1)
+        }
         guard !piece(next).is(.startsLine), isNameLike(next) || isInitial(next) && isMark(next + 1, "."), !isPlaceAhead(next),
             let end = nameEnd(next, isSure: false)
         else { return nil }
@@ -257,6 +264,19 @@ extension MaskPass {
         else { return nil }
         if word.has([.ordinary, .month]), piece(next).is(.loud), !piece(next).classes.isEmpty { return nil }
         return addNames(index, end, isPlural: false)
+    }
+
+    /// `Wilson was informed`; `Mary tolerated …` in the middle of a sentence.
+    private mutating func subject(_ index: Int) -> Int? {
+        let word = piece(index)
+        guard word.is(.capital), !word.is(.loud), word.count > 2, isNameLike(index) else { return nil }
+        let isTold = (isWord(index + 1, "was") || isWord(index + 1, "has") || isWord(index + 1, "were"))
+            && (piece(index + 2).has(.talk) || isWord(index + 2, "been") && piece(index + 3).has(.talk))
+        let isGiven = word.has(.given) && !word.has([.ordinary, .eponym, .month]) && !beginsSentence(index)
+            && !piece(index + 1).is(.capital) && !piece(index - 1).is(.capital) && !isMark(index - 1, in: "'-&./") && !isPlaceAhead(index)
+        guard isTold || isGiven else { return nil }
+        add(index, index + 1, .name)
+        return index + 1
     }
 
     private func isTownAhead(_ index: Int) -> Bool { piece(index + 2).has(.stateName) }

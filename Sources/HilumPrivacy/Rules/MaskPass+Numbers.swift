@@ -32,6 +32,7 @@ extension MaskPass {
         var steps = 0
         while steps < 6 {
             let piece = piece(next)
+            if isMark(next, "("), let end = telephone(next) { return end }
             if isMark(next, in: "#:=") {
                 isMarked = true
                 if isMark(next, in: ":=") { isColon = true }

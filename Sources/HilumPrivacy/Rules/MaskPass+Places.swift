@@ -88,11 +88,11 @@ extension MaskPass {
             // The town before it.
             var start = index
             if isMark(start - 1, ",") { start -= 1 }
-            while start > 0, isNameLike(start - 1), start > index - 4, !piece(start).is(.startsLine) { start -= 1 }
+            while start > 0, isTownWord(start - 1), start > index - 4, !piece(start).is(.startsLine) { start -= 1 }
             add(isMark(start, ",") ? index : start, end, .address)
             return end
         }
-        if isNameLike(index), isMark(index + 1, ",") {
+        if isTownWord(index), isMark(index + 1, ",") {
             if piece(index + 2).has(.stateName), piece(index + 2).is(.capital), !piece(index + 2).has(.given) || piece(index + 3).kind == .number {
                 let end = zipEnd(index + 3) ?? index + 3
                 add(index, end, .address)
@@ -125,8 +125,15 @@ extension MaskPass {
         if isGlued(next), piece(next).kind == .word, piece(next).count == 1, piece(next).is(.capital) { next += 1 }
         guard piece(next).kind == .number, piece(next).count == 1, !isGlued(next), isGlued(next + 1), isInward(next + 1), !isGlued(next + 2) || piece(next + 2).kind == .mark
         else { return nil }
-        add(index, next + 2, .address)
+        let hasTown = isTownWord(index - 1) && !piece(index).is(.startsLine) && !piece(index - 1).is(.loud)
+        add(hasTown ? index - 1 : index, next + 2, .address)
         return next + 2
+    }
+
+    /// Whether a word may be the name of a town; many an eponym is.
+    private func isTownWord(_ index: Int) -> Bool {
+        let word = piece(index)
+        return word.kind == .word && word.count > 2 && word.is(.capital) && !word.has([.ordinary, .function, .unit, .month, .title])
     }
 
     /// The two letters that end a British code; units of measures have others.
@@ -168,8 +175,15 @@ extension MaskPass {
         if word.has([.institution, .institutionLast]), word.is(.capital), let end = namedInstitution(index) { return end }
         guard word.has(.at), (1...3).contains(where: { piece(index - $0).has(.move) }) else { return nil }
         let next = isWord(index + 1, "the") ? index + 2 : index + 1
+        if isWord(next, "st") || isWord(next, "mt"), piece(next).is(.capital) {
+            // `transferred from St. Mary's`
+            let saint = isMark(next + 1, ".") ? next + 2 : next + 1
+            guard isTownWord(saint), piece(saint + 1).kind != .word || !piece(saint + 1).has([.eponymNoun, .institution]) else { return nil }
+            add(next, saint + 1, .place)
+            return saint + 1
+        }
         guard isNameLike(next), !piece(next).is(.loud), !piece(next).is(.startsLine), let end = nameEnd(next, isSure: false),
-            !piece(end).has([.institution, .institutionLast, .institutionMiddle])
+            !piece(end).has([.institution, .institutionLast, .institutionMiddle]) || !piece(end).is(.capital)
         else { return nil }
         add(next, end, .place)
         return end

@@ -121,6 +121,7 @@ struct MaskPass {
             }
             index = max(next, index + 1)
         }
+        findLearned()
     }
 
     /// A rule that matches returns the piece behind its span.
@@ -154,7 +155,7 @@ struct MaskPass {
     }
 
     private mutating func mark(_ index: Int) -> Int {
-        if isMark(index, in: ".!?") && !isGlued(index + 1) && !piece(index - 1).has([.title, .suffix]) && piece(index - 1).count > 1 {
+        if isMark(index, in: ".!?") && (!isGlued(index + 1) || piece(index + 1).kind == .newline) && !piece(index - 1).has([.title, .suffix]) && piece(index - 1).count > 1 {
             isTalk = false
         }
         if page.pieces[index].value == 0x3002 { isTalk = false }
