@@ -46,6 +46,7 @@ let package = Package(
         .target(name: "HilumImaging", dependencies: ["HilumCore", "CPNG", "CTurboJPEG"]),
         .target(name: "HilumReports", dependencies: ["HilumCore"], resources: [.copy("Resources/Lexicon")]),
         .target(name: "HilumWords", dependencies: ["HilumCore"]),
+        .target(name: "HilumPrivacy", dependencies: ["HilumCore"], resources: [.copy("Resources/Privacy")]),
 
         // Floor 3
         .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
@@ -107,6 +108,7 @@ let package = Package(
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumDICOMTests", dependencies: ["HilumDICOM", "HilumImaging", "HilumCore", "hilum-dicom"]),
+        .testTarget(name: "HilumPrivacyTests", dependencies: ["HilumPrivacy", "HilumCore"]),
         .testTarget(name: "HilumWordsTests", dependencies: ["HilumWords", "HilumCore"]),
         .testTarget(
             name: "HilumReportsTests", dependencies: ["HilumReports", "HilumPhantom", "HilumCore"],

@@ -24,11 +24,24 @@ public enum ReportMask: String, Sendable, CaseIterable {
     public var byteCount: Int { rawValue.utf8.count }
 
     /// The mask that begins at a place of a text; nil if there is none.
+    @inline(__always)
     public static func at(_ place: Int, of text: Span<UInt8>) -> ReportMask? {
         guard place + 5 <= text.count, text[place] == UInt8(ascii: "[") else { return nil }
-        for (mask, bytes) in forms where bytes[1] == text[place + 1] && place + bytes.count <= text.count {
+        return find(place, text.count) { text[$0] }
+    }
+
+    /// The mask that begins at a place of a text; nil if there is none.
+    @inline(__always)
+    public static func at(_ place: Int, of text: UnsafeRawBufferPointer) -> ReportMask? {
+        guard place + 5 <= text.count, text[place] == UInt8(ascii: "[") else { return nil }
+        return find(place, text.count) { text[$0] }
+    }
+
+    @usableFromInline
+    static func find(_ place: Int, _ count: Int, byte: (Int) -> UInt8) -> ReportMask? {
+        for (mask, bytes) in forms where place + bytes.count <= count {
             var index = 1
-            while index < bytes.count && bytes[index] == text[place + index] { index += 1 }
+            while index < bytes.count && bytes[index] == byte(place + index) { index += 1 }
             if index == bytes.count { return mask }
         }
         return nil

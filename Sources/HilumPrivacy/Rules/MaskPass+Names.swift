@@ -274,9 +274,17 @@ extension MaskPass {
             && (piece(index + 2).has(.talk) || isWord(index + 2, "been") && piece(index + 3).has(.talk))
         let isGiven = word.has(.given) && !word.has([.ordinary, .eponym, .month]) && !beginsSentence(index)
             && !piece(index + 1).is(.capital) && !piece(index - 1).is(.capital) && !isMark(index - 1, in: "'-&./") && !isPlaceAhead(index)
-        guard isTold || isGiven else { return nil }
-        add(index, index + 1, .name)
-        return index + 1
+        if isTold || isGiven {
+            add(index, index + 1, .name)
+            return index + 1
+        }
+        // Two unknown words with capitals within a sentence: `the case was shown to Zebulon Harker`.
+        guard word.classes.isEmpty, !beginsSentence(index), !word.is(.capitals), !isMark(index - 1, in: "-/'&("), isNameLike(index + 1),
+            piece(index + 1).classes.isEmpty, !piece(index + 1).is(.startsLine), !piece(index + 1).is(.capitals), !isGlued(index + 1), !isPlaceAhead(index),
+            !piece(index + 2).is(.capital) || isNameLike(index + 2), let end = nameEnd(index, isSure: false)
+        else { return nil }
+        add(index, end, .name)
+        return end
     }
 
     private func isTownAhead(_ index: Int) -> Bool { piece(index + 2).has(.stateName) }
