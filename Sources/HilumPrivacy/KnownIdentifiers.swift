@@ -24,7 +24,11 @@ public struct KnownIdentifiers: Sendable {
             for group in page.characters.split(separator: 61) {
                 var parts: [[UInt32]] = []
                 for part in group.split(whereSeparator: { !Self.isLetter($0) && $0 != 39 }) where !part.isEmpty {
-                    if part.contains(where: { $0 > 0x2FF }) { parts.append(Self.inKatakana(part)) } else { latin.append(Array(part)) }
+                    if part.contains(where: { $0 > 0x2FF }) {
+                        parts.append(Self.inKatakana(part))
+                    } else {
+                        latin.append(Array(part))
+                    }
                 }
                 // The whole name, and each part that is long enough to stand alone.
                 if parts.count > 1 { wide.append(parts.flatMap { $0 }) }

@@ -42,7 +42,9 @@ public struct ReportMasking: Sendable {
     /// - Parameter known: what the caller knows of the patient and those who took care of it.
     public func mask(_ text: String, known: KnownIdentifiers = KnownIdentifiers()) -> MaskedReport {
         var counts = MaskCounts()
-        guard let bytes = mask(Array(text.utf8), known, &counts) else { return MaskedReport(text: text, counts: counts) }
+        guard let bytes = mask(Array(text.utf8), known, &counts) else {
+            return MaskedReport(text: text, counts: counts)
+        }
         return MaskedReport(text: String(decoding: bytes, as: UTF8.self), counts: counts)
     }
 

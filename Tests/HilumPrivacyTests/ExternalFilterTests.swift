@@ -31,7 +31,9 @@ struct ExternalFilterTests {
 
     @Test("One process gets one report after the other, and its answers are taken")
     func answersAreTaken() throws {
-        let script = try Script("echo started >> \"$(dirname \"$0\")/starts\"; while read -r line; do printf '%s\\n' \"$line\" | sed 's/Smith/[NAME]/g'; done")
+        let script = try Script(
+            "echo started >> \"$(dirname \"$0\")/starts\"; while read -r line; do printf '%s\\n' \"$line\" | sed 's/Smith/[NAME]/g'; done"
+        )
         let filter = try ExternalFilter(script.command)
         for number in 0..<50 {
             let text = "Report \(number)\nby Smith: \"clear\", 100 % \\ 胸部 $(id) `id` ; rm x"
@@ -62,7 +64,8 @@ struct ExternalFilterTests {
 
     @Test("A filter that dies over a report refuses that report alone")
     func diesOverOne() throws {
-        let script = try Script("while read -r line; do case \"$line\" in *bad*) exit 3;; esac; printf '%s\\n' \"$line\"; done")
+        let script = try Script(
+            "while read -r line; do case \"$line\" in *bad*) exit 3;; esac; printf '%s\\n' \"$line\"; done")
         let filter = try ExternalFilter(script.command)
         #expect(try filter.filter("good") == "good")
         #expect(Self.isFailure(Self.code { _ = try filter.filter("bad") }))
@@ -83,7 +86,8 @@ struct ExternalFilterTests {
 
     @Test("A filter that is broken is tried again after the pause")
     func triesAgain() throws {
-        let script = try Script("test -e \"$(dirname \"$0\")/good\" || exit 1; while read -r line; do printf '%s\\n' \"$line\"; done")
+        let script = try Script(
+            "test -e \"$(dirname \"$0\")/good\" || exit 1; while read -r line; do printf '%s\\n' \"$line\"; done")
         let filter = try ExternalFilter(script.command, pause: .zero)
         for _ in 0..<8 { #expect(Self.isFailure(Self.code { _ = try filter.filter("x") })) }
         try FileIO.writeAtomically(script.folder + "/good", [1])
@@ -93,8 +97,10 @@ struct ExternalFilterTests {
     @Test(
         "A wrong answer refuses the report",
         arguments: [
-            "echo nonsense", "echo '{\"n\":2,\"text\":\"x\"}'", "echo '{\"n\":1}'", "echo '{\"n\":1,\"text\":7}'", "echo '{\"text\":\"x\"}'",
-            "printf '{\"n\":1,\"text\":\"a\"}\\n{\"n\":2,\"text\":\"b\"}\\n'", "exit 0", "kill -9 $$", "printf '{\"n\":1'; exit 0", "exec cat /dev/zero",
+            "echo nonsense", "echo '{\"n\":2,\"text\":\"x\"}'", "echo '{\"n\":1}'", "echo '{\"n\":1,\"text\":7}'",
+            "echo '{\"text\":\"x\"}'",
+            "printf '{\"n\":1,\"text\":\"a\"}\\n{\"n\":2,\"text\":\"b\"}\\n'", "exit 0", "kill -9 $$",
+            "printf '{\"n\":1'; exit 0", "exec cat /dev/zero",
             "head -c 1000000 /dev/zero | tr '\\0' x; sleep 9",
         ])
     func wrongAnswers(body: String) throws {

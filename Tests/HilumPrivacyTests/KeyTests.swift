@@ -134,7 +134,10 @@ struct KeyTests {
         #expect(shift.apply(to: "201903", of: "p") == day.prefix(7).replacing("-", with: ""))
         let middle = try #require(shift.apply(to: "2019-07-01", of: "p"))
         #expect(shift.apply(to: "2019", of: "p") == String(middle.prefix(4)))
-        for bad in ["2019-02-30", "2019-13-01", "yesterday", "", "12/03/2019", "2019-03-12 (Smith)", "20190312X", "19", "0001-01-01", "2019-3-1"] {
+        for bad in [
+            "2019-02-30", "2019-13-01", "yesterday", "", "12/03/2019", "2019-03-12 (Smith)", "20190312X", "19",
+            "0001-01-01", "2019-3-1",
+        ] {
             #expect(shift.apply(to: bad, of: "p") == nil, "\(bad)")
         }
         #expect(shift.apply(to: "2019-03-12", of: nil) == nil)

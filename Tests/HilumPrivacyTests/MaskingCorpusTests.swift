@@ -46,11 +46,14 @@ struct MaskingCorpusTests {
         let masking = try ReportMasking.shared()
         let plain = try Self.texts()
         // With a header and a signature, as reports have that hold identifiers.
-        let whole = plain.map { "Patient Name: Harrowgate, Belinda\nMRN: 00482917\n\($0)\nDictated by: Ingrid Sorrell, MD on 03/12/2019 15:10" }
+        let whole = plain.map {
+            "Patient Name: Harrowgate, Belinda\nMRN: 00482917\n\($0)\nDictated by: Ingrid Sorrell, MD on 03/12/2019 15:10"
+        }
         for (name, texts) in [("without identifiers", plain), ("with identifiers", whole)] {
-            let start = ContinuousClock.now
+            // Time of the processor: others may use the machine.
+            let start = clock()
             for text in texts { _ = masking.mask(text) }
-            let seconds = (ContinuousClock.now - start) / .seconds(1)
+            let seconds = Double(clock() - start) / Double(CLOCKS_PER_SEC)
             print(String(format: "%@: %.0f reports/s on one core", name, Double(texts.count) / seconds))
             // Far below what is reached, so that a busy machine does not fail it.
             #expect(Double(texts.count) / seconds > 1000)

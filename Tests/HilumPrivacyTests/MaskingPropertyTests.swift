@@ -15,7 +15,9 @@ struct MaskingPropertyTests {
             let start = Int.random(in: 0..<source.count, using: &random)
             let end = min(source.count, start + Int.random(in: 1...30, using: &random))
             text += source[start..<end]
-            if Bool.random(using: &random) { text += [[32], [10], [44, 32], [46, 32]].randomElement(using: &random) ?? [] }
+            if Bool.random(using: &random) {
+                text += [[32], [10], [44, 32], [46, 32]].randomElement(using: &random) ?? []
+            }
         }
         return text
     }
@@ -43,7 +45,11 @@ struct MaskingPropertyTests {
         var counts = MaskCounts()
         for round in 0..<600 {
             var bytes = Self.text(&random, count: round % 20)
-            if round % 3 == 0 { bytes = (0..<Int.random(in: 0...300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) } }
+            if round % 3 == 0 {
+                bytes = (0..<Int.random(in: 0...300, using: &random)).map { _ in
+                    UInt8.random(in: 0...255, using: &random)
+                }
+            }
             for _ in 0..<(round % 7) where !bytes.isEmpty {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
             }
@@ -61,8 +67,10 @@ struct MaskingPropertyTests {
     @Test(
         "The time is linear in the length",
         arguments: [
-            "1", "1-", "1 ", "Dr. ", "A. ", "a@", "Smith, ", "佐藤", "様", "R1.", "病院", "a.", "(", "[", "[**", "St. ", "of ", "12:", "Patient: ", "1.2.", "住所：あ", "会議の",
-            "Dr. Smith and ", "2019-03-12 ", "http://", "Center of ", "-a", "1/2 ", "九", "東京都", "Mr. Mr. ", "MRN: # ", "X^", "Smith-", "O'", "_ ",
+            "1", "1-", "1 ", "Dr. ", "A. ", "a@", "Smith, ", "佐藤", "様", "R1.", "病院", "a.", "(", "[", "[**", "St. ",
+            "of ", "12:", "Patient: ", "1.2.", "住所：あ", "会議の",
+            "Dr. Smith and ", "2019-03-12 ", "http://", "Center of ", "-a", "1/2 ", "九", "東京都", "Mr. Mr. ", "MRN: # ",
+            "X^", "Smith-", "O'", "_ ",
         ])
     func isLinear(piece: String) throws {
         let masking = try ReportMasking.shared()

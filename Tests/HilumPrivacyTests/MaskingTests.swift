@@ -61,7 +61,8 @@ struct MaskingTests {
 
     @Test("What was masked by other means stays as it is")
     func otherMasksStay() throws {
-        let text = "Compared to XXXX by Dr. XXXX. Seen by ___ on ___ and [**First Name 12**] at [**Hospital 3**]. [NAME] [DATE]"
+        let text =
+            "Compared to XXXX by Dr. XXXX. Seen by ___ on ___ and [**First Name 12**] at [**Hospital 3**]. [NAME] [DATE]"
         let masked = try Self.masking().mask(text)
         #expect(masked.text == text)
         #expect(masked.counts.total == 0)
@@ -77,7 +78,10 @@ struct KnownIdentifierTests {
             ("Harrowgate, Belinda", "Harrowgate's film. BELINDA has no effusion", ["Harrowgate", "BELINDA"]),
             ("O'Malley^Sean", "films of o'malley and O’Malley", ["malley", "Malley"]),
             ("Young^Ann", "Young has a mass; the young woman coughs", ["Young"]),
-            ("YAMADA^HANAKO=鶴巻^花子=つるまき^はなこ", "鶴巻花子殿、鶴巻 花子、ツルマキハナコ、ﾂﾙﾏｷ ﾊﾅｺ、つるまきさん、Yamada", ["鶴巻", "花子", "ツルマキ", "ﾊﾅｺ", "つるまき", "Yamada"]),
+            (
+                "YAMADA^HANAKO=鶴巻^花子=つるまき^はなこ", "鶴巻花子殿、鶴巻 花子、ツルマキハナコ、ﾂﾙﾏｷ ﾊﾅｺ、つるまきさん、Yamada",
+                ["鶴巻", "花子", "ツルマキ", "ﾊﾅｺ", "つるまき", "Yamada"]
+            ),
             ("林^健", "林 健、林健の胸部", ["林", "健"]),
         ])
     func namesGo(name: String, text: String, hidden: [String]) throws {
@@ -95,7 +99,9 @@ struct KnownIdentifierTests {
 
     @Test(
         "Known ids go, whatever stands between their digits",
-        arguments: [("0048-2917", "No. 482917"), ("AB12", "seen as ab12."), ("123", "patient 123, bed"), ("7-1-2", "712")])
+        arguments: [
+            ("0048-2917", "No. 482917"), ("AB12", "seen as ab12."), ("123", "patient 123, bed"), ("7-1-2", "712"),
+        ])
     func idsGo(id: String, text: String) throws {
         let masked = try ReportMasking.shared().mask(text, known: KnownIdentifiers(ids: [id]))
         #expect(masked.counts[.number] == 1, "\(masked.text)")

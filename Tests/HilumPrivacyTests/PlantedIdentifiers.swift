@@ -29,8 +29,10 @@ struct PlantedReport: Sendable {
                 Electronically signed by: Marcus T. Pellwood M.D. 03/12/2019 15:10
                 """,
             hidden: [
-                "LAKEVIEW", "Harrowgate", "Belinda", "00482917", "04/17/1951", "CR-2019-004512", "Vandermolen", "Theo", "03/12/2019", "14:32",
-                "Okonkwo", "March 9", "11/2/2018", "Mercy", "2:45", "3/12/2019", "Ingrid", "Sorrell", "Pellwood", "Marcus", "15:10",
+                "LAKEVIEW", "Harrowgate", "Belinda", "00482917", "04/17/1951", "CR-2019-004512", "Vandermolen", "Theo",
+                "03/12/2019", "14:32",
+                "Okonkwo", "March 9", "11/2/2018", "Mercy", "2:45", "3/12/2019", "Ingrid", "Sorrell", "Pellwood",
+                "Marcus", "15:10",
             ],
             kept: ["67-year-old", "3.2 x 4.1 cm", "T4-T5", "2 views", "Right upper lobe mass", "Heart size is normal"]),
         PlantedReport(
@@ -42,8 +44,10 @@ struct PlantedReport: Sendable {
                 D: 12-MAR-2019 T: 13MAR2019
                 """,
             hidden: [
-                "Quillfeather", "94-year", "42 Maple", "Hollow", "Springfield", "62704", "617", "555-0123", "40917", "quillfeather@", "example.org",
-                "123-45-6789", "Rosamund", "portal", "BX-3391", "12 March", "0930", "2018-11-30", "12-MAR-2019", "13MAR2019",
+                "Quillfeather", "94-year", "42 Maple", "Hollow", "Springfield", "62704", "617", "555-0123", "40917",
+                "quillfeather@", "example.org",
+                "123-45-6789", "Rosamund", "portal", "BX-3391", "12 March", "0930", "2018-11-30", "12-MAR-2019",
+                "13MAR2019",
             ],
             kept: ["no pneumothorax", "Portable chest radiograph"]),
         PlantedReport(
@@ -63,7 +67,8 @@ struct PlantedReport: Sendable {
                 JRT/mk
                 """,
             hidden: [
-                "pemberton", "617-555-0188", "Riverbend", "Anneliese", "Thornbury", "10:20", "January", "2022", "February", "1188", "Dunmore", "18512",
+                "pemberton", "617-555-0188", "Riverbend", "Anneliese", "Thornbury", "10:20", "January", "2022",
+                "February", "1188", "Dunmore", "18512",
                 "JRT/mk",
             ],
             kept: ["Kerley B lines", "Swan-Ganz catheter", "no acute disease"]),
@@ -77,7 +82,8 @@ struct PlantedReport: Sendable {
                 Reviewed by John Young, MD and by K. Oyelaran, PA-C.
                 """,
             hidden: [
-                "ZIMBRICK", "OLIVETTE", "A10293847", "55-18-02", "1.2.840", "Brendan", "Faulkenberry", "Young", "Abernathy", "Castellane", "Oyelaran",
+                "ZIMBRICK", "OLIVETTE", "A10293847", "55-18-02", "1.2.840", "Brendan", "Faulkenberry", "Young",
+                "Abernathy", "Castellane", "Oyelaran",
             ],
             kept: ["Right lung base opacity"]),
     ]
@@ -96,7 +102,8 @@ struct PlantedReport: Sendable {
                 読影医：山本 健一
                 """,
             hidden: [
-                "鶴巻", "花子", "ツルマキ", "ハナコ", "0012345678", "昭和26年", "4月17日", "100-0001", "千代田", "青葉", "1234-5678", "佐藤", "3月12日",
+                "鶴巻", "花子", "ツルマキ", "ハナコ", "0012345678", "昭和26年", "4月17日", "100-0001", "千代田", "青葉", "1234-5678", "佐藤",
+                "3月12日",
                 "14時32分", "平成30年", "聖路加", "山本", "健一",
             ],
             kept: ["右上肺野に3.2×4.1cm大の結節影を認める", "結節様の陰影", "著変なし", "胸部正面像"]),

@@ -17,7 +17,8 @@ struct MaskedReportTests {
     func readsAsXXXX(mask: ReportMask) {
         let texts = [
             "Dr. # was told. There is a small left effusion.", "Compared to #, no pneumothorax. Effusion.",
-            "#-year-old with cough. Cardiomegaly since #.", "There are no # of a pleural effusion.", "# effusion on the left, small in size.",
+            "#-year-old with cough. Cardiomegaly since #.", "There are no # of a pleural effusion.",
+            "# effusion on the left, small in size.",
             "#", "前回（#）と比べ胸水は増加。気胸なし。", "#先生へ報告。心拡大あり。", "No effusion. # Pneumonia.",
         ]
         for text in texts {

@@ -82,7 +82,9 @@ public final class ExternalFilter: Sendable {
     private func ask(_ text: String, _ state: inout State) throws(PrivacyError) -> String {
         let process: FilterProcess
         // One that ended between two reports is replaced, and no report is lost.
-        if let running = state.process, running.isWaiting { process = running } else {
+        if let running = state.process, running.isWaiting {
+            process = running
+        } else {
             state.process = nil
             process = try FilterProcess(command)
             state.process = process
@@ -114,5 +116,7 @@ public final class ExternalFilter: Sendable {
         return text
     }
 
-    private func failed(_ reason: String) -> PrivacyError { PrivacyError(.filterFailed(reason), path: command.words[0]) }
+    private func failed(_ reason: String) -> PrivacyError {
+        PrivacyError(.filterFailed(reason), path: command.words[0])
+    }
 }

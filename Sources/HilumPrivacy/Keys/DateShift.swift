@@ -60,7 +60,9 @@ public struct DateShift: Sendable {
         let hyphen = bytes.count > 4 && bytes[4] == UInt8(ascii: "-") ? 1 : 0
         let hyphenText = hyphen == 1 ? "-" : ""
         if bytes.count == 4 {
-            return CivilDay(year: year, month: 7, day: 1).flatMap { valid($0.moved(by: days)) }.map { digits($0.year, 4) }
+            return CivilDay(year: year, month: 7, day: 1).flatMap { valid($0.moved(by: days)) }.map {
+                digits($0.year, 4)
+            }
         }
         guard let month = number(bytes, 4 + hyphen, 2) else { return nil }
         if bytes.count == 6 + hyphen {

@@ -9,16 +9,24 @@ extension MaskPass {
         if let end = dayAndMonth(index) { return add(index, to: end, .date) }
         let first = piece(index)
         // Not inside of a longer number or a code.
-        if isGlued(index), isWordOrNumber(index - 1) || isMark(index - 1, in: "./-") && isGlued(index - 1) && isWordOrNumber(index - 2) {
+        if isGlued(index),
+            isWordOrNumber(index - 1) || isMark(index - 1, in: "./-") && isGlued(index - 1) && isWordOrNumber(index - 2)
+        {
             return nil
         }
-        if first.count == 8 || first.count == 12 || first.count == 14, let end = compact(index) { return add(index, to: end, .date) }
-        guard isGlued(index + 1), isMark(index + 1, in: "-/."), isGlued(index + 2), piece(index + 2).kind == .number else { return nil }
+        if first.count == 8 || first.count == 12 || first.count == 14, let end = compact(index) {
+            return add(index, to: end, .date)
+        }
+        guard isGlued(index + 1), isMark(index + 1, in: "-/."), isGlued(index + 2), piece(index + 2).kind == .number
+        else { return nil }
         let sign = piece(index + 1).value
-        let hasThird = isGlued(index + 3) && piece(index + 3).kind == .mark && piece(index + 3).value == sign
+        let hasThird =
+            isGlued(index + 3) && piece(index + 3).kind == .mark && piece(index + 3).value == sign
             && isGlued(index + 4) && piece(index + 4).kind == .number
         if hasThird {
-            guard isDate(first, piece(index + 2), piece(index + 4)), endsNumber(index + 5), !isMeasure(index + 4) else { return nil }
+            guard isDate(first, piece(index + 2), piece(index + 4)), endsNumber(index + 5), !isMeasure(index + 4) else {
+                return nil
+            }
             return add(index, to: index + 5, .date)
         }
         guard endsNumber(index + 3), !isMeasure(index + 2) else { return nil }
@@ -32,7 +40,10 @@ extension MaskPass {
         // `2019-03-12T14:32:05.123+09:00`: the time goes with it.
         if isGlued(end), isWord(end, "t"), isGlued(end + 1), piece(end + 1).kind == .number {
             end += 2
-            while isGlued(end), piece(end).kind == .number || isMark(end, in: ":.+-") && isGlued(end + 1) && piece(end + 1).kind == .number { end += 1 }
+            while isGlued(end),
+                piece(end).kind == .number
+                    || isMark(end, in: ":.+-") && isGlued(end + 1) && piece(end + 1).kind == .number
+            { end += 1 }
             if isGlued(end), isWord(end, "z") { end += 1 }
         }
         add(start, end, mask)
@@ -43,7 +54,7 @@ extension MaskPass {
     func endsNumber(_ index: Int) -> Bool {
         guard isGlued(index) else { return true }
         if piece(index).kind == .number { return false }
-        if piece(index).kind == .word { return isWord(index, "t") }
+        if piece(index).kind == .word { return isWord(index, "t") || piece(index).has([.dayHalf, .hours]) }
         return !(isMark(index, in: "-/.") && isGlued(index + 1) && piece(index + 1).kind == .number)
     }
 
@@ -51,7 +62,9 @@ extension MaskPass {
 
     private func isDate(_ a: Piece, _ b: Piece, _ c: Piece) -> Bool {
         if isYear(a) { return b.count <= 2 && c.count <= 2 && 1...12 ~= b.value && 1...31 ~= c.value }
-        guard a.count <= 2, b.count <= 2, 1...31 ~= a.value, 1...31 ~= b.value, min(a.value, b.value) <= 12 else { return false }
+        guard a.count <= 2, b.count <= 2, 1...31 ~= a.value, 1...31 ~= b.value, min(a.value, b.value) <= 12 else {
+            return false
+        }
         return isYear(c) || c.count == 2
     }
 
@@ -63,19 +76,24 @@ extension MaskPass {
     /// `3/12`, where a word before it expects a date and nothing behind it makes it a ratio.
     private func isShortDate(_ index: Int) -> Bool {
         let a = piece(index), b = piece(index + 2)
-        guard a.count <= 2, b.count <= 2, 1...31 ~= a.value, 1...31 ~= b.value, min(a.value, b.value) <= 12 else { return false }
+        guard a.count <= 2, b.count <= 2, 1...31 ~= a.value, 1...31 ~= b.value, min(a.value, b.value) <= 12 else {
+            return false
+        }
         let cue = isMark(index - 1, in: ":(") ? index - 2 : index - 1
         guard piece(cue).has([.dateCue, .weekday]) else { return false }
         let next = piece(index + 3)
         // `to 2/3 views`, `of 2/6 murmur`, `from 1/3 to 1/2`.
-        if isWord(index - 1, "to") || isWord(index - 1, "of") || isWord(cue, "d") || isWord(cue, "t") { return b.value > 12 || a.value > 12 }
+        if isWord(index - 1, "to") || isWord(index - 1, "of") || isWord(cue, "d") || isWord(cue, "t") {
+            return b.value > 12 || a.value > 12
+        }
         guard a.value >= b.value || b.value > 8 else { return next.kind == .none || isMark(index + 3, in: ",.;)") }
         return next.kind != .word || next.has(.function) || next.has(.by) || isAfterDate(index + 3)
     }
 
     private func isAfterDate(_ index: Int) -> Bool {
         isWord(index, "showed") || isWord(index, "shows") || isWord(index, "demonstrated") || isWord(index, "exam")
-            || isWord(index, "examination") || isWord(index, "study") || isWord(index, "radiograph") || isWord(index, "film")
+            || isWord(index, "examination") || isWord(index, "study") || isWord(index, "radiograph")
+            || isWord(index, "film")
             || isWord(index, "ct") || isWord(index, "x") || isWord(index, "cxr") || isWord(index, "report")
     }
 
@@ -84,7 +102,9 @@ extension MaskPass {
         func part(_ from: Int, _ count: Int) -> Int {
             (from..<(from + count)).reduce(0) { $0 * 10 + Int(character(start + $1)) - 48 }
         }
-        guard 1900...2099 ~= part(0, 4), 1...12 ~= part(4, 2), 1...31 ~= part(6, 2), endsNumber(index + 1) else { return nil }
+        guard 1900...2099 ~= part(0, 4), 1...12 ~= part(4, 2), 1...31 ~= part(6, 2), endsNumber(index + 1) else {
+            return nil
+        }
         return index + 1
     }
 
@@ -92,7 +112,8 @@ extension MaskPass {
 
     /// `12 March 2019`, `12-Mar-2019`, `12MAR2019`, `3rd of May`, from its day.
     private func dayAndMonth(_ index: Int) -> Int? {
-        guard piece(index).count <= 2, 1...31 ~= piece(index).value, !(isGlued(index) && isWordOrNumber(index - 1)) else { return nil }
+        guard piece(index).count <= 2, 1...31 ~= piece(index).value, !(isGlued(index) && isWordOrNumber(index - 1))
+        else { return nil }
         var next = index + 1
         if isGlued(next), isOrdinalEnd(next) { next += 1 }
         if isWord(next, "of") { next += 1 }
@@ -113,7 +134,9 @@ extension MaskPass {
     private func isMonth(_ index: Int) -> Bool { piece(index).has([.month, .monthShort]) }
 
     /// Months that are words.
-    private func isAmbiguous(_ index: Int) -> Bool { isWord(index, "may") || isWord(index, "march") || isWord(index, "mar") }
+    private func isAmbiguous(_ index: Int) -> Bool {
+        isWord(index, "may") || isWord(index, "march") || isWord(index, "mar")
+    }
 
     private func isYearBehind(_ index: Int) -> Bool { yearBehind(index) != nil }
 
@@ -125,7 +148,7 @@ extension MaskPass {
         let year = piece(next)
         guard year.kind == .number, !isMeasure(next) else { return nil }
         if isYear(year) { return next + 1 }
-        return year.count == 2 && next > index + 1 && isGlued(next) && isMark(next - 1, in: "-/'") ? next + 1 : nil
+        return year.count == 2 && isGlued(next) && (next == index + 1 || isMark(next - 1, in: "-/'")) ? next + 1 : nil
     }
 
     /// `March 12, 2019`, `Mar 2019`, `in March`, `Monday, March 12`, from its month or weekday.
@@ -161,7 +184,8 @@ extension MaskPass {
         // `in May`, and not `May represent`.
         let before = index - 1
         let isIn =
-            isWord(before, "in") || isWord(before, "since") || isWord(before, "of") || isWord(before, "last") || isWord(before, "from")
+            isWord(before, "in") || isWord(before, "since") || isWord(before, "of") || isWord(before, "last")
+            || isWord(before, "from")
             || isWord(before, "until") || isWord(before, "by") || isWord(before, "this") || isWord(before, "early")
             || isWord(before, "late") || isWord(before, "mid") || isWord(before, "through")
         return isIn ? index + 1 : nil
@@ -179,7 +203,10 @@ extension MaskPass {
     /// `14:32`, `2:32:05 PM`, `1432 hours`, `2 pm`, `at 0930`; the piece behind it.
     mutating func time(_ index: Int) -> Int? {
         let first = piece(index)
-        if isGlued(index), isWordOrNumber(index - 1) || isMark(index - 1, in: ":./-") && isGlued(index - 1) && isWordOrNumber(index - 2) {
+        if isGlued(index),
+            isWordOrNumber(index - 1)
+                || isMark(index - 1, in: ":./-") && isGlued(index - 1) && isWordOrNumber(index - 2)
+        {
             return nil
         }
         if first.count <= 2, 0...24 ~= first.value, isMark(index + 1, ":"), isGlued(index + 1), isGlued(index + 2),
@@ -193,7 +220,9 @@ extension MaskPass {
                 return index + 2
             }
             let isPlain = !isMeasure(index) && !isDecimal(index) && !isGlued(index + 1)
-            if isWord(index - 1, "at") || isMark(index - 1, "@"), isPlain || isMark(index + 1, in: ",.;)") && !isDecimal(index) {
+            if isWord(index - 1, "at") || isMark(index - 1, "@"),
+                isPlain || isMark(index + 1, in: ",.;)") && !isDecimal(index)
+            {
                 add(index, index + 1, .date)
                 return index + 1
             }
@@ -228,7 +257,8 @@ extension MaskPass {
     /// `PM`, `p.m.`; the piece behind it.
     private func half(_ index: Int) -> Int? {
         if piece(index).has(.dayHalf) { return index + 1 }
-        guard isWord(index, "a") || isWord(index, "p"), isMark(index + 1, "."), isGlued(index + 1), isWord(index + 2, "m"), isGlued(index + 2)
+        guard isWord(index, "a") || isWord(index, "p"), isMark(index + 1, "."), isGlued(index + 1),
+            isWord(index + 2, "m"), isGlued(index + 2)
         else { return nil }
         return isMark(index + 3, ".") && isGlued(index + 3) ? index + 4 : index + 3
     }
@@ -256,12 +286,17 @@ extension MaskPass {
         if isGlued(index), piece(index).count == 1, isWord(index, "f") || isWord(index, "m") || isWord(index, "y") {
             return !isGlued(index + 1) || !isWordOrNumber(index + 1)
         }
-        guard isWord(next, "year") || isWord(next, "years") || isWord(next, "yr") || isWord(next, "yrs") || isWord(next, "y") else { return false }
+        guard
+            isWord(next, "year") || isWord(next, "years") || isWord(next, "yr") || isWord(next, "yrs")
+                || isWord(next, "y")
+        else { return false }
         var after = next + 1
         if isMark(after, in: ".-") { after += 1 }
         if isMark(after, "-") { after += 1 }
-        return piece(after).kind == .word && (isWord(after, "old") || isWord(after, "o") || isWord(after, "male") || isWord(after, "female")
-            || isWord(after, "woman") || isWord(after, "man") || isWord(after, "lady") || isWord(after, "gentleman") || isWord(after, "of"))
+        return piece(after).kind == .word
+            && (isWord(after, "old") || isWord(after, "o") || isWord(after, "male") || isWord(after, "female")
+                || isWord(after, "woman") || isWord(after, "man") || isWord(after, "lady") || isWord(after, "gentleman")
+                || isWord(after, "of"))
     }
 
     private func isJapaneseAge(_ index: Int) -> Bool {

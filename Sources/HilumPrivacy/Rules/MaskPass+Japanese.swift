@@ -53,9 +53,15 @@ extension MaskPass {
         guard let (end, classes) = phrase(place, wanted) else { return nil }
         if classes.contains(.jaEra) { return japaneseDate(place) }
         if classes.contains(.jaPrefecture) { return prefecture(place, end) }
-        if !classes.isDisjoint(with: [.jaID, .jaPhone]), let last = numberField(end, isPhone: classes.contains(.jaPhone)) { return last }
+        if !classes.isDisjoint(with: [.jaID, .jaPhone]),
+            let last = numberField(end, isPhone: classes.contains(.jaPhone))
+        {
+            return last
+        }
         if classes.contains(.jaAddress) { return addressField(end) }
-        if !classes.isDisjoint(with: [.jaField, .jaFieldStrict]) { return nameField(end, isStrict: classes.contains(.jaFieldStrict)) }
+        if !classes.isDisjoint(with: [.jaField, .jaFieldStrict]) {
+            return nameField(end, isStrict: classes.contains(.jaFieldStrict))
+        }
         return nil
     }
 
@@ -63,8 +69,10 @@ extension MaskPass {
     private mutating func numberField(_ end: Int, isPhone: Bool) -> Int? {
         var index = pieceIndex(from: end)
         var steps = 0
-        while steps < 5, isMark(index, in: ":=.#()-") || isBracket(index) || piece(index).has([.idNoun, .idStrong, .phone]) || isWord(index, "phs")
-            || piece(index).value == 0x2116
+        while steps < 5,
+            isMark(index, in: ":=.#()-") || isBracket(index) || piece(index).has([.idNoun, .idStrong, .phone])
+                || isWord(index, "phs")
+                || piece(index).value == 0x2116
         {
             index += 1
             steps += 1
@@ -72,7 +80,9 @@ extension MaskPass {
         guard isWordOrNumber(index), !piece(index).is(.startsLine) else { return nil }
         var (last, digits, letters) = codeEnd(index)
         guard digits > 0, letters < 7 else { return nil }
-        while isPhone, piece(last).kind == .number || isMark(last, in: "()-"), !piece(last).is(.startsLine), last < index + 9 {
+        while isPhone, piece(last).kind == .number || isMark(last, in: "()-"), !piece(last).is(.startsLine),
+            last < index + 9
+        {
             digits += piece(last).kind == .number ? piece(last).count : 0
             last += 1
         }
@@ -93,7 +103,9 @@ extension MaskPass {
         let first = index
         guard !piece(first).is(.startsLine), piece(first).kind != .none else { return nil }
         while index < count, !piece(index).is(.startsLine), piece(index).kind != .newline, index < first + 24 {
-            if index > first, piece(index).is(.spaced), phrase(piece(index).start, [.jaID, .jaPhone, .jaField]) != nil { break }
+            if index > first, piece(index).is(.spaced), phrase(piece(index).start, [.jaID, .jaPhone, .jaField]) != nil {
+                break
+            }
             index += 1
         }
         guard index > first, piece(first).kind != .mask, !voids(piece(first)) else { return nil }
@@ -113,28 +125,47 @@ extension MaskPass {
         }
         let value = piece(index)
         guard !value.is(.startsLine), value.kind != .none else { return nil }
+        // `担当医　鶴巻` at the end of a line, `患者名　鶴巻花子`
+        let isLast = piece(index + 1).kind == .newline || piece(index + 1).kind == .none
+        if !isMarked, value.kind == .kanji, value.is(.spaced), 2...5 ~= value.count, isStrict || isLast,
+            isName(value, index) || isStrict
+        {
+            isMarked = true
+        }
         // `主治医佐藤` in one run, `主治医の佐藤`.
-        if !isMarked, character(end) == 0x306E, let last = surname(end + 1), last > end + 2 { return takeName(end + 1, last, isSure: false) }
-        if !isMarked, value.start > end && !value.is(.spaced) || value.start == end || piece(pieceIndex(from: end) - 1).end > end {
+        if !isMarked, character(end) == 0x306E, let last = surname(end + 1), last > end + 2 {
+            return takeName(end + 1, last, isSure: false)
+        }
+        if !isMarked,
+            value.start > end && !value.is(.spaced) || value.start == end || piece(pieceIndex(from: end) - 1).end > end
+        {
             return surname(end).flatMap { $0 > end + 1 ? takeName(end, $0, isSure: false) : nil }
         }
         switch value.kind {
         case .kanji:
-            if isMarked, isDepartment(value), piece(index + 1).kind == .kanji, piece(index + 1).is(.spaced), !piece(index + 1).is(.startsLine) {
+            if isMarked, isDepartment(value), piece(index + 1).kind == .kanji, piece(index + 1).is(.spaced),
+                !piece(index + 1).is(.startsLine)
+            {
                 let next = piece(index + 1)
                 return takeName(next.start, surname(next.start) ?? min(next.end, next.start + 2), isSure: true)
             }
             if let last = surname(value.start) { return takeName(value.start, last, isSure: isMarked) }
-            guard isMarked, !voids(value), isStrict ? value.count <= 8 : value.count <= 5 && isName(value, index) else { return nil }
+            guard isMarked, !voids(value), isStrict ? value.count <= 8 : value.count <= 5 && isName(value, index) else {
+                return nil
+            }
             return takeName(value.start, min(value.end, value.start + 2), isSure: true)
         case .katakana, .hiragana:
             guard isMarked, isStrict || value.has(.jaSurnameKana), value.count > 1, !voids(value) else { return nil }
             var last = index
-            while last < index + 3, piece(last + 1).kind == value.kind, piece(last + 1).is(.spaced), !piece(last + 1).is(.startsLine) { last += 1 }
+            while last < index + 3, piece(last + 1).kind == value.kind, piece(last + 1).is(.spaced),
+                !piece(last + 1).is(.startsLine)
+            { last += 1 }
             add(index, last + 1, .name)
             return piece(last).end
         case .word:
-            guard isMarked, value.is(.capital), let last = nameEnd(index, isSure: isStrict || piece(index).has([.given, .jaSurnameLatin])) ?? (isStrict ? index + 1 : nil)
+            guard isMarked, value.is(.capital),
+                let last = nameEnd(index, isSure: isStrict || piece(index).has([.given, .jaSurnameLatin]))
+                    ?? (isStrict ? index + 1 : nil)
             else { return nil }
             add(index, last, .name)
             return piece(last - 1).end
@@ -162,9 +193,15 @@ extension MaskPass {
         while end < piece(run).end, end - last < 4, phrase(end, [.jaHonorific, .jaRole]) == nil { end += 1 }
         if end == piece(run).end, end - last < 1 || isSure {
             let next = piece(run + 1)
-            let isGiven = next.is(.spaced) && !next.is(.startsLine) && !next.is(.column) && next.count <= 4 && !voids(next)
+            let isGiven =
+                next.is(.spaced) && !next.is(.startsLine) && !next.is(.column) && next.count <= 4 && !voids(next)
                 && !next.has([.jaHonorific, .jaField, .jaRole, .jaSurname])
-            if isGiven, next.kind == .kanji && next.count <= 3 || next.kind == .katakana || next.kind == .hiragana && next.count > 1 { end = next.end }
+            if isGiven,
+                next.kind == .kanji && next.count <= 3 || next.kind == .katakana
+                    || next.kind == .hiragana && next.count > 1
+            {
+                end = next.end
+            }
         } else if end - last > 3 {
             end = last
         }
@@ -190,7 +227,9 @@ extension MaskPass {
         var family = start
         if place == run.start {
             let before = piece(index - 1)
-            guard run.is(.spaced) ? !run.is(.startsLine) : true, before.kind == .kanji || before.kind == .katakana || before.kind == .word && before.is(.capital) else { return nil }
+            guard run.is(.spaced) ? !run.is(.startsLine) : true,
+                before.kind == .kanji || before.kind == .katakana || before.kind == .word && before.is(.capital)
+            else { return nil }
             if before.kind == .word {
                 // `Smith先生`
                 guard isNameLike(index - 1) || before.has(.given), !isLike || run.is(.spaced) else { return nil }
@@ -202,11 +241,20 @@ extension MaskPass {
             family = start
             // `佐藤 太郎 様`
             let first = piece(index - 2)
-            if before.is(.spaced), !before.is(.startsLine), first.kind == before.kind, first.count <= 4, first.has([.jaSurname, .jaSurnameKana]) || run.is(.spaced) && isLike && first.count <= 3 && !voids(first) { family = first.start }
+            if before.is(.spaced), !before.is(.startsLine), first.kind == before.kind, first.count <= 4,
+                first.has([.jaSurname, .jaSurnameKana])
+                    || run.is(.spaced) && isLike && first.count <= 3 && !voids(first)
+            {
+                family = first.start
+            }
             if before.kind == .katakana {
-                guard !isLike || run.is(.spaced) || character(start - 1) == 0x30FB || before.has(.jaSurnameKana), before.count > 1 else { return nil }
+                guard !isLike || run.is(.spaced) || character(start - 1) == 0x30FB || before.has(.jaSurnameKana),
+                    before.count > 1
+                else { return nil }
                 var first = start
-                if character(first - 1) == 0x30FB { first = piece(index - 3).kind == .katakana ? piece(index - 3).start : first }
+                if character(first - 1) == 0x30FB {
+                    first = piece(index - 3).kind == .katakana ? piece(index - 3).start : first
+                }
                 addCharacters(min(first, family), last, .name)
                 return end
             }
@@ -214,11 +262,15 @@ extension MaskPass {
         start = roleEnd(start, last)
         let length = last - start
         let whole = classes(start, last)
-        guard 1...6 ~= length, whole.isDisjoint(with: [.jaNobody, .jaOrdinary, .jaVoid, .jaRole, .jaField]) else { return nil }
+        guard 1...6 ~= length, whole.isDisjoint(with: [.jaNobody, .jaOrdinary, .jaVoid, .jaRole, .jaField]) else {
+            return nil
+        }
         let isListed = surname(start).map { $0 <= last } ?? false
         if !isListed {
             // An unknown name: before 先生, さん, 様 and 殿 alone, of two kanji or more, and none that describes a shadow.
-            let isPlain = isLike || page.characters[place] == 0x5148 || page.characters[place] == 0x3055 || page.characters[place] == 0x6BBF
+            let isPlain =
+                isLike || page.characters[place] == 0x5148 || page.characters[place] == 0x3055
+                || page.characters[place] == 0x6BBF
             guard isPlain, 2...5 ~= length, !isMedical(start, last), !endsInNobody(start, last) else { return nil }
         } else if length == 1, !whole.contains(.jaSurname) {
             return nil
@@ -232,7 +284,8 @@ extension MaskPass {
         var place = start
         var result = start
         while place < end {
-            if let (last, _) = phrase(place, .jaRole, limit: 6), last <= end, surname(place).map({ $0 < last }) ?? true {
+            if let (last, _) = phrase(place, .jaRole, limit: 6), last <= end, surname(place).map({ $0 < last }) ?? true
+            {
                 result = last
                 place = last
             } else if result == place, surname(place) != nil {
@@ -257,12 +310,18 @@ extension MaskPass {
     /// A run that is a family name of the lists, with or without a given name.
     private mutating func bareName(_ index: Int) -> Int? {
         let run = piece(index)
-        guard run.count <= 6, !run.has([.jaOrdinary, .jaField]), let last = surname(run.start), last - run.start > 1 else { return nil }
-        if isGlued(index), piece(index - 1).kind == .katakana || piece(index - 1).kind == .number || piece(index - 1).kind == .word { return nil }
+        guard run.count <= 6, !run.has([.jaOrdinary, .jaField]), let last = surname(run.start), last - run.start > 1
+        else { return nil }
+        if isGlued(index),
+            piece(index - 1).kind == .katakana || piece(index - 1).kind == .number || piece(index - 1).kind == .word
+        {
+            return nil
+        }
         let rest = run.end - last
         if rest == 0 {
             let next = piece(index + 1)
-            if next.is(.spaced), !next.is(.startsLine), !next.is(.column), next.kind == .kanji, next.count <= 3, !voids(next), !next.has([.jaHonorific, .jaField, .jaRole]),
+            if next.is(.spaced), !next.is(.startsLine), !next.is(.column), next.kind == .kanji, next.count <= 3,
+                !voids(next), !next.has([.jaHonorific, .jaField, .jaRole]),
                 !isMedical(next.start, next.end)
             {
                 addCharacters(run.start, next.end, .name)
@@ -273,7 +332,8 @@ extension MaskPass {
             addCharacters(run.start, run.end, .name)
             return run.end
         }
-        guard rest <= 3, !Self.endsEponym(character(run.end - 1)), !isMedical(last, run.end), phrase(last, [.jaHonorific, .jaInstitution, .jaRole]) == nil,
+        guard rest <= 3, !Self.endsEponym(character(run.end - 1)), !isMedical(last, run.end),
+            phrase(last, [.jaHonorific, .jaInstitution, .jaRole]) == nil,
             !Self.endsEponym(character(last))
         else { return nil }
         let title = (last..<run.end).first { phrase($0, .jaHonorific, limit: 3)?.end == run.end }
@@ -291,7 +351,8 @@ extension MaskPass {
     private mutating func kanaName(_ index: Int) -> Int? {
         let run = piece(index)
         let next = piece(index + 1)
-        guard run.has(.jaSurnameKana), !isGlued(index) || piece(index - 1).kind == .mark, next.kind == .katakana, next.is(.spaced), !next.is(.startsLine),
+        guard run.has(.jaSurnameKana), !isGlued(index) || piece(index - 1).kind == .mark, next.kind == .katakana,
+            next.is(.spaced), !next.is(.startsLine),
             !next.is(.column), 2...5 ~= next.count
         else { return nil }
         add(index, index + 2, .name)

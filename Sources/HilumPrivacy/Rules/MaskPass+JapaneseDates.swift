@@ -50,18 +50,22 @@ extension MaskPass {
     }
 
     private func isDigitBefore(_ place: Int) -> Bool {
-        48...57 ~= character(place - 1) || [46, 45, 47].contains(character(place - 1)) && 48...57 ~= character(place - 2)
+        48...57 ~= character(place - 1)
+            || [46, 45, 47].contains(character(place - 1)) && 48...57 ~= character(place - 2)
     }
 
     /// `2019年3月12日`, `令和元年5月`, `R1.5.3`, `3月12日`, `14時32分`, `午後2時`; where it ends.
     mutating func japaneseDate(_ place: Int) -> Int? {
-        guard !isDigitBefore(place), let end = eraDate(place) ?? calendarDate(place) ?? japaneseTime(place) else { return nil }
+        guard !isDigitBefore(place), let end = eraDate(place) ?? calendarDate(place) ?? japaneseTime(place) else {
+            return nil
+        }
         addCharacters(place, end, .date)
         return end
     }
 
     private func eraDate(_ place: Int) -> Int? {
-        if let (end, classes) = phrase(place, .jaEra, limit: 2), classes.contains(.jaEra), let (_, next) = numeral(end) {
+        if let (end, classes) = phrase(place, .jaEra, limit: 2), classes.contains(.jaEra), let (_, next) = numeral(end)
+        {
             if character(skipBlanks(next)) == 0x5E74 {
                 let year = skipBlanks(next) + 1
                 return monthAndDay(year) ?? year
@@ -70,7 +74,8 @@ extension MaskPass {
         }
         // R1.5.3
         let letter = character(place)
-        guard [114, 104, 115, 116].contains(letter), !(97...122 ~= character(place - 1)), let (year, next) = numeral(place + 1), place + 1 == skipBlanks(place + 1), year <= 64
+        guard [114, 104, 115, 116].contains(letter), !(97...122 ~= character(place - 1)),
+            let (year, next) = numeral(place + 1), place + 1 == skipBlanks(place + 1), year <= 64
         else { return nil }
         if character(next) == 0x5E74 { return letter == 116 ? nil : monthAndDay(next + 1) }
         // `S8.9.10` and `T4.5.6` are segments and vertebrae.
@@ -81,7 +86,8 @@ extension MaskPass {
     /// `.5.3`, `/5/3`, `-5-3` behind a year.
     private func parts(_ place: Int) -> Int? {
         let sign = character(place)
-        guard sign == 46 || sign == 47 || sign == 45, let (month, next) = numeral(place + 1), 1...12 ~= month, character(next) == sign,
+        guard sign == 46 || sign == 47 || sign == 45, let (month, next) = numeral(place + 1), 1...12 ~= month,
+            character(next) == sign,
             let (day, end) = numeral(next + 1), 1...31 ~= day, character(end) != sign
         else { return nil }
         return end
@@ -89,9 +95,13 @@ extension MaskPass {
 
     /// `3月`, `3月12日`
     private func monthAndDay(_ place: Int) -> Int? {
-        guard let (month, next) = numeral(place), 1...12 ~= month, character(skipBlanks(next)) == 0x6708 else { return nil }
+        guard let (month, next) = numeral(place), 1...12 ~= month, character(skipBlanks(next)) == 0x6708 else {
+            return nil
+        }
         let end = skipBlanks(next) + 1
-        if let (day, last) = numeral(end), 1...31 ~= day, character(skipBlanks(last)) == 0x65E5 { return skipBlanks(last) + 1 }
+        if let (day, last) = numeral(end), 1...31 ~= day, character(skipBlanks(last)) == 0x65E5 {
+            return skipBlanks(last) + 1
+        }
         return end
     }
 
@@ -115,7 +125,9 @@ extension MaskPass {
         }
         guard let (hour, next) = numeral(start), 0...24 ~= hour, character(next) == 0x6642 else {
             // `午後 2:30`
-            guard isHalf, let (_, next) = numeral(start), character(next) == 58, let (_, end) = numeral(next + 1) else { return nil }
+            guard isHalf, let (_, next) = numeral(start), character(next) == 58, let (_, end) = numeral(next + 1) else {
+                return nil
+            }
             return end
         }
         if let (minute, end) = numeral(next + 1), 0...59 ~= minute, character(end) == 0x5206 {
@@ -137,7 +149,11 @@ extension MaskPass {
         next += 1
         while isMark(next, "-") || piece(next).kind == .number, isGlued(next) { next += 1 }
         var end = page.pieces[next - 1].end
-        if piece(next).kind == .kanji, !piece(next).is(.startsLine), let last = addressRun(piece(next).start, needs: false) { end = last }
+        if piece(next).kind == .kanji, !piece(next).is(.startsLine),
+            let last = addressRun(piece(next).start, needs: false)
+        {
+            end = last
+        }
         addCharacters(piece(index).start, end, .address)
         return pieceIndex(from: end)
     }
@@ -161,7 +177,9 @@ extension MaskPass {
         var last = place
         while next < page.characters.count, next - place < 60 {
             let character = page.characters[next]
-            if Self.towns.contains(character) || Self.blocks.contains(character) || 48...57 ~= character { isFound = true } else if Self.isKanji(character) || Self.isKatakana(character) {
+            if Self.towns.contains(character) || Self.blocks.contains(character) || 48...57 ~= character {
+                isFound = true
+            } else if Self.isKanji(character) || Self.isKatakana(character) {
             } else if character == 45 || character == 0x30FC, 48...57 ~= page.characters[next - 1] {
             } else if Self.isHiragana(character) || character == 32, staysAddress(next) {
             } else {
@@ -172,7 +190,8 @@ extension MaskPass {
         }
         // What lives there: 在住, 出身.
         for suffix in [[0x5728, 0x4F4F], [0x51FA, 0x8EAB], [0x5C45, 0x4F4F]] as [[UInt32]] {
-            for start in place..<max(place, last - 1) where page.characters[start] == suffix[0] && page.characters[start + 1] == suffix[1] {
+            for start in place..<max(place, last - 1)
+            where page.characters[start] == suffix[0] && page.characters[start + 1] == suffix[1] {
                 last = start
                 break
             }
@@ -184,18 +203,26 @@ extension MaskPass {
     private func staysAddress(_ place: Int) -> Bool {
         let next = character(place + 1)
         if page.characters[place] == 32 {
-            return 48...57 ~= character(place - 1) && (Self.isKatakana(next) || 48...57 ~= next) || Self.blocks.contains(character(place - 1)) && Self.isKatakana(next)
+            return 48...57 ~= character(place - 1) && (Self.isKatakana(next) || 48...57 ~= next)
+                || Self.blocks.contains(character(place - 1)) && Self.isKatakana(next)
         }
-        return [0x306E, 0x304C].contains(page.characters[place]) && Self.isKanji(next) && Self.isKanji(character(place - 1))
-            && (place + 1..<min(place + 8, page.characters.count)).contains { Self.towns.contains(page.characters[$0]) || 48...57 ~= page.characters[$0] }
+        return [0x306E, 0x304C].contains(page.characters[place]) && Self.isKanji(next)
+            && Self.isKanji(character(place - 1))
+            && (place + 1..<min(place + 8, page.characters.count)).contains {
+                Self.towns.contains(page.characters[$0]) || 48...57 ~= page.characters[$0]
+            }
     }
 
     /// `丸の内1丁目2番3号`, `本町3番地`, from its number.
     mutating func japaneseBlock(_ index: Int) -> Int? {
         let end = piece(index).end
-        let isBlock = character(end) == 0x4E01 && character(end + 1) == 0x76EE || character(end) == 0x756A && character(end + 1) == 0x5730
+        let isBlock =
+            character(end) == 0x4E01 && character(end + 1) == 0x76EE
+            || character(end) == 0x756A && character(end + 1) == 0x5730
         // `千代田区1-2-3`
-        let isTown = isGlued(index) && Self.towns.contains(character(piece(index).start - 1)) && isMark(index + 1, "-") && isGlued(index + 1)
+        let isTown =
+            isGlued(index) && Self.towns.contains(character(piece(index).start - 1)) && isMark(index + 1, "-")
+            && isGlued(index + 1)
         guard isBlock || isTown, isGlued(index), piece(index - 1).kind == .kanji || piece(index - 1).kind == .katakana,
             let last = addressRun(piece(index).start, needs: true)
         else { return nil }
@@ -215,16 +242,25 @@ extension MaskPass {
     mutating func japaneseInstitution(_ place: Int, _ run: Piece, _ index: Int) -> Int? {
         guard var (end, _) = phrase(place, .jaInstitution, limit: 6) else { return nil }
         // `東京大学医学部附属病院`
-        if let last = (end..<min(end + 12, page.characters.count)).first(where: { !Self.isKanji(page.characters[$0]) }) ?? Optional(min(end + 12, page.characters.count)) {
+        if let last = (end..<min(end + 12, page.characters.count)).first(where: { !Self.isKanji(page.characters[$0]) })
+            ?? Optional(min(end + 12, page.characters.count))
+        {
             for next in end..<max(end, last) {
                 if let (more, _) = phrase(next, .jaInstitution, limit: 6), more <= last + 6 { end = more }
             }
         }
         var start = place
-        while start > 0, Self.isKanji(character(start - 1)) || Self.isKatakana(character(start - 1)) || 97...122 ~= character(start - 1) { start -= 1 }
-        if start == place, Self.isHiragana(character(place - 1)), page.characters[place] == 0x30AF || page.characters[place] == 0x533B {
+        while start > 0,
+            Self.isKanji(character(start - 1)) || Self.isKatakana(character(start - 1))
+                || 97...122 ~= character(start - 1)
+        { start -= 1 }
+        if start == place, Self.isHiragana(character(place - 1)),
+            page.characters[place] == 0x30AF || page.characters[place] == 0x533B
+        {
             while start > 0, Self.isHiragana(character(start - 1)) { start -= 1 }
-            let particles: [UInt32] = [0x306E, 0x306B, 0x3067, 0x3092, 0x306F, 0x304C, 0x306A, 0x308B, 0x305F, 0x3089, 0x3066, 0x3068]
+            let particles: [UInt32] = [
+                0x306E, 0x306B, 0x3067, 0x3092, 0x306F, 0x304C, 0x306A, 0x308B, 0x305F, 0x3089, 0x3066, 0x3068,
+            ]
             if place - start < 3 || particles.contains(character(place - 1)) { return nil }
         }
         // What names no institution: 他, 紹介元.
@@ -232,13 +268,18 @@ extension MaskPass {
             guard let (next, _) = phrase(start, [.jaInstitutionAny, .jaEra], limit: 6), next <= place else { break }
             start = next
         }
-        while start < place, let (next, _) = phrase(start, .jaRole, limit: 6), next <= place, surname(start) == nil { start = next }
+        while start < place, let (next, _) = phrase(start, .jaRole, limit: 6), next <= place, surname(start) == nil {
+            start = next
+        }
         guard start < place else { return nil }
         // `さくら台クリニック` behind a bracket or a mark
         if start > 0, Self.isHiragana(character(start - 1)) {
             var first = start
             while first > 0, Self.isHiragana(character(first - 1)) { first -= 1 }
-            let isFree = first == 0 || !Self.isKanji(character(first - 1)) && !Self.isKatakana(character(first - 1)) && !(48...57 ~= character(first - 1))
+            let isFree =
+                first == 0
+                || !Self.isKanji(character(first - 1)) && !Self.isKatakana(character(first - 1))
+                    && !(48...57 ~= character(first - 1))
             if isFree, 2...6 ~= start - first { start = first }
             // `国立がん研究センター`
             var own = first
@@ -248,7 +289,10 @@ extension MaskPass {
         // センター and schools are named by a place, a family or what is the state's.
         let isCentre = page.characters[place] == 0x30BB
         if isCentre {
-            let isOwned = (start..<place).contains { phrase($0, [.jaInstitutionOwn, .jaPrefecture, .jaSurname], limit: 4) != nil } || containsMedicalCentre(start, place)
+            let isOwned =
+                (start..<place).contains {
+                    phrase($0, [.jaInstitutionOwn, .jaPrefecture, .jaSurname], limit: 4) != nil
+                } || containsMedicalCentre(start, place)
             guard isOwned, !classes(start, place).contains(.jaInstitutionAny) else { return nil }
         }
         if page.characters[place] == 0x5927, end - place == 2, place - start < 2 { return nil }
@@ -259,7 +303,8 @@ extension MaskPass {
 
     /// `医療センター` with something before it.
     private func containsMedicalCentre(_ start: Int, _ end: Int) -> Bool {
-        end - start > 2 && character(end - 2) == 0x533B && character(end - 1) == 0x7642 && !classes(start, end - 2).contains(.jaInstitutionAny)
+        end - start > 2 && character(end - 2) == 0x533B && character(end - 1) == 0x7642
+            && !classes(start, end - 2).contains(.jaInstitutionAny)
     }
 
     private func isGeneric(_ start: Int, _ end: Int) -> Bool {

@@ -37,8 +37,10 @@ extension MaskPass {
             }
             let isAlone = (start..<end).count { isKnown($0) } == 1
             let word = piece(start)
-            let isDoubtful = word.count == 1 || word.has([.ordinary, .function]) && (!word.is(.capital) || word.is(.loud))
-            let hasTitle = piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
+            let isDoubtful =
+                word.count == 1 || word.has([.ordinary, .function]) && (!word.is(.capital) || word.is(.loud))
+            let hasTitle =
+                piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
             if !isAlone || !isDoubtful || hasTitle && word.count > 1 {
                 if word.count > 1 || !isAlone { add(start, end, .name) }
             }
@@ -53,7 +55,11 @@ extension MaskPass {
             var index = pieceIndex(from: span.start)
             while index < count, piece(index).end <= span.end {
                 let word = piece(index)
-                if word.kind == .word, word.count > 3, word.is(.capital), !word.has(.noName), !word.has([.field, .state]) { learned.append(word) }
+                if word.kind == .word, word.count > 3, word.is(.capital), !word.has(.noName),
+                    !word.has([.field, .state])
+                {
+                    learned.append(word)
+                }
                 index += 1
             }
         }

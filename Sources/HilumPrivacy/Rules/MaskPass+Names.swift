@@ -25,13 +25,16 @@ extension MaskPass {
             if !piece(next + 1).is(.capital) { return true }
             next += 2
         }
-        return piece(next).has(.eponymNoun) && (!piece(next).is(.capital) || piece(next).is(.loud)) && !piece(next).is(.startsLine)
+        return piece(next).has(.eponymNoun) && (!piece(next).is(.capital) || piece(next).is(.loud))
+            && !piece(next).is(.startsLine)
     }
 
     /// Whether a word may be a name behind a title.
     private func isTitled(_ index: Int) -> Bool {
         let piece = piece(index)
-        guard piece.kind == .word, piece.is(.capital), piece.count > 1, !piece.has([.function, .degree]) || piece.has(.given) else { return false }
+        guard piece.kind == .word, piece.is(.capital), piece.count > 1,
+            !piece.has([.function, .degree]) || piece.has(.given)
+        else { return false }
         return true
     }
 
@@ -64,16 +67,24 @@ extension MaskPass {
         var parts = 1
         while parts < 5 {
             let from = next
-            if isMark(next, "-") || isMark(next, "'") || isMark(next, "^"), isGlued(next), isGlued(next + 1), piece(next + 1).kind == .word {
+            if isMark(next, "-") || isMark(next, "'") || isMark(next, "^"), isGlued(next), isGlued(next + 1),
+                piece(next + 1).kind == .word
+            {
                 if isMark(next, "'"), isWord(next + 1, "s") { break }
                 guard piece(next + 1).is(.capital) || isMark(next, "^") else { break }
                 next += 2
             } else if piece(next).is(.startsLine) || piece(next).is(.column) {
                 break
-            } else if isInitial(next), isMark(next + 1, ".") || isNameLike(next + 1) || isMark(next + 1, ",") || endsField(next + 1) {
+            } else if isInitial(next),
+                isMark(next + 1, ".") || isNameLike(next + 1) || isMark(next + 1, ",") || endsField(next + 1)
+            {
                 next += isMark(next + 1, ".") && !(endsField(next + 2) && false) ? 2 : 1
-                if piece(next - 1).kind == .mark, !isNameLike(next), !isInitial(next), !piece(next).has(.degree) { next -= 1 }
-            } else if piece(next).has(.particle), piece(next).count > 1, isTitled(next + 1), !piece(next + 1).has(.ordinary), !isMark(next + 1, ".") {
+                if piece(next - 1).kind == .mark, !isNameLike(next), !isInitial(next), !piece(next).has(.degree) {
+                    next -= 1
+                }
+            } else if piece(next).has(.particle), piece(next).count > 1, isTitled(next + 1),
+                !piece(next + 1).has(.ordinary), !isMark(next + 1, ".")
+            {
                 next += 2
             } else if isNameLike(next) {
                 next += 1
@@ -89,7 +100,8 @@ extension MaskPass {
     }
 
     private func endsField(_ index: Int) -> Bool {
-        piece(index).kind == .none || piece(index).is(.startsLine) || piece(index).is(.column) || piece(index).kind == .newline || isMark(index, in: ";|)")
+        piece(index).kind == .none || piece(index).is(.startsLine) || piece(index).is(.column)
+            || piece(index).kind == .newline || isMark(index, in: ";|)")
     }
 
     /// Adds a name and what is listed behind it: `Smith and Jones`, `Smith / Jones`.
@@ -100,7 +112,9 @@ extension MaskPass {
             var next = last + 1
             if isMark(last, ","), isWord(next, "and") { next += 1 }
             while piece(next).has(.title) { next += isMark(next + 1, ".") ? 2 : 1 }
-            guard !piece(next).is(.startsLine), isNameLike(next) || isPlural && isTitled(next) && !piece(next).has(.ordinary) || isInitial(next) && isMark(next + 1, "."),
+            guard !piece(next).is(.startsLine),
+                isNameLike(next) || isPlural && isTitled(next) && !piece(next).has(.ordinary)
+                    || isInitial(next) && isMark(next + 1, "."),
                 let end = nameEnd(next, isSure: isPlural)
             else { break }
             add(next, end, .name)
@@ -124,11 +138,17 @@ extension MaskPass {
         if isTalk, word.has(.towards), !piece(index + 1).is(.loud) || piece(index + 1).classes.isEmpty {
             var next = index + 1
             if isWord(next, "the") { next += 1 }
-            if isNameLike(next), !isPlaceAhead(next), let end = nameEnd(next, isSure: false) { return addNames(next, end, isPlural: false) }
+            if isNameLike(next) || isInitial(next) && isMark(next + 1, ".") && isNameLike(next + 2),
+                !isPlaceAhead(next), let end = nameEnd(next, isSure: false)
+            {
+                return addNames(next, end, isPlural: false)
+            }
         }
         if word.has(.kin) {
             let next = isMark(index + 1, in: ",:(") ? index + 2 : index + 1
-            if isNameLike(next), !piece(next).is(.loud) || piece(next).has(.given), let end = nameEnd(next, isSure: false) {
+            if isNameLike(next), !piece(next).is(.loud) || piece(next).has(.given),
+                let end = nameEnd(next, isSure: false)
+            {
                 return addNames(next, end, isPlural: false)
             }
         }
@@ -145,24 +165,46 @@ extension MaskPass {
         let hasPoint = isMark(next, ".") && isGlued(next)
         if hasPoint { next += 1 }
         while piece(next).has(.title), next < index + 5 { next += isMark(next + 1, ".") ? 2 : 1 }
+        // `Dr鶴巻`, `鶴巻Dr.`
+        if piece(next).kind == .kanji, 2...5 ~= piece(next).count, !piece(next).is(.startsLine) {
+            let last = surname(piece(next).start) ?? piece(next).end
+            addCharacters(piece(next).start, max(last, min(piece(next).end, piece(next).start + 4)), .name)
+            return next + 1
+        }
+        if isGlued(index), piece(index - 1).kind == .kanji, 2...4 ~= piece(index - 1).count,
+            !piece(index - 1).has([.jaOrdinary, .jaVoid, .jaRole, .jaNobody])
+        {
+            add(index - 1, index, .name)
+            return next
+        }
         // A name on the next line belongs to a title with a point alone.
         guard !piece(next).is(.startsLine) else { return nil }
         if title.is(.capital) || hasPoint {
             // `MR` and `DR` are also ways to make an image, `MS` a disease; `Miss` a verb.
-            let isDoubtful = title.is(.capitals) && !hasPoint || isWord(index, "miss") || isWord(index, "doctor") || isWord(index, "doctors")
-            guard !isDoubtful || isNameLike(next) || isInitial(next) && isNameLike(next + (isMark(next + 1, ".") ? 2 : 1)) else { return nil }
+            let isDoubtful =
+                title.is(.capitals) && !hasPoint || isWord(index, "miss") || isWord(index, "doctor")
+                || isWord(index, "doctors")
+            guard
+                !isDoubtful || isNameLike(next) || isInitial(next) && isNameLike(next + (isMark(next + 1, ".") ? 2 : 1))
+            else { return nil }
             if let end = nameEnd(next, isSure: true) {
-                return addNames(next, end, isPlural: isWord(index, "drs") || isWord(index, "doctors") || isWord(index, "messrs"))
+                return addNames(
+                    next, end, isPlural: isWord(index, "drs") || isWord(index, "doctors") || isWord(index, "messrs"))
             }
         }
         // Dictated without capitals.
         let word = piece(next)
-        let isSmall = isWord(index, "dr") || isWord(index, "mr") || isWord(index, "mrs") || isWord(index, "prof") || isWord(index, "drs") || isWord(index, "ms")
-        guard isSmall, word.kind == .word, !word.is(.capital), word.count > 2, !word.has(.noName), !word.has(.state) || word.count > 2,
+        let isSmall =
+            isWord(index, "dr") || isWord(index, "mr") || isWord(index, "mrs") || isWord(index, "prof")
+            || isWord(index, "drs") || isWord(index, "ms")
+        guard isSmall, word.kind == .word, !word.is(.capital), word.count > 2, !word.has(.noName),
+            !word.has(.state) || word.count > 2,
             !isEponymNoun(next)
         else { return nil }
         var end = next + 1
-        if piece(next).has(.given), piece(end).kind == .word, !piece(end).has(.noName), piece(end).count > 2 { end += 1 }
+        if piece(next).has(.given), piece(end).kind == .word, !piece(end).has(.noName), piece(end).count > 2 {
+            end += 1
+        }
         add(next, end, .name)
         return end
     }
@@ -171,12 +213,17 @@ extension MaskPass {
     private mutating func degree(_ index: Int) -> Int? {
         let isDotted = isMark(index + 1, ".") && isGlued(index + 1) && piece(index).is(.capital)
         if !piece(index).has(.degree) {
-            let isMD = isDotted && (isWord(index, "m") && isWord(index + 2, "d") || isWord(index, "d") && isWord(index + 2, "o") || isWord(index, "r") && isWord(index + 2, "n"))
+            let isMD =
+                isDotted
+                && (isWord(index, "m") && isWord(index + 2, "d") || isWord(index, "d") && isWord(index + 2, "o")
+                    || isWord(index, "r") && isWord(index + 2, "n"))
             guard isMD || isWord(index, "ph") && isDotted else { return nil }
         }
         guard piece(index).is(.capital) else { return nil }
         let hasComma = isMark(index - 1, ",")
-        let isClear = isWord(index, "md") || isWord(index, "phd") || isWord(index, "mbbs") || isWord(index, "frcr") || isDotted || isWord(index, "crnp") || isWord(index, "mbchb")
+        let isClear =
+            isWord(index, "md") || isWord(index, "phd") || isWord(index, "mbbs") || isWord(index, "frcr") || isDotted
+            || isWord(index, "crnp") || isWord(index, "mbchb")
         guard hasComma || isClear else { return nil }
         let last = hasComma ? index - 1 : index
         guard !piece(last).is(.startsLine) || hasComma else { return nil }
@@ -194,7 +241,9 @@ extension MaskPass {
             } else if isNameLike(start - 1) {
                 start -= 1
                 hasName = true
-            } else if parts == 0, hasComma, isTitled(start - 1), isNameLike(start - 2) || isMark(start - 2, ".") && isInitial(start - 3) {
+            } else if parts == 0, hasComma, isTitled(start - 1),
+                isNameLike(start - 2) || isMark(start - 2, ".") && isInitial(start - 3)
+            {
                 // `John Young, MD`
                 start -= 1
                 hasName = true
@@ -224,7 +273,8 @@ extension MaskPass {
             add(next, next + (isTwo ? 2 : 1), .name)
             return next + (isTwo ? 2 : 1)
         }
-        guard !piece(next).is(.startsLine), isNameLike(next) || isInitial(next) && isMark(next + 1, "."), !isPlaceAhead(next),
+        guard !piece(next).is(.startsLine), isNameLike(next) || isInitial(next) && isMark(next + 1, "."),
+            !isPlaceAhead(next),
             let end = nameEnd(next, isSure: false)
         else { return nil }
         return addNames(next, end, isPlural: false)
@@ -233,7 +283,9 @@ extension MaskPass {
     /// Whether the words from a place on name an institution.
     private func isPlaceAhead(_ index: Int) -> Bool {
         var next = index
-        while next < index + 6, piece(next).kind == .word, !piece(next).is(.startsLine), piece(next).is(.capital) || piece(next).has(.particle) {
+        while next < index + 6, piece(next).kind == .word, !piece(next).is(.startsLine),
+            piece(next).is(.capital) || piece(next).has(.particle)
+        {
             if piece(next).has([.institution, .institutionLast]), next > index { return true }
             next += 1
         }
@@ -250,7 +302,8 @@ extension MaskPass {
             return index + 2
         }
         // `Smith, John A.`
-        if isMark(index - 1, ","), isNameLike(index - 2), !piece(index - 2).has(.given) || endsField(index + 1), !piece(index - 1).is(.startsLine),
+        if isMark(index - 1, ","), isNameLike(index - 2), !piece(index - 2).has(.given) || endsField(index + 1),
+            !piece(index - 1).is(.startsLine),
             !isPlaceAhead(index), !isNameLike(index + 1) || beginsSentence(index - 2), !isTownAhead(index - 2)
         {
             let end = nameEnd(index, isSure: true) ?? index + 1
@@ -260,7 +313,8 @@ extension MaskPass {
         var next = index + 1
         while isInitial(next), next < index + 5 { next += isMark(next + 1, ".") ? 2 : 1 }
         if piece(next).has(.particle), piece(next).count > 1, isNameLike(next + 1) { next += 1 }
-        guard !piece(next).is(.startsLine), !piece(next).is(.column), isNameLike(next), !isPlaceAhead(next), let end = nameEnd(index, isSure: true), end > next
+        guard !piece(next).is(.startsLine), !piece(next).is(.column), isNameLike(next), !isPlaceAhead(next),
+            let end = nameEnd(index, isSure: true), end > next
         else { return nil }
         if word.has([.ordinary, .month]), piece(next).is(.loud), !piece(next).classes.isEmpty { return nil }
         return addNames(index, end, isPlural: false)
@@ -270,17 +324,22 @@ extension MaskPass {
     private mutating func subject(_ index: Int) -> Int? {
         let word = piece(index)
         guard word.is(.capital), !word.is(.loud), word.count > 2, isNameLike(index) else { return nil }
-        let isTold = (isWord(index + 1, "was") || isWord(index + 1, "has") || isWord(index + 1, "were"))
+        let isTold =
+            (isWord(index + 1, "was") || isWord(index + 1, "has") || isWord(index + 1, "were"))
             && (piece(index + 2).has(.talk) || isWord(index + 2, "been") && piece(index + 3).has(.talk))
-        let isGiven = word.has(.given) && !word.has([.ordinary, .eponym, .month]) && !beginsSentence(index)
-            && !piece(index + 1).is(.capital) && !piece(index - 1).is(.capital) && !isMark(index - 1, in: "'-&./") && !isPlaceAhead(index)
+        let isGiven =
+            word.has(.given) && !word.has([.ordinary, .eponym, .month]) && !beginsSentence(index)
+            && !piece(index + 1).is(.capital) && !piece(index - 1).is(.capital) && !isMark(index - 1, in: "'-&./")
+            && !isPlaceAhead(index)
         if isTold || isGiven {
             add(index, index + 1, .name)
             return index + 1
         }
         // Two unknown words with capitals within a sentence: `the case was shown to Zebulon Harker`.
-        guard word.classes.isEmpty, !beginsSentence(index), !word.is(.capitals), !isMark(index - 1, in: "-/'&("), isNameLike(index + 1),
-            piece(index + 1).classes.isEmpty, !piece(index + 1).is(.startsLine), !piece(index + 1).is(.capitals), !isGlued(index + 1), !isPlaceAhead(index),
+        guard word.classes.isEmpty, !beginsSentence(index), !word.is(.capitals), !isMark(index - 1, in: "-/'&("),
+            isNameLike(index + 1),
+            piece(index + 1).classes.isEmpty, !piece(index + 1).is(.startsLine), !piece(index + 1).is(.capitals),
+            !isGlued(index + 1), !isPlaceAhead(index),
             !piece(index + 2).is(.capital) || isNameLike(index + 2), let end = nameEnd(index, isSure: false)
         else { return nil }
         add(index, end, .name)
@@ -291,7 +350,9 @@ extension MaskPass {
 
     /// `SMITH^JOHN^A`, the form of DICOM.
     private mutating func caret(_ index: Int) -> Int? {
-        guard isMark(index + 1, "^"), isGlued(index + 1), isGlued(index + 2) || piece(index + 2).kind == .none, piece(index).count > 1 else { return nil }
+        guard isMark(index + 1, "^"), isGlued(index + 1), isGlued(index + 2) || piece(index + 2).kind == .none,
+            piece(index).count > 1
+        else { return nil }
         var end = index + 1
         while isGlued(end), isMark(end, "^") || isMark(end, "-") || piece(end).kind == .word { end += 1 }
         add(index, end, .name)
@@ -301,8 +362,10 @@ extension MaskPass {
     /// `JRS/mm`: who dictated and who typed, at the end of the text.
     private mutating func initials(_ index: Int) -> Int? {
         let word = piece(index)
-        guard 2...3 ~= word.count, word.is(.capitals), word.is(.startsLine), isMark(index + 1, in: "/:"), isGlued(index + 1), isGlued(index + 2),
-            2...3 ~= piece(index + 2).count, piece(index + 2).kind == .word, !piece(index + 2).is(.capital), !word.has(.noName),
+        guard 2...3 ~= word.count, word.is(.capitals), word.is(.startsLine), isMark(index + 1, in: "/:"),
+            isGlued(index + 1), isGlued(index + 2),
+            2...3 ~= piece(index + 2).count, piece(index + 2).kind == .word, !piece(index + 2).is(.capital),
+            !word.has(.noName),
             !piece(index + 2).has(.noName), piece(index + 3).kind == .none || piece(index + 3).kind == .newline
         else { return nil }
         add(index, index + 3, .name)
@@ -313,19 +376,25 @@ extension MaskPass {
 
     /// `Patient name: …`, `Electronically signed by: …`, at the start of a line or column; the piece behind the value.
     private mutating func field(_ index: Int) -> Int? {
-        let isStart = piece(index).is(.startsLine) || piece(index).is(.column) || isMark(index - 1, in: "|;(,*") || isMark(index - 1, ".")
+        let isStart =
+            piece(index).is(.startsLine) || piece(index).is(.column) || isMark(index - 1, in: "|;(,*")
+            || isMark(index - 1, ".")
         guard isStart else { return nil }
         var next = index
         var isStrict = false
         while next < index + 7, !piece(next).is(.startsLine) || next == index {
             let piece = piece(next)
             if piece.kind == .word, piece.has(.holder) { isStrict = true }
-            guard piece.kind == .word && piece.has([.field, .holder, .function, .title]) || isMark(next, in: "/()'*") || isWord(next, "s") || isWord(next, "physician")
-                || isWord(next, "care")
+            guard
+                piece.kind == .word && piece.has([.field, .holder, .function, .title, .degree])
+                    || isMark(next, in: "/()'*") || isWord(next, "s") || isWord(next, "physician")
+                    || isWord(next, "care")
             else { break }
             next += 1
         }
         if isMark(next, ".") { next += 1 }
+        // `Patient name is Harker`
+        if isStrict, isWord(next - 1, "is"), isNameLike(next) { return value(next, isStrict: false) }
         guard isMark(next, in: ":="), next > index else { return nil }
         return value(next + 1, isStrict: isStrict)
     }
@@ -337,11 +406,16 @@ extension MaskPass {
         while piece(start).has(.title) { start += isMark(start + 1, ".") ? 2 : 1 }
         guard piece(start).kind == .word else { return nil }
         if isStrict { return strictValue(start) }
-        let hasGiven = (start..<(start + 4)).contains { piece($0).has(.given) && piece($0).is(.capital) && !piece($0).is(.startsLine) && !piece($0).has(.ordinary) }
+        let hasGiven = (start..<(start + 4)).contains {
+            piece($0).has(.given) && piece($0).is(.capital) && !piece($0).is(.startsLine) && !piece($0).has(.ordinary)
+        }
         let isSure = start > index || hasGiven
         // `Attending: Smith, Mary`
-        guard isNameLike(start) || isInitial(start) || isSure && isTitled(start), let end = nameEnd(start, isSure: isSure) else { return nil }
-        if isMark(end, ","), !piece(end + 1).is(.startsLine), piece(end + 1).has(.given) || isNameLike(end + 1) && (endsField(end + 2) || isInitial(end + 2)),
+        guard isNameLike(start) || isInitial(start) || isSure && isTitled(start),
+            let end = nameEnd(start, isSure: isSure)
+        else { return nil }
+        if isMark(end, ","), !piece(end + 1).is(.startsLine),
+            piece(end + 1).has(.given) || isNameLike(end + 1) && (endsField(end + 2) || isInitial(end + 2)),
             let last = nameEnd(end + 1, isSure: true)
         {
             return addNames(start, last, isPlural: false)
@@ -355,7 +429,11 @@ extension MaskPass {
         while end < count, end == index || !piece(end).is(.startsLine) && !piece(end).is(.column) {
             let piece = piece(end)
             if piece.kind == .word {
-                if isMark(end + 1, ":") && end > index || piece.has([.idStrong]) || isWord(end, "dob") || isWord(end, "sex") || isWord(end, "age") { break }
+                if isMark(end + 1, ":") && end > index || piece.has([.idStrong]) || isWord(end, "dob")
+                    || isWord(end, "sex") || isWord(end, "age")
+                {
+                    break
+                }
             } else if !(isMark(end, in: "^-'") || isMark(end, in: ",.") && self.piece(end + 1).kind == .word) {
                 break
             }

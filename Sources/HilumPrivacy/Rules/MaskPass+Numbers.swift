@@ -12,7 +12,8 @@ extension MaskPass {
             switch piece.kind {
             case .number: digits += piece.count
             case .word: letters += piece.count
-            case .mark where isMark(end, in: "-./_") && end > index && isGlued(end + 1) && isWordOrNumber(end + 1): break
+            case .mark where isMark(end, in: "-./_") && end > index && isGlued(end + 1) && isWordOrNumber(end + 1):
+                break
             default: return (end, digits, letters)
             }
             end += 1
@@ -39,8 +40,10 @@ extension MaskPass {
             } else if isMark(next, in: ".(-") || piece.value == 0x2116 && piece.kind == .mark {
             } else if piece.has(.idNoun), piece.kind == .word {
                 isNamed = true
-            } else if piece.kind == .word, piece.has([.idWeak, .idStrong, .phone]) || isWord(next, "is") || isWord(next, "security") || isWord(next, "record")
-                || isWord(next, "at") && cue.has(.phone)
+            } else if piece.kind == .word,
+                piece.has([.idWeak, .idStrong, .phone]) || isWord(next, "is") || isWord(next, "security")
+                    || isWord(next, "record")
+                    || isWord(next, "at") && cue.has(.phone)
             {
             } else {
                 break
@@ -48,7 +51,8 @@ extension MaskPass {
             next += 1
             steps += 1
         }
-        guard next > index, piece(next).kind == .number || piece(next).kind == .word, !piece(next).is(.startsLine) else { return nil }
+        guard next > index, piece(next).kind == .number || piece(next).kind == .word, !piece(next).is(.startsLine)
+        else { return nil }
         if cue.has(.phone), let end = telephone(next) ?? digitGroups(next, least: 4) { return end }
         let (end, digits, letters) = codeEnd(next)
         guard digits > 0, letters <= digits + 6 else { return nil }
@@ -56,7 +60,9 @@ extension MaskPass {
         guard digits >= least, !(cue.has(.phone) && !isMarked && isMeasure(end - 1)) else { return nil }
         // A blank inside of a number: `123-45 6789`.
         var last = end
-        while piece(last).kind == .number, piece(last - 1).kind == .number, piece(last).count >= 3, !isMeasure(last), !isGlued(last) { last += 1 }
+        while piece(last).kind == .number, piece(last - 1).kind == .number,
+            piece(last).count >= (cue.has(.idStrong) ? 2 : 3), !isMeasure(last), !isGlued(last)
+        { last += 1 }
         add(next, last, .number)
         return last
     }
@@ -70,8 +76,14 @@ extension MaskPass {
         while piece(end).kind == .number {
             digits += piece(end).count
             end += 1
-            let isJoined = isMark(end, in: "-./") && piece(end + 1).kind == .number || isMark(end, in: ")") && piece(end + 1).kind == .number
-            if isJoined { end += 1 } else if piece(end).kind != .number || piece(end).is(.column) || piece(end).is(.startsLine) { break }
+            let isJoined =
+                isMark(end, in: "-./") && piece(end + 1).kind == .number
+                || isMark(end, in: ")") && piece(end + 1).kind == .number
+            if isJoined {
+                end += 1
+            } else if piece(end).kind != .number || piece(end).is(.column) || piece(end).is(.startsLine) {
+                break
+            }
         }
         while end > index, piece(end - 1).kind == .mark { end -= 1 }
         guard digits >= least, !isMeasure(end - 1) else { return nil }
@@ -94,11 +106,13 @@ extension MaskPass {
             add(index, next, .number)
             return next
         }
-        guard isMark(index, "("), piece(index + 1).kind == .number, 2...5 ~= piece(index + 1).count, isMark(index + 2, ")"),
+        guard isMark(index, "("), piece(index + 1).kind == .number, 2...5 ~= piece(index + 1).count,
+            isMark(index + 2, ")"),
             piece(index + 3).kind == .number, isMark(index + 4, in: "-.") || piece(index + 4).kind == .number
         else { return nil }
         let last = isMark(index + 4, in: "-.") ? index + 5 : index + 4
-        guard piece(last).kind == .number, piece(index + 1).count + piece(index + 3).count + piece(last).count >= 9 else { return nil }
+        guard piece(last).kind == .number, piece(index + 1).count + piece(index + 3).count + piece(last).count >= 9
+        else { return nil }
         add(index, last + 1, .number)
         return last + 1
     }
@@ -107,7 +121,9 @@ extension MaskPass {
     mutating func longNumber(_ index: Int) -> Int? {
         let first = piece(index)
         if isGlued(index), isWordOrNumber(index - 1) { return nil }
-        if isGlued(index), isMark(index - 1, in: ".-/") && isGlued(index - 1) && isWordOrNumber(index - 2) { return nil }
+        if isGlued(index), isMark(index - 1, in: ".-/") && isGlued(index - 1) && isWordOrNumber(index - 2) {
+            return nil
+        }
         if let end = spacedGroups(index) { return end }
         let (end, digits, letters) = codeEnd(index)
         var groups = 0
@@ -127,7 +143,8 @@ extension MaskPass {
         let isLong = longest >= 7 || longest == 6 && !isMark(end, "%")
         let isGrouped = groups > 1 && digits >= 9 && letters == 0
         let isLocal =
-            letters == 0 && groups == 2 && first.count == 3 && piece(index + 2).count == 4 && isMark(index + 1, in: "-") && end == index + 3
+            letters == 0 && groups == 2 && first.count == 3 && piece(index + 2).count == 4 && isMark(index + 1, in: "-")
+            && end == index + 3
         let isCode = letters > 0 && letters <= digits && (longest >= 5 || digits >= 8)
         guard isLong || isGrouped || isLocal || isCode else { return nil }
         add(index, end, .number)
@@ -138,11 +155,16 @@ extension MaskPass {
     private mutating func spacedGroups(_ index: Int) -> Int? {
         var end = index
         var digits = 0
-        while piece(end).kind == .number, end == index || !isGlued(end) && !piece(end).is(.column) && !piece(end).is(.startsLine), piece(end).count >= 2 {
+        while piece(end).kind == .number,
+            end == index || !isGlued(end) && !piece(end).is(.column) && !piece(end).is(.startsLine),
+            piece(end).count >= 2
+        {
             digits += piece(end).count
             end += 1
         }
-        guard end - index >= 3, 9...19 ~= digits, !isMeasure(end - 1), !isGlued(end) || !isMark(end, in: "./-") || !isGlued(end + 1) else { return nil }
+        guard end - index >= 3, 9...19 ~= digits, !isMeasure(end - 1),
+            !isGlued(end) || !isMark(end, in: "./-") || !isGlued(end + 1)
+        else { return nil }
         let a = piece(index).count, b = piece(index + 1).count, c = piece(index + 2).count
         let isPhone = a == 3 && b == 3 && c == 4 || character(piece(index).start) == 48 && a >= 2 && digits >= 10
         let isCard = a == 4 && b == 4 && c == 4
@@ -154,7 +176,9 @@ extension MaskPass {
 
     /// Codes that begin with letters: `E12345678`, `S19-12345`, `CR-2019-004512`, `x4567`.
     mutating func code(_ index: Int) -> Int? {
-        guard !isGlued(index) || !isWordOrNumber(index - 1), !isGlued(index) || !isMark(index - 1, in: "-./_@") else { return nil }
+        guard !isGlued(index) || !isWordOrNumber(index - 1), !isGlued(index) || !isMark(index - 1, in: "-./_@") else {
+            return nil
+        }
         let (end, digits, letters) = codeEnd(index)
         guard digits >= 4, letters <= 8 else { return nil }
         if isWord(index, "x"), end == index + 2, 4...6 ~= digits, piece(index - 1).kind != .number {
@@ -163,7 +187,10 @@ extension MaskPass {
         }
         var longest = 0
         for place in index..<end where piece(place).kind == .number { longest = max(longest, piece(place).count) }
-        guard longest >= 5 || digits >= 8 && longest >= 4 || digits >= 6 && longest >= 4 && isMark(index + 1, "-") && end >= index + 5 else { return nil }
+        guard
+            longest >= 5 || digits >= 8 && longest >= 4
+                || digits >= 6 && longest >= 4 && isMark(index + 1, "-") && end >= index + 5
+        else { return nil }
         guard !isMeasure(end - 1) else { return nil }
         add(index, end, .number)
         return end
@@ -173,12 +200,16 @@ extension MaskPass {
 
     /// An e-mail address, from its `@`.
     mutating func email(_ index: Int) -> Int? {
-        guard isGlued(index), isGlued(index + 1), isWordOrNumber(index + 1), isWordOrNumber(index - 1) else { return nil }
+        guard isGlued(index), isGlued(index + 1), isWordOrNumber(index + 1), isWordOrNumber(index - 1) else {
+            return nil
+        }
         var start = index - 1
         while start > 0, isGlued(start), isWordOrNumber(start - 1) || isMark(start - 1, in: "._+-%") { start -= 1 }
         while start < index, piece(start).kind == .mark { start += 1 }
         var end = index + 1
-        while isGlued(end) || end == index + 1, isWordOrNumber(end) || isMark(end, in: ".-_") && isGlued(end + 1) && isWordOrNumber(end + 1) { end += 1 }
+        while isGlued(end) || end == index + 1,
+            isWordOrNumber(end) || isMark(end, in: ".-_") && isGlued(end + 1) && isWordOrNumber(end + 1)
+        { end += 1 }
         guard end > index + 1 else { return nil }
         add(start, end, .contact)
         return end
@@ -186,11 +217,16 @@ extension MaskPass {
 
     /// `https://…`, `www.…`, `portal.example.org`, from its first word.
     mutating func url(_ index: Int) -> Int? {
-        let isScheme = isMark(index + 1, ":") && isGlued(index + 1) && isMark(index + 2, "/") && isGlued(index + 2) && isMark(index + 3, "/") && isGlued(index + 3)
+        let isScheme =
+            isMark(index + 1, ":") && isGlued(index + 1) && isMark(index + 2, "/") && isGlued(index + 2)
+            && isMark(index + 3, "/") && isGlued(index + 3)
         let isWeb = isWord(index, "www") && isMark(index + 1, ".") && isGlued(index + 1)
         guard isScheme || isWeb || isDomain(index) else { return nil }
         var end = index + 1
-        while isGlued(end), isWordOrNumber(end) || piece(end).kind == .mark && !isMark(end, in: "<>\"()[]{},;") && piece(end).value < 128 { end += 1 }
+        while isGlued(end),
+            isWordOrNumber(end)
+                || piece(end).kind == .mark && !isMark(end, in: "<>\"()[]{},;") && piece(end).value < 128
+        { end += 1 }
         while end > index + 1, isMark(end - 1, in: ".:!?'") { end -= 1 }
         add(index, end, .contact)
         return end
@@ -198,12 +234,15 @@ extension MaskPass {
 
     /// Words with points between them whose last is a domain.
     private func isDomain(_ index: Int) -> Bool {
-        guard isMark(index + 1, "."), isGlued(index + 1), isGlued(index + 2), !(isGlued(index) && piece(index - 1).kind == .mark) else { return false }
+        guard isMark(index + 1, "."), isGlued(index + 1), isGlued(index + 2),
+            !(isGlued(index) && piece(index - 1).kind == .mark)
+        else { return false }
         var end = index + 1
         while isMark(end, in: ".-"), isGlued(end), isGlued(end + 1), isWordOrNumber(end + 1) { end += 2 }
         let last = piece(end - 1)
         guard isMark(end - 2, "."), last.kind == .word, !last.is(.capital) else { return false }
         return isWord(end - 1, "com") || isWord(end - 1, "org") || isWord(end - 1, "net") || isWord(end - 1, "edu")
-            || isWord(end - 1, "gov") || isWord(end - 1, "jp") || isWord(end - 1, "uk") || isWord(end - 1, "info") || isWord(end - 1, "mil")
+            || isWord(end - 1, "gov") || isWord(end - 1, "jp") || isWord(end - 1, "uk") || isWord(end - 1, "info")
+            || isWord(end - 1, "mil")
     }
 }

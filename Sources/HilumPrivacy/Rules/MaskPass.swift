@@ -55,7 +55,9 @@ struct MaskPass {
         guard piece.kind == .word, piece.count == word.utf8CodeUnitCount else { return false }
         // Safety: as above; `count` bytes are read.
         let bytes = UnsafeBufferPointer(start: word.utf8Start, count: piece.count)
-        for offset in 0..<piece.count where page.characters[piece.start + offset] != UInt32(bytes[offset]) { return false }
+        for offset in 0..<piece.count where page.characters[piece.start + offset] != UInt32(bytes[offset]) {
+            return false
+        }
         return true
     }
 
@@ -140,7 +142,9 @@ struct MaskPass {
     private mutating func word(_ index: Int) -> Int {
         let piece = page.pieces[index]
         if piece.has(.talk) { isTalk = true }
-        if piece.has([.jaID, .jaField, .jaPhone, .jaFieldStrict]), let end = japaneseCue(piece.start) { return pieceIndex(from: end) }
+        if piece.has([.jaID, .jaField, .jaPhone, .jaFieldStrict]), let end = japaneseCue(piece.start) {
+            return pieceIndex(from: end)
+        }
         if piece.has([.month, .monthShort, .weekday]), let end = monthDate(index) { return end }
         if piece.classes.isEmpty || piece.count == 1, let end = code(index) { return end }
         if piece.has([.idStrong, .idWeak, .phone]), let end = numberCue(index) { return end }
@@ -155,7 +159,9 @@ struct MaskPass {
     }
 
     private mutating func mark(_ index: Int) -> Int {
-        if isMark(index, in: ".!?") && (!isGlued(index + 1) || piece(index + 1).kind == .newline) && !piece(index - 1).has([.title, .suffix]) && piece(index - 1).count > 1 {
+        if isMark(index, in: ".!?") && (!isGlued(index + 1) || piece(index + 1).kind == .newline)
+            && !piece(index - 1).has([.title, .suffix]) && piece(index - 1).count > 1
+        {
             isTalk = false
         }
         if page.pieces[index].value == 0x3002 { isTalk = false }

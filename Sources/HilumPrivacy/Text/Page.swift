@@ -160,7 +160,9 @@ struct Page {
         }
         var end = start + 1
         // The long vowel of katakana also stands in words of hiragana.
-        while end < characters.count, Self.kind(characters[end]) == kind || kind == .hiragana && characters[end] == 0x30FC { end += 1 }
+        while end < characters.count,
+            Self.kind(characters[end]) == kind || kind == .hiragana && characters[end] == 0x30FC
+        { end += 1 }
         var value = -1
         if kind == .number && end - start <= 9 {
             value = 0
@@ -181,7 +183,9 @@ struct Page {
             if character == 39 {
                 // An apostrophe inside; the genitive is no part of the word.
                 guard end + 1 < characters.count, Self.kind(characters[end + 1]) == .word else { break }
-                let isGenitive = characters[end + 1] == 115 && (end + 2 == characters.count || Self.kind(characters[end + 2]) != .word)
+                let isGenitive =
+                    characters[end + 1] == 115
+                    && (end + 2 == characters.count || Self.kind(characters[end + 2]) != .word)
                 if isGenitive { break }
             } else {
                 guard Self.kind(character) == .word else { break }
@@ -197,7 +201,9 @@ struct Page {
         let isMask = allMarks && !small && end - start > 2
         let classes = end - start > WordTable.wordLimit ? [] : table.classes(of: characters, start, end, hash: hash)
         pieces.append(
-            Piece(start: start, end: end, kind: isMask ? .mask : .word, flags: flags, classes: isMask ? [] : classes, value: -1))
+            Piece(
+                start: start, end: end, kind: isMask ? .mask : .word, flags: flags, classes: isMask ? [] : classes,
+                value: -1))
         return end
     }
 
@@ -215,7 +221,9 @@ struct Page {
         {
             // `[** … **]` of other filters.
             var close = end + 1
-            while close + 1 < characters.count, close - start < 120, characters[close] != 93, characters[close] != 10 { close += 1 }
+            while close + 1 < characters.count, close - start < 120, characters[close] != 93, characters[close] != 10 {
+                close += 1
+            }
             if close < characters.count && characters[close] == 93 && characters[close - 1] == 42 {
                 end = close + 1
                 kind = .mask
