@@ -35,15 +35,15 @@ extension MaskPass {
                 guard isKnown(next) else { break }
                 end = next + 1
             }
-            let isAlone = (start..<end).count { isKnown($0) } == 1
-            let word = piece(start)
-            let isDoubtful =
-                word.count == 1 || word.has([.ordinary, .function]) && (!word.is(.capital) || word.is(.loud))
+            let parts = (start..<end).filter(isKnown).map(piece)
             let hasTitle =
                 piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
-            if !isAlone || !isDoubtful || hasTitle && word.count > 1 {
-                if word.count > 1 || !isAlone { add(start, end, .name) }
+            // An initial is none alone, and a word of reports only with a capital, a title or another part.
+            let isSure = parts.contains { part in
+                part.count > 1
+                    && (hasTitle || !part.has([.ordinary, .function]) || part.is(.capital) && !part.is(.loud))
             }
+            if isSure || parts.count(where: { $0.count > 1 }) > 1 { add(start, end, .name) }
             index = end
         }
     }

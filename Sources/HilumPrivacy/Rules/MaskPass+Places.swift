@@ -44,7 +44,7 @@ extension MaskPass {
     /// Adds an address whose street ends at a place, with the dwelling, town, state and code behind it.
     private mutating func addressEnd(_ start: Int, _ street: Int) -> Int {
         var end = street
-        if isMark(end, "."), isMark(end + 1, ",") || !beginsCapital(end + 1) { end += 1 }
+        if isMark(end, "."), isMark(end + 1, ",") || townEnd(end + 1) != nil { end += 1 }
         var next = isMark(end, ",") ? end + 1 : end
         if piece(next).has(.dwelling) || isMark(next, "#") {
             next += 1
@@ -56,8 +56,6 @@ extension MaskPass {
         add(start, end, .address)
         return end
     }
-
-    private func beginsCapital(_ index: Int) -> Bool { piece(index).is(.capital) }
 
     /// The piece behind `Springfield, IL 62704`; nil unless a state or a code ends it.
     private func townEnd(_ index: Int) -> Int? {
