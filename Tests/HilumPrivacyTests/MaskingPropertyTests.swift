@@ -70,7 +70,8 @@ struct MaskingPropertyTests {
             "1", "1-", "1 ", "Dr. ", "A. ", "a@", "Smith, ", "佐藤", "様", "R1.", "病院", "a.", "(", "[", "[**", "St. ",
             "of ", "12:", "Patient: ", "1.2.", "住所：あ", "会議の",
             "Dr. Smith and ", "2019-03-12 ", "http://", "Center of ", "-a", "1/2 ", "九", "東京都", "Mr. Mr. ", "MRN: # ",
-            "X^", "Smith-", "O'", "_ ",
+            "X^", "Smith-", "O'", "_ ", "先生", "大学", "Hospital ", "St. Hospital of ", "0-0-", "+1(", "tel 1 ",
+            "佐藤 ", "Mary ", "MD, ", "J. ", "ID:", "の医院", "丁目1", "九時", "住所",
         ])
     func isLinear(piece: String) throws {
         let masking = try ReportMasking.shared()

@@ -222,7 +222,7 @@ extension MaskPass {
         if isLike, Self.isKanji(next) || Self.isKatakana(next) { return nil }
         if page.characters[place] == 0x6C0F, next == 0x540D { return nil }
         if page.characters[place] == 0x541B, Self.isKanji(next) { return nil }
-        var start = run.start
+        var start = max(run.start, place - 16)
         var last = place
         var family = start
         if place == run.start {
@@ -259,7 +259,7 @@ extension MaskPass {
                 return end
             }
         }
-        start = roleEnd(start, last)
+        start = roleEnd(max(start, last - 16), last)
         let length = last - start
         let whole = classes(start, last)
         guard 1...6 ~= length, whole.isDisjoint(with: [.jaNobody, .jaOrdinary, .jaVoid, .jaRole, .jaField]) else {
@@ -275,7 +275,8 @@ extension MaskPass {
         } else if length == 1, !whole.contains(.jaSurname) {
             return nil
         }
-        addCharacters(family < roleEnd(run.start, place) && place == run.start ? family : start, last, .name)
+        addCharacters(
+            family < roleEnd(max(run.start, place - 16), place) && place == run.start ? family : start, last, .name)
         return end
     }
 

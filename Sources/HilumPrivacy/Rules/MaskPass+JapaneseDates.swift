@@ -250,14 +250,15 @@ extension MaskPass {
             }
         }
         var start = place
-        while start > 0,
+        // No name of an institution is longer; each walk back has its bound, so that the time stays linear.
+        while start > max(0, place - 40),
             Self.isKanji(character(start - 1)) || Self.isKatakana(character(start - 1))
                 || 97...122 ~= character(start - 1)
         { start -= 1 }
         if start == place, Self.isHiragana(character(place - 1)),
             page.characters[place] == 0x30AF || page.characters[place] == 0x533B
         {
-            while start > 0, Self.isHiragana(character(start - 1)) { start -= 1 }
+            while start > max(0, place - 12), Self.isHiragana(character(start - 1)) { start -= 1 }
             let particles: [UInt32] = [
                 0x306E, 0x306B, 0x3067, 0x3092, 0x306F, 0x304C, 0x306A, 0x308B, 0x305F, 0x3089, 0x3066, 0x3068,
             ]
@@ -275,7 +276,7 @@ extension MaskPass {
         // `さくら台クリニック` behind a bracket or a mark
         if start > 0, Self.isHiragana(character(start - 1)) {
             var first = start
-            while first > 0, Self.isHiragana(character(first - 1)) { first -= 1 }
+            while first > max(0, start - 8), Self.isHiragana(character(first - 1)) { first -= 1 }
             let isFree =
                 first == 0
                 || !Self.isKanji(character(first - 1)) && !Self.isKatakana(character(first - 1))
@@ -283,7 +284,7 @@ extension MaskPass {
             if isFree, 2...6 ~= start - first { start = first }
             // `国立がん研究センター`
             var own = first
-            while own > 0, Self.isKanji(character(own - 1)) { own -= 1 }
+            while own > max(0, first - 12), Self.isKanji(character(own - 1)) { own -= 1 }
             if own < first, start - first < 5, phrase(own, .jaInstitutionOwn, limit: 4)?.end == first { start = own }
         }
         // センター and schools are named by a place, a family or what is the state's.

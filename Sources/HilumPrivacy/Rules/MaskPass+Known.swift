@@ -138,7 +138,7 @@ extension MaskPass {
     private func idEnd(_ id: [UInt32], _ index: Int) -> Int? {
         var matched = 0
         var next = index
-        while next < count {
+        while next < min(count, index + 48) {
             let piece = piece(next)
             if isWordOrNumber(next) {
                 for place in piece.start..<piece.end {

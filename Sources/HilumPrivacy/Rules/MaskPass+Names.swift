@@ -21,7 +21,7 @@ extension MaskPass {
     private func isEponymNoun(_ index: Int) -> Bool {
         var next = index + 1
         if isMark(next, "'"), isWord(next + 1, "s") { next += 2 }
-        while isMark(next, "-"), isGlued(next), isGlued(next + 1), piece(next + 1).kind == .word {
+        while next < index + 8, isMark(next, "-"), isGlued(next), isGlued(next + 1), piece(next + 1).kind == .word {
             if !piece(next + 1).is(.capital) { return true }
             next += 2
         }

@@ -76,6 +76,7 @@ extension MaskPass {
         while piece(end).kind == .number {
             digits += piece(end).count
             end += 1
+            if end > index + 24 { break }
             let isJoined =
                 isMark(end, in: "-./") && piece(end + 1).kind == .number
                 || isMark(end, in: ")") && piece(end + 1).kind == .number

@@ -278,13 +278,13 @@ extension MaskPass {
             start += 1
         }
         var end = index + 1
-        while isPartOfPlace(end), !isLink(end), !piece(end).is(.startsLine),
+        while end < index + 8, isPartOfPlace(end), !isLink(end), !piece(end).is(.startsLine),
             piece(end).has([.institution, .institutionLast, .institutionMiddle])
         { end += 1 }
         if isWord(end, "of") || isWord(end, "for") || isWord(end, "at") {
             var next = isWord(end + 1, "the") ? end + 2 : end + 1
             let from = next
-            while isPartOfPlace(next), !isLink(next), !piece(next).is(.startsLine) {
+            while next < from + 8, isPartOfPlace(next), !isLink(next), !piece(next).is(.startsLine) {
                 hasName = hasName || isStrong(next)
                 next += 1
             }
