@@ -22,7 +22,7 @@ struct KeyTests {
     func pseudonymsAreStable() throws {
         let key = try Self.key()
         #expect(key.id("0048-2917") == (try Self.key()).id("0048-2917"))
-        #expect(key.id("0048-2917").utf8.count == 16)
+        #expect(key.id("0048-2917").utf8.count == 20)
         #expect(key.id("0048-2917").utf8.allSatisfy { (48...57).contains($0) || (97...122).contains($0) })
         #expect(key.id("0048-2917") != key.id("0048-2918"))
         var other = Self.secret
@@ -45,6 +45,38 @@ struct KeyTests {
         }
         #expect(key.uid("1.2.3\0") == key.uid("1.2.3"))
         #expect(key.uid("1.2.3") != key.uid("1.2.4"))
+    }
+
+    @Test("A pseudonym stands for itself, and only by its own key")
+    func pseudonymsStay() throws {
+        let key = try Self.key()
+        var secret = Self.secret
+        secret[0] ^= 1
+        let other = try Self.key(secret)
+        for text in ["0048-2917", "", "山田太郎", "1.2.840.10008"] {
+            #expect(key.id(key.id(text)) == key.id(text))
+            #expect(key.isPseudonym(key.id(text)) && !key.isPseudonym(text))
+            #expect(other.id(key.id(text)) != key.id(text))
+            #expect(key.uid(key.uid(text)) == key.uid(text))
+            #expect(other.uid(key.uid(text)) != key.uid(text))
+        }
+    }
+
+    @Test("A sealed name opens by its key alone, and not when a byte of it has changed")
+    func sealsOpen() throws {
+        let seal = try Self.key().names
+        var secret = Self.secret
+        secret[0] ^= 1
+        let other = try Self.key(secret).names
+        for name in ["", "a", "/data/Smith_John/scan.dcm", "山田/太郎.png", String(repeating: "long ", count: 100)] {
+            let sealed = seal.seal(name)
+            #expect(seal.open(sealed) == name && seal.seal(name) == sealed)
+            #expect(other.open(sealed) == nil && seal.open(name) == nil)
+            #expect(name.isEmpty || !sealed.contains(name) || name == "a")
+            var bytes = Array(sealed.utf8)
+            bytes[10] = bytes[10] == 65 ? 66 : 65
+            #expect(seal.open(String(decoding: bytes, as: UTF8.self)) == nil)
+        }
     }
 
     @Test("The names of a log, pseudonyms of ids and of UIDs tell nothing of each other")

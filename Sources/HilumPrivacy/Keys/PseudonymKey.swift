@@ -14,12 +14,17 @@ public struct PseudonymKey: Sendable {
     private static let byteCount = 32
     /// Bits of the pseudonym of an id, five a letter.
     private static let idByteCount = 10
+    /// Letters behind them by which a pseudonym is known for one.
+    private static let checkLetterCount = 4
     /// Digits and small letters without i, l, o and u (Crockford's base32).
     private static let letters = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
 
     private let ids: HMACSHA256
     private let uids: HMACSHA256
+    private let checks: HMACSHA256
     let dates: HMACSHA256
+    /// Hides names of files and ids where the archive itself must be able to read them.
+    public let names: NameSeal
 
     /// Pseudonyms by a secret of 32 bytes.
     ///
@@ -31,7 +36,11 @@ public struct PseudonymKey: Sendable {
         let root = HMACSHA256(key: secret)
         ids = HMACSHA256(key: root.code("hilum pseudonyms of ids, 1"))
         uids = HMACSHA256(key: root.code("hilum pseudonyms of uids, 1"))
+        checks = HMACSHA256(key: root.code("hilum checks of pseudonyms, 1"))
         dates = HMACSHA256(key: root.code("hilum shifts of dates, 1"))
+        names = NameSeal(
+            tags: HMACSHA256(key: root.code("hilum tags of names, 1")),
+            stream: HMACSHA256(key: root.code("hilum sealed names, 1")))
     }
 
     /// Pseudonyms by the key in a file, which is made, for its owner alone, where there is none.
@@ -73,34 +82,64 @@ public struct PseudonymKey: Sendable {
         return try FileIO.read(file, limitInBytes: byteCount)
     }
 
-    /// What stands for an id or a number of a patient: 16 digits and small letters, 80 bits.
+    /// What stands for an id or a number of a patient: 20 digits and small letters, 80 bits and 20 that make it known for a pseudonym.
     ///
-    /// Two of n ids share a pseudonym with a chance of about n² / 2⁸¹: 4 · 10⁻¹³ for a million ids, 4 · 10⁻⁷ for a thousand million.
+    /// A pseudonym of this key stands for itself, so that a case can be asked for by either, and nothing is renamed twice. Two of n ids share
+    /// a pseudonym with a chance of about n² / 2⁸¹: 4 · 10⁻¹³ for a million ids. One id of 10⁶ of this form is taken for a pseudonym.
     public func id(_ id: String) -> String {
+        if isPseudonym(id) { return id }
+        let text = Self.letters(of: ids.code(id).prefix(Self.idByteCount))
+        return String(decoding: text + check(of: text), as: UTF8.self)
+    }
+
+    /// Whether a text is what `id` gives by this key.
+    public func isPseudonym(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        let count = Self.idByteCount * 8 / 5
+        guard bytes.count == count + Self.checkLetterCount else { return false }
+        return Array(bytes[count...]) == check(of: Array(bytes[..<count]))
+    }
+
+    private func check(of text: [UInt8]) -> [UInt8] {
+        Array(Self.letters(of: checks.code(text).prefix(5)).prefix(Self.checkLetterCount))
+    }
+
+    private static func letters(of bytes: some Sequence<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         var bits: UInt32 = 0
         var bitCount = 0
-        for byte in ids.code(id).prefix(Self.idByteCount) {
+        for byte in bytes {
             bits = bits << 8 | UInt32(byte)
             bitCount += 8
             while bitCount >= 5 {
                 bitCount -= 5
-                text.append(Self.letters[Int(bits >> UInt32(bitCount) & 31)])
+                text.append(letters[Int(bits >> UInt32(bitCount) & 31)])
             }
         }
-        return String(decoding: text, as: UTF8.self)
+        return text
     }
 
     /// What stands for a UID of DICOM: `2.25.` and a UUID as a decimal number (PS3.5, B.2), at most 44 characters.
     ///
-    /// The UUID is of version 8 (RFC 9562), with 122 bits of the HMAC: two of n UIDs collide with a chance of about n² / 2¹²³.
-    /// Blanks and the NUL that pads a UID do not count.
+    /// The UUID is of version 8 (RFC 9562). 90 of its bits are of the HMAC of the UID, and 32 make it known for a pseudonym, which stands for
+    /// itself. Two of n UIDs collide with a chance of about n² / 2⁹¹. Blanks and the NUL that pads a UID do not count.
     public func uid(_ uid: String) -> String {
         let plain = uid.utf8.filter { $0 > 32 }
-        var bytes = Array(uids.code(plain).prefix(16))
+        if isPseudonym(uid: plain) { return String(decoding: plain, as: UTF8.self) }
+        var bytes = Array(uids.code(plain).prefix(12))
         bytes[6] = bytes[6] & 0x0F | 0x80
         bytes[8] = bytes[8] & 0x3F | 0x80
+        bytes += checks.code(bytes).prefix(4)
         let number = bytes.reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
         return "2.25.\(number)"
+    }
+
+    private func isPseudonym(uid plain: [UInt8]) -> Bool {
+        let root = Array("2.25.".utf8)
+        guard plain.starts(with: root), let number = UInt128(String(decoding: plain[root.count...], as: UTF8.self))
+        else { return false }
+        let bytes = (0..<16).map { UInt8(truncatingIfNeeded: number >> UInt128(8 * (15 - $0))) }
+        guard bytes[6] >> 4 == 8, bytes[8] >> 6 == 2 else { return false }
+        return Array(bytes[12...]) == Array(checks.code(Array(bytes[..<12])).prefix(4))
     }
 }
