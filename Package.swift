@@ -16,7 +16,8 @@ let package = Package(
         .executable(name: "hilum-bench", targets: ["hilum-bench"]),
         .library(name: "HilumIndex", targets: ["HilumIndex"]),
         // With what an embedder of one's own needs: the protocol, and the image that it gets.
-        .library(name: "HilumArchive", targets: ["HilumArchive", "HilumEmbedding", "HilumImaging"]),
+        .library(
+            name: "HilumArchive", targets: ["HilumArchive", "HilumEmbedding", "HilumImaging", "HilumPrivacy"]),
         .library(name: "HilumMCR", targets: ["HilumMCR"]),
     ],
     targets: [
@@ -64,7 +65,7 @@ let package = Package(
             dependencies: [
                 "CZlib", "CHilumSystem", "HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumReports",
                 "HilumWords",
-                "HilumEmbedding",
+                "HilumPrivacy", "HilumEmbedding",
             ]),
 
         // Floor 5
@@ -77,8 +78,8 @@ let package = Package(
         .executableTarget(
             name: "hilum",
             dependencies: [
-                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumEmbedding", "HilumMCR",
-                "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
+                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumPrivacy", "HilumEmbedding",
+                "HilumMCR", "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
                 // Built with it, and started by it; nothing of it is linked.
                 "hilum-dicom",
             ]),
@@ -123,8 +124,8 @@ let package = Package(
         .testTarget(
             name: "HilumArchiveTests",
             dependencies: [
-                "HilumArchive", "HilumReports", "HilumWords", "HilumEmbedding", "HilumPhantom", "HilumImaging",
-                "HilumCore",
+                "HilumArchive", "HilumReports", "HilumWords", "HilumPrivacy", "HilumEmbedding", "HilumPhantom",
+                "HilumImaging", "HilumCore",
             ],
             // Archives of earlier releases, read from the source tree.
             exclude: ["Fixtures"]),

@@ -2,7 +2,7 @@ import HilumImaging
 
 /// What a case takes from the tags of its DICOM files.
 extension CaseFields {
-    /// Takes what the tags say where no field says it already. The patient's name is not read, and the number, with who gave it,
+    /// Takes what the tags say where no field says it already. No name of a person is taken, and the patient's number, with who gave it,
     /// only as `patientKey` gives it.
     ///
     /// | field | tag |
@@ -26,5 +26,11 @@ extension CaseFields {
             ("burned_in", tags.saysBurnedIn ? "yes" : nil),
         ]
         for (key, value) in free where metadata[key] == nil { metadata[key] = value }
+    }
+
+    /// Takes what other fields say where these say nothing.
+    mutating func fill(from other: CaseFields) {
+        for name in Text.allCases where self[name] == nil { self[name] = other[name] }
+        metadata.merge(other.metadata) { own, _ in own }
     }
 }

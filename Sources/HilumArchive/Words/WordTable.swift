@@ -127,27 +127,50 @@ struct WordTable {
         try store.put(transaction, .meta, Self.name, head.encoded())
     }
 
+    /// Writes every segment anew that may hold the words of a report which is gone.
+    ///
+    /// - Parameters:
+    ///   - report: nil where it is not known any more which; then all segments are written anew.
+    ///   - live: the reports that are there when the transaction ends.
+    func erase(
+        _ transaction: borrowing WriteTransaction, _ report: UInt32?, from head: inout Head, live: ItemSet
+    ) throws {
+        let touched = head.words.segments.filter { segment in report.map { segment.documents.contains($0) } ?? true }
+        guard !touched.isEmpty else { return }
+        try checkBlocks(transaction, head.words)
+        for segment in touched {
+            try merge(transaction, .init(segments: [segment], level: segment.level), &head, live: live)
+        }
+        try store.put(transaction, .meta, Self.name, head.encoded())
+    }
+
     /// - Returns: whether there was anything to merge.
     @discardableResult
     private func merge(_ transaction: borrowing WriteTransaction, _ head: inout Head, live: ItemSet) throws -> Bool {
-        let merger = SegmentMerger { live.contains($0) }
         var isChanged = false
         // Where segments lie in each other, more reports count as theirs than are, and a merge comes later.
         while let merge = Self.policy.next(in: head.words.segments, liveCount: { live.count(in: $0.documents) }) {
             // A merge of what is damaged would hide it.
             if !isChanged { try checkBlocks(transaction, head.words) }
             isChanged = true
-            let number = head.words.takeNumber()
-            // What is merged was copied, so blocks may be written between two reads.
-            let merged = try withBlocks(transaction) { blocks in
-                try merger.merge(merge, number: number, store: blocks) {
-                    try store.put(transaction, .words, $0.key, $0.value)
-                }
-            }
-            for segment in merge.segments { try remove(transaction, segment) }
-            head.words.replace(merge.segments.map(\.number), with: merged)
+            try self.merge(transaction, merge, &head, live: live)
         }
         return isChanged
+    }
+
+    private func merge(
+        _ transaction: borrowing WriteTransaction, _ merge: MergePolicy.Merge, _ head: inout Head, live: ItemSet
+    ) throws {
+        let merger = SegmentMerger { live.contains($0) }
+        let number = head.words.takeNumber()
+        // What is merged was copied, so blocks may be written between two reads.
+        let merged = try withBlocks(transaction) { blocks in
+            try merger.merge(merge, number: number, store: blocks) {
+                try store.put(transaction, .words, $0.key, $0.value)
+            }
+        }
+        for segment in merge.segments { try remove(transaction, segment) }
+        head.words.replace(merge.segments.map(\.number), with: merged)
     }
 
     private func remove(_ transaction: borrowing WriteTransaction, _ segment: WordSegment) throws {

@@ -15,6 +15,7 @@ extension Command {
             .value(
                 "missing", "RULE", "what becomes of a case whose files leave the inbox: keep (default) or delete",
                 environment: "HILUM_MISSING"),
+            .reportFilter,
             .value("image-root", "DIR", "let requests name images below this folder; may be given more than once"),
             .value("writer-uid", "UID", "let this user change the archive too; may be given more than once"),
             .value("writer-gid", "GID", "let members of this group change it too; may be given more than once"),
@@ -45,7 +46,7 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     configuration.writerGroups = try identifiers(arguments, "writer-gid")
     if let inbox = arguments.text("inbox") { try checkInbox(inbox, archive: path) }
     if let socket = arguments.text("socket") { try checkSocket(socket) }
-    let archive = try openArchive(path, .readWrite, withModel: true)
+    let archive = try openArchive(path, .readWrite, withModel: true, filter: arguments.text("report-filter"))
     configuration.logNames = logNames(ofArchive: path)
     configuration.refusalMemory = path + "/inbox.refused"
     let server = Server(
