@@ -109,7 +109,7 @@ let package = Package(
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumDICOMTests", dependencies: ["HilumDICOM", "HilumImaging", "HilumCore", "hilum-dicom"]),
-        .testTarget(name: "HilumPrivacyTests", dependencies: ["HilumPrivacy", "HilumCore"]),
+        .testTarget(name: "HilumPrivacyTests", dependencies: ["HilumPrivacy", "HilumReports", "HilumCore"]),
         .testTarget(name: "HilumWordsTests", dependencies: ["HilumWords", "HilumCore"]),
         .testTarget(
             name: "HilumReportsTests", dependencies: ["HilumReports", "HilumPhantom", "HilumCore"],
