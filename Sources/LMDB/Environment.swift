@@ -91,6 +91,7 @@ public final class Environment: @unchecked Sendable {
             try LMDBError.check(mdb_env_stat(environment, &statistics), "mdb_env_stat", path: path)
             pageSizeInBytes = Int(statistics.ms_psize)
             map = try PageMap(folder: path, readsAround: options.readsAround)
+            largestByteCount.store(try map.fileByteCount(), ordering: .relaxed)
         } catch {
             if let opened { mdb_env_close(opened) }
             Self.release(identity)
@@ -193,6 +194,7 @@ public final class Environment: @unchecked Sendable {
     public func write<Result>(_ body: (borrowing WriteTransaction) throws -> Result) throws -> Result {
         guard mode != .readOnly else { throw LMDBError(.readOnly, call: "write", path: path) }
         try awaitVerification()
+        try checkNotCut()
         let handles = try openHandles()
         try growWhenNearlyFull()
         while true {
@@ -350,7 +352,6 @@ public final class Environment: @unchecked Sendable {
 
     private func growWhenNearlyFull() throws {
         let (map, used) = try size()
-        try checkNotCut()
         if used > map / 5 * 4 { try grow() }
     }
 
