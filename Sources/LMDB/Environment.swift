@@ -91,7 +91,6 @@ public final class Environment: @unchecked Sendable {
             try LMDBError.check(mdb_env_stat(environment, &statistics), "mdb_env_stat", path: path)
             pageSizeInBytes = Int(statistics.ms_psize)
             map = try PageMap(folder: path, readsAround: options.readsAround)
-            largestByteCount.store(try map.fileByteCount(), ordering: .relaxed)
         } catch {
             if let opened { mdb_env_close(opened) }
             Self.release(identity)
@@ -103,6 +102,7 @@ public final class Environment: @unchecked Sendable {
         self.tables = tables
         verification = Verification(isNeeded: options.mode == .readWrite)
         if options.mode == .create { _ = try openHandles() }
+        largestByteCount.store(try map.fileByteCount(), ordering: .relaxed)
     }
 
     deinit { close() }
