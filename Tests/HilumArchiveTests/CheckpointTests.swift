@@ -234,7 +234,7 @@ import Testing
         }
         // It is on disk, and whoever put it is told so.
         #expect(try archive.put([CaseInput(id: "new", report: "stored")]) == [.stored(vectors: 1)])
-        #expect(archive.needsReopening && (try archive.get(id: "new")) != nil)
+        #expect(try archive.needsReopening && archive.get(id: "new") != nil)
         #expect(throws: ArchiveError.self) { try archive.put([CaseInput(id: "newer", report: "not stored")]) }
         #expect(throws: ArchiveError.self) { try archive.delete(id: "case-0") }
         archive.close()
