@@ -55,7 +55,7 @@ public struct ReportReader: Sendable {
         var words = words
         tokenizer.tokenize(text, &words)
         let tokens = tokenizer.tokens
-        let language = language.flatMap { lexicon.languages.firstIndex(of: $0) } ?? spoken(tokens)
+        let language = language.flatMap { lexicon.languages.firstIndex(of: $0) } ?? spoken(tokens, text)
         var outline = Outline()
         outline.find(tokens, text, lexicon, language: language)
         var reading = ReportReading(language: lexicon.languages[language], sections: [], sentences: [], findings: [])
@@ -97,14 +97,19 @@ public struct ReportReader: Sendable {
         return !sentences.indices.contains { $0 != number && isInSection($0) }
     }
 
-    /// The language that knows the most tokens; the first of several.
-    private func spoken(_ tokens: [Token]) -> Int {
+    /// The language that knows the most tokens; the first of several. Its script must be there: abbreviations and the words of a letterhead
+    /// (`MD`, `MRN`, a street) are no sign of a language that would write its sentences in another one.
+    private func spoken(_ tokens: [Token], _ text: Span<UInt8>) -> Int {
         guard lexicon.languages.count > 1 else { return 0 }
+        // Kana, Han, Hangul and their wide and narrow forms begin with these bytes; accented Latin, Greek and Cyrillic do not.
+        var isEastAsian = false
+        for token in tokens where Int(token.start) < text.count && text[Int(token.start)] >= 0xE3 { isEastAsian = true }
         var counts = [Int](repeating: 0, count: lexicon.languages.count)
         for token in tokens where token.id >= 0 {
             let known = lexicon.words.languages[Int(token.id)]
             for index in counts.indices where known & (1 << UInt32(index)) != 0 { counts[index] += 1 }
         }
+        for index in counts.indices where lexicon.languages[index].isEastAsian && !isEastAsian { counts[index] = 0 }
         var best = 0
         for index in counts.indices where counts[index] > counts[best] { best = index }
         return best

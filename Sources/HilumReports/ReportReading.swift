@@ -29,6 +29,9 @@ public struct ReportLanguage: RawRepresentable, Hashable, Sendable, CustomString
     /// Japanese.
     public static let japanese = ReportLanguage(rawValue: "ja")
 
+    /// Whether its sentences are written in Kana, Han or Hangul.
+    var isEastAsian: Bool { ["ja", "zh", "ko"].contains(rawValue) }
+
     /// The code.
     public var description: String { rawValue }
 }

@@ -103,6 +103,14 @@ struct ReportReaderTests {
     @Test("The language is told by the words, and can be given")
     func language() {
         #expect(reader.read("No pleural effusion.").language == .english)
+        let letterhead = """
+            Patient Name: Harrowgate, Belinda
+            MRN: 00482917
+            DOB: 04/17/1951
+            Dictated by: Ingrid Sorrell, MD
+            """
+        let reading = reader.read("\(letterhead)\nIMPRESSION: No effusions. No nodules masses or infiltrates.")
+        #expect(reading.language == .english && reading.findings.allSatisfy { $0.assertion == .absent })
         #expect(reader.read("胸水なし。").language == .japanese)
         #expect(reader.read("consolidationなし。").language == .japanese)
         #expect(reader.read("No pleural effusion.", language: .japanese).language == .japanese)
