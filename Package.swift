@@ -18,7 +18,8 @@ let package = Package(
         .executable(name: "hilum-bench", targets: ["hilum-bench"]),
         .library(name: "HilumIndex", targets: ["HilumIndex"]),
         // With what an embedder of one's own needs: the protocol, and the image that it gets.
-        .library(name: "HilumArchive", targets: ["HilumArchive", "HilumEmbedding", "HilumImaging"]),
+        .library(
+            name: "HilumArchive", targets: ["HilumArchive", "HilumEmbedding", "HilumImaging", "HilumPrivacy"]),
         .library(name: "HilumMCR", targets: ["HilumMCR"]),
     ],
     targets: [
@@ -51,6 +52,7 @@ let package = Package(
         .target(name: "HilumImaging", dependencies: ["HilumCore", "CPNG", "CTurboJPEG"]),
         .target(name: "HilumReports", dependencies: ["HilumCore"], resources: [.copy("Resources/Lexicon")]),
         .target(name: "HilumWords", dependencies: ["HilumCore"]),
+        .target(name: "HilumPrivacy", dependencies: ["HilumCore"], resources: [.copy("Resources/Privacy")]),
 
         // Floor 3
         .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
@@ -68,7 +70,7 @@ let package = Package(
             dependencies: [
                 "CZlib", "CHilumSystem", "HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumReports",
                 "HilumWords",
-                "HilumEmbedding",
+                "HilumPrivacy", "HilumEmbedding",
             ]),
 
         // Floor 5
@@ -83,8 +85,8 @@ let package = Package(
         .executableTarget(
             name: "hilum",
             dependencies: [
-                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumEmbedding", "HilumMCR",
-                "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
+                "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumPrivacy", "HilumEmbedding",
+                "HilumMCR", "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
                 // Built with it, and started by it; nothing of them is linked.
                 "hilum-dicom", "hilum-view",
             ]),
@@ -118,6 +120,7 @@ let package = Package(
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumDICOMTests", dependencies: ["HilumDICOM", "HilumImaging", "HilumCore", "hilum-dicom"]),
+        .testTarget(name: "HilumPrivacyTests", dependencies: ["HilumPrivacy", "HilumReports", "HilumCore"]),
         .testTarget(name: "HilumWordsTests", dependencies: ["HilumWords", "HilumCore"]),
         .testTarget(
             name: "HilumReportsTests", dependencies: ["HilumReports", "HilumPhantom", "HilumCore"],
@@ -132,8 +135,8 @@ let package = Package(
         .testTarget(
             name: "HilumArchiveTests",
             dependencies: [
-                "HilumArchive", "HilumReports", "HilumWords", "HilumEmbedding", "HilumPhantom", "HilumImaging",
-                "HilumCore",
+                "HilumArchive", "HilumReports", "HilumWords", "HilumPrivacy", "HilumEmbedding", "HilumPhantom",
+                "HilumImaging", "HilumCore",
             ],
             // Archives of earlier releases, read from the source tree.
             exclude: ["Fixtures"]),

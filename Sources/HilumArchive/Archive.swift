@@ -2,6 +2,7 @@ import Foundation
 import HilumCore
 import HilumIndex
 import HilumEmbedding
+import HilumPrivacy
 import HilumWords
 import LMDB
 import Synchronization
@@ -30,6 +31,7 @@ import Synchronization
 /// | `Query/` | search by vectors and words, filters, which hits are kept, pages, facets, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
 /// | `Backup/` | snapshots, restoring them, compacting |
+/// | `Privacy/` | settings of de-identification, and what it does to a case before it is stored |
 /// | `Check/` | the check that store, vectors and graphs agree |
 ///
 /// Thread rule: any thread may call anything; writes take turns, searches do not wait for them.
@@ -55,6 +57,8 @@ public final class Archive: @unchecked Sendable {
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
+        /// A program of the user's that each report goes through before it is stored.
+        public var reportFilter: ReportFilter?
         /// Loads a model by the name of its folder, in a number format if one is named. Without it no second generation can be made,
         /// unless its embedder is given.
         public var loadModel: (@Sendable (_ name: String, _ precision: String?) throws -> LoadedModel)?
@@ -109,6 +113,10 @@ public final class Archive: @unchecked Sendable {
     let changed = ChangeBell()
     let attributes: ReadWriteLock<Attributes>
     let progress: Mutex<Counters>
+    /// Takes identifiers out of cases.
+    let privacy: Deidentifier
+    /// What was masked since the archive was opened.
+    let masked = Mutex(MaskCounts())
     /// Answers questions from the words of reports.
     let words = WordSearcher()
     /// Files of images that a snapshot may still want.
@@ -148,9 +156,11 @@ public final class Archive: @unchecked Sendable {
     /// - Parameters:
     ///   - modelDirectory: its files are copied to `path/model`; nil leaves the archive without.
     ///   - modelFiles: files by name that `path/model` gets besides, in place of those of `modelDirectory`.
+    ///   - privacy: what becomes of identifiers of patients.
     /// - Throws: `.exists`, `.notFound` for the model, `.io`.
     public static func create(
-        at path: String, modelDirectory: String? = nil, modelFiles: [String: [UInt8]] = [:]
+        at path: String, modelDirectory: String? = nil, modelFiles: [String: [UInt8]] = [:],
+        privacy: PrivacySettings = PrivacySettings()
     ) throws {
         precondition(modelDirectory != nil || modelFiles.isEmpty, "files of a model that is not there")
         try withArchiveErrors {
@@ -176,6 +186,7 @@ public final class Archive: @unchecked Sendable {
                 try store.set(transaction, .generation, 1)
                 try store.set(transaction, .next, 1)
                 try store.set(transaction, .deletions, 0)
+                try store.put(transaction, privacy)
                 try store.set(transaction, .format, Store.formatVersion)
                 try WordTable(store: store).start(transaction)
             }
@@ -248,6 +259,7 @@ public final class Archive: @unchecked Sendable {
         generations = Mutex(state.generations)
         attributes = ReadWriteLock(state.attributes)
         progress = Mutex(state.progress)
+        privacy = state.privacy
         openedSnapshot = state.snapshot
         recall.turn(to: state.serving.generation)
         writerLock = state.takeLock()
@@ -294,7 +306,7 @@ public final class Archive: @unchecked Sendable {
             report = try store.report(transaction, number)
             if report == nil { throw store.damaged("the report of case \(number) is missing") }
         }
-        return entry.record(number: number, report: report, archivePath: path)
+        return store.record(entry, number: number, report: report)
     }
 
     /// The vectors of the case `id` by kind (of its first image), each of `dimension` floats and length 1; nil when there is no such
@@ -346,7 +358,7 @@ public final class Archive: @unchecked Sendable {
                 ) { number, vector in
                     let owner = attributes.read { $0.owner(of: number) }
                     guard let entry = try store.entry(transaction, owner) else { return true }
-                    return try body(entry.id, vector)
+                    return try body(store.shownID(entry.id), vector)
                 }
             }
         }
@@ -375,7 +387,7 @@ public final class Archive: @unchecked Sendable {
                     let number = UInt32(truncatingIfNeeded: UInt64(keyBytes: key) ?? 0)
                     let entry = try store.decode(payload, number: number)
                     let report = withReports && entry.hasReport ? try store.report(transaction, number) : nil
-                    return try body(entry.record(number: number, report: report, archivePath: path))
+                    return try body(store.record(entry, number: number, report: report))
                 }
             }
         }
@@ -384,6 +396,7 @@ public final class Archive: @unchecked Sendable {
     func matching(_ filter: Filter) throws -> ItemSet {
         try withArchiveErrors {
             try checkKeys(of: filter)
+            let filter = try privacy.settled(filter)
             // Before the attributes are locked: a range of ids reads the whole table.
             let named = try filter.conditions.filter { $0.key == "id" }.flatMap { condition in
                 try condition.values.map { value in
@@ -434,7 +447,9 @@ public final class Archive: @unchecked Sendable {
                 model: serving.modelID ?? "", generation: Int(serving.generation),
                 mapBytes: size.mapInBytes, fileBytes: fileBytes, graphBytes: graphs?.memoryInBytes ?? 0,
                 checkpoint: Int(state.checkpoint?.watermark ?? 0), changesSinceCheckpoint: state.changesSinceCheckpoint,
-                deletions: state.deletions, formatVersion: try formatVersion())
+                deletions: state.deletions, formatVersion: try formatVersion(),
+                deidentification: privacy.settings.deidentification.rawValue,
+                dates: privacy.settings.dates.rawValue, masked: maskCounts)
         }
     }
 

@@ -8,6 +8,8 @@ extension ArchiveStats: JSONWritable {
             "dimension": dimension, "model": model, "generation": generation, "mapBytes": mapBytes,
             "fileBytes": fileBytes, "graphBytes": graphBytes, "checkpoint": checkpoint,
             "changesSinceCheckpoint": changesSinceCheckpoint, "deletions": deletions, "formatVersion": formatVersion,
+            "deid": deidentification, "dates": dates,
+            "masked": JSON.object(masked.byKind.map { ($0.kind, .integer($0.count)) }),
         ])
     }
 }

@@ -1,3 +1,5 @@
+import HilumPrivacy
+
 /// Figures of an archive.
 public struct ArchiveStats: Sendable, Equatable {
     /// Cases stored.
@@ -30,4 +32,10 @@ public struct ArchiveStats: Sendable, Equatable {
     public var deletions: Int
     /// The format of the store.
     public var formatVersion: Int
+    /// What is taken out of cases: `PrivacySettings.Deidentification`.
+    public var deidentification = PrivacySettings.Deidentification.off.rawValue
+    /// What becomes of dates: `DateShift.Mode`.
+    public var dates = DateShift.Mode.keep.rawValue
+    /// What was masked since the archive was opened.
+    public var masked = MaskCounts()
 }

@@ -38,6 +38,10 @@ public struct CaseInput: Sendable, Equatable {
     package var keepsImages = false
     /// What the stored case of the same source holds and these files do not; nothing of it is taken where they are another patient's.
     package var carried: CarriedFields?
+    /// Whether `fields` are in the form in which they may be stored, and nothing of them is to be hidden again.
+    package var isDeidentified = false
+    /// Whose case it is, as its source said before that was hidden; in memory alone.
+    package var person: String?
     /// Why its files make no case, so that the archive remembers it; nil for one that may be stored.
     package var refusal: ArchiveError?
 
@@ -120,6 +124,8 @@ public struct CaseRecord: Sendable, Equatable {
     /// The files or the row that it was read from: `FOLDER/ID` or `MANIFEST#ID`; nil for a case that was put by itself, and where an
     /// older release did not note it.
     public var source: String?
+    /// Whether the archive hides names, so that nobody is shown where its images lie and what it was read from; `id` is a pseudonym then.
+    public var hidesNames = false
 
     /// Whether it has an image.
     public var hasImage: Bool { !images.isEmpty }

@@ -5,7 +5,7 @@ extension CaseFields {
     /// The key of a patient's number by itself. Files of one patient may name who gave it or not, so that `patient` differs.
     static let patientNumberKey = "patient_number"
 
-    /// Takes what the tags say where no field says it already. The patient's name is not read, and the number, with who gave it,
+    /// Takes what the tags say where no field says it already. No name of a person is taken, and the patient's number, with who gave it,
     /// only as `patientKey` gives it.
     ///
     /// | field | tag |
@@ -31,5 +31,11 @@ extension CaseFields {
             ("burned_in", tags.saysBurnedIn ? "yes" : nil),
         ]
         for (key, value) in free where metadata[key] == nil { metadata[key] = value }
+    }
+
+    /// Takes what other fields say where these say nothing.
+    mutating func fill(from other: CaseFields) {
+        for name in Text.allCases where self[name] == nil { self[name] = other[name] }
+        metadata.merge(other.metadata) { own, _ in own }
     }
 }

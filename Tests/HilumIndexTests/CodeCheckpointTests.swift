@@ -463,6 +463,23 @@ private struct CodeCheckpoint {
         #expect(fromVectors.changedResidualPieces() == Array(0..<fromVectors.residualPieceCount))
     }
 
+    @Test("What a vector that is gone left in its slot is written as zeros once that is asked for, and stays so")
+    func removedCodesAreWiped() throws {
+        let index = try makeIndex(Self.base)
+        let before = try CodeCheckpoint(index)
+        index.noteCheckpoint()
+        index.remove(item: 700)
+        #expect(try CodeCheckpoint(index).codes == before.codes && index.changedCodePieces() == [])
+        index.noteRemoved()
+        #expect(index.changedCodePieces() == [0] && index.changedResidualPieces().count == 1)
+        let wiped = try CodeCheckpoint(index)
+        #expect(wiped.codes[0] != before.codes[0])
+        #expect(zip(before.codes[0], wiped.codes[0]).allSatisfy { $0 == $1 || $1 == 0 })
+        #expect(zip(before.codes[0], wiped.codes[0]).count { $0 != $1 } <= index.codePieceByteCount(0) / 1000)
+        index.noteCheckpoint()
+        #expect(try CodeCheckpoint(index).codes == wiped.codes && index.validate() == [])
+    }
+
     @Test("When every item is gone nothing is repaired, and no residual is read")
     func allItemsAreGone() throws {
         let checkpoint = try CodeCheckpoint(try makeIndex(Self.base))

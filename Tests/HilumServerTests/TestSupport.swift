@@ -75,6 +75,8 @@ final class FakeArchive: ServedArchive {
         }
     }
 
+    func shownID(_ id: String) -> String { id }
+
     func stats() -> ArchiveStats {
         let count = state.withLock { $0.cases.count }
         return ArchiveStats(

@@ -10,6 +10,7 @@ struct TidyTests {
         "CHilumSystem": 0, "CZlib": 0, "CGDCM": 0, "CMicroHTTPD": 0,
         "LMDB": 1, "HilumCore": 1,
         "HilumIndex": 2, "HilumNN": 2, "HilumImaging": 2, "HilumReports": 2, "HilumWords": 2,
+        "HilumPrivacy": 2,
         "HilumEmbedding": 3, "HilumPhantom": 3, "HilumDICOM": 3,
         // The archive and the encoder do not know each other.
         "HilumArchive": 4, "HilumMCR": 4,

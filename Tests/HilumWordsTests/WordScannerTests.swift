@@ -25,6 +25,15 @@ struct WordScannerTests {
         ])
     func folds(spelling: String, other: String) { #expect(terms(spelling) == terms(other)) }
 
+    @Test("The mask of an identifier is no word, and takes a position")
+    func masksAreNoWords() {
+        #expect(terms("seen by [NAME] on [DATE] at [PLACE], [AGE]") == ["seen", "by", "on", "at"])
+        #expect(terms("[name] [NAMES]") == ["name", "name"])
+        var scanner = WordScanner()
+        scanner.scan("normal [NAME] heart")
+        #expect(scanner.words.map(\.position) == [0, 2])
+    }
+
     @Test(
         "These keep their endings",
         arguments: ["pus", "basis", "thrombus", "mass", "bronchus", "pelvis", "gas", "has", "diagnosis", "t4", "c7s"])

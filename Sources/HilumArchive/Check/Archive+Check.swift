@@ -124,7 +124,7 @@ extension Archive {
                 } else if access(image.path, R_OK) != 0 {
                     report.missingCount += 1
                     if report.missing.count < CheckReport.missingLimit {
-                        report.missing.append(.init(id: entry.id, path: image.path))
+                        report.missing.append(.init(id: store.shownID(entry.id), path: image.path))
                     }
                 }
             }
@@ -223,7 +223,7 @@ extension Archive {
 
     private func checkJournal(_ transaction: borrowing ReadTransaction, _ report: inout CheckReport) throws {
         try store.forEach(transaction, .journal) { key, payload in
-            if (try? JournalEntry(key: [UInt8](key), decoding: payload)) == nil {
+            if (try? store.journal(key: [UInt8](key), payload)) == nil {
                 report.find("a journal entry is malformed")
             }
             return true

@@ -18,7 +18,7 @@ extension Archive {
             second = try commitOnce(prepare(stale, with: writableEmbedder(), threads: threads, isForced: true))
         }
         var rest = second.makeIterator()
-        return first.map { outcome in
+        let outcomes = first.map { outcome -> PutOutcome in
             switch outcome {
             case .committed(let outcome): return outcome
             case .staleEmbedding:
@@ -26,6 +26,8 @@ extension Archive {
                 return .refused(ArchiveError(.io, "the case changed while it was stored; put it again"))
             }
         }
+        countMasks(prepared, outcomes)
+        return outcomes
     }
 
     /// Stores prepared cases in one transaction, except those whose vectors are missing.
@@ -93,13 +95,22 @@ extension Archive {
     /// Removes the case `id` with its vectors; false when there is none. The removal is on disk when this returns.
     ///
     /// - Throws: `.readOnly`, `.io`.
-    public func delete(id: String) throws -> Bool { try delete(id: id, source: nil) }
+    public func delete(id: String) throws -> Bool { try remove(id: id, .byHand) }
 
     /// Removes the case `id`, if it was read from `source` and all of its files are gone.
-    package func forget(id: String, source: String) throws -> Bool { try delete(id: id, source: source) }
+    package func forget(id: String, source: String) throws -> Bool { try remove(id: id, .gone(source)) }
 
-    /// - Parameter source: the case is removed only if it came from there; its files are gone, so that nothing has to be remembered.
-    private func delete(id: String, source: String?) throws -> Bool {
+    /// Why a case is removed.
+    enum Removal {
+        /// Somebody wants it gone; its files may still be there, and are not taken again while they are the same.
+        case byHand
+        /// Its files are gone, so that nothing has to be remembered; only a case from this source is removed.
+        case gone(String)
+        /// Nothing of it may be left.
+        case erased
+    }
+
+    func remove(id: String, _ removal: Removal) throws -> Bool {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
         return try withArchiveErrors {
             writing.lock()
@@ -111,16 +122,19 @@ extension Archive {
                 guard let entry = try store.entry(transaction, number) else {
                     throw store.damaged("the id of case \(number) leads nowhere")
                 }
-                if let source, entry.source != source { return batch }
+                if case .gone(let source) = removal, entry.source != source { return batch }
                 try remove(transaction, number, entry, into: &batch)
-                try transaction.delete(store.table(.ids), entry.id)
-                if source == nil {
-                    try noteDeleted(transaction, number, entry)
-                } else {
-                    try forgetSource(transaction, source)
+                try transaction.delete(store.table(.ids), try store.idKey(entry.id))
+                switch removal {
+                case .byHand: try noteDeleted(transaction, number, entry)
+                case .gone(let source): try forgetSource(transaction, source)
+                case .erased: try eraseJournal(transaction, leadingTo: number)
                 }
                 batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
                 try storeWords(transaction, batch, first: state.nextNumber)
+                if case .erased = removal, entry.hasReport {
+                    try eraseWords(transaction, of: number, nextNumber: state.nextNumber)
+                }
                 try store.set(transaction, .deletions, batch.deletions)
                 if batch.hasNewTable { try store.put(transaction, batch.table) }
                 return batch
@@ -140,9 +154,9 @@ extension Archive {
         guard let source = entry.source, let journal = try journalEntry(transaction, source),
             [0, number].contains(journal.number)
         else { return }
-        try store.put(transaction, .journal, journal.key, journal.deleted.encoded())
+        try store.put(transaction, .journal, journal.key, store.bytes(of: journal.deleted))
         for mark in journal.marks.sorted {
-            try store.put(transaction, .journal, mark, JournalEntry(deleted: mark).encoded())
+            try store.put(transaction, .journal, mark, store.bytes(of: JournalEntry(deleted: mark)))
         }
     }
 
@@ -160,9 +174,11 @@ extension Archive {
             return
         }
         let serving = self.serving
-        let entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
+        var entry = CaseEntry(item.input, images: item.images, lacksReportVector: item.lacksReportVector)
         let oldNumber = try store.number(transaction, of: entry.id)
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
+        // Somebody may name it by its pseudonym.
+        if store.hidesNames, let oldEntry { entry.id = oldEntry.id }
         let isSame =
             if let oldNumber, let oldEntry { try hasContent(of: item, transaction, oldNumber, oldEntry) } else { false }
         // What the entry becomes if the stored vectors stay.
@@ -193,7 +209,9 @@ extension Archive {
         if let oldNumber, let oldEntry {
             try remove(transaction, oldNumber, oldEntry, into: &batch)
             // An older release may have stored another spelling.
-            if !oldEntry.id.utf8.elementsEqual(entry.id.utf8) { try transaction.delete(store.table(.ids), oldEntry.id) }
+            if !oldEntry.id.utf8.elementsEqual(entry.id.utf8) {
+                try transaction.delete(store.table(.ids), try store.idKey(oldEntry.id))
+            }
         }
         try removeFormer(transaction, of: item.input, into: &batch)
         let number = batch.nextNumber
@@ -201,8 +219,9 @@ extension Archive {
             throw ArchiveError(.limit, "\(path): all case numbers are used; export and make anew")
         }
         batch.nextNumber += entry.numberCount
-        try store.put(transaction, .cases, UInt64(number), entry.encoded(), rule: .appending)
-        try withUnsafeBytes(of: number.littleEndian) { try store.put(transaction, .ids, entry.id, $0) }
+        try store.put(transaction, .cases, UInt64(number), store.bytes(of: entry), rule: .appending)
+        let key = try store.idKey(entry.id)
+        try withUnsafeBytes(of: number.littleEndian) { try store.put(transaction, .ids, key, $0) }
         if let report = item.input.report {
             try store.put(transaction, .reports, UInt64(number), Array(report.utf8), rule: .appending)
         }
@@ -256,7 +275,7 @@ extension Archive {
                 let entry = try store.entry(transaction, number), entry.source == former.source
             else { continue }
             try remove(transaction, number, entry, into: &batch)
-            try transaction.delete(store.table(.ids), entry.id)
+            try transaction.delete(store.table(.ids), try store.idKey(entry.id))
             try forgetSource(transaction, entry.source)
             batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
         }
@@ -288,10 +307,11 @@ extension Archive {
         into batch: inout CommitBatch
     ) throws {
         guard old != new else { return batch.outcomes.append(.committed(.unchanged(vectors: old.vectorCount))) }
-        try store.put(transaction, .cases, UInt64(number), new.encoded())
+        try store.put(transaction, .cases, UInt64(number), store.bytes(of: new))
         if !old.id.utf8.elementsEqual(new.id.utf8) {
-            try transaction.delete(store.table(.ids), old.id)
-            try withUnsafeBytes(of: number.littleEndian) { try store.put(transaction, .ids, new.id, $0) }
+            try transaction.delete(store.table(.ids), try store.idKey(old.id))
+            let key = try store.idKey(new.id)
+            try withUnsafeBytes(of: number.littleEndian) { try store.put(transaction, .ids, key, $0) }
         }
         try note(transaction, CaseChange(number: number, old: old, new: new), into: &batch)
         try countImages(transaction, of: new, by: 1, into: &batch)
@@ -330,7 +350,7 @@ extension Archive {
     ) throws {
         guard change.number < batch.watermark else { return }
         try store.put(
-            transaction, .changes, UInt64(batch.changeRowCount), change.encoded(), rule: .appending)
+            transaction, .changes, UInt64(batch.changeRowCount), store.bytes(of: change), rule: .appending)
         batch.changeRowCount += 1
     }
 
@@ -367,11 +387,12 @@ extension Archive {
         journal.reason = reason
         // A name that may be that of another patient's case.
         if number == JournalEntry.elsewhere { journal.name = "" }
+        journal.fingerprint = privacy.stamped(journal.fingerprint)
         if item.input.origin?.isPart == true, !item.leavesRest, let whole = try journalEntry(transaction, journal.name)
         {
             journal.marks.insert(whole.marks)
         }
-        try store.put(transaction, .journal, journal.key, journal.encoded())
+        try store.put(transaction, .journal, journal.key, store.bytes(of: journal))
         // What is stored is not deleted any more.
         guard number != 0, number != JournalEntry.elsewhere else { return }
         for mark in journal.marks.sorted { try transaction.delete(store.table(.journal), mark) }

@@ -1,6 +1,7 @@
 import Foundation
 import HilumCore
 import HilumEmbedding
+import HilumPrivacy
 import LMDB
 import Synchronization
 
@@ -50,6 +51,8 @@ public struct IndexSummary: Sendable, Equatable {
     public var blankImages: [String] = []
     /// Stored cases of which the decoder warned that an image is odd, though every pixel is there, by their ids.
     public var oddImages: [String] = []
+    /// What was masked in the cases that were stored or replaced.
+    public var masked = MaskCounts()
     /// Cases that keep images whose files have left.
     public var keepingImages = 0
     /// Cases that took the place of one that held more, of which nothing was kept, because it may be another patient's.
@@ -212,6 +215,7 @@ public struct BulkIndexer {
                 }
             },
             isStored: archive.isStored, storedImages: archive.storedImages, patientKey: archive.patientKey,
+            privacy: archive.privacy,
             isInterrupted: { interrupt?.isRaised == true },
             deliver: { range, batch, preparer in writer.write(batch, of: Array(cases[range]), preparer) })
         var failure: (any Error)?
@@ -325,10 +329,10 @@ private final class BatchWriter: Sendable {
                         switch outcome {
                         case .stored:
                             counts.stored += 1
-                            Self.note(item, &counts)
+                            note(item, &counts)
                         case .replaced:
                             counts.replaced += 1
-                            Self.note(item, &counts)
+                            note(item, &counts)
                         case .unchanged: counts.unchanged += 1
                         case .refused(let error):
                             counts.refused.append(.init(source: source.place, reason: error.reason))
@@ -351,13 +355,16 @@ private final class BatchWriter: Sendable {
     }
 
     /// Counts what is worth knowing of a case that was stored.
-    private static func note(_ item: PreparedCase, _ counts: inout IndexSummary) {
+    private func note(_ item: PreparedCase, _ counts: inout IndexSummary) {
+        counts.masked += item.maskCounts
         counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
         let keepsImages = item.input.keepsImages || !item.keptPlaces.isEmpty
         if keepsImages, item.input.origin?.isPart != true { counts.keepingImages += 1 }
         if item.leavesRest { counts.parted += 1 }
-        if item.imageNotes.contains(.blank) { counts.blankImages.append(item.input.id) }
-        if item.imageNotes.contains(where: { $0 != .blank }) { counts.oddImages.append(item.input.id) }
+        if item.imageNotes.contains(.blank) { counts.blankImages.append(archive.shownID(item.input.id)) }
+        if item.imageNotes.contains(where: { $0 != .blank }) {
+            counts.oddImages.append(archive.shownID(item.input.id))
+        }
     }
 
     /// Waits for the last batch and adds what all of them came to.
@@ -372,6 +379,7 @@ private final class BatchWriter: Sendable {
             summary.reportsWithoutVector += counts.reportsWithoutVector
             summary.keepingImages += counts.keepingImages
             summary.parted += counts.parted
+            summary.masked += counts.masked
             summary.blankImages += counts.blankImages
             summary.oddImages += counts.oddImages
             summary.refused += counts.refused

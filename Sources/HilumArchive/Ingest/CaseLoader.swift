@@ -1,5 +1,6 @@
 import HilumCore
 import HilumImaging
+import HilumPrivacy
 
 /// The images of a stored case and the vector of each.
 struct StoredImages: Sendable {
@@ -30,6 +31,8 @@ struct CaseLoader: Sendable {
     let knowsWords: @Sendable (String) -> Bool
     /// What a case keeps in place of a patient's number in DICOM files; nil keeps nothing.
     let patientKey: @Sendable (String) -> String?
+    /// Takes identifiers out of the case before it is compared with what is stored.
+    var privacy = Deidentifier.off
 
     /// - Returns: the case, with a refusal if something is wrong with it, and the images to be embedded, each with its place in the case.
     func load(_ given: PreparedCase) -> (PreparedCase, [(place: Int, image: GrayImage)]) {
@@ -38,7 +41,12 @@ struct CaseLoader: Sendable {
         do {
             try prepared.input.settle()
             let files = try read(&prepared)
-            let staying = try describe(&prepared, files)
+            var persons = CasePersons()
+            let staying = try describe(&prepared, files, &persons)
+            if let report = prepared.input.report {
+                prepared.input.report = try privacy.masked(
+                    report, persons, id: prepared.input.id, &prepared.maskCounts)
+            }
             var places = Array(files.indices)
             if !prepared.input.keepsImages {
                 prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
@@ -79,8 +87,9 @@ struct CaseLoader: Sendable {
             switch image.source {
             case .bytes(let given):
                 bytes = given
-                prepared.keptBytes.append(given)
-                prepared.images.append(.init(digest: ImageStore.digest(given), path: "", view: image.view))
+                let kept = try scrubbed(given, prepared.input.id)
+                prepared.keptBytes.append(kept)
+                prepared.images.append(.init(digest: ImageStore.digest(kept), path: "", view: image.view))
             case .file(let path):
                 do { bytes = try FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) } catch {
                     // Rights, a disk, a share and too many open files are no fault of the picture, and may pass.
@@ -94,6 +103,12 @@ struct CaseLoader: Sendable {
         }
         prepared.input.images = []
         return files
+    }
+
+    /// The bytes that the archive keeps of an image that came as bytes: the picture alone, where identifiers are taken out.
+    private func scrubbed(_ given: [UInt8], _ id: String) throws(ArchiveError) -> [UInt8] {
+        guard privacy.isOn else { return given }
+        do throws(ImagingError) { return try PictureScrubber.scrubbed(given) } catch { throw refusal(error, id) }
     }
 
     /// Takes images and vectors from the stored case.
@@ -173,7 +188,7 @@ struct CaseLoader: Sendable {
     /// - Returns: the places of stored images that stay.
     /// - Throws: `.badRequest` when they name two patients.
     private func describe(
-        _ prepared: inout PreparedCase, _ files: [[UInt8]]
+        _ prepared: inout PreparedCase, _ files: [[UInt8]], _ persons: inout CasePersons
     ) throws(ArchiveError) -> Set<String> {
         var fresh = CaseFields()
         var patient: DICOMPatient?
@@ -184,20 +199,47 @@ struct CaseLoader: Sendable {
                 guard patient?.mayBe(other) ?? true else { throw twoPatients(prepared.input.id) }
                 patient = patient?.merged(with: other) ?? other
             }
+            if tags.saysBurnedIn, privacy.refusesBurnedIn {
+                throw ArchiveError(
+                    .badRequest,
+                    "\(prepared.input.id): its image says that words are written into the picture; take them out first")
+            }
             if prepared.images[place].view == nil { prepared.images[place].view = tags.view }
             fresh.fill(from: tags, patientKey: patientKey)
+            persons.add(tags)
             all.append(tags)
         }
         let patientText = patient.flatMap { patientKey($0.text) }
         if let patientText { fresh.patient = patientText }
+        try hide(in: &prepared, patient, &persons)
+        let person = prepared.input.person
+        try privacy.apply(to: &fresh, of: person, persons, hasKey: true, &prepared.maskCounts)
         var staying: Set<String> = []
         if let carried = prepared.input.carried {
             let spellings = Set(patient?.spellings.compactMap(patientKey) ?? [])
             staying = try prepared.takeOver(carried, tags: fresh, otherPatients: spellings)
         }
         if prepared.input.fields.patient == nil { prepared.input.fields.patient = patientText }
-        for tags in all { prepared.input.fields.fill(from: tags, patientKey: patientKey) }
+        for tags in all {
+            var own = CaseFields()
+            var counted = MaskCounts()
+            own.fill(from: tags, patientKey: patientKey)
+            try privacy.apply(to: &own, of: person, persons, hasKey: true, &counted)
+            prepared.input.fields.fill(from: own)
+        }
         return staying
+    }
+
+    /// Hides in the fields of the source what may not be stored, once.
+    private func hide(
+        in prepared: inout PreparedCase, _ patient: DICOMPatient?, _ persons: inout CasePersons
+    ) throws(ArchiveError) {
+        guard !prepared.input.isDeidentified else { return }
+        persons.add(prepared.input.fields)
+        prepared.input.person = patient?.number ?? prepared.input.fields.patient
+        try privacy.apply(
+            to: &prepared.input.fields, of: prepared.input.person, persons, hasKey: false, &prepared.maskCounts)
+        prepared.input.isDeidentified = true
     }
 
     private func twoPatients(_ id: String) -> ArchiveError {

@@ -65,20 +65,21 @@ final class CasePreparer: @unchecked Sendable {
     ///     thread.
     ///   - storedImages: the images of a stored case, for one that keeps them; called by any thread.
     ///   - patientKey: what a case keeps in place of a patient's number in DICOM files; nil keeps nothing.
+    ///   - privacy: takes identifiers out of cases.
     ///   - isInterrupted: asked before each batch; those that were begun are finished.
     ///   - deliver: takes a batch, in order, and returns at once; calls `hasWritten` on another thread when it is done with.
     init(
         embedder: any Embedder, count: Int, batchCount: Int, open: @escaping @Sendable (Int) -> PreparedCase,
         isStored: @escaping @Sendable (PreparedCase) throws -> Bool,
         storedImages: @escaping @Sendable (String) throws -> StoredImages? = { _ in nil },
-        patientKey: @escaping @Sendable (String) -> String? = { _ in nil },
+        patientKey: @escaping @Sendable (String) -> String? = { _ in nil }, privacy: Deidentifier = .off,
         isInterrupted: @escaping @Sendable () -> Bool = { false },
         deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
     ) {
         self.embedder = embedder
         loader = CaseLoader(
             side: embedder.imageSide, isStored: isStored, storedImages: storedImages,
-            knowsWords: { embedder.knowsWords(of: $0) }, patientKey: patientKey)
+            knowsWords: { embedder.knowsWords(of: $0) }, patientKey: patientKey, privacy: privacy)
         self.count = count
         self.batchCount = batchCount
         self.open = open

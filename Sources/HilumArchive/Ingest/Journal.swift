@@ -93,7 +93,7 @@ extension Archive {
     ) throws -> SourceVerdict {
         let number = try store.number(transaction, of: id)
         let found = try journalEntry(transaction, origin.source)
-        let isSame = found?.fingerprint == origin.fingerprint
+        let isSame = found?.fingerprint == privacy.stamped(origin.fingerprint)
         if let found, isSame, found.number != JournalEntry.elsewhere {
             if found.number == 0 { return .refused(found.reason) }
             // It was taken once and is the same, but its case is gone: somebody deleted it. Where a case goes for another reason, its
@@ -157,7 +157,7 @@ extension Archive {
         _ transaction: borrowing some (Transaction & ~Copyable), _ name: String
     ) throws -> JournalEntry? {
         let key = JournalEntry(name: name, fingerprint: []).key
-        let found = try store.get(transaction, .journal, key) { try JournalEntry(key: key, decoding: $0) }
+        let found = try store.get(transaction, .journal, key) { try store.journal(key: key, $0) }
         // The row of what was deleted has no name.
         return found.flatMap { $0.name == name || $0.name.isEmpty ? $0 : nil }
     }

@@ -1,4 +1,5 @@
 import HilumImaging
+import HilumPrivacy
 
 /// A case on its way into the store: checked, read and embedded.
 struct PreparedCase: Sendable {
@@ -16,6 +17,8 @@ struct PreparedCase: Sendable {
     var modelID: String?
     /// What is odd about its images.
     var imageNotes: [DecodedImage.Note] = []
+    /// What was masked of it.
+    var maskCounts = MaskCounts()
     /// Whether no word of the report is known, so that it gets no vector.
     var lacksReportVector = false
     /// What the table of words keeps of the report; nil while it was not read.
@@ -39,6 +42,7 @@ struct PreparedCase: Sendable {
     /// The case as it was before it was read. Its images are read again by path, or taken from the kept bytes.
     var unread: PreparedCase {
         var copy = PreparedCase(input)
+        copy.maskCounts = maskCounts
         guard !input.keepsImages else { return copy }
         copy.input.images = images.indices.filter { !keptPlaces.contains($0) }.map { place in
             CaseImage(keptBytes[place].map { .bytes($0) } ?? .file(images[place].path), view: images[place].view)

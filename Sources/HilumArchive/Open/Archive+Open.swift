@@ -31,6 +31,11 @@ extension Archive {
                 }
             }
             if mode == .readWrite { try nameModel(store, embedder) }
+            let privacy = try Deidentifier(
+                store.environment.read { try store.privacySettings($0) }, key: store.key,
+                filter: options.reportFilter)
+            // Nobody is shown a case of this archive without it.
+            if store.hidesNames { _ = try store.key.get(makes: mode == .readWrite) }
             var loaded = try Opening.load(store, options) { try check($0, embedder, store) }
             let (generations, changeCount) = try generations(store, mode, options)
             loaded.progress.changesSinceCheckpoint += changeCount
@@ -43,7 +48,7 @@ extension Archive {
                     generation: loaded.served.generation, modelID: loaded.served.modelID,
                     dimension: loaded.served.dimension, embedder: embedder, graphs: loaded.graphs),
                 attributes: loaded.attributes, progress: loaded.progress, generations: generations,
-                snapshot: loaded.snapshot, lock: lock)
+                privacy: privacy, snapshot: loaded.snapshot, lock: lock)
         } catch {
             store.environment.close()
             throw error

@@ -11,19 +11,21 @@ final class Opened {
     let attributes: Attributes
     let progress: Archive.Counters
     let generations: Generations
+    let privacy: Deidentifier
     /// The commit that all of this was read from.
     let snapshot: UInt64
     private var lock: WriterLock?
 
     init(
         store: Store, serving: Serving, attributes: Attributes, progress: Archive.Counters, generations: Generations,
-        snapshot: UInt64, lock: consuming WriterLock?
+        privacy: Deidentifier, snapshot: UInt64, lock: consuming WriterLock?
     ) {
         self.store = store
         self.serving = serving
         self.attributes = attributes
         self.progress = progress
         self.generations = generations
+        self.privacy = privacy
         self.snapshot = snapshot
         self.lock = lock
     }

@@ -341,7 +341,7 @@ extension Archive {
             try store.forEach(transaction, .cases) { key, payload in
                 guard let wide = UInt64(keyBytes: key), let number = UInt32(exactly: wide) else { return true }
                 let entry = try store.decode(payload, number: number)
-                if entry.missingImageCount(in: record.number) > 0 { found.append((number, entry.id)) }
+                if entry.missingImageCount(in: record.number) > 0 { found.append((number, store.shownID(entry.id))) }
                 return found.count < limit
             }
             return found

@@ -164,12 +164,12 @@ extension Archive {
                 try putVectors(of: item, transaction, batch.generation, rule)
                 record.missingCount += new.missingImageCount(in: batch.generation)
                 record.missingCount -= isRetry ? old.missingImageCount(in: batch.generation) : 0
-                if new != old { try store.put(transaction, .cases, UInt64(item.number), new.encoded()) }
+                if new != old { try store.put(transaction, .cases, UInt64(item.number), store.bytes(of: new)) }
                 if isRetry, new != old, item.number < state.watermark {
                     // The checkpoint has the case as it was.
                     try store.put(
                         transaction, .changes, UInt64(outcome.changeRowCount),
-                        CaseChange(number: item.number, old: old, new: new).encoded(), rule: .appending)
+                        store.bytes(of: CaseChange(number: item.number, old: old, new: new)), rule: .appending)
                     outcome.changeRowCount += 1
                 }
                 outcome.stored.append((item, old, new))

@@ -5,7 +5,7 @@ import LMDB
 ///
 /// | table | key | value, after the checksum of `Seal` |
 /// | --- | --- | --- |
-/// | `meta` | name | text or integer: format, created, model, dimension, generation, next, deletions; `CheckpointHead` |
+/// | `meta` | name | text or integer: format, created, model, dimension, generation, next, deletions, deid, dates; `CheckpointHead` |
 /// | `cases` | number (8) | `CaseEntry` |
 /// | `ids` | id, UTF-8 | number (4) |
 /// | `reports` | number (8) | text, UTF-8 |
@@ -36,6 +36,9 @@ package final class Store: Sendable {
 
     package let environment: Environment
     let path: String
+    /// Whether ids and names of files are hidden on the disk (`Store+Names`).
+    let hidesNames: Bool
+    let key: ArchiveKey
 
     package init(path: String, mode: Environment.Mode, mapSizeInBytes: Int) throws {
         self.path = path
@@ -44,6 +47,11 @@ package final class Store: Sendable {
         // What is read in order comes by a fetcher; of the rest nobody wants the neighbours.
         options.readsAround = false
         environment = try Environment(path: path, tables: Name.allCases.map(\.rawValue), options: options)
+        key = ArchiveKey(archive: path)
+        do { hidesNames = try mode == .create ? false : Self.hidesNames(environment) } catch {
+            environment.close()
+            throw error
+        }
     }
 
     func table(_ name: Name) -> Table { environment.table(name.rawValue) }
@@ -129,7 +137,7 @@ package final class Store: Sendable {
     // MARK: Meta
 
     enum MetaKey: String {
-        case format, created, model, dimension, generation, next, deletions
+        case format, created, model, dimension, generation, next, deletions, deid, dates
     }
 
     func text(_ transaction: borrowing some (Transaction & ~Copyable), _ key: MetaKey) throws -> String? {
@@ -155,10 +163,10 @@ package final class Store: Sendable {
     func number(_ transaction: borrowing some (Transaction & ~Copyable), of id: String) throws -> UInt32? {
         // A longer id cannot have been stored, and LMDB would refuse the key.
         guard !id.isEmpty, id.utf8.count <= ArchiveLimits.idByteCount else { return nil }
-        let canonical = CaseID.canonical(id)
+        let canonical = try idKey(CaseID.canonical(id))
         if let found = try get(transaction, .ids, canonical, { payload in try number(payload) }) { return found }
         // A release that did not know the one spelling stored the id as it came.
-        guard !canonical.utf8.elementsEqual(id.utf8) else { return nil }
+        guard !hidesNames, !canonical.utf8.elementsEqual(id.utf8) else { return nil }
         return try get(transaction, .ids, id) { payload in try number(payload) }
     }
 
@@ -173,7 +181,9 @@ package final class Store: Sendable {
     }
 
     func decode(_ payload: UnsafeRawBufferPointer, number: UInt32) throws -> CaseEntry {
-        do { return try CaseEntry(decoding: payload) } catch { throw damaged("case \(number) is malformed") }
+        let entry: CaseEntry
+        do { entry = try CaseEntry(decoding: payload) } catch { throw damaged("case \(number) is malformed") }
+        return try shown(entry)
     }
 
     func report(_ transaction: borrowing some (Transaction & ~Copyable), _ number: UInt32) throws -> String? {
@@ -206,8 +216,10 @@ package final class Store: Sendable {
         _ transaction: borrowing some (Transaction & ~Copyable), _ body: (CaseChange) throws -> Void
     ) throws {
         try forEach(transaction, .changes) { _, payload in
-            let change: CaseChange
+            var change: CaseChange
             do { change = try CaseChange(decoding: payload) } catch { throw damaged("a change is malformed") }
+            change.old = try shown(change.old)
+            if let new = change.new { change.new = try shown(new) }
             try body(change)
             return true
         }

@@ -37,7 +37,7 @@ extension Store {
         var gone: [JournalEntry] = []
         try forEach(transaction, .journal) { key, payload in
             // What is malformed is for `check` to find.
-            guard let row = try? JournalEntry(key: [UInt8](key), decoding: payload) else { return true }
+            guard let row = try? journal(key: [UInt8](key), payload) else { return true }
             guard !row.name.isEmpty, row.number != 0, row.number != JournalEntry.elsewhere else { return true }
             if row.number == JournalEntry.deleted {
                 gone.append(row)
@@ -46,6 +46,6 @@ extension Store {
             }
             return true
         }
-        for row in gone { try put(transaction, .journal, row.key, row.deleted.encoded()) }
+        for row in gone { try put(transaction, .journal, row.key, bytes(of: row.deleted)) }
     }
 }

@@ -146,6 +146,23 @@ struct WordTable {
         try store.put(transaction, .meta, Self.name, head.encoded())
     }
 
+    /// Writes every segment anew that may hold the words of a report which is gone.
+    ///
+    /// - Parameters:
+    ///   - report: nil where it is not known any more which; then all segments are written anew.
+    ///   - live: the reports that are there when the transaction ends.
+    func erase(
+        _ transaction: borrowing WriteTransaction, _ report: UInt32?, from head: inout Head, live: ItemSet
+    ) throws {
+        let touched = head.words.segments.filter { segment in report.map { segment.documents.contains($0) } ?? true }
+        guard !touched.isEmpty else { return }
+        try checkBlocks(transaction, head.words)
+        for segment in touched {
+            try replace(transaction, &head, by: .init(segments: [segment], level: segment.level), live: live)
+        }
+        try store.put(transaction, .meta, Self.name, head.encoded())
+    }
+
     /// - Returns: whether there was anything to merge.
     @discardableResult
     private func merge(_ transaction: borrowing WriteTransaction, _ head: inout Head, live: ItemSet) throws -> Bool {

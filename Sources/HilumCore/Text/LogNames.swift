@@ -6,16 +6,17 @@ import Foundation
 /// HMAC-SHA-256 (RFC 2104). Whoever has the key can compute the hash of a name and look for it; without the key names cannot be
 /// guessed. Thread rule: a value.
 public struct LogNames: Sendable {
-    private static let blockByteCount = 64
+    private static let keyByteLimit = 64
     private static let keyByteCount = 32
     private static let digitCount = 12
 
     private let key: [UInt8]
+    private let codes: HMACSHA256
 
     /// Names by a key of up to 64 bytes.
     public init(key: [UInt8]) {
-        precondition(key.count <= Self.blockByteCount, "a longer key would have to be hashed first")
         self.key = key
+        codes = HMACSHA256(key: key)
     }
 
     /// Names by a key of its own, which ends with this value.
@@ -28,7 +29,7 @@ public struct LogNames: Sendable {
     ///
     /// - Throws: `FileError` when it cannot be read; `.notFound` where there is none.
     public init(file: String) throws(FileError) {
-        self.init(key: try FileIO.read(file, limitInBytes: Self.blockByteCount))
+        self.init(key: try FileIO.read(file, limitInBytes: Self.keyByteLimit))
     }
 
     /// Keeps the key in a file that only its owner may read.
@@ -38,9 +39,7 @@ public struct LogNames: Sendable {
 
     /// The hash that stands for `name` in logs.
     public func name(_ name: String) -> String {
-        let padded = key + [UInt8](repeating: 0, count: Self.blockByteCount - key.count)
-        let inner = Self.hash(padded.map { $0 ^ 0x36 } + Array(name.utf8))
-        return "#" + hexadecimal(Self.hash(padded.map { $0 ^ 0x5C } + inner)).prefix(Self.digitCount)
+        "#" + hexadecimal(codes.code(name)).prefix(Self.digitCount)
     }
 
     /// `text` with the hash in place of each of `names` that stands in it as a word of its own.
@@ -68,11 +67,5 @@ public struct LogNames: Sendable {
     /// Whether a byte is part of a word: a letter, a digit, `_`, or of a character beyond ASCII.
     private static func isWord(_ byte: UInt8) -> Bool {
         byte == 95 || byte >= 128 || LineScanner.isLetter(byte) || (byte >= 48 && byte <= 57)
-    }
-
-    private static func hash(_ bytes: [UInt8]) -> [UInt8] {
-        var hash = SHA256()
-        bytes.withUnsafeBytes { hash.update($0) }
-        return hash.finish()
     }
 }

@@ -19,6 +19,7 @@
 // | DICOM/ DICOMDecoder, DICOMProcess | DICOM through processes of `hilum-dicom`, and what is said to them       |
 // | DICOM/ DICOMHeader, DICOMDescription, DICOMKind | tags, read without decoding; which objects hold no picture |
 // | Formats/ AreaFitter           | area averaging row by row while an image is decoded                     |
+// | Formats/ PictureScrubber      | takes out of a file what is not its picture                             |
 // | Formats/ PNGEncoder           | grey and RGB images to PNG, always the same bytes                       |
 // | Drawing/ Canvas, +Text        | rectangles, smooth lines, text, images                                  |
 // | Drawing/ BitmapFont, ColorMap, AxisTicks | the built-in font; numbers to colours; round numbers on an axis |

@@ -26,6 +26,13 @@ extension GraphWriter {
         changedPieces.residuals.insert(Int(slot) / pieces.residualRowCount)
     }
 
+    /// Notes that the pieces with slots that hold no vector must be written anew.
+    func noteRemoved() {
+        guard precision == .i8 else { return }
+        wipesRemoved = true
+        for slot in isLinked.indices where !isLinked[slot] { noteChange(of: UInt32(slot)) }
+    }
+
     /// Notes that no piece is in a checkpoint.
     func noteChangeOfAll() {
         guard precision == .i8 else { return }
@@ -63,7 +70,12 @@ extension GraphWriter {
             for slot in slots {
                 // Safety: the buffer has a row for each slot, and so does the arena.
                 guard let base = buffer.baseAddress, let row = row(UInt32(slot)) else { return }
-                UnsafeMutableRawPointer(base + initialized).copyMemory(from: row, byteCount: byteCount)
+                let target = UnsafeMutableRawPointer(base + initialized)
+                if wipesRemoved && !isLinked[slot] {
+                    target.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+                } else {
+                    target.copyMemory(from: row, byteCount: byteCount)
+                }
                 initialized += byteCount
             }
         }

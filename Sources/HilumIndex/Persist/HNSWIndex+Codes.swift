@@ -46,6 +46,11 @@ extension HNSWIndex {
     /// Everything up to here is in a checkpoint: from now on only later changes count. As the writer.
     public func noteCheckpoint() { writer.changedPieces = ChangedPieces() }
 
+    /// Makes the next checkpoint write every piece anew in which a vector that is gone may have left its code. As the writer.
+    ///
+    /// - Complexity: O(slots)
+    public func noteRemoved() { asWriter { $0.noteRemoved() } }
+
     /// The quantizer of an index with codes of 8 bits.
     public var quantizer: ScalarQuantizer? { graph.kernels.codeBook?.quantizer }
 

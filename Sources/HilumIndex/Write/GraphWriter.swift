@@ -37,6 +37,8 @@ final class GraphWriter {
     var changesSinceSweep = 0
     /// What the next checkpoint of the codes has to write.
     var changedPieces = ChangedPieces()
+    /// Whether pieces have zeros in place of what vectors that are gone have left in their slots; once asked for, for as long as this lives.
+    var wipesRemoved = false
     /// What a checkpoint had to have mended.
     var restoration = RestoreSummary()
 

@@ -2,7 +2,7 @@
 struct Token {
     enum Kind: UInt8 {
         case word, character, number
-        /// What de-identification left of a word: `XXXX`, `___`.
+        /// What de-identification left of a word: `XXXX`, `___`, a form of `ReportMask`.
         case mask
         case period, comma, semicolon, colon, question, exclamation
         case open, close, slash, dash, bullet, newline, symbol

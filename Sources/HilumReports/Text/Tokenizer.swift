@@ -1,3 +1,5 @@
+import HilumCore
+
 /// Gives words their numbers.
 protocol WordNumbers {
     /// The number of a folded word; −1 where it has none.
@@ -217,8 +219,12 @@ struct Tokenizer {
         }
     }
 
-    /// An opening bracket, or a sign in brackets: `(-)`, `（＋）`.
+    /// An opening bracket, a sign in brackets (`(-)`, `（＋）`), or the mask of an identifier (`[NAME]`).
     private mutating func open(_ text: Span<UInt8>, from start: Int) {
+        if let mask = ReportMask.at(start, of: text) {
+            place = start + mask.byteCount
+            return add(.mask, from: start, more: .capital)
+        }
         let sign = Self.sign(text, at: place)
         let close = Self.sign(text, at: place + sign.byteCount)
         guard close.byte == UInt8(ascii: ")"), sign.byte == UInt8(ascii: "-") || sign.byte == UInt8(ascii: "+") else {

@@ -170,6 +170,8 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     var dimension: Int? { try? withArchive { $0.dimension } }
     var recall: RecallEstimator { (try? withArchive { $0.recall }) ?? noRecall }
 
+    func shownID(_ id: String) -> String { (try? withArchive { $0.shownID(id) }) ?? "" }
+
     func stats() throws -> ArchiveStats { try withArchive { try $0.stats() } }
     func search(_ request: SearchRequest) throws -> SearchResponse { try withArchive { try $0.search(request) } }
     func get(id: String) throws -> CaseRecord? { try withArchive { try $0.get(id: id) } }

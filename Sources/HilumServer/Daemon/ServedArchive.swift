@@ -15,6 +15,8 @@ protocol ServedArchive: Sendable {
     /// What is known of the recall of searches.
     var recall: RecallEstimator { get }
 
+    /// What people are shown in place of an id.
+    func shownID(_ id: String) -> String
     /// The figures of the archive.
     func stats() throws -> ArchiveStats
     /// The cases nearest to a question, best first.

@@ -171,7 +171,7 @@ final class WriterQueue: Sendable {
                 throw ServerError.refused(.internal, "the archive answered for another number of cases")
             }
             for (index, input) in cases.enumerated() {
-                let outcome = Outcome.put(id: input.id, outcomes[index])
+                let outcome = Outcome.put(id: archive.shownID(input.id), outcomes[index])
                 completions[index](.success(outcome))
             }
         } catch {

@@ -52,6 +52,9 @@ struct MetricsVerb: ReadingVerb {
                 "hilum_deletions_total", .counter, "Cases replaced or deleted since the archive was made.",
                 [.init(Double(stats.deletions))]),
             MetricFamily(
+                "hilum_masked_total", .counter, "Identifiers masked in cases that were stored, by kind.",
+                stats.masked.byKind.map { .init(Double($0.count), [("kind", $0.kind)]) }),
+            MetricFamily(
                 "hilum_recall", .gauge, "Recall@10 of sampled live queries against an exact scan, by graph and ef.",
                 recalls),
             MetricFamily("hilum_recall_bound", .gauge, "Bounds of the 95 % interval of hilum_recall.", bounds),

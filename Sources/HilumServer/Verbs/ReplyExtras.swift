@@ -37,7 +37,9 @@ struct ReplyExtras: Sendable, Equatable {
     func write(
         _ record: CaseRecord, image: Int = 0, _ vectors: [VectorKind: [Float]]?, to json: inout JSONWriter
     ) {
-        if has(.path), record.images.indices.contains(image) { json.member("path", record.images[image].path) }
+        if has(.path), !record.hidesNames, record.images.indices.contains(image) {
+            json.member("path", record.images[image].path)
+        }
         if has(.report), let report = record.report { json.member("report", report) }
         if has(.images) { Self.write(record.images, to: &json) }
         if has(.said), let report = record.report { ReportSayings.write(report, to: &json) }

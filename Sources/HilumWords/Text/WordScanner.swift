@@ -1,10 +1,12 @@
+import HilumCore
+
 /// Finds the words of a text and folds them, so that case, accents, width and plural do not matter.
 ///
 /// | in the text | term |
 /// | --- | --- |
 /// | `Effusions`, `patient's`, `ÖDEM` | `effusion`, `patient`, `odem` |
 /// | `2.5`, `T4`, `5cm` | `2.5`; `t4`; `5` and `cm` |
-/// | `XXXX`, `___` | none, but they take a position: a phrase does not reach across them as if they were not there |
+/// | `XXXX`, `___`, `[NAME]` | none, but they take a position: a phrase does not reach across them as if they were not there |
 /// | `右胸水` | `右胸`, `胸水`, `水`: each character with the next, so that any part of a run is a phrase of pairs |
 /// | `ﾊﾞ` | `バ` |
 ///
@@ -52,7 +54,7 @@ public struct WordScanner: Sendable {
                 let byte = text[index]
                 if byte < 128 {
                     switch kinds[Int(byte)] {
-                    case .separator: index += 1
+                    case .separator: index = scanSeparator(text, index)
                     case .letter: index = scanWord(text, index, kinds)
                     case .digit: index = scanNumber(text, index)
                     case .underscore: index = scanMask(text, index)
@@ -174,6 +176,13 @@ public struct WordScanner: Sendable {
         while index < text.count && text[index] == UInt8(ascii: "_") { index += 1 }
         if index - begin > 1 { positionCount += 1 }
         return index
+    }
+
+    /// Goes over a separator, or over the mask of an identifier, which takes a position.
+    private mutating func scanSeparator(_ text: UnsafeRawBufferPointer, _ begin: Int) -> Int {
+        guard text[begin] == UInt8(ascii: "["), let mask = ReportMask.at(begin, of: text) else { return begin + 1 }
+        positionCount += 1
+        return begin + mask.byteCount
     }
 
     private mutating func scanNumber(_ text: UnsafeRawBufferPointer, _ begin: Int) -> Int {

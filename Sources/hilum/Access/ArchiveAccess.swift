@@ -5,12 +5,16 @@ import HilumImaging
 
 /// Opens an archive for one command.
 ///
-/// - Parameter withModel: whether texts or images will be encoded; otherwise the model is not loaded.
+/// - Parameters:
+///   - withModel: whether texts or images will be encoded; otherwise the model is not loaded.
+///   - filter: the command of a program that each report goes through before it is stored.
 /// - Throws: `CommandError` with status 1 if there is no archive at `path`, so that scripts can tell a missing archive from a
 ///   missing case (status 4).
-func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false) throws -> Archive {
+func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false, filter: String? = nil) throws -> Archive
+{
     do {
         var options = Archive.Options()
+        options.reportFilter = try filter.map { try ReportFilter($0) }
         options.loadModel = loadForArchive
         return try Archive(
             path: path, mode: mode, embedder: withModel ? try loadModel(ofArchive: path) : nil, options: options)

@@ -26,6 +26,10 @@ struct Option: Sendable {
     static let json = Option.flag("json", "print JSON: one object, or one a line for lists")
     static let force = Option.flag("force", "replace an output file that is there already")
     static let quiet = Option.flag("quiet", "no progress on standard error", letter: "q")
+    static let reportFilter = Option.value(
+        "report-filter", "CMD",
+        "a program that each report goes through before it is stored, a line of JSON in and out; see the README",
+        environment: "HILUM_REPORT_FILTER")
     static let help = Option.flag("help", "show this text", letter: "h")
     static let version = Option.flag("version", "show the version")
 }

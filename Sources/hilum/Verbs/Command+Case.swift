@@ -17,12 +17,21 @@ extension Command {
     static let delete = Command(
         name: "delete",
         summary: "remove a case from an archive",
-        usage: ["ARCHIVE ID"],
+        usage: ["ARCHIVE ID [--forget]"],
         operands: ["ARCHIVE", "ID"],
-        options: [.json],
-        details:
-            "Removes a case and its vectors; it is gone from every later search. Exits 4 when there is no such case.",
-        examples: [("hilum delete archive phantom-a-00001", "removes one case")],
+        options: [
+            .flag("forget", "leave nothing of it in any file of the archive, which is written anew for that"), .json,
+        ],
+        details: """
+            Removes a case and its vectors; it is gone from every later search. Exits 4 when there is no such case.
+            A plain delete leaves a mark, so that an inbox does not take the same files again, and old bytes in free pages of the store.
+            With --forget nothing of the case is left in any file of the archive, which is written anew for that (as 'hilum compact' does)
+            and may be open nowhere else. Snapshots and the files that the case was read from are outside of the archive, and stay.
+            """,
+        examples: [
+            ("hilum delete archive phantom-a-00001", "removes one case"),
+            ("hilum delete archive phantom-a-00001 --forget", "and every trace of it in ./archive"),
+        ],
         run: runDelete)
 }
 
@@ -38,7 +47,7 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
     let images = record.images.enumerated().flatMap { place, image in
         let suffix = place == 0 ? "" : "_\(place + 1)"
         return [
-            ("image\(suffix)", image.path), ("image\(suffix)_sha256", image.digest),
+            ("image\(suffix)", record.hidesNames ? nil : image.path), ("image\(suffix)_sha256", image.digest),
             ("image\(suffix)_view", image.view),
         ]
     }
@@ -50,7 +59,7 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
         for (key, value) in images {
             if let value { json.member(key, value) }
         }
-        if let source = record.source { json.member("source", source) }
+        if let source = record.source, !record.hidesNames { json.member("source", source) }
         json.member("generation", Int(record.generation))
         if let report = record.report { json.member("report", report) }
         json.endObject()
@@ -62,7 +71,7 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
     for (key, value) in CaseFields.Text.allCases.map({ ($0.rawValue, fields[$0]) }) + images {
         if let value { table.append([key, shown(value)]) }
     }
-    if let source = record.source { table.append(["source", shown(source)]) }
+    if let source = record.source, !record.hidesNames { table.append(["source", shown(source)]) }
     table.append([CaseFields.findingsKey, shown(fields.findings.joined(separator: ", "))])
     for (key, value) in fields.metadata.sorted(by: { $0.key < $1.key }) { table.append([shown(key), shown(value)]) }
     standardOutput(table.text)
@@ -74,8 +83,17 @@ private func runDelete(_ arguments: Arguments) throws -> ExitStatus {
     let archive = try openArchive(arguments.operands[0], .readWrite)
     defer { archive.close() }
     let id = arguments.operands[1]
-    guard try archive.delete(id: id) else {
+    let forgets = arguments.has("forget")
+    guard try forgets ? archive.erase(id: id) : archive.delete(id: id) else {
         throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])")
+    }
+    if forgets {
+        archive.close()
+        do { _ = try Archive.compact(arguments.operands[0]) } catch {
+            throw CommandError(
+                .failed,
+                "the case is deleted, but its bytes are still in free pages: \(error); 'hilum compact' removes them")
+        }
     }
     if arguments.has("json") { standardOutputLine(JSON.object([("deleted", .string(id))]).text) }
     standardError("deleted \(shown(id))\n")

@@ -22,6 +22,7 @@ extension Command {
             .flag(
                 "replace",
                 "let a source replace a case that came from another one, and let go of what has left a folder"),
+            .reportFilter,
             .flag("dry-run", "show which files would make a case, and change nothing"),
             .quiet, .json,
         ],
@@ -58,7 +59,7 @@ private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
             sources: sources, manifest: manifest, preset: preset, replaces: arguments.has("replace"))
         return show(summary, asJSON: arguments.has("json"))
     }
-    let archive = try openArchive(path, .readWrite, withModel: true)
+    let archive = try openArchive(path, .readWrite, withModel: true, filter: arguments.text("report-filter"))
     defer { archive.close() }
     Interruption.watch("stopping after the batch at hand; the same call goes on from there")
     try readOldReports(archive, isQuiet: arguments.has("quiet"))
@@ -107,6 +108,7 @@ private func json(of summary: IndexSummary) -> JSON {
         ),
         ("passed_over", .object(summary.passedOver.sorted.map { ($0.reason, .integer($0.count)) })),
         ("image_only", .integer(summary.imageOnly)), ("report_only", .integer(summary.reportOnly)),
+        ("masked", .object(summary.masked.byKind.map { ($0.kind, .integer($0.count)) })),
         ("seconds", .number(summary.seconds, decimals: 3)),
         ("cases_per_second", .number(summary.casesPerSecond, decimals: 2)),
         ("interrupted", .bool(summary.isInterrupted)), ("notes", .strings(summary.notes)),
@@ -146,6 +148,10 @@ private func text(of summary: IndexSummary) -> String {
     if summary.reportsWithoutVector > 0 {
         text += "note: \(summary.reportsWithoutVector) reports have no word that is known, and so no vector; "
         text += "their own words find them\n"
+    }
+    if summary.masked.total > 0 {
+        let kinds = summary.masked.byKind.filter { $0.count > 0 }.map { "\($0.kind) \($0.count)" }
+        text += "note: \(summary.masked.total) identifiers were masked: \(kinds.joined(separator: ", "))\n"
     }
     let rate = String(format: "%.1f cases/s", summary.casesPerSecond)
     text += "\(summary.stored) stored, \(summary.replaced) replaced, \(summary.unchanged) unchanged, "

@@ -15,6 +15,7 @@ extension Command {
             .value(
                 "missing", "RULE", "what becomes of a case whose files leave the inbox: keep (default) or delete",
                 environment: "HILUM_MISSING"),
+            .reportFilter,
             .value(
                 "image-root", "DIR",
                 "let requests and rows in the inbox name files below this folder; may be given more than once"),
@@ -52,7 +53,7 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     configuration.writerGroups = try identifiers(arguments, "writer-gid")
     if let inbox = arguments.text("inbox") { try checkInbox(inbox, archive: path) }
     if let socket = arguments.text("socket") { try checkSocket(socket) }
-    let archive = try openServedArchive(path)
+    let archive = try openServedArchive(path, filter: arguments.text("report-filter"))
     configuration.serviceManager = ServiceManager(environment: ProcessInfo.processInfo.environment)
     configuration.logNames = logNames(ofArchive: path)
     configuration.refusalMemory = path + "/inbox.refused"
@@ -67,9 +68,9 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
 }
 
 /// Opens an archive for a daemon, with the work that goes on beside requests.
-func openServedArchive(_ path: String) throws -> RecoveringArchive {
+func openServedArchive(_ path: String, filter: String? = nil) throws -> RecoveringArchive {
     try RecoveringArchive { mode in
-        let archive = try openArchive(path, mode, withModel: true)
+        let archive = try openArchive(path, mode, withModel: true, filter: filter)
         guard mode == .readWrite else { return .init(archive) }
         return .init(archive, stop: workInBackground(archive))
     }

@@ -49,6 +49,8 @@ private func runStats(_ arguments: Arguments) throws -> ExitStatus {
         ("format", stats.formatVersion),
     ]
     for (what, value) in counts { table.append([what, String(value)]) }
+    table.append(["identifiers", stats.deidentification])
+    table.append(["dates", stats.dates])
     table.append(["model", stats.model.isEmpty ? "none yet" : String(stats.model.prefix(16))])
     standardOutput(table.text)
     return .done

@@ -1,0 +1,84 @@
+import Foundation
+import HilumCore
+import HilumWords
+import LMDB
+
+extension Archive {
+    /// Removes the case `id` so that the tables of the archive hold nothing of it any more: no record, words, journal, or metadata, and in
+    /// the graphs no code of its vectors. The bytes that are left in free pages of the store go when the archive is compacted (`compact`).
+    ///
+    /// A case that was deleted before is looked for in the journal. Files outside of the archive stay, and if they are indexed again, so does
+    /// the case; what snapshots hold of it stays in these.
+    /// - Returns: whether there was anything of it.
+    /// - Throws: `.readOnly`, `.io`.
+    /// - Complexity: O(journal), and a checkpoint.
+    public func erase(id: String) throws -> Bool {
+        guard !id.isEmpty else { return false }
+        let wasThere = try remove(id: id, .erased)
+        return try withArchiveErrors {
+            writing.lock()
+            defer { writing.unlock() }
+            let hadTrace = try eraseJournal(of: id)
+            guard wasThere || hadTrace else { return false }
+            if !wasThere {
+                let next = progress.withLock { $0.nextNumber }
+                try store.environment.write { try eraseWords($0, of: nil, nextNumber: next) }
+            }
+            for kind in VectorKind.allCases {
+                graphs?[kind].index.noteRemoved()
+                generations.withLock { $0.beside?.graphs }?[kind].index.noteRemoved()
+            }
+            progress.withLock { $0.changesSinceCheckpoint += 1 }
+            try writeCheckpointWhileWriting()
+            return true
+        }
+    }
+
+    /// Removes the rows of the journal that name a case that is not there any more.
+    private func eraseJournal(of id: String) throws -> Bool {
+        let id = CaseID.canonical(id)
+        let shown = shownID(id)
+        func names(_ text: String) -> Bool {
+            text.hasSuffix("/\(id)") || text.hasSuffix("#\(id)") || text == id
+        }
+        return try store.environment.write { transaction in
+            var keys: [[UInt8]] = []
+            try store.forEach(transaction, .journal) { key, payload in
+                let row = try store.journal(key: [UInt8](key), payload)
+                let isDeleted = row.number == JournalEntry.deleted
+                // The reason of a source that was refused names the case that has its id.
+                let wanted = names(row.name) || [id, shown].contains { row.reason.contains("the stored case \($0) ") }
+                guard wanted else { return true }
+                let isStored =
+                    !isDeleted && ![0, JournalEntry.elsewhere].contains(row.number)
+                    ? try store.entry(transaction, row.number) != nil : false
+                if !isStored { keys.append([UInt8](key)) }
+                return true
+            }
+            for key in keys { try transaction.delete(store.table(.journal), key) }
+            return !keys.isEmpty
+        }
+    }
+
+    /// Removes every row of the journal that leads to a case.
+    func eraseJournal(_ transaction: borrowing WriteTransaction, leadingTo number: UInt32) throws {
+        var keys: [[UInt8]] = []
+        try store.forEach(transaction, .journal) { key, payload in
+            let row = try store.journal(key: [UInt8](key), payload)
+            if row.number == number { keys.append([UInt8](key)) }
+            return true
+        }
+        for key in keys { try transaction.delete(store.table(.journal), key) }
+    }
+
+    /// Writes the segments of words anew that hold a report which is gone.
+    ///
+    /// - Parameter number: of its case; nil where that is not known any more.
+    func eraseWords(_ transaction: borrowing WriteTransaction, of number: UInt32?, nextNumber: UInt32) throws {
+        let table = WordTable(store: store)
+        var head = try table.head(transaction, nextNumber: nextNumber)
+        var live = attributes.read { $0.withText }
+        if let number { live.remove(number) }
+        try table.erase(transaction, number, from: &head, live: live)
+    }
+}

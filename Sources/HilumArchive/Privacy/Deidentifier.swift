@@ -1,0 +1,179 @@
+import Foundation
+import HilumCore
+import HilumPrivacy
+
+/// Takes identifiers out of cases before they are stored, as the settings of the archive say.
+///
+///     fields, tags ──► pseudonyms, shifted dates, masked texts ──┐
+///     report ──► filter of the user's ──► rules, known names ────┴──► CaseLoader goes on with what is left
+///
+/// Thread rule: an immutable value; any number of threads.
+struct Deidentifier: Sendable {
+    /// Nothing is taken out.
+    static let off = Deidentifier()
+
+    let settings: PrivacySettings
+    private let masking: ReportMasking?
+    private let filter: ReportFilter?
+    private let key: ArchiveKey?
+
+    private init() {
+        settings = .ofEarlierReleases
+        masking = nil
+        filter = nil
+        key = nil
+    }
+
+    /// - Parameters:
+    ///   - filter: a program that each report goes through first, also where nothing else is taken out.
+    /// - Throws: `.io` where the lists of words are missing.
+    init(
+        _ settings: PrivacySettings, key: ArchiveKey, filter: ReportFilter?
+    ) throws(ArchiveError) {
+        self.settings = settings
+        self.filter = filter
+        self.key = key
+        guard settings.deidentification != .off else {
+            masking = nil
+            return
+        }
+        do throws(PrivacyError) { masking = try ReportMasking.shared() } catch {
+            throw ArchiveError(.io, error.description)
+        }
+    }
+
+    /// Whether reports and metadata are changed before they are stored.
+    var isOn: Bool { settings.deidentification != .off }
+    private var isStrict: Bool { settings.deidentification == .require }
+
+    /// Whether a picture into which its device wrote words is refused.
+    var refusesBurnedIn: Bool { isStrict }
+
+    /// The fingerprint of a source as it was read under these settings: a source is read again when they or the rules change.
+    func stamped(_ fingerprint: [UInt8]) -> [UInt8] {
+        guard isOn || filter != nil || settings.dates != .keep else { return fingerprint }
+        var hash = SHA256()
+        fingerprint.withUnsafeBytes { hash.update($0) }
+        hash.update(
+            "deid \(settings.deidentification.rawValue) \(settings.dates.rawValue) \(ReportMasking.version) \(filter?.command ?? "")"
+        )
+        return hash.finish()
+    }
+
+    // MARK: Reports
+
+    /// The report as it may be stored.
+    ///
+    /// - Parameter id: of the case, for the refusal.
+    /// - Throws: `.badRequest` when the filter refuses it, `.notReady` when the filter fails.
+    func masked(
+        _ report: String, _ persons: CasePersons, id: String, _ counts: inout MaskCounts
+    ) throws(ArchiveError) -> String {
+        var text = report
+        if let filter {
+            do throws(PrivacyError) { text = try filter.program.filter(text) } catch {
+                throw ArchiveError(error.code == .filterRefused ? .badRequest : .notReady, "\(id): \(error)")
+            }
+        }
+        return mask(text, persons.known, &counts)
+    }
+
+    private func mask(_ text: String, _ known: KnownIdentifiers, _ counts: inout MaskCounts) -> String {
+        guard let masking else { return text }
+        let masked = masking.mask(text, known: known)
+        counts += masked.counts
+        return masked.text
+    }
+
+    // MARK: Fields
+
+    /// Brings fields into the form in which they may be stored.
+    ///
+    /// - Parameters:
+    ///   - person: whose case it is, as its files or its row say it; nil where it is not known, and then no date can be shifted.
+    ///   - hasKey: whether `patient` is a hash by the key of the archive already.
+    /// - Throws: `.io` without the key.
+    func apply(
+        to fields: inout CaseFields, of person: String?, _ persons: CasePersons, hasKey: Bool,
+        _ counts: inout MaskCounts
+    ) throws(ArchiveError) {
+        try applyDates(to: &fields, of: person)
+        guard isOn else { return }
+        if isStrict {
+            let key = try pseudonyms()
+            if !hasKey, let patient = fields.patient { fields.patient = key.id(patient) }
+            if let site = fields.site { fields.site = key.id(site) }
+        }
+        let known = persons.known
+        for (key, value) in fields.metadata {
+            fields.metadata[key] = try stored(value, of: key, known, &counts)
+        }
+    }
+
+    private func stored(
+        _ value: String, of key: String, _ known: KnownIdentifiers, _ counts: inout MaskCounts
+    ) throws(ArchiveError) -> String {
+        if let kind = IdentifyingKeys.kind(of: key) {
+            let name = try pseudonyms().id(value)
+            if name != value { counts[kind] += 1 }
+            return name
+        }
+        if IdentifyingKeys.isUID(key) { return isStrict ? try pseudonyms().uid(value) : value }
+        if key == "age", let years = Int(value), years > 89 {
+            counts[.age] += years > 90 ? 1 : 0
+            return "90"
+        }
+        // Dates are settled by their own rule.
+        if IdentifyingKeys.coded.contains(key) || Filter.Condition.isDate(key) { return value }
+        guard Self.isCode(value) else { return mask(value, known, &counts) }
+        // A code that tells cases apart, such as a group: no text, but it may be somebody's number.
+        var counted = MaskCounts()
+        let masked = mask(value, known, &counted)
+        guard masked != value else { return value }
+        var uncounted = MaskCounts()
+        let isKnown = mask(value, KnownIdentifiers(), &uncounted) != masked
+        guard isStrict || isKnown else { return value }
+        let name = try pseudonyms().id(value)
+        if name != value { counts += counted }
+        return name
+    }
+
+    /// Whether a value is one word of ASCII without the marks of addresses.
+    private static func isCode(_ value: String) -> Bool {
+        value.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "@") && $0 != UInt8(ascii: "/") }
+    }
+
+    private func applyDates(to fields: inout CaseFields, of person: String?) throws(ArchiveError) {
+        guard settings.dates != .keep else { return }
+        let shift = DateShift(settings.dates, key: try pseudonyms())
+        fields.date = fields.date.flatMap { shift.apply(to: $0, of: person) }
+        for (key, value) in fields.metadata where Filter.Condition.isDate(key) {
+            guard IdentifyingKeys.kind(of: key) == nil else { continue }
+            fields.metadata[key] = shift.apply(to: value, of: person)
+        }
+    }
+
+    private func pseudonyms() throws(ArchiveError) -> PseudonymKey {
+        guard let key else { throw ArchiveError(.io, "there is no key for pseudonyms") }
+        return try key.get(makes: true)
+    }
+
+    // MARK: Questions
+
+    /// A filter that finds what is stored under pseudonyms by the names that these stand for, too.
+    func settled(_ filter: Filter) throws(ArchiveError) -> Filter {
+        guard isOn else { return filter }
+        var settled = filter
+        for index in settled.conditions.indices {
+            let name = settled.conditions[index].key
+            let isUID = isStrict && IdentifyingKeys.isUID(name)
+            guard isStrict || IdentifyingKeys.kind(of: name) != nil else { continue }
+            let key = try pseudonyms()
+            settled.conditions[index].values += settled.conditions[index].values.compactMap { value -> Filter.Value? in
+                guard case .equal(let text) = value else { return nil }
+                return .equal(isUID ? key.uid(text) : key.id(text))
+            }
+        }
+        return settled
+    }
+}

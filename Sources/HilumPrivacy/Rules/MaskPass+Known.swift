@@ -1,0 +1,158 @@
+import HilumCore
+
+/// What the caller knows of a patient.
+extension MaskPass {
+    /// Masks the known names and ids wherever they stand.
+    mutating func findKnown() {
+        guard !known.isEmpty else { return }
+        if !known.latin.isEmpty { findLatin() }
+        if !known.wide.isEmpty { findWide() }
+        if !known.ids.isEmpty { findIDs() }
+    }
+
+    /// Whether a piece is a part of a known name, also within `O'Brien` and before a genitive.
+    private func isKnown(_ index: Int) -> Bool {
+        let piece = piece(index)
+        guard piece.kind == .word else { return false }
+        return known.latin.contains { part in
+            part.count == piece.count && (0..<part.count).allSatisfy { page.characters[piece.start + $0] == part[$0] }
+        }
+    }
+
+    private mutating func findLatin() {
+        var index = 0
+        while index < count {
+            guard isKnown(index) else {
+                index += 1
+                continue
+            }
+            // Parts in a row, with commas, carets, points and hyphens between them.
+            let start = index
+            var end = index + 1
+            while true {
+                var next = end
+                while isMark(next, in: ",^.-'"), next < end + 2 { next += 1 }
+                guard isKnown(next) else { break }
+                end = next + 1
+            }
+            let parts = (start..<end).filter(isKnown).map(piece)
+            let hasTitle =
+                piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
+            // An initial is none alone, and a word of reports only with a capital, a title or another part.
+            let isSure = parts.contains { part in
+                part.count > 1
+                    && (hasTitle || !part.has([.ordinary, .function]) || part.is(.capital) && !part.is(.loud))
+            }
+            if isSure || parts.count(where: { $0.count > 1 }) > 1 { add(start, end, .name) }
+            index = end
+        }
+    }
+
+    /// Masks the names that a rule has found wherever else they stand with a capital: `Smith` behind `Dr. Smith`.
+    mutating func findLearned() {
+        var learned: [Piece] = []
+        for span in spans where span.mask == .name && learned.count < 64 {
+            var index = pieceIndex(from: span.start)
+            while index < count, piece(index).end <= span.end {
+                let word = piece(index)
+                if word.kind == .word, word.count > 3, word.is(.capital), !word.has(.noName),
+                    !word.has([.field, .state])
+                {
+                    learned.append(word)
+                }
+                index += 1
+            }
+        }
+        guard !learned.isEmpty else { return }
+        let text = page.characters
+        for index in 0..<count where piece(index).kind == .word && piece(index).is(.capital) && piece(index).count > 3 {
+            let word = piece(index)
+            let isLearned = learned.contains { other in
+                other.count == word.count && other.start != word.start && text[other.start] == text[word.start]
+                    && text[other.start..<other.end].elementsEqual(text[word.start..<word.end])
+            }
+            if isLearned { add(index, index + 1, .name) }
+        }
+    }
+
+    private mutating func findWide() {
+        for part in known.wide {
+            let isKana = part.allSatisfy { 0x30A1...0x30FC ~= $0 }
+            var place = 0
+            while place + part.count <= page.characters.count {
+                guard let end = match(part, place) else {
+                    place += 1
+                    continue
+                }
+                if !isKana || isBounded(place, end) { addCharacters(place, end, .name) }
+                place = end
+            }
+        }
+    }
+
+    /// The place behind a known name, in either script of kana and with blanks or a point between its characters.
+    private func match(_ part: [UInt32], _ place: Int) -> Int? {
+        guard isSame(page.characters[place], part[0]) else { return nil }
+        var next = place + 1
+        var index = 1
+        while index < part.count {
+            var skipped = 0
+            while skipped < 2, [32, 0x30FB, 44, 94].contains(character(next)) {
+                next += 1
+                skipped += 1
+            }
+            guard isSame(character(next), part[index]) else { return nil }
+            next += 1
+            index += 1
+        }
+        return next
+    }
+
+    private func isSame(_ character: UInt32, _ wanted: UInt32) -> Bool {
+        character == wanted || 0x3041...0x3096 ~= character && character + 0x60 == wanted
+    }
+
+    /// Whether kana does not go on on either side, so that a name is not found within a word.
+    private func isBounded(_ start: Int, _ end: Int) -> Bool {
+        let isHiragana = 0x3041...0x3096 ~= page.characters[start]
+        let script: ClosedRange<UInt32> = isHiragana ? 0x3041...0x3096 : 0x30A1...0x30FC
+        if script.contains(character(start - 1)) { return false }
+        // A particle may follow hiragana.
+        return isHiragana ? end - start > 2 : !script.contains(character(end))
+    }
+
+    private mutating func findIDs() {
+        var index = 0
+        while index < count {
+            guard isWordOrNumber(index), !(isGlued(index) && isWordOrNumber(index - 1)) else {
+                index += 1
+                continue
+            }
+            let end = known.ids.compactMap { idEnd($0, index) }.max()
+            if let end { add(index, end, .number) }
+            index = end ?? index + 1
+        }
+    }
+
+    /// The piece behind an id that begins at a piece; hyphens, points, blanks and leading zeros do not count.
+    private func idEnd(_ id: [UInt32], _ index: Int) -> Int? {
+        var matched = 0
+        var next = index
+        while next < min(count, index + 48) {
+            let piece = piece(next)
+            if isWordOrNumber(next) {
+                for place in piece.start..<piece.end {
+                    let character = page.characters[place]
+                    if matched == 0 && character == 48 { continue }
+                    guard matched < id.count, id[matched] == character else { return nil }
+                    matched += 1
+                }
+                if matched == id.count { return isGlued(next + 1) && isWordOrNumber(next + 1) ? nil : next + 1 }
+            } else if !(isMark(next, in: "-._/") && isGlued(next)) {
+                return nil
+            }
+            next += 1
+        }
+        return nil
+    }
+}

@@ -1,0 +1,229 @@
+import Foundation
+import HilumCore
+import HilumPrivacy
+import Testing
+
+@testable import HilumArchive
+
+/// What an archive takes out of cases, and what it finds all the same.
+@Suite struct PrivacyTests {
+    private func archive(
+        _ scratch: Scratch, _ settings: PrivacySettings, options: Archive.Options = Archive.Options()
+    ) throws -> Archive {
+        try Archive.create(at: scratch.archive, privacy: settings)
+        return try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder(), options: options)
+    }
+
+    private let report = "MRN: 00482917. Dr. Okonkwo saw a 3.2 cm mass and a pleural effusion on 3/12/2019."
+    private let masked = "MRN: [NUMBER]. Dr. [NAME] saw a 3.2 cm mass and a pleural effusion on [DATE]."
+
+    @Test func aNewArchiveMasksReportsAndCountsWhatItMasked() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        #expect(archive.privacySettings == PrivacySettings(deidentification: .mask, dates: .keep))
+        try archive.put([CaseInput(id: "a", report: report, fields: CaseFields(patient: "p1", date: "2019-03-12"))])
+        let stored = try #require(try archive.get(id: "a"))
+        #expect(stored.report == masked)
+        #expect(stored.fields.patient == "p1" && stored.fields.date == "2019-03-12")
+        let counts = archive.maskCounts
+        #expect(counts[.name] == 1 && counts[.number] == 1 && counts[.date] == 1 && counts.total == 3)
+        #expect(try archive.stats().deidentification == "mask")
+        // The same case again is the same, and counts nothing.
+        let again = try archive.put([CaseInput(id: "a", report: report, fields: stored.fields)])
+        #expect(again == [.unchanged(vectors: 1)])
+        #expect(archive.maskCounts.total == 3)
+        let hits = try archive.search(SearchRequest(.text("pleural effusion"))).hits
+        #expect(hits.map(\.id) == ["a"])
+    }
+
+    @Test func anArchiveOfAnEarlierReleaseStaysAsItWasUntilItIsChanged() throws {
+        let scratch = try Scratch()
+        let folder = scratch.path + "/in"
+        try scratch.write("in/a.txt", report)
+        try Archive.create(at: scratch.archive)
+        let store = try Store(path: scratch.archive, mode: .readWrite, mapSizeInBytes: 1 << 20)
+        try store.environment.write { transaction in
+            for key in [Store.MetaKey.deid, .dates] { try transaction.delete(store.table(.meta), key.rawValue) }
+        }
+        store.environment.close()
+        var archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        #expect(archive.privacySettings == PrivacySettings(deidentification: .off))
+        _ = try BulkIndexer(archive: archive).run(sources: [folder], isQuiet: true)
+        #expect(try archive.get(id: "a")?.report == report)
+        archive.close()
+        try Archive.set(PrivacySettings(deidentification: .mask), at: scratch.archive)
+        archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        #expect(try archive.get(id: "a")?.report == report, "what is stored stays")
+        let summary = try BulkIndexer(archive: archive).run(sources: [folder], isQuiet: true)
+        #expect(summary.replaced == 1 && summary.masked.total == 3)
+        #expect(try archive.get(id: "a")?.report == masked)
+        #expect(try BulkIndexer(archive: archive).run(sources: [folder], isQuiet: true).unchanged == 1)
+        archive.close()
+        #expect { try Archive.set(PrivacySettings(deidentification: .require), at: scratch.archive) } throws: {
+            ($0 as? ArchiveError)?.code == .badRequest
+        }
+    }
+
+    @Test func namesInTagsAndFieldsAreMaskedWhereverTheyStand() throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch, PrivacySettings())
+        let file = PlantedCases.dicom(study: "1.2.3", object: "1.2.3.4")
+        let outcomes = try archive.put([
+            CaseInput(id: "a", image: .bytes(file.bytes), report: PlantedCases.reportOfTags),
+            CaseInput(
+                id: "b", report: "zimbrick has no effusion. seen with olivette.",
+                fields: CaseFields(metadata: PlantedCases.metadata)),
+        ])
+        #expect(outcomes.count == 2)
+        let first = try #require(try archive.get(id: "a"))
+        #expect(RawBytes.found(PlantedCases.inTags, in: Array((first.report ?? "").utf8)) == [])
+        #expect(first.report?.hasPrefix("Effusion on the right.") == true)
+        #expect(first.fields.metadata["study"] == "1.2.3", "UIDs stay where only texts are masked")
+        let second = try #require(try archive.get(id: "b"))
+        #expect(RawBytes.found(["zimbrick", "olivette"], in: Array((second.report ?? "").utf8)) == [])
+        #expect(second.fields.metadata["ward"] == "3B")
+        #expect(Set(second.fields.metadata.keys) == Set(PlantedCases.metadata.keys))
+        // What stands there now is found by what stood there.
+        for key in ["mrn", "phone"] {
+            let condition = Filter.Condition(key: key, values: [.equal(try #require(PlantedCases.metadata[key]))])
+            #expect(try archive.count(Filter([condition])) == 1)
+        }
+    }
+
+    @Test(arguments: [DateShift.Mode.keep, .shift, .drop])
+    func datesStayMoveOrGo(mode: DateShift.Mode) throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch, PrivacySettings(dates: mode))
+        func input(_ id: String, _ date: String, _ patient: String?) -> CaseInput {
+            CaseInput(
+                id: id, report: "effusion \(id)",
+                fields: CaseFields(patient: patient, date: date, metadata: ["followup_date": date]))
+        }
+        try archive.put([
+            input("a", "2019-03-12", "p1"), input("b", "2019-04-11", "p1"), input("c", "2019-03-12", "p2"),
+            input("d", "2019-03-12", nil),
+        ])
+        let dates = try ["a", "b", "c", "d"].map { try archive.get(id: $0)?.fields.date }
+        let others = try ["a", "b", "c", "d"].map { try archive.get(id: $0)?.fields.metadata["followup_date"] }
+        #expect(dates == others)
+        switch mode {
+        case .keep: #expect(dates == ["2019-03-12", "2019-04-11", "2019-03-12", "2019-03-12"])
+        case .drop: #expect(dates == [nil, nil, nil, nil])
+        case .shift:
+            let shift = DateShift(.shift, key: try PseudonymKey(file: scratch.archive + "/log.key"))
+            #expect(dates[0] == shift.apply(to: "2019-03-12", of: "p1"))
+            #expect(dates[1] == shift.apply(to: "2019-04-11", of: "p1"))
+            #expect(dates[2] == shift.apply(to: "2019-03-12", of: "p2"))
+            #expect(dates[3] == nil && dates[0] != "2019-03-12")
+        }
+        // The same cases again move no further.
+        try archive.put([input("a", "2019-03-12", "p1")])
+        #expect(try archive.get(id: "a")?.fields.date == dates[0])
+    }
+
+    @Test func anArchiveThatRequiresItKnowsCasesByPseudonymAndByName() throws {
+        let scratch = try Scratch()
+        let settings = PrivacySettings(deidentification: .require)
+        var archive = try archive(scratch, settings)
+        let fields = CaseFields(
+            patient: "patient-99120", view: "PA", site: "Riverbend Clinic",
+            metadata: ["study": "1.2.840.113619.2.55.3", "age": "94"])
+        let image = ImageSource.bytes(try makePNG(1))
+        try archive.put([CaseInput(id: "case-of-Trelawney", image: image, report: report, fields: fields)])
+        let stored = try #require(try archive.get(id: "case-of-Trelawney"))
+        #expect(stored.id.utf8.count == 20 && stored.id == archive.shownID("case-of-Trelawney"))
+        #expect(try archive.get(id: stored.id) == stored)
+        #expect(stored.fields.view == "PA" && stored.fields.metadata["age"] == "90")
+        #expect(stored.fields.metadata["study"]?.hasPrefix("2.25.") == true)
+        for (key, value) in [
+            ("patient", "patient-99120"), ("site", "Riverbend Clinic"), ("study", "1.2.840.113619.2.55.3"),
+            ("id", "case-of-Trelawney"),
+        ] {
+            #expect(try archive.count(Filter([.init(key: key, values: [.equal(value)])])) == 1, "\(key)")
+        }
+        #expect(try archive.search(SearchRequest(.id("case-of-Trelawney"))).hits.first?.id == stored.id)
+        // Given back as it was read, it is the same case.
+        var again = CaseInput(id: stored.id, image: .bytes(try makePNG(1)), report: stored.report)
+        again.fields = stored.fields
+        #expect(try archive.put([again]) == [.unchanged(vectors: 2)])
+        archive.close()
+        archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        #expect(try archive.get(id: "case-of-Trelawney") == stored)
+        #expect(try archive.check(deep: true).findings == [])
+        #expect(try archive.delete(id: "case-of-Trelawney"))
+        #expect(try archive.get(id: stored.id) == nil)
+        archive.close()
+        // Without its key nobody reads it, and no other key is made.
+        unlink(scratch.archive + "/log.key")
+        #expect { _ = try Archive(path: scratch.archive, mode: .readOnly) } throws: {
+            ($0 as? ArchiveError)?.code == .io
+        }
+        #expect(access(scratch.archive + "/log.key", F_OK) != 0)
+    }
+
+    @Test func aPictureWithWordsInItIsRefusedWhereThatIsRequired() throws {
+        var file = PlantedCases.dicom(study: "1.2.3", object: "1.2.3.4")
+        file.text(0x0028_0301, "CS", "YES")
+        for (mode, isStored) in [(PrivacySettings.Deidentification.require, false), (.mask, true)] {
+            let scratch = try Scratch()
+            let archive = try archive(scratch, PrivacySettings(deidentification: mode))
+            try archive.put([CaseInput(id: "a", image: .bytes(file.bytes), report: "effusion")])
+            #expect(try archive.count() == (isStored ? 1 : 0))
+            #expect(try archive.get(id: "a")?.fields.metadata["burned_in"] == (isStored ? "yes" : nil))
+        }
+    }
+
+    @Test func foldersAreFollowedInAnArchiveThatHidesNames() throws {
+        let scratch = try Scratch()
+        let folder = scratch.path + "/in"
+        for number in 0..<6 {
+            try scratch.write("in/Abernathy/\(number).png", try makePNG(number))
+            try scratch.write("in/Abernathy/\(number).txt", makeReport(number + 1))
+        }
+        let archive = try archive(scratch, PrivacySettings(deidentification: .require))
+        let indexer = BulkIndexer(archive: archive)
+        #expect(try indexer.run(sources: [folder], isQuiet: true).stored == 6)
+        #expect(try indexer.run(sources: [folder], isQuiet: true).unchanged == 6)
+        try scratch.write("in/Abernathy/3.txt", "nodule at the apex")
+        let summary = try indexer.run(sources: [folder], isQuiet: true)
+        #expect(summary.replaced == 1 && summary.unchanged == 5)
+        #expect(try archive.get(id: "Abernathy/3")?.report == "nodule at the apex")
+        #expect(try archive.imageBytes(of: "Abernathy/3") == makePNG(3))
+        #expect(try archive.delete(id: "Abernathy/3"))
+        #expect(try archive.sources(below: folder + "/").count == 5)
+        #expect(try archive.check(deep: true).findings == [])
+        archive.close()
+        #expect(try RawBytes.found(["Abernathy"], below: scratch.archive) == [])
+    }
+
+    @Test func aFilterOfTheUsersIsAskedFirstAndRefusesByItself() throws {
+        let scratch = try Scratch()
+        let script = try scratch.write(
+            "filter.sh",
+            """
+            #!/bin/bash
+            while IFS= read -r line; do
+              n=${line#*:}; n=${n%%,*}
+              case "$line" in
+                *refuse*) echo "{\\"n\\":$n,\\"refuse\\":true}" ;;
+                *broken*) echo "nonsense" ;;
+                *) echo "{\\"n\\":$n,\\"text\\":\\"filtered by Dr. Okonkwo\\"}" ;;
+              esac
+            done
+            """)
+        var options = Archive.Options()
+        options.reportFilter = try ReportFilter("bash \(script)")
+        let archive = try archive(scratch, PrivacySettings(), options: options)
+        let outcomes = try archive.put(
+            [("a", "secretword"), ("b", "refuse secretword"), ("c", "broken secretword"), ("d", "other")].map {
+                CaseInput(id: $0.0, report: $0.1)
+            }, threads: 1)
+        #expect(try archive.get(id: "a")?.report == "filtered by Dr. [NAME]")
+        #expect(try archive.get(id: "d")?.report == "filtered by Dr. [NAME]")
+        let refusals = outcomes.compactMap { if case .refused(let error) = $0 { error } else { nil } }
+        #expect(refusals.map(\.code) == [.badRequest, .notReady])
+        #expect(refusals.allSatisfy { !$0.description.contains("secretword") })
+        archive.close()
+        #expect(try RawBytes.found(["secretword"], below: scratch.archive) == [])
+    }
+}
