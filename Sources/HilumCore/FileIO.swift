@@ -99,12 +99,12 @@ public enum FileIO {
         guard fsync(descriptor) == 0 else { throw .last(path: folder, call: "fsync") }
     }
 
-    /// Makes a folder and those above it; one that exists is fine.
-    public static func makeFolder(_ path: String) throws(FileError) {
+    /// Makes a folder and those above it, each with `rights` less what the process's umask takes; one that exists is fine.
+    public static func makeFolder(_ path: String, rights: mode_t = 0o755) throws(FileError) {
         var partial = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {
             partial += (partial.isEmpty || partial.hasSuffix("/") ? "" : "/") + component
-            if mkdir(partial, 0o755) != 0 && errno != EEXIST { throw .last(path: partial, call: "mkdir") }
+            if mkdir(partial, rights) != 0 && errno != EEXIST { throw .last(path: partial, call: "mkdir") }
         }
         var status = stat()
         guard stat(path, &status) == 0 else { throw .last(path: path, call: "stat") }

@@ -213,7 +213,7 @@ struct CaseLoader: Sendable {
         if let patientText { fresh.patient = patientText }
         try hide(in: &prepared, patient, &persons)
         let person = prepared.input.person
-        try privacy.apply(to: &fresh, of: person, persons, hasKey: true, &prepared.maskCounts)
+        try privacy.apply(to: &fresh, of: person, persons, fromTags: true, &prepared.maskCounts)
         var staying: Set<String> = []
         if let carried = prepared.input.carried {
             let spellings = Set(patient?.spellings.compactMap(patientKey) ?? [])
@@ -224,7 +224,7 @@ struct CaseLoader: Sendable {
             var own = CaseFields()
             var counted = MaskCounts()
             own.fill(from: tags, patientKey: patientKey)
-            try privacy.apply(to: &own, of: person, persons, hasKey: true, &counted)
+            try privacy.apply(to: &own, of: person, persons, fromTags: true, &counted)
             prepared.input.fields.fill(from: own)
         }
         return staying
@@ -238,7 +238,7 @@ struct CaseLoader: Sendable {
         persons.add(prepared.input.fields)
         prepared.input.person = patient?.number ?? prepared.input.fields.patient
         try privacy.apply(
-            to: &prepared.input.fields, of: prepared.input.person, persons, hasKey: false, &prepared.maskCounts)
+            to: &prepared.input.fields, of: prepared.input.person, persons, fromTags: false, &prepared.maskCounts)
         prepared.input.isDeidentified = true
     }
 

@@ -7,9 +7,9 @@ extension Archive {
     /// Removes the case `id` so that the tables of the archive hold nothing of it any more: no record, words, journal, or metadata, and in
     /// the graphs no code of its vectors. The bytes that are left in free pages of the store go when the archive is compacted (`compact`).
     ///
-    /// A case that was deleted before is looked for in the journal. Files outside of the archive stay, and if they are indexed again, so does
+    /// Of a case that was deleted before, the names and words that deleted cases have left are removed. Files outside of the archive stay, and if they are indexed again, so does
     /// the case; what snapshots hold of it stays in these.
-    /// - Returns: whether there was anything of it.
+    /// - Returns: whether there was such a case, a row of the journal that names it, or a word of any deleted case.
     /// - Throws: `.readOnly`, `.io`.
     /// - Complexity: O(journal), and a checkpoint.
     public func erase(id: String) throws -> Bool {
@@ -19,11 +19,8 @@ extension Archive {
             writing.lock()
             defer { writing.unlock() }
             let hadTrace = try eraseJournal(of: id)
-            guard wasThere || hadTrace else { return false }
-            if !wasThere {
-                let next = progress.withLock { $0.nextNumber }
-                try store.environment.write { try eraseWords($0, of: nil, nextNumber: next) }
-            }
+            let hadWords = try !wasThere && purgeWords()
+            guard wasThere || hadTrace || hadWords else { return false }
             for kind in VectorKind.allCases {
                 graphs?[kind].index.noteRemoved()
                 generations.withLock { $0.beside?.graphs }?[kind].index.noteRemoved()
@@ -71,14 +68,23 @@ extension Archive {
         for key in keys { try transaction.delete(store.table(.journal), key) }
     }
 
-    /// Writes the segments of words anew that hold a report which is gone.
-    ///
-    /// - Parameter number: of its case; nil where that is not known any more.
-    func eraseWords(_ transaction: borrowing WriteTransaction, of number: UInt32?, nextNumber: UInt32) throws {
+    /// Writes the segments of words anew that may hold the report of a case which is gone.
+    func eraseWords(_ transaction: borrowing WriteTransaction, of number: UInt32, nextNumber: UInt32) throws {
         let table = WordTable(store: store)
         var head = try table.head(transaction, nextNumber: nextNumber)
         var live = attributes.read { $0.withText }
-        if let number { live.remove(number) }
+        live.remove(number)
         try table.erase(transaction, number, from: &head, live: live)
+    }
+
+    /// Removes the words of all cases that were deleted.
+    private func purgeWords() throws -> Bool {
+        let next = progress.withLock { $0.nextNumber }
+        let live = attributes.read { $0.withText }
+        return try store.environment.write { transaction in
+            let table = WordTable(store: store)
+            var head = try table.head(transaction, nextNumber: next)
+            return try table.purge(transaction, &head, live: live)
+        }
     }
 }

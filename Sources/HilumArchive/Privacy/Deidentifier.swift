@@ -91,21 +91,22 @@ struct Deidentifier: Sendable {
     ///
     /// - Parameters:
     ///   - person: whose case it is, as its files or its row say it; nil where it is not known, and then no date can be shifted.
-    ///   - hasKey: whether `patient` is a hash by the key of the archive already.
+    ///   - fromTags: whether they are of a DICOM file, whose patient and number are hashes by the key of the archive already.
     /// - Throws: `.io` without the key.
     func apply(
-        to fields: inout CaseFields, of person: String?, _ persons: CasePersons, hasKey: Bool,
+        to fields: inout CaseFields, of person: String?, _ persons: CasePersons, fromTags: Bool,
         _ counts: inout MaskCounts
     ) throws(ArchiveError) {
         try applyDates(to: &fields, of: person)
         guard isOn else { return }
         if isStrict {
             let key = try pseudonyms()
-            if !hasKey, let patient = fields.patient { fields.patient = key.id(patient) }
+            if !fromTags, let patient = fields.patient { fields.patient = key.id(patient) }
             if let site = fields.site { fields.site = key.id(site) }
         }
         let known = persons.known
         for (key, value) in fields.metadata {
+            if fromTags, key == CaseFields.patientNumberKey { continue }
             fields.metadata[key] = try stored(value, of: key, known, &counts)
         }
     }

@@ -130,31 +130,32 @@ struct WordTable {
     /// Writes every segment anew that has, or may have, a report that is not there any more.
     ///
     /// - Parameter live: the reports that are there.
+    /// - Returns: whether there was any.
     /// - Complexity: O(bytes of these segments).
-    func purge(_ transaction: borrowing WriteTransaction, _ head: inout Head, live: ItemSet) throws {
+    @discardableResult
+    func purge(_ transaction: borrowing WriteTransaction, _ head: inout Head, live: ItemSet) throws -> Bool {
         let segments = head.words.segments
         let suspects = segments.filter { segment in
             // Where segments lie in each other, nobody knows whose the reports of a range are.
             live.count(in: segment.documents) != segment.documentCount
                 || segments.contains { $0.number != segment.number && $0.documents.overlaps(segment.documents) }
         }
-        guard !suspects.isEmpty else { return }
+        guard !suspects.isEmpty else { return false }
         try checkBlocks(transaction, head.words)
         for segment in suspects {
             try replace(transaction, &head, by: .init(segments: [segment], level: segment.level), live: live)
         }
         try store.put(transaction, .meta, Self.name, head.encoded())
+        return true
     }
 
-    /// Writes every segment anew that may hold the words of a report which is gone.
+    /// Writes every segment anew that may hold the words of `report`, which is gone.
     ///
-    /// - Parameters:
-    ///   - report: nil where it is not known any more which; then all segments are written anew.
-    ///   - live: the reports that are there when the transaction ends.
+    /// - Parameter live: the reports that are there when the transaction ends.
     func erase(
-        _ transaction: borrowing WriteTransaction, _ report: UInt32?, from head: inout Head, live: ItemSet
+        _ transaction: borrowing WriteTransaction, _ report: UInt32, from head: inout Head, live: ItemSet
     ) throws {
-        let touched = head.words.segments.filter { segment in report.map { segment.documents.contains($0) } ?? true }
+        let touched = head.words.segments.filter { $0.documents.contains(report) }
         guard !touched.isEmpty else { return }
         try checkBlocks(transaction, head.words)
         for segment in touched {

@@ -71,9 +71,8 @@ public struct PseudonymKey: Sendable {
     private static func make(_ file: String) throws(FileError) -> [UInt8] {
         var random = SystemRandomNumberGenerator()
         let name = "\(file).\(getpid())-\(UInt32.random(in: 0...UInt32.max, using: &random))"
-        let mask = umask(0o077)
-        defer { umask(mask) }
-        try FileIO.writeAtomically(name, (0..<byteCount).map { _ in UInt8.random(in: 0...255, using: &random) })
+        let secret = (0..<byteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
+        try FileIO.writeAtomically(name, secret, rights: 0o600)
         defer { unlink(name) }
         if link(name, file) != 0 && errno != EEXIST {
             throw FileError(.system(errno: errno), path: file, call: "link")

@@ -6,7 +6,7 @@ import HilumCore
 ///
 /// ```
 /// PATH.lock  flock, held while the socket lives; holds the process number
-/// PATH       bound under umask 0077, then mode 0660; a dead daemon's socket is replaced, anything else is left alone
+/// PATH       bound with mode 0600, then mode 0660; a dead daemon's socket is replaced, anything else is left alone
 /// ```
 /// Closing removes both. A socket that a service manager made and passed on has no lock, and stays when this one closes.
 ///
@@ -95,10 +95,8 @@ struct ListeningSocket: ~Copyable {
     private static func makeFolder(of path: String) throws(ServerError) {
         let folder = FilePath.folder(of: path)
         guard access(folder, F_OK) != 0 else { return }
-        let mask = umask(0o077)
-        defer { umask(mask) }
         do {
-            try FileIO.makeFolder(folder)
+            try FileIO.makeFolder(folder, rights: 0o700)
         } catch {
             throw ServerError(
                 .system(call: "mkdir", errno: EIO), "\(folder): the folder of the socket cannot be made: \(error)")
@@ -191,11 +189,9 @@ struct ListeningSocket: ~Copyable {
     private static func bind(_ path: String) throws(ServerError) -> Int32 {
         let descriptor = hilum_unix_socket(1)
         guard descriptor >= 0 else { throw failure("socket", path) }
-        let mask = umask(0o077)
-        let bound = hilum_unix_bind(descriptor, path)
-        let number = errno
-        umask(mask)
-        guard bound == 0 else {
+        // The file of the socket gets the rights that the descriptor has when it is bound. A umask would be of the whole process.
+        guard fchmod(descriptor, 0o600) == 0, hilum_unix_bind(descriptor, path) == 0 else {
+            let number = errno
             Foundation.close(descriptor)
             throw failure("bind", path, number)
         }

@@ -85,7 +85,8 @@ private func runDelete(_ arguments: Arguments) throws -> ExitStatus {
     let id = arguments.operands[1]
     let forgets = arguments.has("forget")
     guard try forgets ? archive.erase(id: id) : archive.delete(id: id) else {
-        throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])")
+        let hint = forgets ? "; what deleted cases left in free pages goes with 'hilum compact'" : ""
+        throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])\(hint)")
     }
     if forgets {
         archive.close()
