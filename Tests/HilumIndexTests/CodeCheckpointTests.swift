@@ -471,11 +471,14 @@ private struct CodeCheckpoint {
         index.remove(item: 700)
         #expect(try CodeCheckpoint(index).codes == before.codes && index.changedCodePieces() == [])
         index.noteRemoved()
-        #expect(index.changedCodePieces() == [0] && index.changedResidualPieces().count == 1)
+        let pieces = index.changedResidualPieces()
+        #expect(index.changedCodePieces() == [0] && !pieces.isEmpty && pieces.count < index.residualPieceCount)
         let wiped = try CodeCheckpoint(index)
         #expect(wiped.codes[0] != before.codes[0])
         #expect(zip(before.codes[0], wiped.codes[0]).allSatisfy { $0 == $1 || $1 == 0 })
-        #expect(zip(before.codes[0], wiped.codes[0]).count { $0 != $1 } <= index.codePieceByteCount(0) / 1000)
+        // `makeIndex` took 30 items out, so that 31 vectors are gone; a byte in fifty of a code is zero anyway.
+        let wipedCount = zip(before.codes[0], wiped.codes[0]).count { $0 != $1 }
+        #expect((30 * 200...31 * 200).contains(wipedCount), "\(wipedCount) bytes")
         index.noteCheckpoint()
         #expect(try CodeCheckpoint(index).codes == wiped.codes && index.validate() == [])
     }

@@ -104,7 +104,7 @@ struct SnapshotWriter {
         guard descriptor >= 0 else { throw FileError(.system(errno: errno), path: file, call: "open") }
         do {
             defer { close(descriptor) }
-            try store.environment.copy(compactedTo: descriptor)
+            try StoppableCopy.write(store.environment, to: descriptor, path: file, unless: interrupted)
             guard fsync(descriptor) == 0 else { throw FileError(.system(errno: errno), path: file, call: "fsync") }
         }
         let digest = try FileIO.digest(file, interrupted: interrupted)

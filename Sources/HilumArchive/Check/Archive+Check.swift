@@ -118,13 +118,14 @@ extension Archive {
                 withReport.insert(number)
                 if try store.report(transaction, number) == nil { report.find("case \(number): its report is missing") }
             }
-            for image in entry.images {
+            for (place, image) in entry.images.enumerated() {
                 if image.isKept {
                     keptCounts[image.digest, default: 0] += 1
                 } else if access(image.path, R_OK) != 0 {
                     report.missingCount += 1
                     if report.missing.count < CheckReport.missingLimit {
-                        report.missing.append(.init(id: store.shownID(entry.id), path: image.path))
+                        let path = store.hidesNames ? "image \(place + 1)" : image.path
+                        report.missing.append(.init(id: store.shownID(entry.id), path: path))
                     }
                 }
             }

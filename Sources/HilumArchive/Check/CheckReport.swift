@@ -10,7 +10,7 @@ public struct CheckReport: Sendable, Equatable {
     public struct MissingImage: Sendable, Equatable {
         /// The case.
         public var id: String
-        /// Where the image was.
+        /// Where the image was; in an archive that hides names, which one of the case it is.
         public var path: String
     }
 

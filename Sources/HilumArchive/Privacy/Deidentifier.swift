@@ -105,6 +105,7 @@ struct Deidentifier: Sendable {
             if let site = fields.site { fields.site = key.id(site) }
         }
         let known = persons.known
+        fields.findings = fields.findings.map { Self.isCode($0) ? $0 : mask($0, known, &counts) }
         for (key, value) in fields.metadata {
             if fromTags, key == CaseFields.patientNumberKey { continue }
             fields.metadata[key] = try stored(value, of: key, known, &counts)
