@@ -16,7 +16,8 @@ import Testing
         let environment = try LMDB.Environment(path: scratch.path + "/store", tables: ["values"], options: options)
         try environment.write { transaction in
             let value = [UInt8](repeating: 7, count: Self.valueByteCount)
-            for number in 0..<UInt64(Self.valueCount) { try transaction.put(environment.table("values"), number, value) }
+            let table = environment.table("values")
+            for number in 0..<UInt64(Self.valueCount) { try transaction.put(table, number, value) }
         }
         return environment
     }

@@ -29,7 +29,7 @@ struct Machine {
                 switch handler.change(work.request, Errand(work.request)) {
                 case .forget(let id, let source):
                     outcome = .deleted(try handler.archive.forget(id: id, source: source))
-                case .delete(let id): outcome = .deleted(try handler.archive.delete(id: id))
+                case .delete(let id, _): outcome = .deleted(try handler.archive.delete(id: id))
                 case .put(let make):
                     let value = try make()
                     outcome = .put(id: value.id, try handler.archive.put([value])[0])

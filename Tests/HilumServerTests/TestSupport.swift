@@ -199,6 +199,7 @@ final class FakeArchive: ServedArchive {
         state.withLock { $0.cases[id]?.origin?.source == source && $0.cases.removeValue(forKey: id) != nil }
     }
 
+    func erase(id: String) -> Bool { delete(id: id) }
     func delete(id: String) -> Bool { state.withLock { $0.cases.removeValue(forKey: id) != nil } }
     func get(id: String) -> CaseRecord? { state.withLock { $0.cases[id] }.map(Self.record) }
     func vectors(id: String) -> [VectorKind: [Float]]? { [.report: [1, 0, 0, 0]] }

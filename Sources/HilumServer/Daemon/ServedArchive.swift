@@ -46,6 +46,8 @@ protocol ServedArchive: Sendable {
     func put(_ inputs: [CaseInput]) throws -> [PutOutcome]
     /// Removes a case durably; false if there is none.
     func delete(id: String) throws -> Bool
+    /// As `delete`, and takes out of the tables what a deleted case leaves there; whether there was anything.
+    func erase(id: String) throws -> Bool
     /// Carries out an order on the archive's generations; any thread.
     ///
     /// - Returns: where it stands then.

@@ -15,7 +15,7 @@ final class WriterQueue: Sendable {
     enum Change: Sendable {
         /// Makes the case on the writer thread (it may read a file); throws what the client is told.
         case put(@Sendable () throws -> CaseInput)
-        case delete(id: String)
+        case delete(id: String, forgets: Bool)
         /// Removes the case if it came from `source`; its files are gone.
         case forget(id: String, source: String)
     }
@@ -155,9 +155,11 @@ final class WriterQueue: Sendable {
                 flush()
                 item.completion(
                     Result { .deleted(try archive.forget(id: id, source: source)) }.mapError(Self.refusal))
-            case .delete(let id):
+            case .delete(let id, let forgets):
                 flush()
-                item.completion(Result { .deleted(try archive.delete(id: id)) }.mapError(Self.refusal))
+                item.completion(
+                    Result { .deleted(try forgets ? archive.erase(id: id) : archive.delete(id: id)) }
+                        .mapError(Self.refusal))
             }
         }
         flush()

@@ -51,7 +51,8 @@ extension Verb {
         case .put: Self.putOptions
         case .get:
             [.id, RequestOption("with", "meta,report,path,vector,images,said", "what the object brings besides")]
-        case .delete: [.id]
+        case .delete:
+            [.id, RequestOption("forget", "0|1", "also what a deleted case leaves in the tables of the archive (0)")]
         case .facet:
             [
                 RequestOption(

@@ -3,6 +3,8 @@ import HilumCore
 /// `DELETE`: removes a case.
 struct DeleteVerb {
     let id: String
+    /// Whether nothing of it may be left.
+    let forgets: Bool
 
     /// Parses the arguments.
     ///
@@ -10,6 +12,7 @@ struct DeleteVerb {
     init(_ request: Request) throws(ServerError) {
         try request.check(allowed: Verb.delete.keys)
         id = try request.id()
+        forgets = try request.flag("forget") ?? false
     }
 
     /// The reply, once it is known whether the case was there.

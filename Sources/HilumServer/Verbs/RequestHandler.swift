@@ -125,7 +125,10 @@ final class RequestHandler: Sendable {
     /// - Parameter errand: has the request too, and alone until then.
     func change(_ request: Request, _ errand: Errand) -> WriterQueue.Change {
         if request.verb == .delete {
-            do { return .delete(id: try DeleteVerb(request).id) } catch { return .put { throw error } }
+            do {
+                let verb = try DeleteVerb(request)
+                return .delete(id: verb.id, forgets: verb.forgets)
+            } catch { return .put { throw error } }
         }
         return .put { [self] in
             guard let request = errand.take() else { throw Self.isOver }

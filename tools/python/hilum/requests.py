@@ -127,9 +127,10 @@ def get(id: str, *, include: Text = (), deadline_ms: Optional[int] = None) -> Re
     return Request("GET" + _words("id", id) + _list("with", include), Case.read, deadline_ms=deadline_ms)
 
 
-def delete(id: str, *, deadline_ms: Optional[int] = None) -> Request[None]:
-    """Removes a case. NotFound, if there is none."""
-    return Request("DELETE" + _words("id", id), _nothing, deadline_ms=deadline_ms, is_reading=False)
+def delete(id: str, *, forget: bool = False, deadline_ms: Optional[int] = None) -> Request[None]:
+    """Removes a case, and with `forget` what a deleted case leaves in the archive's tables. NotFound, if there is none."""
+    line = "DELETE" + _words("id", id) + (" forget=1" if forget else "")
+    return Request(line, _nothing, deadline_ms=deadline_ms, is_reading=False)
 
 
 def count(where: Optional[Where] = None, *, deadline_ms: Optional[int] = None) -> Request[int]:
