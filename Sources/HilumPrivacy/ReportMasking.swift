@@ -24,7 +24,7 @@ import HilumCore
 ///
 /// Masking a masked text changes nothing: a text is gone over until nothing more is found.
 /// Thread rule: an immutable value; any number of threads.
-/// - Complexity: O(bytes) a walk; two walks are usual where something was found, one where nothing was.
+/// - Complexity: O(bytes) a walk; two walks are usual where something was found, one where nothing was, and there is a limit to them.
 public struct ReportMasking: Sendable {
     /// Changes with the rules and lists, so that reports are read again that were masked by others.
     public static let version = 1
@@ -32,6 +32,11 @@ public struct ReportMasking: Sendable {
     private static let read = Result { () throws(PrivacyError) -> ReportMasking in try ReportMasking() }
 
     private let table: WordTable
+
+    /// How many walks find one thing after another before a walk masks whole lines, and then everything. A mask changes
+    /// what stands beside it, so that a text of one word, said a thousand times, might be gone over as often.
+    private static let walksOfParts = 8
+    private static let walksOfLines = 12
 
     /// Masking by the lists that come with the program; their files are read once a process.
     ///
@@ -55,13 +60,15 @@ public struct ReportMasking: Sendable {
     func mask(_ given: [UInt8], _ known: KnownIdentifiers, _ counts: inout MaskCounts) -> [UInt8]? {
         var text = given
         var isChanged = false
-        while true {
+        for walk in 1... {
             var pass = MaskPass(Page(text, table), table, known)
             pass.run()
+            if walk > Self.walksOfParts { pass.widen(toLines: walk <= Self.walksOfLines) }
             // Each walk covers bytes that were no mask, so that this ends.
             if pass.spans.isEmpty { return isChanged ? text : nil }
             text = pass.write(&counts)
             isChanged = true
         }
+        preconditionFailure("the last walk ends the loop")
     }
 }

@@ -173,6 +173,27 @@ struct MaskPass {
 
     // MARK: Writing
 
+    /// Makes of each span the line that it stands in, or one of the whole page.
+    mutating func widen(toLines: Bool) {
+        guard let first = spans.min(by: { $0.start < $1.start }) else { return }
+        guard toLines else {
+            spans = [Span(start: 0, end: page.characters.count, mask: first.mask)]
+            return
+        }
+        var lines: [Span] = []
+        for span in spans.sorted(by: { $0.start < $1.start }) {
+            if let last = lines.last, span.end <= last.end { continue }
+            var line = span
+            let least = lines.last?.end ?? 0
+            while line.start > least, !isNewline(line.start - 1) { line.start -= 1 }
+            while line.end < page.characters.count, !isNewline(line.end) { line.end += 1 }
+            lines.append(line)
+        }
+        spans = lines
+    }
+
+    private func isNewline(_ place: Int) -> Bool { page.characters[place] == 10 || page.characters[place] == 13 }
+
     /// The page with its masks, and how many of each kind were put in.
     mutating func write(_ counts: inout MaskCounts) -> [UInt8] {
         spans.sort { $0.start < $1.start || $0.start == $1.start && $0.end > $1.end }
