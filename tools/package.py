@@ -216,6 +216,9 @@ if [ "$1" = configure ]; then
     if command -v systemd-sysusers >/dev/null 2>&1; then
         systemd-sysusers hilum.conf
     fi
+    if command -v systemd-tmpfiles >/dev/null 2>&1; then
+        systemd-tmpfiles --create hilum.conf || true
+    fi
     if [ -d /run/systemd/system ]; then
         systemctl --system daemon-reload >/dev/null || true
         if [ -n "$2" ]; then
@@ -257,6 +260,7 @@ def lay_out(root: Path, version: str, maintainer: str, moment: datetime) -> None
     for name in ("hilum.service", "hilum.socket", "hilum-reembed.service", "hilum-reembed.timer"):
         shutil.copy(ROOT / "tools/systemd" / name, units / name)
     write(root / "usr/lib/sysusers.d/hilum.conf", (ROOT / "tools/systemd/hilum.sysusers").read_text())
+    write(root / "usr/lib/tmpfiles.d/hilum.conf", (ROOT / "tools/systemd/hilum.tmpfiles").read_text())
     write(root / "etc/default/hilum", DEFAULTS)
     write(root / "usr/share/bash-completion/completions/hilum", (ROOT / "tools/completion.bash").read_text())
     write_packed(root / "usr/share/man/man1/hilum.1.gz", man_page(root / HOME / "hilum", version, moment))

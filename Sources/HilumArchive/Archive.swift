@@ -247,7 +247,7 @@ public final class Archive: @unchecked Sendable {
     public init(
         path: String, mode: Mode, embedder: (any Embedder)? = nil, options: Options = Options()
     ) throws {
-        let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        let absolute = FilePath.isAbsolute(path) ? path : FileManager.default.currentDirectoryPath + "/" + path
         let state = try withArchiveErrors { () throws -> Opened in
             try Self.open(absolute, shownAs: path, mode: mode, embedder: embedder, options: options)
         }
@@ -347,8 +347,9 @@ public final class Archive: @unchecked Sendable {
         try matching(filter).count
     }
 
-    /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
-    public func forEachVector(_ kind: VectorKind, _ body: (String, [Float]) throws -> Bool) throws {
+    /// Calls `body` with the id of a case, which of its images it is (0 for a report) and a vector of `kind`, for all vectors in the order of
+    /// storing, until it returns false.
+    public func forEachVector(_ kind: VectorKind, _ body: (String, Int, [Float]) throws -> Bool) throws {
         let serving = self.serving
         guard let dimension = serving.dimension else { return }
         try withArchiveErrors {
@@ -358,7 +359,7 @@ public final class Archive: @unchecked Sendable {
                 ) { number, vector in
                     let owner = attributes.read { $0.owner(of: number) }
                     guard let entry = try store.entry(transaction, owner) else { return true }
-                    return try body(store.shownID(entry.id), vector)
+                    return try body(store.shownID(entry.id), Int(number - owner), vector)
                 }
             }
         }

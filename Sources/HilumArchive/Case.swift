@@ -86,7 +86,7 @@ public struct CaseInput: Sendable, Equatable {
             switch images[place].source {
             case .bytes(let bytes) where bytes.count > ArchiveLimits.imageByteCount:
                 throw ArchiveError(.limit, "\(id): the image is larger than \(ArchiveLimits.imageByteCount) bytes")
-            case .file(let path) where !path.hasPrefix("/"):
+            case .file(let path) where !FilePath.isAbsolute(path):
                 images[place].source = .file(FileManager.default.currentDirectoryPath + "/" + path)
             default: break
             }

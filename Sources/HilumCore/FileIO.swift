@@ -27,8 +27,17 @@ public struct FileError: Error, CustomStringConvertible, Sendable {
         case .notFound: "\(path): no such file"
         case .notRegular: "\(path): not a regular file"
         case .tooLarge(let limit): "\(path): larger than the limit of \(limit) bytes"
+        case .system(ELOOP): "\(path): a link lies on the way, and none is followed here; put the file itself there"
+        case .system(EXDEV): "\(path): the path leads out of its folder; put the file itself there"
         case .system(let number): "\(path): \(call): \(String(cString: strerror(number)))"
         }
+    }
+
+    /// Whether the same call may succeed later though nobody changes the file or its name: rights, disks, shares and a lack of descriptors
+    /// come and go.
+    public var mayPass: Bool {
+        guard case .system(let number) = code else { return false }
+        return ![ELOOP, EXDEV, ENOTDIR, ENAMETOOLONG, EISDIR, EINVAL, ENODEV, ENXIO].contains(number)
     }
 
     static func last(path: String, call: String) -> FileError {
@@ -101,8 +110,8 @@ public enum FileIO {
 
     /// Makes a folder and those above it, each with `rights` less what the process's umask takes; one that exists is fine.
     public static func makeFolder(_ path: String, rights: mode_t = 0o755) throws(FileError) {
-        var partial = path.hasPrefix("/") ? "/" : ""
-        for component in path.split(separator: "/") {
+        var partial = FilePath.isAbsolute(path) ? "/" : ""
+        for component in FilePath.parts(of: path) {
             partial += (partial.isEmpty || partial.hasSuffix("/") ? "" : "/") + component
             if mkdir(partial, rights) != 0 && errno != EEXIST { throw .last(path: partial, call: "mkdir") }
         }

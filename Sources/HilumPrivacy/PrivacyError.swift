@@ -25,7 +25,7 @@ public struct PrivacyError: Error, CustomStringConvertible, Sendable {
     /// The file or command.
     public let path: String
 
-    init(_ code: Code, path: String) {
+    package init(_ code: Code, path: String) {
         self.code = code
         self.path = path
     }

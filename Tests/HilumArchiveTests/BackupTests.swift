@@ -36,7 +36,7 @@ import Testing
         let archive = try scratch.makeArchive()
         try store(archive, 0..<120)
         _ = try archive.delete(id: "case-6")
-        try scratch.write("archive/log.key", "secret")
+        try scratch.write("archive/log.key", String(repeating: "k", count: 32))
         chmod(scratch.archive + "/log.key", 0o600)
         try scratch.write("archive/model/config.json", "{}")
         let copy = scratch.path + "/copy"

@@ -54,36 +54,48 @@ import Testing
         #expect(Resemblance(known, tags: CaseFields(), said: fresh) == resemblance)
         let named = CaseFields(patient: "MUELLER")
         #expect(Resemblance(named, tags: CaseFields(), said: CaseFields(patient: "SCHMIDT")) == .another)
-        #expect(Resemblance(named, tags: CaseFields(), said: named) == .same)
+        #expect(Resemblance(named, tags: CaseFields(), said: named) == .samePatient)
     }
 
-    @Test func whatIsOfAnotherPatientOrWithoutASignIsNeverCarried() {
+    @Test func whatIsOfAnotherPatientOrWithoutASignIsNeverCarried() throws {
         var carried = carried(CaseFields(patient: "MUELLER"))
         carried.digests = ["old"]
         carried.samePictures = ["/in/a.png"]
         let (overwriting, further) = ((path: "/in/a.png", digest: "new"), (path: "/in/a_lateral.png", digest: "other"))
         let known = (path: "/in/moved.png", digest: "old")
-        func decide(_ images: [(path: String, digest: String)]) -> CarriedFields.Decision {
-            carried.decision(images: images, tags: CaseFields())
+        func decide(_ images: [(path: String, digest: String)], isTelling: Bool = true) throws -> CarriedFields.Decision {
+            try carried.decision(images: images, tags: CaseFields(), isTelling: { _ throws(ArchiveError) in isTelling })
         }
         for said in [nil, "MUELLER", "SCHMIDT"] {
-            for isTied in [false, true] {
+            for (isTied, hasAllLeft) in [(false, false), (true, false), (false, true), (true, true)] {
                 carried.said.patient = said
                 carried.isTied = isTied
+                carried.hasAllLeft = hasAllLeft
                 for (images, isNew, overwrites) in [
                     ([overwriting], true, true), ([further], true, false), ([overwriting, further], true, true),
                     ([known], false, false), ([known, further], false, false), ([], false, false),
+                    ([known, overwriting], false, true),
                 ] {
-                    let decision = decide(images)
-                    let mayCarry = said != "SCHMIDT" && (!isNew || isTied || said == "MUELLER")
-                    #expect((decision == .carry) == mayCarry)
-                    if !mayCarry { #expect((decision == .leave) == overwrites) }
+                    for isTelling in [true, false] {
+                        let decision = try decide(images, isTelling: isTelling)
+                        // All of them are known, or one is, and tells.
+                        let isShown = !isNew && (isTelling || images.count < 2)
+                        var mayCarry = said != "SCHMIDT" && (isShown || isTied || said == "MUELLER")
+                        if overwrites, hasAllLeft || !isTied { mayCarry = false }
+                        #expect((decision == .carry) == mayCarry)
+                        if !mayCarry { #expect((decision == .leave) == overwrites) }
+                    }
                 }
             }
         }
+        // The same patient on the same day: the image is a better one of the same exam.
+        (carried.identity.date, carried.said) = ("2020-01-01", CaseFields(patient: "MUELLER", date: "2020-01-01"))
+        #expect(try decide([overwriting]) == .carry)
+        carried.said.date = nil
+        #expect(try decide([overwriting]) == .leave)
         (carried.said, carried.isTied, carried.mayLeave) = (CaseFields(), false, false)
-        guard case .refuse = decide([overwriting]) else { return #expect(Bool(false)) }
+        guard case .refuse = try decide([overwriting]) else { return #expect(Bool(false)) }
         carried.isOverwritten = true
-        guard case .refuse = decide([]) else { return #expect(Bool(false)) }
+        guard case .refuse = try decide([]) else { return #expect(Bool(false)) }
     }
 }

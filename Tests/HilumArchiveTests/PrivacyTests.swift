@@ -161,6 +161,32 @@ import Testing
         #expect(access(scratch.archive + "/log.key", F_OK) != 0)
     }
 
+    @Test("A key that cannot be used is an error, and no other one is written over it", arguments: [0, 31, 33, -1])
+    func keysThatAreNone(byteCount: Int) throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        let file = scratch.archive + "/log.key"
+        #expect(try Archive.logNames(at: scratch.archive).name("x") == Archive.logNames(at: scratch.archive).name("x"))
+        archive.close()
+        unlink(file)
+        if byteCount < 0 {
+            mkdir(file, 0o700)
+        } else {
+            try scratch.write("archive/log.key", [UInt8](repeating: 7, count: byteCount))
+            chmod(file, 0o600)
+        }
+        for attempt in [
+            { _ = try Archive.logNames(at: scratch.archive) },
+            { _ = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder()) },
+        ] as [() throws -> Void] {
+            let error = #expect(throws: ArchiveError.self) { try attempt() }
+            #expect(error?.code == .io && error?.description.contains("bring it back from a backup") == true)
+        }
+        // Who only reads needs none.
+        #expect(try Archive(path: scratch.archive, mode: .readOnly).count() == 0)
+        if byteCount >= 0 { #expect(try FileIO.read(file) == [UInt8](repeating: 7, count: byteCount)) }
+    }
+
     @Test func aPictureWithWordsInItIsRefusedWhereThatIsRequired() throws {
         var file = PlantedCases.dicom(study: "1.2.3", object: "1.2.3.4")
         file.text(0x0028_0301, "CS", "YES")

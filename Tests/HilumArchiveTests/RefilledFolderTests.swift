@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumImaging
 import Testing
 
 @testable import HilumArchive
@@ -89,6 +90,85 @@ import Testing
         let record = try #require(try archive.get(id: "001"))
         #expect(record.images.count == 1 && !record.hasReport)
         #expect(try run(archive, scratch.path + "/in").unchanged == 1)
+    }
+
+    /// Files that look the same for every patient.
+    private static func makeBlack() throws -> [UInt8] {
+        let samples = [UInt16](repeating: 0, count: 256)
+        return try PNGEncoder.encode(GrayImage(width: 16, height: 16, samples: samples), bitDepth: 8)
+    }
+
+    @Test("A picture that is the same for everybody shows nothing of whose the others are", arguments: 0..<4)
+    func picturesOfNobody(way: Int) throws {
+        let scratch = try Scratch()
+        // A blank one, and one that another case has too.
+        let common = try way % 2 == 0 ? Self.makeBlack() : makePNG(7)
+        if way % 2 == 1 { try scratch.write("in/other.png", common) }
+        for (name, bytes) in [("s1/frontal.png", try makePNG(1)), ("s1/lateral.png", common)] {
+            try scratch.write("in/" + name, bytes)
+        }
+        try scratch.write("in/s1/report.txt", "Patient A: large left effusion.")
+        let archive = try scratch.makeArchive()
+        _ = try run(archive, scratch.path + "/in")
+        let before = try #require(try archive.get(id: "s1"))
+        #expect(before.images.count == 2 && before.hasReport)
+        try FileManager.default.removeItem(atPath: scratch.path + "/in/s1")
+        // In the place of the one that was there, or under a name of its own.
+        try scratch.write(way < 2 ? "in/s1/frontal.png" : "in/s1/first_pa.png", makePNG(50))
+        try scratch.write("in/s1/lateral.png", common)
+        let summary = try run(archive, scratch.path + "/in")
+        let after = try #require(try archive.get(id: "s1"))
+        if way < 2 {
+            #expect(summary.replaced == 1 && summary.parted == 1 && !after.hasReport && after.images.count == 2)
+        } else {
+            #expect(summary.refused.count == 1 && after == before)
+        }
+    }
+
+    @Test("Copies that keep the time of a file tie nothing to an image that overwrote another one")
+    func copiesThatKeepTheirTime() throws {
+        let scratch = try Scratch()
+        let template = try scratch.write("template.png", Self.makeBlack())
+        func copy(to name: String) throws {
+            let target = scratch.path + "/in/" + name
+            try? FileManager.default.removeItem(atPath: target)
+            try FileManager.default.copyItem(atPath: template, toPath: target)
+            var times = [timespec(tv_sec: 1_500_000_000, tv_nsec: 0), timespec(tv_sec: 1_500_000_000, tv_nsec: 0)]
+            #expect(utimensat(AT_FDCWD, target, &times, 0) == 0)
+        }
+        try scratch.write("in/001.png", makePNG(1))
+        try copy(to: "001_lateral.png")
+        try scratch.write("in/001.txt", "the report of MUELLER")
+        let archive = try scratch.makeArchive()
+        #expect(try run(archive, scratch.path + "/in").stored == 1)
+        try empty(scratch)
+        try scratch.write("in/001.png", makePNG(50))
+        try copy(to: "001_lateral.png")
+        #expect(try run(archive, scratch.path + "/in").parted == 1)
+        #expect(try archive.get(id: "001")?.hasReport == false)
+    }
+
+    @Test("A patient who comes again does not get the report of the exam before")
+    func followUp() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        for (record, isKept) in [
+            (#"{"patient":"X9"}"#, false), (#"{"patient":"X9","date":"2019-03-01"}"#, true),
+            (#"{"patient":"X9","study":"1.2.3"}"#, true),
+        ] {
+            _ = try archive.delete(id: "q")
+            try empty(scratch)
+            try scratch.write("in/q.png", makePNG(1))
+            try scratch.write("in/q.txt", "2019 exam: large left effusion.")
+            try scratch.write("in/q.json", record)
+            #expect(try run(archive, scratch.path + "/in").stored == 1)
+            try empty(scratch)
+            try scratch.write("in/q.png", makePNG(50))
+            try scratch.write("in/q.json", record)
+            let summary = try run(archive, scratch.path + "/in")
+            #expect(summary.replaced == 1 && (summary.parted == 0) == isKept)
+            #expect(try archive.get(id: "q")?.hasReport == isKept, "\(record)")
+        }
     }
 
     @Test("A text that came first brings no image of the patient before to the image that follows it")

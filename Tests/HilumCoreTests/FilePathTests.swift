@@ -1,3 +1,4 @@
+import Foundation
 import HilumCore
 import Testing
 
@@ -13,6 +14,38 @@ import Testing
     func parts(_ path: String, folder: String, name: String) {
         #expect(FilePath.folder(of: path) == folder)
         #expect(FilePath.name(of: path) == name)
+    }
+
+    @Test("What lies beneath a folder is found by bytes")
+    func beneath() {
+        let mark = "\u{301}x.png"
+        for (path, folder, relative) in [
+            ("/in/a.png", "/in", "a.png"), ("/in/a/b.png", "/in/", "a/b.png"), ("/a", "/", "a"), ("a/b", "a", "b"),
+            ("/in/" + mark, "/in", mark), ("/in/" + mark + "/" + mark, "/in/" + mark, mark),
+        ] {
+            #expect(FilePath.relative(path, to: folder).map { Array($0.utf8) } == Array(relative.utf8))
+        }
+        for (path, folder) in [
+            ("/in", "/in"), ("/in/", "/in"), ("/inbox/a", "/in"), ("/other", "/in"), ("a", "/"), ("", ""),
+            // Two spellings of an accent are two names.
+            ("/e\u{301}/a", "/\u{e9}"),
+        ] {
+            #expect(FilePath.relative(path, to: folder) == nil && !FilePath.isBeneath(path, folder))
+        }
+        #expect(FilePath.parts(of: "/in/" + mark).map { Array($0.utf8) } == [Array("in".utf8), Array(mark.utf8)])
+        #expect(FilePath.isAbsolute("/" + mark) && !FilePath.isAbsolute("in/a") && !FilePath.isAbsolute(""))
+    }
+
+    @Test("Faults of files that pass are told from those that stay")
+    func passingFaults() {
+        for (number, passes) in [
+            (EACCES, true), (EIO, true), (EMFILE, true), (ESTALE, true), (ELOOP, false), (ENOTDIR, false),
+            (ENAMETOOLONG, false), (EXDEV, false),
+        ] {
+            #expect(FileError(.system(errno: number), path: "a", call: "open").mayPass == passes)
+        }
+        #expect(!FileError(.notFound, path: "a", call: "open").mayPass)
+        #expect(FileError(.system(errno: ELOOP), path: "a", call: "open").description.contains("put the file itself"))
     }
 
     @Test(

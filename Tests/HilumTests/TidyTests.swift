@@ -145,6 +145,23 @@ struct TidyTests {
         }
     }
 
+    @Test("Parts of paths are found by bytes, for a name may begin with a mark that joins the slash before it")
+    func pathsAreBytes() throws {
+        let wrong = /hasPrefix\([^)]*"\/"\)|split\(separator: "\/"|dropFirst\((root|folder|inbox)\.count/
+        for file in try SourceTree.files(in: ["Sources"], endingWith: [".swift"])
+        where ["HilumArchive", "HilumServer", "HilumCore", "hilum"].contains(file.module) {
+            // Neither is of files: values of an XML element, a share `i/n`, names in a list of files.
+            if ["OpenIReport.swift", "Command+Embed.swift", "SnapshotManifest.swift", "JSONReadable.swift"].contains(
+                where: file.path.hasSuffix)
+            {
+                continue
+            }
+            for (number, line) in file.lines.enumerated() where line.firstMatch(of: wrong) != nil {
+                Issue.record("\(file.path):\(number + 1) takes a path apart by characters; use FilePath")
+            }
+        }
+    }
+
     @Test("A module has at most a dozen source files outside of folders")
     func modulesAreSorted() throws {
         let files = try SourceTree.files(in: ["Sources", "Benchmarks"], endingWith: [".swift"])

@@ -56,7 +56,7 @@ extension Archive {
             if let study = source.study {
                 // It is named by its UID, wherever its files lie.
                 var above = FilePath.folder(of: path)
-                while above.hasPrefix("/"), above != "/" {
+                while FilePath.isAbsolute(above), above != "/" {
                     names.append("\(above)/\(study)")
                     above = FilePath.folder(of: above)
                 }

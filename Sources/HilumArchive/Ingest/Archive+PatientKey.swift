@@ -1,27 +1,22 @@
 import HilumCore
-import Synchronization
 
 /// The key by which an archive hides names.
 extension Archive {
-    private static let keyFile = "log.key"
-    /// Two threads of one process make one key.
-    private static let making = Mutex<Void>(())
-
     /// What a case keeps in place of a patient's number: a hash by the key of this archive, which also names cases in its log.
     ///
     /// It groups the cases of a patient and tells nobody who that is. Nil if the key can neither be read nor be made.
     @Sendable
     func patientKey(_ number: String) -> String? {
-        let file = "\(path)/\(Self.keyFile)"
-        let names = Self.making.withLock { _ -> LogNames? in
-            if let names = try? LogNames(file: file) { return names }
-            let made = LogNames()
-            do { try made.save(to: file) } catch {
-                Log.warning("\(error); patients in DICOM files are left out")
-                return nil
-            }
-            return made
+        do throws(ArchiveError) { return String(try store.key.logNames().name(number).dropFirst()) } catch {
+            Log.warning("\(error); patients in DICOM files are left out")
+            return nil
         }
-        return names.map { String($0.name(number).dropFirst()) }
+    }
+
+    /// How the log of the archive at `path` names cases: by the key in `log.key`, which is made where it is missing.
+    ///
+    /// - Throws: `.io` where there is one that cannot be used, and where none can be made.
+    public static func logNames(at path: String) throws(ArchiveError) -> LogNames {
+        try ArchiveKey(archive: path).logNames()
     }
 }

@@ -46,7 +46,7 @@ extension Archive {
         let preparer = CasePreparer(
             embedder: embedder, count: cases.count, batchCount: cases.count, open: { cases[$0] },
             isStored: { isForced ? false : try self.isStored($0) }, storedImages: self.storedImages,
-            patientKey: patientKey, privacy: privacy,
+            hasOther: self.hasPicture, patientKey: patientKey, privacy: privacy,
             deliver: { _, batch, _ in prepared.withLock { $0 = batch } })
         try preparer.run(threads: threads)
         return prepared.withLock { $0 }
@@ -80,6 +80,18 @@ extension Archive {
                 throw store.damaged("a vector of case \(number) is missing")
             }
             return StoredImages(images: entry.images, vectors: vectors)
+        }
+    }
+
+    /// Whether another case than `id` has the picture with this digest. O(cases), and rarely asked.
+    func hasPicture(_ digest: [UInt8], besides id: String) throws -> Bool {
+        try store.environment.read { transaction in
+            var isFound = false
+            let own = try store.number(transaction, of: id)
+            try store.forEachCase(transaction) { number, entry in
+                if number != own, entry.images.contains(where: { $0.digest == digest }) { isFound = true }
+            }
+            return isFound
         }
     }
 

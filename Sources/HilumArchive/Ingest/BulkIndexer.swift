@@ -214,8 +214,8 @@ public struct BulkIndexer {
                     return refused
                 }
             },
-            isStored: archive.isStored, storedImages: archive.storedImages, patientKey: archive.patientKey,
-            privacy: archive.privacy,
+            isStored: archive.isStored, storedImages: archive.storedImages, hasOther: archive.hasPicture,
+            patientKey: archive.patientKey, privacy: archive.privacy,
             isInterrupted: { interrupt?.isRaised == true },
             deliver: { range, batch, preparer in writer.write(batch, of: Array(cases[range]), preparer) })
         var failure: (any Error)?
@@ -231,7 +231,7 @@ public struct BulkIndexer {
         if summary.parted > 0 {
             summary.notes.append(
                 "\(summary.parted) cases have a new image, and kept neither report nor images whose files have left: "
-                    + "nothing shows that those are the same patient's")
+                    + "nothing shows that those are the same patient's, and of the same exam")
         }
     }
 

@@ -9,8 +9,12 @@ import HilumImaging
 ///                                                                    it is a further image, or a text:  refused
 ///     else ──────────────────────────────────────────────────────→ what has left stays
 ///
-/// A sign is a file of the case that is there as it was (`isTied`), one of its pictures, the same patient, or the same study. A text by
-/// itself bears no sign; it updates the report, as an addendum does. Thread rule: a value.
+/// A sign is a file of the case that is there as it was (`isTied`), one of its pictures that no other case has and in which something can
+/// be seen, the same patient, or the same study. A text by itself bears no sign; it updates the report, as an addendum does.
+///
+/// An image that overwrote one of the case needs more before what has left goes with it: the same study, or the same patient and date. A
+/// patient comes again, a blank picture and a text of the department look the same for everybody, and copies keep the times of their files.
+/// Thread rule: a value.
 package struct CarriedFields: Sendable, Equatable {
     /// Of the stored case; nil where a file beside the images says all of them.
     package var fields: CaseFields?
@@ -30,6 +34,8 @@ package struct CarriedFields: Sendable, Equatable {
     var isTied = false
     /// Whether another picture lies where an image of the stored case lay, while the files hold no image.
     var isOverwritten = false
+    /// Whether all that the stored case holds beyond the files has left; otherwise some of it may lie where nobody looked.
+    var hasAllLeft = false
     /// Whether the files may be all there is; not where a table says what the case holds, and one of its files was looked at alone.
     var mayLeave = true
 
@@ -42,7 +48,7 @@ package struct CarriedFields: Sendable, Equatable {
 
     /// What is said of a case that took nothing over from the stored case of its id, though that one held more.
     package static let leavesNote =
-        "what the stored case of this name held beyond these files was left out, for it may be another patient's"
+        "what the stored case of this name held beyond these files was left out, for it may be another patient's, or of another exam"
 
     /// What is done with what the stored case holds.
     enum Decision: Equatable {
@@ -59,22 +65,44 @@ package struct CarriedFields: Sendable, Equatable {
     ///   - images: those that were read; none where the stored ones stay.
     ///   - tags: the fields by the tags of the images; empty for images without tags.
     ///   - otherPatients: further spellings of the patient of `tags`.
+    ///   - isTelling: whether a picture of the stored case shows whose it is; asked where nothing else does.
     func decision(
-        images: [(path: String, digest: String)], tags: CaseFields, otherPatients: Set<String> = []
-    ) -> Decision {
+        images: [(path: String, digest: String)], tags: CaseFields, otherPatients: Set<String> = [],
+        isTelling: (_ path: String) throws(ArchiveError) -> Bool = { _ throws(ArchiveError) in true }
+    ) throws(ArchiveError) -> Decision {
         let new = images.filter { !digests.contains($0.digest) }
+        let overwrites = new.contains { samePictures.contains($0.path) }
+        let resemblance = Resemblance(identity, tags: tags, said: said, otherPatients)
+        var hasSign = isTied
+        if !hasSign, !overwrites, resemblance == .unknown {
+            hasSign = try hasTellingPicture(images, new.count, isTelling)
+        }
         let reason: String
-        switch Resemblance(identity, tags: tags, said: said, otherPatients) {
+        switch resemblance {
         case .another: reason = "these files and the stored case name two patients, two dates or two studies"
         case _ where isOverwritten:
             reason = "another picture lies where its image lay, so the text may go with that one"
-        case .unknown where !isTied && !images.isEmpty && new.count == images.count:
+        case .unknown where overwrites && (hasAllLeft || !isTied),
+            .samePatient where overwrites && (hasAllLeft || !isTied):
+            reason = "another picture lies where its image lay, and nothing shows that it is of the same exam"
+        case .unknown where !images.isEmpty && !hasSign:
             reason = "nothing shows that this image is of the patient of the stored case, whose files have left"
         case .unknown where !isTied && images.isEmpty && said.patient != nil:
             reason = "these files name a patient, and the stored case, whose image has left, names none"
         default: return .carry
         }
-        return mayLeave && new.contains { samePictures.contains($0.path) } ? .leave : .refuse(reason)
+        return mayLeave && overwrites ? .leave : .refuse(reason)
+    }
+
+    /// Whether among images, of which `newCount` are new, a picture of the stored case shows whose they are.
+    private func hasTellingPicture(
+        _ images: [(path: String, digest: String)], _ newCount: Int,
+        _ isTelling: (String) throws(ArchiveError) -> Bool
+    ) throws(ArchiveError) -> Bool {
+        // The case as it was needs no sign.
+        if newCount == 0 { return true }
+        for image in images where digests.contains(image.digest) { if try isTelling(image.path) { return true } }
+        return false
     }
 
     /// Gives an input what the stored case holds beyond it.
@@ -109,7 +137,8 @@ package struct CarriedFields: Sendable, Equatable {
 
 /// Whether files are of the patient and the study of a stored case, by what is said of both.
 enum Resemblance: Equatable {
-    case same, another, unknown
+    /// `same`: of one exam, as far as anybody can tell. `samePatient`: of one patient, who may have come again.
+    case same, samePatient, another, unknown
 
     private static let keyDigitCount = 12
 
@@ -133,7 +162,8 @@ enum Resemblance: Equatable {
         if (patients + studies + dates).contains(false) {
             self = .another
         } else {
-            self = patients.contains(true) || studies.contains(true) ? .same : .unknown
+            let isPatient = patients.contains(true)
+            self = studies.contains(true) || isPatient && dates.contains(true) ? .same : isPatient ? .samePatient : .unknown
         }
     }
 

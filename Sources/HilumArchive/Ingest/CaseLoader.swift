@@ -27,6 +27,8 @@ struct CaseLoader: Sendable {
     let isStored: @Sendable (PreparedCase) throws -> Bool
     /// The images of the stored case of an id, and their vectors; nil when there is none.
     let storedImages: @Sendable (String) throws -> StoredImages?
+    /// Whether another case than that of an id has a picture, by its digest.
+    var hasOther: @Sendable (_ digest: [UInt8], _ id: String) throws -> Bool = { _, _ in false }
     /// Whether the model knows the words of a report in which the lexicon knows none.
     let knowsWords: @Sendable (String) -> Bool
     /// What a case keeps in place of a patient's number in DICOM files; nil keeps nothing.
@@ -93,7 +95,7 @@ struct CaseLoader: Sendable {
             case .file(let path):
                 do { bytes = try FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) } catch {
                     // Rights, a disk, a share and too many open files are no fault of the picture, and may pass.
-                    if case .system = error.code { throw ArchiveError(.io, error.description) }
+                    if error.mayPass { throw ArchiveError(.io, error.description) }
                     throw ArchiveError(.badImage, error.description)
                 }
                 prepared.keptBytes.append(nil)
@@ -217,7 +219,12 @@ struct CaseLoader: Sendable {
         var staying: Set<String> = []
         if let carried = prepared.input.carried {
             let spellings = Set(patient?.spellings.compactMap(patientKey) ?? [])
-            staying = try prepared.takeOver(carried, tags: fresh, otherPatients: spellings)
+            let (id, images) = (prepared.input.id, prepared.images)
+            staying = try prepared.takeOver(carried, tags: fresh, otherPatients: spellings) {
+                path throws(ArchiveError) in
+                guard let place = images.firstIndex(where: { $0.path == path }) else { return false }
+                return try isTelling(files[place], images[place].digest, of: id)
+            }
         }
         if prepared.input.fields.patient == nil { prepared.input.fields.patient = patientText }
         for tags in all {
@@ -228,6 +235,13 @@ struct CaseLoader: Sendable {
             prepared.input.fields.fill(from: own)
         }
         return staying
+    }
+
+    /// Whether a picture shows whose it is: something can be seen in it, and it is not one that several cases have.
+    private func isTelling(_ file: [UInt8], _ digest: [UInt8], of id: String) throws(ArchiveError) -> Bool {
+        let decoded = try? ImageDecoder.decodeWithNotes(file, fitting: side)
+        guard let decoded, !decoded.notes.contains(.blank) else { return false }
+        return try withArchiveErrors { try !hasOther(digest, id) }
     }
 
     /// Hides in the fields of the source what may not be stored, once.

@@ -45,7 +45,7 @@ package struct CaseOrigin: Sendable, Equatable {
         func isAbsent(_ path: String) -> Bool { access(path, F_OK) != 0 && errno == ENOENT }
         if source.hasSuffix("#" + id) { return isAbsent(String(source.dropLast(id.count + 1))) }
         // A study may be a folder.
-        guard source.hasPrefix("/"), isAbsent(source) else { return false }
+        guard FilePath.isAbsolute(source), isAbsent(source) else { return false }
         let folder = FilePath.folder(of: source)
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return isAbsent(folder) }
         let stem = FilePath.name(of: source)

@@ -64,6 +64,7 @@ final class CasePreparer: @unchecked Sendable {
     ///   - isStored: whether the images and the report of a case are stored already, so that it needs no vectors; called by any
     ///     thread.
     ///   - storedImages: the images of a stored case, for one that keeps them; called by any thread.
+    ///   - hasOther: whether another case than that of an id has a picture, by its digest; called by any thread.
     ///   - patientKey: what a case keeps in place of a patient's number in DICOM files; nil keeps nothing.
     ///   - privacy: takes identifiers out of cases.
     ///   - isInterrupted: asked before each batch; those that were begun are finished.
@@ -72,13 +73,14 @@ final class CasePreparer: @unchecked Sendable {
         embedder: any Embedder, count: Int, batchCount: Int, open: @escaping @Sendable (Int) -> PreparedCase,
         isStored: @escaping @Sendable (PreparedCase) throws -> Bool,
         storedImages: @escaping @Sendable (String) throws -> StoredImages? = { _ in nil },
+        hasOther: @escaping @Sendable ([UInt8], String) throws -> Bool = { _, _ in false },
         patientKey: @escaping @Sendable (String) -> String? = { _ in nil }, privacy: Deidentifier = .off,
         isInterrupted: @escaping @Sendable () -> Bool = { false },
         deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
     ) {
         self.embedder = embedder
         loader = CaseLoader(
-            side: embedder.imageSide, isStored: isStored, storedImages: storedImages,
+            side: embedder.imageSide, isStored: isStored, storedImages: storedImages, hasOther: hasOther,
             knowsWords: { embedder.knowsWords(of: $0) }, patientKey: patientKey, privacy: privacy)
         self.count = count
         self.batchCount = batchCount

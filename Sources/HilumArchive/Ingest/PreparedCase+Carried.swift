@@ -6,14 +6,16 @@ extension PreparedCase {
     /// - Parameters:
     ///   - tags: the fields by the tags of the images; empty for images without tags.
     ///   - otherPatients: further spellings of the patient of `tags`.
+    ///   - isTelling: whether a picture that the stored case has too shows whose it is.
     /// - Returns: the places of stored images that stay.
     /// - Throws: `.exists` where the case must be neither mixed nor replaced.
     mutating func takeOver(
-        _ carried: CarriedFields, tags: CaseFields, otherPatients: Set<String>
+        _ carried: CarriedFields, tags: CaseFields, otherPatients: Set<String>,
+        isTelling: (_ path: String) throws(ArchiveError) -> Bool
     ) throws(ArchiveError) -> Set<String> {
         guard carried.isMore(than: input) else { return [] }
         let read = input.keepsImages ? [] : images.map { (path: $0.path, digest: hexadecimal($0.digest)) }
-        switch carried.decision(images: read, tags: tags, otherPatients: otherPatients) {
+        switch try carried.decision(images: read, tags: tags, otherPatients: otherPatients, isTelling: isTelling) {
         case .carry:
             carried.complete(&input, with: tags)
             journal?.marks.isLoose = !carried.isTied

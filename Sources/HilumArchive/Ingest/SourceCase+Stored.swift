@@ -63,6 +63,7 @@ extension SourceCase {
         carried.isTied = isTied
         carried.isOverwritten = isReportAlone && known.images.contains(where: Self.isOverwritten)
         carried.mayLeave = !isRow
+        carried.hasAllLeft = keeping == .gone
         input.carried = carried
         if isReportAlone { input.keepsImages = true }
     }
@@ -113,7 +114,7 @@ extension SourceCase {
         var folders: Set<String> = []
         for path in imagePaths {
             var above = FilePath.folder(of: path)
-            while above.hasPrefix(folder + "/"), folders.insert(above).inserted { above = FilePath.folder(of: above) }
+            while FilePath.isBeneath(above, folder), folders.insert(above).inserted { above = FilePath.folder(of: above) }
         }
         return folders.contains { above in
             ["\(above)/report.txt", "\(above).txt"].contains { path in

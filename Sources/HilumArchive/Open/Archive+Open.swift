@@ -35,7 +35,8 @@ extension Archive {
                 store.environment.read { try store.privacySettings($0) }, key: store.key,
                 filter: options.reportFilter)
             // Nobody is shown a case of this archive without it.
-            if store.hidesNames { _ = try store.key.get(makes: mode == .readWrite) }
+            if store.hidesNames { _ = try store.key.get(makes: try mode == .readWrite && isEmpty(store)) }
+            if mode == .readWrite { try store.key.check() }
             var loaded = try Opening.load(store, options) { try check($0, embedder, store) }
             let (generations, changeCount) = try generations(store, mode, options)
             loaded.progress.changesSinceCheckpoint += changeCount
@@ -52,6 +53,13 @@ extension Archive {
         } catch {
             store.environment.close()
             throw error
+        }
+    }
+
+    /// Whether nothing was ever stored, so that no name is sealed yet.
+    private static func isEmpty(_ store: Store) throws -> Bool {
+        try store.environment.read { transaction in
+            try transaction.count(store.table(.cases)) == 0 && transaction.count(store.table(.journal)) == 0
         }
     }
 

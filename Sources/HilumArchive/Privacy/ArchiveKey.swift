@@ -1,28 +1,65 @@
 import Foundation
+import HilumCore
 import HilumPrivacy
 import Synchronization
 
-/// The key of an archive for pseudonyms, read when it is first needed. Thread rule: any thread.
+/// The secret of an archive, `log.key`: pseudonyms, sealed names, shifts of dates and the names of cases in logs come from it.
+///
+/// It is made once, when it is first needed. A file that is there is never written over, as all that was hidden by it would be lost: one
+/// that cannot be read, or holds something else, is an error, and people bring it back from a backup. Thread rule: any thread.
 final class ArchiveKey: Sendable {
+    private struct Keys {
+        let pseudonyms: PseudonymKey
+        let logNames: LogNames
+    }
+
     private let file: String
-    private let key = Mutex<PseudonymKey?>(nil)
+    private let keys = Mutex<Keys?>(nil)
 
     init(archive path: String) { file = "\(path)/log.key" }
 
-    /// The key.
+    /// The key for pseudonyms.
     ///
     /// - Parameter makes: whether a key is made where there is none. What was hidden by one that is lost stays hidden.
     /// - Throws: `.io`
-    func get(makes: Bool) throws(ArchiveError) -> PseudonymKey {
-        if let known = key.withLock({ $0 }) { return known }
-        guard makes || access(file, F_OK) == 0 else {
+    func get(makes: Bool) throws(ArchiveError) -> PseudonymKey { try read(makes: makes).pseudonyms }
+
+    /// How logs name cases.
+    ///
+    /// - Throws: `.io`
+    func logNames() throws(ArchiveError) -> LogNames { try read(makes: true).logNames }
+
+    /// Makes sure that the key can be read, if there is one.
+    ///
+    /// - Throws: `.io`
+    func check() throws(ArchiveError) { if isThere { _ = try read(makes: false) } }
+
+    /// Whether a file is there, whatever it holds and whoever may read it.
+    var isThere: Bool {
+        var status = stat()
+        return lstat(file, &status) == 0 || errno != ENOENT
+    }
+
+    private func read(makes: Bool) throws(ArchiveError) -> Keys {
+        if let known = keys.withLock({ $0 }) { return known }
+        guard makes || isThere else {
             throw ArchiveError(
-                .io, "\(file): \(String(cString: strerror(errno))); the names in this archive are sealed by that key")
+                .io, "\(file) is missing; the names in this archive are sealed by that key: bring it back from a backup")
         }
         do throws(PrivacyError) {
-            let read = try PseudonymKey(file: file)
-            key.withLock { $0 = read }
+            let pseudonyms = try PseudonymKey(file: file)
+            let names: LogNames
+            do throws(FileError) { names = try LogNames(file: file) } catch {
+                throw PrivacyError(.file(error.description), path: file)
+            }
+            let read = Keys(pseudonyms: pseudonyms, logNames: names)
+            keys.withLock { $0 = read }
             return read
-        } catch { throw ArchiveError(.io, error.description) }
+        } catch {
+            throw ArchiveError(
+                .io,
+                "\(error); pseudonyms and names in logs come from this key, so none is made in its place: "
+                    + "give this user the right to read it, or bring it back from a backup")
+        }
     }
 }

@@ -37,12 +37,14 @@ public enum FencedFolders {
     public static func open(_ path: String) -> Int32 {
         let fence = fences.withLock { fences in
             // The innermost one.
-            fences.filter { path.hasPrefix($0.path + "/") }.max { $0.path.utf8.count < $1.path.utf8.count }
+            fences.filter { FilePath.isBeneath(path, $0.path) }.max { $0.path.utf8.count < $1.path.utf8.count }
         }
-        guard let fence else { return Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        guard let fence, let relative = FilePath.relative(path, to: fence.path) else {
+            return Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        }
         let folder = Foundation.open(fence.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { return -1 }
-        let descriptor = fence.open(folder, String(path.dropFirst(fence.path.count + 1)))
+        let descriptor = fence.open(folder, relative)
         let number = errno
         close(folder)
         errno = number

@@ -28,13 +28,35 @@ public enum FilePath {
         return folder.utf8.last == slash ? folder + name : folder + "/" + name
     }
 
+    /// Whether a path begins at the root.
+    public static func isAbsolute(_ path: String) -> Bool { path.utf8.first == slash }
+
+    /// The path of what lies beneath a folder, from there; nil for the folder itself and for all that lies elsewhere.
+    ///
+    /// By bytes, as the system compares names: a name may begin with a mark that belongs to the character before it, and then the slash is
+    /// none for `String.hasPrefix`, which also takes two spellings of an accent for one.
+    public static func relative(_ path: String, to folder: String) -> String? {
+        var (path, folder) = (path[...].utf8, folder[...].utf8)
+        if folder.last == slash { folder.removeLast() }
+        guard path.starts(with: folder) else { return nil }
+        path.removeFirst(folder.count)
+        guard path.popFirst() == slash, !path.isEmpty else { return nil }
+        return String(Substring(path))
+    }
+
+    /// Whether a path lies beneath a folder, by its bytes.
+    public static func isBeneath(_ path: String, _ folder: String) -> Bool { relative(path, to: folder) != nil }
+
+    /// The parts of a path, without empty ones.
+    public static func parts(of path: String) -> [String] { path.utf8.split(separator: slash).map { String(Substring($0)) } }
+
     /// An absolute path without empty parts, `.` and `..`, by its words alone: links are not looked at.
     public static func withoutDots(_ path: String) -> String {
-        var parts: [Substring] = []
-        for part in path.split(separator: "/") where part != "." {
-            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        var kept: [String] = []
+        for part in parts(of: path) where part != "." {
+            if part == ".." { _ = kept.popLast() } else { kept.append(part) }
         }
-        return "/" + parts.joined(separator: "/")
+        return "/" + kept.joined(separator: "/")
     }
 
     /// The bytes of the last part, without slashes at the end.

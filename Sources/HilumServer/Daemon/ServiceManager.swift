@@ -40,7 +40,7 @@ public struct ServiceManager: Sendable {
         if isMeant && count > 1 {
             Log.warning("\(count) sockets were passed, and only the first is served; name one ListenStream=")
         }
-        notifyPath = environment["NOTIFY_SOCKET"].flatMap { $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil }
+        notifyPath = environment["NOTIFY_SOCKET"].flatMap { FilePath.isAbsolute($0) || $0.hasPrefix("@") ? $0 : nil }
         let isWatched = environment["WATCHDOG_PID"].map { Int32($0) == process } ?? true
         let time = environment["WATCHDOG_USEC"].flatMap { Double($0) } ?? 0
         beatInSeconds = isWatched && time > 0 && time.isFinite && notifyPath != nil ? time / 2e6 : nil

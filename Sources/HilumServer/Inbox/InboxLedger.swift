@@ -1,4 +1,5 @@
 import HilumArchive
+import HilumCore
 
 /// What lies in the inbox and what became of it; pure: it sees stamps and times, not files.
 ///
@@ -111,7 +112,7 @@ struct InboxLedger: Sendable {
     /// Whether a file of a study lies in the inbox.
     func holdsStudy(_ uid: String) -> Bool { groups[StudyGroups.group(ofStudy: uid)] != nil }
 
-    private func below(_ path: String) -> String { String(path.dropFirst(root.count + 1)) }
+    private func below(_ path: String) -> String { FilePath.relative(path, to: root) ?? path }
 
     /// A file is there, and looks so.
     ///
@@ -169,8 +170,7 @@ struct InboxLedger: Sendable {
     ///
     /// - Parameter paths: absolute.
     mutating func claim(_ paths: [String], for group: String) {
-        for path in paths where path.hasPrefix(root + "/") {
-            let path = below(path)
+        for path in paths.compactMap({ FilePath.relative($0, to: root) }) {
             guard claimed.updateValue(group, forKey: path) != group, let entry = entries[path] else { continue }
             move(path)
             // What was settled stays so: its manifest has just been read.
@@ -190,8 +190,8 @@ struct InboxLedger: Sendable {
         if file.role == .manifest { return Self.group(ofNaming: file) }
         if let group = claimed[file.path] { return group }
         var folder = file.path
-        while !coveredFolders.isEmpty, let slash = folder.dropLast().lastIndex(of: "/") {
-            folder = String(folder[...slash])
+        while !coveredFolders.isEmpty, let slash = folder.utf8.dropLast().lastIndex(of: UInt8(ascii: "/")) {
+            folder = String(Substring(folder.utf8[...slash]))
             if let group = coveredFolders[folder] { return group }
         }
         // What lies below a manifest is that one's business.
@@ -201,10 +201,10 @@ struct InboxLedger: Sendable {
 
     /// Puts what lies below the folder of a manifest into its group.
     private mutating func cover(by manifest: FoundFile) {
-        guard let slash = manifest.path.lastIndex(of: "/") else { return }
-        let folder = String(manifest.path[...slash])
+        guard let slash = manifest.path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return }
+        let folder = String(Substring(manifest.path.utf8[...slash]))
         coveredFolders[folder] = Self.group(ofNaming: manifest)
-        for path in Array(entries.keys) where path.hasPrefix(folder) { move(path) }
+        for path in Array(entries.keys) where FilePath.isBeneath(path, folder) { move(path) }
     }
 
     private mutating func insert(_ path: String, into group: String) {

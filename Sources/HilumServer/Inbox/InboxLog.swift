@@ -30,7 +30,7 @@ final class InboxLog: Sendable {
     /// What is said of cases that have a new image, and may be another patient's than the version before.
     static let leftRest =
         "a new image took the place of another one, and what had left the inbox of the case before was not kept: "
-        + "nothing shows that it is the same patient's"
+        + "nothing shows that it is the same patient's, and of the same exam"
 
     /// Why a file is refused whose name another one has in another spelling.
     static let isTwin =

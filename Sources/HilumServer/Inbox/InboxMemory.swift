@@ -1,5 +1,6 @@
 import Foundation
 import HilumArchive
+import HilumCore
 
 /// What the watcher of an inbox remembers of files that do not lie there any more, or not yet.
 ///
@@ -93,8 +94,7 @@ struct InboxMemory: Sendable {
         guard record.fields.metadata["study"] != record.id else { return nil }
         let group = FilePlace.group(ofID: record.id)
         let isNamed = record.images.allSatisfy { image in
-            image.path.hasPrefix(folder + "/")
-                && FilePlace(path: String(image.path.dropFirst(folder.count + 1)), role: .image).group == group
+            FilePath.relative(image.path, to: folder).map { FilePlace(path: $0, role: .image).group == group } ?? false
         }
         return isNamed ? nil : source + ".xml"
     }

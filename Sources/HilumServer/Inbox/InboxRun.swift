@@ -181,16 +181,16 @@ struct InboxRun {
 
     /// Whether a file lies below a folder that could not be read.
     private func isHidden(_ path: String) -> Bool {
-        unreadable.contains { path.hasPrefix($0 + "/") }
+        unreadable.contains { FilePath.isBeneath(path, $0) }
     }
 
     /// Looks at one folder, and at folders in it that are new.
     private mutating func scan(_ path: String) {
         var seen: Set<String> = []
         scan(path, recursively: false, &seen)
-        let prefix = path + "/"
-        for known in ledger.paths where known.hasPrefix(prefix) && !seen.contains(known) && !isHidden(known) {
-            if !known.utf8.dropFirst(prefix.utf8.count).contains(UInt8(ascii: "/")) { lose(known) }
+        for known in ledger.paths where !seen.contains(known) && !isHidden(known) {
+            guard let name = FilePath.relative(known, to: path) else { continue }
+            if !name.utf8.contains(UInt8(ascii: "/")) { lose(known) }
         }
     }
 

@@ -22,7 +22,7 @@ struct InboxSight: Sendable {
     /// - Parameter path: absolute.
     func isGone(_ path: String) -> Bool {
         guard Self.isAbsent(path) else { return false }
-        return !path.hasPrefix(root + "/") || isInSight(FilePath.folder(of: path))
+        return !FilePath.isBeneath(path, root) || isInSight(FilePath.folder(of: path))
     }
 
     /// Whether the system says that there is no such file; any other failure says nothing.

@@ -54,7 +54,7 @@ final class InboxWatcher: Sendable {
     private func mayRead(_ source: SourceCase) -> Bool {
         source.paths.allSatisfy { path in
             let plain = FilePath.withoutDots(path)
-            return readable.contains { plain.hasPrefix($0 + "/") }
+            return readable.contains { FilePath.isBeneath(plain, $0) }
         }
     }
 

@@ -62,10 +62,8 @@ final class ImageRoots: Sendable {
     }
 
     private static func relative(_ path: String, to root: String) -> String? {
-        guard path.hasPrefix("/") else { return path.isEmpty ? nil : path }
-        let prefix = root == "/" ? root : root + "/"
-        guard path.hasPrefix(prefix), path.utf8.count > prefix.utf8.count else { return nil }
-        return String(path.dropFirst(prefix.count))
+        guard FilePath.isAbsolute(path) else { return path.isEmpty ? nil : path }
+        return FilePath.relative(path, to: root)
     }
 
     private static func failure(_ number: Int32) -> ServerError {

@@ -11,7 +11,7 @@ struct SnapshotVerb: ReadingVerb {
             throw .refused(.badRequest, "SNAPSHOT needs to=, a new folder for the copy")
         }
         // The daemon's current folder is nothing that a client knows.
-        guard target.hasPrefix("/") else {
+        guard FilePath.isAbsolute(target) else {
             throw .refused(.badRequest, "to= takes an absolute path")
         }
         self.target = target

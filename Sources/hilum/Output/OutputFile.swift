@@ -96,7 +96,7 @@ struct OutputFile {
         else {
             return false
         }
-        return (own + "/").hasPrefix(folder == "/" ? folder : folder + "/")
+        return own == folder || FilePath.isBeneath(own, folder)
     }
 
     /// Whether the same verb made the file: a PNG, a page or a JSON object that says so at its beginning.

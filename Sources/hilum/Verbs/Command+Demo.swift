@@ -53,7 +53,7 @@ private struct Demo {
 
     /// Empties the folder of an earlier demo, and refuses any other folder that is not empty.
     init(folder: String, count: Int, seed: UInt64) throws {
-        let absolute = folder.hasPrefix("/") ? folder : FileManager.default.currentDirectoryPath + "/" + folder
+        let absolute = FilePath.isAbsolute(folder) ? folder : FileManager.default.currentDirectoryPath + "/" + folder
         self.folder = absolute
         self.count = count
         self.seed = seed

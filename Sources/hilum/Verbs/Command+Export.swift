@@ -83,18 +83,16 @@ private func writeVectors(
     _ progress: HilumCore.Progress
 ) throws -> Int {
     var count = 0
-    try archive.forEachVector(kind) { _, _ in
+    try archive.forEachVector(kind) { _, _, _ in
         count += 1
         return !Interruption.flag.isRaised
     }
     var lines: [UInt8] = []
-    var (row, lastID, image, shownCount) = (0, "", 0, 0)
+    var (row, shownCount) = (0, 0)
     try FileIO.writeAtomically(file) { pieces in
         var bytes = format.head(rows: count, columns: columns)
-        try archive.forEachVector(kind) { id, vector in
+        try archive.forEachVector(kind) { id, image, vector in
             guard row < count, !Interruption.flag.isRaised else { return false }
-            image = id == lastID && row > 0 ? image + 1 : 0
-            lastID = id
             format.append(vector, to: &bytes)
             var line: [(key: String, value: JSON)] = [
                 ("row", .integer(row)), ("id", .string(id)), ("kind", .string(kind.rawValue)),

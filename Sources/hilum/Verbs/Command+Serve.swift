@@ -53,9 +53,10 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     configuration.writerGroups = try identifiers(arguments, "writer-gid")
     if let inbox = arguments.text("inbox") { try checkInbox(inbox, archive: path) }
     if let socket = arguments.text("socket") { try checkSocket(socket) }
+    if let audit = arguments.text("audit") { try OutputFolder.checkOutsideArchives(FilePath.folder(of: audit)) }
     let archive = try openServedArchive(path, filter: arguments.text("report-filter"))
     configuration.serviceManager = ServiceManager(environment: ProcessInfo.processInfo.environment)
-    configuration.logNames = logNames(ofArchive: path)
+    configuration.logNames = try Archive.logNames(at: path)
     configuration.refusalMemory = path + "/inbox.refused"
     if let audit = arguments.text("audit") {
         configuration.auditLog = try AuditLog(path: audit, names: configuration.logNames)
@@ -120,17 +121,6 @@ private func checkSocket(_ socket: String) throws {
             .failed, "\(file) is a file of an archive, which no socket or its lock may replace; choose another --socket"
         )
     }
-}
-
-/// How the log of an archive's daemon names cases: by the key in `ARCHIVE/log.key`, which is made where it is missing.
-func logNames(ofArchive path: String) -> LogNames {
-    let file = path + "/log.key"
-    if let names = try? LogNames(file: file) { return names }
-    let names = LogNames()
-    do { try names.save(to: file) } catch {
-        Log.warning("\(error); the names in this log hold for this daemon only")
-    }
-    return names
 }
 
 /// Reads the reports of an older release into the table of words, while the daemon serves.

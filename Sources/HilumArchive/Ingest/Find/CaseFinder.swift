@@ -260,7 +260,7 @@ package struct CaseFinder {
         let paths = Set(
             bytes.split { ends.contains($0) }.map { part in
                 let text = String(decoding: part, as: UTF8.self).trimmingCharacters(in: .whitespaces)
-                return text.hasPrefix("/") ? text : "\(folder)/\(text)"
+                return FilePath.isAbsolute(text) ? text : "\(folder)/\(text)"
             })
         return FolderWalk(root).files.map { "\(root)/\($0.path)" }.filter(paths.contains)
     }

@@ -66,7 +66,7 @@ package struct FilePlace: Sendable, Hashable {
     static func spelledGroup(of file: FoundFile) -> String { FilePlace(spelled: file.path, role: file.role).group }
 
     private init(spelled path: String, role: FileRole) {
-        var folders = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        var folders = FilePath.parts(of: path)
         let name = folders.popLast() ?? ""
         var stem = FileRole.stem(of: name)
         // `x.png.json` describes `x.png`.
@@ -115,7 +115,7 @@ package struct FilePlace: Sendable, Hashable {
 
     /// The group of the files that make the case of this id.
     package static func group(ofID id: String) -> String {
-        var parts = id.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        var parts = FilePath.parts(of: id)
         if parts.count == 1 && fixedNames.contains(parts[0].lowercased()) { return rootGroup }
         if let place = parts.dropLast().firstIndex(where: { trees[$0.lowercased()] != nil }) { parts[place] = "*" }
         return parts.joined(separator: "/")
@@ -131,7 +131,7 @@ package struct FilePlace: Sendable, Hashable {
     ///
     /// - Parameter id: of the report: `reports/2020/a`, `report`.
     package static func idsOfImages(forReport id: String) -> [String] {
-        let parts = id.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        let parts = FilePath.parts(of: id)
         if parts.count == 1 && isFixedText(id) { return fixedImages.union(views.keys).sorted() }
         guard let place = parts.dropLast().firstIndex(where: { trees[$0.lowercased()] != nil }),
             trees[parts[place].lowercased()] == .texts
@@ -143,7 +143,7 @@ package struct FilePlace: Sendable, Hashable {
     ///
     /// - Parameter path: without a slash in front and without its ending.
     static func idsOfImages(forReportAt path: String) -> [String] {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        let parts = FilePath.parts(of: path)
         return parts.dropLast().indices.filter { trees[parts[$0].lowercased()] == .texts }.flatMap { place in
             idsOfImages(parts, tree: place)
         }
@@ -166,7 +166,7 @@ package struct FilePlace: Sendable, Hashable {
         let folder = FilePath.folder(of: path)
         let place = FilePlace(path: FilePath.name(of: path), role: .image)
         var stems = [place.id, FileRole.stem(of: FilePath.name(of: path))].map { "\(folder)/\($0)" }
-        var parts = stems[0].split(separator: "/").map(String.init)
+        var parts = FilePath.parts(of: stems[0])
         for index in parts.indices.dropLast() where trees[parts[index].lowercased()] == .images {
             let own = parts[index]
             for name in trees.filter({ $0.value == .texts }).keys.sorted() {
@@ -209,7 +209,7 @@ package struct FilePlace: Sendable, Hashable {
 
     /// The patient of a file in such a tree.
     static func patient(of path: String) -> String? {
-        let folders = path.split(separator: "/").dropLast().map(String.init)
+        let folders = Array(FilePath.parts(of: path).dropLast())
         for (place, folder) in folders.enumerated().reversed() {
             if isNumbered(folder, "patient") { return folder }
             // A study follows, be it a folder or a report of that name.

@@ -40,8 +40,9 @@ package struct SourceCase: Sendable, Equatable {
 
     /// The cases that its files were by themselves give way to it.
     mutating func takeFiles(below root: String) {
-        for path in imagePaths + [reportPath].compactMap(\.self) where path.hasPrefix(root + "/") {
-            let file = FoundFile(path: String(path.dropFirst(root.count + 1)))
+        for path in imagePaths + [reportPath].compactMap(\.self) {
+            guard let relative = FilePath.relative(path, to: root) else { continue }
+            let file = FoundFile(path: relative)
             let id = FilePlace(path: file.path, role: file.role).id
             former.append(.init(id: id, source: "\(root)/\(id)"))
         }
@@ -125,7 +126,7 @@ package struct SourceCase: Sendable, Equatable {
     /// - Parameter folder: what relative paths begin at.
     mutating func set(_ key: String, _ values: [String], isList: Bool, folder: String) {
         guard let value = values.first(where: { !$0.isEmpty }) else { return }
-        func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : "\(folder)/\(path)" }
+        func absolute(_ path: String) -> String { FilePath.isAbsolute(path) ? path : "\(folder)/\(path)" }
         switch key {
         case "id": id = CaseID.canonical(value)
         case "image": imagePaths = values.filter { !$0.isEmpty }.map(absolute)
@@ -170,7 +171,7 @@ package struct SourceCase: Sendable, Equatable {
             // One that cannot be opened now may be a picture all the same: the case waits for it.
             for path in imagePaths {
                 do { _ = try FileIO.read(path, limitInBytes: 0) } catch {
-                    if case .system = error.code { throw ArchiveError(.io, error.description) }
+                    if error.mayPass { throw ArchiveError(.io, error.description) }
                 }
             }
             let readable = imagePaths.indices.filter { Self.looksReadable(imagePaths[$0]) }

@@ -127,12 +127,14 @@ struct SourceScanner {
                 continue
             }
             scan.items += items
-            let below = manifest.folder.isEmpty ? "" : manifest.folder + "/"
+            func isBelow(_ path: String) -> Bool {
+                manifest.folder.isEmpty || FilePath.isBeneath(path, manifest.folder)
+            }
             var named: Set<String> = [path]
             for case .found(let found) in items { named.formUnion(found.paths) }
-            let unnamed = rest.count { $0.path.hasPrefix(below) && !named.contains("\(root)/\($0.path)") }
+            let unnamed = rest.count { isBelow($0.path) && !named.contains("\(root)/\($0.path)") }
             scan.passedOver.add("not named by \((path as NSString).lastPathComponent)", unnamed)
-            rest.removeAll { $0.path.hasPrefix(below) }
+            rest.removeAll { isBelow($0.path) }
         }
     }
 }

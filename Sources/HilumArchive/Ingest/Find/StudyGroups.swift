@@ -123,7 +123,7 @@ package struct StudyGroups: Sendable {
 
     private static func places(of file: FoundFile) -> Set<String> {
         var places: Set<String> = [FilePlace(path: file.path, role: file.role).group]
-        var folders = CaseID.canonical(file.path).split(separator: "/", omittingEmptySubsequences: true)
+        var folders = FilePath.parts(of: CaseID.canonical(file.path))
         while folders.popLast() != nil, !folders.isEmpty {
             places.insert(FilePlace.group(ofID: folders.joined(separator: "/")))
         }

@@ -112,7 +112,7 @@ struct LayoutReading {
     /// The image of this name, below `folder` if there is one, or else anywhere below the source; nil where there is a choice.
     func image(named name: String, below folder: String = "") -> String? {
         let all = imagesByName[name] ?? []
-        let near = folder.isEmpty ? all : all.filter { $0.path.hasPrefix(folder + "/") }
+        let near = folder.isEmpty ? all : all.filter { FilePath.isBeneath($0.path, folder) }
         let candidates = near.isEmpty ? all : near
         return candidates.count == 1 ? candidates.first?.path : nil
     }

@@ -114,7 +114,7 @@ extension LayoutReading {
 
     /// Puts frontal images first, with the view of each.
     private func describeViews(of item: inout SourceCase) {
-        let known = item.imagePaths.map { (path: $0, view: view(of: String($0.dropFirst(root.count + 1)))) }
+        let known = item.imagePaths.map { (path: $0, view: view(of: FilePath.relative($0, to: root) ?? $0)) }
         guard known.contains(where: { $0.view != nil }) else { return }
         func isSide(_ view: String?) -> Bool { view == "LATERAL" || view == "LL" }
         let ordered = known.filter { !isSide($0.view) } + known.filter { isSide($0.view) }

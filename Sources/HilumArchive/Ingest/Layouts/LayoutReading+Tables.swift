@@ -13,7 +13,7 @@ extension LayoutReading {
         for row in table.rows {
             guard let given = row["path"] else { continue }
             let folder = file.folder.isEmpty ? "" : file.folder + "/"
-            let short = given.split(separator: "/").dropFirst().joined(separator: "/")
+            let short = FilePath.parts(of: given).dropFirst().joined(separator: "/")
             guard let path = [folder + given, folder + short, given, short].first(where: contains) else {
                 passedOver.add("row whose image is not there")
                 continue

@@ -101,7 +101,7 @@ enum Manifest {
     /// A row without an id is named by its image, or its report's file.
     static func finish(_ found: inout SourceCase, path: String, folder: String) -> SourceItem {
         if found.id.isEmpty, let file = found.imagePaths.first ?? found.reportPath {
-            let relative = file.hasPrefix(folder + "/") ? String(file.dropFirst(folder.count + 1)) : file
+            let relative = FilePath.relative(file, to: folder) ?? file
             found.id = CaseID.canonical((relative as NSString).deletingPathExtension)
         }
         guard !found.id.isEmpty else { return .refused(place: found.place, reason: "the row has no id") }
