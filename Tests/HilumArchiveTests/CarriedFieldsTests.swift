@@ -63,7 +63,8 @@ import Testing
         carried.samePictures = ["/in/a.png"]
         let (overwriting, further) = ((path: "/in/a.png", digest: "new"), (path: "/in/a_lateral.png", digest: "other"))
         let known = (path: "/in/moved.png", digest: "old")
-        func decide(_ images: [(path: String, digest: String)], isTelling: Bool = true) throws -> CarriedFields.Decision {
+        func decide(_ images: [(path: String, digest: String)], isTelling: Bool = true) throws -> CarriedFields.Decision
+        {
             try carried.decision(images: images, tags: CaseFields(), isTelling: { _ throws(ArchiveError) in isTelling })
         }
         for said in [nil, "MUELLER", "SCHMIDT"] {

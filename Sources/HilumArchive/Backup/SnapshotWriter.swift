@@ -74,7 +74,9 @@ struct SnapshotWriter {
             defer { free(resolved) }
             return String(cString: resolved)
         }
-        if let inside = real(folder), let outside = real(archive), inside == outside || FilePath.isBeneath(inside, outside) {
+        if let inside = real(folder), let outside = real(archive),
+            inside == outside || FilePath.isBeneath(inside, outside)
+        {
             throw ArchiveError(.badRequest, "\(target): lies in the archive; put the snapshot beside it, or elsewhere")
         }
     }

@@ -163,7 +163,9 @@ enum Resemblance: Equatable {
             self = .another
         } else {
             let isPatient = patients.contains(true)
-            self = studies.contains(true) || isPatient && dates.contains(true) ? .same : isPatient ? .samePatient : .unknown
+            self =
+                studies.contains(true) || isPatient && dates.contains(true)
+                ? .same : isPatient ? .samePatient : .unknown
         }
     }
 

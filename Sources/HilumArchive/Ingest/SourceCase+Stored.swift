@@ -114,7 +114,9 @@ extension SourceCase {
         var folders: Set<String> = []
         for path in imagePaths {
             var above = FilePath.folder(of: path)
-            while FilePath.isBeneath(above, folder), folders.insert(above).inserted { above = FilePath.folder(of: above) }
+            while FilePath.isBeneath(above, folder), folders.insert(above).inserted {
+                above = FilePath.folder(of: above)
+            }
         }
         return folders.contains { above in
             ["\(above)/report.txt", "\(above).txt"].contains { path in

@@ -44,7 +44,8 @@ final class ArchiveKey: Sendable {
         if let known = keys.withLock({ $0 }) { return known }
         guard makes || isThere else {
             throw ArchiveError(
-                .io, "\(file) is missing; the names in this archive are sealed by that key: bring it back from a backup")
+                .io, "\(file) is missing; the names in this archive are sealed by that key: bring it back from a backup"
+            )
         }
         do throws(PrivacyError) {
             let pseudonyms = try PseudonymKey(file: file)

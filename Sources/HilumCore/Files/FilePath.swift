@@ -48,7 +48,9 @@ public enum FilePath {
     public static func isBeneath(_ path: String, _ folder: String) -> Bool { relative(path, to: folder) != nil }
 
     /// The parts of a path, without empty ones.
-    public static func parts(of path: String) -> [String] { path.utf8.split(separator: slash).map { String(Substring($0)) } }
+    public static func parts(of path: String) -> [String] {
+        path.utf8.split(separator: slash).map { String(Substring($0)) }
+    }
 
     /// An absolute path without empty parts, `.` and `..`, by its words alone: links are not looked at.
     public static func withoutDots(_ path: String) -> String {
