@@ -1,4 +1,5 @@
 import Foundation
+import HilumCore
 
 /// Where the image of a case comes from.
 public enum ImageSource: Sendable, Equatable {
