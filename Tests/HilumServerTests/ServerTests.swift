@@ -419,13 +419,13 @@ import Testing
         let archive = FakeArchive()
         let writer = WriterQueue(archive: archive)
         for number in 0..<10 { #expect(writer.submit(.put { CaseInput(id: "a", report: "\(number)") }) { _ in }) }
-        #expect(writer.submit(.delete(id: "a")) { _ in })
+        #expect(writer.submit(.delete(id: "a", forgets: false)) { _ in })
         #expect(writer.submit(.put { CaseInput(id: "a", report: "last") }) { _ in })
         #expect(writer.submit(.put { CaseInput(id: "b", report: "given up") }, isCancelled: { true }) { _ in })
         writer.start()
         writer.stop()
         #expect(archive.get(id: "a")?.report == "last")
         #expect(archive.get(id: "b") == nil)
-        #expect(!writer.submit(.delete(id: "a")) { _ in })
+        #expect(!writer.submit(.delete(id: "a", forgets: false)) { _ in })
     }
 }
