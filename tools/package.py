@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ["hilum", "hilum-dicom", "hilum-view"]
+SCRIPTS = ["orthanc-feed"]
 HOME = "usr/lib/hilum"
 
 
@@ -64,6 +65,8 @@ def install_programs(build: Path, root: Path) -> list[Path]:
     for binary in binaries:
         subprocess.run(["strip", "--strip-unneeded", "--remove-section=.comment", str(binary)], check=True)
         settle_search_path(binary)
+    for name in SCRIPTS:
+        shutil.copy(ROOT / "tools" / name, home / name)
     links = root / "usr/bin"
     links.mkdir(parents=True)
     for name in ("hilum", "hilum-view"):
@@ -207,6 +210,8 @@ DEFAULTS = """\
 # The environment of hilum.service; see hilum(1).
 #HILUM_LOG=info
 #HILUM_THREADS=4
+# Before the first start: what becomes of identifiers of patients (mask, require, off).
+#HILUM_DEID=mask
 """
 
 POSTINST = """\
@@ -222,7 +227,7 @@ if [ "$1" = configure ]; then
     if [ -d /run/systemd/system ]; then
         systemctl --system daemon-reload >/dev/null || true
         if [ -n "$2" ]; then
-            deb-systemd-invoke try-restart hilum.service >/dev/null || true
+            deb-systemd-invoke try-restart hilum.service hilum-orthanc.service >/dev/null || true
         fi
     fi
 fi
@@ -232,7 +237,7 @@ PRERM = """\
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-    deb-systemd-invoke stop hilum.socket hilum.service hilum-reembed.timer >/dev/null || true
+    deb-systemd-invoke stop hilum.socket hilum.service hilum-orthanc.service hilum-reembed.timer >/dev/null || true
 fi
 """
 
@@ -257,7 +262,7 @@ def lay_out(root: Path, version: str, maintainer: str, moment: datetime) -> None
     """Everything but programs and control files."""
     units = root / "lib/systemd/system"
     units.mkdir(parents=True)
-    for name in ("hilum.service", "hilum.socket", "hilum-reembed.service", "hilum-reembed.timer"):
+    for name in ("hilum.service", "hilum.socket", "hilum-orthanc.service", "hilum-reembed.service", "hilum-reembed.timer"):
         shutil.copy(ROOT / "tools/systemd" / name, units / name)
     write(root / "usr/lib/sysusers.d/hilum.conf", (ROOT / "tools/systemd/hilum.sysusers").read_text())
     write(root / "usr/lib/tmpfiles.d/hilum.conf", (ROOT / "tools/systemd/hilum.tmpfiles").read_text())
@@ -285,7 +290,8 @@ def control(root: Path, version: str, maintainer: str, depends: str) -> None:
         Maintainer: {maintainer}
         Installed-Size: {size // 1024 + 1}
         Depends: {depends}
-        Recommends: libopenblas0
+        Recommends: libopenblas0, python3
+        Suggests: orthanc
         Section: science
         Priority: optional
         Description: search for similar cases among medical images and reports
@@ -294,7 +300,7 @@ def control(root: Path, version: str, maintainer: str, depends: str) -> None:
          Unix socket or on the command line, on one machine without a GPU or a network.
          .
          hilum.service serves an archive, and hilum.socket starts it when it is needed.
-         OpenBLAS is used for training and evaluation only.
+         OpenBLAS is used for training and evaluation only, Python by the feed from Orthanc.
         """))
     write(folder / "conffiles", "/etc/default/hilum\n")
     for name, text in (("postinst", POSTINST), ("prerm", PRERM), ("postrm", POSTRM)):
@@ -311,7 +317,7 @@ def settle(root: Path, epoch: int) -> None:
     """The same modes and times, whoever packs."""
     for path in [root, *root.rglob("*")]:
         if not path.is_symlink():
-            is_program = path.parent == root / HOME and path.name in PROGRAMS
+            is_program = path.parent == root / HOME and path.name in PROGRAMS + SCRIPTS
             is_script = path.parent == root / "DEBIAN" and path.name in ("postinst", "prerm", "postrm")
             path.chmod(0o755 if path.is_dir() or is_program or is_script else 0o644)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
