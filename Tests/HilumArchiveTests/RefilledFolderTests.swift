@@ -24,7 +24,7 @@ import Testing
     }
 
     private func empty(_ scratch: Scratch) throws {
-        try FileManager.default.removeItem(atPath: scratch.path + "/in")
+        try? FileManager.default.removeItem(atPath: scratch.path + "/in")
         try FileManager.default.createDirectory(atPath: scratch.path + "/in", withIntermediateDirectories: true)
     }
 
@@ -104,20 +104,21 @@ import Testing
         // A blank one, and one that another case has too.
         let common = try way % 2 == 0 ? Self.makeBlack() : makePNG(7)
         if way % 2 == 1 { try scratch.write("in/other.png", common) }
-        for (name, bytes) in [("s1/frontal.png", try makePNG(1)), ("s1/lateral.png", common)] {
+        for (name, bytes) in [("001.png", try makePNG(1)), ("001_lateral.png", common)] {
             try scratch.write("in/" + name, bytes)
         }
-        try scratch.write("in/s1/report.txt", "Patient A: large left effusion.")
+        try scratch.write("in/001.txt", "Patient A: large left effusion.")
         let archive = try scratch.makeArchive()
         _ = try run(archive, scratch.path + "/in")
-        let before = try #require(try archive.get(id: "s1"))
+        let before = try #require(try archive.get(id: "001"))
         #expect(before.images.count == 2 && before.hasReport)
-        try FileManager.default.removeItem(atPath: scratch.path + "/in/s1")
-        // In the place of the one that was there, or under a name of its own.
-        try scratch.write(way < 2 ? "in/s1/frontal.png" : "in/s1/first_pa.png", makePNG(50))
-        try scratch.write("in/s1/lateral.png", common)
+        try empty(scratch)
+        // In the place of the one that was there, or beside it.
+        try scratch.write(way < 2 ? "in/001.png" : "in/001_ll.png", makePNG(50))
+        try scratch.write("in/001_lateral.png", common)
+        if way % 2 == 1 { try scratch.write("in/other.png", common) }
         let summary = try run(archive, scratch.path + "/in")
-        let after = try #require(try archive.get(id: "s1"))
+        let after = try #require(try archive.get(id: "001"))
         if way < 2 {
             #expect(summary.replaced == 1 && summary.parted == 1 && !after.hasReport && after.images.count == 2)
         } else {
