@@ -11,6 +11,12 @@ let hasDeflate = FileManager.default.fileExists(atPath: "/usr/include/libdeflate
 // libmicrohttpd serves the page of `hilum view`. Without its header the verb says so.
 let hasMicroHTTPD = FileManager.default.fileExists(atPath: "/usr/include/microhttpd.h")
 
+// The modules whose readers are fuzzed.
+let fuzzed = [
+    "LMDB", "HilumCore", "HilumIndex", "HilumImaging", "HilumReports", "HilumWords", "HilumPrivacy", "HilumEmbedding",
+    "HilumMCR", "HilumArchive", "HilumServer",
+]
+
 let package = Package(
     name: "Hilum",
     products: [
@@ -148,6 +154,9 @@ let package = Package(
             dependencies: [
                 "HilumServer", "HilumArchive", "HilumEmbedding", "HilumImaging", "HilumCore", "CHilumSystem",
             ]),
+        // Its targets are those of the program `hilum-fuzz` below, whose driver is no test.
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed.map { .target(name: $0) }, exclude: ["Driver", "Corpus"]),
         .testTarget(
             name: "HilumTests",
             dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation", "HilumPhantom"],
@@ -158,3 +167,18 @@ let package = Package(
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .cxx17
 )
+
+// Programs for sanitizers, which tools/torture builds into folders of their own; see tools/faults/sanitized.py.
+if ProcessInfo.processInfo.environment["HILUM_SANITIZED"] != nil {
+    package.targets.removeAll { $0.type == .test }
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/CLibFuzzer"),
+        .executableTarget(
+            name: "hilum-fuzz", dependencies: ["CLibFuzzer"] + fuzzed.map { .target(name: $0) },
+            path: "Tests/FuzzTests", exclude: ["Corpus", "FuzzTests.swift"]),
+        .executableTarget(
+            name: "hilum-race",
+            dependencies: ["HilumCore", "HilumIndex", "HilumImaging", "HilumEmbedding", "HilumArchive"],
+            path: "Tests/RaceProgram"),
+    ]
+}

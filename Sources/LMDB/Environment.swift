@@ -218,13 +218,25 @@ public final class Environment: @unchecked Sendable {
     /// Whether a commit failed so that nobody knows what the disk holds: nothing can be written until it is opened again.
     public var isPoisoned: Bool { poisoned.load(ordering: .acquiring) }
 
-    /// A full map is found before any page is written, and a volume without room before the meta page is: both leave the
+    /// A full map is found before any page is written, and a volume without room mostly before the meta page is: both leave the
     /// last commit as it was. After anything else nobody knows what the disk holds, so the environment takes no more.
     private func check(commit status: Int32) throws {
         guard status != 0 else { return }
         let error = LMDBError(status: status, call: "mdb_txn_commit", path: path)
-        if error.code != .mapFull && error.code != .diskFull { poisoned.store(true, ordering: .releasing) }
-        throw error
+        let isUndone = error.code == .mapFull || error.code == .diskFull && !hasGivenUp
+        guard !isUndone else { throw error }
+        poisoned.store(true, ordering: .releasing)
+        // A volume may be full just when the meta page is written; then it is not known that nothing was.
+        throw error.code == .diskFull ? LMDBError(.other(status), call: "mdb_txn_commit", path: path) : error
+    }
+
+    /// Whether LMDB itself begins no transaction any more, as after a meta page that it could not write.
+    private var hasGivenUp: Bool {
+        guard let environment = raw else { return true }
+        var probe: OpaquePointer?
+        let status = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &probe)
+        if let probe, status == 0 { mdb_txn_abort(probe) }
+        return status == MDB_PANIC
     }
 
     private func inTransaction<Result>(flags: Int32, _ body: (OpaquePointer) throws -> Result) throws -> Result {

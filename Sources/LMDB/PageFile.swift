@@ -142,7 +142,8 @@ final class PageFile {
         return "the meta pages change all the time"
     }
 
-    private static let mostUnwrittenPages: UInt64 = 1 << 16
+    /// Free pages at the end of a file that were never written.
+    static let mostUnwrittenPages: UInt64 = 1 << 16
 
     private struct MetaNumbers: Equatable {
         let transaction: UInt64

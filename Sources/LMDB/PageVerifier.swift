@@ -55,9 +55,9 @@ public struct PageVerifier {
         pageSize = meta.pageSizeInBytes
         used = []
         let pagesInFile = fileByteCount / UInt64(pageSize)
-        // The last pages may be free ones that were never written, so a file may end before `lastPage`, but not far: a
-        // bound on memory all the same.
-        guard meta.lastPage < 1 << 36 else {
+        // The last pages may be free ones that were never written, so a file may end before `lastPage`, but not far. It bounds the memory
+        // of this walk.
+        guard meta.lastPage < pagesInFile + PageFile.mostUnwrittenPages else {
             report.findings.append("the last page number \(meta.lastPage) is impossible")
             return
         }

@@ -39,6 +39,36 @@ import Testing
         try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder()).close()
     }
 
+    @Test("A second writer names the first one, also when that has not written its number yet")
+    func theNumberOfTheHolderIsWaitedFor() throws {
+        let scratch = try Scratch()
+        try scratch.makeArchive().close()
+        let first = Foundation.open(scratch.archive + "/writer.lock", O_RDWR)
+        defer { close(first) }
+        #expect(LockAttempt(first) == .taken)
+        let writer = Thread {
+            usleep(30_000)
+            let text = Array("4711\n".utf8)
+            _ = pwrite(first, text, text.count, 0)
+        }
+        writer.start()
+        let error = #expect(throws: ArchiveError.self) {
+            try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        }
+        #expect(error?.code == .busy(holder: 4711))
+
+        let second = Foundation.open(scratch.archive + "/writer.lock", O_RDWR)
+        defer { close(second) }
+        ftruncate(first, 0)
+        #expect(LockAttempt(second) == .held(by: nil), "who never writes a number is not waited for without an end")
+        let leaver = Thread {
+            usleep(30_000)
+            flock(first, LOCK_UN)
+        }
+        leaver.start()
+        #expect(LockAttempt(second) == .taken, "who ends has removed its number already")
+    }
+
     @Test func whatWasAcknowledgedSurvivesAKill() async throws {
         let scratch = try Scratch()
         try scratch.makeArchive().close()

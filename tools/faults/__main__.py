@@ -27,7 +27,8 @@ def options():
     parser.add_argument("--rows", default="")
     parser.add_argument("--program", required=True)
     parser.add_argument("--work", default=".build/torture")
-    parser.add_argument("--tests", default="")
+    parser.add_argument("--sanitized", default="")
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -53,32 +54,69 @@ def main():
         for row in rows:
             print(f"{row.number:>4}  {row.title}: {row.needed(chosen.minutes)} in {chosen.minutes:g} minutes, {row.full} in full")
         return 0
-    world = World(chosen.program, chosen.work, chosen.keep)
-    world.tests = chosen.tests
+    world = World(chosen.program, chosen.work, chosen.keep, chosen.sanitized)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
-    results = []
+    record = Record(chosen, world, rows)
+    results = record.results
+    was_interrupted = False
     try:
         world.prepare()
-        end = time.monotonic() + chosen.minutes * 60
-        weight = sum(row.weight for row in ROWS.values()) if chosen.rows else sum(row.weight for row in rows)
-        left = sum(row.weight for row in rows)
         for row in rows:
-            # What a quick row leaves over goes to those after it.
-            share = row.weight / (left if not chosen.rows else weight)
-            seconds = max(5, (end - time.monotonic()) * share) if not chosen.rows else chosen.minutes * 60 * share
-            left -= row.weight
-            results.append(result(row, world, chosen, seconds))
-            show(results[-1], chosen.json)
+            row.prepare(world)
+        run(rows, chosen, world, record)
     except KeyboardInterrupt:
-        print("torture: interrupted", file=sys.stderr)
-        return 130
+        print("torture: interrupted; --resume goes on with the next row", file=sys.stderr)
+        was_interrupted = True
     finally:
         world.end()
     if not chosen.json:
         table(results)
     for entry in results:
         print(json.dumps({key: value for key, value in entry.items() if key not in ("notes", "failures", "failed", "took")}))
+    if was_interrupted:
+        return 130
     return 0 if all(entry["holds"] for entry in results) else 1
+
+
+def run(rows, chosen, world, record):
+    """Each row gets its share of the time that is left, so that what a quick row leaves over goes to those after it. With --rows, each
+    gets what it would have among all."""
+    weight = sum(row.weight for row in ROWS.values())
+    end = time.monotonic() + chosen.minutes * 60 - sum(entry["took"] for entry in record.results)
+    for place, row in enumerate(rows):
+        if place < len(record.results):
+            continue
+        if chosen.rows:
+            seconds = chosen.minutes * 60 * row.weight / weight
+        else:
+            seconds = max(1, end - time.monotonic()) * row.weight / sum(row.weight for row in rows[place:])
+        record.add(result(row, world, chosen, max(5, seconds)))
+        show(record.results[-1], chosen.json)
+
+
+class Record:
+    """What the rows came to, in a file of the work folder after each, so that a run that was broken off can go on."""
+
+    def __init__(self, chosen, world, rows):
+        self.path = os.path.join(world.work, "results.json")
+        status = os.stat(chosen.program)
+        self.run = {
+            "minutes": chosen.minutes, "seed": chosen.seed, "rows": [row.number for row in rows], "program": chosen.program,
+            "changed": status.st_mtime, "bytes": status.st_size,
+        }
+        self.results = []
+        if chosen.resume and os.path.exists(self.path):
+            with open(self.path) as file:
+                former = json.load(file)
+            if former["run"] != self.run:
+                raise SystemExit("torture: the run before had other rows, minutes, another seed or program; leave out --resume to begin anew")
+            self.results = former["results"]
+
+    def add(self, entry):
+        self.results.append(entry)
+        with open(self.path + ".new", "w") as file:
+            json.dump({"run": self.run, "results": self.results}, file)
+        os.replace(self.path + ".new", self.path)
 
 
 def result(row, world, chosen, seconds):

@@ -9,7 +9,7 @@ import zlib
 
 from . import images
 from .daemon import Daemon, Gone
-from .run import NotHere, row
+from .run import row
 from .world import report
 
 MEBIBYTE = 1 << 20
@@ -106,11 +106,6 @@ def fuzzed_requests(trial):
             trial.must(daemon.stop() == 0, "it ends with 0")
     sound, words = world.check(archive)
     trial.must(sound, "the archive is sound" if sound else words)
-
-
-@row("15b", "fuzzed parsers in the process (libFuzzer)", full=10**8, quick=10**6, weight=0)
-def in_process(trial):
-    raise NotHere("the package has no targets for libFuzzer")
 
 
 WORDS = ["view=PA", "n=1..5", "n=..3", "n=2..", "view!=PA", "view=PA,AP", "finding=effusion", "affirmed=mass,nodule", "date=2019..2020-05", "k=v"]

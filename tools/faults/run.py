@@ -13,20 +13,23 @@ class NotHere(Exception):
 class Row:
     """One fault: its number in the table, what a full night tries, what twenty minutes try, and how much time it gets."""
 
-    def __init__(self, number, title, full, quick, weight, share, code):
+    def __init__(self, number, title, full, quick, weight, share, prepare, code):
         self.number, self.title, self.full, self.quick = number, title, full, quick
-        self.weight, self.share, self.code = weight, share, code
+        self.weight, self.share, self.prepare, self.code = weight, share, prepare, code
 
     def needed(self, minutes):
         """How many tries a run of so many minutes owes."""
         return max(1, min(self.full, round(self.quick * minutes / 20)))
 
 
-def row(number, title, full, quick, weight, share=1.0):
-    """Registers a function as a row; `share` of its tries must survive. A row of the table may have parts, such as 16 and 16b."""
+def row(number, title, full, quick, weight, share=1.0, prepare=lambda world: None):
+    """Registers a function as a row; `share` of its tries must survive. A row of the table may have parts, such as 16 and 16b.
+
+    `prepare` is called with the world before the clock starts.
+    """
 
     def register(code):
-        ROWS[str(number)] = Row(str(number), title, full, quick, weight, share, code)
+        ROWS[str(number)] = Row(str(number), title, full, quick, weight, share, prepare, code)
         return code
 
     return register

@@ -3,19 +3,16 @@
 import base64
 import json
 import math
-import os
 import random
 import shutil
 import struct
-import subprocess
 import threading
 import time
 
 from .daemon import Daemon, Gone
-from .run import NotHere, row
+from .run import row
 from .world import report
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def encoded(values):
@@ -227,20 +224,6 @@ def all_at_once(trial):
     words = "" if compacted.status == 0 else compacted.words()
     trial.must(compacted.status == 0 and world.check(archive)[0], f"and so it is after compacting {words}")
     trial.note(", ".join(f"{count} {name}" for name, count in counts.items()))
-
-
-@row("23b", "the same under the thread sanitizer", full=1, quick=1, weight=0.5)
-def thread_sanitizer(trial):
-    """Needs tests built with --sanitize=thread; --tests names their folder."""
-    tests = trial.world.tests
-    if not tests or not os.path.isdir(tests):
-        raise NotHere("no tests built with --sanitize=thread; --tests names their folder")
-    done = subprocess.run(
-        ["swift", "test", "-c", "release", "--scratch-path", os.path.abspath(tests), "--sanitize=thread", "--skip-build",
-         "--filter", "Concurrency"],
-        cwd=TOP, capture_output=True, text=True)
-    words = done.stdout + done.stderr
-    trial.count(done.returncode == 0 and "data race" not in words, words[-1500:])
 
 
 def check_figures(world, archive, recall=True):

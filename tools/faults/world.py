@@ -49,8 +49,11 @@ def quoted(text):
 class World:
     """The work folder and what lies in it."""
 
-    def __init__(self, program, work, keep):
+    def __init__(self, program, work, keep, sanitized=""):
         self.program = program
+        # Where programs with sanitizers lie, or nothing; and those that were built.
+        self.sanitized = os.path.abspath(sanitized) if sanitized else ""
+        self.built = {}
         self.work = os.path.abspath(work)
         self.keep = keep
         os.makedirs(self.work, exist_ok=True)

@@ -23,13 +23,17 @@ struct WriterLock: ~Copyable {
         guard descriptor >= 0 else {
             throw ArchiveError(.io, "\(path): cannot be opened for writing: \(String(cString: strerror(errno)))")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let holder = Self.holder(descriptor)
+        switch LockAttempt(descriptor) {
+        case .taken: break
+        case .held(let holder):
             close(descriptor)
-            let who = holder > 0 ? "process \(holder)" : "another process"
+            let who = holder.map { "process \($0)" } ?? "another process"
             throw ArchiveError(
-                .busy(holder: holder),
+                .busy(holder: holder ?? 0),
                 "\(archive): \(who) writes to this archive; stop it, or send the request to its daemon")
+        case .failed(let number):
+            close(descriptor)
+            throw ArchiveError(.io, "\(path): cannot be locked: \(String(cString: strerror(number)))")
         }
         let text = Array("\(getpid())\n".utf8)
         _ = ftruncate(descriptor, 0)
@@ -43,13 +47,5 @@ struct WriterLock: ~Copyable {
         // A child between fork and exec has the descriptor too; closing ours alone would leave the lock to it for that moment.
         flock(descriptor, LOCK_UN)
         close(descriptor)
-    }
-
-    private static func holder(_ descriptor: Int32) -> Int32 {
-        var bytes = [UInt8](repeating: 0, count: 16)
-        let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
-        guard count > 0 else { return 0 }
-        let text = String(decoding: bytes[0..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        return Int32(text) ?? 0
     }
 }

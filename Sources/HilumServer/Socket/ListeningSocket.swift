@@ -1,12 +1,13 @@
 import CHilumSystem
 import Foundation
+import HilumArchive
 import HilumCore
 
 /// A bound and listening Unix socket with mode 0660, and the lock that keeps a second daemon off its path.
 ///
 /// ```
 /// PATH.lock  flock, held while the socket lives; holds the process number
-/// PATH       bound with mode 0600, then mode 0660; a dead daemon's socket is replaced, anything else is left alone
+/// PATH       bound under umask 0077, then mode 0660; a dead daemon's socket is replaced, anything else is left alone
 /// ```
 /// Closing removes both. A socket that a service manager made and passed on has no lock, and stays when this one closes.
 ///
@@ -95,8 +96,10 @@ struct ListeningSocket: ~Copyable {
     private static func makeFolder(of path: String) throws(ServerError) {
         let folder = FilePath.folder(of: path)
         guard access(folder, F_OK) != 0 else { return }
+        let mask = umask(0o077)
+        defer { umask(mask) }
         do {
-            try FileIO.makeFolder(folder, rights: 0o700)
+            try FileIO.makeFolder(folder)
         } catch {
             throw ServerError(
                 .system(call: "mkdir", errno: EIO), "\(folder): the folder of the socket cannot be made: \(error)")
@@ -108,12 +111,14 @@ struct ListeningSocket: ~Copyable {
         for _ in 0..<lockTryCount {
             let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
             guard lock >= 0 else { throw failure("open", lockPath) }
-            guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-                let number = errno
-                let holder = number == EWOULDBLOCK ? readHolder(lock) : nil
+            switch LockAttempt(lock) {
+            case .taken: break
+            case .held(let holder):
                 Foundation.close(lock)
-                guard number == EWOULDBLOCK else { throw failure("flock", lockPath, number) }
                 throw inUse(path, holder)
+            case .failed(let number):
+                Foundation.close(lock)
+                throw failure("flock", lockPath, number)
             }
             do { try checkOwn(lock, lockPath) } catch {
                 Foundation.close(lock)
@@ -158,13 +163,6 @@ struct ListeningSocket: ~Copyable {
         Foundation.close(lock)
     }
 
-    private static func readHolder(_ lock: Int32) -> Int32? {
-        var buffer = [UInt8](repeating: 0, count: 16)
-        let count = pread(lock, &buffer, buffer.count, 0)
-        guard count > 0 else { return nil }
-        return Int32(String(decoding: buffer[..<count].prefix { $0 >= 48 && $0 <= 57 }, as: UTF8.self))
-    }
-
     /// Removes the socket of a daemon that is gone; whether it is gone is asked by connecting.
     private static func clearStale(_ path: String) throws(ServerError) {
         var status = stat()
@@ -189,9 +187,11 @@ struct ListeningSocket: ~Copyable {
     private static func bind(_ path: String) throws(ServerError) -> Int32 {
         let descriptor = hilum_unix_socket(1)
         guard descriptor >= 0 else { throw failure("socket", path) }
-        // The file of the socket gets the rights that the descriptor has when it is bound. A umask would be of the whole process.
-        guard fchmod(descriptor, 0o600) == 0, hilum_unix_bind(descriptor, path) == 0 else {
-            let number = errno
+        let mask = umask(0o077)
+        let bound = hilum_unix_bind(descriptor, path)
+        let number = errno
+        umask(mask)
+        guard bound == 0 else {
             Foundation.close(descriptor)
             throw failure("bind", path, number)
         }

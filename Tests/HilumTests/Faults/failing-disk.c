@@ -1,6 +1,7 @@
-// Preloaded into a daemon under test: lets writes or syncs of a store fail with EIO while a file asks for it.
+// Preloaded into a daemon under test: lets writes or syncs of a store fail while a file asks for it.
 //
-// HILUM_TEST_FAULTS names a folder; while `write` stands in it, writes to data.mdb fail, and while `sync` does, its syncs.
+// HILUM_TEST_FAULTS names a folder. While `write` stands in it, writes to data.mdb fail with EIO, and while `sync` does, its syncs.
+// While `meta` does, writes of its two meta pages fail with ENOSPC.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,6 +29,13 @@ static int is_store(int descriptor) {
     return strcmp(path + count - 9, "/data.mdb") == 0;
 }
 
+static int has_no_room(int descriptor, off64_t offset) {
+    int saved = errno;
+    int answer = offset < 2 * 4096 && is_store(descriptor) && is_asked("meta");
+    errno = answer ? ENOSPC : saved;
+    return answer;
+}
+
 static int fails(int descriptor, const char *fault) {
     int saved = errno;
     int answer = is_store(descriptor) && is_asked(fault);
@@ -38,11 +46,11 @@ static int fails(int descriptor, const char *fault) {
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
-    return fails(descriptor, "write") ? -1 : REAL(pwrite)(descriptor, bytes, count, offset);
+    return fails(descriptor, "write") || has_no_room(descriptor, offset) ? -1 : REAL(pwrite)(descriptor, bytes, count, offset);
 }
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) {
-    return fails(descriptor, "write") ? -1 : REAL(pwrite64)(descriptor, bytes, count, offset);
+    return fails(descriptor, "write") || has_no_room(descriptor, offset) ? -1 : REAL(pwrite64)(descriptor, bytes, count, offset);
 }
 
 ssize_t pwritev(int descriptor, const struct iovec *parts, int count, off_t offset) {

@@ -1,0 +1,62 @@
+import Foundation
+import HilumCore
+import Testing
+
+/// What `tools/faults` gives to libFuzzer for hours, for a second each: the inputs that were kept, and changed ones.
+@Suite("Readers of bytes from outside") struct FuzzTests {
+    @Test("Every input that was kept is read or refused, and no promise is broken", arguments: FuzzTarget.all)
+    func corpus(target: FuzzTarget) throws {
+        let kept = try target.corpus()
+        #expect(!kept.isEmpty, "the folder Corpus/\(target.name) is empty")
+        for (name, bytes) in kept { #expect(target.finding(bytes) == nil, "\(target)/\(name)") }
+    }
+
+    @Test("So is every changed input", arguments: FuzzTarget.all)
+    func changed(target: FuzzTarget) throws {
+        let inputs = try target.seeds() + target.corpus().map(\.bytes)
+        var generator = SeededGenerator(seed: 1, keys: UInt64(target.longestInput))
+        let end = monotonicSeconds() + 1
+        for turn in 0..<3_000 where turn % 16 != 0 || monotonicSeconds() < end {
+            let bytes = Self.changed(generator.pick(inputs), target, &generator)
+            let finding = target.finding(bytes)
+            guard finding == nil else {
+                Issue.record("\(target): \(finding ?? ""): \(Data(bytes).base64EncodedString())")
+                return
+            }
+        }
+    }
+
+    /// Each seed is something that its reader reads, so that a changed one is nearly so.
+    @Test("Every seed is read without a finding", arguments: FuzzTarget.all)
+    func seeds(target: FuzzTarget) throws {
+        let seeds = try target.seeds()
+        #expect(!seeds.isEmpty)
+        for seed in seeds { #expect(target.finding(seed) == nil && seed.count <= target.longestInput, "\(target)") }
+    }
+
+    @Test("Folders of the corpus belong to targets")
+    func names() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Corpus").path
+        let names = Set(try FileManager.default.contentsOfDirectory(atPath: folder))
+        #expect(names == Set(FuzzTarget.all.map(\.name)))
+    }
+
+    private static func changed(
+        _ input: [UInt8], _ target: FuzzTarget, _ generator: inout SeededGenerator
+    ) -> [UInt8] {
+        var bytes = input
+        for _ in 0..<(1 + generator.integer(below: 5)) {
+            let place = generator.integer(below: bytes.count + 1)
+            let end = min(bytes.count, place + 1 + generator.integer(below: 12))
+            switch generator.integer(below: 6) {
+            case 0 where place < bytes.count: bytes[place] = UInt8(generator.integer(below: 256))
+            case 1 where place < bytes.count: bytes[place] ^= 1 << UInt8(generator.integer(below: 8))
+            case 2: bytes.removeSubrange(place..<end)
+            case 3: bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
+            case 4 where !target.words.isEmpty: bytes.insert(contentsOf: Array(generator.pick(target.words).utf8), at: place)
+            default: bytes.replaceSubrange(place..<end, with: generator.pick([[0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0x7F], [0x80]]))
+            }
+        }
+        return Array(bytes.prefix(target.longestInput))
+    }
+}
