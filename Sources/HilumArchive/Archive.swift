@@ -399,18 +399,14 @@ public final class Archive: @unchecked Sendable {
             try checkKeys(of: filter)
             let filter = try privacy.settled(filter)
             // Before the attributes are locked: a range of ids reads the whole table.
-            let named = try filter.conditions.filter { $0.key == "id" }.flatMap { condition in
-                try condition.values.map { value in
-                    (value, try store.environment.read { try numbers($0, of: condition, value) })
-                }
+            let named = try filter.conditions.map { condition in
+                condition.key == "id" ? try store.environment.read { try numbers($0, of: condition) } : nil
             }
             let said = try filter.conditions.map { try saidCases($0) }
             let names = filter.conditions.map(\.key)
             var learned: [Attributes.Learned] = []
             let (cases, version) = try withPostings(names) { attributes in
-                let cases = attributes.evaluate(filter, said: said, learned: &learned) { value in
-                    named.first { $0.0 == value }?.1 ?? []
-                }
+                let cases = attributes.evaluate(filter, said: said, named: named, learned: &learned)
                 return (cases, attributes.version)
             }
             if !learned.isEmpty { attributes.write { $0.remember(learned, madeAt: version) } }
@@ -418,15 +414,23 @@ public final class Archive: @unchecked Sendable {
         }
     }
 
+    /// The cases that a condition on ids names; all its ranges are compared in one pass over the ids.
     private func numbers(
-        _ transaction: borrowing ReadTransaction, of condition: Filter.Condition, _ value: Filter.Value
+        _ transaction: borrowing ReadTransaction, of condition: Filter.Condition
     ) throws -> [UInt32] {
-        if case .equal(let id) = value { return try store.number(transaction, of: id).map { [$0] } ?? [] }
         var numbers: [UInt32] = []
-        try store.forEach(transaction, .ids) { key, payload in
-            if condition.matches(value, String(decoding: key, as: UTF8.self)) {
-                numbers.append(try store.number(payload))
+        var tests: [Filter.ValueTest] = []
+        for value in condition.values {
+            if case .equal(let id) = value {
+                if let number = try store.number(transaction, of: id) { numbers.append(number) }
+            } else {
+                tests.append(condition.test(value))
             }
+        }
+        guard !tests.isEmpty else { return numbers }
+        try store.forEach(transaction, .ids) { key, payload in
+            let id = condition.stored(String(decoding: key, as: UTF8.self))
+            if tests.contains(where: { $0.accepts(id) }) { numbers.append(try store.number(payload)) }
             return true
         }
         return numbers

@@ -170,6 +170,8 @@ public enum ArchiveLimits {
     public static let hitCount = 10_000
     /// The breadth of a graph search.
     public static let ef = 100_000
+    /// Values of all conditions of a filter; each is looked up or compared with every value of its key.
+    public static let filterValueCount = 256
     /// Floats a vector.
     static let dimension = 65_536
     /// Cases of one transaction.

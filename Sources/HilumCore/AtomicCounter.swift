@@ -20,13 +20,17 @@ public final class AtomicCounter: Sendable {
 /// A flag that is raised once and seen by every thread (interruption, shutdown).
 public final class AtomicFlag: Sendable {
     private let value = Atomic<Bool>(false)
+    private let parent: AtomicFlag?
 
     /// A flag that is not raised.
-    public init() {}
+    public init() { parent = nil }
+
+    /// A flag that counts as raised where `parent` is, too.
+    public init(orRaisedBy parent: AtomicFlag) { self.parent = parent }
 
     /// Raises the flag; it stays so.
     public func raise() { value.store(true, ordering: .releasing) }
 
     /// Whether the flag was raised.
-    public var isRaised: Bool { value.load(ordering: .acquiring) }
+    public var isRaised: Bool { value.load(ordering: .acquiring) || parent?.isRaised == true }
 }

@@ -107,14 +107,22 @@ public struct ItemSet: Sendable, Equatable {
     }
 
     /// Adds many items at once.
+    ///
+    /// - Complexity: O(items), and room for the largest.
     public mutating func insert(contentsOf items: [UInt32]) {
         guard let largest = items.max() else { return }
         let needed = Int(largest >> 6) + 1
         if needed > words.count { words.append(contentsOf: repeatElement(0, count: needed - words.count)) }
-        words.withUnsafeMutableBufferPointer { words in
-            for item in items { words[Int(item >> 6)] |= UInt64(1) << UInt64(item & 63) }
+        count += words.withUnsafeMutableBufferPointer { words in
+            var added = 0
+            for item in items {
+                let word = words[Int(item >> 6)]
+                let place = UInt64(item & 63)
+                added += Int(~word >> place & 1)
+                words[Int(item >> 6)] = word | 1 << place
+            }
+            return added
         }
-        count = words.reduce(0) { $0 + $1.nonzeroBitCount }
     }
 
     /// How many items lie in a range.

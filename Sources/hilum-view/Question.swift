@@ -199,11 +199,7 @@ struct Question {
     }
 
     private static func filterKey(_ value: JSON) throws(ViewError) -> String {
-        let reserved: Set<String> = ["bytes", "deadline_ms", "by"]
-        guard let key = value.string, let first = key.utf8.first, key.utf8.count <= 64,
-            first == UInt8(ascii: "_") || (97...122).contains(first),
-            key.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 95 || $0 == 46 }),
-            !SearchOptions.takes(key), !reserved.contains(key)
+        guard let key = value.string, SearchOptions.isFilterKey(key)
         else { throw ViewError(.badRequest, "this key is no filter") }
         return key
     }

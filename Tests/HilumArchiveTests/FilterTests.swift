@@ -48,6 +48,52 @@ import Testing
     }
 }
 
+@Suite("A filter of many values")
+struct ManyValuesTests {
+    @Test("it has a bound over all its conditions together")
+    func bound() throws {
+        let most = ArchiveLimits.filterValueCount
+        let list = Array(repeating: "x", count: most).joined(separator: ",")
+        #expect(try Filter(parsing: "view=\(list)").conditions[0].values.count == most)
+        for text in ["view=\(list),x", "view=\(list) site=A", "a=x b!=\(list)"] {
+            let error = #expect(throws: ArchiveError.self) { try Filter(parsing: text) }
+            #expect(error?.code == .limit && error?.reason.contains("ask in parts") == true)
+        }
+    }
+
+    @Test(
+        "it selects what its values select one by one, also once sets of some are kept",
+        arguments: [
+            ("age", ["21..23", "25", "..20", "70..", "24..24", "nan", "x..z", "26", "22..29", "30..40"]),
+            (
+                "date",
+                ["2020-01", "2020-02-03..2020-03", "2019", "..2020-01-05", "2020-05..", "2020-04-01", "x", "2021"]
+            ),
+            ("patient", ["p1", "p2..p3", "p5", "p9..", "..p0", "p3", "p4", "p6", "p7", "p8", "p77"]),
+            (
+                "id",
+                ["case-1", "case-2..case-3", "nobody", "case-4", "..case-0", "case-9..", "case-5", "case-6", "case-7"]
+            ),
+        ])
+    func union(_ key: String, _ values: [String]) throws {
+        let folder = try TemporaryFolder()
+        let archive = try folder.makeArchive()
+        _ = try archive.put(try (0..<60).map(makeInput))
+        for count in [values.count, 3, values.count] {
+            var all = Set<UInt32>()
+            for value in values.prefix(count) {
+                all.formUnion(try archive.matching(Filter(parsing: "\(key)=\(value)")).items)
+            }
+            let list = values.prefix(count).joined(separator: ",")
+            let together = try archive.matching(Filter(parsing: "\(key)=\(list)"))
+            #expect(Set(together.items) == all && !all.isEmpty && together.count == all.count)
+            let others = try archive.matching(Filter(parsing: "\(key)!=\(list)"))
+            #expect(others.count == 60 - all.count)
+        }
+        archive.close()
+    }
+}
+
 @Suite struct CaseIDTests {
     @Test func anIDHasOneRule() {
         for id in ["a", "a b", "胸/1", String(repeating: "x", count: 255)] {

@@ -1,3 +1,4 @@
+import Foundation
 import HilumCore
 import Testing
 
@@ -57,6 +58,84 @@ struct RPCTests {
     func octets() throws {
         let line = #"{"jsonrpc":"2.0","id":1,"method":"search","params":{"bytes":"AAEC/w=="}}"#
         #expect(try request(line).literal == [0, 1, 2, 255])
+    }
+
+    /// A line with a picture of so many octets.
+    private func pictured(_ count: Int, _ spelling: (String) -> String = { $0 }) -> (line: String, octets: [UInt8]) {
+        let octets = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+        let text = spelling(VectorText.encodeBase64(octets))
+        return (
+            #"{"jsonrpc":"2.0","id":1,"method":"search","params":{"k":3,"bytes" : "\#(text)","view":["PA","AP"]}}"#,
+            octets
+        )
+    }
+
+    @Test("a large picture is decoded where it is needed, and is the same")
+    func largeOctets() throws {
+        for spelling in [{ $0 }, { $0.replacingOccurrences(of: "/", with: "\\/") }] as [@Sendable (String) -> String] {
+            let (line, octets) = pictured(300_000, spelling)
+            var found = try request(line)
+            #expect(found.literal == nil && found.encodedLiteral != nil && found.byteCount > 400_000)
+            try found.decodeLiteral()
+            #expect(found.literal == octets && found.encodedLiteral == nil)
+            var small = try request(pictured(30_000).line)
+            #expect(small.literal != nil && found.arguments == small.arguments)
+            try small.decodeLiteral()
+            #expect(small.literal?.count == 30_000)
+        }
+        let wrong =
+            #"{"jsonrpc":"2.0","id":1,"method":"search","params":{"bytes":""#
+            + String(repeating: "?", count: 100_000) + "\"}}"
+        let found = try answers(wrong + "\n" + #"{"jsonrpc":"2.0","id":9,"method":"ping"}"# + "\n")
+        #expect(found.first?["error"]?["message"]?.string?.contains("base64") == true && found.count == 2)
+    }
+
+    @Test("a large picture can be stored, and only params.bytes is one")
+    func placesOfOctets() throws {
+        let text = String(repeating: "AAAA", count: 30_000)
+        let put = #"{"jsonrpc":"2.0","id":1,"method":"put","params":{"id":"a","bytes":"iVBO\#(text)"}}"#
+        #expect(try answers(put + "\n").first?["result"]?["status"]?["vectors"]?.integer == 1)
+        let elsewhere =
+            #"{"jsonrpc":"2.0","id":1,"bytes":"\#(text)","method":"search","params":{"text":"x","bytes":"AAEC"}}"#
+        var found = try request(elsewhere)
+        try found.decodeLiteral()
+        #expect(found.literal == [0, 1, 2] && found.value("text") == "x")
+        let asKey = #"{"jsonrpc":"2.0","id":1,"method":"search","params":{"text":"bytes","bytes":"\#(text)"}}"#
+        #expect(try request(asKey).encodedLiteral?.count == 120_000)
+    }
+
+    @Test(
+        "a line of much else than a picture is refused, the connection goes on, and neither costs more than a moment",
+        arguments: [
+            (String(repeating: "0,", count: 4 << 20), false), (String(repeating: "\"\",", count: 2 << 20), false),
+            (String(repeating: "[", count: 8 << 20), false),
+            (String(repeating: "\"\\\"\\\"\\\"", count: 1 << 20), false),
+            (String(repeating: " ", count: 8 << 20), false), (String(repeating: "A", count: 8_000_000), true),
+        ])
+    func cost(_ text: String, _ isPicture: Bool) throws {
+        let value = isPicture ? "\"\(text)\"" : "[\(text)"
+        let head = #"{"jsonrpc":"2.0","id":1,"method":"search","params":{"bytes":"#
+        let line =
+            Array((isPicture ? head : head.replacingOccurrences(of: "bytes", with: "view")).utf8)
+            + Array((value + "}}").utf8).prefix(RPCRequest.longestLineInBytes - 100) + [10]
+        var parser = RequestParser()
+        var found: [ParsedItem] = []
+        // As the event loop gets it.
+        let seconds = threadSeconds {
+            for start in stride(from: 0, to: line.count, by: 16 << 10) {
+                line.withUnsafeBytes {
+                    parser.append(UnsafeRawBufferPointer(rebasing: $0[start..<min(line.count, start + 16 << 10)]))
+                }
+                while let item = parser.next() { found.append(item) }
+            }
+        }
+        try #require(found.count == 1)
+        switch found[0] {
+        case .request(let request): #expect(isPicture && request.encodedLiteral?.count == 8_000_000)
+        case .rpcFault(_, _, let code, _, let closes): #expect(!isPicture && code == .limit && !closes)
+        case .malformed: Issue.record("\(found)")
+        }
+        #expect(seconds < 0.1, "\(seconds) s")
     }
 
     @Test("a reply is one object with the id, the objects and the status")

@@ -78,7 +78,7 @@ struct RecoveringArchiveTests {
         let archive = try made(folder, openings)
         _ = try archive.put([report("a")])
         try poison(archive)
-        _ = try archive.estimateRecall(forSeconds: 0.001) { false }
+        archive.mend()
         #expect(openings.modes.withLock { $0.count } == 2)
         #expect(try archive.withArchive { !$0.needsReopening })
         archive.close()
@@ -109,32 +109,114 @@ struct RecoveringArchiveTests {
         archive.close()
     }
 
-    @Test("a read that runs is waited for, and reads that come meanwhile wait")
-    func leases() throws {
-        let folder = try TemporaryFolder()
-        let openings = Openings()
-        let archive = try made(folder, openings)
-        _ = try archive.put([report("a")])
-        try poison(archive)
+    /// Holds the archive on a thread of its own until `mayLeave` is raised.
+    private func hold(_ archive: RecoveringArchive, isLong: Bool, until mayLeave: AtomicFlag) -> WorkerThread {
         let isInside = AtomicFlag()
-        let mayLeave = AtomicFlag()
         let reader = WorkerThread("reader") {
-            try? archive.withArchive { opened in
+            try? archive.withArchive(isLong: isLong) { opened in
                 isInside.raise()
                 while !mayLeave.isRaised { usleep(1000) }
                 _ = try opened.get(id: "a")
             }
         }
         #expect(eventually { isInside.isRaised })
-        let writer = WorkerThread("writer") { _ = try? archive.put([CaseInput(id: "b", report: "No pneumothorax.")]) }
-        usleep(50_000)
+        return reader
+    }
+
+    @Test(
+        "While something reads for long, other reads wait 0.3 s at most; when it is done, changes are taken again",
+        arguments: [false, true])
+    func leases(isLong: Bool) throws {
+        let folder = try TemporaryFolder()
+        let openings = Openings()
+        let archive = try made(folder, openings)
+        _ = try archive.put([report("a")])
+        try poison(archive)
+        let mayLeave = AtomicFlag()
+        let reader = hold(archive, isLong: isLong, until: mayLeave)
+        #expect(throws: ArchiveError.self) { try archive.put([report("b")]) }
+        let isDone = AtomicFlag()
+        // As the writer's thread of the daemon does.
+        let writer = WorkerThread("writer") {
+            while !isDone.isRaised {
+                archive.mend()
+                usleep(10_000)
+            }
+        }
+        var worst = 0.0
+        let began = monotonicSeconds()
+        while monotonicSeconds() - began < 3 {
+            let asked = monotonicSeconds()
+            #expect(try archive.get(id: "a") != nil)
+            worst = max(worst, monotonicSeconds() - asked)
+            usleep(1000)
+        }
+        // A little more for a machine that is busy with other things.
+        #expect(worst < (isLong ? 0.2 : 0.5), "\(worst) s")
         #expect(openings.modes.withLock { $0.count } == 1, "the reader still has the archive")
         mayLeave.raise()
         reader.join()
+        #expect(eventually { openings.modes.withLock { $0.count } == 2 })
+        isDone.raise()
         writer.join()
-        #expect(openings.modes.withLock { $0.count } == 2)
-        #expect(try archive.get(id: "b") != nil)
+        #expect(eventually { (try? archive.put([report("b")]))?.count == 1 })
         archive.close()
         #expect(throws: ArchiveError.self) { try archive.get(id: "a") }
+    }
+
+    @Test("What takes long is not begun while the archive is to be opened again, and is begun afterwards")
+    func longOnesWait() throws {
+        let folder = try TemporaryFolder()
+        let openings = Openings()
+        let archive = try made(folder, openings)
+        _ = try archive.put([report("a")])
+        try poison(archive)
+        let mayLeave = AtomicFlag()
+        let reader = hold(archive, isLong: true, until: mayLeave)
+        #expect(throws: ArchiveError.self) { try archive.put([report("b")]) }
+        let seen = Mutex<Int?>(nil)
+        let late = WorkerThread("late") {
+            try? archive.withArchive(isLong: true) { _ in seen.withLock { $0 = openings.modes.withLock { $0.count } } }
+        }
+        usleep(100_000)
+        #expect(seen.withLock { $0 } == nil)
+        mayLeave.raise()
+        reader.join()
+        #expect(eventually { (try? archive.put([report("b")]))?.count == 1 })
+        late.join()
+        #expect(seen.withLock { $0 } == 2, "it has the archive that was opened again")
+        archive.close()
+    }
+
+    @Test("A snapshot gives up where a write fails, leaves nothing, and says so")
+    func snapshotGivesUp() throws {
+        let folder = try TemporaryFolder()
+        let openings = Openings()
+        let archive = try made(folder, openings)
+        _ = try archive.put([report("a")])
+        // A model that takes seconds to copy, of which nothing but its length is on the disk.
+        try FileIO.makeFolder(folder.path + "/archive/model")
+        try folder.write("archive/model/weights.safetensors", "")
+        #expect(truncate(folder.path + "/archive/model/weights.safetensors", 4 << 30) == 0)
+        let outcome = Mutex<ServerError?>(nil)
+        let target = folder.path + "/copy"
+        let maker = WorkerThread("snapshot") {
+            do { _ = try archive.snapshot(to: target, interrupted: AtomicFlag()) } catch {
+                outcome.withLock { $0 = error as? ServerError }
+            }
+        }
+        #expect(
+            try eventually {
+                try FileManager.default.contentsOfDirectory(atPath: folder.path).contains { $0.contains("copy") }
+            })
+        try poison(archive)
+        #expect(eventually { (try? archive.put([report("b")]))?.count == 1 })
+        maker.join()
+        let refusal = outcome.withLock { $0 }
+        #expect(refusal?.code == .refused(.busy), "\(String(describing: refusal))")
+        #expect(refusal?.text.contains("ask for it again") == true)
+        #expect(try !FileManager.default.contentsOfDirectory(atPath: folder.path).contains { $0.contains("copy") })
+        #expect(try archive.get(id: "b") != nil)
+        archive.close()
     }
 }

@@ -229,22 +229,15 @@ import Testing
         #expect(running.error == nil)
     }
 
-    /// A PNG by its header and its end; nothing here decodes it.
-    private func picture(width: UInt32, height: UInt32) -> [UInt8] {
-        let sides = [width, height].flatMap { side in withUnsafeBytes(of: side.bigEndian) { Array($0) } }
-        let head: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13] + Array("IHDR".utf8)
-        return head + sides + [8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] + Array("IEND".utf8) + [0xAE, 0x42, 0x60, 0x82]
-    }
-
     @Test("Large pictures hold up each other, and no other search")
     func largePictures() throws {
         let running = try RunningServer { $0.workerCount = 2 }
         let others = try (0..<4).map { _ in try running.client() }
-        for client in others { try client.send("SEARCH k=1", literal: picture(width: 9000, height: 9000)) }
+        for client in others { try client.send("SEARCH k=1", literal: makeHeaderOfPicture(width: 9000, height: 9000)) }
         #expect(eventually { running.archive.state.withLock { $0.runningSearches } == 1 })
         let client = try running.client()
         for _ in 0..<20 { #expect(try client.request("SEARCH text=effusion k=1").status.isOK) }
-        #expect(try client.request("SEARCH k=1", literal: picture(width: 2000, height: 2500)).status.isOK)
+        #expect(try client.request("SEARCH k=1", literal: makeHeaderOfPicture(width: 2000, height: 2500)).status.isOK)
         #expect(running.archive.state.withLock { $0.runningSearches } == 1, "one of four is under way")
         running.archive.gate.raise()
         for client in others { #expect(try client.readReply { _ in }.isOK) }

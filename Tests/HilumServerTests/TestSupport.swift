@@ -49,6 +49,8 @@ final class FakeArchive: ServedArchive {
         var searches: [SearchRequest] = []
         var runningSearches = 0
         var mostRunningSearches = 0
+        /// Requests other than searches that stand still.
+        var waitingCount = 0
         var isClosed = false
         var isPutBroken = false
         var isDiskFull = false
@@ -64,7 +66,8 @@ final class FakeArchive: ServedArchive {
     let dimension: Int? = 4
     let recall = RecallEstimator()
     let state = Mutex(State())
-    /// Searches for "wait" or with a large picture, and puts of "wait…", stand still until this is raised.
+    /// Searches for "wait" or with a large picture, explanations of "wait", snapshots to "/wait", orders to switch, and puts of "wait…" stand
+    /// still until this is raised.
     let gate = AtomicFlag()
 
     init(caseCount: Int = 0) {
@@ -122,6 +125,7 @@ final class FakeArchive: ServedArchive {
 
     /// Four patches of 8 by 8 pixels, the second the hottest; each word's evidence is its number and a half.
     func explain(_ image: GrayImage, text: String) -> Explanation {
+        if text == "wait" { wait() }
         let words = text.split(separator: " ").enumerated().map { index, word in
             Explanation.Word(
                 text: String(word), byteRange: index..<(index + 1), weight: 0.5,
@@ -133,8 +137,16 @@ final class FakeArchive: ServedArchive {
             referenceCount: 3, isContrasted: true)
     }
 
-    /// Every case has the same image of 16 by 16 pixels.
+    /// Stands still until the gate is raised.
+    private func wait() {
+        state.withLock { $0.waitingCount += 1 }
+        _ = eventually { gate.isRaised }
+        state.withLock { $0.waitingCount -= 1 }
+    }
+
+    /// Every case has the same image of 16 by 16 pixels; the picture of "large" is as large as its header says, and cannot be decoded.
     func imageBytes(of id: String, image place: Int) throws -> [UInt8] {
+        if id == "large" { return makeHeaderOfPicture(width: 9000, height: 9000) }
         guard get(id: id) != nil else { throw ArchiveError(.notFound, "no case has this id") }
         return try PNGEncoder.encode(
             GrayImage(width: 16, height: 16, samples: [UInt16](repeating: 0, count: 256)), bitDepth: 8)
@@ -142,11 +154,13 @@ final class FakeArchive: ServedArchive {
 
     /// Keeps the order, and refuses to roll back.
     func snapshot(to target: String, interrupted: AtomicFlag) throws -> SnapshotSummary {
+        if target == "/wait" { wait() }
         throw ArchiveError(.exists, "\(target): something stands here already")
     }
 
     func reembed(_ order: ReembedOrder) throws -> ReembedStatus {
         state.withLock { $0.orders.append(order) }
+        if case .switch = order { wait() }
         if case .rollback = order { throw ArchiveError(.notFound, "no former generation is kept") }
         var status = ReembedStatus()
         status.model = "fake-model"
@@ -258,6 +272,25 @@ final class FakeArchive: ServedArchive {
             images: value.images.map { _ in CaseRecord.Image(path: path ?? "", digest: "") },
             hasReport: value.report != nil, report: value.report, fields: value.fields)
     }
+}
+
+/// A PNG by its header and its end; nothing can decode it.
+func makeHeaderOfPicture(width: UInt32, height: UInt32) -> [UInt8] {
+    let sides = [width, height].flatMap { side in withUnsafeBytes(of: side.bigEndian) { Array($0) } }
+    let head: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13] + Array("IHDR".utf8)
+    return head + sides + [8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] + Array("IEND".utf8) + [0xAE, 0x42, 0x60, 0x82]
+}
+
+/// Processor time that this thread takes for `body`, in seconds.
+func threadSeconds(_ body: () throws -> Void) rethrows -> Double {
+    func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+    let began = now()
+    try body()
+    return now() - began
 }
 
 /// A daemon that runs on a thread of its own.

@@ -102,6 +102,38 @@ struct MCPTests {
         }
     }
 
+    @Test("A condition is a key of the metadata: no option passes as one, and what the daemon cannot read is said")
+    func conditions() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let daemon = try Daemon(archive: world.archive(in: scratch, indexed: true), in: scratch)
+        let hostile = [
+            #"{"with":"path"}"#, #"{"image":"/etc/hostname"}"#, #"{"k":5}"#, #"{"bytes":"AAAA"}"#,
+            #"{"deadline_ms":1}"#,
+            #"{"id":"x"}"#, #"{"w.text":2}"#, #"{"cursor":"start"}"#, #"{"View":"PA"}"#, #"{"view":{"a":1}}"#,
+            #"{"view":[]}"#, #"{"view":true}"#, #"{"k!":5}"#, #"{"by":"view"}"#, #"{"":"x"}"#,
+        ]
+        var lines = hostile.enumerated().map { call($0, "search", #"{"text":"effusion","where":\#($1)}"#) }
+        let long = String(repeating: "x", count: 70_000)
+        lines += [
+            call(100, "search", #"{"text":"effusion","k":1,"where":{"view":["PA","AP"],"site!":"X"}}"#),
+            call(101, "search", #"{"text":"effusion","where":{"view":"\#(long)"}}"#),
+            call(102, "search", #"{"text":"effusion","k":1}"#),
+        ]
+        let found = try answers(daemon.socket, lines)
+        func isFault(_ id: Int) -> Bool {
+            if case .bool(true)? = found[id]?["result"]?["isError"] { true } else { false }
+        }
+        for (id, line) in hostile.enumerated() {
+            #expect(isFault(id), "\(line)")
+            #expect(try text(found[id]).hasPrefix("where: "), "\(line): \(text(found[id]))")
+        }
+        #expect(try text(found[2]).contains("an argument of search itself"))
+        #expect(!isFault(100) && !isFault(102))
+        #expect(try isFault(101) && text(found[101]).hasPrefix("LIMIT: a line of JSON-RPC has at most"))
+        #expect(daemon.isRunning)
+    }
+
     @Test("Without a daemon each tool says so, and findings works")
     func unreachable() throws {
         let scratch = try Scratch()

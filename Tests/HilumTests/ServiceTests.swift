@@ -31,6 +31,24 @@ struct ServiceTests {
         #expect(daemon.errors.contains(" info stopped: "), "\(daemon.errors)")
     }
 
+    @Test("After a rename, SIGHUP begins a new audit file, and changes are noted there")
+    func auditIsRotated() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let audit = scratch.path("audit")
+        let daemon = try Daemon(archive: world.archive(in: scratch), in: scratch, environment: ["HILUM_AUDIT": audit])
+        let session = try daemon.session()
+        func lineCount(_ path: String) -> Int { (try? FileIO.read(path))?.count { $0 == 10 } ?? -1 }
+        #expect(try session.ask("PUT id=a report=clear").last?.hasPrefix("OK") == true)
+        #expect(lineCount(audit) == 1)
+        #expect(rename(audit, audit + ".1") == 0)
+        kill(daemon.identifier, SIGHUP)
+        try waitFor("a new file is there") { lineCount(audit) == 0 }
+        #expect(try session.ask("DELETE id=a").last?.hasPrefix("OK") == true)
+        #expect(lineCount(audit) == 1 && lineCount(audit + ".1") == 1)
+        #expect(daemon.stop() == 0)
+    }
+
     @Test("A file name with a line feed begins no line of the log, and names appear as hashes only")
     func forgedLine() throws {
         let world = try World.shared()

@@ -92,6 +92,60 @@ struct ViewTests {
         }
     }
 
+    @Test("Silent connections, half requests and wrong tokens keep nobody from the page", arguments: [false, true])
+    func silentConnections(areSlow: Bool) throws {
+        let viewed = try Viewed(in: try Scratch())
+        #expect(try viewed.get("").status == 200)
+        var silent: [Int32] = []
+        defer { for descriptor in silent { close(descriptor) } }
+        let wrong = String(repeating: "0", count: 32)
+        let part = Array("GET /\(wrong)/ HTTP/1.1\r\nHost: 127.0.0.1:\(viewed.port)\r\n".utf8)
+        let whole = part + Array("\r\n".utf8)
+        for number in 0..<300 {
+            let descriptor = try viewed.connection()
+            silent.append(descriptor)
+            if areSlow {
+                let bytes = number % 2 == 0 ? part : whole
+                _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+            }
+            guard number % 50 == 49 else { continue }
+            let began = monotonicSeconds()
+            #expect(try viewed.get("").status == 200)
+            #expect(monotonicSeconds() - began < 3, "beside \(number + 1) connections")
+        }
+        // Its threads are few, however many have connected.
+        let page = try #require(try viewed.children().first)
+        let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(page)/task").count
+        #expect(threads < 128, "\(threads) threads")
+        #expect(try viewed.post("hello", "{}").status == 200)
+    }
+
+    @Test("A connection that has shown the token stays, however long it is silent beside others")
+    func knownConnections() throws {
+        let viewed = try Viewed(in: try Scratch())
+        let browser = try viewed.connection()
+        defer { close(browser) }
+        let request = Array(
+            "GET /\(viewed.token)/picture?id=two-views&side=16 HTTP/1.1\r\nHost: 127.0.0.1:\(viewed.port)\r\n\r\n".utf8)
+        func ask() -> Bool {
+            guard send(browser, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return false }
+            var reply = [UInt8](repeating: 0, count: 1 << 16)
+            return recv(browser, &reply, reply.count, 0) > 0 && reply.starts(with: Array("HTTP/1.1 200".utf8))
+        }
+        #expect(ask())
+        var silent: [Int32] = []
+        defer { for descriptor in silent { close(descriptor) } }
+        for _ in 0..<100 { silent.append(try viewed.connection()) }
+        // Strangers hear the end of the stream in the end.
+        var byte: UInt8 = 0
+        let end = monotonicSeconds() + 30
+        while !silent.allSatisfy({ recv($0, &byte, 1, Int32(MSG_DONTWAIT)) == 0 }) {
+            try #require(monotonicSeconds() < end, "silent connections were kept")
+            usleep(50_000)
+        }
+        #expect(ask())
+    }
+
     @Test("No request writes, names a file or breaks out of its line, and bodies have a bound")
     func hostileRequests() throws {
         let scratch = try Scratch()
@@ -148,7 +202,7 @@ struct ViewTests {
     func endsCleanly() throws {
         let scratch = try Scratch()
         let viewed = try Viewed(in: scratch)
-        #expect(try Self.children(of: viewed.identifier) == 1)
+        #expect(try viewed.children().count == 1)
         #expect(viewed.stop() == 0)
         #expect(try Program.run(["check", viewed.archive]).status == 0)
         #expect(Self.isRefused(viewed.port))
@@ -158,14 +212,6 @@ struct ViewTests {
         let deadline = monotonicSeconds() + 20
         while !Self.isRefused(killed.port) && monotonicSeconds() < deadline { usleep(20_000) }
         #expect(Self.isRefused(killed.port), "the page outlived hilum view")
-    }
-
-    private static func children(of process: Int32) throws -> Int {
-        let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")
-        let lists = tasks.map { task in
-            (try? String(contentsOfFile: "/proc/\(process)/task/\(task)/children", encoding: .utf8)) ?? ""
-        }
-        return lists.flatMap { $0.split(separator: " ") }.count
     }
 
     /// Whether nobody listens on a port of this machine.

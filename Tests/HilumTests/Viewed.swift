@@ -50,6 +50,15 @@ final class Viewed {
 
     deinit { stop() }
 
+    /// The processes that it has started.
+    func children() throws -> [Int32] {
+        let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(identifier)/task")
+        return tasks.flatMap { task in
+            let list = try? String(contentsOfFile: "/proc/\(identifier)/task/\(task)/children", encoding: .utf8)
+            return (list ?? "").split(separator: " ").compactMap { Int32($0) }
+        }
+    }
+
     /// Ends it as Ctrl-C does, and returns its exit status.
     @discardableResult
     func stop() -> Int32 {
@@ -96,11 +105,12 @@ final class Viewed {
         var json: JSON { (try? JSON(parsing: body[...])) ?? .null }
     }
 
-    /// Sends one request as it stands and reads the reply to its end.
-    func send(raw bytes: [UInt8]) throws -> Reply {
+    struct NotConnected: Error { let errno: Int32 }
+
+    /// A connection over which nothing was said yet; the caller closes it.
+    func connection() throws -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         try #require(descriptor >= 0)
-        defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
@@ -111,7 +121,17 @@ final class Viewed {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        try #require(status == 0, "connect: \(String(cString: strerror(errno)))")
+        guard status == 0 else {
+            close(descriptor)
+            throw NotConnected(errno: errno)
+        }
+        return descriptor
+    }
+
+    /// Sends one request as it stands and reads the reply to its end.
+    func send(raw bytes: [UInt8]) throws -> Reply {
+        let descriptor = try connection()
+        defer { close(descriptor) }
         var patience = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var sent = 0

@@ -90,10 +90,20 @@ public struct Filter: Sendable, Equatable {
 
     /// A condition for each argument.
     ///
-    /// - Throws: `.badRequest`, which names keys and no values.
+    /// - Throws: `.badRequest`, which names keys and no values; `.limit` for more than `ArchiveLimits.filterValueCount` values.
     public init(arguments: [Argument]) throws(ArchiveError) {
         conditions = []
-        for argument in arguments { conditions.append(try Condition(argument)) }
+        var valueCount = 0
+        for argument in arguments {
+            let condition = try Condition(argument)
+            valueCount += condition.values.count
+            guard valueCount <= ArchiveLimits.filterValueCount else {
+                throw ArchiveError(
+                    .limit,
+                    "\(condition.key)=: a filter has at most \(ArchiveLimits.filterValueCount) values; ask in parts")
+            }
+            conditions.append(condition)
+        }
     }
 
     /// Whether everything matches.

@@ -145,15 +145,15 @@ struct Attributes: Sendable {
         keys[key]?.load(blob, from: location)
     }
 
-    /// The cases that match; `ids` answers for the key `id`, which is not kept here. The keys of the filter must be loaded.
+    /// The cases that match. The keys of the filter must be loaded.
     ///
     /// - Parameters:
     ///   - said: by condition, what reports say.
+    ///   - named: by condition, the cases that one on the key `id` names, as that key is not kept here.
     ///   - learned: gets the sets that `remember` should keep.
     func evaluate(
-        _ filter: Filter, said: [SaidCases?] = [], learned: inout [Learned],
-        ids: (Filter.Value) throws -> [UInt32]
-    ) rethrows -> ItemSet {
+        _ filter: Filter, said: [SaidCases?] = [], named: [[UInt32]?] = [], learned: inout [Learned]
+    ) -> ItemSet {
         var result = live
         for (place, condition) in filter.conditions.enumerated() {
             var matching = ItemSet()
@@ -161,14 +161,10 @@ struct Attributes: Sendable {
                 matching = said.cases
                 if said.needsNoFindings { matching = matching.subtracting(withValue(of: "finding", &learned)) }
             }
-            for value in condition.values {
-                let cases =
-                    if condition.key == "id" {
-                        ItemSet(try ids(value))
-                    } else {
-                        cases(with: value, condition, &learned)
-                    }
-                matching = matching.isEmpty ? cases : matching.union(cases)
+            if place < named.count, let numbers = named[place] {
+                matching.insert(contentsOf: numbers)
+            } else {
+                matching = matching.union(cases(with: condition, &learned))
             }
             result = condition.isNegated ? result.subtracting(matching) : result.intersection(matching)
         }
@@ -176,23 +172,48 @@ struct Attributes: Sendable {
     }
 
     /// The cases that have one of a condition's values. The key must be loaded.
-    private func cases(
-        with value: Filter.Value, _ condition: Filter.Condition, _ learned: inout [Learned]
-    ) -> ItemSet {
+    ///
+    /// - Complexity: a search in the table for each value, and one pass over the table for all ranges and dates together.
+    private func cases(with condition: Filter.Condition, _ learned: inout [Learned]) -> ItemSet {
         let key = Self.canonical(condition.key)
         guard let postings = keys[key] else { return ItemSet() }
-        if let set = postings.sets[value] { return set }
-        var cases = ItemSet()
-        if case .equal(let text) = value, !condition.isDate {
-            cases.insert(contentsOf: postings.numbers(of: Self.spelled(text)))
-            if cases.count < ConditionSets.leastSize { return cases }
-        } else {
-            postings.forEachValue(where: { condition.matches(value, $0) }) { _, numbers in
-                cases.insert(contentsOf: numbers)
+        var all = ItemSet()
+        var compared: [Filter.Value] = []
+        for value in condition.values {
+            if let set = postings.sets[value] {
+                all = all.union(set)
+            } else if case .equal(let text) = value, !condition.isDate {
+                let numbers = postings.numbers(of: Self.spelled(text))
+                all.insert(contentsOf: numbers)
+                guard numbers.count >= ConditionSets.leastSize, condition.values.count <= ConditionSets.mostAtOnce
+                else { continue }
+                learned.append(Learned(key: key, value: value, cases: ItemSet(numbers)))
+            } else {
+                compared.append(value)
             }
         }
-        learned.append(Learned(key: key, value: value, cases: cases))
-        return cases
+        guard !compared.isEmpty else { return all }
+        let tests = compared.map { condition.test($0) }
+        // A set for each, to be kept; one for all where they are many.
+        let isEachKept = compared.count <= ConditionSets.mostAtOnce
+        var found = [ItemSet](repeating: ItemSet(), count: isEachKept ? tests.count : 1)
+        var accepting: [Int] = []
+        postings.forEachValue(
+            where: { text in
+                let value = condition.stored(text)
+                if isEachKept {
+                    accepting = tests.indices.filter { tests[$0].accepts(value) }
+                } else {
+                    accepting = tests.contains { $0.accepts(value) } ? [0] : []
+                }
+                return !accepting.isEmpty
+            },
+            { _, numbers in for place in accepting { found[place].insert(contentsOf: numbers) } })
+        for cases in found { all = all.union(cases) }
+        if isEachKept {
+            for (value, cases) in zip(compared, found) { learned.append(Learned(key: key, value: value, cases: cases)) }
+        }
+        return all
     }
 
     /// Stands for any value at all: every text lies in it, as no bound is a number or a date.

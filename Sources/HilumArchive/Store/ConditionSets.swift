@@ -11,12 +11,15 @@ struct ConditionSets: Sendable {
     private struct Entry: Sendable {
         let condition: Filter.Condition
         let value: Filter.Value
+        let test: Filter.ValueTest
         var cases: ItemSet
     }
 
     private static let limit = 32
     /// A value that fewer cases have is read from its list.
     static let leastSize = 256
+    /// Of a condition with more values none is kept: they would push out those of other conditions.
+    static let mostAtOnce = 8
 
     /// The oldest first.
     private var entries: [Entry] = []
@@ -30,13 +33,14 @@ struct ConditionSets: Sendable {
     mutating func remember(_ cases: ItemSet, _ value: Filter.Value, of key: String) {
         guard !entries.contains(where: { $0.value == value }) else { return }
         if entries.count == Self.limit { entries.removeFirst() }
-        entries.append(Entry(condition: Filter.Condition(key: key, values: [value]), value: value, cases: cases))
+        let condition = Filter.Condition(key: key, values: [value])
+        entries.append(Entry(condition: condition, value: value, test: condition.test(value), cases: cases))
     }
 
     mutating func insert(_ number: UInt32, _ text: String) {
-        for place in entries.indices where entries[place].condition.matches(entries[place].value, text) {
-            entries[place].cases.insert(number)
-        }
+        // All entries are of one key.
+        guard let value = entries.first?.condition.stored(text) else { return }
+        for place in entries.indices where entries[place].test.accepts(value) { entries[place].cases.insert(number) }
     }
 
     /// The case has none of the key's values any more.

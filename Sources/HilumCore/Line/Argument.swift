@@ -36,17 +36,24 @@ extension Argument {
     }
 
     /// The key that stands behind a comma, a semicolon or an ampersand in the value, as in `view=PA,site=B`; nil without one.
+    ///
+    /// - Complexity: O(length of the value): a key holds no separator, so no byte belongs to two of them.
     public var keyWithinValue: String? {
         let bytes = Array(value.utf8)
-        for (place, byte) in bytes.enumerated() where Set(",;&".utf8).contains(byte) {
+        for (place, byte) in bytes.enumerated() where Self.isSeparator(byte) {
             let rest = bytes[(place + 1)...].drop { $0 == LineScanner.space }
-            guard let sign = rest.firstIndex(where: { $0 == LineScanner.equals || $0 == LineScanner.bang }),
-                bytes[sign] == LineScanner.equals || bytes[(sign + 1)...].first == LineScanner.equals,
-                LineScanner.isKey(rest[..<sign])
+            let key = rest.prefix(while: LineScanner.isOfKey)
+            let sign = rest[key.endIndex...].prefix(2)
+            guard sign.first == LineScanner.equals || sign.elementsEqual([LineScanner.bang, LineScanner.equals]),
+                LineScanner.isKey(key)
             else { continue }
-            return String(decoding: rest[..<sign], as: UTF8.self)
+            return String(decoding: key, as: UTF8.self)
         }
         return nil
+    }
+
+    private static func isSeparator(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: ",") || byte == UInt8(ascii: ";") || byte == UInt8(ascii: "&")
     }
 
     /// How a bound on `key` is written.

@@ -23,7 +23,9 @@ public struct ArgumentReader {
     }
 
     private var scanner: LineScanner
-    private var seen: [Argument] = []
+    /// The keys that stood with `=`, and those that stood with `!=`.
+    private var seen: Set<String> = []
+    private var seenNegated: Set<String> = []
     private let repeatable: Set<String>
     /// Whether a quote that is not closed makes the rest of the line a guess.
     private var isLost = false
@@ -80,14 +82,12 @@ public struct ArgumentReader {
         switch value(of: key) {
         case .fault(let text): return .fault(text)
         case .text(let text):
-            let argument = Argument(key: key, value: text, isNegated: isNegated)
-            let isTwice = seen.contains { $0.key == key && $0.isNegated == isNegated }
-            if isTwice && (isNegated || !repeatable.contains(key)) {
+            let isNew = isNegated ? seenNegated.insert(key).inserted : seen.insert(key).inserted
+            if !isNew && (isNegated || !repeatable.contains(key)) {
                 let sign = isNegated ? "!=" : "="
                 return .fault("\(key)\(sign) stands twice in the line; join several values with commas")
             }
-            seen.append(argument)
-            return .argument(argument)
+            return .argument(Argument(key: key, value: text, isNegated: isNegated))
         }
     }
 

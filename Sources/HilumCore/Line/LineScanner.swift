@@ -70,6 +70,11 @@ public struct LineScanner {
     /// Whether a word is a key.
     public static func isKey(_ word: ArraySlice<UInt8>) -> Bool {
         guard let first = word.first, first == 95 || (first >= 97 && first <= 122) else { return false }
-        return word.allSatisfy { $0 == 95 || $0 == 46 || ($0 >= 97 && $0 <= 122) || ($0 >= 48 && $0 <= 57) }
+        return word.allSatisfy(isOfKey)
+    }
+
+    /// Whether a key may hold a byte behind its first.
+    static func isOfKey(_ byte: UInt8) -> Bool {
+        byte == 95 || byte == 46 || (byte >= 97 && byte <= 122) || (byte >= 48 && byte <= 57)
     }
 }

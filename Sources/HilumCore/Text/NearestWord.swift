@@ -1,11 +1,18 @@
 /// The candidate with the smallest edit distance from `word`, whose capitals do not count; nil if none is close.
+///
+/// - Complexity: O(n·m) of words that are about as long as a candidate; O(n) of longer ones.
 public func nearest(to word: String, among candidates: [String]) -> String? {
+    let farthest = 3
+    let bytes = Array(word.lowercased().utf8)
     var best: (name: String, distance: Int)?
     for candidate in candidates {
-        let distance = editDistance(Array(word.lowercased().utf8), Array(candidate.utf8))
+        let other = Array(candidate.utf8)
+        // Each byte more is at least one step.
+        guard abs(bytes.count - other.count) <= farthest else { continue }
+        let distance = editDistance(bytes, other)
         if distance < best?.distance ?? Int.max { best = (candidate, distance) }
     }
-    guard let best, best.distance <= max(1, min(3, best.name.utf8.count / 2)) else { return nil }
+    guard let best, best.distance <= max(1, min(farthest, best.name.utf8.count / 2)) else { return nil }
     return best.name
 }
 

@@ -13,6 +13,10 @@ import HilumImaging
 /// ```
 /// Where opening for writing fails, or the next change fails too, changes are refused for 1, 2, 4 … 60 s.
 ///
+/// Reads go on while running ones are waited for, but for a moment at the end: others are held back for 0.2 s at most, once a second. What
+/// takes long (EXPLAIN, SNAPSHOT) is not begun meanwhile; a snapshot that is being made gives up, for it may take hours. If searches leave no
+/// such moment within half a minute, they are held back for up to 3 s, as else no change would ever be taken again.
+///
 /// A change that failed is never repeated: its client was told so. Opening walks over all pages before the first change
 /// (`Archive.init`), so what the failed write left on the disk is verified.
 ///
@@ -36,23 +40,38 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
 
     private static let firstPauseInSeconds = 1.0
     private static let longestPauseInSeconds = 60.0
-    /// Reads that run are waited for so long; then it is tried again later.
-    private static let longestWaitInSeconds = 30.0
+    /// Reads are held back for so long until those that run have ended; then it is tried again later.
+    private static let shortHoldInSeconds = 0.2
+    /// The same, once that has been in vain for `patienceInSeconds`.
+    private static let longHoldInSeconds = 3.0
+    private static let patienceInSeconds = 30.0
+    /// Until the next try.
+    private static let retryInSeconds = 1.0
+    /// What takes long waits so long until the archive is opened again; then its client is told.
+    private static let longestWaitInSeconds = 60.0
 
     private let open: Opener
     private let condition = NSCondition()
     /// Nil while it cannot even be read.
     private var opened: Opened?
     private var userCount = 0
+    /// Those of them that take long.
+    private var longUserCount = 0
+    /// Ends the snapshots that are being made.
+    private var snapshots: [AtomicFlag] = []
     private var isReplacing = false
+    /// Whether it is to be opened again as soon as its users let it.
+    private var isAwaited = false
     private var isClosed = false
     /// Of the writer's thread: whether a change has succeeded since it was opened,
     private var isProven = true
     /// why changes are refused for a while; nil when all is well,
     private var failure: ArchiveError?
     private var pauseInSeconds = firstPauseInSeconds
-    /// and until when.
+    /// until when,
     private var nextTry = 0.0
+    /// and since when its users have kept it from being opened again.
+    private var waitingSince: Double?
     /// What `recall` says while there is no archive.
     private let noRecall = RecallEstimator()
 
@@ -67,24 +86,39 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     // MARK: Leases
 
     /// Lends the archive, which is not replaced meanwhile; waits while it is.
-    func withArchive<Result>(_ body: (Archive) throws -> Result) throws -> Result {
-        condition.lock()
-        while isReplacing { condition.wait() }
-        guard let archive = opened?.archive else {
-            let wasClosed = isClosed
+    ///
+    /// - Parameter isLong: whether it may be needed for seconds.
+    func withArchive<Result>(isLong: Bool = false, _ body: (Archive) throws -> Result) throws -> Result {
+        let archive = try lend(isLong: isLong)
+        defer {
+            condition.lock()
+            userCount -= 1
+            if isLong { longUserCount -= 1 }
             condition.unlock()
-            throw wasClosed
+        }
+        return try body(archive)
+    }
+
+    private func lend(isLong: Bool) throws -> Archive {
+        condition.lock()
+        defer { condition.unlock() }
+        let end = monotonicSeconds() + Self.longestWaitInSeconds
+        while isReplacing || isLong && isAwaited {
+            guard !isLong || monotonicSeconds() < end else {
+                throw ServerError.refused(
+                    .busy, "a write failed, and the archive is to be opened again first; ask again later")
+            }
+            // Woken by `giveBack`; the time of day, by which this waits, may be set.
+            _ = condition.wait(until: Date(timeIntervalSinceNow: Self.retryInSeconds))
+        }
+        guard let archive = opened?.archive else {
+            throw isClosed
                 ? ArchiveError(.notReady, "the archive is closed")
                 : ArchiveError(.io, "the disk failed, and the archive cannot be read; it is tried again")
         }
         userCount += 1
-        condition.unlock()
-        defer {
-            condition.lock()
-            userCount -= 1
-            condition.unlock()
-        }
-        return try body(archive)
+        if isLong { longUserCount += 1 }
+        return archive
     }
 
     /// Carries out a change, on the writer's thread.
@@ -98,7 +132,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
             pauseInSeconds = Self.firstPauseInSeconds
             return result
         } catch {
-            // At once, for reads may not go on in the store as it is.
+            // At once, so that the next change need not wait for it.
             try? reopenIfNeeded()
             throw error
         }
@@ -116,10 +150,8 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         }
         guard !isFit else { return }
         if failure == nil { Log.error("a write failed, and the archive is opened again") }
-        guard takeAll() else {
-            throw postpone("a write failed, and what still reads keeps the archive from being opened again")
-        }
-        defer { giveBack() }
+        guard takeAll() else { throw waitForUsers() }
+        defer { giveBack(isDone: true) }
         opened?.stop()
         opened?.archive.close()
         opened = nil
@@ -143,23 +175,53 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         return error
     }
 
-    /// Waits until nobody uses the archive, and keeps others from beginning; false if that takes too long.
+    /// Refuses changes until it is tried again whether the archive's users are done.
+    private func waitForUsers() -> ArchiveError {
+        let reason = "a write failed, and what still reads keeps the archive from being opened again"
+        let error = ArchiveError(.io, "\(reason); changes are tried again after \(Int(Self.retryInSeconds)) s")
+        // Said once, however long it takes.
+        if failure == nil { Log.error(error.reason) }
+        failure = error
+        nextTry = monotonicSeconds() + Self.retryInSeconds
+        return error
+    }
+
+    /// Waits until nobody uses the archive, and keeps others from beginning at last; false if that takes too long.
     private func takeAll() -> Bool {
+        let now = monotonicSeconds()
+        let began = waitingSince ?? now
+        waitingSince = began
+        condition.withLock {
+            isAwaited = true
+            for snapshot in snapshots { snapshot.raise() }
+        }
+        // Those that take long are waited for while others go on.
+        guard isReached(within: Self.shortHoldInSeconds, { longUserCount == 0 }) else { return false }
         condition.withLock { isReplacing = true }
-        let end = monotonicSeconds() + Self.longestWaitInSeconds
-        while condition.withLock({ userCount > 0 }) {
-            guard monotonicSeconds() < end else {
-                giveBack()
-                return false
-            }
+        let isPatient = now - began < Self.patienceInSeconds
+        if isReached(within: isPatient ? Self.shortHoldInSeconds : Self.longHoldInSeconds, { userCount == 0 }) {
+            return true
+        }
+        giveBack(isDone: false)
+        return false
+    }
+
+    private func isReached(within seconds: Double, _ state: () -> Bool) -> Bool {
+        let end = monotonicSeconds() + seconds
+        while !condition.withLock(state) {
+            guard monotonicSeconds() < end else { return false }
             usleep(1_000)
         }
         return true
     }
 
-    private func giveBack() {
+    private func giveBack(isDone: Bool) {
         condition.lock()
         isReplacing = false
+        if isDone {
+            isAwaited = false
+            waitingSince = nil
+        }
         condition.broadcast()
         condition.unlock()
     }
@@ -180,7 +242,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         try withArchive { try $0.imageBytes(of: id, image: place) }
     }
     func explain(_ image: GrayImage, text: String) throws -> Explanation {
-        try withArchive { try $0.explain(image, text: text) }
+        try withArchive(isLong: true) { try $0.explain(image, text: text) }
     }
     func count(_ filter: Filter) throws -> Int { try withArchive { try $0.count(filter) } }
     func facet(by key: String, _ filter: Filter, limit: Int) throws -> Facet {
@@ -197,7 +259,18 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     }
     func reembed(_ order: ReembedOrder) throws -> ReembedStatus { try withArchive { try $0.reembed(order) } }
     func snapshot(to target: String, interrupted: AtomicFlag) throws -> SnapshotSummary {
-        try withArchive { try $0.snapshot(to: target, interrupted: interrupted) }
+        let isUnwanted = AtomicFlag(orRaisedBy: interrupted)
+        do {
+            return try withArchive(isLong: true) { archive in
+                condition.withLock { snapshots.append(isUnwanted) }
+                defer { condition.withLock { snapshots.removeAll { $0 === isUnwanted } } }
+                return try archive.snapshot(to: target, interrupted: isUnwanted)
+            }
+        } catch where isUnwanted.isRaised && !interrupted.isRaised {
+            throw ServerError.refused(
+                .busy,
+                "a write failed meanwhile, and the archive is opened again; no snapshot was made, so ask for it again")
+        }
     }
 
     func forget(id: String, source: String) throws -> Bool { try change { try $0.forget(id: id, source: source) } }
@@ -206,10 +279,13 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     func erase(id: String) throws -> Bool { try change { try $0.erase(id: id) } }
     func clearDeadReaders() throws { try change { try $0.clearDeadReaders() } }
 
-    func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) throws -> Bool {
-        // While nobody changes anything, idle time brings it back.
+    func mend() {
+        // While nobody changes anything, this brings it back.
         if monotonicSeconds() >= nextTry { try? reopenIfNeeded() }
-        return try withArchive { try $0.estimateRecall(forSeconds: seconds, isInterrupted: isInterrupted) }
+    }
+
+    func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) throws -> Bool {
+        try withArchive { try $0.estimateRecall(forSeconds: seconds, isInterrupted: isInterrupted) }
     }
 
     func close() {
@@ -217,6 +293,8 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         isClosed = true
         let last = opened
         opened = nil
+        isAwaited = false
+        condition.broadcast()
         condition.unlock()
         last?.stop()
         last?.archive.close()

@@ -60,11 +60,19 @@ protocol ServedArchive: Sendable {
     ///
     /// - Returns: whether more is left to do.
     func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) throws -> Bool
+    /// Brings back what a failed write has left unfit for changes, where it is time. Called on the writer's thread again and again, also
+    /// while requests run, and cheap where nothing is to be done.
+    func mend()
     /// Frees what readers that have died hold. Called on the writer's thread about once a minute while there are
     /// changes.
     func clearDeadReaders() throws
     /// Checkpoints and closes; nothing is called afterwards.
     func close()
+}
+
+extension ServedArchive {
+    /// Nothing ever is.
+    func mend() {}
 }
 
 extension Archive: ServedArchive {

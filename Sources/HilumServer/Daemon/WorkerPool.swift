@@ -1,40 +1,135 @@
-/// A few threads that run what is submitted, oldest first, and one more for what takes long.
+import HilumArchive
+import Synchronization
+
+/// The threads that answer reading requests. What takes long keeps nobody waiting who asks for little.
+///
+/// | lane | for | threads |
+/// | --- | --- | --- |
+/// | light | what neither decodes nor encodes, such as COUNT and GET | the workers, and one more that takes nothing else |
+/// | heavy | searches and pictures | the workers |
+/// | long | large pictures, EXPLAIN | one; users, and then the processes of a user, take turns |
+/// | snapshot | SNAPSHOT | one; a second one is refused |
 ///
 /// A picture of 80 megapixels takes seconds to decode. Two of them would hold up every search of a machine with two cores; so they wait
 /// for each other instead.
 ///
 /// Thread rule: any thread.
 final class WorkerPool: Sendable {
-    private typealias Queue = BlockingQueue<@Sendable () -> Void>
+    /// Which threads carry out a task.
+    enum Lane: Sendable, Equatable { case light, heavy, long, snapshot }
 
-    private let queue = Queue()
-    private let longQueue = Queue()
-    private let threads: [WorkerThread]
+    private typealias Task = @Sendable () -> Void
 
-    init(threadCount: Int) {
-        let (queue, longQueue) = (queue, longQueue)
-        threads =
-            (0..<max(1, threadCount)).map { Self.thread("hilum-work-\($0)", queue) }
-            + [Self.thread("hilum-long", longQueue)]
+    private struct State {
+        /// Numbers the light and heavy tasks, so that workers take them in the order in which they came.
+        var nextNumber = 0
+        var light = ArrivalQueue<Task>()
+        var heavy = ArrivalQueue<Task>()
+        var long = TurnQueue<Task>()
+        var snapshot: Task?
+        var isMakingSnapshot = false
+        var isClosed = false
     }
 
-    private static func thread(_ name: String, _ queue: Queue) -> WorkerThread {
-        WorkerThread(name) {
-            while let task = queue.take() { task() }
+    /// Who takes tasks from where.
+    private enum Thread { case worker, light, long, snapshot }
+
+    /// One wait where there is no end; then the next.
+    private static let longWaitInSeconds = 3600.0
+
+    private let shared: Shared
+    private let threads: [WorkerThread]
+
+    /// What the threads share; they hold no pool, so that the pool can end.
+    private final class Shared: Sendable {
+        let state = Mutex(State())
+        let workBell = ChangeBell()
+        let lightBell = ChangeBell()
+        let longBell = ChangeBell()
+        let snapshotBell = ChangeBell()
+
+        func bell(of thread: Thread) -> ChangeBell {
+            switch thread {
+            case .worker: workBell
+            case .light: lightBell
+            case .long: longBell
+            case .snapshot: snapshotBell
+            }
         }
     }
 
-    /// False once the pool is stopped.
+    init(threadCount: Int) {
+        let shared = Shared()
+        self.shared = shared
+        func thread(_ name: String, _ kind: Thread) -> WorkerThread {
+            WorkerThread(name) {
+                while let task = Self.next(kind, shared) { task() }
+            }
+        }
+        threads =
+            (0..<max(1, threadCount)).map { thread("hilum-work-\($0)", .worker) }
+            + [thread("hilum-light", .light), thread("hilum-long", .long), thread("hilum-snapshot", .snapshot)]
+    }
+
+    /// False once the pool is stopped, and for a snapshot while another one is made.
     ///
-    /// - Parameter isLong: whether others should not wait for it.
-    func submit(isLong: Bool = false, _ task: @escaping @Sendable () -> Void) -> Bool {
-        (isLong ? longQueue : queue).push(task)
+    /// - Parameter peer: who asks, for a lane in which clients take turns.
+    func submit(_ lane: Lane, for peer: Peer, _ task: @escaping @Sendable () -> Void) -> Bool {
+        let isTaken = shared.state.withLock { state in
+            if state.isClosed || lane == .snapshot && (state.isMakingSnapshot || state.snapshot != nil) { return false }
+            switch lane {
+            case .light: state.light.append(task, number: state.nextNumber)
+            case .heavy: state.heavy.append(task, number: state.nextNumber)
+            case .long: state.long.append(task, of: peer)
+            case .snapshot: state.snapshot = task
+            }
+            state.nextNumber += 1
+            return true
+        }
+        guard isTaken else { return false }
+        switch lane {
+        case .light:
+            shared.workBell.ringOne()
+            shared.lightBell.ringOne()
+        case .heavy: shared.workBell.ringOne()
+        case .long: shared.longBell.ringOne()
+        case .snapshot: shared.snapshotBell.ringOne()
+        }
+        return true
+    }
+
+    /// The next task of a thread; waits for one. Nil once the pool is stopped and nothing is left.
+    private static func next(_ thread: Thread, _ shared: Shared) -> Task? {
+        let bell = shared.bell(of: thread)
+        while true {
+            // Read before the queues are looked at, so that no task goes unnoticed.
+            let rings = bell.current
+            let (task, isOver) = shared.state.withLock { (take(thread, &$0), $0.isClosed) }
+            if let task { return task }
+            if isOver { return nil }
+            bell.wait(after: rings, forSeconds: longWaitInSeconds)
+        }
+    }
+
+    private static func take(_ thread: Thread, _ state: inout State) -> Task? {
+        switch thread {
+        case .light: return state.light.take()
+        case .long: return state.long.take()
+        case .worker:
+            let isLightFirst = (state.light.firstNumber ?? Int.max) < (state.heavy.firstNumber ?? Int.max)
+            return isLightFirst ? state.light.take() : state.heavy.take()
+        case .snapshot:
+            // Asked for the next one, its thread has none any more.
+            state.isMakingSnapshot = state.snapshot != nil
+            defer { state.snapshot = nil }
+            return state.snapshot
+        }
     }
 
     /// Runs what is queued, then ends the threads.
     func stop() {
-        queue.close()
-        longQueue.close()
+        shared.state.withLock { $0.isClosed = true }
+        for thread in [Thread.worker, .light, .long, .snapshot] { shared.bell(of: thread).ring() }
         for thread in threads { thread.join() }
     }
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// ```
 /// submit ─→ queue ─→ up to 64 cases or 5 ms ─→ ServedArchive.put (one durable commit) ─→ each request's completion
 /// ```
-/// While no change waits and no search runs, a tenth of the thread's time at most goes to
+/// While no change waits, an archive that a failed write has left unfit is mended. While no search runs either, a tenth of the thread's time at most goes to
 /// `ServedArchive.estimateRecall`, a few milliseconds at once. A case that comes alone is not kept waiting longer than
 /// that. Changes take effect in the order in which they were submitted.
 /// Thread rule: any thread; completions run on the writer thread and must not block.
@@ -110,6 +110,7 @@ final class WriterQueue: Sendable {
             // What was queued before the end is still handed out.
             if queue.isClosed { return queue.take() }
             pause = limits.idlePauseInSeconds
+            archive.mend()
             guard isIdle() else { continue }
             do {
                 let isMoreLeft = try archive.estimateRecall(forSeconds: limits.idleWorkInSeconds) {

@@ -16,7 +16,8 @@ import HilumCore
 /// | null | nothing |
 /// | `bytes`, in base64 | `bytes=N` and N octets |
 enum RPCRequest {
-    /// A line has at most so many bytes: a picture of 6 MB in base64. Larger ones go as octets in the line protocol.
+    /// A line has at most so many bytes: a picture of 6 MB in base64. Larger ones go as octets in the line protocol. What is not the picture
+    /// has a bound of its own.
     static let longestLineInBytes = 8 << 20
     /// An id has at most so many bytes, like a tag.
     private static let longestIDInBytes = 2 * RequestLine.longestTagInBytes
@@ -31,7 +32,20 @@ enum RPCRequest {
     static func isMeant(by line: ArraySlice<UInt8>) -> Bool { line.first == UInt8(ascii: "{") }
 
     /// The request that a line holds, or what is wrong with it.
-    static func read(_ line: ArraySlice<UInt8>) -> ParsedItem {
+    ///
+    /// - Parameter limit: bytes of what is not a picture. In a longer line the picture stays encoded (`Request.decodeLiteral`).
+    static func read(_ line: ArraySlice<UInt8>, limitInBytes limit: Int) -> ParsedItem {
+        var line = line
+        var taken: RPCLiteral?
+        if line.count > limit {
+            taken = RPCLiteral(takenOff: line, limitInBytes: limit)
+            guard let taken else {
+                return .rpcFault(
+                    id: ReplyForm.unknownID, fault: ReplyForm.Fault.request, code: .limit,
+                    text: "a line of JSON-RPC has at most \(limit) bytes besides the picture in bytes", closes: false)
+            }
+            line = taken.line[...]
+        }
         let json: JSON
         do { json = try JSON(parsing: line) } catch {
             let text = "this is not JSON: \(error)"
@@ -41,7 +55,7 @@ enum RPCRequest {
         var id: [UInt8]? = ReplyForm.unknownID
         do throws(Fault) {
             id = try self.id(of: json)
-            var request = try request(of: json)
+            var request = try request(of: json, taken)
             request.form = .rpc(id: id, fault: nil)
             return .request(request)
         } catch {
@@ -62,7 +76,7 @@ enum RPCRequest {
         }
     }
 
-    private static func request(of json: JSON) throws(Fault) -> Request {
+    private static func request(of json: JSON, _ taken: RPCLiteral?) throws(Fault) -> Request {
         guard json["jsonrpc"]?.string == "2.0" else {
             throw Fault(code: ReplyForm.Fault.request, text: "jsonrpc must be \"2.0\"")
         }
@@ -84,7 +98,18 @@ enum RPCRequest {
         switch json["params"] {
         case nil, .null?: break
         case .object(let members)?:
-            for (key, value) in members { try add(key, value, to: &request) }
+            guard members.count <= Request.mostArguments else {
+                throw Fault(
+                    code: ReplyForm.Fault.parameters, text: "params has at most \(Request.mostArguments) members")
+            }
+            let repeatable = Set((request.verb?.options ?? []).filter(\.isRepeatable).map(\.name))
+            for (key, value) in members {
+                if key == RPCLiteral.name {
+                    try add(literal: value, taken, to: &request)
+                } else {
+                    try add(key, value, repeatable, to: &request)
+                }
+            }
         default:
             throw Fault(
                 code: ReplyForm.Fault.parameters,
@@ -93,16 +118,24 @@ enum RPCRequest {
         return request
     }
 
-    private static func add(_ name: String, _ value: JSON, to request: inout Request) throws(Fault) {
+    private static func add(literal value: JSON, _ taken: RPCLiteral?, to request: inout Request) throws(Fault) {
         if case .null = value { return }
-        if name == "bytes" {
-            guard let text = value.string, let octets = VectorText.decodeBase64(Array(text.utf8)) else {
-                throw Fault(
-                    code: ReplyForm.Fault.parameters, text: "bytes is a picture in base64 (RFC 4648 with padding)")
-            }
-            request.literal = octets
-            return
+        guard let text = value.string else {
+            throw Fault(code: ReplyForm.Fault.parameters, text: "bytes is a string: a picture in base64")
         }
+        if let taken {
+            request.encodedLiteral = taken.picture(text)
+        } else {
+            do { request.literal = try RPCLiteral.decode(Array(text.utf8)) } catch {
+                throw Fault(code: ReplyForm.Fault.parameters, text: error.text)
+            }
+        }
+    }
+
+    private static func add(
+        _ name: String, _ value: JSON, _ repeatable: Set<String>, to request: inout Request
+    ) throws(Fault) {
+        if case .null = value { return }
         let isNegated = name.hasSuffix("!")
         let key = isNegated ? String(name.dropLast()) : name
         guard LineScanner.isKey(Array(key.utf8)[...]) else {
@@ -117,7 +150,7 @@ enum RPCRequest {
             guard !texts.isEmpty else {
                 throw Fault(code: ReplyForm.Fault.parameters, text: "\(key) is an empty list; leave it out")
             }
-            let mayRepeat = request.verb?.options.contains { $0.name == key && $0.isRepeatable } ?? false
+            let mayRepeat = repeatable.contains(key)
             guard mayRepeat || !texts.contains(where: { $0.contains(",") }) || texts.count == 1 else {
                 throw Fault(
                     code: ReplyForm.Fault.parameters,

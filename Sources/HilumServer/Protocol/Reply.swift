@@ -7,6 +7,8 @@ struct Reply: Sendable, Equatable {
     var closes: Bool
     /// The code of an `ERR`, nil for `OK`.
     var code: ReplyCode?
+    /// Whether `bytes` are in the client's form already (`written(as:)`).
+    var isWritten = false
 
     private static let longestErrorInCharacters = 1000
 

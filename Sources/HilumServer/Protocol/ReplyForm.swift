@@ -27,9 +27,17 @@ extension Reply {
     /// Values of a status line that are text even where they look like numbers.
     private static let textFields: Set<String> = ["id", "cursor", "sha256", "unknown", "short", "to"]
 
+    /// The reply with its bytes as a client that asked in this form reads them. Worker threads call it, as megabytes take milliseconds.
+    func written(as form: ReplyForm) -> Reply {
+        var reply = self
+        reply.bytes = bytes(as: form)
+        reply.isWritten = true
+        return reply
+    }
+
     /// The reply as a client that asked in this form reads it; empty for a notification.
     func bytes(as form: ReplyForm) -> [UInt8] {
-        guard case .rpc(let id, let fault) = form else { return bytes }
+        guard !isWritten, case .rpc(let id, let fault) = form else { return bytes }
         guard let id else { return [] }
         var lines = bytes.split(separator: 10)
         let status = lines.popLast().flatMap { Client.Status(line: String(decoding: $0, as: UTF8.self)) }

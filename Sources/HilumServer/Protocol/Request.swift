@@ -10,6 +10,8 @@ struct Request: Sendable, Equatable {
     var arguments: [Argument]
     /// The octets that `bytes=N` announced.
     var literal: [UInt8]?
+    /// The same as a large line of JSON-RPC brings them: what stands between the quotes. `decodeLiteral` makes octets of it.
+    var encodedLiteral: [UInt8]?
     /// How the client wants the reply.
     var form = ReplyForm.lines
 
@@ -29,9 +31,22 @@ struct Request: Sendable, Equatable {
     /// Whether the request changes the archive.
     var isWrite: Bool { verb?.isWrite ?? false }
 
+    /// A request has at most so many arguments: all fields that a case may have, and the options of any verb.
+    static let mostArguments = 320
+
     /// About how many bytes of memory it takes.
     var byteCount: Int {
-        arguments.reduce(256 + (literal?.count ?? 0)) { $0 + $1.key.utf8.count + $1.value.utf8.count + 48 }
+        let octetCount = (literal?.count ?? 0) + (encodedLiteral?.count ?? 0)
+        return arguments.reduce(256 + octetCount) { $0 + $1.key.utf8.count + $1.value.utf8.count + 48 }
+    }
+
+    /// Makes octets of what is encoded; on the thread that needs them, for megabytes take milliseconds.
+    ///
+    /// - Throws: BADREQ for what is no base64.
+    mutating func decodeLiteral() throws(ServerError) {
+        guard let text = encodedLiteral else { return }
+        literal = try RPCLiteral.decode(text)
+        encodedLiteral = nil
     }
 
     /// What a reply and the audit log need of the request: tag, verb, bare words and id.

@@ -14,7 +14,7 @@ struct RequestParser: Sendable {
     struct Limits: Sendable {
         /// Bytes of a line without its line feed.
         var lineByteCount = 64 << 10
-        /// Bytes of a line of JSON-RPC, which may hold a picture.
+        /// Bytes of a line of JSON-RPC, which may hold a picture; without that it is bounded as any line.
         var rpcByteCount = RPCRequest.longestLineInBytes
         /// Octets after `bytes=N`.
         var literalByteCount = 64 << 20
@@ -212,7 +212,7 @@ struct RequestParser: Sendable {
         case .text(let text): bytes = text
         }
         if bytes.first == UInt8(ascii: "#") || bytes.allSatisfy({ $0 == LineScanner.space }) { return nil }
-        if RPCRequest.isMeant(by: bytes) { return RPCRequest.read(bytes) }
+        if RPCRequest.isMeant(by: bytes) { return RPCRequest.read(bytes, limitInBytes: limits.lineByteCount) }
         let parsed = RequestLine(bytes)
         if let count = parsed.literalByteCount, count > limits.literalByteCount {
             return stop(parsed.tag, "bytes= may announce at most \(limits.literalByteCount) octets")

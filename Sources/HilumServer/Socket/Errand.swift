@@ -2,22 +2,41 @@ import Synchronization
 
 /// A request on its way to a thread that carries it out, and with it the memory that it takes.
 ///
-/// Whoever takes the request has it alone. The event loop takes one back when its client or its time is gone, so that what waits behind a
+/// Whoever takes the request has it alone. The event loop cancels one when its client or its time is gone, so that what waits behind a
 /// long search holds no memory for nobody.
 /// Thread rule: any thread.
 final class Errand: Sendable {
-    private let request: Mutex<Request?>
+    private enum State {
+        case waiting(Request)
+        case taken
+        case cancelled
+    }
 
-    init(_ request: Request) { self.request = Mutex(request) }
+    private let state: Mutex<State>
+
+    init(_ request: Request) { state = Mutex(.waiting(request)) }
 
     /// The request, for the first who asks.
     func take() -> Request? {
-        request.withLock { request in
-            defer { request = nil }
+        state.withLock { state in
+            guard case .waiting(let request) = state else { return nil }
+            state = .taken
             return request
         }
     }
 
-    /// Whether somebody has the request.
-    var isTaken: Bool { request.withLock { $0 == nil } }
+    /// Puts a request that was taken back, for another thread; false when nobody waits for it any more.
+    func giveBack(_ request: Request) -> Bool {
+        state.withLock { state in
+            guard case .taken = state else { return false }
+            state = .waiting(request)
+            return true
+        }
+    }
+
+    /// Nobody waits for the answer any more.
+    func cancel() { state.withLock { $0 = .cancelled } }
+
+    /// Whether the request is there no more.
+    var isTaken: Bool { state.withLock { if case .waiting = $0 { false } else { true } } }
 }

@@ -252,19 +252,16 @@ final class EventLoop {
                 client.connection.complete(ticket: work.ticket, Reply(bytes: [], closes: false), now: now)
                 replied = true
             case .read:
-                let (errand, ticket, deadline) = (Errand(work.request), work.ticket, work.deadline)
-                client.underWay[ticket] = errand
-                let handler = handler
-                let audit = handler.changesSomething(work.request) ? configuration.auditLog : nil
-                let peer = client.peer
-                _ = pool.submit(isLong: handler.takesLong(work.request)) {
-                    guard let request = errand.take() else {
-                        return mailbox.post(.init(client: key, ticket: ticket, reply: Reply(bytes: [], closes: false)))
-                    }
-                    let isLate = deadline.map { $0 <= monotonicSeconds() } ?? false
-                    let reply = isLate ? Connection.late(request.tag, hadBegun: false) : handler.read(request)
-                    audit?.note(request.head, peer, reply.code)
-                    mailbox.post(.init(client: key, ticket: ticket, reply: reply))
+                let errand = Errand(work.request)
+                let task = ReadingTask(
+                    errand: errand, client: key, ticket: work.ticket, peer: client.peer, deadline: work.deadline,
+                    handler: handler, pool: pool, mailbox: mailbox)
+                if task.submit(handler.lane(of: work.request)) {
+                    client.underWay[work.ticket] = errand
+                } else {
+                    let reply = Reply.error(.busy, RequestHandler.laneIsTaken, tag: work.request.tag)
+                    client.connection.complete(ticket: work.ticket, reply, now: now)
+                    replied = true
                 }
             case .write:
                 let (errand, ticket, deadline) = (Errand(work.request), work.ticket, work.deadline)
@@ -336,7 +333,7 @@ final class EventLoop {
 
     func tick(_ client: ServedClient, now: Double) {
         client.connection.tick(now: now)
-        for (ticket, errand) in client.underWay where !client.connection.isPending(ticket) { _ = errand.take() }
+        for (ticket, errand) in client.underWay where !client.connection.isPending(ticket) { errand.cancel() }
         serve(client, mayRead: false, now: now)
         if client.connection.nextRequestDeadline == nil { hurried.remove(client.key) }
     }
@@ -348,7 +345,7 @@ final class EventLoop {
 
     func remove(_ client: ServedClient) {
         if clients.removeValue(forKey: client.key) == nil { return }
-        for errand in client.underWay.values { _ = errand.take() }
+        for errand in client.underWay.values { errand.cancel() }
         heldByteCount -= client.heldByteCount
         hurried.remove(client.key)
         close(client.descriptor)

@@ -18,6 +18,8 @@ struct ExplainSearchVerb: ReadingVerb {
         search = try SearchVerb(inner, handler)
     }
 
+    func takesLong(_ handler: RequestHandler) throws -> Bool { try search.takesLong(handler) }
+
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
         let (response, plan): (SearchResponse, SearchPlan)
         do { (response, plan) = try handler.archive.explain(search.search) } catch let error as ArchiveError {

@@ -22,15 +22,26 @@ enum ImageOfRequest {
         }
     }
 
+    /// Reads the image of a stored case, unless that was done.
+    ///
+    /// - Returns: the bytes of the image file.
+    /// - Throws: `ArchiveError`.
+    mutating func load(_ handler: RequestHandler) throws -> [UInt8] {
+        switch self {
+        case .image(let bytes): return bytes
+        case .id(let id, let place):
+            let bytes = try handler.archive.imageBytes(of: id, image: place)
+            self = .image(bytes)
+            return bytes
+        }
+    }
+
     /// The image, decoded.
     ///
     /// - Throws: `ArchiveError`; BADIMAGE.
     func decoded(_ handler: RequestHandler) throws -> GrayImage {
-        let bytes =
-            switch self {
-            case .id(let id, let place): try handler.archive.imageBytes(of: id, image: place)
-            case .image(let bytes): bytes
-            }
+        var image = self
+        let bytes = try image.load(handler)
         do { return try ImageDecoder.decode(bytes) } catch { throw ServerError.refused(.badImage, "\(error)") }
     }
 }

@@ -12,13 +12,17 @@ struct PictureVerb: ReadingVerb {
     static let sides = 16...1024
     private static let standardSide = 512
 
-    let source: ImageOfRequest
+    private var source: ImageOfRequest
     let side: Int
 
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
         try request.check(allowed: Verb.picture.keys, takesLiteral: true)
         source = try ImageOfRequest(request, handler)
         side = try request.integer("side", in: Self.sides) ?? Self.standardSide
+    }
+
+    mutating func takesLong(_ handler: RequestHandler) throws -> Bool {
+        handler.takesLong([try source.load(handler)])
     }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {

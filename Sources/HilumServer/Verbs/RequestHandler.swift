@@ -2,7 +2,6 @@ import Foundation
 import HilumArchive
 import HilumCore
 import HilumImaging
-import Synchronization
 
 /// Carries out requests on an archive; each verb has a type of its own, which parses its arguments and makes its reply.
 ///
@@ -24,8 +23,6 @@ final class RequestHandler: Sendable {
     let metrics = RequestMetrics()
     /// Raised when the daemon ends: long work gives up.
     let isStopping = AtomicFlag()
-    /// Whether a snapshot is being made; one at a time, for each takes a thread from the searches.
-    let isMakingSnapshot = Mutex(false)
     /// What is counted of the inbox; nil without one.
     let inboxLog: InboxLog?
 
@@ -42,6 +39,10 @@ final class RequestHandler: Sendable {
     func route(_ request: Request, mayWrite: Bool) -> Route {
         let verb = request.verb
         metrics.count(verb)
+        guard request.arguments.count <= Request.mostArguments else {
+            let text = "a request has at most \(Request.mostArguments) arguments"
+            return .reply(.error(.limit, text, tag: request.tag))
+        }
         switch verb {
         case .ping, .quit:
             do { try request.check() } catch { return .reply(.error(.badRequest, error.text, tag: request.tag)) }
@@ -70,28 +71,64 @@ final class RequestHandler: Sendable {
         request.verb == .snapshot || request.verb == .reembed && !ReembedVerb.isStatus(request)
     }
 
-    /// Whether a reading request should not be waited for by others: it brings a picture that takes a second or so to decode, or names or
-    /// shows one whose size is not known yet.
-    func takesLong(_ request: Request) -> Bool {
-        guard let verb = request.verb, verb.takesLiteral else { return false }
-        if let literal = request.literal {
-            // What is no picture is refused at once, and one that ends too early may be found to only at its end.
-            guard ImageDecoder.format(of: literal) != nil else { return false }
-            return ImageDecoder.pixelCount(of: literal) ?? Int.max > configuration.longPixelCount
+    /// Where a reading request begins, by its verb: what it brings or names is not looked at yet.
+    func lane(of request: Request) -> WorkerPool.Lane {
+        switch request.verb {
+        case .snapshot: .snapshot
+        case .explain where !ExplainSearchVerb.isAsked(by: request): .long
+        case .search, .picture, .explain: .heavy
+        case .reembed where !ReembedVerb.isStatus(request): .heavy
+        default: .light
         }
-        return request.value("image") != nil || verb == .picture
+    }
+
+    /// What is said where a lane takes one request at a time and has one.
+    static let laneIsTaken = "a snapshot is being made; ask again when it is done"
+
+    /// What became of a reading request on a worker thread.
+    enum Reading {
+        case reply(Reply)
+        /// It waits for others that take long; nothing was done yet but to read what it brings or names.
+        case takesLong(Request)
+    }
+
+    /// Carries out a reading request, unless it holds more than a worker should be kept for.
+    func reading(_ request: Request, in lane: WorkerPool.Lane) -> Reading {
+        guard lane == .heavy else { return .reply(read(request)) }
+        let began = monotonicSeconds()
+        metrics.begin()
+        defer { metrics.end() }
+        var request = request
+        do {
+            try request.decodeLiteral()
+            var verb = try readingVerb(request)
+            if try verb.takesLong(self) { return .takesLong(request) }
+            return .reply(answer(request, by: verb, since: began))
+        } catch {
+            metrics.note(request.verb, seconds: monotonicSeconds() - began)
+            return .reply(Self.reply(to: request, error))
+        }
     }
 
     /// The reply to a reading request; never throws.
     func read(_ request: Request) -> Reply {
         let began = monotonicSeconds()
         metrics.begin()
-        defer {
-            metrics.end()
-            metrics.note(request.verb, seconds: monotonicSeconds() - began)
-        }
+        defer { metrics.end() }
+        var request = request
         do {
-            let reply = try readingVerb(request).reply(self, tag: request.tag)
+            try request.decodeLiteral()
+            return answer(request, by: try readingVerb(request), since: began)
+        } catch {
+            metrics.note(request.verb, seconds: monotonicSeconds() - began)
+            return Self.reply(to: request, error)
+        }
+    }
+
+    private func answer(_ request: Request, by verb: any ReadingVerb, since began: Double) -> Reply {
+        defer { metrics.note(request.verb, seconds: monotonicSeconds() - began) }
+        do {
+            let reply = try verb.reply(self, tag: request.tag)
             if reply.bytes.count <= configuration.replyByteCount { return reply }
             let text =
                 "the reply has more than \(configuration.replyByteCount) bytes; ask for fewer hits (k=) or less with each (with=)"
@@ -99,6 +136,20 @@ final class RequestHandler: Sendable {
         } catch {
             return Self.reply(to: request, error)
         }
+    }
+
+    /// Whether pictures take a second or so to decode, together.
+    func takesLong(_ pictures: [[UInt8]]) -> Bool {
+        var pixelCount = 0
+        for bytes in pictures {
+            // What is no picture is refused at once, and one that ends too early may be found to only at its end.
+            guard ImageDecoder.format(of: bytes) != nil else { continue }
+            guard let count = ImageDecoder.pixelCount(of: bytes), count <= configuration.longPixelCount else {
+                return true
+            }
+            pixelCount += count
+        }
+        return pixelCount > configuration.longPixelCount
     }
 
     private func readingVerb(_ request: Request) throws(ServerError) -> any ReadingVerb {
@@ -131,7 +182,8 @@ final class RequestHandler: Sendable {
             } catch { return .put { throw error } }
         }
         return .put { [self] in
-            guard let request = errand.take() else { throw Self.isOver }
+            guard var request = errand.take() else { throw Self.isOver }
+            try request.decodeLiteral()
             return try PutVerb(request, self).input
         }
     }

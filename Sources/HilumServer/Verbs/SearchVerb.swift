@@ -48,6 +48,13 @@ struct SearchVerb: ReadingVerb {
         self.search = search
     }
 
+    func takesLong(_ handler: RequestHandler) throws -> Bool {
+        handler.takesLong(
+            search.parts.compactMap { part in
+                if case .image(let bytes) = part.query { bytes } else { nil }
+            })
+    }
+
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
         let response: SearchResponse
         do { response = try handler.archive.search(search) } catch let error as ArchiveError {

@@ -18,14 +18,6 @@ struct SnapshotVerb: ReadingVerb {
     }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
-        let mayBegin = handler.isMakingSnapshot.withLock { isMaking in
-            defer { isMaking = true }
-            return !isMaking
-        }
-        guard mayBegin else {
-            throw ServerError.refused(.busy, "a snapshot is being made; ask again when it is done")
-        }
-        defer { handler.isMakingSnapshot.withLock { $0 = false } }
         let summary = try handler.archive.snapshot(to: target, interrupted: handler.isStopping)
         let lost = summary.lostImageCount > 0 ? " lost_images=\(summary.lostImageCount)" : ""
         return ReplyBuilder(tag: tag).ok(

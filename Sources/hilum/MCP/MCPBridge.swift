@@ -133,6 +133,12 @@ final class MCPBridge {
         if let line = try client.nextLine() {
             let answer = try JSON(parsing: line)
             if answer["id"]?.integer == requestCount { return answer }
+            // A request that cannot be read is answered without its id. On a connection that was there before, the same may be what the
+            // daemon said when it closed it.
+            if isFresh, case .null? = answer["id"], answer["error"] != nil {
+                self.client = nil
+                return answer
+            }
         }
         self.client = nil
         guard !isFresh else {

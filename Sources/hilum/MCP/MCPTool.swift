@@ -1,4 +1,5 @@
 import HilumCore
+import HilumServer
 
 /// A tool that `hilum mcp` offers: its arguments, and the request that they become.
 struct MCPTool {
@@ -118,11 +119,36 @@ struct MCPTool {
             }
             if case .null = value { continue }
             if !parameter.kind.takes(value) { return "\(key) must be \(parameter.kind.words)" }
+            if parameter.kind == .conditions, let fault = faultOfConditions(value, in: key) { return fault }
         }
         for parameter in parameters where parameter.isRequired && arguments[parameter.name]?.string == nil {
             return "\(name) needs \(parameter.name)"
         }
         return nil
+    }
+
+    /// A sentence about conditions of which one is none: an option of the daemon among them would be taken for that.
+    private func faultOfConditions(_ value: JSON, in name: String) -> String? {
+        guard case .object(let members) = value else { return nil }
+        for (key, value) in members {
+            let plain = key.hasSuffix("!") ? String(key.dropLast()) : key
+            guard SearchOptions.isFilterKey(plain) else {
+                let isArgument = parameters.contains { $0.name == plain || $0.option == plain }
+                let advice = isArgument ? "; it is an argument of \(self.name) itself" : ""
+                return "\(name): a condition is a key of the metadata such as view, and no option\(advice)"
+            }
+            guard Self.isValue(value) || value.array.map({ !$0.isEmpty && $0.allSatisfy(Self.isValue) }) == true else {
+                return "\(name): \(plain) must be a string, a number or a list of them"
+            }
+        }
+        return nil
+    }
+
+    private static func isValue(_ value: JSON) -> Bool {
+        switch value {
+        case .string, .numeral: true
+        default: false
+        }
     }
 
     /// The arguments as the daemon takes them.

@@ -32,7 +32,7 @@ extension Command {
             cases.jsonl is read row by row. A case that was deleted stays deleted until one of its files changes. With --missing delete,
             a case goes with the last of its files. One daemon serves an archive at a time.
             SIGTERM and SIGINT end it cleanly: running requests are answered first. SIGHUP reads the level of the log again, from the
-            file that HILUM_LOG names. Under systemd it says when it is ready and alive, and takes a socket that was made for it in
+            file that HILUM_LOG names, and begins a new audit file where the old one was renamed. Under systemd it says when it is ready and alive, and takes a socket that was made for it in
             place of --socket (tools/systemd). The log names cases and files by a hash; 'hilum stats ARCHIVE --logged NAME' prints that of a name.
             """,
         examples: [("hilum serve archive --inbox inbox", "serves ./archive at archive/hilum.sock and watches ./inbox")],
@@ -59,7 +59,9 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
     configuration.logNames = try Archive.logNames(at: path)
     configuration.refusalMemory = path + "/inbox.refused"
     if let audit = arguments.text("audit") {
-        configuration.auditLog = try AuditLog(path: audit, names: configuration.logNames)
+        let log = try AuditLog(path: audit, names: configuration.logNames)
+        Interruption.onHangup { log.reopen() }
+        configuration.auditLog = log
     }
     let server = Server(
         archive: archive, socketPath: arguments.text("socket") ?? path + "/hilum.sock", inbox: arguments.text("inbox"),

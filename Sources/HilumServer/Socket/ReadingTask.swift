@@ -1,0 +1,45 @@
+import HilumCore
+
+/// A reading request on its way through the worker threads, and its reply on the way back to the event loop.
+///
+/// ```
+/// lane by its verb ─→ take ─→ read ─┬─ reply ─────────────────────────────────→ mailbox
+///                                   └─ what it brings or names takes long ─→ long lane ─→ take ─→ read ─→ reply
+/// ```
+/// Thread rule: any thread.
+struct ReadingTask: Sendable {
+    let errand: Errand
+    let client: UInt64
+    let ticket: Int
+    let peer: Peer
+    /// In the seconds of the monotonic clock.
+    let deadline: Double?
+    let handler: RequestHandler
+    let pool: WorkerPool
+    let mailbox: EventLoop.Mailbox
+
+    /// Lets a thread carry it out; false when the lane takes nothing.
+    func submit(_ lane: WorkerPool.Lane) -> Bool { pool.submit(lane, for: peer) { run(in: lane) } }
+
+    private func run(in lane: WorkerPool.Lane) {
+        guard let request = errand.take() else { return post(Reply(bytes: [], closes: false)) }
+        if let deadline, deadline <= monotonicSeconds() {
+            return answer(request, Connection.late(request.tag, hadBegun: false))
+        }
+        switch handler.reading(request, in: lane) {
+        case .takesLong(let request):
+            let isTaken = errand.giveBack(request) && submit(.long)
+            if !isTaken { post(Reply(bytes: [], closes: false)) }
+        case .reply(let reply): answer(request, reply)
+        }
+    }
+
+    private func answer(_ request: Request, _ reply: Reply) {
+        if handler.changesSomething(request) {
+            handler.configuration.auditLog?.note(request.head, peer, reply.code)
+        }
+        post(reply.written(as: request.form))
+    }
+
+    private func post(_ reply: Reply) { mailbox.post(.init(client: client, ticket: ticket, reply: reply)) }
+}
