@@ -221,10 +221,10 @@ import Testing
         var selection = HitSelection(request, nil)
         try selection.prepare(in: archive)
         try archive.switchGeneration()
-        for var hit in wanted {
-            let others = hit.group?.others
-            hit.group = nil
-            #expect(selection.takes(&hit, vector: nil) && hit.group?.others == others)
+        for hit in wanted {
+            let number = hit.record.number
+            #expect(selection.looks(at: number))
+            #expect(selection.group(of: number, hit.record.fields.patient)?.others == hit.group?.others)
         }
         #expect(try archive.search(request).hits.count == 20)
     }

@@ -40,7 +40,7 @@ extension Filter.Condition {
     private static let signs: [UInt8] = Array("+-.eE".utf8)
 
     /// A number in decimal digits; `nan`, `inf`, `0x10` and what is too large are texts.
-    private static func number(_ text: String) -> Double? {
+    static func number(_ text: String) -> Double? {
         guard text.utf8.allSatisfy({ ($0 >= 48 && $0 <= 57) || signs.contains($0) }), let number = Double(text),
             number.isFinite
         else { return nil }

@@ -258,9 +258,10 @@ final class EventLoop {
                 let audit = handler.changesSomething(work.request) ? configuration.auditLog : nil
                 let peer = client.peer
                 _ = pool.submit(isLong: handler.takesLong(work.request)) {
-                    guard let request = errand.take() else {
+                    guard var request = errand.take() else {
                         return mailbox.post(.init(client: key, ticket: ticket, reply: Reply(bytes: [], closes: false)))
                     }
+                    request.deadline = deadline
                     let isLate = deadline.map { $0 <= monotonicSeconds() } ?? false
                     let reply = isLate ? Connection.late(request.tag, hadBegun: false) : handler.read(request)
                     audit?.note(request.head, peer, reply.code)
