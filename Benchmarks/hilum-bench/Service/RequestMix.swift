@@ -12,6 +12,9 @@ struct RequestMix {
         /// The same searches for the archive in process; empty for what is not compared.
         var searches: [SearchRequest] = []
 
+        /// Whether the words of reports are asked.
+        var hasWords: Bool { name.hasPrefix("text") }
+
         init(_ name: String, _ lines: [String], searches: [SearchRequest] = []) {
             self.name = name
             self.lines = lines.map { Array("\($0)\n".utf8) }
@@ -126,11 +129,11 @@ struct RequestMix {
         ]
         if hasPatients { kinds.append(Kind("id, group=patient", questions.map { "\($0) group=patient" })) }
         kinds.append(Kind("id, first page", questions.map { "\($0) cursor=start" }))
-        let asked = questions.prefix(32)
-        let next = try asked.compactMap { question in
+        // Asked in turns with the first page of the same question, as a person would.
+        let next = try questions.compactMap { question in
             try ask("\(question) cursor=start")["cursor"].map { "\(question) cursor=\($0)" }
         }
-        if next.count == asked.count { kinds.append(Kind("id, next page", next)) }
+        if next.count == questions.count { kinds.append(Kind("id, next page", next)) }
         return kinds
     }
 
