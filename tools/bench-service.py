@@ -1,21 +1,20 @@
 """Runs loads of clients against a daemon and its peers; tables, plots and figures against targets. See bench-service."""
 import argparse, json, os, shutil, signal, socket, subprocess, sys, tempfile, time
-from array import array
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "service"), str(HERE / "python")]
 import numpy  # noqa: E402
-import data, load, peers  # noqa: E402
+import data, peers  # noqa: E402
 import hilum  # noqa: E402
 from hilum import requests  # noqa: E402
 
 CLIENTS = [1, 8, 64]
 K = 10
-#: Requests below which percentiles say nothing.
-FEWEST = 20
-#: Conditions by the share of cases that they leave.
-FILTERS = {"50 %": "half=0", "10 %": "tenth=0", "1 %": "hundredth=0"}
+#: Conditions that leave a half, a tenth and a hundredth of the cases.
+FILTERS = ["half=0", "tenth=0", "hundredth=0"]
+#: The one that peers are asked with too.
+SHARED = "tenth=0"
 
 
 class Figures:
@@ -24,9 +23,6 @@ class Figures:
 
     def at_least(self, name: str, value: float, target: float) -> None:
         self.lines.append({"figure": name, "value": round(value, 3), "target": target, "holds": bool(value >= target)})
-
-    def at_most(self, name: str, value: float, target: float) -> None:
-        self.lines.append({"figure": name, "value": round(value, 3), "target": f"<= {target}", "holds": bool(value <= target)})
 
 
 class Server:
@@ -39,12 +35,16 @@ class Server:
         end = time.monotonic() + 1800
         while True:
             try:
-                load.run(path, [b"PING\n"], 1, 0)
-                return
-            except RuntimeError:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    sys.exit(f"{name} did not start; see {log}")
-                time.sleep(0.05)
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.connect(path)
+                    connection.sendall(b"PING\n")
+                    if connection.recv(64).startswith(b"OK"):
+                        return
+            except OSError:
+                pass
+            if self.process.poll() is not None or time.monotonic() > end:
+                sys.exit(f"{name} did not start; see {log}")
+            time.sleep(0.05)
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -54,36 +54,6 @@ class Server:
         """The most bytes that it has held in memory."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
-class Table:
-    """What was measured, by server, kind of request and number of clients."""
-
-    def __init__(self):
-        self.loads: dict[tuple[str, str, int], load.Load] = {}
-
-    def measure(self, server: Server, kind: str, lines: list[bytes], clients: int, seconds: float) -> load.Load:
-        """Measures once more, and on while there is too little to say; what was measured before counts with it."""
-        key = (server.name, kind, clients)
-        for _ in range(10):
-            got = load.run(server.path, lines, clients, seconds)
-            if got.errors:
-                sys.exit(f"{server.name}: {got.errors} of {len(got.latencies)} requests ({kind}) were refused")
-            before = self.loads.get(key)
-            if before:
-                got = load.Load(before.seconds + got.seconds, array("d", sorted(before.latencies + got.latencies)),
-                                before.own_us + got.own_us, before.own_count + got.own_count, 0)
-            self.loads[key] = got
-            if len(got.latencies) >= FEWEST:
-                return got
-        sys.exit(f"{server.name}: only {len(got.latencies)} requests ({kind}) in {got.seconds:g} s; is the machine busy with something else?")
-
-    def print(self) -> None:
-        row = "{:<8} {:<22} {:>7} {:>11} {:>9} {:>9} {:>9} {:>9}"
-        print(row.format("server", "request", "clients", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "own ms"))
-        for (server, kind, clients), got in self.loads.items():
-            own = f"{got.own_ms:.3f}" if got.own_count else ""
-            print(row.format(server, kind, clients, f"{got.rate:.0f}", *(f"{got.at(share):.3f}" for share in (0.5, 0.99, 0.999)), own))
 
 
 def fetch_vectors(path: str, count: int, file: Path):
@@ -133,39 +103,48 @@ def vector_line(query, suffix: bytes = b"") -> bytes:
     return f"SEARCH {requests.search(vec=query, k=K).line.partition(' ')[2]}".encode() + suffix + b"\n"
 
 
-def lines_of(kinds: dict, reports, queries, count: int) -> None:
-    """The requests by kind."""
-    generator = numpy.random.default_rng(6)
-    kinds["vec"] = [vector_line(query) for query in queries]
-    kinds["id"] = [f"SEARCH id=c{number:07} k={K}\n".encode() for number in generator.integers(0, count, 4096)]
-    kinds["text"] = [(requests.search(reports.question(number), k=K).line + "\n").encode() for number in range(512)]
-    for share, condition in FILTERS.items():
-        kinds[f"vec, {share}"] = [vector_line(query, f" {condition}".encode()) for query in queries]
-    kinds["text, 10 %"] = [line[:-1] + b" tenth=0\n" for line in kinds["text"]]
+def measure_daemon(bench: str, archive: Path, server: Server, seconds: float, rounds: int, figures: Figures) -> None:
+    """The whole table of `hilum-bench serve`, with its figures."""
+    words = [bench, "serve", "--archive", archive, "--socket", server.path, "--filters", ";".join(FILTERS), "--ingest",
+             "--clients", ",".join(map(str, CLIENTS)), "--seconds", str(seconds), "--rounds", str(rounds)]
+    run = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, text=True)
+    for line in run.stdout.splitlines():
+        if line.startswith('{"'):
+            figures.lines.append(json.loads(line))
+        else:
+            print(line)
+    if run.returncode not in (0, 1):
+        sys.exit(f"hilum-bench serve ended with {run.returncode}")
 
 
-def ingest(table: Table, server: Server, kinds: dict, reports, count: int, seconds: float) -> float:
-    """Searches while cases are stored at full rate; cases a second."""
-    lines = []
-    for number in range(count, count + 200_000):
-        row = data.case(reports, number)
-        name = row.pop("id")
-        own = {key: row.pop(key) for key in data.SHARES}
-        lines.append((requests.put(name, metadata=own, **row).line + "\n").encode())
-        # No more than the daemon can take within the time.
-        if len(lines) >= 10_000 * seconds:
-            break
-    stored, took = 0, 0.0
-    for clients in (1, 8):
-        writer = load.Writer(server.path, lines[stored:])
-        time.sleep(0.5)
-        table.measure(server, "vec, beside ingest", kinds["vec"], clients, seconds)
-        more, time_taken = writer.stop()
-        stored, took = stored + more, took + time_taken
-    return stored / took
+class Table:
+    """What clients saw of servers that were asked in turns: requests a second, and the median and p99 in milliseconds."""
+
+    def __init__(self, bench: str):
+        self.bench = bench
+        self.rows: dict[tuple[str, str, int], list[dict]] = {}
+
+    def measure(self, server: Server, kind: str, file: Path, clients: int, seconds: float) -> None:
+        words = [self.bench, "serve", "--socket", server.path, "--requests", file, "--clients", clients, "--seconds", seconds, "--json"]
+        text = subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE, text=True).stdout
+        self.rows.setdefault((server.name, kind, clients), []).append(json.loads(text.splitlines()[0]))
+
+    def add(self, name: str, kind: str, clients: int, rate: float, latencies: list[float]) -> None:
+        at = [1000 * latencies[min(len(latencies) - 1, int(share * len(latencies)))] for share in (0.5, 0.99, 0.999)]
+        self.rows.setdefault((name, kind, clients), []).append({"rate": rate, "p50_ms": at[0], "p99_ms": at[1], "p999_ms": at[2]})
+
+    def of(self, key: tuple[str, str, int], name: str) -> float:
+        """The median over the rounds."""
+        return sorted(row[name] for row in self.rows[key])[len(self.rows[key]) // 2]
+
+    def print(self) -> None:
+        row = "{:<12} {:<18} {:>7} {:>11} {:>9} {:>9} {:>9}"
+        print(row.format("server", "request", "clients", "requests/s", "p50 ms", "p99 ms", "p99.9 ms"))
+        for key in self.rows:
+            print(row.format(*key, f"{self.of(key, 'rate'):.0f}", *(f"{self.of(key, name):.3f}" for name in ("p50_ms", "p99_ms", "p999_ms"))))
 
 
-def measure_peers(names: list[str], table: Table, arguments, queries, vectors, work: Path, rows: list[str]) -> None:
+def measure_peers(names: list[str], table: Table, seconds: float, queries, vectors, work: Path, rows: list[str]) -> None:
     """Peers in the process that asks; what is not installed is named and left out."""
     for name in names:
         try:
@@ -179,42 +158,17 @@ def measure_peers(names: list[str], table: Table, arguments, queries, vectors, w
             bound = numpy.partition(row, -K)[-K] - 1e-5
             found += sum(row[item] >= bound for item in search(query))
         for threads in CLIENTS:
-            rate, latencies = peers.in_process(search, queries, threads, arguments.seconds)
-            got = load.Load(arguments.seconds, array("d", latencies), 0, 0, 0)
-            table.loads[(name, "vec, in process", threads)] = got
+            rate, latencies = peers.in_process(search, queries, threads, seconds)
+            table.add(name, "vec, in process", threads, rate, latencies)
         rows.append(f"{name}: recall@{K} {found / K / 200:.4f}, in process")
 
 
-def judge(table: Table, figures: Figures, cores: int, stored: float) -> None:
-    def of(kind: str, clients: int = 1) -> load.Load:
-        return table.loads[("hilum", kind, clients)]
-
-    for kind in ("vec", "id"):
-        # What the same searches would do without socket, lines and clients: each core busy with nothing else.
-        within = 1000 / of(kind).own_ms * min(8, cores)
-        figures.at_least(f"rate at 8 clients / in-process rate ({kind}: {within:.0f}/s)", of(kind, 8).rate / within, 0.8)
-    for clients in (1, 8):
-        beside = of("vec, beside ingest", clients)
-        figures.at_most(f"p99 beside ingest of {stored:.0f} cases/s, {clients} clients, ms", beside.at(0.99), 5)
-    for share in FILTERS:
-        figures.at_most(f"latency with a filter that leaves {share} / without (own time, 1 client)",
-                        of(f"vec, {share}").own_ms / of("vec").own_ms, 1.3)
-    for kind in ("COUNT", "COUNT, 10 %", "FACET"):
-        figures.at_most(f"{kind} p50, us", 1000 * of(kind).at(0.5), 100)
-    figures.at_most("STATS p50, ms", of("STATS").at(0.5), 2)
-    others = {server for server, kind, _ in table.loads if kind == "vec" and server != "hilum"}
-    for other in sorted(others):
-        for clients in CLIENTS:
-            figures.at_least(f"rate at {clients} clients / {other} behind a socket (vec)",
-                             of("vec", clients).rate / table.loads[(other, "vec", clients)].rate, 1)
-
-
 def plot(program: str, table: Table, folder: Path) -> None:
-    for share, name in ((0.5, "p50"), (0.99, "p99")):
-        kinds = list(dict.fromkeys((server, kind) for server, kind, clients in table.loads if clients == 64))
+    for field, name in (("p50_ms", "p50"), ("p99_ms", "p99")):
+        kinds = list(dict.fromkeys(key[:2] for key in table.rows))
         series = [{"name": f"{server}: {kind}", "dots": True,
-                   "points": [[clients, table.loads[(server, kind, clients)].at(share)] for clients in CLIENTS]}
-                  for server, kind in kinds if kind != "PING"]
+                   "points": [[clients, table.of((server, kind, clients), field)] for clients in CLIENTS if (server, kind, clients) in table.rows]}
+                  for server, kind in kinds]
         figure = {"title": f"{name} by the number of clients", "x": "clients", "y": "ms", "log_x": True, "log_y": True, "series": series}
         target = folder / f"service-{name}.png"
         subprocess.run([program, "plot", "--in", "-", "--out", str(target)], input=json.dumps(figure), text=True, check=True)
@@ -231,59 +185,62 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--plots", type=Path)
     arguments = parser.parse_args()
-    arguments.count = arguments.count or (20_000 if arguments.quick else 200_000)
-    arguments.seconds = arguments.seconds or (2 if arguments.quick else 5)
-    arguments.rounds = arguments.rounds or (1 if arguments.quick else 2)
-    program = Path(os.environ["HILUM_PROGRAM"]).resolve()
+    count = arguments.count or (20_000 if arguments.quick else 200_000)
+    seconds = arguments.seconds or (1 if arguments.quick else 3)
+    rounds = arguments.rounds or (1 if arguments.quick else 3)
+    program, bench = Path(os.environ["HILUM_PROGRAM"]).resolve(), os.path.abspath(os.environ["HILUM_BENCH"])
     work, chosen, cores = arguments.work.resolve(), arguments.peers.split(","), len(os.sched_getaffinity(0))
-    count, seconds, figures, table = arguments.count, arguments.seconds, Figures(), Table()
+    figures, table = Figures(), Table(bench)
 
-    archive, reports = data.make_archive(program, work, count)
+    archive, _ = data.make_archive(program, work, count)
     # Ingest changes it, so a copy is served.
     served = work / "served"
     shutil.rmtree(served, ignore_errors=True)
     shutil.copytree(archive, served)
     folder = Path(tempfile.mkdtemp(prefix="hilum-bench-"))
     servers = []
+    load = "load of the machine before: {:.1f}".format(os.getloadavg()[0])
     try:
         servers.append(Server("hilum", [program, "serve", served, "--socket", folder / "h"], str(folder / "h"), work / "hilum.log"))
+        measure_daemon(bench, archive, servers[0], seconds, rounds, figures)
         vectors = fetch_vectors(servers[0].path, count, work / f"vectors-{count}.npy")
-        queries = make_queries(vectors, 2000)
-        kinds: dict[str, list[bytes]] = {}
-        lines_of(kinds, reports, queries, count)
+        queries = make_queries(vectors, 1000)
+        files = {"vec": folder / "vec", f"vec, {SHARED}": folder / "filtered"}
+        for (kind, file), suffix in zip(files.items(), (b"", b" " + SHARED.encode())):
+            file.write_bytes(b"".join(vector_line(query, suffix) for query in queries))
         if "faiss" in chosen:
             tenths = work / f"tenths-{count}.npy"
-            numpy.save(tenths, numpy.array([int(data.case(reports, number)["tenth"]) for number in range(count)], "u1"))
+            numpy.save(tenths, numpy.array([data.shares(number)["tenth"] for number in range(count)], "u1"))
             words = [sys.executable, "-B", HERE / "service/peers.py", "faiss", work / f"vectors-{count}.npy", tenths,
                      work / f"faiss-{count}.index", folder / "f"]
             servers.append(Server("faiss", words, str(folder / "f"), work / "faiss.log"))
         rows = [f"{server.name}: recall@{K} {recall(server.path, queries[:200], vectors):.4f}" for server in servers]
-        for _ in range(arguments.rounds):
+        for _ in range(rounds):
             for clients in CLIENTS:
-                for server in servers:
-                    for kind in ["PING", "vec", "vec, 10 %"] if server.name == "faiss" else ["PING", *kinds]:
-                        table.measure(server, kind, kinds.get(kind, [b"PING\n"]), clients, seconds)
-            for kind, line in (("COUNT", b"COUNT\n"), ("COUNT, 10 %", b"COUNT tenth=0\n"), ("FACET", b"FACET by=view\n"),
-                               ("STATS", b"STATS\n")):
-                table.measure(servers[0], kind, [line], 1, min(2, seconds))
+                for kind, file in files.items():
+                    for server in servers:
+                        table.measure(server, kind, file, clients, seconds)
         rows += [f"{server.name}: at most {server.resident() / 1e6:.0f} MB in memory" for server in servers]
-        stored = ingest(table, servers[0], kinds, reports, count, seconds)
         while servers:
             servers.pop().stop()
-        measure_peers([name for name in chosen if name != "faiss"], table, arguments, queries, vectors, work, rows)
+        measure_peers([name for name in chosen if name in peers.IN_PROCESS], table, seconds, queries, vectors, work, rows)
     finally:
         for server in servers:
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(served, ignore_errors=True)
 
-    print(f"{count} cases, {data.DIMENSION} numbers a vector, {cores} cores for server and clients together, k={K}")
+    print(f"\n{count} cases, {data.DIMENSION} numbers a vector, {cores} cores for server and clients together, k={K}; {load}")
     table.print()
     print("\n".join(rows))
     plots = arguments.plots or work
     plots.mkdir(parents=True, exist_ok=True)
-    plot(os.path.abspath(os.environ["HILUM_BENCH"]), table, plots)
-    judge(table, figures, cores, stored)
+    plot(bench, table, plots)
+    for kind in files:
+        if ("faiss", kind, 1) in table.rows:
+            for clients in CLIENTS:
+                figures.at_least(f"{kind}: rate at {clients} clients / faiss behind a socket",
+                                 table.of(("hilum", kind, clients), "rate") / table.of(("faiss", kind, clients), "rate"), 1)
     for line in figures.lines:
         print(json.dumps(line))
     return 0 if all(line["holds"] for line in figures.lines) else 1

@@ -7,6 +7,7 @@ import Foundation
 /// | `ann` | one index, as `tools/bench-index` calls it |
 /// | `churn` | an index while vectors come and go |
 /// | `archive` | opening an archive: time to the first answer, and memory |
+/// | `serve` | a running daemon: latency and requests a second |
 /// | `index` | `hilum index` beside the encoder alone |
 /// | `encode`, `train` | the encoders and their training, as `tools/bench-encoders` calls them |
 /// | `stem` | the convolutional stem, as `tools/bench-encoders` calls it |
@@ -43,6 +44,15 @@ struct HilumBench {
                 exit(2)
             }
         }
+        if arguments.first == "serve" {
+            do {
+                var bench = try ServeBench(Array(arguments.dropFirst()))
+                exit(try bench.run() ? 0 : 1)
+            } catch {
+                FileHandle.standardError.write(Data("hilum-bench: \(error)\n\(ServeBench.usage)".utf8))
+                exit(2)
+            }
+        }
         if arguments.first == "plot" { plot(Array(arguments.dropFirst())) }
         let verb: String
         // The driver of the index benchmark calls a program with the options alone.
@@ -57,7 +67,7 @@ struct HilumBench {
             let usages = [
                 AnnBench.usage, ChurnBench.usage, EncoderBench.usage, StemBench.usage, TrainingBench.usage,
                 ContrastBench.usage,
-                IndexBench.usage, ArchiveBench.usage, ExplainBench.usage,
+                IndexBench.usage, ArchiveBench.usage, ServeBench.usage, ExplainBench.usage,
                 FindingsBench.usage,
                 PlotCommand.usage,
             ]

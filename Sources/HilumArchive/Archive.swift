@@ -123,6 +123,10 @@ public final class Archive: @unchecked Sendable {
     let heldImages = Mutex(HeldImages())
     /// Which reports say what of findings that were asked for.
     let said = SaidTable()
+    /// Facets that were asked for since the last change.
+    let facets = FacetMemory()
+    /// Lists of hits that pages were cut from since the last change.
+    let pages = PageMemory()
     /// Lengths of reports in words; nil until a question first wants them.
     let lengthsOfReports = Mutex<LengthTable?>(nil)
     /// The commit that graphs and attributes were read from.
@@ -301,6 +305,13 @@ public final class Archive: @unchecked Sendable {
         _ transaction: borrowing ReadTransaction, _ number: UInt32, withReport: Bool
     ) throws -> CaseRecord? {
         guard let entry = try store.entry(transaction, number) else { return nil }
+        return try record(transaction, number, entry, withReport: withReport)
+    }
+
+    /// The record of a case whose entry was read.
+    func record(
+        _ transaction: borrowing ReadTransaction, _ number: UInt32, _ entry: CaseEntry, withReport: Bool
+    ) throws -> CaseRecord {
         var report: String?
         if withReport && entry.hasReport {
             report = try store.report(transaction, number)
@@ -394,13 +405,15 @@ public final class Archive: @unchecked Sendable {
         }
     }
 
-    func matching(_ filter: Filter) throws -> ItemSet {
+    /// - Parameter deadline: as of a search; a range of ids reads the whole table of ids.
+    func matching(_ filter: Filter, until deadline: Double? = nil) throws -> ItemSet {
         try withArchiveErrors {
             try checkKeys(of: filter)
             let filter = try privacy.settled(filter)
             // Before the attributes are locked: a range of ids reads the whole table.
             let named = try filter.conditions.map { condition in
-                condition.key == "id" ? try store.environment.read { try numbers($0, of: condition) } : nil
+                condition.key == "id"
+                    ? try store.environment.read { try numbers($0, of: condition, until: deadline) } : nil
             }
             let said = try filter.conditions.map { try saidCases($0) }
             let names = filter.conditions.map(\.key)
@@ -416,7 +429,7 @@ public final class Archive: @unchecked Sendable {
 
     /// The cases that a condition on ids names; all its ranges are compared in one pass over the ids.
     private func numbers(
-        _ transaction: borrowing ReadTransaction, of condition: Filter.Condition
+        _ transaction: borrowing ReadTransaction, of condition: Filter.Condition, until deadline: Double?
     ) throws -> [UInt32] {
         var numbers: [UInt32] = []
         var tests: [Filter.ValueTest] = []
@@ -428,7 +441,10 @@ public final class Archive: @unchecked Sendable {
             }
         }
         guard !tests.isEmpty else { return numbers }
+        var read = 0
         try store.forEach(transaction, .ids) { key, payload in
+            read += 1
+            if read % 1024 == 0, let deadline, monotonicSeconds() >= deadline { throw ArchiveError.isOverdue }
             let id = condition.stored(String(decoding: key, as: UTF8.self))
             if tests.contains(where: { $0.accepts(id) }) { numbers.append(try store.number(payload)) }
             return true
@@ -441,6 +457,7 @@ public final class Archive: @unchecked Sendable {
         try withArchiveErrors {
             let size = try store.environment.size()
             let counts = attributes.read { ($0.live.count, $0.withImage.count, $0.withText.count) }
+            let filterBytes = attributes.read { $0.rememberedByteCount } + facets.byteCount + pages.byteCount
             let state = progress.withLock { $0 }
             let serving = self.serving
             let graphs = serving.graphs
@@ -451,6 +468,7 @@ public final class Archive: @unchecked Sendable {
                 reportNodes: graphs?.report.index.nodeCount ?? 0, dimension: serving.dimension ?? 0,
                 model: serving.modelID ?? "", generation: Int(serving.generation),
                 mapBytes: size.mapInBytes, fileBytes: fileBytes, graphBytes: graphs?.memoryInBytes ?? 0,
+                filterBytes: filterBytes,
                 checkpoint: Int(state.checkpoint?.watermark ?? 0), changesSinceCheckpoint: state.changesSinceCheckpoint,
                 deletions: state.deletions, formatVersion: try formatVersion(),
                 deidentification: privacy.settings.deidentification.rawValue,

@@ -31,6 +31,8 @@ public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable 
         case stale
         /// Another process, `holder`, writes to the archive (0: unknown).
         case busy(holder: Int32)
+        /// The time that a request was given is over.
+        case deadline
         /// The store contradicts itself.
         case damaged
         /// The disk is full or fails.
@@ -46,6 +48,11 @@ public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable 
     public init(_ code: Code, _ reason: String) {
         self.code = code
         self.reason = reason
+    }
+
+    /// A search found out that nobody waits for it any more.
+    static var isOverdue: ArchiveError {
+        ArchiveError(.deadline, "the time of deadline_ms= is over; ask for less, or give it more time")
     }
 
     /// The reason.
@@ -71,6 +78,7 @@ public struct ArchiveError: Error, CustomStringConvertible, Sendable, Equatable 
         case let error as WordsError:
             return ArchiveError(.damaged, "the table of words: \(error)")
         case let error as IndexError:
+            if case .overdue = error.code { return isOverdue }
             if case .damagedLinks = error.code { return ArchiveError(.damaged, error.description) }
             return ArchiveError(.io, error.description)
         case let error as FileError:

@@ -24,6 +24,8 @@ public struct ArchiveStats: Sendable, Equatable {
     public var fileBytes: Int
     /// Memory of the vectors or codes, and of the links.
     public var graphBytes: Int
+    /// Memory of what makes filters, facets and pages quick.
+    public var filterBytes = 0
     /// Cases below this number are in the checkpoint; the others are linked again when the archive opens.
     public var checkpoint: Int
     /// Cases stored, removed or changed since the checkpoint.

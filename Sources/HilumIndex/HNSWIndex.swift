@@ -155,14 +155,15 @@ public final class HNSWIndex: @unchecked Sendable {
     /// - Parameters:
     ///   - query: `dimension` floats; under the cosine any length but 0.
     ///   - ef: candidates kept; more finds more and costs more. Raised to `k` if it is below.
-    ///   - filter: only these items may be hits.
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`; `.damagedLinks` when residuals cannot be read that were left where
-    ///   they are kept.
+    ///   - filter: only these items may be hits, and only they count among the `ef` candidates.
+    ///   - deadline: in the seconds of `monotonicSeconds`; looked at every few hundred distances.
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`; `.overdue`; `.damagedLinks` when residuals cannot be read that were
+    ///   left where they are kept.
     /// - Complexity: about `ef * m` distances; under a filter up to twice the number of matching items.
     public func search(
-        _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil
+        _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil, until deadline: Double = .infinity
     ) throws(IndexError) -> SearchResult {
-        try graph.search(query, k: k, ef: ef, filter: filter)
+        try graph.search(query, k: k, ef: ef, filter: filter, until: deadline)
     }
 
     /// The `k` nearest items by comparing every vector, or every matching one.
@@ -170,9 +171,9 @@ public final class HNSWIndex: @unchecked Sendable {
     /// - Throws: as `search`.
     /// - Complexity: O(nodes), or O(largest item / 64 + matching items) under a filter.
     public func exactSearch(
-        _ query: UnsafeBufferPointer<Float>, k: Int, filter: ItemSet? = nil
+        _ query: UnsafeBufferPointer<Float>, k: Int, filter: ItemSet? = nil, until deadline: Double = .infinity
     ) throws(IndexError) -> SearchResult {
-        try graph.exactSearch(query, k: k, filter: filter)
+        try graph.exactSearch(query, k: k, filter: filter, until: deadline)
     }
 
     // MARK: Changes (one writer)

@@ -16,6 +16,8 @@ public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
         case kernelsUnavailable(name: String)
         /// No more nodes or items fit.
         case full
+        /// The time that a search was given is over.
+        case overdue
         /// A checkpoint of links is cut off, altered or does not belong to this index.
         case damagedLinks(reason: String)
     }
@@ -40,6 +42,7 @@ public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
         case .kernelsUnavailable(let name):
             "HILUM_KERNELS=\(name) is no set this CPU can run; use scalar, avx2, avx512 or avx512vnni, or leave it unset"
         case .full: "the index is full (2^31 - 2 nodes)"
+        case .overdue: "the search took longer than it was given"
         case .damagedLinks(let reason):
             "the stored links cannot be used (\(reason)); build the index again from the vectors"
         }

@@ -16,6 +16,17 @@ public struct ItemSet: Sendable, Equatable {
         for item in items { insert(item) }
     }
 
+    /// The set of all items in a range; made by words, where a sequence is read item by item.
+    public init(_ items: Range<UInt32>) {
+        guard !items.isEmpty else { return }
+        let (first, last) = (Int(items.lowerBound >> 6), Int((items.upperBound - 1) >> 6))
+        words = [UInt64](repeating: 0, count: last + 1)
+        for word in first...last { words[word] = .max }
+        words[first] &= .max << UInt64(items.lowerBound & 63)
+        words[last] &= .max >> UInt64(63 - (items.upperBound - 1) & 63)
+        count = items.count
+    }
+
     /// The set whose `words` these are.
     public init(words: [UInt64]) {
         self.words = words

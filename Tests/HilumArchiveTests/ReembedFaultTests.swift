@@ -221,10 +221,11 @@ import Testing
         var selection = HitSelection(request, nil)
         try selection.prepare(in: archive)
         try archive.switchGeneration()
-        for var hit in wanted {
-            let others = hit.group?.others
-            hit.group = nil
-            #expect(selection.takes(&hit, vector: nil) && hit.group?.others == others)
+        for hit in wanted {
+            let number = hit.record.number
+            let isNew = selection.looks(at: number)
+            let group = selection.group(of: number, hit.record.fields.patient)
+            #expect(isNew && group?.others == hit.group?.others)
         }
         #expect(try archive.search(request).hits.count == 20)
     }

@@ -80,5 +80,30 @@ import Testing
         for item in left { #expect(c.remove(item) && !c.remove(item)) }
         #expect(c.isEmpty && c == ItemSet())
         #expect(!a.contains(100_000))
+        for range in [0..<0, 0..<1, 0..<64, 63..<65, 5..<200, 64..<128, 127..<1_000] as [Range<UInt32>] {
+            #expect(ItemSet(range) == ItemSet(Array(range)) && ItemSet(range).items == Array(range))
+        }
+    }
+
+    @Test("A search whose time is over ends, and the next one is whole", arguments: CodePrecision.allCases)
+    func deadlines(precision: CodePrecision) throws {
+        let (index, _, queries) = try makeIndex(precision)
+        let half = ItemSet((0..<UInt32(6_000)).filter { $0 % 2 == 0 })
+        let query = queries.row(0)
+        try query.withUnsafeBufferPointer { query in
+            let searches: [(Double) throws -> SearchResult] = [
+                { try index.search(query, k: 10, ef: 400, until: $0) },
+                { try index.search(query, k: 10, ef: 400, filter: half, until: $0) },
+                { try index.search(query, k: 10, ef: 4_000, filter: half, until: $0) },
+                { try index.exactSearch(query, k: 10, until: $0) },
+                { try index.exactSearch(query, k: 10, filter: half, until: $0) },
+            ]
+            for search in searches {
+                let whole = try search(.infinity).hits.map(\.item)
+                let error = #expect(throws: IndexError.self) { try search(monotonicSeconds()) }
+                #expect(error?.code == .overdue)
+                #expect(try search(monotonicSeconds() + 60).hits.map(\.item) == whole)
+            }
+        }
     }
 }

@@ -100,6 +100,21 @@ import Testing
         running.stop()
     }
 
+    /// The archive looks at it within its loops.
+    @Test func theArchiveIsToldHowLongASearchMayTake() throws {
+        let running = try RunningServer()
+        let client = try running.client()
+        for (line, seconds) in [("SEARCH text=a", nil), ("SEARCH text=a deadline_ms=5000", 5.0)] as [(String, Double?)]
+        {
+            let began = monotonicSeconds()
+            #expect(try client.request(line).status.isOK)
+            let deadline = running.archive.state.withLock { $0.searches.last?.deadline }
+            #expect((deadline == nil) == (seconds == nil))
+            if let deadline, let seconds { #expect((began...monotonicSeconds()).contains(deadline - seconds)) }
+        }
+        running.stop()
+    }
+
     @Test func aRequestThatWaitsBehindAnotherHasItsDeadlineToo() throws {
         let running = try RunningServer()
         let client = try running.client()

@@ -64,17 +64,18 @@ class Reports:
         generator = random.Random(number)
         return " ".join(sentence.rstrip(".") + "." for sentence in generator.sample(self.sentences, generator.randint(3, 6)))
 
-    def question(self, number: int) -> str:
-        return random.Random(-1 - number).choice(self.sentences).rstrip(".")
-
-
 def case(reports: Reports, number: int) -> dict:
     """The row of a case."""
     generator = random.Random(number)
     row = {"id": f"c{number:07}", "report": reports.draw(number), "patient": f"p{number // 3}", "view": generator.choice(VIEWS),
            "date": f"20{generator.randrange(10, 25)}-{generator.randrange(1, 13):02}-{generator.randrange(1, 29):02}"}
-    shuffled = generator.randrange(1 << 30)
-    return {**row, **{key: str(shuffled % share) for key, share in SHARES.items()}}
+    return {**row, **{key: str(value) for key, value in shares(number).items()}}
+
+
+def shares(number: int) -> dict:
+    """The values of the keys of `SHARES`."""
+    shuffled = random.Random(-number - 1).randrange(1 << 30)
+    return {key: shuffled % share for key, share in SHARES.items()}
 
 
 def make_archive(program: Path, work: Path, count: int) -> tuple[Path, Reports]:

@@ -5,8 +5,8 @@ import HilumIndex
 ///
 /// ```
 /// key of the metadata ─→ counts by value, or sets of a filter's cases and a value's ─┐
-/// affirmed, denied, uncertain ─→ what reports say of each finding (`SaidTable`) ─────┼─→ the most frequent
-/// finding ─→ what cases were given, and what reports of the others affirm ───────────┘
+/// affirmed, denied, uncertain ─→ what reports say of each finding (`SaidTable`) ─────┼─→ the most frequent ─→ kept until the next change
+/// finding ─→ what cases were given, and what reports of the others affirm ───────────┘   (`FacetMemory`)
 /// ```
 /// What is counted under a value is what a filter with it finds.
 extension Archive {
@@ -17,8 +17,8 @@ extension Archive {
     ///   - key: of the metadata, or `finding`, `affirmed`, `denied` or `uncertain`.
     ///   - limit: how many values at most.
     /// - Throws: `.unknownKey`, `.badRequest` for `id` and for a filter that makes no sense, `.io`, `.damaged`.
-    /// - Complexity: without a filter O(limit) once the key was counted; with one O(n / 64) for each frequent value, and O(1) for each
-    ///   case with a rare one.
+    /// - Complexity: O(limit) for what was asked since the last change, and without a filter once the key was counted; else O(matching
+    ///   cases), for findings O(n / 64) each.
     public func facet(
         by key: String, _ filter: Filter = Filter(), limit: Int = Facet.standardLimit
     ) throws -> Facet {
@@ -27,6 +27,16 @@ extension Archive {
             throw ArchiveError(.badRequest, "each id names one case; COUNT counts cases, and a facet takes another key")
         }
         try checkKeys(of: Filter([Filter.Condition(key: key, values: [])]))
+        let question = FacetMemory.Question(key: key, filter: filter, limit: limit)
+        let version = attributes.read { $0.version }
+        if let known = facets.facet(question, at: version) { return known }
+        let facet = try countedFacet(by: key, filter, limit: limit)
+        // What changed meanwhile may be in it by half.
+        if attributes.read({ $0.version }) == version { facets.keep(facet, question, madeAt: version) }
+        return facet
+    }
+
+    private func countedFacet(by key: String, _ filter: Filter, limit: Int) throws -> Facet {
         let matching = filter.isEmpty ? nil : try self.matching(filter)
         return try withArchiveErrors {
             var facet = Facet(values: [], distinctCount: 0, caseCount: 0)

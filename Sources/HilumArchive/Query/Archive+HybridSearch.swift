@@ -20,149 +20,178 @@ import LMDB
 extension Archive {
     private static let fusionConstant: Float = 60
 
-    /// How many candidates each leg brings.
-    private static func depth(_ k: Int) -> Int { max(200, 4 * k) }
-
-    /// A case that a leg brought.
-    private struct Fused {
-        let number: UInt32
-        var vectorRank: Int?
-        var wordRank: Int?
-        var wordScore: Float?
-        var fused: Float = 0
-
-        /// The better score first, then what words brought, then the older case.
-        static func precedes(_ left: Fused, _ right: Fused) -> Bool {
-            if left.fused != right.fused { return left.fused > right.fused }
-            let ranks: (left: Int, right: Int) = (left.wordRank ?? .max, right.wordRank ?? .max)
-            return ranks.left == ranks.right ? left.number < right.number : ranks.left < ranks.right
-        }
+    /// How many candidates each leg brings. A list that pages are cut from is long enough by itself.
+    private static func depth(_ request: SearchRequest) -> Int {
+        request.cursor == nil ? max(200, 4 * request.poolCount) : max(200, request.poolCount)
     }
 
-    /// Fills in the hits of a question with words.
-    ///
-    /// - Parameter deepened: how many candidates each leg brings, where the usual number was too few because many were passed over.
-    func searchWithWords(
-        _ text: String, _ question: Question, _ request: SearchRequest, _ matching: ItemSet?, ef: Int,
-        deepened: Int? = nil, _ selection: inout HitSelection, _ response: inout SearchResponse
+    /// The better score first, then what words brought, then the older case.
+    private static func precedes(_ left: Pick, _ right: Pick) -> Bool {
+        let fused: (left: Float, right: Float) = (left.legs?.fused ?? 0, right.legs?.fused ?? 0)
+        if fused.left != fused.right { return fused.left > fused.right }
+        let ranks: (left: Int, right: Int) = (left.legs?.wordRank ?? .max, right.legs?.wordRank ?? .max)
+        return ranks.left == ranks.right ? left.number < right.number : ranks.left < ranks.right
+    }
+
+    /// What the legs brought in one round.
+    private struct Round {
+        var picks: [Pick] = []
+        /// Whether neither leg has more.
+        var isAll = true
+        /// Candidates of all rounds so far, by which the ranks of the next one begin.
+        var vectorCount = 0
+        var wordCount = 0
+    }
+
+    /// Finds the picks of a question with words. Where many are passed over, both legs are asked again for the rest.
+    func findWithWords(
+        _ text: String, _ lookup: Lookup, _ selection: inout HitSelection, _ found: inout Found
     ) throws {
-        try selection.prepare(in: self)
-        let depth = deepened ?? Self.depth(request.poolCount)
-        var allowed = matching
+        let (question, request) = (lookup.question, lookup.request)
+        var allowed = lookup.matching
         if request.target != .case {
             let those = attributes.read {
                 request.target == .image ? $0.withAnyImage : $0.live.intersection($0.withText)
             }
             allowed = allowed?.intersection(those) ?? those
         }
-        let answer = try answer(text, limit: depth, matching: allowed)
+        var depth = Self.depth(request)
+        var round = Round()
+        var rest = allowed
+        while true {
+            try checkTime(request)
+            guard try ask(text, lookup, &rest, depth: depth, &round, &found) else { return }
+            try store.environment.read { transaction in
+                try pick(round.picks, question, request, &selection, &found, transaction)
+            }
+            question.trace?.end("hits")
+            guard selection.isActive, found.picks.count < request.poolCount, !round.isAll else { break }
+            if selection.leftCount == 0 {
+                found.response.isShortOfWork = true
+                break
+            }
+            rest = (rest ?? attributes.read { $0.live }).subtracting(selection.seen)
+            if rest?.isEmpty == true { break }
+            depth = min(4 * depth, max(Self.leastDepth, selection.leftCount))
+        }
+        let possible = allowed?.count ?? attributes.read { $0.live.count }
+        found.response.isShortOfFilter = !request.filter.isEmpty && possible < request.k
+    }
+
+    private static let leastDepth = 200
+
+    /// Asks both legs, and fuses what they bring.
+    ///
+    /// - Parameter allowed: the cases that may be hits; those that the question excludes are taken out.
+    /// - Returns: false where nothing was looked for, because all words of the question are unknown.
+    private func ask(
+        _ text: String, _ lookup: Lookup, _ allowed: inout ItemSet?, depth: Int, _ round: inout Round,
+        _ found: inout Found
+    ) throws -> Bool {
+        let (question, request) = (lookup.question, lookup.request)
+        let answer = try answer(text, limit: depth, matching: allowed, until: request)
         question.trace?.end(leg: "words", "words", candidates: answer.hits.count, visited: 0)
-        response.unknown = answer.unknown
+        found.response.unknown = answer.unknown
         // A vector of words that nobody knows still has neighbours. Other parts of a question speak for themselves.
         let isTextAlone = request.parts.allSatisfy { if case .text = $0.query { true } else { false } }
         guard answer.isKnown || !isTextAlone else {
-            response.isUnknown = true
-            return
+            found.response.isUnknown = true
+            return false
         }
         if !answer.excluded.isEmpty {
             allowed = (allowed ?? attributes.read { $0.live }).subtracting(answer.excluded)
         }
-        var fused: [UInt32: Fused] = [:]
-        var isAll = answer.hits.count < depth
+        var legs: [UInt32: Hit.Legs] = [:]
+        legs.reserveCapacity(2 * depth)
+        round.isAll = answer.hits.count < depth
         if request.mode != .words {
-            let (before, widened) = (response.visited, widened(request, to: depth))
-            let nearest = try nearest(question, widened, allowed, k: depth, ef: max(ef, depth), &response.visited)
-            isAll = isAll && nearest.count < depth
+            let (before, widened) = (found.response.visited, widened(request, to: depth))
+            let nearest = try nearest(
+                question, widened, allowed, k: depth, ef: max(lookup.ef, depth), &found.response.visited)
+            round.isAll = round.isAll && nearest.count < depth
             question.trace?.end(
-                leg: "vector", "vectors", candidates: nearest.count, visited: response.visited - before)
-            let found = try store.environment.read { try exactly(nearest, question, $0) }
-            for (place, candidate) in found.enumerated() {
-                fused[candidate.number, default: Fused(number: candidate.number)].vectorRank = place + 1
+                leg: "vector", "vectors", candidates: nearest.count, visited: found.response.visited - before)
+            let exact = try store.environment.read { try exactly(nearest, question, keepsVectors: false, $0) }
+            for (place, candidate) in exact.enumerated() {
+                legs[candidate.number] = Hit.Legs(fused: 0, vectorRank: round.vectorCount + place + 1)
             }
+            round.vectorCount += nearest.count
         }
         // Equal scores share a rank, so that vectors order reports that say the same.
         var rank = 0
         for (place, hit) in answer.hits.enumerated() {
-            if place == 0 || hit.score != answer.hits[place - 1].score { rank = place + 1 }
-            fused[hit.document, default: Fused(number: hit.document)].wordRank = rank
-            fused[hit.document]?.wordScore = hit.score
+            if place == 0 || hit.score != answer.hits[place - 1].score { rank = round.wordCount + place + 1 }
+            legs[hit.document, default: Hit.Legs(fused: 0)].wordRank = rank
+            legs[hit.document]?.wordScore = hit.score
         }
-        let withWordsAlone = request.mode == .words ? ItemSet() : attributes.read { $0.withWordsAlone }
-        let vectorWeight = request.vectorWeight ?? (answer.demands.isEmpty ? 1 : 0.25)
-        let ordered = fused.values.map { candidate -> Fused in
-            var candidate = candidate
-            let standIn = withWordsAlone.contains(candidate.number) ? candidate.wordRank : nil
-            if let rank = [candidate.vectorRank, standIn].compactMap(\.self).min() {
-                candidate.fused += vectorWeight / (Self.fusionConstant + Float(rank))
-            }
-            if let rank = candidate.wordRank {
-                candidate.fused += request.wordWeight / (Self.fusionConstant + Float(rank))
-            }
-            // No sum of ranks reaches a whole degree, so that demands come first and `fused` still orders the hits.
-            let degree = Float(answer.demands.degree(of: candidate.number))
-            candidate.fused += degree * (vectorWeight + request.wordWeight) / Self.fusionConstant
-            return candidate
-        }.sorted(by: Fused.precedes)
-        selection.restart()
-        response.hits = try store.environment.read { try hits(ordered, question, request, text, &selection, $0) }
-        question.trace?.end("hits")
-        if selection.isActive, response.hits.count < request.poolCount, !isAll {
-            return try searchWithWords(
-                text, question, request, matching, ef: ef, deepened: 4 * depth, &selection, &response)
-        }
-        let possible = allowed?.count ?? attributes.read { $0.live.count }
-        response.isShortOfFilter = !request.filter.isEmpty && possible < request.k
+        round.wordCount += answer.hits.count
+        round.picks = fuse(legs, answer, request)
+        return true
     }
 
-    private func hits(
-        _ ordered: [Fused], _ question: Question, _ request: SearchRequest, _ text: String,
-        _ selection: inout HitSelection, _ transaction: borrowing ReadTransaction
-    ) throws -> [Hit] {
-        var hits: [Hit] = []
-        let highlighter = request.includesHighlights ? try QuestionHighlighter(text) : nil
-        for candidate in ordered {
-            if hits.count == request.poolCount { break }
-            if selection.isTaken(candidate.number) { continue }
-            // A case that was just deleted has no record.
-            guard let entry = try store.entry(transaction, candidate.number) else { continue }
-            let best = try bestVector(of: candidate.number, entry, question, request.target, transaction)
-            guard let best else { continue }
-            if let least = request.minScore, best.score < least { continue }
-            let needsReport = request.includesReports || request.includesHighlights
-            guard let record = try record(transaction, candidate.number, withReport: needsReport) else { continue }
-            var hit = Hit(
-                rank: hits.count + 1, id: record.id, score: best.score, via: best.via,
-                image: best.via == .image ? Int(best.item - candidate.number) : nil, record: record)
-            hit.legs = Hit.Legs(
-                fused: candidate.fused, vectorRank: candidate.vectorRank, wordRank: candidate.wordRank,
-                wordScore: candidate.wordScore)
-            let vector =
-                selection.keepsVectors ? try storedVector(transaction, best.via, best.item, question) : nil
-            guard selection.takes(&hit, vector: vector) else { continue }
-            if let highlighter { hit.highlights = record.report.map(highlighter.ranges) ?? [] }
-            if !request.includesReports { hit.record.report = nil }
-            hits.append(hit)
+    /// The candidates of both legs, the best first.
+    private func fuse(_ legs: [UInt32: Hit.Legs], _ answer: WordAnswer, _ request: SearchRequest) -> [Pick] {
+        let withWordsAlone = request.mode == .words ? ItemSet() : attributes.read { $0.withWordsAlone }
+        let vectorWeight = request.vectorWeight ?? (answer.demands.isEmpty ? 1 : 0.25)
+        return legs.map { number, legs -> Pick in
+            var legs = legs
+            let standIn = withWordsAlone.contains(number) ? legs.wordRank : nil
+            if let rank = [legs.vectorRank, standIn].compactMap(\.self).min() {
+                legs.fused += vectorWeight / (Self.fusionConstant + Float(rank))
+            }
+            if let rank = legs.wordRank { legs.fused += request.wordWeight / (Self.fusionConstant + Float(rank)) }
+            // No sum of ranks reaches a whole degree, so that demands come first and `fused` still orders the hits.
+            let degree = Float(answer.demands.degree(of: number))
+            legs.fused += degree * (vectorWeight + request.wordWeight) / Self.fusionConstant
+            return Pick(number: number, legs: legs)
+        }.sorted(by: Self.precedes)
+    }
+
+    /// Picks until there are as many as are looked for. Their vectors are read only where something depends on them.
+    private func pick(
+        _ ordered: [Pick], _ question: Question, _ request: SearchRequest, _ selection: inout HitSelection,
+        _ found: inout Found, _ transaction: borrowing ReadTransaction
+    ) throws {
+        guard selection.isActive || selection.keepsVectors || request.minScore != nil else {
+            // As many as there are: a case that was just deleted has no record, and the next one takes its place.
+            return found.picks = request.cursor == nil ? ordered : Array(ordered.prefix(request.poolCount))
         }
-        return hits
+        for (place, candidate) in ordered.enumerated() {
+            if found.picks.count == request.poolCount { return }
+            if place % 64 == 63 { try checkTime(request) }
+            guard selection.looks(at: candidate.number), let entry = try store.entry(transaction, candidate.number),
+                var best = try bestVector(of: candidate.number, entry, question, request.target, transaction)
+            else { continue }
+            if let least = request.minScore, best.score < least { continue }
+            if !selection.keepsVectors { best.vector = nil }
+            if selection.isNear(best.vector) { continue }
+            var pick = candidate
+            pick.candidate = best
+            if let key = selection.groupKey { pick.group = selection.group(of: pick.number, entry.fields.text(key)) }
+            selection.note(best.vector)
+            found.picks.append(pick)
+        }
     }
 
     /// The vector of a case that is nearest to the question. A report without a vector is at a right angle to every question.
-    private func bestVector(
+    func bestVector(
         of number: UInt32, _ entry: CaseEntry, _ question: Question, _ target: SearchTarget,
         _ transaction: borrowing ReadTransaction
-    ) throws -> (score: Float, item: UInt32, via: VectorKind)? {
+    ) throws -> Candidate? {
         let serving = question.serving
         guard let dimension = serving.dimension else { return nil }
-        var best: (score: Float, item: UInt32, via: VectorKind)?
+        var best: Candidate?
         if entry.lacksReportVector(in: serving.generation), target == .report || entry.images.isEmpty {
-            best = (0, number, .report)
+            best = Candidate(number: number, item: number, score: 0, via: .report)
         }
         for kind in target.kinds {
             for item in entry.items(kind, of: number, in: serving.generation) {
                 let vector = try store.vector(transaction, kind, serving.key(item), dimension: dimension)
                 guard let vector else { continue }
                 let score = Self.cosine(question[kind], vector)
-                if best.map({ score > $0.score }) ?? true { best = (score, item, kind) }
+                if best.map({ score > $0.score }) ?? true {
+                    best = Candidate(number: number, item: item, score: score, via: kind, vector: vector)
+                }
             }
         }
         return best

@@ -12,16 +12,17 @@ enum Diversity {
     /// How many candidates `k` hits are picked from.
     static func poolCount(_ k: Int) -> Int { max(k, min(2_000, max(100, 4 * k))) }
 
-    /// Picks `k` of the hits.
+    /// Picks `k` of the candidates; their places, in the order of picking.
     ///
-    /// - Parameter vectors: of the hits, each of length 1 or empty.
-    /// - Complexity: O(k · hits · dimension).
-    static func pick(_ k: Int, of hits: [Hit], _ vectors: [[Float]], lambda: Float) -> [Hit] {
-        precondition(hits.count == vectors.count, "each hit has a vector")
-        let relevances = relevances(of: hits)
-        var likenesses = [Float](repeating: -.infinity, count: hits.count)
-        var rest = Array(hits.indices)
-        var picked: [Hit] = []
+    /// - Parameters:
+    ///   - relevances: of the candidates.
+    ///   - vectors: of the candidates, each of length 1 or empty.
+    /// - Complexity: O(k · candidates · dimension).
+    static func pick(_ k: Int, _ relevances: [Float], _ vectors: [[Float]], lambda: Float) -> [Int] {
+        precondition(relevances.count == vectors.count, "each candidate has a vector")
+        var likenesses = [Float](repeating: -.infinity, count: vectors.count)
+        var rest = Array(vectors.indices)
+        var picked: [Int] = []
         while picked.count < k, !rest.isEmpty {
             func worth(_ index: Int) -> Float {
                 // There is nothing to be like yet.
@@ -30,9 +31,8 @@ enum Diversity {
             var best = 0
             for place in rest.indices.dropFirst() where worth(rest[place]) > worth(rest[best]) { best = place }
             let index = rest.remove(at: best)
-            var hit = hits[index]
-            hit.rank = picked.count + 1
-            picked.append(hit)
+            picked.append(index)
+            if picked.count == k { break }
             for other in rest {
                 let isComparable = !vectors[index].isEmpty && !vectors[other].isEmpty
                 let likeness = isComparable ? dot(vectors[index], vectors[other]) : 0
@@ -42,10 +42,11 @@ enum Diversity {
         return picked
     }
 
-    private static func relevances(of hits: [Hit]) -> [Float] {
-        let fused = hits.compactMap { $0.legs?.fused }
-        guard fused.count == hits.count, let least = fused.min(), let most = fused.max(), most > least else {
-            return hits.map(\.score)
+    /// How well the picks of a pool answer, on the scale of a cosine.
+    static func relevances(of picks: [Pick]) -> [Float] {
+        let fused = picks.compactMap { $0.legs?.fused }
+        guard fused.count == picks.count, let least = fused.min(), let most = fused.max(), most > least else {
+            return picks.map { $0.candidate?.score ?? 0 }
         }
         return fused.map { ($0 - least) / (most - least) }
     }

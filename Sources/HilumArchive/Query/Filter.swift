@@ -1,7 +1,7 @@
 import HilumCore
 
 /// Conditions on metadata that must all hold.
-public struct Filter: Sendable, Equatable {
+public struct Filter: Sendable, Hashable {
     /// What a value is compared with.
     public enum Value: Sendable, Hashable {
         case equal(String)
@@ -11,7 +11,7 @@ public struct Filter: Sendable, Equatable {
     }
 
     /// One condition: the case has one of `values` under `key`; negated: it has none of them.
-    public struct Condition: Sendable, Equatable {
+    public struct Condition: Sendable, Hashable {
         /// `id`, `patient`, `modality`, `view`, `date`, `site`, `finding` (or `findings`) or any key of the metadata.
         public var key: String
         /// One of them has to match.

@@ -2,8 +2,8 @@ import HilumCore
 
 /// Where a page of hits ends, for the one who asks for the next.
 ///
-/// All pages are cut from one list of `window` hits, which is searched anew for each of them: the same question to the same archive gives
-/// the same list. So a cursor holds what makes sure of that, and the daemon keeps nothing. Its text, in hexadecimal digits:
+/// All pages are cut from one list of `window` hits. The same question to the same archive gives the same list, so a cursor holds what makes
+/// sure of that, and the daemon need keep nothing. It keeps the last few lists all the same (`PageMemory`). Its text, in hexadecimal digits:
 ///
 ///     0  hash of the question (8) · 8 version of the archive's contents (8) · 16 commit at its opening (8) · 24 generation (4)
 ///     28 hits that were shown (4) · 32 window (4)
@@ -24,6 +24,13 @@ struct SearchCursor: Equatable {
     var generation: UInt32
     var offset: UInt32 = 0
     var window: UInt32
+
+    /// Whether another page is cut from the same list.
+    func isOfSameList(as other: SearchCursor) -> Bool {
+        var other = other
+        other.offset = offset
+        return self == other
+    }
 
     /// The text of a cursor.
     var text: String {
@@ -154,15 +161,16 @@ extension Archive {
         UInt64(attributes.read { $0.version }) == cursor.contents && serving.generation == cursor.generation
     }
 
-    /// Cuts the page out of all hits, and says where it ends.
-    func cut(_ response: inout SearchResponse, _ cursor: SearchCursor, k: Int) {
-        let isWhole = response.hits.count <= Int(cursor.offset) + k
+    /// The picks of the page; says where it ends.
+    func cut(_ found: Found, _ cursor: SearchCursor, k: Int, _ response: inout SearchResponse) -> [Pick] {
+        let isWhole = found.picks.count <= Int(cursor.offset) + k
         response.isShortOfPages =
-            Int(cursor.offset) + k >= Int(cursor.window) && response.hits.count >= Int(cursor.window)
-        response.hits = Array(response.hits.dropFirst(Int(cursor.offset)).prefix(k))
+            Int(cursor.offset) + k >= Int(cursor.window) && found.picks.count >= Int(cursor.window)
+        let picks = Array(found.picks.dropFirst(Int(cursor.offset)).prefix(k))
         var next = cursor
         next.offset += UInt32(k)
         response.cursor = isWhole || next.offset >= next.window ? SearchCursor.end : next.text
-        if response.hits.count == k { response.isShortOfFilter = false }
+        if picks.count == k { (response.isShortOfFilter, response.isShortOfWork) = (false, false) }
+        return picks
     }
 }

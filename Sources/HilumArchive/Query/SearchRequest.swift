@@ -94,6 +94,8 @@ public struct SearchRequest: Sendable, Equatable {
     public var dedup: Float?
     /// Asks for pages: `start` for the first, then what the response said.
     public var cursor: String?
+    /// When the answer is of no use any more, in the seconds of `monotonicSeconds`: then the search ends with `.deadline`.
+    public var deadline: Double?
 
     /// How many hits are looked for: more than `k` where they are picked from.
     var poolCount: Int { mmr == nil ? k : Diversity.poolCount(k) }
@@ -260,6 +262,8 @@ public struct SearchResponse: Sendable {
     public var isShortOfFilter: Bool
     /// Fewer hits than asked for, because the others belong to groups that have one, or are nearly the same as a better one.
     public var isShortOfSelection = false
+    /// Fewer hits than asked for, because so many candidates were passed over that the search gave up (`HitSelection`).
+    public var isShortOfWork = false
     /// Whether the last page ends because pages go no further, and not for want of hits.
     public var isShortOfPages = false
     /// Cases that were passed over because they are nearly the same as a better one.

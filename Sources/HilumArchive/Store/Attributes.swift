@@ -9,11 +9,16 @@ import HilumIndex
 /// Lists of numbers take four bytes per case and value, however many values there are; a bitmap per value would take far more.
 /// Thread rule: a value; `Archive` guards it.
 struct Attributes: Sendable {
-    /// A set that was made for a condition, to be kept.
+    /// What was made to answer and may be kept, so that the next answer is quick.
     struct Learned {
+        enum What {
+            case set(Filter.Value, ItemSet)
+            case order(OrderedCases.Order, OrderedCases)
+            case column(ValueColumn)
+        }
+
         let key: String
-        let value: Filter.Value
-        let cases: ItemSet
+        let what: What
     }
 
     /// What counting the values of a key found.
@@ -25,6 +30,14 @@ struct Attributes: Sendable {
         /// To be kept.
         var counts: ValueCounts?
         var learned: [Learned] = []
+    }
+
+    /// How many bytes keys may take for what they remember; beyond it, the key that was asked for first forgets.
+    struct RememberedLimit: Sendable {
+        var base = 16 << 20
+        var ofCase = 64
+
+        func byteCount(caseCount: Int) -> Int { base + ofCase * caseCount }
     }
 
     private static let clock = AtomicCounter()
@@ -44,6 +57,9 @@ struct Attributes: Sendable {
     private(set) var furtherImages = ItemSet()
     /// Numbers of the cases whose first image has no vector though a further one has.
     private(set) var withFurtherImageAlone = ItemSet()
+    /// The keys that remember something, the oldest first.
+    private var learnedKeys: [String] = []
+    var rememberedLimit = RememberedLimit()
     /// The generation whose vectors these are.
     let generation: UInt32
 
@@ -67,8 +83,12 @@ struct Attributes: Sendable {
     }
 
     /// The items of `kind` that belong to `cases`.
+    ///
+    /// Cases without a vector may be among them: no graph has an item of theirs. They are taken out where they are many, since the graph weighs
+    /// by the number of items whether to walk or to scan.
     func items(of cases: ItemSet, _ kind: VectorKind) -> ItemSet {
-        var items = cases.intersection(with(kind))
+        let isUsual = with(kind).count >= live.count / 2
+        var items = isUsual ? cases : cases.intersection(with(kind))
         if kind == .image {
             furtherImages.forEach { item in
                 if withImage.contains(item), cases.contains(owner(of: item)) { items.insert(item) }
@@ -155,6 +175,8 @@ struct Attributes: Sendable {
         _ filter: Filter, said: [SaidCases?] = [], named: [[UInt32]?] = [], learned: inout [Learned]
     ) -> ItemSet {
         var result = live
+        // What tables select is among the cases, so the first condition needs no intersection.
+        var isWhole = true
         for (place, condition) in filter.conditions.enumerated() {
             var matching = ItemSet()
             if place < said.count, let said = said[place] {
@@ -166,7 +188,13 @@ struct Attributes: Sendable {
             } else {
                 matching = matching.union(cases(with: condition, &learned))
             }
-            result = condition.isNegated ? result.subtracting(matching) : result.intersection(matching)
+            let isOfTables = condition.key != "id" && (place >= said.count || said[place] == nil)
+            if condition.isNegated {
+                result = result.subtracting(matching)
+            } else {
+                result = isWhole && isOfTables ? matching : result.intersection(matching)
+            }
+            isWhole = false
         }
         return result
     }
@@ -181,18 +209,30 @@ struct Attributes: Sendable {
         var compared: [Filter.Value] = []
         for value in condition.values {
             if let set = postings.sets[value] {
-                all = all.union(set)
+                all = all.isEmpty ? set : all.union(set)
+            } else if let range = OrderedRange(value, key: key) {
+                for part in range.parts {
+                    let found = order(part.order, postings, key, &learned).cases(from: part.lower, to: part.upper)
+                    all = all.isEmpty ? found : all.union(found)
+                }
             } else if case .equal(let text) = value, !condition.isDate {
                 let numbers = postings.numbers(of: Self.spelled(text))
                 all.insert(contentsOf: numbers)
                 guard numbers.count >= ConditionSets.leastSize, condition.values.count <= ConditionSets.mostAtOnce
                 else { continue }
-                learned.append(Learned(key: key, value: value, cases: ItemSet(numbers)))
+                learned.append(Learned(key: key, what: .set(value, ItemSet(numbers))))
             } else {
                 compared.append(value)
             }
         }
-        guard !compared.isEmpty else { return all }
+        return compared.isEmpty ? all : all.union(cases(passing: compared, condition, postings, key, &learned))
+    }
+
+    /// The cases whose values pass what `compared` asks, in one pass over the table.
+    private func cases(
+        passing compared: [Filter.Value], _ condition: Filter.Condition, _ postings: Postings, _ key: String,
+        _ learned: inout [Learned]
+    ) -> ItemSet {
         let tests = compared.map { condition.test($0) }
         // A set for each, to be kept; one for all where they are many.
         let isEachKept = compared.count <= ConditionSets.mostAtOnce
@@ -209,11 +249,25 @@ struct Attributes: Sendable {
                 return !accepting.isEmpty
             },
             { _, numbers in for place in accepting { found[place].insert(contentsOf: numbers) } })
+        var all = ItemSet()
         for cases in found { all = all.union(cases) }
         if isEachKept {
-            for (value, cases) in zip(compared, found) { learned.append(Learned(key: key, value: value, cases: cases)) }
+            for (value, cases) in zip(compared, found) { learned.append(Learned(key: key, what: .set(value, cases))) }
         }
         return all
+    }
+
+    /// The cases of a key in an order: what is kept, what was just made, or a new one.
+    private func order(
+        _ order: OrderedCases.Order, _ postings: Postings, _ key: String, _ learned: inout [Learned]
+    ) -> OrderedCases {
+        if let known = postings.orders[order] { return known }
+        for item in learned where item.key == key {
+            if case .order(order, let cases) = item.what { return cases }
+        }
+        let cases = postings.ordered(order)
+        learned.append(Learned(key: key, what: .order(order, cases)))
+        return cases
     }
 
     /// Stands for any value at all: every text lies in it, as no bound is a number or a date.
@@ -225,21 +279,40 @@ struct Attributes: Sendable {
         if let set = postings.sets[Self.anyValue] { return set }
         var all = ItemSet()
         postings.forEachValue { _, numbers in all.insert(contentsOf: numbers) }
-        learned.append(Learned(key: key, value: Self.anyValue, cases: all))
+        learned.append(Learned(key: key, what: .set(Self.anyValue, all)))
         return all
     }
 
-    /// Keeps sets that were made at `version`, unless a case has changed since.
+    /// Keeps what was made at `version`, unless a case has changed since.
     mutating func remember(_ learned: [Learned], madeAt version: Int) {
         guard version == self.version else { return }
-        for item in learned { keys[item.key]?.remember(item.cases, item.value, of: item.key) }
+        for item in learned {
+            switch item.what {
+            case .set(let value, let cases): keys[item.key]?.remember(cases, value, of: item.key)
+            case .order(let order, let cases): keys[item.key]?.remember(cases, order)
+            case .column(let column): keys[item.key]?.remember(column)
+            }
+            noteLearned(item.key)
+        }
     }
 
     /// Keeps counts that were made at `version`, unless a case has changed since.
     mutating func remember(_ counts: ValueCounts, of key: String, madeAt version: Int) {
         guard version == self.version else { return }
         keys[Self.canonical(key)]?.remember(counts)
+        noteLearned(Self.canonical(key))
     }
+
+    /// Bounds what is remembered: whoever may search may name any key.
+    private mutating func noteLearned(_ key: String) {
+        learnedKeys.removeAll { $0 == key }
+        learnedKeys.append(key)
+        let limit = rememberedLimit.byteCount(caseCount: live.count)
+        while !learnedKeys.isEmpty, rememberedByteCount > limit { keys[learnedKeys.removeFirst()]?.forget() }
+    }
+
+    /// About how many bytes of memory filters and facets hold to be quick.
+    var rememberedByteCount: Int { learnedKeys.reduce(0) { $0 + (keys[$1]?.rememberedByteCount ?? 0) } }
 
     /// How many of `cases` have each value of `key`, the most frequent first. The key must be loaded.
     ///
@@ -262,6 +335,14 @@ struct Attributes: Sendable {
             return Counted(
                 values: best, distinctCount: counts.byValue.count, caseCount: live.count, counts: fresh)
         }
+        // A case may have several findings.
+        if key != "finding", let column = postings.column ?? postings.makeColumn() {
+            let counted = postings.count(by: column, among: cases, limit: limit)
+            let isNew = postings.column == nil
+            return Counted(
+                values: counted.values, distinctCount: counted.distinctCount, caseCount: live.count,
+                learned: isNew ? [Learned(key: key, what: .column(column))] : [])
+        }
         var distinctCount = 0
         var learned: [Learned] = []
         let isDate = Filter.Condition.isDate(key)
@@ -274,7 +355,7 @@ struct Attributes: Sendable {
             guard postings.sets.hasRoom(for: learned.count) else { return nil }
             var set = ItemSet()
             set.insert(contentsOf: postings.numbers(of: value))
-            learned.append(Learned(key: key, value: .equal(value), cases: set))
+            learned.append(Learned(key: key, what: .set(.equal(value), set)))
             return set
         }
         let values = FacetValue.best(limit) { body in
@@ -293,10 +374,12 @@ struct Attributes: Sendable {
         fileprivate let postings: Postings?
 
         /// The cases with a text under the key, exactly as it is stored.
-        func cases(with text: String) -> ItemSet {
-            var cases = ItemSet()
-            if let postings { cases.insert(contentsOf: postings.numbers(of: Attributes.spelled(text))) }
-            return cases
+        func cases(with text: String) -> CaseNumbers {
+            guard let postings else { return CaseNumbers([]) }
+            let text = Attributes.spelled(text)
+            // A date that is asked for also takes those within its period.
+            if !Filter.Condition.isDate(key), let set = postings.sets[.equal(text)] { return .bits(set) }
+            return CaseNumbers(postings.numbers(of: text))
         }
     }
 

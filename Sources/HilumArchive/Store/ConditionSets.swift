@@ -2,7 +2,8 @@ import HilumIndex
 
 /// The cases that conditions on one key select, one bit a case, for conditions that filters asked for.
 ///
-/// Making such a set of lists of numbers takes about 3 ns a case, and of a range the reading of every value; a set that is kept costs a copy.
+/// Making such a set of lists of numbers takes about 3 ns a case; a set that is kept costs a copy. Ranges of numbers and dates are answered by
+/// `OrderedCases` instead.
 /// A change of a case changes the sets, so they are never made again. At most 32 are kept for a key, which takes as much memory as the key's
 /// own table; the oldest goes first.
 ///
@@ -26,6 +27,9 @@ struct ConditionSets: Sendable {
 
     /// The set of a condition that asks for one value; nil where it is not kept.
     subscript(value: Filter.Value) -> ItemSet? { entries.first { $0.value == value }?.cases }
+
+    /// About how many bytes of memory they take.
+    var byteCount: Int { entries.reduce(0) { $0 + 8 * $1.cases.words.count + 128 } }
 
     /// Whether one more can be kept beside `count` new ones without another going.
     func hasRoom(for count: Int) -> Bool { entries.count + count < Self.limit }

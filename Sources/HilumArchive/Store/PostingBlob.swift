@@ -84,8 +84,14 @@ struct PostingBlob: Sendable, Equatable {
     }
 
     func numbers(_ index: Int) -> [UInt32] {
-        let start = Int(Self.word(bytes, 8 + 8 * index))
-        return (start..<(start + numberCount(index))).map { Self.word(bytes, postingStart + 4 * $0) }
+        let start = postingStart + 4 * Int(Self.word(bytes, 8 + 8 * index))
+        let size = numberCount(index)
+        return bytes.withUnsafeBytes { bytes in
+            // Safety: `init` checked or wrote this many numbers.
+            (0..<size).map {
+                UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: start + 4 * $0, as: UInt32.self))
+            }
+        }
     }
 
     /// Whether a case is among those of a value. Complexity: O(log n).

@@ -27,6 +27,10 @@ struct Postings: Sendable {
     private var removed: [String: [UInt32]] = [:]
     /// Sets that filters asked for.
     private(set) var sets = ConditionSets()
+    /// Orders that ranges asked for.
+    private(set) var orders: [OrderedCases.Order: OrderedCases] = [:]
+    /// The values by case, for facets; nil until one asks for it.
+    private(set) var column: ValueColumn?
     /// How many cases have each value; nil until somebody counts them.
     private(set) var counts: ValueCounts?
 
@@ -52,6 +56,14 @@ struct Postings: Sendable {
     mutating func insert(_ number: UInt32, _ value: String) {
         if counts != nil, !holds(number, value) { counts?.add(1, to: value) }
         sets.insert(number, value)
+        // Not by the keys of the dictionary, which would hold a copy of it meanwhile.
+        for order in OrderedCases.Order.allCases where orders[order] != nil {
+            if let place = order.value(of: value) { orders[order]?.insert(number, place) }
+        }
+        if column != nil {
+            let table = blob
+            if column?.insert(number, value, in: table) == false { column = nil }
+        }
         Self.remove(number, &removed, value)
         Self.insert(number, &added, value)
     }
@@ -60,6 +72,10 @@ struct Postings: Sendable {
     mutating func remove(_ number: UInt32, _ value: String) {
         if counts != nil, holds(number, value) { counts?.add(-1, to: value) }
         sets.remove(number)
+        for order in OrderedCases.Order.allCases where orders[order] != nil {
+            if let place = order.value(of: value) { orders[order]?.remove(number, place) }
+        }
+        column?.remove(number)
         Self.remove(number, &added, value)
         Self.insert(number, &removed, value)
     }
@@ -115,14 +131,9 @@ struct Postings: Sendable {
 
     /// Whether a case has `value`.
     private func holds(_ number: UInt32, _ value: String) -> Bool {
-        func isIn(_ list: [UInt32]?) -> Bool {
-            guard let list else { return false }
-            let place = Self.place(of: number, in: list)
-            return place < list.count && list[place] == number
-        }
-        if isIn(added[value]) { return true }
+        if added[value]?.containsSorted(number) == true { return true }
         guard let index = blob.index(of: value), blob.holds(number, index) else { return false }
-        return !isIn(removed[value])
+        return removed[value]?.containsSorted(number) != true
     }
 
     /// How many cases have each value.
@@ -132,8 +143,7 @@ struct Postings: Sendable {
         counts.reserveCapacity(blob.count)
         for index in 0..<blob.count {
             let value = blob.value(index)
-            let isChanged = added[value] != nil || removed[value] != nil
-            let count = isChanged ? merged(blob.numbers(index), value).count : blob.numberCount(index)
+            let count = changed(blob.numberCount(index), index, value)
             if count > 0 { counts[value] = count }
         }
         for (value, numbers) in added where counts[value] == nil && blob.index(of: value) == nil {
@@ -162,10 +172,8 @@ struct Postings: Sendable {
             let count =
                 if size >= least, let set = known(value) {
                     set.intersectionCount(cases)
-                } else if added[value] != nil || removed[value] != nil {
-                    merged(blob.numbers(index), value).count { cases.contains($0) }
                 } else {
-                    blob.count(index, among: cases)
+                    changed(blob.count(index, among: cases), index, value, among: cases)
                 }
             if count > 0 { body(value, count) }
         }
@@ -179,10 +187,38 @@ struct Postings: Sendable {
         let more = added[value] ?? []
         let fewer = removed[value] ?? []
         if more.isEmpty && fewer.isEmpty { return numbers }
-        var set = Set(numbers)
-        set.formUnion(more)
-        set.subtract(fewer)
-        return set.sorted()
+        // All three ascend.
+        var result: [UInt32] = []
+        result.reserveCapacity(numbers.count + more.count)
+        var (place, other) = (0, 0)
+        while place < numbers.count || other < more.count {
+            let number: UInt32
+            if other == more.count || place < numbers.count && numbers[place] <= more[other] {
+                number = numbers[place]
+                if other < more.count, more[other] == number { other += 1 }
+                place += 1
+            } else {
+                number = more[other]
+                other += 1
+            }
+            if !fewer.containsSorted(number) { result.append(number) }
+        }
+        return result
+    }
+
+    /// A count of a value in the table, with the changes since.
+    ///
+    /// - Parameter cases: only they count; nil for all.
+    private func changed(_ count: Int, _ index: Int, _ value: String, among cases: ItemSet? = nil) -> Int {
+        if added.isEmpty && removed.isEmpty { return count }
+        var count = count
+        for number in added[value] ?? [] where cases?.contains(number) ?? true {
+            if !blob.holds(number, index) { count += 1 }
+        }
+        for number in removed[value] ?? [] where cases?.contains(number) ?? true {
+            if blob.holds(number, index) { count -= 1 }
+        }
+        return count
     }
 
     /// All of it as one table.
@@ -203,6 +239,38 @@ struct Postings: Sendable {
     /// Keeps counts that were made of the postings as they are.
     mutating func remember(_ counts: ValueCounts) { self.counts = counts }
 
+    /// Keeps an order that was made of the postings as they are.
+    mutating func remember(_ cases: OrderedCases, _ order: OrderedCases.Order) { orders[order] = cases }
+
+    /// Keeps a column that was made of the postings as they are.
+    mutating func remember(_ column: ValueColumn) { self.column = column }
+
+    /// Forgets all that can be made again.
+    mutating func forget() {
+        (sets, orders, column, counts) = (ConditionSets(), [:], nil, nil)
+    }
+
+    /// About how many bytes of memory `forget` gives back.
+    var rememberedByteCount: Int {
+        sets.byteCount + orders.values.reduce(0) { $0 + $1.byteCount } + (column?.byteCount ?? 0)
+            + 64 * (counts?.byValue.count ?? 0)
+    }
+
+    /// The cases in an order, made anew.
+    func ordered(_ order: OrderedCases.Order) -> OrderedCases {
+        var values: [(value: Double, numbers: [UInt32])] = []
+        forEachValue { text, numbers in if let place = order.value(of: text) { values.append((place, numbers)) } }
+        return OrderedCases(values)
+    }
+
+    /// The values by case, made anew; nil where a case has several.
+    func makeColumn() -> ValueColumn? { ValueColumn(blob, added: added, removed: removed) }
+
+    /// How often each value occurs among cases, by a column of these postings.
+    func count(by column: ValueColumn, among cases: ItemSet, limit: Int) -> (values: [FacetValue], distinctCount: Int) {
+        column.count(among: cases, limit: limit, in: blob)
+    }
+
     // MARK: Base
 
     /// Takes the table that was read from `location`, unless a newer checkpoint has replaced it meanwhile.
@@ -214,8 +282,18 @@ struct Postings: Sendable {
     /// The whole of it is in a checkpoint now.
     mutating func noteStored(_ blob: PostingBlob, at location: Location) {
         base = .loaded(blob)
+        // It counts places in the table that is gone.
+        column = nil
         self.location = location
         added = [:]
         removed = [:]
+    }
+}
+
+extension [UInt32] {
+    /// Whether an ascending list has a number.
+    func containsSorted(_ number: UInt32) -> Bool {
+        let place = partitioningIndex { $0 >= number }
+        return place < count && self[place] == number
     }
 }

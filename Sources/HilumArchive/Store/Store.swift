@@ -271,11 +271,12 @@ package final class Store: Sendable {
 
     private static func append(_ payload: UnsafeRawBufferPointer, to vector: inout [Float]) throws -> Bool {
         guard payload.count % 4 == 0, payload.count > 0, payload.count <= 4 * floatsInPart else { return false }
-        for offset in stride(from: 0, to: payload.count, by: 4) {
-            // Safety: four bytes are left; no alignment is assumed.
-            vector.append(
-                Float(bitPattern: UInt32(littleEndian: payload.loadUnaligned(fromByteOffset: offset, as: UInt32.self))))
-        }
+        vector.append(
+            contentsOf: (0..<(payload.count / 4)).lazy.map { place in
+                // Safety: four bytes are left; no alignment is assumed.
+                Float(
+                    bitPattern: UInt32(littleEndian: payload.loadUnaligned(fromByteOffset: 4 * place, as: UInt32.self)))
+            })
         return true
     }
 

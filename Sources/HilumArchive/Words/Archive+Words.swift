@@ -87,8 +87,9 @@ extension Archive {
     /// - Parameters:
     ///   - limit: how many hits at most.
     ///   - matching: which cases may be hits; nil for all.
-    /// - Throws: `.limit` for too many words; `.damaged`.
-    func answer(_ text: String, limit: Int, matching: ItemSet?) throws -> WordAnswer {
+    ///   - request: has the time that is left.
+    /// - Throws: `.limit` for too many words; `.deadline`; `.damaged`.
+    func answer(_ text: String, limit: Int, matching: ItemSet?, until request: SearchRequest) throws -> WordAnswer {
         let question = try WordQuestion(text, ReportWords.sharedReader())
         let lengths = try wordLengths()
         var answer = WordAnswer()
@@ -114,7 +115,7 @@ extension Archive {
             try table.withBlocks(transaction) { blocks in
                 let result = try words.search(
                     question.query, head, store: blocks, lengths: lengths, limit: limit,
-                    isAllowed: matching.map { set in { set.contains($0) } })
+                    isAllowed: matching.map { set in { set.contains($0) } }, beforeClause: { try checkTime(request) })
                 answer.hits = result.hits
                 answer.unknown = isWhole ? question.unknown(result.unknown) : []
                 answer.isKnown = !question.looksForSomething || question.isKnown(unknown: answer.unknown)
@@ -280,7 +281,11 @@ extension Archive {
                 try table.add(transaction, read, to: &head, live: live)
                 return true
             }
-            if isDone { noteWords(read) }
+            if isDone {
+                noteWords(read)
+                // Pages and facets of before lack them.
+                attributes.write { $0.noteChange() }
+            }
             return Int(end - unread.lowerBound)
         }
     }

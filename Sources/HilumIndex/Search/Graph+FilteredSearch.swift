@@ -1,3 +1,5 @@
+import HilumCore
+
 extension Graph {
     /// A search whose hits must match a filter.
     ///
@@ -7,29 +9,30 @@ extension Graph {
     ///
     /// - Parameter matching: an upper bound of the matching items.
     func filteredSearch(
-        _ query: Target, k: Int, ef: Int, filter: ItemFilter, matching: Int, _ scratch: Scratch
+        _ query: Target, k: Int, ef: Int, filter: ItemFilter, matching: Int, until deadline: Double, _ scratch: Scratch
     ) throws(IndexError) -> SearchResult {
         guard k > 0, filter.words != nil, matching > 0, let entry else { return SearchResult() }
-        let limit = max(k, ef)
         let matching = min(matching, itemCount)
+        let limit = max(k, ef)
         // A walk computes about 5 distances for each of the ef * count / matching nodes that it has to see; a scan, which asks for
         // codes long before it needs them, has four done in the time of one.
         if matching <= limit || matching * matching <= 20 * limit * itemCount {
-            return try scanCodes(query, k: k, filter: filter, scratch)
+            return try scanCodes(query, k: k, filter: filter, until: deadline, scratch)
         }
         let slotCount = slots.load(ordering: .acquiring)
-        var cost = SearchCost()
+        var cost = SearchCost(until: deadline)
         let start = descend(from: entry, to: 0, query: query, scratch, &cost)
         let marks = scratch.beginVisit(slotCount: slotCount)
         var pool = scratch.makePool(limit: min(limit, slotCount))
         let isComplete = walkMatching(
             from: start, query: query, filter: filter, budget: max(limit, matching / 4), marks, &pool, scratch, &cost)
+        if !isComplete, deadline < .infinity, monotonicSeconds() >= deadline { throw IndexError(.overdue) }
         var result = SearchResult()
         if isComplete {
             try collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
         }
         if result.hits.count < k {
-            result = try scanCodes(query, k: k, filter: filter, scratch)
+            result = try scanCodes(query, k: k, filter: filter, until: deadline, scratch)
         }
         result.visited = cost.visited
         result.distanceCount += cost.distanceCount
@@ -50,7 +53,7 @@ extension Graph {
         if matches(start, filter) { pool.insert(first) }
         while let candidate = heap.popNearest() {
             if pool.isFull && candidate.key > pool.bound { return true }
-            if cost.distanceCount > budget { return false }
+            if cost.distanceCount > budget || cost.isOverdue() { return false }
             let count = store.links(candidate.node, layer: 0).read(into: scratch.links)
             var fresh = 0
             for index in 0..<count where marks.visit(scratch.links[index]) {

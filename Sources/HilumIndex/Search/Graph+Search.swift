@@ -1,9 +1,25 @@
 import CHilumKernels
+import HilumCore
 
-/// What a walk cost.
+/// What a walk cost, and when it must end.
 struct SearchCost {
     var visited = 0
     var distanceCount = 0
+    /// In the seconds of `monotonicSeconds`.
+    var deadline = Double.infinity
+    private var nextLook = SearchCost.lookStride
+
+    /// A look at the time costs as much as a distance or two.
+    private static let lookStride = 256
+
+    init(until deadline: Double = .infinity) { self.deadline = deadline }
+
+    /// Whether the time is over; looks at it every few hundred distances.
+    @inline(__always) mutating func isOverdue() -> Bool {
+        guard distanceCount >= nextLook else { return false }
+        nextLook = distanceCount + Self.lookStride
+        return deadline < .infinity && monotonicSeconds() >= deadline
+    }
 }
 
 /// Searches of the graph.
@@ -12,7 +28,7 @@ struct SearchCost {
 extension Graph {
     /// The `k` items nearest to `query` that the graph leads to; see `HNSWIndex.search`.
     func search(
-        _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil
+        _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil, until deadline: Double = .infinity
     ) throws(IndexError) -> SearchResult {
         let squareLength = try checkedSquareLength(query)
         let scratch = readers.enter()
@@ -22,23 +38,25 @@ extension Graph {
             return try filter.words.withUnsafeBufferPointer { (words) throws(IndexError) in
                 // Safety: the words outlive this closure, and the filter does not leave it.
                 let bits = ItemFilter(words: words.baseAddress, wordCount: words.count)
-                return try filteredSearch(target, k: k, ef: ef, filter: bits, matching: filter.count, scratch)
+                return try filteredSearch(
+                    target, k: k, ef: ef, filter: bits, matching: filter.count, until: deadline, scratch)
             }
         }
         var result = SearchResult()
         guard k > 0, let entry else { return result }
         let slotCount = slots.load(ordering: .acquiring)
-        var cost = SearchCost()
+        var cost = SearchCost(until: deadline)
         let start = descend(from: entry, to: 0, query: target, scratch, &cost)
         let marks = scratch.beginVisit(slotCount: slotCount)
         var pool = scratch.makePool(limit: min(max(k, ef), slotCount))
         enter(start, query: target, marks, &pool, scratch, &cost)
-        walk(layer: 0, query: target, marks, &pool, scratch, &cost)
-        if !pool.isFull && pool.count < nodeCount {
+        var isComplete = walk(layer: 0, query: target, marks, &pool, scratch, &cost)
+        if isComplete, !pool.isFull && pool.count < nodeCount {
             // A start without a way back to the rest: the entry point reaches every node.
             enter(entry.node, query: target, marks, &pool, scratch, &cost)
-            walk(layer: 0, query: target, marks, &pool, scratch, &cost)
+            isComplete = walk(layer: 0, query: target, marks, &pool, scratch, &cost)
         }
+        guard isComplete else { throw IndexError(.overdue) }
         try collect(pool, k: k, query: target, filter: .everything, scratch, &cost, into: &result)
         result.visited = cost.visited
         result.distanceCount = cost.distanceCount
@@ -47,17 +65,19 @@ extension Graph {
 
     /// The `k` nearest items by comparing every vector, or every matching one; see `HNSWIndex.exactSearch`.
     func exactSearch(
-        _ query: UnsafeBufferPointer<Float>, k: Int, filter: ItemSet? = nil
+        _ query: UnsafeBufferPointer<Float>, k: Int, filter: ItemSet? = nil, until deadline: Double = .infinity
     ) throws(IndexError) -> SearchResult {
         let squareLength = try checkedSquareLength(query)
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
         let target = try prepared(query, squareLength: squareLength, scratch)
         try fetchResiduals()
-        guard let filter else { return scanAll(target, k: k, scratch) }
-        return filter.words.withUnsafeBufferPointer { words in
+        let cost = SearchCost(until: deadline)
+        guard let filter else { return try scanAll(target, k: k, cost, scratch) }
+        return try filter.words.withUnsafeBufferPointer { (words) throws(IndexError) in
             // Safety: as in `search`.
-            scan(target, k: k, filter: ItemFilter(words: words.baseAddress, wordCount: words.count), scratch)
+            let bits = ItemFilter(words: words.baseAddress, wordCount: words.count)
+            return try scan(target, k: k, filter: bits, cost, scratch)
         }
     }
 
@@ -175,16 +195,21 @@ extension Graph {
 
     /// Algorithm 2 on one layer: reads the links of the nearest unread candidate until none is left in the pool, or none of the
     /// `rankLimit` nearest, which is where a walk with a pool of that size ends.
+    ///
+    /// - Returns: false where the time was over before.
+    @discardableResult
     func walk(
         layer: Int, query: Target, rankLimit: Int = Int.max, _ marks: VisitedMarks, _ pool: inout SortedPool,
         _ scratch: Scratch, _ cost: inout SearchCost
-    ) {
+    ) -> Bool {
         let store = self.store
         let gather = kernels.gather
         let dimension = self.dimension
         let (links, nodes, codes, distances) = (scratch.links, scratch.nodes, scratch.codes, scratch.distances)
         var local = pool
+        defer { pool = local }
         while let candidate = local.next(before: rankLimit) {
+            if cost.isOverdue() { return false }
             let count = store.links(candidate.node, layer: layer).read(into: links)
             var fresh = 0
             for index in 0..<count where marks.visit(links[index]) {
@@ -199,7 +224,7 @@ extension Graph {
             cost.distanceCount += fresh
             for index in 0..<fresh { local.insert(NodeCandidate(distance: distances[index], node: nodes[index])) }
         }
-        pool = local
+        return true
     }
 
     /// Turns the candidates of a pool into at most `k` hits: re-rank by the best distances known, posting lists, order by distance and item.
@@ -267,42 +292,47 @@ extension Graph {
 
     // MARK: Exact scans
 
-    private func scanAll(_ query: Target, k: Int, _ scratch: Scratch) -> SearchResult {
+    private func scanAll(
+        _ query: Target, k: Int, _ cost: SearchCost, _ scratch: Scratch
+    ) throws(IndexError) -> SearchResult {
         let slotCount = slots.load(ordering: .acquiring)
-        var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)))
+        var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)), cost: cost)
         if k > 0 {
-            for node in 0..<UInt32(slotCount) where store.isLive(node) { push(node, query, scratch, &scan) }
+            for node in 0..<UInt32(slotCount) where store.isLive(node) { try push(node, query, scratch, &scan) }
         }
         return finish(&scan, k: k, query: query, filter: .everything, scratch)
     }
 
     /// Compares the codes of all items of `filter`, then the nearest of these as well as the index can.
     func scanCodes(
-        _ query: Target, k: Int, filter: ItemFilter, _ scratch: Scratch
+        _ query: Target, k: Int, filter: ItemFilter, until deadline: Double, _ scratch: Scratch
     ) throws(IndexError) -> SearchResult {
-        guard hasFineDistances else { return scan(query, k: k, filter: filter, scratch) }
+        guard hasFineDistances else {
+            return try scan(query, k: k, filter: filter, SearchCost(until: deadline), scratch)
+        }
         let slotCount = slots.load(ordering: .acquiring)
         let marks = scratch.beginVisit(slotCount: slotCount)
         var pool = scratch.makePool(limit: min(max(2 * k, k + 32), slotCount))
-        var cost = SearchCost()
+        var cost = SearchCost(until: deadline)
         var waiting = 0
-        func flush() {
+        func flush() throws(IndexError) {
             kernels.gather(query, scratch.codes, waiting, dimension, scratch.distances)
             for index in 0..<waiting {
                 pool.insert(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index]))
             }
             cost.distanceCount += waiting
             waiting = 0
+            if cost.isOverdue() { throw IndexError(.overdue) }
         }
         if k > 0 {
-            forEachNode(filter, marks) { node in
+            try forEachNode(filter, marks) { (node) throws(IndexError) in
                 scratch.nodes[waiting] = node
                 scratch.codes[waiting] = UnsafeRawPointer(store.code(node))
                 waiting += 1
-                if waiting == Scratch.batchCapacity { flush() }
+                if waiting == Scratch.batchCapacity { try flush() }
             }
         }
-        flush()
+        try flush()
         var result = SearchResult()
         try collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
         result.distanceCount = cost.distanceCount
@@ -310,40 +340,48 @@ extension Graph {
     }
 
     /// Compares the vectors of all items of `filter`, each vector once.
-    func scan(_ query: Target, k: Int, filter: ItemFilter, _ scratch: Scratch) -> SearchResult {
+    func scan(
+        _ query: Target, k: Int, filter: ItemFilter, _ cost: SearchCost, _ scratch: Scratch
+    ) throws(IndexError) -> SearchResult {
         let slotCount = slots.load(ordering: .acquiring)
         let marks = scratch.beginVisit(slotCount: slotCount)
-        var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)))
-        if k > 0 { forEachNode(filter, marks) { push($0, query, scratch, &scan) } }
+        var scan = ExactScan(pool: scratch.makePool(limit: min(k, slotCount)), cost: cost)
+        if k > 0 {
+            try forEachNode(filter, marks) { (node) throws(IndexError) in try push(node, query, scratch, &scan) }
+        }
         return finish(&scan, k: k, query: query, filter: filter, scratch)
     }
 
     /// Calls `body` with the node of each matching item, once a node.
     @inline(__always)
-    private func forEachNode(_ filter: ItemFilter, _ marks: VisitedMarks, _ body: (UInt32) -> Void) {
+    private func forEachNode(
+        _ filter: ItemFilter, _ marks: VisitedMarks, _ body: (UInt32) throws(IndexError) -> Void
+    ) throws(IndexError) {
         guard let words = filter.words else { return }
         for wordIndex in 0..<filter.wordCount {
             var rest = words[wordIndex]
             while rest != 0 {
                 let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
                 rest &= rest - 1
-                if let (node, _) = items.locate(item), marks.visit(node) { body(node) }
+                if let (node, _) = items.locate(item), marks.visit(node) { try body(node) }
             }
         }
     }
 
     private struct ExactScan {
         var pool: SortedPool
+        var cost: SearchCost
         var waiting = 0
-        var distanceCount = 0
     }
 
     private func push(
         _ node: UInt32, _ query: Target, _ scratch: Scratch, _ scan: inout ExactScan
-    ) {
+    ) throws(IndexError) {
         scratch.nodes[scan.waiting] = node
         scan.waiting += 1
-        if scan.waiting == 64 { flush(query, scratch, &scan) }
+        guard scan.waiting == 64 else { return }
+        flush(query, scratch, &scan)
+        if scan.cost.isOverdue() { throw IndexError(.overdue) }
     }
 
     private func flush(_ query: Target, _ scratch: Scratch, _ scan: inout ExactScan) {
@@ -351,7 +389,7 @@ extension Graph {
         for index in 0..<scan.waiting {
             scan.pool.insert(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index]))
         }
-        scan.distanceCount += scan.waiting
+        scan.cost.distanceCount += scan.waiting
         scan.waiting = 0
     }
 
@@ -362,7 +400,7 @@ extension Graph {
         var result = SearchResult()
         for index in 0..<scan.pool.count where !gather(scan.pool[index], k: k, filter: filter, into: &result) { break }
         order(&result, k: k)
-        result.distanceCount = scan.distanceCount
+        result.distanceCount = scan.cost.distanceCount
         result.isExact = true
         return result
     }

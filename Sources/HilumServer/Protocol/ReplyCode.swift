@@ -47,6 +47,7 @@ public enum ReplyCode: String, Sendable, CaseIterable {
             case .notReady: .notReady
             case .stale: .stale
             case .busy: .busy
+            case .deadline: .deadline
             case .damaged, .io: .io
             }
     }

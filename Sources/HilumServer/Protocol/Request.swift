@@ -14,6 +14,8 @@ struct Request: Sendable, Equatable {
     var encodedLiteral: [UInt8]?
     /// How the client wants the reply.
     var form = ReplyForm.lines
+    /// When the reply is of no use any more, in the seconds of `monotonicSeconds`; set when the request begins.
+    var deadline: Double?
 
     /// A request.
     ///

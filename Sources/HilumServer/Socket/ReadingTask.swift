@@ -22,7 +22,8 @@ struct ReadingTask: Sendable {
     func submit(_ lane: WorkerPool.Lane) -> Bool { pool.submit(lane, for: peer) { run(in: lane) } }
 
     private func run(in lane: WorkerPool.Lane) {
-        guard let request = errand.take() else { return post(Reply(bytes: [], closes: false)) }
+        guard var request = errand.take() else { return post(Reply(bytes: [], closes: false)) }
+        request.deadline = deadline
         if let deadline, deadline <= monotonicSeconds() {
             return answer(request, Connection.late(request.tag, hadBegun: false))
         }

@@ -50,6 +50,9 @@ struct MetricsVerb: ReadingVerb {
             MetricFamily(
                 "hilum_graph_bytes", .gauge, "Memory of vectors and links.", [.init(Double(stats.graphBytes))]),
             MetricFamily(
+                "hilum_filter_bytes", .gauge, "Memory of what makes filters, facets and pages quick.",
+                [.init(Double(stats.filterBytes))]),
+            MetricFamily(
                 "hilum_deletions_total", .counter, "Cases replaced or deleted since the archive was made.",
                 [.init(Double(stats.deletions))]),
             MetricFamily(

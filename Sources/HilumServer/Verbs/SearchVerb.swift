@@ -41,6 +41,7 @@ struct SearchVerb: ReadingVerb {
         search.mmr = try request.number("mmr", in: 0...1)
         search.dedup = try request.number("dedup", in: 0...1)
         search.cursor = try request.words("cursor")
+        search.deadline = request.deadline
         extras = try ReplyExtras(
             request.value("with"), allowed: [.report, .path, .vector, .highlights, .images, .said])
         search.includesReports = extras.has(.report) || extras.has(.said)
@@ -94,6 +95,7 @@ struct SearchVerb: ReadingVerb {
         if search.recall != nil, response.isExact { status += " exact=1" }
         if response.isShortOfFilter { status += " short=filter" }
         if response.isShortOfPages { status += " short=window" }
+        if response.isShortOfWork { status += " short=limit" }
         if response.isShortOfSelection { status += search.group == nil ? " short=dedup" : " short=group" }
         if search.dedup != nil { status += " dropped=\(response.droppedCount)" }
         if let cursor = response.cursor { status += " cursor=\(cursor)" }

@@ -39,23 +39,26 @@ public final class WordSearcher: Sendable {
     ///   - head, store, lengths: of one snapshot. Documents that the table does not know are no hits.
     ///   - limit: how many hits at most.
     ///   - isAllowed: whether a document may be a hit; nil for all. Statistics are those of all documents nevertheless.
+    ///   - beforeClause: called before the postings of each clause are read; what it throws ends the search.
     /// - Returns: the hits, and what of the question is unknown. The same index gives the same hits, however it is cut into segments.
     /// - Throws: `.damagedBlock`; what the store throws.
     /// - Complexity: O(postings of the clauses).
     public func search(
         _ query: WordQuery, _ head: WordHead, store: borrowing some WordStore & ~Copyable, lengths: LengthTable,
-        limit: Int, isAllowed: ((UInt32) -> Bool)? = nil
+        limit: Int, isAllowed: ((UInt32) -> Bool)? = nil, beforeClause: () throws -> Void = {}
     ) throws -> WordResult {
         try pool.withScratch(lengths.entries.count) { scratch in
             var unknown: [String] = []
             let matcher = ClauseMatcher(head, lengths, scoring, scratch)
             // Exclusions first: minus infinity stays what it is, whatever is added.
             for clause in query.clauses where clause.isExcluded {
+                try beforeClause()
                 try matcher.match(clause, query.text, store, &unknown)
                 scratch.addScores { _, _ in -.infinity }
             }
             let norms = norms(lengths)
             for clause in query.clauses where !clause.isExcluded {
+                try beforeClause()
                 try matcher.match(clause, query.text, store, &unknown)
                 if clause.weight > 0 { score(clause, scratch, lengths, norms) } else { scratch.clearMatches() }
             }

@@ -44,7 +44,7 @@ private func runStats(_ arguments: Arguments) throws -> ExitStatus {
         ("cases", stats.cases), ("with an image", stats.images), ("with a report", stats.reports),
         ("distinct image vectors", stats.imageNodes), ("distinct report vectors", stats.reportNodes),
         ("dimension", stats.dimension), ("generation", stats.generation), ("store, bytes", stats.fileBytes),
-        ("graph in memory, bytes", stats.graphBytes),
+        ("graph in memory, bytes", stats.graphBytes), ("filters in memory, bytes", stats.filterBytes),
         ("changes since the last checkpoint", stats.changesSinceCheckpoint),
         ("format", stats.formatVersion),
     ]

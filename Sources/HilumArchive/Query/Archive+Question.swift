@@ -1,0 +1,119 @@
+import Foundation
+import HilumCore
+import HilumEmbedding
+import HilumImaging
+import LMDB
+
+/// The question as vectors: one for each graph, the same unless a stored case is part of it.
+struct Question {
+    var image: [Float]
+    var report: [Float]
+    /// The numbers of the cases it names.
+    var selves: Set<UInt32> = []
+    /// What the search uses to its end, whatever is switched meanwhile.
+    let serving: Serving
+    /// Measures the search, where somebody wants to know.
+    var trace: SearchTrace?
+
+    subscript(kind: VectorKind) -> [Float] { kind == .image ? image : report }
+}
+
+extension Archive {
+    func question(_ request: SearchRequest, _ serving: Serving) throws -> Question {
+        guard !request.parts.isEmpty else {
+            throw ArchiveError(.badRequest, "a search needs a text, an image, an id or a vector")
+        }
+        guard let dimension = serving.dimension, serving.graphs != nil else {
+            throw ArchiveError(.notReady, "\(path): the archive is empty and has no model yet; index something first")
+        }
+        var question = Question(
+            image: [Float](repeating: 0, count: dimension), report: [Float](repeating: 0, count: dimension),
+            serving: serving)
+        for part in request.parts {
+            guard part.weight.isFinite else { throw ArchiveError(.badRequest, "a weight must be a number") }
+            let (image, report, number) = try vectors(
+                of: part.query, target: request.target, serving, dimension: dimension)
+            for index in 0..<dimension {
+                question.image[index] += part.weight * image[index]
+                question.report[index] += part.weight * report[index]
+            }
+            if let number { question.selves.insert(number) }
+        }
+        guard let image = unitVector(question.image), let report = unitVector(question.report) else {
+            throw ArchiveError(.badVector, "the parts of the question cancel each other out; change the weights")
+        }
+        question.image = image
+        question.report = report
+        return question
+    }
+
+    /// The unit vectors to ask the image graph and the report graph with.
+    private func vectors(
+        of query: Query, target: SearchTarget, _ serving: Serving, dimension: Int
+    ) throws -> ([Float], [Float], UInt32?) {
+        switch query {
+        case .text(let text):
+            guard !text.allSatisfy(\.isWhitespace) else { throw ArchiveError(.badRequest, "the text is empty") }
+            guard text.utf8.count <= ArchiveLimits.reportByteCount else {
+                throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
+            }
+            let vector = try unit(try ready(serving).embed(reports: [text], threads: defaultThreadCount), dimension)
+            return (vector, vector, nil)
+        case .image(let bytes):
+            let embedder = try ready(serving)
+            let image: GrayImage
+            do { image = try ImageDecoder.decode(bytes) } catch { throw ArchiveError(.badImage, "\(error)") }
+            let vector = try unit(try embedder.embed(images: [image], threads: defaultThreadCount), dimension)
+            return (vector, vector, nil)
+        case .vector(let given):
+            guard given.count == dimension else {
+                throw ArchiveError(.badVector, "the vector has \(given.count) values, the archive's have \(dimension)")
+            }
+            let vector = try unit(given, dimension)
+            return (vector, vector, nil)
+        case .id(let id):
+            return try store.environment.read { transaction in
+                guard let number = try store.number(transaction, of: id) else {
+                    throw ArchiveError(.notFound, "there is no case \(id)")
+                }
+                let key = serving.key(number)
+                var image = try store.vector(transaction, .image, key, dimension: dimension)
+                if image == nil, let entry = try store.entry(transaction, number),
+                    let further = entry.items(.image, of: number, in: serving.generation).first
+                {
+                    image = try store.vector(transaction, .image, serving.key(further), dimension: dimension)
+                }
+                let report = try store.vector(transaction, .report, key, dimension: dimension)
+                guard let first = target == .report ? report ?? image : image ?? report else {
+                    let entry = try store.entry(transaction, number)
+                    if let entry, entry.missingImageCount(in: serving.generation) > 0 {
+                        throw ArchiveError(
+                            .badRequest, "the image of case \(id) could not be encoded again, so nothing is near it")
+                    }
+                    if entry?.lacksReportVector(in: serving.generation) == true {
+                        throw ArchiveError(
+                            .badRequest,
+                            "the case \(id) has only a report without known words, so nothing is near it; search for its words"
+                        )
+                    }
+                    throw store.damaged("case \(number) has no vector")
+                }
+                return (first, first, number)
+            }
+        }
+    }
+
+    private func ready(_ serving: Serving) throws -> any Embedder {
+        guard let embedder = serving.embedder else {
+            throw ArchiveError(.notReady, "\(path): no model is loaded, so texts and images cannot be searched for")
+        }
+        return embedder
+    }
+
+    private func unit(_ vector: [Float], _ dimension: Int) throws -> [Float] {
+        guard vector.count == dimension, let unit = unitVector(vector) else {
+            throw ArchiveError(.badVector, "the vector is not finite or has no direction")
+        }
+        return unit
+    }
+}
