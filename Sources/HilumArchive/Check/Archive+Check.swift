@@ -121,7 +121,7 @@ extension Archive {
             for image in entry.images {
                 if image.isKept {
                     keptCounts[image.digest, default: 0] += 1
-                } else if access(image.path, R_OK) != 0 {
+                } else if image.hasPicture, access(image.path, R_OK) != 0 {
                     report.missingCount += 1
                     if report.missing.count < CheckReport.missingLimit {
                         report.missing.append(.init(id: store.shownID(entry.id), path: image.path))
