@@ -27,6 +27,7 @@ import Synchronization
 /// | `Open/` | opening, checkpoints, the upgrade of older formats |
 /// | `Ingest/` | sources and manifests, reading and embedding cases, put and delete |
 /// | `Words/` | the words of reports: what is kept of each, the table in the store, questions |
+/// | `Import/` | vectors that were made elsewhere: files, their lines and seals, spaces without a model |
 /// | `Reembed/` | a second generation beside the first: making it, switching, going back, removing |
 /// | `Query/` | search by vectors and words, filters, which hits are kept, pages, facets, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
@@ -148,6 +149,8 @@ public final class Archive: @unchecked Sendable {
     public var embedder: (any Embedder)? { serving.embedder }
     /// The model whose vectors are searched; nil as long as the archive was never opened for writing with one.
     public var modelID: String? { serving.modelID }
+    /// The space whose imported vectors are searched; nil where a model makes them.
+    public var space: String? { serving.space }
     /// Floats a vector; nil as long as there is no model.
     public var dimension: Int? { serving.dimension }
     /// The generation that is searched, from 1.
@@ -160,13 +163,15 @@ public final class Archive: @unchecked Sendable {
     /// - Parameters:
     ///   - modelDirectory: its files are copied to `path/model`; nil leaves the archive without.
     ///   - modelFiles: files by name that `path/model` gets besides, in place of those of `modelDirectory`.
+    ///   - space: vectors of another encoder, which are imported; the archive has no model then.
     ///   - privacy: what becomes of identifiers of patients.
     /// - Throws: `.exists`, `.notFound` for the model, `.io`.
     public static func create(
         at path: String, modelDirectory: String? = nil, modelFiles: [String: [UInt8]] = [:],
-        privacy: PrivacySettings = PrivacySettings()
+        space: ImportedSpace? = nil, privacy: PrivacySettings = PrivacySettings()
     ) throws {
         precondition(modelDirectory != nil || modelFiles.isEmpty, "files of a model that is not there")
+        precondition(modelDirectory == nil || space == nil, "a space of imported vectors has no model")
         try withArchiveErrors {
             guard access(path + "/data.mdb", F_OK) != 0 else {
                 throw ArchiveError(.exists, "\(path): an archive stands here already; choose another folder")
@@ -184,6 +189,10 @@ public final class Archive: @unchecked Sendable {
             if isNew { chmod(path, 0o750) }
             let lock = try WriterLock(archive: path)
             if let modelDirectory { try copyModel(modelDirectory, modelFiles, to: path + "/model") }
+            if let space {
+                try FileIO.makeFolder(path + "/model")
+                try FileIO.writeAtomically("\(path)/model/\(ImportedSpace.file)", space.fileBytes)
+            }
             let store = try Store(path: path, mode: .create, mapSizeInBytes: 1 << 20)
             try store.environment.write { transaction in
                 try store.set(transaction, .created, Date.now.ISO8601Format())
@@ -191,7 +200,11 @@ public final class Archive: @unchecked Sendable {
                 try store.set(transaction, .next, 1)
                 try store.set(transaction, .deletions, 0)
                 try store.put(transaction, privacy)
-                try store.set(transaction, .format, Store.formatVersion)
+                try store.set(transaction, .format, space == nil ? Store.formatVersion : Store.importFormat)
+                if let space {
+                    try store.set(transaction, .model, space.modelID)
+                    try store.set(transaction, .dimension, space.dimension)
+                }
                 try WordTable(store: store).start(transaction)
             }
             store.environment.close()
@@ -358,9 +371,18 @@ public final class Archive: @unchecked Sendable {
         try matching(filter).count
     }
 
-    /// Calls `body` with the id of a case, which of its images it is (0 for a report) and a vector of `kind`, for all vectors in the order of
-    /// storing, until it returns false.
-    public func forEachVector(_ kind: VectorKind, _ body: (String, Int, [Float]) throws -> Bool) throws {
+    /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
+    public func forEachVector(_ kind: VectorKind, _ body: (String, [Float]) throws -> Bool) throws {
+        try forEachVector(kind, withReports: false) { record, _, vector in try body(record.id, vector) }
+    }
+
+    /// Calls `body` with a case, the place of an image among those of the case (0 for a report), and its vector of `kind`, for all vectors
+    /// in the order of storing, until it returns false.
+    ///
+    /// - Parameter withReports: whether the cases bring their reports.
+    public func forEachVector(
+        _ kind: VectorKind, withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
+    ) throws {
         let serving = self.serving
         guard let dimension = serving.dimension else { return }
         try withArchiveErrors {
@@ -369,8 +391,8 @@ public final class Archive: @unchecked Sendable {
                     transaction, kind, generation: serving.generation, dimension: dimension
                 ) { number, vector in
                     let owner = attributes.read { $0.owner(of: number) }
-                    guard let entry = try store.entry(transaction, owner) else { return true }
-                    return try body(store.shownID(entry.id), Int(number - owner), vector)
+                    guard let record = try record(transaction, owner, withReport: withReports) else { return true }
+                    return try body(record, Int(number - owner), vector)
                 }
             }
         }

@@ -106,9 +106,9 @@ public struct CaseRecord: Sendable, Equatable {
     public var generation: UInt32
     /// One image.
     public struct Image: Sendable, Equatable {
-        /// Where it lies: as given for a file, inside of the archive for bytes.
+        /// Where it lies: as given for a file, inside of the archive for bytes; empty where only its vector was imported.
         public var path: String
-        /// SHA-256 of its bytes, 64 hexadecimal digits.
+        /// SHA-256 of its bytes, or of its vector where there is no picture, 64 hexadecimal digits.
         public var digest: String
         /// From where it was made, if it is known of this image.
         public var view: String?
@@ -118,7 +118,7 @@ public struct CaseRecord: Sendable, Equatable {
     public var images: [Image]
     /// Whether it has a report.
     public var hasReport: Bool
-    /// The report; nil when there is none and when the request did not ask for it.
+    /// The report; nil when there is none, when only its vector was imported, and when the request did not ask for it.
     public var report: String?
     /// What else is known.
     public var fields: CaseFields
@@ -130,8 +130,8 @@ public struct CaseRecord: Sendable, Equatable {
 
     /// Whether it has an image.
     public var hasImage: Bool { !images.isEmpty }
-    /// Where the first image lies.
-    public var imagePath: String? { images.first?.path }
+    /// Where the first image lies; nil where there is no picture of it.
+    public var imagePath: String? { images.first.flatMap { $0.path.isEmpty ? nil : $0.path } }
 }
 
 /// What became of a case that was put.

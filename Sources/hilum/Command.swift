@@ -27,12 +27,9 @@ struct Command: Sendable {
         .delete,
         .stats, .facet,
         .check,
-        .reembed, .snapshot, .restore, .compact, .export, .mcp,
+        .reembed, .importVectors, .export, .snapshot, .restore, .compact, .mcp,
         .demo, .help,
     ]
-
-    /// Verbs that are not built yet.
-    static let unavailable = ["import"]
 
     static func named(_ name: String) -> Command? {
         all.first { $0.name == name }

@@ -76,9 +76,7 @@ struct Hilum {
     }
 
     private static func complain(unknown verb: String) -> ExitStatus {
-        if Command.unavailable.contains(verb) {
-            standardError("hilum: '\(verb)' is not available in this release; 'hilum help' lists what is\n")
-        } else if verb.hasPrefix("-") {
+        if verb.hasPrefix("-") {
             standardError(
                 onOneLine("hilum: unknown option '\(verb)'; a call begins with a verb, see 'hilum help'") + "\n")
         } else {

@@ -114,7 +114,7 @@ import Testing
             let length = query.reduce(0) { $0 + $1 * $1 }.squareRoot()
             var scores: [String: Float] = [:]
             for kind in VectorKind.allCases {
-                try archive.forEachVector(kind) { id, _, vector in
+                try archive.forEachVector(kind) { id, vector in
                     let score = zip(query, vector).reduce(0) { $0 + $1.0 * $1.1 } / length
                     scores[id] = max(scores[id] ?? -2, score)
                     return true

@@ -20,7 +20,7 @@ import Testing
         var rows: [String: [Float]] = [:]
         for kind in VectorKind.allCases {
             var place = 0
-            try archive.forEachVector(kind) { id, _, vector in
+            try archive.forEachVector(kind) { id, vector in
                 rows["\(kind) \(place) \(id)"] = vector
                 place += 1
                 return true

@@ -72,7 +72,7 @@ import Testing
             let length = query.reduce(0) { $0 + $1 * $1 }.squareRoot()
             var scores: [String: Double] = [:]
             for kind in VectorKind.allCases {
-                try archive.forEachVector(kind) { id, _, vector in
+                try archive.forEachVector(kind) { id, vector in
                     var product = 0.0
                     for (left, right) in zip(query, vector) { product += left * Double(right) }
                     scores[id] = max(scores[id] ?? -2, product / length)

@@ -20,7 +20,7 @@ private func ranked(_ archive: Archive, _ question: [Float], _ target: SearchTar
     let length = product(question, question).squareRoot()
     var best: [String: Ranked] = [:]
     for kind in target.kinds {
-        try archive.forEachVector(kind) { id, _, vector in
+        try archive.forEachVector(kind) { id, vector in
             let score = product(question, vector) / length
             let index = Int(id.dropFirst("case-".count)) ?? 0
             if best[id].map({ score > $0.score }) ?? true {

@@ -35,6 +35,8 @@ struct OddValueTests {
         "snapshot": ["a", "p"], "restore": ["p", "OUT"],
         // Refused after its options were read, as the folder holds other files.
         "demo": ["--dir", "folder"],
+        // Refused after its options were read, as the folder holds no vectors.
+        "import": ["b", "p", "--quiet"],
         "export": ["a", "OUT"], "mcp": ["--socket", "no-socket"],
         "help": [],
     ]
@@ -55,6 +57,11 @@ struct OddValueTests {
         "findings --file": [], "findings --manifest": [],
         "pilot --epochs": ["p", "--out", "OUT", "--model", "m", "--folds", "2", "--limit", "8", "--batch", "1"],
         "embed --manifest": ["--model", "m", "--out", "OUT"],
+        "import --name": ["b", "p", "--quiet", "--generation", "next"],
+        "import --model": ["b", "p", "--quiet", "--generation", "next"],
+        "import --precision": ["b", "p", "--quiet", "--generation", "next", "--model", "m"],
+        "import --generation": ["b", "p", "--quiet", "--name", "x"],
+        "init --space": ["OUT", "--dim", "4"], "init --dim": ["OUT", "--space", "x"],
         "embed --shard": ["--model", "m", "--out", "OUT", "--manifest", "p/cases.jsonl"],
     ]
 

@@ -255,7 +255,7 @@ struct ArchiveBench {
         if hasCases {
             let archive = try Archive(path: path, mode: .readOnly)
             defer { archive.close() }
-            try archive.forEachVector(.report) { _, _, vector in
+            try archive.forEachVector(.report) { _, vector in
                 values += vector
                 return true
             }

@@ -32,10 +32,10 @@ extension Archive {
         let path = StagingFolder.withoutSlash(path)
         return try withArchiveErrors {
             let manifest = try SnapshotManifest(of: snapshot)
-            guard manifest.format <= Store.generationsFormat else {
+            guard manifest.format <= Store.newestFormat else {
                 throw ArchiveError(
                     .stale,
-                    "\(snapshot): the snapshot has format \(manifest.format), this program reads \(Store.generationsFormat); use a newer one"
+                    "\(snapshot): the snapshot has format \(manifest.format), this program reads \(Store.newestFormat); use a newer one"
                 )
             }
             let stands = try whatStands(at: path, replaces: replaces)

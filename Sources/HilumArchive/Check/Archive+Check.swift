@@ -121,7 +121,7 @@ extension Archive {
             for (place, image) in entry.images.enumerated() {
                 if image.isKept {
                     keptCounts[image.digest, default: 0] += 1
-                } else if access(image.path, R_OK) != 0 {
+                } else if image.hasPicture, access(image.path, R_OK) != 0 {
                     report.missingCount += 1
                     if report.missing.count < CheckReport.missingLimit {
                         let path = store.hidesNames ? "image \(place + 1)" : image.path

@@ -24,16 +24,16 @@ extension Archive {
         _ transaction: borrowing ReadTransaction, _ record: GenerationRecord, _ report: inout CheckReport
     ) throws {
         var missingCount = 0
-        try store.forEachCase(transaction) { missingCount += $1.missingImageCount(in: record.number) }
+        try store.forEachCase(transaction) { missingCount += $1.missingCount(in: record.number) }
         noteGaps(missingCount, record, &report)
     }
 
     private func noteGaps(_ missingCount: Int, _ record: GenerationRecord, _ report: inout CheckReport) {
         if missingCount != record.missingCount {
-            report.find("generation \(record.number): \(missingCount) images are missing, not \(record.missingCount)")
+            report.find("generation \(record.number): \(missingCount) vectors are missing, not \(record.missingCount)")
         }
         if missingCount > 0 {
-            report.notes.append("generation \(record.number) lacks \(missingCount) images, which could not be read")
+            report.notes.append("generation \(record.number) lacks \(record.missing(missingCount))")
         }
     }
 
@@ -44,7 +44,7 @@ extension Archive {
         var missingCount = 0
         try store.forEachCase(transaction) { number, entry in
             guard number < record.watermark else { return }
-            missingCount += entry.missingImageCount(in: record.number)
+            missingCount += entry.missingCount(in: record.number)
             for kind in VectorKind.allCases {
                 for item in entry.items(kind, of: number, in: record.number) { should[kind]?.insert(item) }
             }

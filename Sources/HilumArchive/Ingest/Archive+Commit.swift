@@ -7,8 +7,10 @@ extension Archive {
     /// Stores prepared cases in one transaction, then makes them findable.
     ///
     /// A case that equalled the stored one when it was prepared, and no longer does, is embedded and stored in a second round.
-    func commit(_ prepared: [PreparedCase], threads: Int = 1) throws -> [PutOutcome] {
-        let first = try commitOnce(prepared)
+    ///
+    /// - Parameter linkThreads: threads that link the vectors.
+    func commit(_ prepared: [PreparedCase], threads: Int = 1, linkThreads: Int = 1) throws -> [PutOutcome] {
+        let first = try commitOnce(prepared, linkThreads)
         let stale = first.compactMap { outcome -> PreparedCase? in
             guard case .staleEmbedding(let item) = outcome else { return nil }
             return item
@@ -31,7 +33,7 @@ extension Archive {
     }
 
     /// Stores prepared cases in one transaction, except those whose vectors are missing.
-    private func commitOnce(_ prepared: [PreparedCase]) throws -> [CommitOutcome] {
+    private func commitOnce(_ prepared: [PreparedCase], _ linkThreads: Int = 1) throws -> [CommitOutcome] {
         try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
@@ -48,7 +50,7 @@ extension Archive {
                 if batch.hasNewTable { try store.put(transaction, batch.table) }
                 return batch
             }
-            finish(batch)
+            finish(batch, linkThreads: linkThreads)
             return batch.outcomes
         }
     }
@@ -180,7 +182,9 @@ extension Archive {
         // Somebody may name it by its pseudonym.
         if store.hidesNames, let oldEntry { entry.id = oldEntry.id }
         let isSame =
-            if let oldNumber, let oldEntry { try hasContent(of: item, transaction, oldNumber, oldEntry) } else { false }
+            if let oldNumber, let oldEntry, !item.bringsVectors {
+                try hasContent(of: item, transaction, oldNumber, oldEntry)
+            } else { false }
         // What the entry becomes if the stored vectors stay.
         var kept = entry
         if isSame, let oldEntry {
@@ -261,7 +265,7 @@ extension Archive {
         }
         try writeJournal(transaction, item, number: number, reason: "")
         let hasMoved =
-            old.images.contains { !$0.isKept && access($0.path, F_OK) != 0 }
+            old.images.contains { !$0.isKept && $0.hasPicture && access($0.path, F_OK) != 0 }
             || old.images.isEmpty && CaseOrigin.isGone(old.source ?? "", id: old.id)
         try update(transaction, number, from: old, to: hasMoved ? new : old, into: &batch)
     }

@@ -5,7 +5,9 @@ import LMDB
 /// What follows a transaction that is on disk: the same changes in memory.
 extension Archive {
     /// Repeats the changes in memory. A new version is linked before the old one goes, so that a case is always found.
-    func finish(_ batch: CommitBatch) {
+    ///
+    /// - Parameter linkThreads: for each kind of vectors of which the batch has some.
+    func finish(_ batch: CommitBatch, linkThreads: Int = 1) {
         removeImages(batch.unusedImages)
         guard !batch.changes.isEmpty else { return }
         // New cases first, so that a search which meets one of their vectors knows whose it is; old ones go when their vectors have.
@@ -17,7 +19,7 @@ extension Archive {
         noteWords(batch.words)
         if let graphs {
             let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
-                Self.apply(batch.changes, to: graphs[kind].index, kind)
+                Self.apply(batch.changes, to: graphs[kind].index, kind, threads: linkThreads)
             }
             if let failure = failures.compactMap(\.self).first {
                 // The cases are stored, and whoever waits for them is told so; opening links them.
@@ -72,7 +74,9 @@ extension Archive {
     }
 
     /// - Returns: what went wrong.
-    private static func apply(_ changes: [CommittedChange], to index: HNSWIndex, _ kind: VectorKind) -> String? {
+    private static func apply(
+        _ changes: [CommittedChange], to index: HNSWIndex, _ kind: VectorKind, threads: Int
+    ) -> String? {
         var numbers: [UInt32] = []
         var vectors: [Float] = []
         for change in changes {
@@ -83,7 +87,7 @@ extension Archive {
             }
         }
         do {
-            try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: numbers, threads: 1) }
+            try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: numbers, threads: threads) }
         } catch { return "\(error)" }
         for change in changes { for item in change.oldItems(kind) { index.remove(item: item) } }
         return nil

@@ -29,6 +29,12 @@ extension Archive {
     func writableEmbedder() throws(ArchiveError) -> any Embedder {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
         guard let embedder else {
+            if let space {
+                throw ArchiveError(
+                    .notReady,
+                    "\(path): its vectors are those of the space \(space), and no model here can encode a case; "
+                        + "bring cases with their vectors by `hilum import`")
+            }
             throw ArchiveError(
                 .notReady, "\(path): no model is loaded, so nothing can be encoded; give one with --model")
         }

@@ -25,7 +25,7 @@ struct CommitBatch {
     /// A case leaves, and with it what generations lack of it.
     mutating func forgetGaps(of entry: CaseEntry, _ number: UInt32) {
         for var record in table.records where number < record.watermark {
-            let count = entry.missingImageCount(in: record.number)
+            let count = entry.missingCount(in: record.number)
             guard count > 0 else { continue }
             record.missingCount = max(0, record.missingCount - count)
             table.set(record)

@@ -180,9 +180,17 @@ extension Archive {
     }
 
     /// Why a source may not take the place of a case from another one.
-    static func foreignReason(_ entry: CaseEntry) -> String {
-        let source = entry.source.map { $0.isEmpty ? "was put by itself" : "came from \($0)" }
-        return "the stored case \(entry.id) \(source ?? "came from elsewhere"); name this one otherwise, "
-            + "or replace that one with `hilum index --replace`"
+    ///
+    /// - Parameter verb: of the command line that would replace it.
+    static func foreignReason(_ entry: CaseEntry, verb: String = "index") -> String {
+        let source =
+            switch entry.source {
+            case nil: "came from elsewhere"
+            case "": "was put by itself"
+            case ImportedCaseMaker.source: "was imported"
+            case let source?: "came from \(source)"
+            }
+        return
+            "the stored case \(entry.id) \(source); name this one otherwise, or replace that one with `hilum \(verb) --replace`"
     }
 }

@@ -27,6 +27,8 @@ struct PreparedCase: Sendable {
     var leavesRest = false
     /// The same images and report are stored: their vectors are good, so none were made.
     var isStored = false
+    /// Whether its vectors were imported and differ from those that are stored, whatever its images and its report are.
+    var bringsVectors = false
     var journal: JournalEntry?
 
     init(_ input: CaseInput) {

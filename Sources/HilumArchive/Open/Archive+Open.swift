@@ -99,10 +99,10 @@ extension Archive {
             throw ArchiveError(
                 .damaged, "\(store.path): the archive was not made to the end; remove the folder and make it again")
         }
-        guard (1...Store.generationsFormat).contains(format) else {
+        guard (1...Store.newestFormat).contains(format) else {
             throw ArchiveError(
                 .stale,
-                "\(store.path): the archive has format \(format), this program reads \(Store.generationsFormat); use a newer one"
+                "\(store.path): the archive has format \(format), this program reads \(Store.newestFormat); use a newer one"
             )
         }
         return format

@@ -13,5 +13,8 @@ struct Serving: Sendable {
     /// Nil as long as there is no model.
     var graphs: Graphs?
 
+    /// The space, where its vectors were imported and no model makes them.
+    var space: String? { ImportedSpace.name(ofModel: modelID) }
+
     func key(_ item: UInt32) -> VectorKey { VectorKey(generation: generation, item: item) }
 }

@@ -12,6 +12,8 @@ struct Question {
     var selves: Set<UInt32> = []
     /// What the search uses to its end, whatever is switched meanwhile.
     let serving: Serving
+    /// Whether only words are asked, so that the vectors are zero: no model can encode them in this space.
+    var isWithoutVector = false
     /// Measures the search, where somebody wants to know.
     var trace: SearchTrace?
 
@@ -29,7 +31,12 @@ extension Archive {
         var question = Question(
             image: [Float](repeating: 0, count: dimension), report: [Float](repeating: 0, count: dimension),
             serving: serving)
+        let isOfWords = try asksWordsAlone(request, serving)
         for part in request.parts {
+            if isOfWords, case .text(let text) = part.query {
+                try checkText(text)
+                continue
+            }
             guard part.weight.isFinite else { throw ArchiveError(.badRequest, "a weight must be a number") }
             let (image, report, number) = try vectors(
                 of: part.query, target: request.target, serving, dimension: dimension)
@@ -39,6 +46,12 @@ extension Archive {
             }
             if let number { question.selves.insert(number) }
         }
+        if isOfWords, request.mode == .words,
+            request.parts.allSatisfy({ if case .text = $0.query { true } else { false } })
+        {
+            question.isWithoutVector = true
+            return question
+        }
         guard let image = unitVector(question.image), let report = unitVector(question.report) else {
             throw ArchiveError(.badVector, "the parts of the question cancel each other out; change the weights")
         }
@@ -47,16 +60,42 @@ extension Archive {
         return question
     }
 
+    /// Whether texts ask the words of reports and no vectors, because the vectors that are searched were imported.
+    ///
+    /// - Throws: `.notReady` where such a text is all that there is to ask vectors with.
+    private func asksWordsAlone(_ request: SearchRequest, _ serving: Serving) throws(ArchiveError) -> Bool {
+        let hasText = request.parts.contains { if case .text = $0.query { true } else { false } }
+        guard hasText, serving.embedder == nil, serving.space != nil else { return false }
+        let isTextAlone = request.parts.allSatisfy { if case .text = $0.query { true } else { false } }
+        if request.mode == .words || request.mode != .vector && !isTextAlone { return true }
+        throw cannotEncode(serving)
+    }
+
+    private func cannotEncode(_ serving: Serving) -> ArchiveError {
+        guard let space = serving.space else {
+            return ArchiveError(.notReady, "\(path): no model is loaded, so texts and images cannot be searched for")
+        }
+        return ArchiveError(
+            .notReady,
+            "the vectors of this archive are those of the space \(space), and no model here can encode a text or an image in it; "
+                + "ask with a vector of that encoder (vec=) or a stored case (id=), or ask the words of reports (mode=words)"
+        )
+    }
+
+    private func checkText(_ text: String) throws(ArchiveError) {
+        guard !text.allSatisfy(\.isWhitespace) else { throw ArchiveError(.badRequest, "the text is empty") }
+        guard text.utf8.count <= ArchiveLimits.reportByteCount else {
+            throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
+        }
+    }
+
     /// The unit vectors to ask the image graph and the report graph with.
     private func vectors(
         of query: Query, target: SearchTarget, _ serving: Serving, dimension: Int
     ) throws -> ([Float], [Float], UInt32?) {
         switch query {
         case .text(let text):
-            guard !text.allSatisfy(\.isWhitespace) else { throw ArchiveError(.badRequest, "the text is empty") }
-            guard text.utf8.count <= ArchiveLimits.reportByteCount else {
-                throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
-            }
+            try checkText(text)
             let vector = try unit(try ready(serving).embed(reports: [text], threads: defaultThreadCount), dimension)
             return (vector, vector, nil)
         case .image(let bytes):
@@ -104,9 +143,7 @@ extension Archive {
     }
 
     private func ready(_ serving: Serving) throws -> any Embedder {
-        guard let embedder = serving.embedder else {
-            throw ArchiveError(.notReady, "\(path): no model is loaded, so texts and images cannot be searched for")
-        }
+        guard let embedder = serving.embedder else { throw cannotEncode(serving) }
         return embedder
     }
 

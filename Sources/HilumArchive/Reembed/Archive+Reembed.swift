@@ -31,6 +31,33 @@ extension Archive {
         modelDirectory: String, modelFiles: [String: [UInt8]] = [:], embedder: any Embedder,
         pace: ReembedPace = ReembedPace()
     ) throws {
+        let maker = GenerationMaker(modelID: embedder.modelID, dimension: embedder.dimension, embedder: embedder)
+        try begin(maker, pace) { try Self.copyModel(modelDirectory, modelFiles, to: $0) }
+    }
+
+    /// Begins a generation whose vectors are imported, or goes on with that of the same space.
+    ///
+    /// - Throws: as above; `.badVector` for another dimension than it began with.
+    func startImporting(_ space: ImportedSpace) throws {
+        try begin(GenerationMaker(modelID: space.modelID, dimension: space.dimension), ReembedPace()) { folder in
+            try FileIO.makeFolder(folder)
+            try FileIO.writeAtomically("\(folder)/\(ImportedSpace.file)", space.fileBytes)
+        }
+    }
+
+    /// What makes the vectors of a new generation.
+    private struct GenerationMaker {
+        let modelID: String
+        let dimension: Int
+        /// Nil where they are imported.
+        var embedder: (any Embedder)?
+
+        /// As it is called in sentences.
+        var name: String { ImportedSpace.name(ofModel: modelID).map { "the space \($0)" } ?? "this model" }
+    }
+
+    /// - Parameter fill: writes the files of the model into a folder.
+    private func begin(_ maker: GenerationMaker, _ pace: ReembedPace, fill: (String) throws -> Void) throws {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
         try withArchiveErrors {
             writing.lock()
@@ -41,12 +68,12 @@ extension Archive {
                 throw ArchiveError(
                     .notReady, "\(path): the archive has no model yet, so there is nothing to encode again")
             }
-            guard modelID != embedder.modelID else {
-                throw ArchiveError(.exists, "\(path): the archive is searched with this model already")
+            guard modelID != maker.modelID else {
+                throw ArchiveError(.exists, "\(path): the archive is searched with \(maker.name) already")
             }
             var table = generations.withLock { $0.table }
             if let record = table.beside {
-                return try goOn(record, embedder, pace)
+                return try goOn(record, maker, pace)
             }
             guard table.nextNumber <= 1 << 16 else {
                 throw ArchiveError(.limit, "\(path): all numbers of generations are used; export and make anew")
@@ -54,7 +81,7 @@ extension Archive {
             let number = table.nextNumber
             let folder = GenerationTable.folder(of: number)
             try? FileManager.default.removeItem(atPath: "\(path)/\(folder)")
-            try Self.copyModel(modelDirectory, modelFiles, to: "\(path)/\(folder)")
+            try fill("\(path)/\(folder)")
             try FileIO.syncFolder(path)
             if table[.serving] == nil {
                 table.set(
@@ -64,13 +91,14 @@ extension Archive {
             }
             table.set(
                 GenerationRecord(
-                    number: number, role: .next, dimension: embedder.dimension, rate: pace.casesPerSecond,
-                    modelID: embedder.modelID, folder: folder, hours: pace.hours))
+                    number: number, role: .next, dimension: maker.dimension, rate: pace.casesPerSecond,
+                    modelID: maker.modelID, folder: folder, hours: pace.hours))
             table.nextNumber += 1
-            let beside = try emptyBeside(number, embedder)
+            let beside = try emptyBeside(number, maker)
+            let format = maker.embedder == nil ? Store.importFormat : Store.generationsFormat
             try store.environment.write { transaction in
                 try store.put(transaction, table)
-                try store.set(transaction, .format, Store.generationsFormat)
+                try store.raiseFormat(transaction, to: format)
             }
             generations.withLock {
                 $0 = Generations(table: table, beside: beside)
@@ -101,33 +129,39 @@ extension Archive {
             modelDirectory: loaded.folder, modelFiles: loaded.files, embedder: loaded.embedder, pace: pace)
     }
 
-    private func emptyBeside(_ number: UInt32, _ embedder: any Embedder) throws -> Beside {
+    private func emptyBeside(_ number: UInt32, _ maker: GenerationMaker) throws -> Beside {
         func graph(_ kind: VectorKind) throws -> StoredGraph {
-            let index = try HNSWIndex(dimension: embedder.dimension, metric: .cosine, parameters: options.graph)
+            let index = try HNSWIndex(dimension: maker.dimension, metric: .cosine, parameters: options.graph)
             return StoredGraph(index, kind, in: store, generation: number)
         }
         return Beside(
-            generation: number, dimension: embedder.dimension,
+            generation: number, dimension: maker.dimension,
             graphs: Graphs(image: try graph(.image), report: try graph(.report)),
-            attributes: Attributes(generation: number), checkpoint: nil, embedder: embedder)
+            attributes: Attributes(generation: number), checkpoint: nil, embedder: maker.embedder)
     }
 
     /// Goes on with a generation that is there, if it is of the same model.
-    private func goOn(_ record: GenerationRecord, _ embedder: any Embedder, _ pace: ReembedPace) throws {
-        guard record.modelID == embedder.modelID else {
+    private func goOn(_ record: GenerationRecord, _ maker: GenerationMaker, _ pace: ReembedPace) throws {
+        guard record.modelID == maker.modelID else {
             let what = record.role == .kept ? "drop" : "abort"
+            let name = record.space.map { "space \($0)" } ?? "model \(record.modelID.prefix(12))"
             throw ArchiveError(
                 .exists,
-                "\(path): generation \(record.number), of the model \(record.modelID.prefix(12)), is there already; \(what) it first"
-            )
+                "\(path): generation \(record.number), of the \(name), is there already; \(what) it first")
         }
         guard record.role == .next else {
             throw ArchiveError(
-                .exists, "\(path): generation \(record.number) of this model is kept; a rollback returns to it")
+                .exists, "\(path): generation \(record.number) of \(maker.name) is kept; a rollback returns to it")
+        }
+        guard record.dimension == maker.dimension else {
+            throw ArchiveError(
+                .badVector,
+                "\(path): the vectors of generation \(record.number) have \(record.dimension) values, not \(maker.dimension)"
+            )
         }
         guard generations.withLock({ $0.beside != nil }) else {
             throw ArchiveError(
-                .damaged, "\(path): generation \(record.number) of this model cannot be read; abort it first")
+                .damaged, "\(path): generation \(record.number) of \(maker.name) cannot be read; abort it first")
         }
         var record = record
         record.isPaused = false
@@ -136,7 +170,7 @@ extension Archive {
         try put(record)
         let missing = record.missingCount > 0 ? try casesWithGaps(record).map(\.number) : []
         generations.withLock {
-            $0.beside?.embedder = embedder
+            $0.beside?.embedder = maker.embedder
             $0.retries = missing
             $0.startClock()
         }
@@ -341,7 +375,7 @@ extension Archive {
             try store.forEach(transaction, .cases) { key, payload in
                 guard let wide = UInt64(keyBytes: key), let number = UInt32(exactly: wide) else { return true }
                 let entry = try store.decode(payload, number: number)
-                if entry.missingImageCount(in: record.number) > 0 { found.append((number, store.shownID(entry.id))) }
+                if entry.missingCount(in: record.number) > 0 { found.append((number, store.shownID(entry.id))) }
                 return found.count < limit
             }
             return found

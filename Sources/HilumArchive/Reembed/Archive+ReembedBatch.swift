@@ -21,16 +21,18 @@ extension Archive {
         try encodeNextBatch(limit, threads: threads, on: nil, isInterrupted: isInterrupted)
     }
 
-    /// - Parameter worker: encodes; nil for this thread.
+    /// - Parameters:
+    ///   - worker: encodes; nil for this thread.
+    ///   - vectors: what gives the vectors; nil for the model of the generation, or for nobody where it has none.
     func encodeNextBatch(
-        _ limit: Int, threads: Int, on worker: LowPriorityWorker?, isInterrupted: @escaping @Sendable () -> Bool
+        _ limit: Int, threads: Int, on worker: LowPriorityWorker?, from vectors: (any BatchVectors)? = nil,
+        isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> ReembedStep {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
         return try withArchiveErrors {
             guard let batch = try nextBatch(limit) else { return .gone }
             if batch.isEmpty { return try complete(batch.generation) }
-            let encoder = BatchEncoder(
-                embedder: try embedderBeside(), archivePath: path, threads: threads, isInterrupted: isInterrupted)
+            let encoder = try vectors ?? vectorsBeside(threads: threads, isInterrupted: isInterrupted)
             let result =
                 if let worker {
                     worker.run(unless: isInterrupted) { Result { try encoder.encode(batch.cases) } } ?? .success(nil)
@@ -40,7 +42,8 @@ extension Archive {
             guard let encoded = try result.get() else { return .interrupted }
             writing.lock()
             defer { writing.unlock() }
-            switch try commitWhileWriting(encoded, of: batch) {
+            // Vectors from files come faster than one thread links them.
+            switch try commitWhileWriting(encoded, of: batch, linkThreads: vectors == nil ? 1 : threads) {
             case .gone: return .gone
             case .overtaken: return .encoded(0)
             case .stored:
@@ -48,6 +51,15 @@ extension Archive {
                 return .encoded(batch.cases.count)
             }
         }
+    }
+
+    /// What gives new cases their vectors in the generation beside.
+    func vectorsBeside(
+        threads: Int, isInterrupted: @escaping @Sendable () -> Bool
+    ) throws -> any BatchVectors {
+        if recordBeside?.space != nil { return NoVectors() }
+        return BatchEncoder(
+            embedder: try embedderBeside(), archivePath: path, threads: threads, isInterrupted: isInterrupted)
     }
 
     /// The embedder of the generation beside, which is loaded when it is first needed.
@@ -142,7 +154,9 @@ extension Archive {
     /// Stores what a batch gave, with the watermark, then links it; the caller holds `writing`.
     ///
     /// A case that was deleted or replaced meanwhile is left out: its new version has a number above the watermark.
-    private func commitWhileWriting(_ encoded: [EncodedCase], of batch: ReembedBatch) throws -> ReembedCommit {
+    private func commitWhileWriting(
+        _ encoded: [EncodedCase], of batch: ReembedBatch, linkThreads: Int = 1
+    ) throws -> ReembedCommit {
         let state = try writableCounters()
         let (table, beside, retries) = generations.withLock { ($0.table, $0.beside, $0.retries) }
         guard let beside, beside.generation == batch.generation, let record = table.beside else { return .gone }
@@ -162,8 +176,8 @@ extension Archive {
                 var new = old
                 new.note(gap(of: item, old, batch.generation))
                 try putVectors(of: item, transaction, batch.generation, rule)
-                record.missingCount += new.missingImageCount(in: batch.generation)
-                record.missingCount -= isRetry ? old.missingImageCount(in: batch.generation) : 0
+                record.missingCount += new.missingCount(in: batch.generation)
+                record.missingCount -= isRetry ? old.missingCount(in: batch.generation) : 0
                 if new != old { try store.put(transaction, .cases, UInt64(item.number), store.bytes(of: new)) }
                 if isRetry, new != old, item.number < state.watermark {
                     // The checkpoint has the case as it was.
@@ -172,6 +186,7 @@ extension Archive {
                         store.bytes(of: CaseChange(number: item.number, old: old, new: new)), rule: .appending)
                     outcome.changeRowCount += 1
                 }
+                if item.isReportMissing { try store.raiseFormat(transaction, to: Store.importFormat) }
                 outcome.stored.append((item, old, new))
             }
             if let end = batch.end { record.watermark = end }
@@ -179,7 +194,7 @@ extension Archive {
             try store.put(transaction, outcome.table)
             return outcome
         }
-        do { try link(outcome.stored.map(\.case), into: beside.graphs) } catch {
+        do { try link(outcome.stored.map(\.case), into: beside.graphs, threads: linkThreads) } catch {
             progress.withLock { $0.mustReopen = true }
             throw ArchiveError(.io, "\(path): stored, but not linked (\(error)); open the archive again")
         }
@@ -202,6 +217,7 @@ extension Archive {
     private func gap(of item: EncodedCase, _ entry: CaseEntry, _ generation: UInt32) -> GenerationGap {
         GenerationGap(
             generation: generation, lacksReportVector: entry.hasReport && item.report == nil,
+            isReportMissing: entry.hasReport && item.report == nil && item.isReportMissing,
             images: item.images.indices.filter { item.images[$0] == nil }.map { UInt16($0) })
     }
 
@@ -219,7 +235,7 @@ extension Archive {
             transaction, .report, VectorKey(generation: generation, item: item.number), report, rule: rule)
     }
 
-    private func link(_ cases: [EncodedCase], into graphs: Graphs) throws {
+    private func link(_ cases: [EncodedCase], into graphs: Graphs, threads: Int) throws {
         for kind in VectorKind.allCases {
             let index = graphs[kind].index
             var items: [UInt32] = []
@@ -232,7 +248,7 @@ extension Archive {
                     vectors += vector
                 }
             }
-            try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: items, threads: 1) }
+            try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: items, threads: threads) }
         }
     }
 
@@ -265,9 +281,7 @@ extension Archive {
     /// Brings the generation beside up to the last case; the caller holds `writing`, so that none comes meanwhile.
     func catchUpWhileWriting() throws {
         while let batch = try nextBatch(Self.reembedBatchCount), !batch.isEmpty {
-            let encoder = BatchEncoder(
-                embedder: try embedderBeside(), archivePath: path, threads: defaultThreadCount, isInterrupted: { false }
-            )
+            let encoder = try vectorsBeside(threads: defaultThreadCount, isInterrupted: { false })
             guard let encoded = try encoder.encode(batch.cases), try commitWhileWriting(encoded, of: batch) == .stored
             else { return }
         }

@@ -38,7 +38,11 @@ extension Archive {
         guard record.missingCount > 0 && !allowsPartial else { return }
         throw ArchiveError(
             .stale,
-            "\(path): \(record.missingCount) images could not be read, so their cases would not be found by them; \(advice)"
+            record.space.map {
+                "\(path): \(record.missingCount) images and reports have no vector in the space \($0), so their cases would not be "
+                    + "found by them; import the rest, or allow a partial switch"
+            }
+                ?? "\(path): \(record.missingCount) images could not be read, so their cases would not be found by them; \(advice)"
         )
     }
 
@@ -78,7 +82,7 @@ extension Archive {
             }
             try check(record)
             // Most of what is left without the lock, so that changes wait for little.
-            _ = try embedderBeside()
+            if record.space == nil { _ = try embedderBeside() }
             try catchUp(record.number, within: seconds)
             writing.lock()
             defer { writing.unlock() }

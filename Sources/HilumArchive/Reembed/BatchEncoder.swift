@@ -16,13 +16,15 @@ struct EncodedCase: Sendable {
     var images: [[Float]?]
     /// Nil where the case has no report, or one of which no word is known.
     var report: [Float]?
+    /// Whether the report has no vector though it should have one.
+    var isReportMissing = false
 }
 
 /// Encodes stored cases with another model, as an ingest does it: images from the archive or from where they lie, reports whose
 /// words are known.
 ///
 /// Thread rule: a value; `encode` uses `threads` threads.
-struct BatchEncoder: Sendable {
+struct BatchEncoder: BatchVectors {
     let embedder: any Embedder
     let archivePath: String
     let threads: Int
@@ -33,7 +35,12 @@ struct BatchEncoder: Sendable {
 
     /// - Returns: a result for each case, in order; nil when it was interrupted.
     func encode(_ cases: [CaseToEncode]) throws -> [EncodedCase]? {
-        var encoded = cases.map { EncodedCase(number: $0.number, images: $0.entry.images.map { _ in nil }) }
+        var encoded = cases.map { item in
+            // Only the vector of such a report was imported, so there is nothing to encode.
+            EncodedCase(
+                number: item.number, images: item.entry.images.map { _ in nil },
+                isReportMissing: item.report?.isEmpty == true)
+        }
         let places = cases.indices.flatMap { index in cases[index].entry.images.indices.map { (index, $0) } }
         let imageStride = max(1, embedder.imagesPerPass) * max(1, threads)
         for start in stride(from: 0, to: places.count, by: imageStride) {
@@ -85,6 +92,7 @@ struct BatchEncoder: Sendable {
     private func reportsWithKnownWords(_ cases: [CaseToEncode]) throws -> [(index: Int, report: String)] {
         let reader = try ReportWords.sharedReader()
         let texts = cases.indices.compactMap { index in cases[index].report.map { (index: index, report: $0) } }
+            .filter { !$0.report.isEmpty }
         let isKnown = parallelMap(texts, threads: threads) { text in
             ReportWords(text.report, reader).saysSomething || embedder.knowsWords(of: text.report)
         }

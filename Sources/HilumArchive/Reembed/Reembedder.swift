@@ -92,6 +92,8 @@ public final class Reembedder: Sendable {
         var limit = Archive.reembedBatchCount
         var pace: Double?
         if !record.isComplete {
+            // Its vectors come from files, by somebody else.
+            if record.space != nil { return idle }
             if record.isPaused || !(record.hours?.isNow ?? true) { return idle }
             pace = record.rate
             // Small steps, so that a slow pace is an even one.

@@ -5,7 +5,8 @@ import HilumCore
 ///     0  layout of this entry (1)          3, or 4 with gaps
 ///     1  flags (1)                         2 report · 8 it has no vector
 ///     2  generation (4)
-///     6  id, then the images (count, each: SHA-256 (32), path, empty when the archive keeps the image, and view if it is known),
+///     6  id, then the images (count, each: SHA-256 (32), path, empty when the archive keeps the image and "-" when there is no
+///        picture, and view if it is known),
 ///        then the fields (`CaseFields.encode(to:)`), then the source if it is known, then, in layout 4, the gaps
 ///        (count, each: `GenerationGap`)
 ///
@@ -16,6 +17,7 @@ import HilumCore
 struct CaseEntry: Equatable {
     var id = ""
     var generation: UInt32 = 1
+    /// A report without a text is stored as an empty one: only its vector was imported.
     var hasReport = false
     /// Whether no word of the report is known, so that it has no vector and is found by its words alone.
     var lacksReportVector = false
@@ -33,6 +35,22 @@ struct CaseEntry: Equatable {
         var path: String
         var view: String?
         var isKept: Bool { path.isEmpty }
+        /// Whether there is a picture; of an imported vector there may be none. The digest is that of the vector then.
+        var hasPicture: Bool { path != Self.noPicture }
+
+        /// Stands in place of a path. Those of pictures are absolute.
+        private static let noPicture = "-"
+
+        init(digest: [UInt8], path: String, view: String? = nil) {
+            self.digest = digest
+            self.path = path
+            self.view = view
+        }
+
+        /// An image of which only the vector is known.
+        init(ofVector digest: [UInt8], view: String? = nil) {
+            self.init(digest: digest, path: Self.noPicture, view: view)
+        }
     }
 
     init() {}
@@ -66,6 +84,11 @@ struct CaseEntry: Equatable {
         hasReport && (gap(in: generation)?.lacksReportVector ?? lacksReportVector)
     }
 
+    /// Images and reports that should have a vector in `generation` and have none.
+    func missingCount(in generation: UInt32) -> Int {
+        missingImageCount(in: generation) + (gap(in: generation)?.isReportMissing == true ? 1 : 0)
+    }
+
     /// Images without a vector in `generation`.
     func missingImageCount(in generation: UInt32) -> Int { gap(in: generation)?.images.count ?? 0 }
 
@@ -84,7 +107,8 @@ struct CaseEntry: Equatable {
     /// Notes what the case has in `gap.generation`, and keeps nothing where that is what the entry says.
     mutating func note(_ gap: GenerationGap) {
         gaps.removeAll { $0.generation == gap.generation }
-        guard !gap.images.isEmpty || hasReport && gap.lacksReportVector != lacksReportVector else { return }
+        let isReportOther = gap.lacksReportVector != lacksReportVector || gap.isReportMissing
+        guard !gap.images.isEmpty || hasReport && isReportOther else { return }
         gaps.append(gap)
         gaps.sort { $0.generation < $1.generation }
     }
@@ -137,9 +161,10 @@ struct CaseEntry: Equatable {
             id: id, number: number, generation: generation,
             images: images.map { image in
                 CaseRecord.Image(
-                    path: image.isKept ? ImageStore.path(of: image.digest, in: archivePath) : image.path,
+                    path: image.isKept
+                        ? ImageStore.path(of: image.digest, in: archivePath) : image.hasPicture ? image.path : "",
                     digest: hexadecimal(image.digest), view: image.view)
-            }, hasReport: hasReport, report: report, fields: fields,
+            }, hasReport: hasReport, report: report == "" ? nil : report, fields: fields,
             source: source == "" ? nil : source)
     }
 }

@@ -24,7 +24,7 @@ struct GenerationRecord: Equatable, Sendable {
     var isPaused = false
     /// Cases below this number have their vectors in it.
     var watermark: UInt32 = 0
-    /// Images of its cases that could not be read, so that they have no vector in it.
+    /// Images of its cases that could not be read, and images and reports whose vectors nobody imported.
     var missingCount = 0
     var dimension: Int
     /// Cases a second at most; nil for as fast as it goes.
@@ -34,6 +34,14 @@ struct GenerationRecord: Equatable, Sendable {
     var folder: String
     /// When cases are encoded; nil for always.
     var hours: DailyHours?
+
+    /// The space of its vectors, if they are imported and no model makes them; nil otherwise.
+    var space: String? { ImportedSpace.name(ofModel: modelID) }
+
+    /// So many missing vectors, in words.
+    func missing(_ count: Int) -> String {
+        space == nil ? "\(count) images, which could not be read" : "\(count) vectors, which were not imported"
+    }
 
     func write(to writer: inout ByteWriter) {
         writer.integer(number)

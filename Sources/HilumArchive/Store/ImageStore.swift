@@ -67,6 +67,9 @@ enum ImageStore {
 
     /// The bytes of an image, which must still be those that were stored.
     static func read(_ image: CaseEntry.StoredImage, in archive: String) throws(ArchiveError) -> [UInt8] {
+        guard image.hasPicture else {
+            throw ArchiveError(.notFound, "there is no picture: only the vector of this image was imported")
+        }
         let path = image.isKept ? path(of: image.digest, in: archive) : image.path
         let bytes = try withArchiveErrors { try FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) }
         guard digest(bytes) == image.digest else {

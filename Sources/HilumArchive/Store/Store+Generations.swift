@@ -32,6 +32,11 @@ extension Store {
         return found ?? GenerationTable()
     }
 
+    /// Notes that older releases cannot read what is written now.
+    func raiseFormat(_ transaction: borrowing WriteTransaction, to format: Int) throws {
+        if try integer(transaction, .format) ?? 0 < format { try set(transaction, .format, format) }
+    }
+
     func put(_ transaction: borrowing WriteTransaction, _ table: GenerationTable) throws {
         try put(transaction, .meta, GenerationTable.name, table.encoded())
     }

@@ -32,6 +32,10 @@ package final class Store: Sendable {
     static let formatVersion = 2
     /// The format of an archive in which a second generation was begun; releases that know one generation refuse it.
     static let generationsFormat = 3
+    /// The format of an archive that holds imported vectors: of a space without a model, or of images and reports that it does not have.
+    static let importFormat = 4
+    /// The newest that this release reads.
+    static let newestFormat = importFormat
     static let floatsInPart = 128
 
     package let environment: Environment

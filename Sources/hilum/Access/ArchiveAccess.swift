@@ -6,7 +6,8 @@ import HilumImaging
 /// Opens an archive for one command.
 ///
 /// - Parameters:
-///   - withModel: whether texts or images will be encoded; otherwise the model is not loaded.
+///   - withModel: whether texts or images will be encoded; otherwise the model is not loaded. An archive of imported vectors has none,
+///     and says so when it is asked to encode something.
 ///   - filter: the command of a program that each report goes through before it is stored.
 /// - Throws: `CommandError` with status 1 if there is no archive at `path`, so that scripts can tell a missing archive from a
 ///   missing case (status 4).
@@ -17,7 +18,7 @@ func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false, 
         options.reportFilter = try filter.map { try ReportFilter($0) }
         options.loadModel = loadForArchive
         return try Archive(
-            path: path, mode: mode, embedder: withModel ? try loadModel(ofArchive: path) : nil, options: options)
+            path: path, mode: mode, embedder: withModel ? try modelOrSpace(ofArchive: path) : nil, options: options)
     } catch let error as ArchiveError where error.code == .notFound {
         throw CommandError(.failed, error.description)
     }

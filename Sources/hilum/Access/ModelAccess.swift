@@ -17,6 +17,7 @@ func modelFolder(_ name: String) throws -> String {
 /// - Parameter precision: the number format of its products. nil takes the format that the folder names, and warns on standard
 ///   error if the processor lacks instructions for it.
 func loadModel(_ name: String, precision: MCRModel.Precision? = nil) throws -> MCRModel {
+    try checkModel(name)
     let model = try MCRModel(directory: try modelFolder(name), precision: precision)
     if precision == nil { warnOfSlowEncoding(model, name) }
     return model
@@ -32,6 +33,7 @@ func loadForArchive(_ name: String, _ precision: String?) throws -> LoadedModel 
             throw CommandError(.failed, "the precision is \(known), not '\(precision)'")
         }
     }
+    try checkModel(name)
     let model = try MCRModel(directory: try modelFolder(name), precision: wanted)
     return LoadedModel(
         model, folder: try modelFolder(name),
@@ -50,6 +52,21 @@ func warnOfSlowEncoding(_ model: MCRModel, _ place: String) {
 func wantedPrecision(_ arguments: Arguments) throws -> MCRModel.Precision? {
     try arguments.choice("precision", among: MCRModel.Precision.allCases.map(\.rawValue))
         .flatMap(MCRModel.Precision.init)
+}
+
+/// Refuses what stands for vectors of another encoder in place of a model.
+private func checkModel(_ folder: String) throws {
+    guard let space = ImportedSpace.read(folder: folder) else { return }
+    throw CommandError(
+        .failed,
+        "\(folder): these vectors are those of the space \(space.name), which another encoder made; there is no model that could encode here"
+    )
+}
+
+/// The model that computed an archive's vectors; nil where they were imported into a space without one.
+func modelOrSpace(ofArchive path: String) throws -> MCRModel? {
+    if let folder = Archive.modelDirectory(of: path), ImportedSpace.read(folder: folder) != nil { return nil }
+    return try loadModel(ofArchive: path)
 }
 
 /// Loads the model that computed an archive's vectors.

@@ -17,8 +17,10 @@ extension Command {
             .value("model", "MODEL", "model folder, or 'builtin' (the default)", environment: "HILUM_MODEL"),
             .value("image", "FILE", "an image (PNG, JPEG, DICOM; '-' is standard input); may be given again"),
             .value("text", "TEXT", "a report or a phrase ('-' reads standard input); may be given more than once"),
-            .value("manifest", "FILE", "a cases.jsonl; a case gives up to two rows, its image's and its report's"),
-            .value("shard", "I/N", "only part I of N of the manifest (1/4, 2/4 …)"),
+            .value(
+                "manifest", "FILE",
+                "a cases.jsonl or a folder; a case gives a row for each image and one for its report"),
+            .value("shard", "I/N", "only part I of N of the cases (1/4, 2/4 …); the id of a case decides which"),
             .value(
                 "precision", "F",
                 "f32, or bf16 where the processor has avx512bf16; without, as the model's folder says (f32)"),
@@ -27,38 +29,22 @@ extension Command {
         ],
         details: """
             Writes unit vectors in the common space of images and reports. Line i of the .jsonl says what row i of the .npy is:
-            {"row":0,"id":"case-1","kind":"image"}. Rows that cannot be read are left out, named on standard error, and the exit
-            status is 3. With --precision bf16 linear layers multiply in bfloat16 on a processor with avx512bf16, and on others in
+            {"row":0,"id":"case-1","kind":"image"}, with "image":1 for the second image of a case. The first line also seals both files
+            ("seal": model, part, and SHA-256 of each), so that 'hilum import' notices one that is damaged or missing. Rows that cannot be
+            read are left out, named on standard error, and the exit status is 3.
+
+            The parts of --shard can be made on several machines, and 'hilum import' joins them in any order. The id of a case decides its
+            part, so one more case moves no other. The files are written beside their place and renamed. A part that is there already, from
+            the same cases and model, is left as it is; one of other cases, or one that is damaged, is made again in its place.
+
+            With --precision bf16 linear layers multiply in bfloat16 on a processor with avx512bf16, and on others in
             f32, which it says; such vectors are close to those of f32 (cosine above 0.999), but have a model id of their own.
             """,
         examples: [
             ("hilum embed --text 'left pleural effusion' --out query.npy", "one vector of a phrase"),
-            ("hilum embed --manifest phantoms/cases.jsonl --shard 1/2 --out part1.npy", "the first half of a data set"),
+            ("hilum embed --manifest phantoms/cases.jsonl --shard 1/2 --out part1.npy", "the first part of a data set"),
         ],
         run: runEmbed)
-}
-
-/// An input that becomes one row.
-private struct Row {
-    enum Content {
-        case image(ImageSource)
-        case report(String)
-    }
-
-    let id: String
-    let content: Content
-
-    /// The file of an image; nil where none is named.
-    var file: String? {
-        if case .image(.file(let path)) = content { path } else { nil }
-    }
-
-    var kind: String {
-        switch content {
-        case .image: "image"
-        case .report: "report"
-        }
-    }
 }
 
 /// The value of `--precision` if the processor supports it, otherwise f32; nil if it is not given.
@@ -71,91 +57,71 @@ private func nativePrecision(_ arguments: Arguments) throws -> MCRModel.Precisio
 
 private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
     let output = try arguments.required("out")
-    var refused: [(path: String, reason: String)] = []
-    let rows = try wantedRows(arguments, &refused)
-    let inputs = arguments.texts("manifest") + rows.compactMap(\.file)
-    let vectorFile = try OutputFile(output, of: "embed", inputs: inputs, arguments)
+    let shard = try arguments.text("shard").map { try Shard($0) }
+    let wanted = try EmbedRows(arguments, shard)
+    let inputs = arguments.texts("manifest") + wanted.rows.compactMap(\.file)
     let names = (output.hasSuffix(".npy") ? String(output.dropLast(4)) : output) + ".jsonl"
-    let nameFile = try OutputFile(names, of: "embed", inputs: inputs, arguments)
+    // The lines beside them say that the vectors are this part.
+    let isOwn = shard.map { VectorSeal.read(names).map(\.shard) == $0.text } ?? false
+    let isForced = isOwn || arguments.has(Option.force.name)
+    let vectorFile = try OutputFile(output, of: "embed", inputs: inputs, isForced: isForced)
+    let nameFile = try OutputFile(names, of: "embed", inputs: inputs, isForced: isForced)
     let model = try loadModel(
         arguments.text("model") ?? builtinModelName, precision: try nativePrecision(arguments))
+    let digest = wanted.digest(model: model.modelID)
+    if shard != nil, let seal = VectorSeal.ofWhole(vectors: output, lines: names), seal.inputs == digest {
+        standardError("\(output): the part is there already and whole\n")
+        if arguments.has("json") { show(seal, output, names, model, refused: 0, isUnchanged: true) }
+        return .done
+    }
+    var refused = wanted.refused
     var vectors: [Float] = []
-    var written: [Row] = []
+    var written: [EmbedRow] = []
     Interruption.watch("stopping; what was embedded so far is not written")
-    let progress = Progress("embed", total: rows.count, unit: "rows", quiet: arguments.has("quiet"))
-    for start in stride(from: 0, to: rows.count, by: 32) {
+    let progress = Progress("embed", total: wanted.rows.count, unit: "rows", quiet: arguments.has("quiet"))
+    for start in stride(from: 0, to: wanted.rows.count, by: 32) {
         if Interruption.flag.isRaised { return .interrupted }
-        let batch = Array(rows[start..<min(start + 32, rows.count)])
+        let batch = Array(wanted.rows[start..<min(start + 32, wanted.rows.count)])
         let (values, kept) = try embed(batch, model, &refused)
         vectors += values
         written += kept
         progress.advance(by: batch.count)
     }
     progress.finish()
-    try vectorFile.write(NumpyFile.bytes(vectors, columns: model.dimension))
-    let lines = written.enumerated().map { index, row in
-        JSON.object([("row", .integer(index)), ("id", .string(row.id)), ("kind", .string(row.kind))]).text + "\n"
-    }
-    try nameFile.write(Array(lines.joined().utf8))
+    let bytes = NumpyFile.bytes(vectors, columns: model.dimension)
+    let seal = VectorSeal(
+        part: shard?.part ?? 1, partCount: shard?.count ?? 1, rowCount: written.count, dimension: model.dimension,
+        model: model.modelID,
+        // A part that lacks rows is not done.
+        inputs: shard != nil && refused.isEmpty ? digest : nil, vectors: SHA256.hex(bytes))
+    let lines = written.enumerated().map { $1.line($0) + "\n" }.joined()
+    // The lines first: whoever is interrupted between the two leaves lines that do not fit the vectors, and says so.
+    try nameFile.write(seal.sealed(Array(lines.utf8)))
+    try vectorFile.write(bytes)
     for (path, reason) in refused { standardError("refused: \(shown(path)): \(shown(reason))\n") }
-    if arguments.has("json") {
-        standardOutputLine(
-            JSON.object([
-                ("out", .string(output)), ("ids", .string(names)), ("rows", .integer(written.count)),
-                ("dimension", .integer(model.dimension)), ("model", .string(model.modelID)),
-                ("precision", .string(model.precision.rawValue)),
-                ("refused", .integer(refused.count)),
-            ]).text)
-    }
+    if arguments.has("json") { show(seal, output, names, model, refused: refused.count, isUnchanged: false) }
     return refused.isEmpty ? .done : .partlyDone
 }
 
-/// The requested rows, in the order of the command line.
-private func wantedRows(_ arguments: Arguments, _ refused: inout [(path: String, reason: String)]) throws -> [Row] {
-    let manifest = arguments.text("manifest")
-    var rows: [Row] = []
-    for (name, value) in arguments.given {
-        switch (name, value) {
-        case ("image", "-"?): rows.append(Row(id: "-", content: .image(.bytes(try readInput("-")))))
-        case ("image", let path?): rows.append(Row(id: path, content: .image(.file(path))))
-        case ("text", let text?): rows.append(Row(id: "text-\(rows.count + 1)", content: .report(try inputText(text))))
-        default: break
-        }
-    }
-    guard let manifest else {
-        if rows.isEmpty { throw CommandError.usage("--image, --text or --manifest is missing") }
-        if arguments.text("shard") != nil { throw CommandError.usage("--shard needs --manifest") }
-        return rows
-    }
-    if !rows.isEmpty { throw CommandError.usage("--manifest excludes --image and --text") }
-    let shard = try shard(arguments.text("shard") ?? "1/1")
-    let read = try CaseFiles(source: manifest)
-    showPassedOver(read.passedOver)
-    refused = read.refused.map { ($0.source, $0.reason) }
-    let count = read.cases.count
-    for item in read.cases[(count * (shard.part - 1) / shard.count)..<(count * shard.part / shard.count)] {
-        if let image = item.image { rows.append(Row(id: item.id, content: .image(image))) }
-        if let report = item.report, !report.isEmpty { rows.append(Row(id: item.id, content: .report(report))) }
-    }
-    return rows
-}
-
-/// `I/N` with 1 ≤ I ≤ N.
-private func shard(_ text: String) throws -> (part: Int, count: Int) {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-    guard parts.count == 2, let part = parts[0], let count = parts[1], count >= 1, (1...count).contains(part) else {
-        throw CommandError.usage("--shard needs I/N with I from 1 to N, not '\(text)'")
-    }
-    return (part, count)
+private func show(
+    _ seal: VectorSeal, _ output: String, _ names: String, _ model: MCRModel, refused: Int, isUnchanged: Bool
+) {
+    standardOutputLine(
+        JSON.object([
+            ("out", .string(output)), ("ids", .string(names)), ("rows", .integer(seal.rowCount)),
+            ("dimension", .integer(model.dimension)), ("model", .string(model.modelID)),
+            ("precision", .string(model.precision.rawValue)),
+            ("refused", .integer(refused)), ("unchanged", .bool(isUnchanged)),
+        ]).text)
 }
 
 /// The vectors of a batch in order, without unreadable rows.
 private func embed(
-    _ batch: [Row], _ model: MCRModel, _ refused: inout [(path: String, reason: String)]
-) throws -> (vectors: [Float], rows: [Row]) {
+    _ batch: [EmbedRow], _ model: MCRModel, _ refused: inout [(path: String, reason: String)]
+) throws -> (vectors: [Float], rows: [EmbedRow]) {
     var images: [GrayImage] = []
     var reports: [String] = []
-    var kept: [Row] = []
+    var kept: [EmbedRow] = []
     for row in batch {
         do {
             switch row.content {

@@ -19,9 +19,6 @@ extension Command {
                 standardOutput(Help.page(command))
                 return .done
             }
-            if Command.unavailable.contains(verb) {
-                throw CommandError.usage("'\(verb)' is not available in this release")
-            }
             let near = nearest(to: verb, among: Command.all.map(\.name)).map { "; did you mean '\($0)'?" } ?? ""
             throw CommandError.usage("there is no verb '\(verb)'\(near)")
         })

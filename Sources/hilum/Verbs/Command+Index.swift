@@ -69,7 +69,8 @@ private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
     return show(summary, asJSON: arguments.has("json"))
 }
 
-private func show(_ summary: IndexSummary, asJSON: Bool) -> ExitStatus {
+/// Prints what a bulk run did; the exit status says whether all went well.
+func show(_ summary: IndexSummary, asJSON: Bool) -> ExitStatus {
     if asJSON {
         standardOutputLine(json(of: summary).text)
     } else {

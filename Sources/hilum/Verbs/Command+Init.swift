@@ -10,6 +10,7 @@ extension Command {
         summary: "make an empty archive",
         usage: [
             "ARCHIVE [--model MODEL] [--precision F] [--deid MODE] [--dates RULE]",
+            "ARCHIVE --space NAME --dim N [--deid MODE] [--dates RULE]",
             "ARCHIVE --set [--deid MODE] [--dates RULE]",
         ],
         operands: ["ARCHIVE"],
@@ -18,6 +19,10 @@ extension Command {
             .value(
                 "precision", "F", "f32 or bf16: what its model multiplies in; without, as the model's folder says (f32)"
             ),
+            .value(
+                "space", "NAME", "no model: vectors of another encoder, by a name of yours, which 'hilum import' brings"
+            ),
+            .value("dim", "N", "with --space: values of a vector"),
             .value(
                 "deid", "MODE", "what becomes of identifiers of patients: mask (default), require or off",
                 environment: "HILUM_DEID"),
@@ -33,6 +38,10 @@ extension Command {
             processor with avx512bf16 large models encode about 1.8 times as fast, on others more slowly than in f32. The vectors are
             close to those of f32 (cosine above 0.999), but belong to a model id of their own, and an archive has one or the other.
 
+            With --space the archive has no model. 'hilum import' brings vectors of any encoder and the cases that they are of. A question
+            is a vector of that encoder (vec=), a stored case (id=), or asks the words of reports (mode=words); texts and images cannot be
+            encoded.
+
             --deid mask hides names, dates, numbers and addresses in reports and free metadata before they are stored, by rules for English
             and Japanese; ids, patients and names of files stay as they are given. --deid require also stores ids, patients, sites and UIDs
             as pseudonyms by the key of the archive (ARCHIVE/log.key) and seals names of files; it is chosen when an archive is made.
@@ -45,6 +54,7 @@ extension Command {
                 "hilum init archive --model mcr-base --precision bf16",
                 "a large model, where the processor has avx512bf16"
             ),
+            ("hilum init archive --space biovil-t --dim 128", "for vectors of another encoder"),
         ],
         run: runInit)
 }
@@ -53,6 +63,8 @@ private func runInit(_ arguments: Arguments) throws -> ExitStatus {
     let path = arguments.operands[0]
     if arguments.has("set") { return try setPrivacy(path, arguments) }
     let privacy = try privacySettings(arguments, from: PrivacySettings())
+    if let name = arguments.text("space") { return try makeSpace(named: name, path, privacy, arguments) }
+    if arguments.text("dim") != nil { throw CommandError.usage("--dim needs --space") }
     let name = arguments.text("model") ?? builtinModelName
     let model = try loadModel(name, precision: try wantedPrecision(arguments))
     // Always written, so that a file left in the folder cannot decide instead.
@@ -72,6 +84,29 @@ private func runInit(_ arguments: Arguments) throws -> ExitStatus {
     return .done
 }
 
+private func makeSpace(
+    named name: String, _ path: String, _ privacy: PrivacySettings, _ arguments: Arguments
+) throws -> ExitStatus {
+    if let other = arguments.given.first(where: { ["model", "precision"].contains($0.name) }) {
+        throw CommandError.usage("--space and --\(other.name) exclude each other; a space has no model")
+    }
+    guard let dimension = try arguments.integer("dim", in: 1...65_536) else {
+        throw CommandError.usage("--space needs --dim, the values of a vector")
+    }
+    let space = try ImportedSpace(name: name, dimension: dimension)
+    try Archive.create(at: path, space: space, privacy: privacy)
+    if arguments.has("json") {
+        standardOutputLine(
+            JSON.object([
+                ("archive", .string(path)), ("space", .string(name)), ("dimension", .integer(dimension)),
+                ("model", .string(space.modelID)), ("deid", .string(privacy.deidentification.rawValue)),
+                ("dates", .string(privacy.dates.rawValue)),
+            ]).text)
+    }
+    standardError("made an empty archive at \(path); 'hilum import \(path) V.npy IDS.jsonl' fills it\n")
+    return .done
+}
+
 private func privacySettings(_ arguments: Arguments, from present: PrivacySettings) throws -> PrivacySettings {
     var settings = present
     let modes = PrivacySettings.Deidentification.allCases.map(\.rawValue)
@@ -87,7 +122,7 @@ private func setPrivacy(_ path: String, _ arguments: Arguments) throws -> ExitSt
     guard arguments.text("deid") != nil || arguments.text("dates") != nil else {
         throw CommandError.usage("--set needs --deid or --dates")
     }
-    guard !arguments.given.contains(where: { ["precision", "model"].contains($0.name) }) else {
+    guard !arguments.given.contains(where: { ["precision", "model", "space", "dim"].contains($0.name) }) else {
         throw CommandError.usage("--set changes --deid and --dates alone")
     }
     let present = try openArchive(path, .readOnly)

@@ -192,10 +192,18 @@ private func show(_ status: ReembedStatus, _ arguments: Arguments) -> ExitStatus
     return .done
 }
 
+/// The beginning of a model's id, or the whole name of a space.
+private func name(ofModel id: String) -> String {
+    ImportedSpace.name(ofModel: id) == nil ? String(id.prefix(16)) : id
+}
+
 private func text(of status: ReembedStatus) -> String {
-    var text = "generation \(status.generation) is searched, model \(status.model.prefix(16))\n"
+    var text = "generation \(status.generation) is searched, model \(name(ofModel: status.model))\n"
     if status.searchedMissingCount > 0 {
-        text += "\(status.searchedMissingCount) images could not be read for it, so their cases are not found by them: "
+        let isSpace = ImportedSpace.name(ofModel: status.model) != nil
+        text += "\(status.searchedMissingCount) "
+        text += isSpace ? "images and reports have no vector in it" : "images could not be read for it"
+        text += ", so their cases are not found by them: "
         text += status.searchedMissingIDs.map(shown).joined(separator: ", ")
         text += status.searchedMissingIDs.count < status.searchedMissingCount ? " …\n" : "\n"
     }
@@ -210,7 +218,7 @@ private func text(of status: ReembedStatus) -> String {
             case .unusable: "cannot be read; --abort or --drop removes it"
             }
         text += "generation \(next) \(what): \(status.done) of \(status.total) cases, model "
-        text += "\((status.nextModel ?? "").prefix(16)), \(status.nextDimension ?? 0) dimensions\n"
+        text += "\(name(ofModel: status.nextModel ?? "")), \(status.nextDimension ?? 0) dimensions\n"
         if let rate = status.casesPerSecond { text += String(format: "%.1f cases/s", rate) }
         if let left = status.secondsLeft { text += ", \(durationText(left)) left" }
         if status.casesPerSecond != nil { text += "\n" }
@@ -219,7 +227,9 @@ private func text(of status: ReembedStatus) -> String {
     }
     if status.missingCount > 0 {
         let more = status.missingIDs.count < status.missingCount ? " …" : ""
-        text += "\(status.missingCount) images could not be read: "
+        let isSpace = ImportedSpace.name(ofModel: status.nextModel) != nil
+        text +=
+            "\(status.missingCount) \(isSpace ? "images and reports have no vector there" : "images could not be read"): "
         text += "\(status.missingIDs.map(shown).joined(separator: ", "))\(more)\n"
     }
     for number in status.leaving { text += "generation \(number) is being removed\n" }

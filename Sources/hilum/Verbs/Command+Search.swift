@@ -9,8 +9,8 @@ extension Command {
         name: "search",
         summary: "find the cases nearest to a text, an image or a stored case",
         usage: [
-            "ARCHIVE (--text T | --image F | --id ID)… [-k 10] [--where 'KEY=VALUE …'] [--sheet OUT.png] [--json]",
-            "--socket S (--text T | --image F | --id ID)… [OPTION…]",
+            "ARCHIVE (--text T | --image F | --id ID | --vec V.npy)… [-k 10] [--where 'KEY=VALUE …'] [--sheet OUT.png] [--json]",
+            "--socket S (--text T | --image F | --id ID | --vec V.npy)… [OPTION…]",
         ],
         operands: ["ARCHIVE"],
         optionalOperandCount: 1,
@@ -18,10 +18,11 @@ extension Command {
             .value("text", "TEXT", "a phrase or a report ('-' reads standard input)", letter: "t"),
             .value("image", "FILE", "an image, PNG, JPEG or DICOM ('-' reads standard input)", letter: "i"),
             .value("id", "ID", "a stored case"),
+            .value("vec", "V.npy", "a vector of the archive's encoder: a .npy or .fvecs file with one row"),
             .value("unlike", "ID", "a stored case that is subtracted from the query"),
             .value(
                 "weights", "W",
-                "how much the parts count: 'text=2 image=0.5 unlike=0.3 vector=1 words=2' (default 1 each)"),
+                "how much the parts count: 'text=2 image=0.5 vec=1 unlike=0.3 vector=1 words=2' (default 1 each)"),
             .value("count", "K", "how many hits (default 10)", letter: "k"),
             .value(
                 "target", "WHAT",
@@ -54,7 +55,7 @@ extension Command {
             .json,
         ],
         details: """
-            Several of --text, --image and --id, each also more than once, are one query together. Without --json a table is printed; with it one object a hit,
+            Several of --text, --image, --id and --vec, each also more than once, are one query together. Without --json a table is printed; with it one object a hit,
             best first: {"rank":1,"id":…,"score":…,"via":"image","patient":…,"view":…,"date":…,"findings":[…]}.
             The score is the cosine; 'via' says whether the case's image or its report was nearest. A text asks vectors and the words
             of reports: a finding means that the report affirms it ('effusion'), 'no effusion' that it denies it, 'any:effusion'
@@ -129,10 +130,11 @@ private struct SearchCall {
                 }
                 parts.append(.image(bytes))
             case ("id", let value?): parts.append(.id(value))
+            case ("vec", let value?): parts.append(.vector(try Self.vector(in: value)))
             default: break
             }
         }
-        guard !parts.isEmpty else { throw CommandError.usage("--text, --image or --id is missing") }
+        guard !parts.isEmpty else { throw CommandError.usage("--text, --image, --id or --vec is missing") }
         unlike = arguments.texts("unlike")
         weights = try Self.weights(arguments.texts("weights").joined(separator: " "))
         group = arguments.text("group")
@@ -169,7 +171,17 @@ private struct SearchCall {
         }
     }
 
-    private static let weighed = ["text", "image", "id", "unlike", "vector", "words"]
+    private static let weighed = ["text", "image", "id", "vec", "unlike", "vector", "words"]
+
+    /// The only row of a file of vectors.
+    private static func vector(in path: String) throws -> [Float] {
+        let file = try VectorFile(path: path)
+        guard file.rowCount == 1 else {
+            throw CommandError(
+                .failed, "\(path): the file has \(file.rowCount) vectors, and a question is one; save its row alone")
+        }
+        return try file.row(0)
+    }
 
     /// Reads `text=2 unlike=0.5`.
     private static func weights(_ text: String) throws -> [String: Float] {
@@ -294,7 +306,9 @@ private struct SearchCall {
                 guard literal == nil else { throw CommandError.usage("--socket takes --image once") }
                 literal = bytes
             case .id(let id): line += " id=\(Argument.quoted(id))"
-            case .vector: continue
+            case .vector(let vector):
+                let bytes = vector.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } }
+                line += " vec=f32:\(Data(bytes).base64EncodedString())"
             }
         }
         for id in unlike { line += " unlike=\(Argument.quoted(id))" }
@@ -354,7 +368,8 @@ private struct SearchCall {
             }
         }
         let shown = image ?? answer.queryImage
-        let title = image != nil ? "image" : ids.isEmpty ? "text" : "case"
+        let hasText = parts.contains { if case .text = $0 { true } else { false } }
+        let title = image != nil ? "image" : !ids.isEmpty ? "case" : hasText ? "text" : "vector"
         return ContactSheet.Query(
             title: title, image: shown, text: texts.joined(separator: "; "),
             isImageMissing: answer.lacksQueryImage)

@@ -1,0 +1,229 @@
+import HilumCore
+import HilumPrivacy
+
+/// A stored case with its vectors in the generation that is searched.
+struct StoredCase {
+    var entry: CaseEntry
+    var text: String?
+    /// By image; nil where it has none.
+    var images: [[Float]?]
+    var report: [Float]?
+}
+
+/// What became of an imported case before it is stored.
+struct ImportedCase: Sendable {
+    /// Nil where it is stored already, or refused.
+    var prepared: PreparedCase?
+    var isUnchanged = false
+    /// Whether it has an image and no report, or a report and no image.
+    var half: VectorKind?
+    /// Vectors without a picture or a text.
+    var bareCount = 0
+    /// Pictures that its lines name and that cannot be read.
+    var lostPictures = 0
+    var refused: [IndexSummary.Refusal] = []
+}
+
+/// Makes cases of imported vectors: what the lines say, joined with what is stored of the case.
+///
+/// Thread rule: immutable; any number of threads.
+struct ImportedCaseMaker: Sendable {
+    let archive: Archive
+    let plan: ImportPlan
+    let replaces: Bool
+    let serving: Serving
+
+    /// What the archive notes as the source of an imported case. It names no file, so that vectors of one case may come in several.
+    static let source = "import"
+
+    private typealias Given = (row: ImportPlan.Row, vector: [Float])
+
+    /// The parts of a case once stored and imported ones are joined.
+    private struct Joined {
+        var images: [CaseEntry.StoredImage] = []
+        var imageVectors: [[Float]] = []
+        var reportVector: [Float]?
+        var text: String?
+        var fields = CaseFields()
+        var masks = MaskCounts()
+    }
+
+    func make(_ item: ImportPlan.Case) -> ImportedCase {
+        var made = ImportedCase()
+        var given: [Given] = []
+        for row in item.rows {
+            do { given.append((row, try plan.vector(row))) } catch {
+                made.refused.append(.init(source: plan.place(of: row), reason: error.reason))
+            }
+        }
+        guard let first = given.first else { return made }
+        do {
+            let stored = try archive.storedCase(item.id)
+            if let entry = stored?.entry, entry.source != Self.source, !replaces {
+                throw ArchiveError(.exists, Archive.foreignReason(entry, verb: "import"))
+            }
+            let joined = try join(item, given, stored, &made)
+            let isTextKnown = joined.text?.isEmpty == false
+            made.half = joined.images.isEmpty ? .report : joined.text == nil ? .image : nil
+            made.bareCount =
+                joined.images.count { !$0.hasPicture } + (joined.reportVector != nil && !isTextKnown ? 1 : 0)
+            if let stored, isSame(joined, stored) {
+                made.isUnchanged = true
+                return made
+            }
+            made.prepared = try prepared(item.id, joined)
+        } catch {
+            made.refused.append(
+                .init(source: plan.place(of: first.row), reason: ArchiveError.wrapping(error).reason))
+        }
+        return made
+    }
+
+    private func isSame(_ joined: Joined, _ stored: StoredCase) -> Bool {
+        stored.entry.images == joined.images && stored.entry.fields == joined.fields && stored.text == joined.text
+            && stored.images == joined.imageVectors.map { Optional($0) } && stored.report == joined.reportVector
+    }
+
+    private func prepared(_ id: String, _ joined: Joined) throws -> PreparedCase {
+        var input = CaseInput(id: id, report: joined.text, fields: joined.fields)
+        input.isDeidentified = true
+        input.origin = CaseOrigin(source: Self.source, fingerprint: [], mayReplace: replaces)
+        var prepared = PreparedCase(input)
+        // The vectors are compared with what is stored, so no source needs to be remembered.
+        prepared.journal = nil
+        prepared.images = joined.images
+        prepared.keptBytes = joined.images.map { _ in nil }
+        prepared.imageVectors = joined.imageVectors
+        prepared.reportVector = joined.reportVector
+        prepared.lacksReportVector = joined.reportVector == nil
+        prepared.modelID = serving.modelID
+        prepared.bringsVectors = true
+        prepared.maskCounts = joined.masks
+        if let text = joined.text { prepared.words = ReportWords(text, try ReportWords.sharedReader()) }
+        return prepared
+    }
+
+    // MARK: Joining
+
+    private func join(
+        _ item: ImportPlan.Case, _ given: [Given], _ stored: StoredCase?, _ made: inout ImportedCase
+    ) throws -> Joined {
+        var joined = Joined()
+        try joinImages(item, given, stored, &joined, &made)
+        var fields = CaseFields()
+        var text: String?
+        for (row, _) in given {
+            guard let more = row.more?.said else { continue }
+            fields.fill(from: more.fields)
+            if fields.findings.isEmpty { fields.findings = more.fields.findings }
+            text = try text ?? Self.text(of: more)
+        }
+        var persons = CasePersons()
+        persons.add(fields)
+        let privacy = archive.privacy
+        if let given = text {
+            text = try privacy.masked(given, persons, id: item.id, &joined.masks)
+            guard given.utf8.count <= ArchiveLimits.reportByteCount else {
+                throw ArchiveError(.limit, "the report is longer than \(ArchiveLimits.reportByteCount) bytes")
+            }
+        }
+        try fields.settle(for: item.id)
+        try privacy.apply(to: &fields, of: fields.patient, persons, fromTags: false, &joined.masks)
+        if let stored {
+            if fields.findings.isEmpty { fields.findings = stored.entry.fields.findings }
+            fields.fill(from: stored.entry.fields)
+        }
+        joined.fields = fields
+        joined.reportVector = given.first { $0.row.kind == .report }?.vector ?? stored?.report
+        // A vector without a text: an empty one is stored.
+        joined.text = text ?? stored?.text ?? (joined.reportVector == nil ? nil : "")
+        return joined
+    }
+
+    /// The report that a line brings; nil for none.
+    private static func text(of more: SourceCase) throws(ArchiveError) -> String? {
+        var report = more
+        report.imagePaths = []
+        let text = try report.input().report
+        return text?.allSatisfy(\.isWhitespace) == true ? nil : text
+    }
+
+    private func joinImages(
+        _ item: ImportPlan.Case, _ given: [Given], _ stored: StoredCase?, _ joined: inout Joined,
+        _ made: inout ImportedCase
+    ) throws {
+        var byPlace: [Int: Given] = [:]
+        for found in given where found.row.kind == .image { byPlace[found.row.place] = found }
+        let count = max(stored?.images.count ?? 0, (byPlace.keys.max() ?? -1) + 1)
+        guard count <= ArchiveLimits.imageCount else {
+            throw ArchiveError(.limit, "a case may have \(ArchiveLimits.imageCount) images")
+        }
+        for place in 0..<count {
+            let known = stored.flatMap { $0.entry.images.indices.contains(place) ? $0.entry.images[place] : nil }
+            if let (row, vector) = byPlace[place] {
+                joined.images.append(image(row, vector, known, isOne: count == 1, &made))
+                joined.imageVectors.append(vector)
+            } else if let stored, let known, let vector = stored.images[place] {
+                joined.images.append(known)
+                joined.imageVectors.append(vector)
+            } else {
+                throw ArchiveError(
+                    .badRequest,
+                    "image \(place) of \(item.id) has no vector; the images of a case are numbered from 0 without gaps")
+            }
+        }
+    }
+
+    /// The image of a row: the picture that its line names, or the stored one, or the vector alone.
+    private func image(
+        _ row: ImportPlan.Row, _ vector: [Float], _ known: CaseEntry.StoredImage?, isOne: Bool,
+        _ made: inout ImportedCase
+    ) -> CaseEntry.StoredImage {
+        let view = isOne ? nil : row.more?.said.fields.view ?? known?.view
+        if let path = row.more?.said.imagePaths.first {
+            if let file = try? FileIO.digest(path), let digest = bytes(ofHexadecimal: file.sha256) {
+                return .init(digest: digest, path: path, view: view)
+            }
+            made.lostPictures += 1
+        }
+        if var known, known.hasPicture {
+            known.view = view ?? known.view
+            return known
+        }
+        var hash = SHA256()
+        vector.withUnsafeBytes { hash.update($0) }
+        return .init(ofVector: hash.finish(), view: view)
+    }
+
+    private func bytes(ofHexadecimal text: String) -> [UInt8]? {
+        let digits = Array(text.utf8)
+        guard digits.count == 64 else { return nil }
+        let bytes = stride(from: 0, to: 64, by: 2).compactMap {
+            UInt8(String(decoding: digits[$0..<($0 + 2)], as: UTF8.self), radix: 16)
+        }
+        return bytes.count == 32 ? bytes : nil
+    }
+}
+
+extension Archive {
+    /// The stored case `id` with its vectors; nil when there is none.
+    func storedCase(_ id: String) throws -> StoredCase? {
+        let serving = self.serving
+        guard let dimension = serving.dimension else { return nil }
+        return try store.environment.read { transaction in
+            guard let number = try store.number(transaction, of: id),
+                let entry = try store.entry(transaction, number)
+            else { return nil }
+            var stored = StoredCase(entry: entry, images: entry.images.map { _ in nil })
+            if entry.hasReport { stored.text = try store.report(transaction, number) }
+            for item in entry.items(.image, of: number, in: serving.generation) {
+                stored.images[Int(item - number)] = try store.vector(
+                    transaction, .image, serving.key(item), dimension: dimension)
+            }
+            for item in entry.items(.report, of: number, in: serving.generation) {
+                stored.report = try store.vector(transaction, .report, serving.key(item), dimension: dimension)
+            }
+            return stored
+        }
+    }
+}

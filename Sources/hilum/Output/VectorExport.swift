@@ -1,0 +1,152 @@
+import Foundation
+import HilumArchive
+import HilumCore
+
+/// Writes the vectors of an archive, and beside each file the lines that name its rows.
+///
+/// The archive may be served meanwhile: its rows are counted first, and those that come later are left out.
+struct VectorExport {
+    /// How vectors lie in files.
+    enum Format: String, CaseIterable {
+        case npy
+        case fvecs
+        /// Folders as clip-retrieval has them.
+        case clip
+    }
+
+    let folder: String
+    let format: Format
+    /// Whether lines bring the fields of a case.
+    var withFields = false
+    /// Whether lines bring its report.
+    var withReports = false
+
+    private typealias Row = (record: CaseRecord, image: Int)
+
+    /// Writes all files.
+    ///
+    /// - Returns: how many rows, by kind.
+    func write(
+        _ archive: Archive, model: String, columns: Int, _ progress: HilumCore.Progress
+    ) throws -> [(name: String, count: Int)] {
+        guard format == .clip else {
+            return try [(VectorKind.image, "images"), (.report, "reports")].map { kind, name in
+                let stem = "\(folder)/\(name)"
+                let count = try write(
+                    archive, kind, to: "\(stem).\(format.rawValue)", lines: stem + ".jsonl", model: model,
+                    columns: columns, progress)
+                return (name, count)
+            }
+        }
+        // Row i of all files is one case.
+        var both: Set<UInt32> = []
+        try archive.forEachVector(.report, withReports: false) { record, _, _ in
+            if record.hasImage { both.insert(record.number) }
+            return !Interruption.flag.isRaised
+        }
+        var withImage: Set<UInt32> = []
+        try archive.forEachVector(.image, withReports: false) { record, image, _ in
+            if image == 0, both.contains(record.number) { withImage.insert(record.number) }
+            return !Interruption.flag.isRaised
+        }
+        for part in ["img_emb", "text_emb", "metadata"] { try OutputFolder.make("\(folder)/\(part)") }
+        return try [(VectorKind.image, "img_emb", "images"), (.report, "text_emb", "reports")].map { kind, part, name in
+            let count = try write(
+                archive, kind, to: "\(folder)/\(part)/\(part)_0.npy",
+                lines: kind == .image ? "\(folder)/metadata/metadata_0.jsonl" : nil, model: model, columns: columns,
+                progress, only: withImage)
+            return (name, count)
+        }
+    }
+
+    // MARK: One file
+
+    private func write(
+        _ archive: Archive, _ kind: VectorKind, to file: String, lines names: String?, model: String, columns: Int,
+        _ progress: HilumCore.Progress, only: Set<UInt32>? = nil
+    ) throws -> Int {
+        func isWanted(_ record: CaseRecord, _ image: Int) -> Bool {
+            only.map { image == 0 && $0.contains(record.number) } ?? true
+        }
+        var count = 0
+        try archive.forEachVector(kind, withReports: false) { record, image, _ in
+            if isWanted(record, image) { count += 1 }
+            return !Interruption.flag.isRaised
+        }
+        var lines: [UInt8] = []
+        var hash = SHA256()
+        var (row, shownCount) = (0, 0)
+        try FileIO.writeAtomically(file) { pieces in
+            var bytes = format == .fvecs ? [] : NumpyFile.head(rows: count, columns: columns)
+            func flush() throws {
+                bytes.withUnsafeBytes { hash.update($0) }
+                try pieces.append(bytes)
+                bytes = []
+                progress.advance(by: row - shownCount)
+                shownCount = row
+            }
+            try archive.forEachVector(kind, withReports: withReports || only != nil) { record, image, vector in
+                guard isWanted(record, image) else { return !Interruption.flag.isRaised }
+                guard row < count, !Interruption.flag.isRaised else { return false }
+                append(vector, to: &bytes)
+                if names != nil { lines += Array((line(row, kind, (record, image), isClip: only != nil) + "\n").utf8) }
+                row += 1
+                if bytes.count >= 1 << 20 { try flush() }
+                return true
+            }
+            if Interruption.flag.isRaised { throw CommandError(.interrupted, "interrupted; this file was not written") }
+            guard row == count else {
+                throw CommandError(.failed, "cases were deleted while they were written; export again")
+            }
+            try flush()
+        }
+        guard let names else { return row }
+        let seal = VectorSeal(rowCount: row, dimension: columns, model: model, vectors: hexadecimal(hash.finish()))
+        // One seal cannot speak for both files of clip-retrieval.
+        try FileIO.writeAtomically(names, only == nil ? seal.sealed(lines) : lines)
+        return row
+    }
+
+    /// Adds a row: the floats, which fvecs counts before each.
+    private func append(_ vector: [Float], to bytes: inout [UInt8]) {
+        if format == .fvecs {
+            withUnsafeBytes(of: UInt32(vector.count).littleEndian) { bytes.append(contentsOf: $0) }
+        }
+        for value in vector { withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) } }
+    }
+
+    /// What the file of ids says of a row. What is known of a case stands once: with its first image, or with its report.
+    private func line(_ row: Int, _ kind: VectorKind, _ place: Row, isClip: Bool) -> String {
+        let (record, image) = place
+        var json = JSONWriter()
+        json.beginObject()
+        if !isClip { json.member("row", row) }
+        json.member("id", record.id)
+        if isClip {
+            if let path = record.imagePath, !record.hidesNames { json.member("image_path", path) }
+            if withReports, let report = record.report { json.member("caption", report) }
+        } else {
+            json.member("kind", kind.rawValue)
+            if kind == .image { json.member("image", image) }
+            json.member("case", Int(record.number))
+            if withReports, kind == .report || image == 0, let report = record.report { json.member("report", report) }
+        }
+        if withFields, kind == .image ? image == 0 : !record.hasImage { write(record.fields, to: &json) }
+        if withFields, image > 0, let view = record.images[image].view { json.member("view", view) }
+        json.endObject()
+        return String(decoding: json.bytes, as: UTF8.self)
+    }
+
+    /// Writes fields as a manifest has them; metadata whose keys mean something else in lines are left out.
+    private func write(_ fields: CaseFields, to json: inout JSONWriter) {
+        var flat = fields
+        flat.metadata = [:]
+        flat.write(to: &json)
+        let taken: Set = [
+            "row", "id", "kind", "image", "case", "report", "report_file", "seal", "image_path", "caption", "labels",
+        ]
+        for (key, value) in fields.metadata.sorted(by: { $0.key < $1.key }) where !taken.contains(key) {
+            json.member(key, value)
+        }
+    }
+}
