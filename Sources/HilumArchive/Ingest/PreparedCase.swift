@@ -28,6 +28,8 @@ struct PreparedCase: Sendable {
     /// The same images and report are stored: their vectors are good, so none were made.
     var isStored = false
     var journal: JournalEntry?
+    /// The case as its source gave it, where its report came in a message: what is read of that joins what is stored.
+    var given: CaseInput?
 
     init(_ input: CaseInput) {
         self.input = input
@@ -41,6 +43,7 @@ struct PreparedCase: Sendable {
 
     /// The case as it was before it was read. Its images are read again by path, or taken from the kept bytes.
     var unread: PreparedCase {
+        if let given { return PreparedCase(given) }
         var copy = PreparedCase(input)
         copy.maskCounts = maskCounts
         guard !input.keepsImages else { return copy }
