@@ -63,6 +63,7 @@ let package = Package(
         // Floor 3
         .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
         .target(name: "HilumDICOM", dependencies: ["HilumImaging", "CGDCM"]),
+        .target(name: "HilumDocuments", dependencies: ["HilumCore", "HilumImaging"]),
         .target(
             name: "HilumPhantom", dependencies: ["HilumCore", "HilumImaging"],
             resources: [.copy("Resources/radiology-wording.txt")]),
@@ -76,7 +77,7 @@ let package = Package(
             dependencies: [
                 "CZlib", "CHilumSystem", "HilumCore", "LMDB", "HilumIndex", "HilumImaging", "HilumReports",
                 "HilumWords",
-                "HilumPrivacy", "HilumEmbedding",
+                "HilumPrivacy", "HilumEmbedding", "HilumDocuments",
             ]),
 
         // Floor 5
@@ -126,6 +127,7 @@ let package = Package(
         .testTarget(name: "HilumImagingTests", dependencies: ["HilumImaging", "HilumCore"]),
         .testTarget(
             name: "HilumDICOMTests", dependencies: ["HilumDICOM", "HilumImaging", "HilumCore", "hilum-dicom"]),
+        .testTarget(name: "HilumDocumentsTests", dependencies: ["HilumDocuments", "HilumImaging", "HilumCore"]),
         .testTarget(name: "HilumPrivacyTests", dependencies: ["HilumPrivacy", "HilumReports", "HilumCore"]),
         .testTarget(name: "HilumWordsTests", dependencies: ["HilumWords", "HilumCore"]),
         .testTarget(

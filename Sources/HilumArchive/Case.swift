@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumDocuments
 
 /// Where the image of a case comes from.
 public enum ImageSource: Sendable, Equatable {
@@ -43,6 +44,8 @@ public struct CaseInput: Sendable, Equatable {
     package var isDeidentified = false
     /// Whose case it is, as its source said before that was hidden; in memory alone.
     package var person: String?
+    /// What the message of its report says besides; in memory alone.
+    package var document: ReportDocument?
     /// Why its files make no case, so that the archive remembers it; nil for one that may be stored.
     package var refusal: ArchiveError?
 

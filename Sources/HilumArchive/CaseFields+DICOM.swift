@@ -13,6 +13,7 @@ extension CaseFields {
     /// | `modality`, `view`, `site`, `date` | Modality, View Position, Institution Name, Study Date |
     /// | `study`, `series`, `sop` | the UIDs of study, series and object |
     /// | `patient_number` | Patient ID alone, hashed; `patient` is hashed with who gave it, where a file says so |
+    /// | `accession` | Accession Number, by which a report is found to be of the case |
     /// | `laterality`, `body_part`, `sex`, `age` (years), `manufacturer` | as they are called |
     /// | `frame` | `1 of N`, where the file holds N pictures and the first was taken |
     /// | `burned_in` | `yes`, where the device says that it wrote into the picture |
@@ -23,7 +24,7 @@ extension CaseFields {
         if date == nil { date = tags.date }
         if site == nil { site = tags[.institution] }
         let free: [(key: String, value: String?)] = [
-            ("study", tags[.study]), ("series", tags[.series]), ("sop", tags[.object]),
+            ("study", tags[.study]), (ReportKeys.accessions[0], tags[.accession]), ("series", tags[.series]), ("sop", tags[.object]),
             (Self.patientNumberKey, DICOMPatient(tags).flatMap { patientKey($0.number) }),
             ("laterality", tags.laterality), ("body_part", tags[.bodyPart]), ("sex", tags[.sex]),
             ("age", tags.ageInYears.map { String($0) }), ("manufacturer", tags[.manufacturer]),

@@ -92,7 +92,7 @@ struct DICOMStudyTests {
         try scratch.write("in/x.dcm", makeDICOM(1, study: "1.2.3"))
         let (archive, summary) = try index(scratch)
         #expect(summary.stored == 1 && summary.refused.isEmpty)
-        #expect(summary.passedOver.counts["DICOM: a structured report"] == 1)
+        #expect(summary.passedOver.counts["DICOM: a structured report without a text"] == 1)
         let error = #expect(throws: ArchiveError.self) {
             try BulkIndexer(archive: archive).run(sources: [path], isQuiet: true)
         }

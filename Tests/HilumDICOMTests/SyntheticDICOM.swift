@@ -59,17 +59,35 @@ struct SyntheticDICOM {
         elements[tag] = ("SQ", Self.word(0xE000_FFFE) + Self.word(UInt32(body.count)) + body)
     }
 
+    /// A sequence of items; of undefined length where that is asked for.
+    mutating func sequence(_ tag: UInt32, _ items: [SyntheticDICOM], isOpen: Bool = false) {
+        var bytes: [UInt8] = []
+        for item in items {
+            let body = item.dataSet
+            bytes += Self.word(0xE000_FFFE) + Self.word(isOpen ? 0xFFFF_FFFF : UInt32(body.count)) + body
+            if isOpen { bytes += Self.word(0xE00D_FFFE) + Self.word(0) }
+        }
+        if isOpen { bytes += Self.word(0xE0DD_FFFE) + Self.word(0) }
+        elements[tag] = (isOpen ? Self.openSequence : "SQ", bytes)
+    }
+
+    /// Stands for `SQ` of undefined length.
+    private static let openSequence = "SQ…"
+
     private static func word(_ value: UInt32) -> [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     }
 
     private static func element(_ tag: UInt32, _ kind: String, _ value: [UInt8]) -> [UInt8] {
         let (group, number) = (tag >> 16, tag & 0xFFFF)
+        if kind == openSequence {
+            return word(group | number << 16) + Array("SQ".utf8) + [0, 0, 255, 255, 255, 255] + value
+        }
         if kind == fragmented {
             return word(group | number << 16) + Array("OB".utf8) + [0, 0, 255, 255, 255, 255] + value
         }
         var bytes = Self.word(group | number << 16) + Array(kind.utf8)
-        if ["OW", "SQ", "OB", "UN"].contains(kind) {
+        if ["OW", "SQ", "OB", "UN", "UT"].contains(kind) {
             bytes += [0, 0] + word(UInt32(value.count))
         } else {
             bytes += word(UInt32(value.count)).prefix(2)

@@ -135,11 +135,11 @@ extension InboxLedger.Arrival {
         ledger.see("/in/b/IM2.txt", stamp(1), now: 0)
         let text = try #require(ledger.due(now: 1, limit: 64).arrivals.first)
         ledger.finish(text, .taken)
-        ledger.see("/in/a/IM1.dcm", stamp(2), now: 2) { _ in "1.2" }
+        ledger.see("/in/a/IM1.dcm", stamp(2), now: 2) { _ in FileGlance(study: "1.2") }
         let first = try #require(ledger.due(now: 3, limit: 64).arrivals.first)
         #expect(first.files.map(\.path) == ["a/IM1.dcm"])
         ledger.finish(first, .taken)
-        ledger.see("/in/b/IM2.dcm", stamp(3), now: 4) { _ in "1.2" }
+        ledger.see("/in/b/IM2.dcm", stamp(3), now: 4) { _ in FileGlance(study: "1.2") }
         let second = try #require(ledger.due(now: 5, limit: 64).arrivals.first)
         #expect(second.files.map(\.path) == ["a/IM1.dcm", "b/IM2.dcm", "b/IM2.txt"])
         ledger.finish(second, .taken)
@@ -151,11 +151,11 @@ extension InboxLedger.Arrival {
     @Test func aTextThatTwoStudiesCameToShareIsOfferedByItselfAndSoIsTheFirstStudy() throws {
         var ledger = InboxLedger(root: "/in", stillInSeconds: 1)
         ledger.see("/in/w/report.txt", stamp(1), now: 0)
-        ledger.see("/in/w/A/IM1.dcm", stamp(2), now: 0) { _ in "1.2" }
+        ledger.see("/in/w/A/IM1.dcm", stamp(2), now: 0) { _ in FileGlance(study: "1.2") }
         let first = try #require(ledger.due(now: 1, limit: 64).arrivals.first)
         #expect(first.files.map(\.path) == ["w/A/IM1.dcm", "w/report.txt"])
         ledger.finish(first, .taken)
-        ledger.see("/in/w/B/IM1.dcm", stamp(3), now: 2) { _ in "1.3" }
+        ledger.see("/in/w/B/IM1.dcm", stamp(3), now: 2) { _ in FileGlance(study: "1.3") }
         let arrivals = ledger.due(now: 3, limit: 64).arrivals
         #expect(
             Set(arrivals.map { $0.files.map(\.path) }) == [["w/A/IM1.dcm"], ["w/B/IM1.dcm"], ["w/report.txt"]])

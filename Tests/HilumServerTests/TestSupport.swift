@@ -198,6 +198,8 @@ final class FakeArchive: ServedArchive {
         }
     }
 
+    func withReports(_ source: SourceCase) -> SourceCase { source }
+
     func verdict(of origin: CaseOrigin, id: String) -> SourceVerdict {
         guard let known = state.withLock({ $0.cases[id] }) else { return .open }
         if known.origin == origin { return .unchanged }

@@ -181,6 +181,8 @@ extension Archive {
         let oldEntry = try oldNumber.flatMap { try store.entry(transaction, $0) }
         // Somebody may name it by its pseudonym.
         if store.hidesNames, let oldEntry { entry.id = oldEntry.id }
+        // A report that joins a case leaves it where it came from.
+        if item.input.origin?.joins == true, let oldEntry { entry.source = oldEntry.source }
         let isSame =
             if let oldNumber, let oldEntry, !item.bringsVectors {
                 try hasContent(of: item, transaction, oldNumber, oldEntry)
@@ -239,6 +241,9 @@ extension Archive {
         }
         try countImages(transaction, of: entry, by: 1, into: &batch)
         try writeJournal(transaction, item, number: number, reason: "")
+        if item.input.origin?.joins == true, let oldNumber, let source = oldEntry?.source {
+            try follow(transaction, source, from: oldNumber, to: number)
+        }
         let isNew = oldNumber == nil
         let notes = item.imageNotes.map(\.description) + (item.leavesRest ? [CarriedFields.leavesNote] : [])
         batch.outcomes.append(
@@ -383,14 +388,24 @@ extension Archive {
         }
     }
 
+    /// The source of a case that a report joined is as it was, and its case has another number.
+    private func follow(
+        _ transaction: borrowing WriteTransaction, _ source: String, from old: UInt32, to number: UInt32
+    ) throws {
+        guard var journal = try journalEntry(transaction, source), journal.number == old else { return }
+        journal.number = number
+        try store.put(transaction, .journal, journal.key, store.bytes(of: journal))
+    }
+
     private func writeJournal(
         _ transaction: borrowing WriteTransaction, _ item: PreparedCase, number: UInt32, reason: String
     ) throws {
         guard var journal = item.journal else { return }
         journal.number = number
         journal.reason = reason
-        // A name that may be that of another patient's case.
-        if number == JournalEntry.elsewhere { journal.name = "" }
+        // A name that may be that of another patient's case. The row of a report in a message leads to the case that it joined, whose
+        // number changes without it, so the row must say nothing when that case is forgotten.
+        if number == JournalEntry.elsewhere || item.input.origin?.joins == true { journal.name = "" }
         journal.fingerprint = privacy.stamped(journal.fingerprint)
         if item.input.origin?.isPart == true, !item.leavesRest, let whole = try journalEntry(transaction, journal.name)
         {

@@ -7,10 +7,23 @@ extension Archive {
     /// Cases under the ids that the archive gave their files before.
     func settled(_ items: [SourceItem]) throws -> [SourceItem] {
         guard attributes.read({ !$0.live.isEmpty }) else { return items }
-        return try items.map { item -> SourceItem in
+        let known = try items.map { item -> SourceItem in
             guard case .found(let source) = item, !source.isRow || source.isPart else { return item }
+            if source.isReportAlone || !source.imagePaths.isEmpty {
+                do { return .found(try withReports(source.isPart ? adopted(source) : source)) } catch {
+                    guard let error = error as? ArchiveError, error.code == .exists else { throw error }
+                    return .refused(place: source.place, reason: error.reason)
+                }
+            }
             if source.isPart { return .found(try adopted(source)) }
             return .found(try source.joined(below: source.folder) { try get(id: $0) })
+        }
+        var found = SourceCase.withoutContestedReports(
+            known.compactMap { if case .found(let source) = $0 { source } else { nil } }
+        ).makeIterator()
+        return known.map { item in
+            guard case .found = item, let source = found.next() else { return item }
+            return .found(source)
         }
     }
 
@@ -82,9 +95,17 @@ extension Archive {
 
     /// Completes a case of a bulk run by what is stored of it.
     func complete(_ input: inout CaseInput, of source: SourceCase) throws {
+        if let waiting = source.waiting, try get(id: source.id) == nil, let known = try get(id: waiting.id) {
+            source.complete(&input, from: known, isTied: true, keeping: .gone, keepsFields: false)
+            return
+        }
         guard source.isPart || !source.isRow,
             case .own(var isTied) = try verdict(of: source.origin, id: source.id), let known = try get(id: source.id)
         else { return }
+        if source.isReportAlone {
+            source.complete(&input, from: known, isTied: isTied, keeping: .gone, keepsFields: true)
+            return
+        }
         if source.isPart && !isTied { isTied = try isTiedElsewhere(source, known) }
         source.complete(
             &input, from: known, isTied: isTied, keeping: source.isPart ? .others : .gone, keepsFields: source.isPart)

@@ -170,7 +170,8 @@ public struct BulkIndexer {
             summary.pairings.append(
                 .init(
                     id: source.id, images: source.imagePaths,
-                    report: source.reportPath ?? (source.report == nil ? nil : source.place), fate: fate))
+                    report: source.leads.last?.path ?? source.reportPath
+                        ?? (source.report == nil ? nil : source.place), fate: fate))
         }
         summary.seconds = monotonicSeconds() - started
         return summary
@@ -206,7 +207,7 @@ public struct BulkIndexer {
                 do {
                     var input = try source.input()
                     input.origin = bare.origin
-                    if source.isPart || !replaces { try archive.complete(&input, of: source) }
+                    if source.isPart || source.isReportAlone || !replaces { try archive.complete(&input, of: source) }
                     return PreparedCase(input)
                 } catch {
                     var refused = PreparedCase(bare)

@@ -24,6 +24,12 @@ package struct CarriedFields: Sendable, Equatable {
     package var identity: CaseFields
     /// What tables and files beside the images say of whose these files are.
     var said = CaseFields()
+    /// The report of the stored case, whether or not the files hold one.
+    var storedReport: String?
+    /// How a report that came by itself was found to be of the stored case; nil for files of another kind.
+    var match: ReportMatch?
+    /// The id of the stored case where that is a report which waited for these images; nil for every other one.
+    var waitingID: String?
     /// The places of those stored images that stay beside the new ones.
     package var imagePaths: Set<String> = []
     /// SHA-256 of the stored images, as `CaseRecord.Image.digest`.
@@ -50,6 +56,8 @@ package struct CarriedFields: Sendable, Equatable {
     package static let leavesNote =
         "what the stored case of this name held beyond these files was left out, for it may be another patient's, or of another exam"
 
+    var isWaiting: Bool { waitingID != nil }
+
     /// What is done with what the stored case holds.
     enum Decision: Equatable {
         case carry
@@ -63,16 +71,16 @@ package struct CarriedFields: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - images: those that were read; none where the stored ones stay.
-    ///   - tags: the fields by the tags of the images; empty for images without tags.
-    ///   - otherPatients: further spellings of the patient of `tags`.
+    ///   - tags: what the tags of the images and the message of a report say of whose they are; empty for files without either.
     ///   - isTelling: whether a picture of the stored case shows whose it is; asked where nothing else does.
     func decision(
-        images: [(path: String, digest: String)], tags: CaseFields, otherPatients: Set<String> = [],
+        images: [(path: String, digest: String)], tags: Whose,
         isTelling: (_ path: String) throws(ArchiveError) -> Bool = { _ throws(ArchiveError) in true }
     ) throws(ArchiveError) -> Decision {
         let new = images.filter { !digests.contains($0.digest) }
         let overwrites = new.contains { samePictures.contains($0.path) }
-        let resemblance = Resemblance(identity, tags: tags, said: said, otherPatients)
+        let resemblance = Resemblance(identity, tags: tags, said: said)
+        if let match { return decision(resemblance, match) }
         var hasSign = isTied
         if !hasSign, !overwrites, resemblance == .unknown {
             hasSign = try hasTellingPicture(images, new.count, isTelling)
@@ -105,6 +113,16 @@ package struct CarriedFields: Sendable, Equatable {
         return false
     }
 
+    /// Decides for a report that came by itself.
+    private func decision(_ resemblance: Resemblance, _ match: ReportMatch) -> Decision {
+        switch (resemblance, match) {
+        case (.another, _): .refuse(ReportKeys.anotherPatient)
+        case (.same, _), (_, .key): .carry
+        case (.unknown, .name(let isTied)), (.samePatient, .name(let isTied)):
+            isTied && !isOverwritten ? .carry : .refuse(ReportKeys.nameAlone)
+        }
+    }
+
     /// Gives an input what the stored case holds beyond it.
     ///
     /// - Parameter tags: the fields by the tags of the images; empty for images without tags.
@@ -115,7 +133,9 @@ package struct CarriedFields: Sendable, Equatable {
             let isSame = object == nil || object == fields.metadata[Self.object]
             input.fields = isSame ? fields : Self.merged(tags, over: fields)
         }
-        if input.report == nil { input.report = report }
+        guard input.report == nil, let report else { return }
+        input.report = report
+        for key in [ReportKeys.status, ReportKeys.date] { input.fields.metadata[key] = identity.metadata[key] }
     }
 
     /// Whether the stored case holds anything that the input does not say.
@@ -135,6 +155,22 @@ package struct CarriedFields: Sendable, Equatable {
     }
 }
 
+/// What the tags of images and the message of a report say of whose they are, in every form in which a stored case may say the same.
+struct Whose: Sendable {
+    /// In the form in which they are stored.
+    var fields: CaseFields
+    /// The patient, hashed with who gave the number and without.
+    var patients: Set<String> = []
+    /// The patient's numbers as a table may have given them; empty where there is no message.
+    var plainPatients: Set<String> = []
+    /// The patient's numbers, where it is not said who gave them.
+    var numbers: Set<String> = []
+    /// What may be the accession number.
+    var accessions: Set<String> = []
+    /// UIDs of the studies that a report is about.
+    var studies: Set<String> = []
+}
+
 /// Whether files are of the patient and the study of a stored case, by what is said of both.
 enum Resemblance: Equatable {
     /// `same`: of one exam, as far as anybody can tell. `samePatient`: of one patient, who may have come again.
@@ -144,29 +180,40 @@ enum Resemblance: Equatable {
 
     /// - Parameters:
     ///   - known: of the stored case.
-    ///   - tags: of the images.
+    ///   - tags: of the images, and of the message of a report.
     ///   - said: by tables and files beside the images.
-    ///   - otherPatients: further spellings of the patient of `tags`.
-    init(_ known: CaseFields, tags: CaseFields, said: CaseFields, _ otherPatients: Set<String> = []) {
+    init(_ known: CaseFields, tags: Whose, said: CaseFields) {
         let patients = [
-            Self.isSame(known.patient, tags.patient, otherPatients), Self.isSame(known.patient, said.patient, []),
+            Self.isSame(known, tags), Self.isSame(known.patient, said.patient, []),
         ].compactMap(\.self)
-        let studies = [tags, said].compactMap { fields -> Bool? in
-            guard let old = known.metadata[CarriedFields.study], let new = fields.metadata[CarriedFields.study] else {
-                return nil
-            }
-            return old == new
+        let knownStudy = known.metadata[CarriedFields.study]
+        let studies = [tags.fields, said].compactMap { fields -> Bool? in
+            guard let old = knownStudy, let new = fields.metadata[CarriedFields.study] else { return nil }
+            return old == new || tags.studies.contains(old)
         }
+        let numbers = Set(known.metadata.filter { ReportKeys.isAccession($0.key) }.values)
+        let isSameOrder =
+            !numbers.isDisjoint(with: tags.accessions)
+            || numbers.contains(tags.fields.metadata[ReportKeys.accessions[0]] ?? "")
         // The date of a study is that of its UID, however a table spells it.
-        let dates = studies.isEmpty ? [tags, said].compactMap { Self.isSame(known.date, $0.date) } : []
+        let isNamed = !studies.isEmpty || isSameOrder
+        let dates = isNamed ? [] : [tags.fields, said].compactMap { Self.isSame(known.date, $0.date) }
         if (patients + studies + dates).contains(false) {
             self = .another
         } else {
             let isPatient = patients.contains(true)
             self =
-                studies.contains(true) || isPatient && dates.contains(true)
+                studies.contains(true) || isSameOrder || isPatient && dates.contains(true)
                 ? .same : isPatient ? .samePatient : .unknown
         }
+    }
+
+    private static func isSame(_ known: CaseFields, _ tags: Whose) -> Bool? {
+        guard let old = known.patient else { return nil }
+        // Who gave the number may be said by one of both alone.
+        if let number = known.metadata[CaseFields.patientNumberKey], tags.numbers.contains(number) { return true }
+        if !tags.plainPatients.isEmpty, !isKey(old) { return tags.plainPatients.contains(old) }
+        return isSame(old, tags.fields.patient, tags.patients)
     }
 
     /// Nil where they cannot be compared: a number from a table is no hash, and says nothing against the tags.

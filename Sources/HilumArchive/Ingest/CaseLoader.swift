@@ -1,4 +1,5 @@
 import HilumCore
+import HilumDocuments
 import HilumImaging
 import HilumPrivacy
 
@@ -40,6 +41,7 @@ struct CaseLoader: Sendable {
     func load(_ given: PreparedCase) -> (PreparedCase, [(place: Int, image: GrayImage)]) {
         var prepared = given
         guard prepared.refusal == nil else { return (prepared, []) }
+        if prepared.input.document != nil { prepared.given = prepared.input }
         do {
             try prepared.input.settle()
             let files = try read(&prepared)
@@ -48,6 +50,7 @@ struct CaseLoader: Sendable {
             if let report = prepared.input.report {
                 prepared.input.report = try privacy.masked(
                     report, persons, id: prepared.input.id, &prepared.maskCounts)
+                prepared.joinReports()
             }
             var places = Array(files.indices)
             if !prepared.input.keepsImages {
@@ -211,17 +214,24 @@ struct CaseLoader: Sendable {
             persons.add(tags)
             all.append(tags)
         }
+        let document = prepared.input.document
+        if let document {
+            persons.add(document)
+            try match(&patient, with: document, prepared.input)
+        }
         let patientText = patient.flatMap { patientKey($0.text) }
         if let patientText { fresh.patient = patientText }
+        if let document { fresh.fill(from: document, of: patient, patientKey: patientKey) }
         try hide(in: &prepared, patient, &persons)
         let person = prepared.input.person
         try privacy.apply(to: &fresh, of: person, persons, fromTags: true, &prepared.maskCounts)
         var staying: Set<String> = []
         if let carried = prepared.input.carried {
-            let spellings = Set(patient?.spellings.compactMap(patientKey) ?? [])
+            var whose = Whose(fields: fresh)
+            whose.patients = Set(patient?.spellings.compactMap(patientKey) ?? [])
+            if let document { try describe(document, patient, &whose) }
             let (id, images) = (prepared.input.id, prepared.images)
-            staying = try prepared.takeOver(carried, tags: fresh, otherPatients: spellings) {
-                path throws(ArchiveError) in
+            staying = try prepared.takeOver(carried, tags: whose) { path throws(ArchiveError) in
                 guard let place = images.firstIndex(where: { $0.path == path }) else { return false }
                 return try isTelling(files[place], images[place].digest, of: id)
             }
@@ -234,6 +244,17 @@ struct CaseLoader: Sendable {
             try privacy.apply(to: &own, of: person, persons, fromTags: true, &counted)
             prepared.input.fields.fill(from: own)
         }
+        if document != nil {
+            var own = fresh
+            // Of the numbers that a message gives, one of several is that of the order; a case that has it needs no other.
+            if prepared.input.fields.metadata[ReportKeys.accessions[0]] != nil {
+                for key in ReportKeys.accessions { own.metadata[key] = nil }
+            }
+            prepared.input.fields.fill(from: own)
+            for key in [ReportKeys.status, ReportKeys.date] {
+                prepared.input.fields.metadata[key] = fresh.metadata[key]
+            }
+        }
         return staying
     }
 
@@ -242,6 +263,47 @@ struct CaseLoader: Sendable {
         let decoded = try? ImageDecoder.decodeWithNotes(file, fitting: side)
         guard let decoded, !decoded.notes.contains(.blank) else { return false }
         return try withArchiveErrors { try !hasOther(digest, id) }
+    }
+
+    /// Chooses among the numbers that a report gives its patient: that of the images, or of the stored case, or the first.
+    ///
+    /// - Throws: `.badRequest` when images and report name two patients.
+    private func match(
+        _ patient: inout DICOMPatient?, with document: ReportDocument, _ input: CaseInput
+    ) throws(ArchiveError) {
+        let numbers = document.patients.map { DICOMPatient(number: $0.number, issuer: $0.issuer) }
+        guard let first = numbers.first else { return }
+        if let known = patient {
+            guard let same = numbers.first(where: known.mayBe) else {
+                throw ArchiveError(
+                    .badRequest, "\(input.id): its images and its report name two patients, and a case is of one")
+            }
+            patient = known.merged(with: same)
+        } else {
+            let stored = input.carried?.identity.patient
+            patient = numbers.first { $0.spellings.compactMap(patientKey).contains { $0 == stored } } ?? first
+        }
+    }
+
+    /// What a report says of whose it is, in every form in which a stored case may say the same.
+    private func describe(
+        _ document: ReportDocument, _ patient: DICOMPatient?, _ whose: inout Whose
+    ) throws(ArchiveError) {
+        for given in document.patients {
+            let one = DICOMPatient(number: given.number, issuer: given.issuer)
+            whose.patients.formUnion(one.spellings.compactMap(patientKey))
+            // A case of a table has the number as the table gave it.
+            whose.plainPatients.formUnion(try privacy.spellings(of: given.number, as: CaseFields.Text.patient.rawValue))
+            if given.issuer == nil, let key = patientKey(given.number) {
+                whose.numbers.formUnion(try privacy.spellings(of: key, as: CaseFields.patientNumberKey))
+            }
+        }
+        for accession in document.accessions {
+            whose.accessions.formUnion(try privacy.spellings(of: accession, as: ReportKeys.accessions[0]))
+        }
+        for study in document.studies + document.evidence {
+            whose.studies.formUnion(try privacy.spellings(of: study, as: CarriedFields.study))
+        }
     }
 
     /// Hides in the fields of the source what may not be stored, once.

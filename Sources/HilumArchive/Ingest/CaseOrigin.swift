@@ -30,6 +30,10 @@ package struct CaseOrigin: Sendable, Equatable {
     package var ties = SourceMarks()
     /// Whether the case has further files that were not looked at.
     package var isPart = false
+    /// Whether it is a report that says of which case it is, and joins that one wherever it came from. The case keeps its own source.
+    package var joins = false
+    /// Whether its id is the UID of its study, so that a report that waits under this id is of the same study.
+    package var takesReports = false
 
     package init(source: String, fingerprint: [UInt8], mayReplace: Bool = false, former: [Former] = []) {
         self.source = source
@@ -44,6 +48,7 @@ package struct CaseOrigin: Sendable, Equatable {
     static func isGone(_ source: String, id: String) -> Bool {
         func isAbsent(_ path: String) -> Bool { access(path, F_OK) != 0 && errno == ENOENT }
         if source.hasSuffix("#" + id) { return isAbsent(String(source.dropLast(id.count + 1))) }
+        if let path = ReportLead.path(ofSource: source) { return isAbsent(path) }
         // A study may be a folder.
         guard FilePath.isAbsolute(source), isAbsent(source) else { return false }
         let folder = FilePath.folder(of: source)

@@ -167,6 +167,7 @@ extension Archive {
         _ transaction: borrowing some (Transaction & ~Copyable), _ number: UInt32, _ entry: CaseEntry,
         _ origin: CaseOrigin
     ) throws -> Bool {
+        if origin.joins || Self.awaits(entry, origin) { return true }
         if let source = entry.source {
             // An image may come before the row that names it and that has its id.
             return source == origin.source || origin.former.contains { $0.id == entry.id && $0.source == source }

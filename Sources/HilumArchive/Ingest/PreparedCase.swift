@@ -30,6 +30,8 @@ struct PreparedCase: Sendable {
     /// Whether its vectors were imported and differ from those that are stored, whatever its images and its report are.
     var bringsVectors = false
     var journal: JournalEntry?
+    /// The case as its source gave it, where its report came in a message: what is read of that joins what is stored.
+    var given: CaseInput?
 
     init(_ input: CaseInput) {
         self.input = input
@@ -43,6 +45,7 @@ struct PreparedCase: Sendable {
 
     /// The case as it was before it was read. Its images are read again by path, or taken from the kept bytes.
     var unread: PreparedCase {
+        if let given { return PreparedCase(given) }
         var copy = PreparedCase(input)
         copy.maskCounts = maskCounts
         guard !input.keepsImages else { return copy }

@@ -60,7 +60,10 @@ extension SourceCase {
         carried.digests = Set(known.images.map(\.digest))
         let pictures = Set(places.map(Self.picture))
         carried.samePictures = Set(imagePaths.filter { places.contains($0) || pictures.contains(Self.picture(of: $0)) })
-        carried.isTied = isTied
+        carried.isTied = isTied || isTiedToReport
+        carried.storedReport = known.report
+        carried.match = match
+        carried.waitingID = waiting?.id
         carried.isOverwritten = isReportAlone && known.images.contains(where: Self.isOverwritten)
         carried.mayLeave = !isRow
         carried.hasAllLeft = keeping == .gone

@@ -1,3 +1,4 @@
+import HilumDocuments
 import HilumImaging
 import HilumPrivacy
 
@@ -17,6 +18,12 @@ struct CasePersons {
             names += text.split(separator: "\\").map(String.init)
         }
         for tag in [DICOMTag.patientID, .otherPatientIDs, .accession] { add(id: tags[tag]) }
+    }
+
+    /// Takes what the message of a report says.
+    mutating func add(_ document: ReportDocument) {
+        names += document.names
+        for number in document.patients.map(\.number) + document.numbers + document.accessions { add(id: number) }
     }
 
     /// Takes what fields say.

@@ -112,6 +112,14 @@ struct Deidentifier: Sendable {
         }
     }
 
+    /// The forms in which a stored case may have a value under a key: as it is, and as it is hidden.
+    func spellings(of value: String, as key: String) throws(ArchiveError) -> Set<String> {
+        guard isOn else { return [value] }
+        if key == CaseFields.Text.patient.rawValue { return isStrict ? [value, try pseudonyms().id(value)] : [value] }
+        var counted = MaskCounts()
+        return [value, try stored(value, of: key, KnownIdentifiers(), &counted)]
+    }
+
     private func stored(
         _ value: String, of key: String, _ known: KnownIdentifiers, _ counts: inout MaskCounts
     ) throws(ArchiveError) -> String {

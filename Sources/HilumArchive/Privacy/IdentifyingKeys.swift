@@ -12,7 +12,7 @@ enum IdentifyingKeys {
 
     /// What the tags of DICOM files say in fixed words; no rule for texts reads it.
     static let coded: Set<String> = [
-        "laterality", "body_part", "sex", "age", "manufacturer", "frame", "burned_in",
+        "laterality", "body_part", "sex", "age", "manufacturer", "frame", "burned_in", "report_status",
     ]
 
     private static func plain(_ key: String) -> String {
@@ -26,7 +26,8 @@ enum IdentifyingKeys {
             technologist author reportedby dictatedby 氏名 患者名 患者氏名 医師 読影医 依頼医
             """
         let numbers = """
-            mrn patientid patientnumber medicalrecordnumber recordnumber chartnumber accession accessionnumber accessionno ssn
+            mrn patientid patientnumber medicalrecordnumber recordnumber chartnumber accession accession2 accession3 accessionnumber
+            accessionno ssn
             socialsecurity socialsecuritynumber insurance insurancenumber account accountnumber license licensenumber
             deviceserial serialnumber admissionid 患者番号 患者id カルテ番号
             """

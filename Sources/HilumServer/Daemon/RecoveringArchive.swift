@@ -254,6 +254,9 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict {
         try withArchive { try $0.verdict(of: origin, id: id) }
     }
+    func withReports(_ source: SourceCase) throws -> SourceCase {
+        try withArchive { try $0.withReports(source) }
+    }
     func sources(below prefix: String) throws -> [(id: String, source: String)] {
         try withArchive { try $0.sources(below: prefix) }
     }

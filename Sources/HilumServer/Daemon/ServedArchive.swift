@@ -38,6 +38,8 @@ protocol ServedArchive: Sendable {
 
     /// What is known of a source before it is read.
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict
+    /// A source, where the archive knows the other half of it: the case of a report, or the report of images.
+    func withReports(_ source: SourceCase) throws -> SourceCase
     /// The cases whose source begins with `prefix`, with their sources.
     func sources(below prefix: String) throws -> [(id: String, source: String)]
     /// Removes a case whose files are gone, if it came from `source`; false otherwise.

@@ -9,7 +9,7 @@ import HilumCore
 /// ```
 /// Files of one group (`StudyGroups.group`) may be one case and are handed out together, to `CaseFinder`, which says what belongs
 /// together. A manifest is a group with all files that lie below its folder or that its rows name; so is an XML file with the images that
-/// it names.
+/// it names. A file of messages or a structured report is a group by itself: it says by its content which cases its reports join.
 /// Thread rule: a value type; one owner at a time.
 struct InboxLedger: Sendable {
     /// Tells a file from what it was before.
@@ -119,18 +119,19 @@ struct InboxLedger: Sendable {
     /// - Parameters:
     ///   - path: absolute.
     ///   - hasTwin: whether another file has its name in another spelling.
-    ///   - study: reads the study of a DICOM file; asked when the file is new or has changed.
+    ///   - glance: looks at the content of a file; asked when the file is new or has changed.
     mutating func see(
         _ path: String, _ stamp: Stamp, hasTwin: Bool = false, now: Double,
-        study: (FoundFile) -> String? = { _ in nil }
+        glance: (FoundFile) -> FileGlance = { _ in FileGlance() }
     ) {
         let path = below(path)
         // Swift takes two spellings of a name for equal, and they are two files.
         if let known = entries[path]?.file.path, !known.utf8.elementsEqual(path.utf8) { lose("\(root)/\(known)") }
         if let entry = entries[path], entry.stamp == stamp, entry.file.hasTwin == hasTwin { return }
-        let known = entries[path]?.file
-        let file = known?.hasTwin == hasTwin ? known ?? FoundFile(path: path) : FoundFile(path: path, hasTwin: hasTwin)
-        regroup(studies.note(study(file), of: file), offersAgain: true)
+        var file = FoundFile(path: path, hasTwin: hasTwin)
+        let seen = glance(file)
+        if seen.holdsReports { file = FoundFile(path: path, hasTwin: hasTwin, role: .message) }
+        regroup(studies.note(seen.study, of: file), offersAgain: true)
         let group = group(of: file)
         if let old = entries[path]?.group, old != group { remove(path, from: old) }
         if entries[path]?.group != group { insert(path, into: group) }
@@ -196,6 +197,7 @@ struct InboxLedger: Sendable {
         }
         // What lies below a manifest is that one's business.
         if file.role == .markup { return Self.group(ofNaming: file) }
+        if file.role == .message { return "reports \(file.path)" }
         return studies.group(of: file)
     }
 
@@ -317,9 +319,9 @@ struct InboxLedger: Sendable {
     /// Why a file is no part of a case, by its name; nil if it may be one.
     private static func reasonToRefuse(_ file: FoundFile) -> String? {
         switch file.role {
-        case .image, .text, .record, .manifest: nil
+        case .image, .text, .record, .manifest, .message: nil
         case .table: "a table of another name is read by `hilum index`; the inbox reads cases.jsonl and cases.csv"
-        case .markup, .passedOver: "neither an image (png, jpg, dcm) nor a report (txt) by its name"
+        case .markup, .passedOver: "neither an image (png, jpg, dcm) nor a report (txt, hl7, dcm) by its name"
         }
     }
 

@@ -23,6 +23,15 @@ struct InboxMemory: Sendable {
 
     private static let leastFailureLimit = 64
 
+    /// The files of messages that hold a report of a case, by its id.
+    private var reports: [String: Set<String>] = [:]
+
+    /// A report of a case lies in a file of messages.
+    mutating func noteReport(_ path: String, id: String) { reports[id, default: []].insert(path) }
+
+    /// The files of messages that hold a report of a case.
+    func reportFiles(of id: String) -> Set<String> { reports[id] ?? [] }
+
     // MARK: Cases that could not be taken
 
     /// A case could not be taken, for a reason that may pass.

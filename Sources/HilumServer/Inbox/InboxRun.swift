@@ -133,7 +133,7 @@ struct InboxRun {
                 }
                 if current != stamp {
                     ledger.see(path, current, hasTwin: ledger.hasTwin(path), now: now) {
-                        StudyGroups.study(of: $0, at: path)
+                        FileGlance(of: $0, root: folder)
                     }
                     isStill = false
                 }
@@ -219,7 +219,7 @@ struct InboxRun {
                 seen.insert(child)
                 device = UInt64(status.st_dev)
                 ledger.see(child, Self.stamp(status), hasTwin: found.hasTwin(name), now: now) {
-                    StudyGroups.study(of: $0, at: child)
+                    FileGlance(of: $0, root: folder)
                 }
             case S_IFDIR:
                 // A folder that was made anew has another watch under the same name.

@@ -54,6 +54,7 @@ extension InboxWatcher {
             let isTaken = try remembering { try $0.isOfMissingFile(path, id: source.id, archive, below: folder) }
             if isTaken { return nil }
         }
-        return try source.joined(below: folder) { try archive.get(id: $0) }
+        let found = try source.joined(below: folder) { try archive.get(id: $0) }
+        return try archive.withReports(found)
     }
 }

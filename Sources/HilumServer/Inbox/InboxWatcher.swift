@@ -18,7 +18,7 @@ final class InboxWatcher: Sendable {
     let log: InboxLog
     let archive: any ServedArchive
     private let writer: WriterQueue
-    private let stopping = AtomicFlag()
+    let stopping = AtomicFlag()
     private let wake: Int32
     private let thread: Mutex<WorkerThread?> = Mutex(nil)
     let memory = Mutex(InboxMemory())
@@ -121,9 +121,11 @@ final class InboxWatcher: Sendable {
                 }
             }
         }
-        for ((index, _), verdict) in zip(sources, store(sources.map(\.source))) {
+        let parted = SourceCase.withoutContestedReports(sources.map(\.source))
+        for ((index, _), verdict) in zip(sources, store(parted)) {
             taken[index].verdict = Self.worse(taken[index].verdict, verdict)
         }
+        takeReports(arrivals, &taken)
         return taken
     }
 
@@ -236,6 +238,8 @@ final class InboxWatcher: Sendable {
         let names = Self.names(source)
         switch outcome {
         case .none: return soon
+        case .success(.put(_, .refused(let error))) where source.isReportAlone && error.code == .exists:
+            return refuseReport(source, error)
         case .success(.put(_, .refused(let error))):
             return refuse(names, id: source.id, ReplyCode(error.code), error.reason, isOfCase: true)
         case .success:
@@ -252,7 +256,7 @@ final class InboxWatcher: Sendable {
     private var soon: InboxLedger.Verdict { .failed(retryAt: monotonicSeconds() + configuration.retryInSeconds) }
 
     /// - Parameter isOfCase: whether the case failed by itself, and not with all that were stored with it.
-    private func refuse(
+    func refuse(
         _ paths: [String], id: String?, _ code: ReplyCode, _ reason: String, isOfCase: Bool = false
     ) -> InboxLedger.Verdict {
         let stamps = paths.compactMap { InboxRun.stamp(of: $0) }
@@ -293,6 +297,12 @@ final class InboxWatcher: Sendable {
             input.refusal = error
             return input
         }
+        if let waiting = source.waitingID, try archive.get(id: source.id) == nil,
+            let known = try archive.get(id: waiting)
+        {
+            source.complete(&input, from: known, isTied: true, keeping: .gone, keepsFields: true)
+            return input
+        }
         // A row says all of its case.
         guard case .own(let isTied) = verdict, !source.isRow, let known = try archive.get(id: source.id) else {
             return input
@@ -319,6 +329,8 @@ final class InboxWatcher: Sendable {
     /// Whether a case came from this inbox, and no file is left of those that may be a case with it. What somebody indexed from a folder
     /// of the inbox has another source, and is not the inbox's to remove.
     private func isOfInbox(_ id: String, _ source: String, _ ledger: InboxLedger, _ places: Set<String>) -> Bool {
+        guard !remembering({ $0.reportFiles(of: id) }).contains(where: ledger.holds) else { return false }
+        if let path = ReportLead.path(ofSource: source) { return path.hasPrefix(folder + "/") && !ledger.holds(path) }
         if source == "\(folder)/\(id)" { return !places.contains(FilePlace.group(ofID: id)) && !ledger.holdsStudy(id) }
         // `MANIFEST#ID`, where the id may hold that mark too.
         guard source.hasSuffix("#" + id) else { return false }
@@ -329,6 +341,7 @@ final class InboxWatcher: Sendable {
     /// Whether the files of a case are gone from the disk too, not only from what the inbox has seen.
     private func isGone(_ id: String, _ source: String, _ sight: InboxSight) throws -> Bool {
         guard let known = try archive.get(id: id), known.source == source else { return false }
+        if let path = ReportLead.path(ofSource: source) { return sight.isGone(path) }
         let isRow = source.hasSuffix("#" + id)
         // The text of a study lies beside an image of it.
         let besides = known.images.map { ($0.path as NSString).deletingPathExtension + ".txt" }

@@ -29,7 +29,10 @@ extension Command {
         details: """
             A SOURCE is a folder or a manifest (JSONL or CSV). In a folder, a cases.jsonl at any depth is read where it lies; the
             tables of known data sets are read; otherwise an image and a text with equal stems in one folder, or at the same path in
-            parallel trees (images/…, reports/…), are one case. Its id is its path below SOURCE without the ending. A case remembers
+            parallel trees (images/…, reports/…), are one case. Its id is its path below SOURCE without the ending. A report may also be an
+            HL7 message (ORU^R01; .hl7, .oru, or any file that begins with MSH), a DICOM structured report or the XML of Open-i. It
+            joins the case with its study UID, else its accession number, else its name, whichever comes first, if the patient is the
+            same; keys that do not agree are refused by name. A case remembers
             where it came from: another source that has its id is refused, unless --replace says otherwise. One file by name
             adds to the case that has it already, or updates it. An image or a report whose file has left stays with its case.
             A run that was stopped goes on where it was; what is stored already is reported as unchanged. The summary on standard

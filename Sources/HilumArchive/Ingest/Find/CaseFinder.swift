@@ -60,6 +60,8 @@ package struct CaseFinder {
             case .record: piles[place.id, default: Pile()].records.append((file, place))
             case .manifest, .table: passedOver.add("table that is not known")
             case .markup: passedOver.add("other kind (.xml)")
+            // They say by their content of which case they are (`SourceReports`).
+            case .message: continue
             case .passedOver(let reason): passedOver.add(reason)
             }
         }
@@ -152,6 +154,7 @@ package struct CaseFinder {
             found.reportPath = absolute(text.file.path)
             passedOver.add("second text of a case", pile.texts.count - 1)
         }
+        found.accessions = Set(pile.images.compactMap { glance(at: $0.file)?.accession })
         found.fields.patient = FilePlace.patient(of: first)
         for record in pile.records { describe(&found, by: absolute(record.file.path)) }
         found.former = pile.former.map { CaseOrigin.Former(id: $0, source: absolute($0)) }

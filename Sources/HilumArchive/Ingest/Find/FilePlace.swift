@@ -75,7 +75,7 @@ package struct FilePlace: Sendable, Hashable {
         if isThumbnail { folders.removeLast() }
         var view: String?
         let base: String
-        if role == .text {
+        if role == .text || role == .message {
             base = Self.withoutView(
                 Self.split(stem).flatMap { Self.textMarks.contains($0.mark) ? $0.base : nil } ?? stem)
         } else if role == .record {
@@ -139,6 +139,22 @@ package struct FilePlace: Sendable, Hashable {
         return idsOfImages(parts, tree: place)
     }
 
+    /// The ids that a report of this image may have where it waits for it: beside it, or in a parallel tree.
+    static func idsOfReports(forImage id: String) -> [String] {
+        let parts = id.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        var ids = [id]
+        for place in parts.indices.dropLast() where trees[parts[place].lowercased()] == .images {
+            for name in trees.filter({ $0.value == .texts }).keys.sorted() {
+                for spelled in [name, name.capitalized, name.uppercased()] {
+                    var other = parts
+                    other[place] = spelled
+                    ids.append(other.joined(separator: "/"))
+                }
+            }
+        }
+        return ids
+    }
+
     /// The same for a report of which it is not known which folder the source was.
     ///
     /// - Parameter path: without a slash in front and without its ending.
@@ -193,7 +209,7 @@ package struct FilePlace: Sendable, Hashable {
         switch role {
         // Without a number: `img_1.png` and `img_2.png` may be two patients.
         case .image: return fixedImages.contains(name) || views[name] != nil
-        case .text: return fixedTexts.contains(name)
+        case .text, .message: return fixedTexts.contains(name)
         case .record: return fixedRecords.contains(name)
         default: return false
         }

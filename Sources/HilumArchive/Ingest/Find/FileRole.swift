@@ -12,6 +12,8 @@ package enum FileRole: Sendable, Equatable {
     case table
     /// XML, which may be a report of Open-i.
     case markup
+    /// Reports as other systems send them: messages of HL7, or, by its content, a structured report of DICOM.
+    case message
     /// No case, and why.
     case passedOver(String)
 
@@ -54,6 +56,7 @@ package enum FileRole: Sendable, Equatable {
             self = stem == "cases" && ["jsonl", "csv"].contains(ending) ? .manifest : .table
         case "gz" where ["csv", "tsv"].contains(Self.ending(of: Self.stem(of: name))): self = .table
         case "xml": self = .markup
+        case "hl7", "oru": self = .message
         case "": self = .image
         case _ where Self.images.contains(ending): self = .image
         default:

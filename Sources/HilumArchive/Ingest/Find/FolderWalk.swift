@@ -13,11 +13,11 @@ package struct FoundFile: Sendable, Hashable {
     package static func == (left: FoundFile, right: FoundFile) -> Bool { left.path == right.path }
     package func hash(into hasher: inout Hasher) { hasher.combine(path) }
 
-    /// A file, taken for what its name says.
-    package init(path: String, hasTwin: Bool = false) {
+    /// A file, taken for what its name says, or for what its content is known to be.
+    package init(path: String, hasTwin: Bool = false, role: FileRole? = nil) {
         self.path = path
         self.hasTwin = hasTwin
-        role = FileRole(name: (path as NSString).lastPathComponent)
+        self.role = role ?? FileRole(name: (path as NSString).lastPathComponent)
     }
 
     /// The folder that it lies in, below the source; empty for the source itself.
@@ -28,14 +28,17 @@ package struct FoundFile: Sendable, Hashable {
 struct FolderWalk {
     /// Folders within each other that are looked into.
     private static let depthLimit = 64
+    private let isDeep: Bool
 
     let root: String
     /// In the order of their names.
     private(set) var files: [FoundFile] = []
     private(set) var passedOver = PassedOver()
 
-    init(_ root: String) {
+    /// - Parameter isDeep: whether the folders within are looked into.
+    init(_ root: String, isDeep: Bool = true) {
         self.root = root
+        self.isDeep = isDeep
         walk("", depth: 0)
     }
 
@@ -61,7 +64,7 @@ struct FolderWalk {
                 continue
             }
             switch status.st_mode & S_IFMT {
-            case S_IFDIR: walk(path, depth: depth + 1)
+            case S_IFDIR: if isDeep { walk(path, depth: depth + 1) }
             case S_IFREG:
                 let file = FoundFile(path: path, hasTwin: twins.hasTwin(name))
                 if case .passedOver(let reason) = file.role { passedOver.add(reason) } else { files.append(file) }

@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumDocuments
 import HilumImaging
 
 /// A case as a source describes it; nothing is read of its files yet.
@@ -23,6 +24,18 @@ package struct SourceCase: Sendable, Equatable {
     var former: [CaseOrigin.Former] = []
     /// The study UID, where DICOM files are the case by it.
     var study: String?
+    /// What the tags of its images call the order, by which reports name it.
+    var accessions: Set<String> = []
+    /// The reports of messages and structured reports that are about it.
+    package var leads: [ReportLead] = []
+    /// How a report that came by itself was found to be of the stored case `id`; nil where it is of none.
+    var match: ReportMatch?
+    /// The case that a report is of if its keys lead nowhere: one whose files have the name of the report's.
+    var named: CaseOrigin.Former?
+    /// A stored report that came before these images, and is theirs.
+    var waiting: CaseOrigin.Former?
+    /// Whether the stored case is a report whose file has the name of these images, and lies there as it was.
+    var isTiedToReport = false
     /// Whether somebody named one file, so that other files of the case may lie where nobody looked.
     var isPart = false
 
@@ -36,7 +49,10 @@ package struct SourceCase: Sendable, Equatable {
     package var isRow: Bool { name.hasSuffix("#\(id)") }
 
     /// Every file of the case.
-    package var paths: [String] { imagePaths + [reportPath].compactMap(\.self) + recordPaths }
+    package var paths: [String] {
+        let files = imagePaths + [reportPath].compactMap(\.self) + recordPaths
+        return leads.isEmpty ? files : files + Set(leads.map(\.path)).sorted()
+    }
 
     /// The cases that its files were by themselves give way to it.
     mutating func takeFiles(below root: String) {
@@ -49,13 +65,17 @@ package struct SourceCase: Sendable, Equatable {
     }
 
     /// Whether it has a report, as far as can be told without reading it.
-    var hasReport: Bool { reportPath != nil || report?.contains { !$0.isWhitespace } == true }
+    var hasReport: Bool {
+        reportPath != nil || !leads.isEmpty || report?.contains { !$0.isWhitespace } == true
+    }
 
     /// Where the case comes from, as the archive remembers it.
     package var origin: CaseOrigin {
         var origin = CaseOrigin(source: name, fingerprint: fingerprint, former: former)
         (origin.marks, origin.ties) = marks
         origin.isPart = isPart
+        origin.joins = isReportAlone
+        origin.takesReports = study != nil
         return origin
     }
 
@@ -71,6 +91,7 @@ package struct SourceCase: Sendable, Equatable {
             fields.encode(to: &writer)
             ties.insert(hashOf: writer.bytes)
         }
+        for lead in leads { ties.insert(hashOf: lead.identity) }
         var all = ties
         for path in recordPaths { all.insert(file: path) }
         return (all, ties)
@@ -85,7 +106,9 @@ package struct SourceCase: Sendable, Equatable {
         writer.optionalText(report)
         fields.encode(to: &writer)
         for view in imageViews { writer.text(view) }
-        for path in paths {
+        // A message that stays as it is may lie in a file that grows.
+        for lead in leads { writer.raw(lead.identity) }
+        for path in imagePaths + [reportPath].compactMap(\.self) + recordPaths {
             writer.text(path)
             // Releases that did not decode DICOM refused these files.
             if DICOMGlance.isNamedAsDICOM(path) { writer.text("dicom") }
@@ -153,7 +176,14 @@ package struct SourceCase: Sendable, Equatable {
     package func input() throws(ArchiveError) -> CaseInput {
         var input = CaseInput(id: id, report: report, fields: fields)
         input.origin = origin
-        if report == nil, let reportPath {
+        if !leads.isEmpty {
+            let document = try readReports()
+            input.report = document.text
+            input.document = document
+        } else if report == nil, let reportPath, let document = try message(at: reportPath) {
+            input.report = document.text
+            input.document = document
+        } else if report == nil, let reportPath {
             let bytes = try withArchiveErrors {
                 try FileIO.read(reportPath, limitInBytes: ArchiveLimits.reportByteCount)
             }

@@ -7,6 +7,7 @@ import HilumImaging
 ///     folder ─ FolderWalk ─┬─ cases.jsonl, cases.csv at any depth ─ Manifest, for all that lies beside and below
 ///                          ├─ tables and XML of known data sets ─── KnownLayout, for the images that they name
 ///                          └─ the rest ──────────────────────────── CaseFinder
+///                             messages, structured reports ──────── SourceReports, for all of these cases
 struct SourceScanner {
     /// What a source holds.
     struct Scan {
@@ -14,6 +15,13 @@ struct SourceScanner {
         var passedOver = PassedOver()
         /// How the source was read, a sentence each.
         var notes: [String] = []
+
+        /// Gives the reports of messages to their cases.
+        mutating func join(_ reports: inout SourceReports, root: String) {
+            reports.join(&items, root: root)
+            items += reports.refused.map { .refused(place: $0.place, reason: $0.reason) }
+            passedOver.add(reports.passedOver)
+        }
     }
 
     /// - Throws: `.notFound` for a path that is not there or a folder without cases, `.badRequest` for another kind of file.
@@ -57,20 +65,51 @@ struct SourceScanner {
             if case .passedOver = other.role { continue }
             files.append(other)
         }
+        var finder = CaseFinder(root: folder)
+        var own = [file]
+        var ownReports = finder.takeReports(from: &own)
+        if own.isEmpty { return try messages(&ownReports, source, finder) }
         if let reason = DICOMGlance(file, at: path)?.reasonToRefuse {
             throw ArchiveError(.badImage, "\(source): \(ImagingError(.noPicture(reason)))")
         }
-        var finder = CaseFinder(root: folder)
+        if file.role == .markup,
+            let found = CaseFinder.markup(file, root: folder, among: FolderWalk(folder, isDeep: false).files)
+        {
+            return Scan(items: [.found(found.found)], passedOver: finder.passedOver)
+        }
+        var reports = finder.takeReports(from: &files)
         let found = finder.cases(of: files)
-        guard var item = found.first(where: { $0.paths.contains(path) }) ?? found.first(where: { $0.id == place.id }),
+        guard let item = found.first(where: { $0.paths.contains(path) }) ?? found.first(where: { $0.id == place.id }),
             file.role == .image || file.role == .text
         else {
             throw ArchiveError(
                 .badRequest,
-                "\(source): neither an image (PNG, JPEG, DICOM), a text (.txt) nor a manifest (.jsonl, .csv)")
+                "\(source): neither an image (PNG, JPEG, DICOM), a report (.txt, HL7, structured report, XML of Open-i) "
+                    + "nor a manifest (.jsonl, .csv)")
         }
-        item.isPart = true
-        return Scan(items: [.found(item)], passedOver: finder.passedOver)
+        var scan = Scan(items: [.found(item)])
+        scan.join(&reports, root: folder)
+        // Reports of others lie there too.
+        scan.items = scan.items.prefix(1).map { found in
+            guard case .found(var item) = found else { return found }
+            item.isPart = true
+            return .found(item)
+        }
+        scan.passedOver = finder.passedOver
+        return scan
+    }
+
+    /// The reports of one file that somebody named; the archive may know their cases.
+    private static func messages(
+        _ reports: inout SourceReports, _ source: String, _ finder: CaseFinder
+    ) throws(ArchiveError) -> Scan {
+        var scan = Scan(passedOver: finder.passedOver)
+        scan.join(&reports, root: finder.root)
+        guard !scan.items.isEmpty else {
+            let seen = scan.passedOver.sorted.map(\.reason).joined(separator: ", ")
+            throw ArchiveError(.badRequest, "\(source): no report in it; it holds \(seen.isEmpty ? "nothing" : seen)")
+        }
+        return scan
     }
 
     /// The one absolute path of a file or folder, whatever links and dots led there; nil if there is none.
@@ -90,7 +129,9 @@ struct SourceScanner {
             let pairsTheRest = [nil, .folder, .dicom, .mimic].contains(preset)
             if pairsTheRest || scan.items.isEmpty {
                 var finder = CaseFinder(root: root)
+                var reports = finder.takeReports(from: &rest)
                 scan.items += finder.cases(of: rest).map { .found($0) }
+                scan.join(&reports, root: root)
                 scan.passedOver.add(finder.passedOver)
                 scan.notes += finder.unreadTags.prefix(PassedOver.placeLimit).map { path in
                     "\(path): its tags cannot be read to their end, so it is a case by its path, not by its study"

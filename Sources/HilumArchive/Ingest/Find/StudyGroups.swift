@@ -1,4 +1,5 @@
 import HilumCore
+import HilumDocuments
 import HilumImaging
 
 /// What finding cases takes from the header of a DICOM file.
@@ -7,8 +8,12 @@ struct DICOMGlance: Sendable, Equatable {
     let study: String?
     /// From where the picture was made.
     let view: String?
+    /// The number of the order, by which reports name it.
+    let accession: String?
     /// What the object is, if it is no picture.
     let reasonToRefuse: String?
+    /// Whether it is a report in words.
+    let isReport: Bool
     /// Whether all tags could be read. Without that a file that names no study may still have one.
     let isComplete: Bool
 
@@ -22,6 +27,8 @@ struct DICOMGlance: Sendable, Equatable {
         reasonToRefuse = header.reasonToRefuse
         isComplete = header.isComplete
         view = header.description.view
+        accession = header.description[.accession]
+        isReport = ReportFile.isReport(objectClass: header.description[.objectClass])
         // A report or a dose sheet makes no case of a study.
         study = header.reasonToRefuse == nil ? header.description[.study].flatMap { Self.isUID($0) ? $0 : nil } : nil
     }

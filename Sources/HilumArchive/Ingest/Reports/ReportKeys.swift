@@ -1,0 +1,31 @@
+/// By which keys of the metadata a case is found that a report names, and what is said where they lead to more than one.
+enum ReportKeys {
+    /// The keys under which a case has the numbers by which reports name it: one, and more only for a report that waits for its images.
+    static let accessions = ["accession", "accession_2", "accession_3"]
+    /// How far the report is, and when this version of it was made.
+    static let status = "report_status"
+    static let date = "report_date"
+
+    static let twoStudies = "the report names two studies that are two cases; give each a report of its own"
+    static let twoCases =
+        "several cases have the accession number of the report, and it names no study UID that tells them apart"
+    static let disagreement =
+        "the study UID of the report leads to another case than its accession number; correct the one that is wrong"
+    static let anotherPatient =
+        "the report and the case of its study or accession number name two patients or two studies"
+    static let nameAlone =
+        "the report has the name of a stored case, and nothing shows that both are of one patient; "
+        + "name the accession number or the study UID in it"
+
+    /// Whether values of this key are UIDs of studies.
+    static func isStudy(_ key: String) -> Bool { ["study", "studyuid", "studyinstanceuid"].contains(plain(key)) }
+
+    /// Whether values of this key are accession numbers.
+    static func isAccession(_ key: String) -> Bool {
+        ["accession", "accessionnumber", "accessionno", "accession2", "accession3"].contains(plain(key))
+    }
+
+    private static func plain(_ key: String) -> String {
+        String(decoding: key.utf8.filter { ![32, 45, 46, 95].contains($0) }, as: UTF8.self).lowercased()
+    }
+}

@@ -1,0 +1,64 @@
+import HilumDocuments
+
+/// Reports that came in messages.
+extension SourceCase {
+    /// Whether it is nothing but reports of messages, which may be of a stored case.
+    package var isReportAlone: Bool {
+        imagePaths.isEmpty && reportPath == nil && report == nil && !leads.isEmpty
+    }
+
+    /// The id of the stored report that these images take over; nil for none.
+    package var waitingID: String? { waiting?.id }
+
+    /// What two reports have in common that are of one case.
+    package var reportKeys: Set<String> { Set(leads.flatMap { $0.studies + $0.evidence + $0.accessions } + [id]) }
+
+    /// Cases of which no two take over one report: where two may, nobody can tell whose it is, and it goes on waiting.
+    package static func withoutContestedReports(_ sources: [SourceCase]) -> [SourceCase] {
+        let counts = Dictionary(sources.compactMap { $0.waitingID.map { ($0, 1) } }, uniquingKeysWith: +)
+        guard counts.values.contains(where: { $0 > 1 }) else { return sources }
+        return sources.map { source in
+            guard let id = source.waitingID, counts[id, default: 0] > 1 else { return source }
+            var alone = source
+            alone.former.removeAll { $0.id == id }
+            alone.waiting = nil
+            return alone
+        }
+    }
+
+    /// The report in a file that somebody named as the report of a case, where it is a message or a structured report; nil for a text.
+    ///
+    /// - Throws: `.badRequest` where it holds no report, or several.
+    func message(at path: String) throws(ArchiveError) -> ReportDocument? {
+        guard let kind = ReportFile.kind(at: path) else { return nil }
+        let outcomes: [ReportFile.Outcome]
+        do throws(DocumentError) { outcomes = try ReportFile.outcomes(at: path, kind).map(\.outcome) } catch {
+            throw ArchiveError(error.code == .unreadable ? .io : .badRequest, "\(path): \(error)")
+        }
+        guard outcomes.count == 1, let first = outcomes.first else {
+            throw ArchiveError(.badRequest, "\(path): it holds \(outcomes.count) messages, and a case has one report")
+        }
+        switch first {
+        case .report(let document): return document
+        case .passedOver(let reason), .refused(let reason): throw ArchiveError(.badRequest, "\(path): \(reason)")
+        }
+    }
+
+    /// Reads its reports as one: the last version, and addenda.
+    ///
+    /// - Throws: `.io` for a file that cannot be read now, `.badRequest` for reports that are none any more or of two patients.
+    func readReports() throws(ArchiveError) -> ReportDocument {
+        var documents: [ReportDocument] = []
+        for lead in leads {
+            do throws(DocumentError) {
+                documents.append(try ReportFile.document(at: lead.path, lead.kind, lead.place))
+            } catch {
+                throw ArchiveError(error.code == .unreadable ? .io : .badRequest, "\(lead.path): \(error)")
+            }
+        }
+        guard let merged = ReportDocument.merged(documents) else {
+            throw ArchiveError(.badRequest, "\(id): its reports name two patients, and a case is of one")
+        }
+        return merged
+    }
+}

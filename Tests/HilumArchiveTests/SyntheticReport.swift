@@ -1,0 +1,1 @@
+../HilumDocumentsTests/SyntheticReport.swift

@@ -1,0 +1,221 @@
+import Foundation
+import Testing
+
+@testable import HilumDocuments
+
+@Suite("Messages of HL7 version 2")
+struct HL7Tests {
+    @Test("Results of an order are one report, with the names of its parts as headings")
+    func partsAreHeadings() throws {
+        let message = SyntheticMessage(results: [
+            "OBX|1|TX|71020&GDT^XR CHEST 2V^L||The lungs are clear.~No effusion.||||||F",
+            "OBX|2|TX|71020&GDT^XR CHEST 2V^L||The heart is normal.||||||F",
+            "OBX|3|FT|19005-8^Impression^LN||No acute disease.||||||F",
+        ])
+        let document = try report(of: message.bytes())
+        #expect(
+            document.text
+                == "FINDINGS:\nThe lungs are clear.\nNo effusion.\nThe heart is normal.\nIMPRESSION:\nNo acute disease."
+        )
+        #expect(document.accessions == ["ACC-1001"] && document.status == .final)
+        #expect(document.patients == [.init(number: "INV-4711", issuer: "HOSP")] && document.sex == "F")
+        #expect(document.names == ["Inventado^Alba"])
+        #expect(document.writtenAt == "2026-01-02T10:15:00")
+    }
+
+    @Test("A result that is named as its order is the report itself, and so is one that is called a report")
+    func wholesHaveNoHeading() throws {
+        for name in ["71020^XR CHEST 2V^L", "18748-4^Diagnostic imaging study^LN", "&GDT", "REPORT^Radiology Report^L"]
+        {
+            let message = SyntheticMessage(results: ["OBX|1|TX|\(name)||Clear lungs.||||||F"])
+            let text = try report(of: message.bytes()).text
+            #expect(text == "Clear lungs." || name == "&GDT" && text == "FINDINGS:\nClear lungs.", "\(name)")
+        }
+    }
+
+    @Test(
+        "Segments end with CR, LF or both, and a line that begins no segment goes on with the text",
+        arguments: ["\r", "\n", "\r\n"])
+    func lineEnds(end: String) throws {
+        let message = SyntheticMessage(results: [
+            "OBX|1|TX|R^Radiology Report^L||First line.", "second line, not a segment",
+            "OBX|2|TX|R^Radiology Report^L||Third line.",
+        ])
+        #expect(try report(of: message.bytes(end)).text == "First line.\nsecond line, not a segment\nThird line.")
+    }
+
+    @Test("ADD carries on the last field before it")
+    func continuedSegments() throws {
+        let message = SyntheticMessage(results: ["OBX|1|TX|R^Radiology Report^L||The lungs are", "ADD| clear."])
+        #expect(try report(of: message.bytes()).text == "The lungs are clear.")
+    }
+
+    @Test(
+        "Escapes stand for separators, line ends and bytes",
+        arguments: [
+            ("3 \\T\\ 4", "3 & 4"), ("a\\F\\b\\S\\c\\R\\d\\E\\e", "a|b^c~d\\e"), ("one.\\.br\\two.", "one.\ntwo."),
+            ("\\H\\Bold\\N\\ text", "Bold text"), ("\\X0D0A\\x", "\nx"), ("C:\\temp\\file", "C:\\temp\\file"),
+            ("open \\ end", "open \\ end"), ("\\Zabc\\x", "x"), ("a\\.sp2\\b", "a\n\nb"), ("a\\.sk3\\b", "a   b"),
+            ("\\.in+4\\indented", "indented"), ("\\XZZ\\x", "\\XZZ\\x"), ("\\.ce\\middle", "\nmiddle"),
+            ("\\C2842\\x", "x"),
+        ])
+    func escapes(given: String, text: String) throws {
+        let message = SyntheticMessage(results: ["OBX|1|FT|R^Radiology Report^L||Start \(given)||||||F"])
+        #expect(try report(of: message.bytes()).text == "Start \(text)")
+    }
+
+    @Test("Separators are those that the message declares")
+    func declaredSeparators() throws {
+        let lines = [
+            "MSH#*;!@#RIS#H#X#H#20260102##ORU*R01#1#P#2.3", "PID#1##INV-1***H*MR", "OBR#1##ACC;ACC2#71020*XR CHEST",
+            "OBX#1#TX#R*Radiology Report##Clear ^ lungs.;One ! S !S! T !T!##########F",
+        ]
+        let document = try report(of: Array(lines.joined(separator: "\r").utf8))
+        #expect(document.text == "Clear ^ lungs.\nOne ! S * T @")
+        #expect(document.accessions == ["ACC"] && document.patients.first?.number == "INV-1")
+    }
+
+    @Test("Numbers and codes are lines of their own, and an impression that is the text of a code is a sentence")
+    func valuesOfOtherTypes() throws {
+        let message = SyntheticMessage(results: [
+            "OBX|1|TX|R^Radiology Report^L||Nodule in the left lower lobe.||||||F",
+            "OBX|2|NM|D^Diameter^L||12|mm^millimetre||||F", "OBX|3|CWE|S^Side^L||L^left^L||||||F",
+            "OBX|4|SN|G^Growth^L||>^5|%||||F", "OBX|5|CE|71020&IMP^XR CHEST^L||^Nodule, new.||||||F",
+        ])
+        #expect(
+            try report(of: message.bytes()).text
+                == "Nodule in the left lower lobe.\nDiameter: 12 millimetre\nSide: left\nGrowth: >5 %\nIMPRESSION:\nNodule, new."
+        )
+    }
+
+    @Test("A text that is encapsulated is read, and a PDF is passed over by its kind")
+    func encapsulatedData() throws {
+        let text = Data("The lungs are clear.\r\nNo effusion.".utf8).base64EncodedString()
+        let read = SyntheticMessage(results: ["OBX|1|ED|R^Radiology Report^L||RIS^TEXT^PLAIN^Base64^\(text)||||||F"])
+        #expect(try report(of: read.bytes()).text == "The lungs are clear.\nNo effusion.")
+        let plain = SyntheticMessage(results: ["OBX|1|ED|R^Radiology Report^L||RIS^TEXT^PLAIN^A^Clear ^ lungs.||||||F"])
+        #expect(try report(of: plain.bytes()).text == "Clear ^ lungs.")
+        let pdf = SyntheticMessage(results: ["OBX|1|ED|R^Radiology Report^L||RIS^AP^PDF^Base64^JVBERi0x||||||F"])
+        #expect(reason(of: pdf.bytes()) == "HL7: the report is a document of the kind PDF, which is not read")
+        let hidden = SyntheticMessage(results: ["OBX|1|ED|R^Radiology Report^L||RIS^TEXT^PLAIN^Base64^JVBERi0x||||||F"])
+        #expect(reason(of: hidden.bytes())?.contains("PDF") == true)
+    }
+
+    @Test("Where the accession number and the study's UID stand differs between sites")
+    func keysOfSites() throws {
+        let results = ["OBX|1|TX|R^Radiology Report^L||Clear lungs.||||||F"]
+        var message = SyntheticMessage(
+            order: [2: "PL-1", 3: "FI-2^RIS", 4: "71020^XR CHEST", 18: "ACC-3", 19: "RP-4", 25: "F"], results: results)
+        #expect(try report(of: message.bytes()).accessions == ["ACC-3", "FI-2", "RP-4"])
+        message.segments.append("ZDS|1.2.840.99.7^RIS^Application^DICOM")
+        #expect(try report(of: message.bytes()).studies == ["1.2.840.99.7"])
+        message = SyntheticMessage(
+            results: results + ["OBX|2|ST|113014^DICOM Study^DCM||1.2.840.99.8||||||F"])
+        let byResult = try report(of: message.bytes())
+        #expect(byResult.studies == ["1.2.840.99.8"] && byResult.text == "Clear lungs.")
+        message = SyntheticMessage(results: results)
+        message.segments.insert("IPC|ACC-5^RIS|RP-6|1.2.840.99.9^RIS|SPS-1|CR", at: 3)
+        let byOrder = try report(of: message.bytes())
+        #expect(byOrder.studies == ["1.2.840.99.9"] && byOrder.accessions == ["ACC-5", "ACC-1001"])
+        message = SyntheticMessage(results: results + ["ZDS|not a UID"])
+        #expect(try report(of: message.bytes()).studies == [])
+    }
+
+    @Test("Results of a laboratory, other messages and cancelled orders are passed over, with the reason")
+    func whatIsNoReport() throws {
+        let numbers = ["OBX|1|NM|NA^Sodium^L||140|mmol/L|||||F", "OBX|2|ST|BC^Culture^L||negative||||||F"]
+        #expect(
+            reason(of: SyntheticMessage(order: [3: "L1", 4: "LYTES", 24: "CH", 25: "F"], results: numbers).bytes())
+                == "HL7: results of another service than radiology (OBR-24 CH)")
+        #expect(
+            reason(of: SyntheticMessage(order: [3: "L1", 4: "LYTES", 25: "F"], results: numbers).bytes())
+                == "HL7: results without a text, as of a laboratory")
+        #expect(
+            reason(of: SyntheticMessage(order: [3: "A1", 25: "X"], results: ["OBX|1|TX|R||Text.||||||X"]).bytes())
+                == "HL7: an order that was cancelled")
+        #expect(
+            reason(of: Array("MSH|^~\\&|A|B|C|D|20260101||ADT^A01|1|P|2.5\rPID|1\r".utf8))
+                == "HL7: a message of the kind ADT^A01; results are ORU^R01")
+        #expect(
+            reason(of: SyntheticMessage(results: ["OBX|1|TX|R||Wrong.||||||D"]).bytes())
+                == "HL7: an order without a text")
+    }
+
+    @Test(
+        "How far a report is, is told by its order, or else by its results",
+        arguments: [
+            ("P", "P", ReportDocument.Status.preliminary), ("F", "F", .final), ("C", "F", .corrected),
+            ("F", "C", .corrected),
+            ("R", "F", .preliminary), ("", "P", .preliminary), ("", "C", .corrected), ("", "", .final),
+        ])
+    func statuses(order: String, result: String, status: ReportDocument.Status) throws {
+        let message = SyntheticMessage(
+            order: [3: "A1", 22: "20260203", 25: order], results: ["OBX|1|TX|R^Report||Clear lungs.||||||\(result)"])
+        let document = try report(of: message.bytes())
+        #expect(document.status == status && document.writtenAt == "2026-02-03")
+    }
+
+    @Test("Orders of one study are one report, and those of two are two")
+    func severalOrders() throws {
+        var message = SyntheticMessage(results: ["OBX|1|TX|R^Report||Chest: clear.||||||F", "ZDS|1.2.9.1"])
+        message.segments += [
+            "OBR|2||ACC-1002|71030^XR RIBS", "OBX|1|TX|R^Report||Ribs: no fracture.||||||F", "ZDS|1.2.9.1",
+        ]
+        #expect(try report(of: message.bytes()).text == "Chest: clear.\n\nRibs: no fracture.")
+        message.segments[message.segments.count - 1] = "ZDS|1.2.9.2"
+        let outcomes = ReportFile.outcomes(message.bytes()[...])
+        let keys = outcomes.map { outcome in if case .report(let document) = outcome { document.studies } else { [] } }
+        #expect(keys == [["1.2.9.1"], ["1.2.9.2"]])
+    }
+
+    @Test("An addendum is told from a report by the suffix of its results, and by their name")
+    func addenda() throws {
+        for name in ["71020&ADT^XR CHEST^L", "A^Addendum^L", "55107-7^Addendum^LN"] {
+            let message = SyntheticMessage(results: ["OBX|1|TX|\(name)||The nodule is old.||||||F"])
+            let document = try report(of: message.bytes())
+            #expect(document.isAddendum && document.text.hasSuffix("The nodule is old."), "\(name)")
+        }
+    }
+
+    @Test("A file may hold many messages, in frames of a line or in a batch")
+    func manyMessages() throws {
+        let scratch = try Scratch()
+        func message(_ number: Int) -> [UInt8] {
+            SyntheticMessage(
+                order: [3: "ACC-\(number)", 25: "F"], results: ["OBX|1|TX|R^Report||Report \(number).||||||F"]
+            ).bytes()
+        }
+        let framed = (1...3).flatMap { [0x0B] + message($0) + [0x1C, 0x0D] }
+        let batch = Array("FHS|^~\\&|A\rBHS|^~\\&|A\r".utf8) + (1...3).flatMap(message) + Array("BTS|3\rFTS|1\r".utf8)
+        let marked = [0xEF, 0xBB, 0xBF] + (1...3).flatMap { message($0) + [10] }
+        for (name, bytes) in [("framed", framed), ("batch", batch), ("marked", marked)] {
+            let path = try scratch.write("\(name).dat", bytes)
+            #expect(ReportFile.kind(at: path) == .hl7, "\(name)")
+            let found = try ReportFile.outcomes(at: path, .hl7)
+            let texts = found.compactMap { item -> String? in
+                if case .report(let document) = item.outcome { document.text } else { nil }
+            }
+            #expect(texts == ["Report 1.", "Report 2.", "Report 3."], "\(name)")
+            for (number, item) in found.enumerated() {
+                let again = try ReportFile.document(at: path, .hl7, item.place)
+                #expect(again.accessions == ["ACC-\(number + 1)"])
+            }
+        }
+    }
+
+    @Test("Names of the patient, of relatives and of physicians are known, so that they can be masked")
+    func personsAreKnown() throws {
+        var message = SyntheticMessage(
+            patient: "INV-1^^^HOSP^MR~9999^^^STATE^SS", name: "Inventado^Alba^R~Fabulosa^Alba",
+            order: [3: "A1", 16: "77^Quimera^Otto", 25: "F", 32: "88&Fabelhaft&Uwe"],
+            results: ["OBX|1|TX|R^Report||Clear.||||||F"])
+        message.segments.insert("PV1|1|O|||||12^Trugbild^Ida", at: 2)
+        message.segments.insert("NK1|1|Inventado^Bruno|SPO", at: 2)
+        let document = try report(of: message.bytes())
+        let names = document.names.joined(separator: " ")
+        for name in ["Inventado", "Alba", "Fabulosa", "Quimera", "Otto", "Trugbild", "Bruno", "Fabelhaft", "Uwe"] {
+            #expect(names.contains(name), "\(name)")
+        }
+        #expect(document.patients.map(\.number) == ["INV-1"] && document.numbers.contains("9999"))
+    }
+}

@@ -1,0 +1,1 @@
+../HilumDICOMTests/SyntheticDICOM.swift
