@@ -8,7 +8,7 @@ extension ArchiveStats: JSONWritable {
             "dimension": dimension, "model": model, "generation": generation, "mapBytes": mapBytes,
             "fileBytes": fileBytes, "graphBytes": graphBytes, "checkpoint": checkpoint,
             "changesSinceCheckpoint": changesSinceCheckpoint, "deletions": deletions, "formatVersion": formatVersion,
-            "deid": deidentification, "dates": dates,
+            "deid": deidentification, "dates": dates, "quarantined": quarantined,
             "masked": JSON.object(masked.byKind.map { ($0.kind, .integer($0.count)) }),
         ])
     }
