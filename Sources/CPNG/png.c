@@ -206,7 +206,7 @@ int hilum_png_encode(
     }
     png_set_write_fn(png, sink, write_bytes, flush_nothing);
     png_set_IHDR(
-        png, info, width, height, bit_depth, channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+        png, info, width, height, bit_depth, channels == 1 ? PNG_COLOR_TYPE_GRAY : channels == 4 ? PNG_COLOR_TYPE_RGBA : PNG_COLOR_TYPE_RGB,
         PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     // All of these are fixed, so that the same samples give the same bytes (with the same zlib). A radiograph is noise
     // on slopes: the average filter at level 2 takes 17 ms a megapixel where level 6 takes 150 for 10 % fewer bytes.

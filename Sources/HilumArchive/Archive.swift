@@ -494,7 +494,7 @@ public final class Archive: @unchecked Sendable {
                 checkpoint: Int(state.checkpoint?.watermark ?? 0), changesSinceCheckpoint: state.changesSinceCheckpoint,
                 deletions: state.deletions, formatVersion: try formatVersion(),
                 deidentification: privacy.settings.deidentification.rawValue,
-                dates: privacy.settings.dates.rawValue, masked: maskCounts)
+                dates: privacy.settings.dates.rawValue, quarantined: try quarantinedCount(), masked: maskCounts)
         }
     }
 

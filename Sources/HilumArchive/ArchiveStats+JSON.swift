@@ -9,7 +9,7 @@ extension ArchiveStats: JSONWritable {
             "fileBytes": fileBytes, "graphBytes": graphBytes, "filterBytes": filterBytes,
             "checkpoint": checkpoint,
             "changesSinceCheckpoint": changesSinceCheckpoint, "deletions": deletions, "formatVersion": formatVersion,
-            "deid": deidentification, "dates": dates,
+            "deid": deidentification, "dates": dates, "quarantined": quarantined,
             "masked": JSON.object(masked.byKind.map { ($0.kind, .integer($0.count)) }),
         ])
     }

@@ -38,6 +38,8 @@ public struct ArchiveStats: Sendable, Equatable {
     public var deidentification = PrivacySettings.Deidentification.off.rawValue
     /// What becomes of dates: `DateShift.Mode`.
     public var dates = DateShift.Mode.keep.rawValue
+    /// Images that were set aside and wait for a decision.
+    public var quarantined = 0
     /// What was masked since the archive was opened.
     public var masked = MaskCounts()
 }

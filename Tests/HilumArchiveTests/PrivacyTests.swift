@@ -187,15 +187,16 @@ import Testing
         if byteCount >= 0 { #expect(try FileIO.read(file) == [UInt8](repeating: 7, count: byteCount)) }
     }
 
-    @Test func aPictureWithWordsInItIsRefusedWhereThatIsRequired() throws {
+    @Test func aPictureWithWordsInItIsStoredOnlyWhereNothingIsTakenOut() throws {
         var file = PlantedCases.dicom(study: "1.2.3", object: "1.2.3.4")
         file.text(0x0028_0301, "CS", "YES")
-        for (mode, isStored) in [(PrivacySettings.Deidentification.require, false), (.mask, true)] {
+        for (mode, isStored) in [(PrivacySettings.Deidentification.require, false), (.mask, false), (.off, true)] {
             let scratch = try Scratch()
             let archive = try archive(scratch, PrivacySettings(deidentification: mode))
             try archive.put([CaseInput(id: "a", image: .bytes(file.bytes), report: "effusion")])
-            #expect(try archive.count() == (isStored ? 1 : 0))
-            #expect(try archive.get(id: "a")?.fields.metadata["burned_in"] == (isStored ? "yes" : nil))
+            #expect(try archive.count() == 1 && archive.get(id: "a")?.images.count == (isStored ? 1 : 0))
+            #expect(try archive.quarantined().count == (isStored ? 0 : 1))
+            #expect(try archive.get(id: "a")?.fields.metadata["burned_in"] == "yes")
         }
     }
 

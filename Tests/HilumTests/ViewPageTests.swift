@@ -234,7 +234,7 @@ struct ViewPageTests {
     }
 
     /// Texts whose contrast with what lies behind them is below 4.5, or 3 for large ones.
-    private static let contrastScript = """
+    static let contrastScript = """
         (() => {
           const parse = text => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
           const light = ([r, g, b]) => {

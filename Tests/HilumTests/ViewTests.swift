@@ -261,10 +261,10 @@ struct ViewTests {
         }
         let known = Set(
             try lines("HilumReports/Resources/Lexicon/names.txt").compactMap { $0.split(separator: " ").first })
-        let named = try lines("hilum-view/Resources/page/findings.js").filter { $0.hasPrefix("  \"") }.map {
-            $0.split(separator: "\"")[1]
-        }
+        let labels = try JSON(parsing: lines("hilum-view/Resources/page/labels.json").joined(separator: "\n"))
+        guard case .object(let members)? = labels["findings"] else { throw CocoaError(.fileReadCorruptFile) }
+        let named = members.map(\.key)
         #expect(named.count > 50)
-        for name in named { #expect(known.contains(name), "\(name)") }
+        for name in named { #expect(known.contains(Substring(name)), "\(name)") }
     }
 }

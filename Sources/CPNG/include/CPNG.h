@@ -69,7 +69,7 @@ const uint8_t *hilum_png_whole_next_row(hilum_png_whole *whole);
 
 void hilum_png_whole_destroy(hilum_png_whole *whole);
 
-// Encodes rows (8 bits, or 16 bits big-endian; 1 or 3 channels; no padding between rows) to a PNG without any
+// Encodes rows (8 bits, or 16 bits big-endian; 1, 3 or 4 channels, the fourth opacity; no padding between rows) to a PNG without any
 // ancillary chunk. `*out` is to be freed with hilum_png_free.
 int hilum_png_encode(
     uint32_t width, uint32_t height, int bit_depth, int channels, const uint8_t *samples, uint8_t **out,

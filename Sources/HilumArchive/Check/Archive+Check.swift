@@ -139,6 +139,9 @@ extension Archive {
         let reportCount = try transaction.count(store.table(.reports))
         if reportCount != withReport.count { report.find("\(reportCount) reports where \(withReport.count) should be") }
         try checkWords(transaction, withReport: withReport, live: made.live, deep: report.isDeep, &report)
+        for image in try checkQuarantine(transaction, &report) where image.isKept {
+            keptCounts[image.digest, default: 0] += 1
+        }
         try checkKeptImages(transaction, keptCounts, &report)
         // A reader beside a writer has an older snapshot in memory, which is no damage.
         if mode == .readWrite || transaction.number == openedSnapshot, !isInMemory(made) {
@@ -159,6 +162,21 @@ extension Archive {
                 return blobs[0] == blobs[1] || blobs.allSatisfy { $0.count == 0 }
             }
         }
+    }
+
+    /// - Returns: the images that wait for a decision.
+    private func checkQuarantine(
+        _ transaction: borrowing ReadTransaction, _ report: inout CheckReport
+    ) throws -> [CaseEntry.StoredImage] {
+        let held = try store.quarantine(transaction).filter { $0.state == .held }
+        let count = try store.heldCount(transaction)
+        if held.count != count {
+            report.find("\(count) images are counted in the quarantine, which holds \(held.count)")
+        }
+        if !held.isEmpty {
+            report.notes.append("\(held.count) images wait in the quarantine; `hilum quarantine` lists them")
+        }
+        return held.map(\.image)
     }
 
     private func checkKeptImages(

@@ -70,8 +70,9 @@ extension Archive {
     /// - Returns: the digests of new files.
     private func keepImages(of prepared: [PreparedCase]) throws -> [[UInt8]] {
         var images: [[UInt8]: [UInt8]] = [:]
-        for item in prepared where item.refusal == nil {
+        for item in prepared where item.refusal == nil || item.isHeldBack {
             for (image, bytes) in zip(item.images, item.keptBytes) { if let bytes { images[image.digest] = bytes } }
+            for image in item.setAside { if let bytes = image.keptBytes { images[image.entry.image.digest] = bytes } }
         }
         let outcomes = parallelMap(Array(images), threads: 8) { digest, bytes -> Result<[UInt8]?, ArchiveError> in
             do throws(ArchiveError) {
@@ -120,7 +121,13 @@ extension Archive {
             let state = try writableCounters()
             let batch = try store.environment.write { transaction in
                 var batch = CommitBatch(state, serving, generations.withLock { $0.table })
-                guard let number = try store.number(transaction, of: id) else { return batch }
+                var sources: [String?] = []
+                if case .gone = removal {} else { sources = try forgetQuarantine(transaction, of: id, into: &batch) }
+                guard let number = try store.number(transaction, of: id) else {
+                    // Nothing of it was stored but its images in quarantine, and the journal says that it was refused.
+                    for source in sources { try forgetSource(transaction, source) }
+                    return batch
+                }
                 guard let entry = try store.entry(transaction, number) else {
                     throw store.damaged("the id of case \(number) leads nowhere")
                 }
@@ -142,7 +149,7 @@ extension Archive {
                 return batch
             }
             finish(batch)
-            return !batch.changes.isEmpty
+            return !batch.changes.isEmpty || batch.hasForgotten
         }
     }
 
@@ -167,6 +174,7 @@ extension Archive {
     {
         if let refusal = item.refusal {
             batch.outcomes.append(.committed(.refused(refusal)))
+            if item.isHeldBack { try settleQuarantine(transaction, item, into: &batch) }
             // What may pass is tried again.
             switch refusal.code {
             // .exists: the row tells of the stored case, which stays, and the files are weighed against it each time.
@@ -201,6 +209,7 @@ extension Archive {
         // An image that could not be encoded again is there now, so it is encoded.
         if let oldNumber, let oldEntry, isSame, oldEntry.missingImageCount(in: serving.generation) == 0 {
             try writeJournal(transaction, item, number: oldNumber, reason: "")
+            try settleQuarantine(transaction, item, into: &batch)
             try update(transaction, oldNumber, from: oldEntry, to: kept, into: &batch)
             return
         }
@@ -220,6 +229,7 @@ extension Archive {
             }
         }
         try removeFormer(transaction, of: item.input, into: &batch)
+        try settleQuarantine(transaction, item, into: &batch)
         let number = batch.nextNumber
         guard number < UInt32.max - UInt32(ArchiveLimits.imageCount) else {
             throw ArchiveError(.limit, "\(path): all case numbers are used; export and make anew")
@@ -245,7 +255,8 @@ extension Archive {
             try follow(transaction, source, from: oldNumber, to: number)
         }
         let isNew = oldNumber == nil
-        let notes = item.imageNotes.map(\.description) + (item.leavesRest ? [CarriedFields.leavesNote] : [])
+        var notes = item.imageNotes.map(\.description) + (item.leavesRest ? [CarriedFields.leavesNote] : [])
+        if !item.setAside.isEmpty { notes.append(CaseLoader.quarantineNote(item.setAside.count)) }
         batch.outcomes.append(
             .committed(
                 isNew
@@ -372,7 +383,7 @@ extension Archive {
         }
     }
 
-    private func countImage(
+    func countImage(
         _ transaction: borrowing WriteTransaction, _ digest: [UInt8], by amount: Int, into batch: inout CommitBatch
     ) throws {
         let stored = try store.get(transaction, .images, digest) { try store.number($0) }

@@ -52,7 +52,7 @@ extension Archive {
         let preparer = CasePreparer(
             embedder: embedder, count: cases.count, batchCount: cases.count, open: { cases[$0] },
             isStored: { isForced ? false : try self.isStored($0) }, storedImages: self.storedImages,
-            hasOther: self.hasPicture, patientKey: patientKey, privacy: privacy,
+            hasOther: self.hasPicture, patientKey: patientKey, privacy: privacy, knownImages: self.knownImages,
             deliver: { _, batch, _ in prepared.withLock { $0 = batch } })
         try preparer.run(threads: threads)
         return prepared.withLock { $0 }

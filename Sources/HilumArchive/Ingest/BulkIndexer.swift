@@ -51,6 +51,10 @@ public struct IndexSummary: Sendable, Equatable {
     public var blankImages: [String] = []
     /// Stored cases of which the decoder warned that an image is odd, though every pixel is there, by their ids.
     public var oddImages: [String] = []
+    /// Stored cases with an image near whose border text stands, by their ids.
+    public var textImages: [String] = []
+    /// Images that this run set aside because words may be written into them.
+    public var quarantined = 0
     /// What was masked in the cases that were stored or replaced.
     public var masked = MaskCounts()
     /// Cases that keep images whose files have left.
@@ -216,7 +220,7 @@ public struct BulkIndexer {
                 }
             },
             isStored: archive.isStored, storedImages: archive.storedImages, hasOther: archive.hasPicture,
-            patientKey: archive.patientKey, privacy: archive.privacy,
+            patientKey: archive.patientKey, privacy: archive.privacy, knownImages: archive.knownImages,
             isInterrupted: { interrupt?.isRaised == true },
             deliver: { range, batch, preparer in writer.write(batch, of: Array(cases[range]), preparer) })
         var failure: (any Error)?
@@ -327,6 +331,7 @@ private final class BatchWriter: Sendable {
                 let outcomes = try archive.commit(prepared)
                 counts.withLock { counts in
                     for ((outcome, source), item) in zip(zip(outcomes, sources), prepared) {
+                        if item.refusal == nil || item.isHeldBack { counts.quarantined += item.setAside.count }
                         switch outcome {
                         case .stored:
                             counts.stored += 1
@@ -363,8 +368,11 @@ private final class BatchWriter: Sendable {
         if keepsImages, item.input.origin?.isPart != true { counts.keepingImages += 1 }
         if item.leavesRest { counts.parted += 1 }
         if item.imageNotes.contains(.blank) { counts.blankImages.append(archive.shownID(item.input.id)) }
-        if item.imageNotes.contains(where: { $0 != .blank }) {
+        if item.imageNotes.contains(where: { if case .warning = $0 { true } else { false } }) {
             counts.oddImages.append(archive.shownID(item.input.id))
+        }
+        if item.imageNotes.contains(where: { if case .text = $0 { true } else { false } }) {
+            counts.textImages.append(archive.shownID(item.input.id))
         }
     }
 
@@ -383,6 +391,8 @@ private final class BatchWriter: Sendable {
             summary.masked += counts.masked
             summary.blankImages += counts.blankImages
             summary.oddImages += counts.oddImages
+            summary.textImages += counts.textImages
+            summary.quarantined += counts.quarantined
             summary.refused += counts.refused
         }
     }

@@ -36,6 +36,8 @@ struct CaseLoader: Sendable {
     let patientKey: @Sendable (String) -> String?
     /// Takes identifiers out of the case before it is compared with what is stored.
     var privacy = Deidentifier.off
+    /// What is known of the images of a case before they are read.
+    var knownImages: @Sendable (String) throws -> KnownImages = { _ in KnownImages() }
 
     /// - Returns: the case, with a refusal if something is wrong with it, and the images to be embedded, each with its place in the case.
     func load(_ given: PreparedCase) -> (PreparedCase, [(place: Int, image: GrayImage)]) {
@@ -52,11 +54,13 @@ struct CaseLoader: Sendable {
                     report, persons, id: prepared.input.id, &prepared.maskCounts)
                 prepared.joinReports()
             }
-            var places = Array(files.indices)
+            let pictures = try setAside(&prepared, files)
+            var places = Array(pictures.indices)
             if !prepared.input.keepsImages {
-                prepared.imageVectors = [[Float]?](repeating: nil, count: files.count)
+                prepared.imageVectors = [[Float]?](repeating: nil, count: pictures.count)
                 places = try addImages(at: staying, to: &prepared)
             }
+            try refuseEmpty(&prepared)
             prepared.isStored = try isStored(prepared)
             if prepared.isStored { return (prepared, []) }
             if let report = prepared.input.report {
@@ -66,8 +70,9 @@ struct CaseLoader: Sendable {
             }
             let decoded: [DecodedImage]
             do throws(ImagingError) {
-                decoded = try files.map { (bytes) throws(ImagingError) in
-                    try ImageDecoder.decodeWithNotes(bytes, fitting: side)
+                decoded = try pictures.map { (picture) throws(ImagingError) in
+                    if let decoded = picture.decoded { return decoded }
+                    return try ImageDecoder.decodeWithNotes(picture.bytes, fitting: side)
                 }
             } catch { throw refusal(error, prepared.input.id) }
             prepared.imageNotes = decoded.flatMap(\.notes)
@@ -169,7 +174,7 @@ struct CaseLoader: Sendable {
     }
 
     /// A picture that cannot be read stays so; a decoder that is missing or was stopped may be there the next time.
-    private func refusal(_ error: ImagingError, _ id: String) -> ArchiveError {
+    func refusal(_ error: ImagingError, _ id: String) -> ArchiveError {
         let text = "\(id): \(error)"
         return switch error.code {
         case .decoderMissing: ArchiveError(.notReady, text)
@@ -204,11 +209,7 @@ struct CaseLoader: Sendable {
                 guard patient?.mayBe(other) ?? true else { throw twoPatients(prepared.input.id) }
                 patient = patient?.merged(with: other) ?? other
             }
-            if tags.saysBurnedIn, privacy.refusesBurnedIn {
-                throw ArchiveError(
-                    .badRequest,
-                    "\(prepared.input.id): its image says that words are written into the picture; take them out first")
-            }
+            if tags.saysBurnedIn { prepared.burnedIn.insert(place) }
             if prepared.images[place].view == nil { prepared.images[place].view = tags.view }
             fresh.fill(from: tags, patientKey: patientKey)
             persons.add(tags)

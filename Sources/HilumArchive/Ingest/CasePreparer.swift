@@ -67,6 +67,7 @@ final class CasePreparer: @unchecked Sendable {
     ///   - hasOther: whether another case than that of an id has a picture, by its digest; called by any thread.
     ///   - patientKey: what a case keeps in place of a patient's number in DICOM files; nil keeps nothing.
     ///   - privacy: takes identifiers out of cases.
+    ///   - knownImages: what is known of the images of a case before they are read; called by any thread.
     ///   - isInterrupted: asked before each batch; those that were begun are finished.
     ///   - deliver: takes a batch, in order, and returns at once; calls `hasWritten` on another thread when it is done with.
     init(
@@ -75,13 +76,15 @@ final class CasePreparer: @unchecked Sendable {
         storedImages: @escaping @Sendable (String) throws -> StoredImages? = { _ in nil },
         hasOther: @escaping @Sendable ([UInt8], String) throws -> Bool = { _, _ in false },
         patientKey: @escaping @Sendable (String) -> String? = { _ in nil }, privacy: Deidentifier = .off,
+        knownImages: @escaping @Sendable (String) throws -> KnownImages = { _ in KnownImages() },
         isInterrupted: @escaping @Sendable () -> Bool = { false },
         deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
     ) {
         self.embedder = embedder
         loader = CaseLoader(
             side: embedder.imageSide, isStored: isStored, storedImages: storedImages, hasOther: hasOther,
-            knowsWords: { embedder.knowsWords(of: $0) }, patientKey: patientKey, privacy: privacy)
+            knowsWords: { embedder.knowsWords(of: $0) }, patientKey: patientKey, privacy: privacy,
+            knownImages: knownImages)
         self.count = count
         self.batchCount = batchCount
         self.open = open

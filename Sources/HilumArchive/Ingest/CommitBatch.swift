@@ -18,6 +18,8 @@ struct CommitBatch {
     let dimensions: [(UInt32, Int)]
     /// How the vectors of the generation that is searched are written.
     let rule: WriteTransaction.PutRule
+    /// Whether images in quarantine were forgotten.
+    var hasForgotten = false
     /// The generations, where one lost an image that it lacked.
     private(set) var table: GenerationTable
     private(set) var hasNewTable = false

@@ -22,6 +22,9 @@ struct JournalEntry: Sendable {
     /// What it was read from.
     var marks = SourceMarks()
 
+    /// Of a source that is to be read again, whatever it holds.
+    static let unreadFingerprint = [UInt8](repeating: 0, count: 32)
+
     init(name: String, fingerprint: [UInt8]) {
         var hash = SHA256()
         hash.update(name)

@@ -29,6 +29,14 @@ struct PreparedCase: Sendable {
     var isStored = false
     /// Whether its vectors were imported and differ from those that are stored, whatever its images and its report are.
     var bringsVectors = false
+    /// Images of it that are set aside until a person has looked at them.
+    var setAside: [ImageSetAside] = []
+    /// Whether a person dropped one of its images.
+    var hasDropped = false
+    /// Whether nothing is left of it without them, and it was refused for that.
+    var isHeldBack = false
+    /// Those of its images, by place, whose tags say that words are written into them.
+    var burnedIn: Set<Int> = []
     var journal: JournalEntry?
     /// The case as its source gave it, where its report came in a message: what is read of that joins what is stored.
     var given: CaseInput?
@@ -51,6 +59,11 @@ struct PreparedCase: Sendable {
         guard !input.keepsImages else { return copy }
         copy.input.images = images.indices.filter { !keptPlaces.contains($0) }.map { place in
             CaseImage(keptBytes[place].map { .bytes($0) } ?? .file(images[place].path), view: images[place].view)
+        }
+        for image in setAside.sorted(by: { $0.entry.place < $1.entry.place }) {
+            let source = image.keptBytes.map { ImageSource.bytes($0) } ?? .file(image.entry.image.path)
+            let place = min(image.entry.place, copy.input.images.count)
+            copy.input.images.insert(CaseImage(source, view: image.entry.image.view), at: place)
         }
         return copy
     }

@@ -46,8 +46,12 @@ struct Deidentifier: Sendable {
     var isOn: Bool { settings.deidentification != .off }
     private var isStrict: Bool { settings.deidentification == .require }
 
-    /// Whether a picture into which its device wrote words is refused.
-    var refusesBurnedIn: Bool { isStrict }
+    /// Whether a picture is set aside because its tags say that its device wrote words into it.
+    var holdsBurnedIn: Bool { isOn }
+    /// Whether text near the border of a picture is looked for.
+    var findsText: Bool { isOn }
+    /// Whether a picture with such text is set aside; elsewhere it is counted.
+    var holdsText: Bool { isStrict }
 
     /// The fingerprint of a source as it was read under these settings: a source is read again when they or the rules change.
     func stamped(_ fingerprint: [UInt8]) -> [UInt8] {

@@ -7,6 +7,11 @@ extension Archive {
     /// So many keys are named where none is near.
     private static let namedKeyCount = 8
 
+    /// The keys of free metadata that stored cases have, in order.
+    public var metadataKeys: [String] {
+        attributes.read { Array($0.keys.keys) }.filter { !Self.fixedKeys.contains($0) }.sorted()
+    }
+
     /// Refuses a key that no case has: a mistyped filter would otherwise find nothing, or with `!=` everything.
     ///
     /// - Throws: `.unknownKey`, which names keys that are near, or else some that there are.

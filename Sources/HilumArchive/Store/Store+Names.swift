@@ -75,7 +75,7 @@ extension Store {
         return copy
     }
 
-    private func open(_ text: String, _ names: NameSeal) throws(ArchiveError) -> String {
+    func open(_ text: String, _ names: NameSeal) throws(ArchiveError) -> String {
         if text.isEmpty { return "" }
         guard let name = names.open(text) else { throw damaged("a name was sealed by another key") }
         return name

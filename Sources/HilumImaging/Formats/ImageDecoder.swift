@@ -20,6 +20,7 @@
 // | DICOM/ DICOMHeader, DICOMDescription, DICOMKind | tags, read without decoding; which objects hold no picture |
 // | Formats/ AreaFitter           | area averaging row by row while an image is decoded                     |
 // | Formats/ PictureScrubber      | takes out of a file what is not its picture                             |
+// | Text/ BorderText              | finds lines of letters near the border of a picture                     |
 // | Formats/ PNGEncoder           | grey and RGB images to PNG, always the same bytes                       |
 // | Drawing/ Canvas, +Text        | rectangles, smooth lines, text, images                                  |
 // | Drawing/ BitmapFont, ColorMap, AxisTicks | the built-in font; numbers to colours; round numbers on an axis |
@@ -104,10 +105,19 @@ public enum ImageDecoder {
 
     /// Decodes a PNG or JPEG, fits it into a square if one is wanted, and notes what is odd about it.
     ///
-    /// - Parameter side: of the square in pixels; nil leaves the image as large as it is.
+    /// - Parameters:
+    ///   - side: of the square in pixels; nil leaves the image as large as it is.
+    ///   - findsText: whether text near the border is looked for, which takes the picture in full size. The result is the same.
     /// - Throws: as `decode(_:limits:)`.
-    public static func decodeWithNotes(_ bytes: [UInt8], fitting side: Int?) throws(ImagingError) -> DecodedImage {
+    public static func decodeWithNotes(
+        _ bytes: [UInt8], fitting side: Int?, findsText: Bool = false
+    ) throws(ImagingError) -> DecodedImage {
         try withBytes(bytes) { (raw) throws(ImagingError) in
+            if findsText {
+                let decoded = try decode(raw, limits: .standard).notingBlank().notingText()
+                guard let side else { return decoded }
+                return DecodedImage(image: decoded.image.resizedToFit(side: side), notes: decoded.notes)
+            }
             guard let side else { return try decode(raw, limits: .standard).notingBlank() }
             switch raw.count <= ImageLimits.standard.maxByteCount ? format(of: raw) : nil {
             case .png:

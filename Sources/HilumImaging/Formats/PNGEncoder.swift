@@ -34,6 +34,14 @@ public enum PNGEncoder {
         try encode(image.samples, width: image.width, height: image.height, bitDepth: 8, channels: 3)
     }
 
+    /// A PNG with 8 bits per channel and opacity.
+    ///
+    /// - Parameter pixels: `[height, width, 4]`: red, green, blue, opacity.
+    /// - Throws: `encoding`, `outOfMemory`.
+    static func encode(pixels: [UInt8], width: Int, height: Int) throws(ImagingError) -> [UInt8] {
+        try encode(pixels, width: width, height: height, bitDepth: 8, channels: 4)
+    }
+
     private static func encode(
         _ samples: [UInt8], width: Int, height: Int, bitDepth: Int, channels: Int
     ) throws(ImagingError) -> [UInt8] {

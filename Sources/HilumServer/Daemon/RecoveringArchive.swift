@@ -234,6 +234,8 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
 
     func shownID(_ id: String) -> String { (try? withArchive { $0.shownID(id) }) ?? "" }
 
+    var metadataKeys: [String] { (try? withArchive { $0.metadataKeys }) ?? [] }
+
     func stats() throws -> ArchiveStats { try withArchive { try $0.stats() } }
     func search(_ request: SearchRequest) throws -> SearchResponse { try withArchive { try $0.search(request) } }
     func get(id: String) throws -> CaseRecord? { try withArchive { try $0.get(id: id) } }

@@ -15,6 +15,9 @@ protocol ServedArchive: Sendable {
     /// What is known of the recall of searches.
     var recall: RecallEstimator { get }
 
+    /// The keys of free metadata that stored cases have, in order.
+    var metadataKeys: [String] { get }
+
     /// What people are shown in place of an id.
     func shownID(_ id: String) -> String
     /// The figures of the archive.
@@ -75,6 +78,8 @@ protocol ServedArchive: Sendable {
 extension ServedArchive {
     /// Nothing ever is.
     func mend() {}
+    /// None, for an archive that does not say.
+    var metadataKeys: [String] { [] }
 }
 
 extension Archive: ServedArchive {

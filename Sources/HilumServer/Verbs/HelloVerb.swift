@@ -21,6 +21,7 @@ struct HelloVerb: ReadingVerb {
             json.member("dim", archive.dimension ?? 0)
             json.member("generation", stats.generation)
             json.member("cases", stats.cases)
+            json.member("keys", archive.metadataKeys)
             json.key("limits")
             json.beginObject()
             json.member("line_bytes", configuration.connection.parser.lineByteCount)

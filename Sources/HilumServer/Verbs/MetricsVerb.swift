@@ -59,6 +59,9 @@ struct MetricsVerb: ReadingVerb {
                 "hilum_masked_total", .counter, "Identifiers masked in cases that were stored, by kind.",
                 stats.masked.byKind.map { .init(Double($0.count), [("kind", $0.kind)]) }),
             MetricFamily(
+                "hilum_quarantined_images", .gauge, "Images that were set aside and wait for a person's decision.",
+                [.init(Double(stats.quarantined))]),
+            MetricFamily(
                 "hilum_recall", .gauge, "Recall@10 of sampled live queries against an exact scan, by graph and ef.",
                 recalls),
             MetricFamily("hilum_recall_bound", .gauge, "Bounds of the 95 % interval of hilum_recall.", bounds),

@@ -40,9 +40,10 @@ struct OutputFile {
         try write(PNGMark.marked(try PNGEncoder.encode(picture), program: program))
     }
 
-    func write(_ bytes: some ContiguousBytes) throws {
+    /// - Parameter isPrivate: only its owner may read it.
+    func write(_ bytes: some ContiguousBytes, isPrivate: Bool = false) throws {
         try check()
-        try FileIO.writeAtomically(path, bytes)
+        try FileIO.writeAtomically(path, bytes, rights: isPrivate ? 0o600 : 0o644)
     }
 
     // MARK: Checks

@@ -27,7 +27,10 @@ extension Command {
             .value("mask-image", "P", "hide P per cent of the patches of the images that ask (0 to 95)"),
             .value("mask-report", "P", "hide P per cent of the words of the reports that ask (0 to 95)"),
             .flag("mask-sweep", "recall with 0, 25, 50 and 75 per cent of each query hidden, and short queries"),
-            .value("plots", "DIR", "draw recall over the number of hits, and over the hidden share, as PNG"),
+            .value(
+                "plots", "DIR",
+                "draw recall over the number of hits, how many queries have which rank, and recall over the hidden share, as PNG"
+            ),
             .force, .quiet, .json,
         ],
         details: """
@@ -82,6 +85,7 @@ private func runEval(_ arguments: Arguments) throws -> ExitStatus {
 /// The pictures of `--plots`.
 struct EvaluationPlots {
     let recall: OutputFile
+    let ranks: OutputFile
     /// Only with `--mask-sweep`.
     let sweep: OutputFile?
 
@@ -91,6 +95,7 @@ struct EvaluationPlots {
         try OutputFolder.make(folder)
         let inputs = arguments.texts("data")
         recall = try OutputFile(folder + "/recall.png", of: "eval", inputs: inputs, arguments)
+        ranks = try OutputFile(folder + "/ranks.png", of: "eval", inputs: inputs, arguments)
         sweep =
             masks.isSweep
             ? try OutputFile(folder + "/missing-information.png", of: "eval", inputs: inputs, arguments) : nil
@@ -194,33 +199,39 @@ struct EvaluationSet {
         return try RetrievalEvaluation.indexRecall(queries: queries, gallery: gallery, dimension: dimension, hits: hits)
     }
 
-    /// Plots recall against the number of hits for both directions and chance.
+    /// Plots recall against the number of hits for both directions and chance, and how the ranks are spread.
     func writePlots(to plots: EvaluationPlots, _ evaluation: RetrievalEvaluation) throws {
-        let last = min(50, cases.count)
-        func curve(_ name: String, _ queries: [Float], _ gallery: [Float]) throws -> LinePlot.Series {
-            let ranks = try RetrievalEvaluation.ranks(
+        func ranks(_ queries: [Float], _ gallery: [Float]) throws -> [Double] {
+            try RetrievalEvaluation.ranks(
                 queries: queries, gallery: gallery, dimension: cases.dimension, reportHashes: cases.reportHashes)
-            return LinePlot.Series(
+        }
+        let directions = [
+            ("image to report", try ranks(cases.images, cases.reports)),
+            ("report to image", try ranks(cases.reports, cases.images)),
+        ]
+        let last = min(50, cases.count)
+        let curves = directions.map { name, ranks in
+            LinePlot.Series(
                 name,
                 points: (1...last).map { k in
                     (Double(k), 100 * Double(ranks.count { $0 <= Double(k) }) / Double(ranks.count))
                 })
         }
+        let chance = evaluation.chance
+        let guesses: [(x: Double, y: Double)] = [1, 5, 10].filter { $0 <= last }.map { k in
+            (Double(k), 100 * (k == 1 ? chance.r1 : k == 5 ? chance.r5 : chance.r10))
+        }
         var plot = LinePlot(
             title: "Recall, \(cases.count) cases", xLabel: "hits looked at", yLabel: "found, %",
-            series: [
-                try curve("image to report", cases.images, cases.reports),
-                try curve("report to image", cases.reports, cases.images),
-                LinePlot.Series(
-                    "chance",
-                    points: [1, 5, 10].filter { $0 <= last }.map { k in
-                        let chance = evaluation.chance
-                        return (Double(k), 100 * (k == 1 ? chance.r1 : k == 5 ? chance.r5 : chance.r10))
-                    }),
-            ])
+            series: curves + [LinePlot.Series("chance", points: guesses)])
         plot.yRange = 0...100
         try plots.recall.write(picture: plot.render())
-        standardError("plot: \(plots.recall.path)\n")
+        var histogram = LinePlot(
+            title: "Ranks of what was looked for, \(cases.count) cases", xLabel: "rank (each step is twice as wide)",
+            yLabel: "queries, %", series: directions.map { RankHistogram($1, count: cases.count).series($0) })
+        histogram.isLogX = true
+        try plots.ranks.write(picture: histogram.render())
+        for file in [plots.recall, plots.ranks] { standardError("plot: \(file.path)\n") }
         if let rows = evaluation.missingInformation, let file = plots.sweep {
             try writeSweep(rows, to: file, evaluation)
         }

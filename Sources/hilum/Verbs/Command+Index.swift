@@ -103,6 +103,7 @@ private func json(of summary: IndexSummary) -> JSON {
         ("unchanged", .integer(summary.unchanged)),
         ("reports_without_vector", .integer(summary.reportsWithoutVector)),
         ("blank_images", .strings(summary.blankImages)), ("odd_images", .strings(summary.oddImages)),
+        ("text_images", .strings(summary.textImages)), ("quarantined", .integer(summary.quarantined)),
         (
             "refused",
             .array(
@@ -149,6 +150,11 @@ private func text(of summary: IndexSummary) -> String {
     for note in summary.notes { text += "note: \(shown(note))\n" }
     text += note(summary.blankImages, "an image of one even grey, in which nothing can be seen")
     text += note(summary.oddImages, "an image of which the decoder warned; every pixel of it is there")
+    text += note(summary.textImages, "an image near whose border text stands, which may name the patient")
+    if summary.quarantined > 0 {
+        text += "note: \(summary.quarantined) images were set aside, as words may be written into them; "
+        text += "'hilum quarantine' shows them\n"
+    }
     if summary.reportsWithoutVector > 0 {
         text += "note: \(summary.reportsWithoutVector) reports have no word that is known, and so no vector; "
         text += "their own words find them\n"

@@ -8,13 +8,19 @@ import {
 import { ask, at, make, pictureOf, pictureOfUpload } from "./tools.js";
 import { currentLanguage, findingName, keyName, label, switchLanguage, word } from "./words.js";
 
-const facetKeys = ["affirmed", "view", "modality", "site", "sex", "body_part"];
+const facetKeys = ["affirmed", "view", "modality", "site"];
+/** Free keys that are shown where cases have them. */
+const usualKeys = ["sex", "body_part"];
+/** Keys that take no part in one request beyond this number. */
+const mostFacets = 16;
 const mostExamples = 8;
 
 let question = fromHash(location.hash);
 let answer = null;
 let running = null;
 let archive = null;
+/** Further keys of the metadata whose values are shown, although nothing is filtered by them yet. */
+const addedKeys = [];
 
 // MARK: Asking
 
@@ -144,17 +150,35 @@ async function useImage(file) {
 
 async function loadFacets() {
   const mine = toHash(question);
-  const reply = await ask("facets", { keys: facetKeys, filters: filtersOf(question) });
+  const keys = shownKeys();
+  const reply = await ask("facets", { keys, filters: filtersOf(question) });
   if (!reply?.answers || mine !== toHash(question)) return;
   const boxes = [];
   reply.answers.forEach((facet, index) => {
-    if (facet.ok && (facet.objects.length > 0 || question.filters[facetKeys[index]])) boxes.push(facetBox(facetKeys[index], facet.objects));
+    if (facet.ok && (facet.objects.length > 0 || question.filters[keys[index]])) boxes.push(facetBox(keys[index], facet.objects));
   });
   const focused = document.activeElement?.dataset?.value;
   at("facets").replaceChildren(...boxes);
   if (focused) document.querySelector(`#facets [data-value=${CSS.escape(focused)}]`)?.focus();
+  offerKeys();
   const count = Object.values(filtersOf(question)).flat().length;
   at("filter-count").textContent = count ? String(count) : "";
+}
+
+/** The keys whose values are shown: the usual ones, those that filter, and those that were added. */
+function shownKeys() {
+  const usual = usualKeys.filter(key => archive?.keys?.includes(key));
+  return [...new Set([...facetKeys, ...usual, ...Object.keys(question.filters), ...addedKeys])].slice(0, mostFacets);
+}
+
+/** Offers the free keys of the metadata that are not shown yet. */
+function offerKeys() {
+  const shown = new Set([...shownKeys(), "date"]);
+  // A key that the protocol would not take as a filter is left out.
+  const free = (archive?.keys ?? []).filter(key => !shown.has(key) && /^[a-z_][a-z0-9_.]*$/.test(key));
+  const options = free.map(key => make("option", { value: key }, keyName(key)));
+  at("add-key").replaceChildren(make("option", { value: "" }, "–"), ...options);
+  at("add-filter").hidden = free.length === 0;
 }
 
 function facetBox(key, values) {
@@ -248,6 +272,10 @@ function listen() {
   for (const name of ["from", "to"]) {
     at(name).addEventListener("change", () => { question[name] = at(name).value.trim(); go(); });
   }
+  at("add-key").addEventListener("change", () => {
+    if (at("add-key").value) addedKeys.push(at("add-key").value);
+    loadFacets();
+  });
   at("clear-filters").addEventListener("click", () => { Object.assign(question, { filters: {}, from: "", to: "" }); go(); });
   onSlider("words");
   onSlider("examples");
@@ -271,5 +299,7 @@ search();
 ask("hello", {}).then(reply => {
   if (reply?.ok) archive = reply.objects[0];
   relabel();
+  if (usualKeys.some(key => archive?.keys?.includes(key))) loadFacets();
+  offerKeys();
   document.body.dataset.ready = "1";
 });

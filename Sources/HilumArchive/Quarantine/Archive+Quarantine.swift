@@ -1,0 +1,149 @@
+import Foundation
+import HilumCore
+import HilumImaging
+import LMDB
+
+/// The list of images that wait for a person's decision.
+extension Archive {
+    /// The images that wait for a decision, by id and place.
+    ///
+    /// - Throws: `.damaged`, `.io`.
+    /// - Complexity: O(images ever set aside).
+    public func quarantined() throws -> [QuarantinedImage] {
+        try withArchiveErrors {
+            try store.environment.read { transaction in
+                let held = try store.quarantine(transaction).filter { $0.state == .held }
+                return try held.sorted { ($0.id, $0.place) < ($1.id, $1.place) }.map { entry in
+                    QuarantinedImage(
+                        id: store.shownID(entry.id), name: String(hexadecimal(entry.image.digest).prefix(12)),
+                        reason: entry.reason, source: store.hidesNames ? nil : entry.source, view: entry.image.view,
+                        isCaseStored: try store.number(transaction, of: entry.id) != nil, seconds: Int(entry.seconds),
+                        entry: entry)
+                }
+            }
+        }
+    }
+
+    /// How many images wait for a decision.
+    public func quarantinedCount() throws -> Int {
+        try withArchiveErrors { try store.environment.read { try store.heldCount($0) } }
+    }
+
+    /// The picture of an image that was set aside.
+    ///
+    /// - Throws: `.notFound` or `.stale` where its file has gone or was changed, `.badImage`.
+    public func picture(of image: QuarantinedImage) throws -> GrayImage {
+        try withArchiveErrors {
+            let bytes = try ImageStore.read(image.entry.image, in: path)
+            do { return try ImageDecoder.decode(bytes) } catch {
+                throw ArchiveError(.badImage, "\(image.id): \(error)")
+            }
+        }
+    }
+
+    /// Gives images back to their cases, which are then found by them too.
+    ///
+    /// An image that cannot be read or encoded now stays where it is.
+    /// - Returns: what became of each case, by id as people are shown it.
+    /// - Throws: `.readOnly`, `.notReady` without an embedder, `.io`.
+    public func release(_ images: [QuarantinedImage]) throws -> [(id: String, outcome: PutOutcome)] {
+        _ = try writableEmbedder()
+        try decide(.released, images, former: .held)
+        var outcomes: [(id: String, outcome: PutOutcome)] = []
+        for (id, group) in Dictionary(grouping: images, by: \.entry.id).sorted(by: { $0.key < $1.key }) {
+            let entries = group.map(\.entry)
+            let outcome: PutOutcome
+            do {
+                outcome = try put([input(of: id, with: entries)]).first ?? .unchanged(vectors: 0)
+            } catch let error as ArchiveError { outcome = .refused(error) }
+            if case .refused = outcome {
+                try decide(.held, group, former: .released)
+            } else {
+                try dropUses(of: entries)
+            }
+            outcomes.append((store.shownID(id), outcome))
+        }
+        return outcomes
+    }
+
+    /// Leaves images out of their cases for good, also when their files are read again.
+    ///
+    /// - Throws: `.readOnly`, `.io`.
+    public func drop(_ images: [QuarantinedImage]) throws {
+        try decide(.dropped, images, former: .held)
+        try dropUses(of: images.map(\.entry))
+    }
+
+    /// Writes the decision, and lets the next run read the sources again.
+    private func decide(
+        _ state: QuarantineEntry.State, _ images: [QuarantinedImage], former: QuarantineEntry.State
+    ) throws {
+        guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
+        try withArchiveErrors {
+            writing.lock()
+            defer { writing.unlock() }
+            try store.environment.write { transaction in
+                for image in images {
+                    var entry = image.entry
+                    entry.state = state
+                    try store.put(transaction, entry, former: former)
+                    guard let source = entry.source, var row = try journalEntry(transaction, source) else { continue }
+                    row.fingerprint = JournalEntry.unreadFingerprint
+                    try store.put(transaction, .journal, row.key, store.bytes(of: row))
+                }
+            }
+        }
+    }
+
+    /// The kept bytes are the case's from now on, or nobody's.
+    private func dropUses(of entries: [QuarantineEntry]) throws {
+        try withArchiveErrors {
+            writing.lock()
+            defer { writing.unlock() }
+            let state = try writableCounters()
+            let batch = try store.environment.write { transaction in
+                var batch = CommitBatch(state, serving, generations.withLock { $0.table })
+                for entry in entries where entry.image.isKept {
+                    try countImage(transaction, entry.image.digest, by: -1, into: &batch)
+                }
+                return batch
+            }
+            finish(batch)
+        }
+    }
+
+    /// The case as it will be with these images.
+    private func input(of id: String, with entries: [QuarantineEntry]) throws -> CaseInput {
+        try withArchiveErrors {
+            try store.environment.read { transaction in
+                var input = CaseInput(id: id)
+                var images: [CaseEntry.StoredImage] = []
+                if let number = try store.number(transaction, of: id), let entry = try store.entry(transaction, number)
+                {
+                    images = entry.images
+                    input.report = try store.report(transaction, number)
+                    input.fields = entry.fields
+                } else {
+                    input.fields = entries.first?.fields ?? CaseFields()
+                }
+                for entry in entries.sorted(by: { $0.place < $1.place }) {
+                    // A file that has gone or was changed is refused here, before the journal hears of it.
+                    _ = try ImageStore.read(entry.image, in: path)
+                    images.insert(entry.image, at: min(entry.place, images.count))
+                }
+                input.images = try images.map { image in
+                    let source: ImageSource =
+                        image.isKept ? .bytes(try ImageStore.read(image, in: path)) : .file(image.path)
+                    return CaseImage(source, view: image.view)
+                }
+                input.isDeidentified = true
+                if let source = entries.first?.source {
+                    var origin = CaseOrigin(source: source, fingerprint: JournalEntry.unreadFingerprint)
+                    if let row = try journalEntry(transaction, source) { origin.marks = row.marks }
+                    input.origin = origin
+                }
+                return input
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import HilumCore
+import LMDB
+
+/// What the transaction that stores or removes a case does with its images in quarantine.
+extension Archive {
+    /// What is known of the images of the case `id` before it is read.
+    func knownImages(of id: String) throws -> KnownImages {
+        try store.environment.read { transaction in
+            var known = KnownImages()
+            for entry in try store.quarantine(transaction, of: id) { known.states[entry.image.digest] = entry.state }
+            if let number = try store.number(transaction, of: id), let entry = try store.entry(transaction, number) {
+                known.stored = Set(entry.images.map(\.digest))
+            }
+            return known
+        }
+    }
+
+    /// Notes what was set aside of a case, and forgets what waits for a decision and is not part of it any more.
+    func settleQuarantine(
+        _ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout CommitBatch
+    ) throws {
+        let rows = try store.quarantine(transaction, of: item.input.id)
+        guard !rows.isEmpty || !item.setAside.isEmpty else { return }
+        let digests = Set(item.setAside.map(\.entry.image.digest))
+        // One file, or fields and text alone, say nothing of the other images.
+        if item.input.origin?.isPart != true, !item.input.keepsImages {
+            for row in rows where row.state == .held && !digests.contains(row.image.digest) {
+                try removeQuarantine(transaction, row, into: &batch)
+            }
+        }
+        for image in item.setAside where !rows.contains(where: { $0.image.digest == image.entry.image.digest }) {
+            try store.put(transaction, image.entry, former: nil)
+            if image.entry.image.isKept { try countImage(transaction, image.entry.image.digest, by: 1, into: &batch) }
+        }
+    }
+
+    /// Forgets every image of a case that was set aside, and what was decided of it.
+    ///
+    /// - Returns: what it was read from, of each of them.
+    func forgetQuarantine(
+        _ transaction: borrowing WriteTransaction, of id: String, into batch: inout CommitBatch
+    ) throws -> [String?] {
+        let rows = try store.quarantine(transaction, of: id)
+        for row in rows { try removeQuarantine(transaction, row, into: &batch) }
+        batch.hasForgotten = batch.hasForgotten || !rows.isEmpty
+        return rows.map(\.source)
+    }
+
+    private func removeQuarantine(
+        _ transaction: borrowing WriteTransaction, _ row: QuarantineEntry, into batch: inout CommitBatch
+    ) throws {
+        try store.remove(transaction, row)
+        if row.state == .held, row.image.isKept {
+            try countImage(transaction, row.image.digest, by: -1, into: &batch)
+        }
+    }
+}
