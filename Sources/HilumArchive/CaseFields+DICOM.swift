@@ -24,7 +24,8 @@ extension CaseFields {
         if date == nil { date = tags.date }
         if site == nil { site = tags[.institution] }
         let free: [(key: String, value: String?)] = [
-            ("study", tags[.study]), (ReportKeys.accessions[0], tags[.accession]), ("series", tags[.series]), ("sop", tags[.object]),
+            ("study", tags[.study]), (ReportKeys.accessions[0], tags[.accession]), ("series", tags[.series]),
+            ("sop", tags[.object]),
             (Self.patientNumberKey, DICOMPatient(tags).flatMap { patientKey($0.number) }),
             ("laterality", tags.laterality), ("body_part", tags[.bodyPart]), ("sex", tags[.sex]),
             ("age", tags.ageInYears.map { String($0) }), ("manufacturer", tags[.manufacturer]),

@@ -53,8 +53,11 @@ import Testing
             case 1 where place < bytes.count: bytes[place] ^= 1 << UInt8(generator.integer(below: 8))
             case 2: bytes.removeSubrange(place..<end)
             case 3: bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
-            case 4 where !target.words.isEmpty: bytes.insert(contentsOf: Array(generator.pick(target.words).utf8), at: place)
-            default: bytes.replaceSubrange(place..<end, with: generator.pick([[0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0x7F], [0x80]]))
+            case 4 where !target.words.isEmpty:
+                bytes.insert(contentsOf: Array(generator.pick(target.words).utf8), at: place)
+            default:
+                bytes.replaceSubrange(
+                    place..<end, with: generator.pick([[0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0x7F], [0x80]]))
             }
         }
         return Array(bytes.prefix(target.longestInput))

@@ -34,7 +34,8 @@ import Testing
         let input = complete(fresh)
         #expect(input.fields.view == "AP" && input.fields.date == "2024-09-09" && input.fields.site == "A")
         #expect(input.fields.metadata == ["study": "1.2", "sop": "1.2.10", "ward": "3"])
-        #expect(input.report == "Effusion." && Resemblance(known, tags: Whose(fields: fresh), said: CaseFields()) == .same)
+        #expect(
+            input.report == "Effusion." && Resemblance(known, tags: Whose(fields: fresh), said: CaseFields()) == .same)
     }
 
     @Test(
@@ -65,7 +66,8 @@ import Testing
         let known = (path: "/in/moved.png", digest: "old")
         func decide(_ images: [(path: String, digest: String)], isTelling: Bool = true) throws -> CarriedFields.Decision
         {
-            try carried.decision(images: images, tags: Whose(fields: CaseFields()), isTelling: { _ throws(ArchiveError) in isTelling })
+            try carried.decision(
+                images: images, tags: Whose(fields: CaseFields()), isTelling: { _ throws(ArchiveError) in isTelling })
         }
         for said in [nil, "MUELLER", "SCHMIDT"] {
             for (isTied, hasAllLeft) in [(false, false), (true, false), (false, true), (true, true)] {

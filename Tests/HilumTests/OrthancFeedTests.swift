@@ -113,7 +113,9 @@ struct OrthancFeedTests {
         #expect(inAddress.status == 2 && inAddress.errors.contains("holds no password"), "\(inAddress.errors)")
         _ = try scratch.write("netrc", "machine 127.0.0.1 login feed planted-word\n")
         let unreadable = try ask(server.address, [:])
-        #expect(unreadable.status == 1 && unreadable.errors.contains("of the netrc file cannot be read"), "\(unreadable.errors)")
+        #expect(
+            unreadable.status == 1 && unreadable.errors.contains("of the netrc file cannot be read"),
+            "\(unreadable.errors)")
         #expect(!unreadable.errors.contains("planted"))
         _ = try scratch.write("netrc", "machine 127.0.0.1 login feed password planted-word\n")
         // A proxy of the environment would get the films of patients.

@@ -14,7 +14,9 @@ struct WordEmbedder: Embedder {
     let modelID = String(repeating: "ab", count: 32)
     let dimension = 24
 
-    func embed(images: [GrayImage], threads: Int) throws -> [Float] { images.flatMap { vector([UInt64($0.samples[0])]) } }
+    func embed(images: [GrayImage], threads: Int) throws -> [Float] {
+        images.flatMap { vector([UInt64($0.samples[0])]) }
+    }
 
     func embed(reports: [String], threads: Int) throws -> [Float] {
         reports.flatMap { report in
@@ -63,7 +65,8 @@ let findings = ["pleural effusion", "mass", "pneumothorax", "nodule", "edema", "
 let sides = ["left", "right", "bilateral"]
 
 @Sendable func input(_ number: Int, _ version: Int) -> CaseInput {
-    let text = "\(sides[number % 3]) \(findings[(number + version) % 7]). No \(findings[(number + 2) % 7]). Series \(number)."
+    let text =
+        "\(sides[number % 3]) \(findings[(number + version) % 7]). No \(findings[(number + 2) % 7]). Series \(number)."
     let fields = CaseFields(
         patient: "p\(number / 4)", view: number % 2 == 0 ? "PA" : "AP", date: "2020-01-\(10 + number % 18)",
         metadata: ["n": "\(number)"])
@@ -120,13 +123,17 @@ let readers = (0..<3).map { place in
                     request.mode = generator.chance(0.5) ? .vector : .hybrid
                     request.isExact = generator.chance(0.2)
                     let hits = try archive.search(request).hits
-                    if !hits.contains(where: { $0.id == wanted.id }) { complain("\(wanted.id) is not found by its report") }
+                    if !hits.contains(where: { $0.id == wanted.id }) {
+                        complain("\(wanted.id) is not found by its report")
+                    }
                     searches.increment()
                 case 2:
                     var request = SearchRequest(.id(wanted.id))
                     request.filter = try Filter(parsing: "view=PA n=..\(stable - 1)")
                     let hits = try archive.search(request).hits
-                    if hits.contains(where: { $0.record.fields.view == "AP" }) { complain("a filter lets another view pass") }
+                    if hits.contains(where: { $0.record.fields.view == "AP" }) {
+                        complain("a filter lets another view pass")
+                    }
                     searches.increment()
                 case 3:
                     var request = SearchRequest(.text(findings[number % 7]))
@@ -134,7 +141,9 @@ let readers = (0..<3).map { place in
                     if try archive.search(request).hits.isEmpty { complain("no report is found by a word") }
                     searches.increment()
                 case 4:
-                    if try archive.get(id: wanted.id)?.report != wanted.report { complain("\(wanted.id) has another report") }
+                    if try archive.get(id: wanted.id)?.report != wanted.report {
+                        complain("\(wanted.id) has another report")
+                    }
                     reads.increment()
                 case 5:
                     let count = try archive.count(Filter(parsing: "n=..\(stable - 1)"))

@@ -271,7 +271,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
                 defer { condition.withLock { snapshots.removeAll { $0 === isUnwanted } } }
                 return try archive.snapshot(to: target, interrupted: isUnwanted)
             }
-        } catch where isUnwanted.isRaised && !interrupted.isRaised {
+        } catch  where isUnwanted.isRaised && !interrupted.isRaised {
             throw ServerError.refused(
                 .busy,
                 "a write failed meanwhile, and the archive is opened again; no snapshot was made, so ask for it again")

@@ -8,7 +8,9 @@ extension FuzzTarget {
     /// A PNG whose checksums are right, so that changes reach the decoder, but for inputs of every eighth length.
     static let png = FuzzTarget(
         "png", longestInput: 4096,
-        words: ["IHDR", "PLTE", "IDAT", "IEND", "tRNS", "gAMA", "cHRM", "sBIT", "pHYs", "tEXt", "acTL", "fdAT", "iCCP"],
+        words: [
+            "IHDR", "PLTE", "IDAT", "IEND", "tRNS", "gAMA", "cHRM", "sBIT", "pHYs", "tEXt", "acTL", "fdAT", "iCCP",
+        ],
         seeds: { try pngSeeds() },
         finding: { bytes in
             let file = bytes.count % 8 == 0 ? bytes : withChecksums(bytes)
@@ -111,7 +113,8 @@ extension FuzzTarget {
         ]
         // Colour type, bit depth, interlacing, and bytes of a row of 4 pixels.
         let kinds: [(UInt8, UInt8, UInt8, Int)] = [
-            (0, 1, 0, 1), (0, 16, 1, 8), (2, 8, 0, 12), (3, 4, 0, 2), (3, 8, 1, 4), (4, 8, 0, 8), (6, 16, 0, 32), (6, 8, 1, 16),
+            (0, 1, 0, 1), (0, 16, 1, 8), (2, 8, 0, 12), (3, 4, 0, 2), (3, 8, 1, 4), (4, 8, 0, 8), (6, 16, 0, 32),
+            (6, 8, 1, 16),
         ]
         for (type, depth, interlacing, rowByteCount) in kinds {
             let header: [UInt8] = [0, 0, 0, 4, 0, 0, 0, 4, depth, type, 0, 0, interlacing]
@@ -135,7 +138,8 @@ extension FuzzTarget {
         + [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0x3F, 0xFF, 0xD9]
 
     private static func withExif(_ file: [UInt8]) -> [UInt8] {
-        let tiff: [UInt8] = Array("II*\0".utf8) + [8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]
+        let tiff: [UInt8] =
+            Array("II*\0".utf8) + [8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]
         let content = Array("Exif\0\0".utf8) + tiff
         return Array(file[..<2]) + [0xFF, 0xE1, 0, UInt8(content.count + 2)] + content + file[2...]
     }
@@ -145,7 +149,8 @@ extension FuzzTarget {
     private static let dicomSeed: [UInt8] = {
         func element(_ group: UInt16, _ number: UInt16, _ kind: String, _ value: [UInt8]) -> [UInt8] {
             let padded = value + (value.count % 2 == 0 ? [] : [kind == "UI" ? 0 : 32])
-            let head = [UInt8(group & 255), UInt8(group >> 8), UInt8(number & 255), UInt8(number >> 8)] + Array(kind.utf8)
+            let head =
+                [UInt8(group & 255), UInt8(group >> 8), UInt8(number & 255), UInt8(number >> 8)] + Array(kind.utf8)
             let isLong = ["OB", "OW", "SQ", "UN"].contains(kind)
             let length = UInt32(padded.count)
             return head + (isLong ? [0, 0] : [])

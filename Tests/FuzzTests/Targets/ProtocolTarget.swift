@@ -32,14 +32,16 @@ extension FuzzTarget {
         })
 
     private static let streams = [
-        "PING\nHELLO\nCOUNT view=PA n=1..5\n", "SEARCH text=\"left \\\"effusion\\\" -mass nod*\" k=5 with=report,highlights\n",
+        "PING\nHELLO\nCOUNT view=PA n=1..5\n",
+        "SEARCH text=\"left \\\"effusion\\\" -mass nod*\" k=5 with=report,highlights\n",
         "SEARCH id=c1 unlike=c2 w.id=2 w.unlike=0.5 target=report mmr=0.3\n",
         "SEARCH text=\"no effusion\" date=2019-01..2020 finding!=mass group=patient\n",
         "@7 SEARCH vec=f32:AACAPwAAgD8AAIA/AACAPw== exact=1\n", "GET id=c1 with=meta,report,vector\n",
         "PUT id=f1 report=\"left effusion\" view=PA patient=p1 date=2020-02-03\nDELETE id=f1\n",
         "FACET by=view k=3 n=1..\nEXPLAIN SEARCH text=\"mass\" k=3\nSTATS\nMETRICS\nHELP SEARCH\nREEMBED status\n",
         "SEARCH text=\"\\u00e4\\ud83d\\ude00\" cursor=start deadline_ms=1000 dedup=0.5 min_score=-1\n",
-        "SEARCH text=\"x\" mode=words w.words=3 recall=0.9\nQUIT\n", "PUT id=f2 bytes=10 report=\"x\"\n0123456789\nPING\n",
+        "SEARCH text=\"x\" mode=words w.words=3 recall=0.9\nQUIT\n",
+        "PUT id=f2 bytes=10 report=\"x\"\n0123456789\nPING\n",
         "REEMBED start model=a rate=3 between=01:00-05:00\nREEMBED switch\nSNAPSHOT to=/tmp/x\n",
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"search\",\"params\":{\"text\":\"left\",\"k\":5,\"view\":[\"PA\",\"AP\"]}}\n",
         "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"reembed.status\"}\n{\"jsonrpc\":\"2.0\",\"method\":\"stats\"}\n",

@@ -39,7 +39,8 @@ extension FuzzTarget {
             room.copyMemory(from: raw)
             guard let base = room.baseAddress else { return nil }
             let reader = TreeReader(
-                base: UnsafeRawPointer(base), pageSize: meta.pageSizeInBytes, pageCount: UInt64(raw.count / meta.pageSizeInBytes), meta: meta, path: "")
+                base: UnsafeRawPointer(base), pageSize: meta.pageSizeInBytes,
+                pageCount: UInt64(raw.count / meta.pageSizeInBytes), meta: meta, path: "")
             do {
                 for table in ["first", "second", "none"] {
                     guard let root = try reader.root(of: table) else { continue }
@@ -69,9 +70,12 @@ extension FuzzTarget {
         for round in 0..<3 {
             try environment.write { transaction in
                 for number in 0..<12 {
-                    try transaction.put(environment.table("first"), "key \(round * 12 + number)", [UInt8](repeating: 7, count: 150))
+                    try transaction.put(
+                        environment.table("first"), "key \(round * 12 + number)", [UInt8](repeating: 7, count: 150))
                 }
-                if round == 1 { try transaction.put(environment.table("second"), "long", [UInt8](repeating: 9, count: 5000)) }
+                if round == 1 {
+                    try transaction.put(environment.table("second"), "long", [UInt8](repeating: 9, count: 5000))
+                }
                 if round == 2 { try transaction.delete(environment.table("first"), "key 3") }
             }
         }
@@ -120,17 +124,20 @@ extension FuzzTarget {
         entry.id = "case-1"
         entry.hasReport = true
         entry.images = [CaseEntry.StoredImage(digest: [UInt8](repeating: 3, count: 32), path: "/a.png", view: "PA")]
-        entry.fields = CaseFields(patient: "p", view: "PA", date: "2020-01-02", findings: ["mass"], metadata: ["age": "40"])
+        entry.fields = CaseFields(
+            patient: "p", view: "PA", date: "2020-01-02", findings: ["mass"], metadata: ["age": "40"])
         entry.source = "s"
         let head = WordHead()
         let blob = PostingBlob(["PA": [1, 2], "AP": [3]])
         let quantizer = ScalarQuantizer(offset: [0, 1], step: 0.5, isExact: false)
-        let manifest = "{\"snapshot\":1,\"format\":2,\"created\":\"x\",\"cases\":1,\"files\":[{\"path\":\"data.mdb\",\"bytes\":1,"
+        let manifest =
+            "{\"snapshot\":1,\"format\":2,\"created\":\"x\",\"cases\":1,\"files\":[{\"path\":\"data.mdb\",\"bytes\":1,"
             + "\"sha256\":\"00\"}],\"images\":0,\"image_bytes\":0,\"lost_images\":0}"
         return [
             [0] + entry.encoded(), [2] + CheckpointHead().encoded(), [3] + GenerationTable().encoded(),
             [4] + JournalEntry(name: "n", fingerprint: [UInt8](repeating: 1, count: 32)).encoded(), [5] + head.bytes,
-            [6] + blob.bytes, [7] + Attributes().encodedSets, [8] + Attributes().encodedDirectory, [9] + quantizer.encoded,
+            [6] + blob.bytes, [7] + Attributes().encodedSets, [8] + Attributes().encodedDirectory,
+            [9] + quantizer.encoded,
             [10] + Array(manifest.utf8), [11] + [UInt8](repeating: 48, count: 64),
         ]
     }

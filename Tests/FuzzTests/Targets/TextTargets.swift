@@ -13,7 +13,8 @@ extension FuzzTarget {
         words: ["\\u0000", "\\ud83d\\ude00", "1e999", "-0", "null", "true", "[[[[", "{\"\":", "\u{FEFF}"],
         seeds: {
             bytes([
-                "{\"a\":[1,-2.5e-3,true,null,\"x\\n\\u00e9\\ud83d\\ude00\"],\"b\":{\"c\":{}}}", "[]", " [ 1 , 2 ] ", "\"\\/\\b\\f\"",
+                "{\"a\":[1,-2.5e-3,true,null,\"x\\n\\u00e9\\ud83d\\ude00\"],\"b\":{\"c\":{}}}", "[]", " [ 1 , 2 ] ",
+                "\"\\/\\b\\f\"",
                 "0", "-0.0e+10", "{\"a\":1,\"a\":2}",
             ])
         },
@@ -23,7 +24,9 @@ extension FuzzTarget {
             guard let value = try? JSON(parsing: bytes[...]) else { return nil }
             guard isSkipped else { return "what is read cannot be skipped" }
             let text = value.text
-            guard let again = try? JSON(parsing: text), again.text == text else { return "not the same when read again" }
+            guard let again = try? JSON(parsing: text), again.text == text else {
+                return "not the same when read again"
+            }
             guard let indented = try? JSON(parsing: value.indentedText), indented.text == text else {
                 return "not the same when read again from indented text"
             }
@@ -36,7 +39,10 @@ extension FuzzTarget {
     /// A manifest of JSON lines, CSV or TSV, by the first byte.
     static let manifest = FuzzTarget(
         "manifest", longestInput: 2048,
-        words: ["id", "report", "image", "report_file", "findings", "NaN", "\"\"", "\r\n", "../", "/dev/zero", ";", "=\"001\""],
+        words: [
+            "id", "report", "image", "report_file", "findings", "NaN", "\"\"", "\r\n", "../", "/dev/zero", ";",
+            "=\"001\"",
+        ],
         seeds: {
             bytes([
                 "j{\"id\":\"a\",\"report\":\"left effusion\",\"image\":\"a.png\",\"patient\":\"p\",\"date\":\"2020-01-02\"}\n",
@@ -64,7 +70,9 @@ extension FuzzTarget {
     /// A filter, asked of some values.
     static let filter = FuzzTarget(
         "filter", longestInput: 512,
-        words: ["=", "!=", "..", "view", "date", "finding", "2019", "-06", "1e999", "nan", "\\ud800", "id=", "patient"],
+        words: [
+            "=", "!=", "..", "view", "date", "finding", "2019", "-06", "1e999", "nan", "\\ud800", "id=", "patient",
+        ],
         seeds: {
             bytes([
                 "view=PA", "date=2019-06..2020-01 n!=1..5", "finding=\"pleural effusion\",mass age=40..", "id=case-1",
@@ -111,7 +119,8 @@ extension FuzzTarget {
     static let report = FuzzTarget(
         "report", longestInput: 2048,
         words: [
-            "no ", "effusion", "left", "right", "FINDINGS:", "IMPRESSION:", ". ", "\n1. ", "3 mm", "increased", "unchanged",
+            "no ", "effusion", "left", "right", "FINDINGS:", "IMPRESSION:", ". ", "\n1. ", "3 mm", "increased",
+            "unchanged",
             "胸水", "なし", "を認める", "。", "所見：", "pneumothorax", "cannot be excluded", "?", "Ergussbildung", "\u{0301}",
         ],
         seeds: {
@@ -141,7 +150,9 @@ extension FuzzTarget {
     /// A report whose identifiers go; what is masked stays as it is when it is masked again.
     static let privacy = FuzzTarget(
         "privacy", longestInput: 2048,
-        words: ["Dr. ", "Mr ", "Patient: ", "ID: ", "1950-01-02", "様", "先生", "〒100-0001", "+49 89 1234", "[", "]", "昭和25年"],
+        words: [
+            "Dr. ", "Mr ", "Patient: ", "ID: ", "1950-01-02", "様", "先生", "〒100-0001", "+49 89 1234", "[", "]", "昭和25年",
+        ],
         seeds: {
             bytes([
                 "Patient: John Smith, born 02/03/1950, MRN 123-456-789. Seen by Dr. A. Jones, tel. +1 555 0100.",

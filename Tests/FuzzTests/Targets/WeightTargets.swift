@@ -5,11 +5,14 @@ extension FuzzTarget {
     static let safetensors = FuzzTarget(
         "safetensors", longestInput: 2048,
         words: [
-            "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"F32\"", "\"BF16\"", "\"F16\"", "\"I64\"", "[0,0]",
+            "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"F32\"", "\"BF16\"", "\"F16\"",
+            "\"I64\"", "[0,0]",
             "9223372036854775807", "18446744073709551615", "4294967296", "-1",
         ],
         seeds: {
-            let tensors = ["a": TensorView(shape: [2, 3], floats: [1, 2, 3, 4, 5, 6]), "b": TensorView(shape: [1], floats: [0.5])]
+            let tensors = [
+                "a": TensorView(shape: [2, 3], floats: [1, 2, 3, 4, 5, 6]), "b": TensorView(shape: [1], floats: [0.5]),
+            ]
             let file = SafeTensors(tensors: tensors, metadata: ["format": "pt"])
             let integers = "{\"i\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}}"
             return [
@@ -24,7 +27,8 @@ extension FuzzTarget {
             }
             guard let written = try? file.encoded(as: .f32) else { return "what was read cannot be written" }
             guard let again = try? SafeTensors(bytes: written) else { return "what was written cannot be read" }
-            return again.tensors == file.tensors && again.metadata == file.metadata ? nil : "it is not the same when read again"
+            return again.tensors == file.tensors && again.metadata == file.metadata
+                ? nil : "it is not the same when read again"
         })
 
     /// The pieces of a vocabulary.
