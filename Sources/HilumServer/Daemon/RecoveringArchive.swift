@@ -271,7 +271,8 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
                 defer { condition.withLock { snapshots.removeAll { $0 === isUnwanted } } }
                 return try archive.snapshot(to: target, interrupted: isUnwanted)
             }
-        } catch  where isUnwanted.isRaised && !interrupted.isRaised {
+        } catch {
+            guard isUnwanted.isRaised, !interrupted.isRaised else { throw error }
             throw ServerError.refused(
                 .busy,
                 "a write failed meanwhile, and the archive is opened again; no snapshot was made, so ask for it again")

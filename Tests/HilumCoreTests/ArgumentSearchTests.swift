@@ -3,7 +3,7 @@ import Testing
 @testable import HilumCore
 
 @Suite("What a value holds that was meant as a condition")
-struct ArgumentTests {
+struct ArgumentSearchTests {
     /// The simple version: for each separator, the text up to the next sign.
     private func oracle(_ value: String) -> String? {
         let bytes = Array(value.utf8)
