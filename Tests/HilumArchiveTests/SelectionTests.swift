@@ -433,7 +433,8 @@ private func exactly(_ vector: [Float], k: Int, _ filter: String = "") throws ->
 
         request = SearchRequest(.id("case-3"))
         request.isExact = true
-        request.group = "view"
+        // The nearest cases are not of as many patients.
+        (request.group, request.k) = ("patient", 75)
         let (_, other) = try archive.explain(request)
         #expect(other.mode == .vector && other.isExact && other.conditions.isEmpty && other.matchingCount == 300)
         #expect(other.legs.map(\.name) == ["vector"] && (other.legs.first?.rounds ?? 0) > 1)

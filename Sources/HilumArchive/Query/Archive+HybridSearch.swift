@@ -65,11 +65,12 @@ extension Archive {
                 try pick(round.picks, question, request, &selection, &found, transaction)
             }
             question.trace?.end("hits")
-            guard selection.isActive, found.picks.count < request.poolCount, !round.isAll else { break }
+            guard selection.isActive, found.picks.count < request.poolCount else { break }
             if selection.leftCount == 0 {
                 found.response.isShortOfWork = true
                 break
             }
+            if round.isAll { break }
             rest = (rest ?? attributes.read { $0.live }).subtracting(selection.seen)
             if rest?.isEmpty == true { break }
             depth = min(4 * depth, max(Self.leastDepth, selection.leftCount))
@@ -157,7 +158,7 @@ extension Archive {
             return found.picks = request.cursor == nil ? ordered : Array(ordered.prefix(request.poolCount))
         }
         for (place, candidate) in ordered.enumerated() {
-            if found.picks.count == request.poolCount { return }
+            if found.picks.count == request.poolCount || selection.isActive && selection.leftCount == 0 { return }
             if place % 64 == 63 { try checkTime(request) }
             guard selection.looks(at: candidate.number), let entry = try store.entry(transaction, candidate.number),
                 var best = try bestVector(of: candidate.number, entry, question, request.target, transaction)

@@ -51,7 +51,8 @@ extension Archive {
             }
             rest = (rest ?? attributes.read { $0.live }).subtracting(selection.seen)
             if rest?.isEmpty == true { return }
-            wanted *= 2
+            // Each round walks past all that was seen, so few rounds cost less than small ones.
+            wanted *= 4
         }
     }
 

@@ -141,6 +141,11 @@ public final class Client {
             guard let line = try nextLine() else {
                 throw ServerError(.closedEarly, "\(path): the daemon closed the connection before it had answered")
             }
+            // Most lines are objects; to compare characters takes longer than the daemon took to write them.
+            if line.utf8.first == UInt8(ascii: "{") {
+                try each(line)
+                continue
+            }
             if let status = Status(line: line) { return status }
             if line.hasPrefix("@"), let space = line.firstIndex(of: " ") {
                 try each(String(line[line.index(after: space)...]))

@@ -218,9 +218,8 @@ struct EvaluationSet {
                 })
         }
         let chance = evaluation.chance
-        let guesses: [(x: Double, y: Double)] = [1, 5, 10].filter { $0 <= last }.map { k in
-            (Double(k), 100 * (k == 1 ? chance.r1 : k == 5 ? chance.r5 : chance.r10))
-        }
+        let shares: [(k: Int, share: Double)] = [(1, chance.r1), (5, chance.r5), (10, chance.r10)]
+        let guesses = shares.filter { $0.k <= last }.map { (x: Double($0.k), y: 100 * $0.share) }
         var plot = LinePlot(
             title: "Recall, \(cases.count) cases", xLabel: "hits looked at", yLabel: "found, %",
             series: curves + [LinePlot.Series("chance", points: guesses)])
