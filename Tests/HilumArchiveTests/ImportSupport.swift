@@ -80,7 +80,7 @@ enum VectorFixture {
 
     /// An archive without a model, opened for writing.
     static func makeSpace(
-        _ scratch: Scratch, dimension: Int = dimension, privacy: PrivacySettings = PrivacySettings()
+        _ scratch: Scratch, dimension: Int = dimension, privacy: PrivacySettings = .ofEarlierReleases
     ) throws -> Archive {
         try Archive.create(
             at: scratch.archive, space: try ImportedSpace(name: "other", dimension: dimension), privacy: privacy)

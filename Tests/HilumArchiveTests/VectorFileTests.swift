@@ -49,7 +49,7 @@ import Testing
             ("whole", VectorFixture.npy(rows, type: "<i8"), "save them as float32"),
             ("objects", VectorFixture.npy(rows, type: "|O"), "save them as float32"),
             ("version", VectorFixture.npy(rows, version: 9), "numpy.save"),
-            ("head", long, "head"),
+            ("head", long, "copy or save it again"),
             ("text", Array("id,vector\n".utf8), "neither .npy nor .fvecs"),
             ("empty", [], "neither .npy nor .fvecs"),
             ("magic", Array(good.prefix(6)), "no .npy file"),

@@ -1,5 +1,4 @@
 import Foundation
-import HilumArchive
 import HilumCore
 import Testing
 
@@ -138,9 +137,11 @@ struct ImportCallTests {
         let more =
             try String(contentsOfFile: manifest, encoding: .utf8)
             + "{\"id\":\"one-more\",\"report\":\"An effusion.\"}\n"
-        let grown = world.phantoms + "/grown-\(getpid()).jsonl"
-        try FileIO.writeAtomically(grown, Array(more.utf8))
-        defer { unlink(grown) }
+        let grown = try scratch.write("grown/cases.jsonl", more)
+        for name in ["images", "reports"] {
+            try FileManager.default.createSymbolicLink(
+                atPath: scratch.path("grown/\(name)"), withDestinationPath: "\(world.phantoms)/\(name)")
+        }
         var changed = 0
         for number in 1...3 {
             let path = scratch.path("grown-\(number).npy")
@@ -158,7 +159,6 @@ struct ImportCallTests {
         let archive = scratch.path("archive")
         let made = try Program.run(["init", archive, "--space", "biovil-t", "--dim", "4", "--json"])
         #expect(try made.status == 0 && made.object()["model"] as? String == "space:biovil-t", "\(made.errors)")
-        // Big endian, as some programs write it.
         let vectors: [[Float]] = [[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0.5, 0.5], [.nan, 0, 0, 0]]
         var bytes = NumpyFile.bytes(vectors.flatMap { $0 }, columns: 4)
         _ = try scratch.write(

@@ -7,7 +7,7 @@ extension Command {
         name: "search",
         summary: "find the cases nearest to a text, an image or a stored case",
         usage: [
-            "ARCHIVE (--text T | --image F | --id ID | --vec V.npy)… [-k 10] [--where 'KEY=VALUE …'] [--sheet OUT.png] [--json]",
+            "ARCHIVE (--text T | --image F | --id ID | --vec V.npy)… [-k 10] [--where 'KEY=VALUE …'] [--json]",
             "--socket S (--text T | --image F | --id ID | --vec V.npy)… [OPTION…]",
         ],
         operands: ["ARCHIVE"],
