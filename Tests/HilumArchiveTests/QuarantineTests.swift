@@ -169,6 +169,30 @@ import Testing
         try expectSound(restored)
     }
 
+    @Test func anImageNeverJoinsACaseFromElsewhere() throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch)
+        try scratch.write("in/a.dcm", burned("1.2.3.4"))
+        let folder = scratch.path + "/in"
+        _ = try BulkIndexer(archive: archive).run(sources: [folder], isQuiet: true)
+        let image = try #require(try archive.quarantined().first)
+        // Somebody else's case takes the id meanwhile.
+        try archive.put([CaseInput(id: image.id, report: "nodule", fields: CaseFields(patient: "another"))])
+        guard case .refused(let error)? = try archive.release([image]).first?.outcome else {
+            Issue.record("two patients were mixed")
+            return
+        }
+        #expect(error.code == .exists && (try archive.get(id: image.id)?.images) == [])
+        // And an image that comes for an id that is taken is not kept for it either.
+        try archive.put([CaseInput(id: "1.2.9", report: "edema")])
+        var file = PlantedCases.dicom(study: "1.2.9", object: "1.2.9.1")
+        file.text(0x0028_0301, "CS", "YES")
+        try scratch.write("other/b.dcm", file.bytes)
+        _ = try BulkIndexer(archive: archive).run(sources: [scratch.path + "/other"], isQuiet: true)
+        #expect(try archive.quarantined().map(\.id) == [image.id])
+        try expectSound(archive)
+    }
+
     @Test func anImageThatCannotBeReadNowIsNotReleased() throws {
         let scratch = try Scratch()
         let archive = try archive(scratch)

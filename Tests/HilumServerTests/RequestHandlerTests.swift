@@ -355,7 +355,8 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
         let lines = ask("HELLO")
         #expect(lines.count == 2 && lines.last == "OK")
         let object = try #require(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any])
-        #expect(Set(object.keys) == ["server", "version", "proto", "model", "dim", "generation", "cases", "limits"])
+        #expect(
+            Set(object.keys) == ["server", "version", "proto", "model", "dim", "generation", "cases", "keys", "limits"])
         #expect(object["cases"] as? Int == 5 && object["dim"] as? Int == 4)
     }
 

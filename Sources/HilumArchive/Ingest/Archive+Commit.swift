@@ -174,7 +174,9 @@ extension Archive {
     {
         if let refusal = item.refusal {
             batch.outcomes.append(.committed(.refused(refusal)))
-            if item.isHeldBack { try settleQuarantine(transaction, item, into: &batch) }
+            if item.isHeldBack, try mayHold(transaction, item) {
+                try settleQuarantine(transaction, item, into: &batch)
+            }
             // What may pass is tried again.
             switch refusal.code {
             // .exists: the row tells of the stored case, which stays, and the files are weighed against it each time.

@@ -112,6 +112,18 @@ extension Archive {
         }
     }
 
+    /// Refuses images that came from elsewhere than the stored case of their id, or from another patient.
+    private func checkMayJoin(_ entries: [QuarantineEntry], _ stored: CaseEntry) throws(ArchiveError) {
+        for entry in entries {
+            let (new, old) = (entry.fields.patient, stored.fields.patient)
+            guard (entry.source ?? "") == (stored.source ?? ""), new == nil || old == nil || new == old else {
+                throw ArchiveError(
+                    .exists, "\(store.shownID(stored.id)): the stored case of this id is from elsewhere; drop the image"
+                )
+            }
+        }
+    }
+
     /// The case as it will be with these images.
     private func input(of id: String, with entries: [QuarantineEntry]) throws -> CaseInput {
         try withArchiveErrors {
@@ -120,6 +132,7 @@ extension Archive {
                 var images: [CaseEntry.StoredImage] = []
                 if let number = try store.number(transaction, of: id), let entry = try store.entry(transaction, number)
                 {
+                    try checkMayJoin(entries, entry)
                     images = entry.images
                     input.report = try store.report(transaction, number)
                     input.fields = entry.fields

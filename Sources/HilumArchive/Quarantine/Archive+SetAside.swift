@@ -24,7 +24,9 @@ extension Archive {
         let digests = Set(item.setAside.map(\.entry.image.digest))
         // One file, or fields and text alone, say nothing of the other images.
         if item.input.origin?.isPart != true, !item.input.keepsImages {
-            for row in rows where row.state == .held && !digests.contains(row.image.digest) {
+            let source = item.input.origin?.source
+            for row in rows
+            where row.state == .held && row.source == source && !digests.contains(row.image.digest) {
                 try removeQuarantine(transaction, row, into: &batch)
             }
         }
@@ -32,6 +34,16 @@ extension Archive {
             try store.put(transaction, image.entry, former: nil)
             if image.entry.image.isKept { try countImage(transaction, image.entry.image.digest, by: 1, into: &batch) }
         }
+    }
+
+    /// Whether a case of which nothing but images in quarantine is left may have its id: a stored case from elsewhere keeps it, and would
+    /// get these images when they are released.
+    func mayHold(_ transaction: borrowing WriteTransaction, _ item: PreparedCase) throws -> Bool {
+        guard let number = try store.number(transaction, of: item.input.id),
+            let entry = try store.entry(transaction, number)
+        else { return true }
+        guard let origin = item.input.origin else { return entry.source == "" }
+        return try isOwn(transaction, number, entry, origin)
     }
 
     /// Forgets every image of a case that was set aside, and what was decided of it.

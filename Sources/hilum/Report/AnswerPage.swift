@@ -51,9 +51,10 @@ struct AnswerPage {
         if !call.filterText.isEmpty { rows.append((labels.word("filtersOn"), call.filterText)) }
         rows.append((labels.word("askedWith"), call.summary))
         rows.append((labels.word("archiveOf"), archive))
-        let format = Date.ISO8601FormatStyle(timeZone: .current).year().month().day()
-            .dateTimeSeparator(.space).time(includingFractionalSeconds: false).timeZone(separator: .colon)
-        rows.append((labels.word("made"), date.formatted(format)))
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.dateFormat = "yyyy-MM-dd HH:mm:ss ZZZZZ"
+        rows.append((labels.word("made"), format.string(from: date)))
         return HTML.joined(rows.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" })
     }
 
