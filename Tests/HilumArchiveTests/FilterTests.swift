@@ -76,7 +76,7 @@ struct ManyValuesTests {
             ),
         ])
     func union(_ key: String, _ values: [String]) throws {
-        let folder = try TemporaryFolder()
+        let folder = try Scratch()
         let archive = try folder.makeArchive()
         _ = try archive.put(try (0..<60).map(makeInput))
         for count in [values.count, 3, values.count] {

@@ -164,7 +164,9 @@ struct HL7Tests {
         #expect(try report(of: message.bytes()).text == "Chest: clear.\n\nRibs: no fracture.")
         message.segments[message.segments.count - 1] = "ZDS|1.2.9.2"
         let outcomes = ReportFile.outcomes(message.bytes()[...])
-        let keys = outcomes.map { outcome in if case .report(let document) = outcome { document.studies } else { [] } }
+        let keys = outcomes.map { outcome -> [String] in
+            if case .report(let document) = outcome { document.studies } else { [] }
+        }
         #expect(keys == [["1.2.9.1"], ["1.2.9.2"]])
     }
 
@@ -185,9 +187,10 @@ struct HL7Tests {
                 order: [3: "ACC-\(number)", 25: "F"], results: ["OBX|1|TX|R^Report||Report \(number).||||||F"]
             ).bytes()
         }
-        let framed = (1...3).flatMap { [0x0B] + message($0) + [0x1C, 0x0D] }
-        let batch = Array("FHS|^~\\&|A\rBHS|^~\\&|A\r".utf8) + (1...3).flatMap(message) + Array("BTS|3\rFTS|1\r".utf8)
-        let marked = [0xEF, 0xBB, 0xBF] + (1...3).flatMap { message($0) + [10] }
+        let framed = (1...3).flatMap { number -> [UInt8] in [0x0B] + message(number) + [0x1C, 0x0D] }
+        let all = (1...3).flatMap { number -> [UInt8] in message(number) }
+        let batch = Array("FHS|^~\\&|A\rBHS|^~\\&|A\r".utf8) + all + Array("BTS|3\rFTS|1\r".utf8)
+        let marked: [UInt8] = [0xEF, 0xBB, 0xBF] + (1...3).flatMap { number -> [UInt8] in message(number) + [10] }
         for (name, bytes) in [("framed", framed), ("batch", batch), ("marked", marked)] {
             let path = try scratch.write("\(name).dat", bytes)
             #expect(ReportFile.kind(at: path) == .hl7, "\(name)")

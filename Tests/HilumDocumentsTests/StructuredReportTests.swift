@@ -13,12 +13,12 @@ struct StructuredReportTests {
         return try #require(try ReportFile.outcomes(at: path, .structuredReport).first?.outcome)
     }
 
-    private func document(_ bytes: [UInt8]) throws -> ReportDocument {
+    private func read(_ bytes: [UInt8]) throws -> ReportDocument {
         guard case .report(let document) = try outcome(bytes) else { throw CancellationError() }
         return document
     }
 
-    private var report: SyntheticReport {
+    private var invented: SyntheticReport {
         var report = SyntheticReport(study: "1.2.840.99.1", accession: "ACC-77")
         report.file.text(0x0010_0010, "PN", "INVENTADO^ALBA")
         report.content = [
@@ -50,7 +50,7 @@ struct StructuredReportTests {
 
     @Test("Containers and items are text under the names of their concepts", arguments: [false, true])
     func treesAreText(isOpen: Bool) throws {
-        let document = try document(report.bytes(isOpen: isOpen))
+        let document = try read(invented.bytes(isOpen: isOpen))
         #expect(document.text == Self.text)
         #expect(document.studies == ["1.2.840.99.1"] && document.accessions == ["ACC-77"])
         #expect(document.patients == [.init(number: "INVENTED-7")])
@@ -60,9 +60,9 @@ struct StructuredReportTests {
 
     @Test("A deflated report is read")
     func deflatedReports() throws {
-        var deflated = report
+        var deflated = invented
         deflated.file.transferSyntax = "1.2.840.10008.1.2.1.99"
-        #expect(try document(deflated.bytes()).text == Self.text)
+        #expect(try read(deflated.bytes()).text == Self.text)
     }
 
     @Test("The items of a continuous container are one sentence")
@@ -76,12 +76,12 @@ struct StructuredReportTests {
         sentence.text(0x0040_A050, "CS", "CONTINUOUS")
         var report = SyntheticReport()
         report.content = [sentence]
-        #expect(try document(report.bytes()).text == "A mass of 3 cm was seen.")
+        #expect(try read(report.bytes()).text == "A mass of 3 cm was seen.")
     }
 
     @Test("What a report used counts as its study where its own leads nowhere, and a preliminary one says so")
     func evidenceAndStatus() throws {
-        var report = report
+        var report = invented
         var used = SyntheticReport.empty
         used.text(0x0020_000D, "UI", "1.2.840.99.2")
         report.file.sequence(0x0040_A375, [used])
@@ -92,7 +92,7 @@ struct StructuredReportTests {
         report.file.text(0x0040_A496, "CS", "PRELIMINARY")
         report.file.text(0x0008_0023, "DA", "20260102")
         report.file.text(0x0008_0033, "TM", "101500.25")
-        let document = try document(report.bytes())
+        let document = try read(report.bytes())
         #expect(document.evidence == ["1.2.840.99.2", "1.2.840.99.3"] && document.accessions == ["ACC-77", "ACC-78"])
         #expect(document.status == .preliminary && document.writtenAt == "2026-01-02T10:15:00")
     }
@@ -103,12 +103,12 @@ struct StructuredReportTests {
         report.file.text(0x0008_0005, "CS", "\\ISO 2022 IR 87")
         report.file.text(0x0010_0010, "PN", "KAKU^U=\u{1B}$B2M6u\u{1B}(B^\u{1B}$BB@O:\u{1B}(B")
         report.content = [SyntheticReport.text(nil, "\u{1B}$B1&>eMU$K7k@a$rG'$a$k!#\u{1B}(B")]
-        let read = try document(report.bytes())
-        #expect(read.text == "右上葉に結節を認める。" && read.names == ["KAKU^U=架空^太郎"])
+        let named = try read(report.bytes())
+        #expect(named.text == "右上葉に結節を認める。" && named.names == ["KAKU^U=架空^太郎"])
         report = SyntheticReport()
         report.file.text(0x0008_0005, "CS", "ISO_IR 192")
         report.content = [SyntheticReport.text("所見", "胸水を認めない。")]
-        #expect(try document(report.bytes()).text == "所見: 胸水を認めない。")
+        #expect(try read(report.bytes()).text == "所見: 胸水を認めない。")
     }
 
     @Test("A report without a text is passed over, and one in a set that is not declared is refused")
@@ -130,7 +130,7 @@ struct StructuredReportTests {
         deep.content = [nested]
         guard case .refused(let reason) = try outcome(deep.bytes()) else { throw CancellationError() }
         #expect(reason.contains("nested deeper"))
-        let whole = report.bytes()
+        let whole = invented.bytes()
         let sequence = try #require(whole.firstRange(of: [0x40, 0x00, 0x30, 0xA7] as [UInt8])?.lowerBound)
         for count in stride(from: sequence + 14, to: whole.count - 1, by: 7) {
             guard case .refused = ReportFile.structuredReport(Array(whole[..<count])) else {

@@ -51,30 +51,30 @@ struct SyntheticReport {
     )
         -> SyntheticDICOM
     {
-        var item = item("TEXT", name, relationship: relationship, children)
-        item.text(0x0040_A160, "UT", value)
-        return item
+        var made = item("TEXT", name, relationship: relationship, children)
+        made.text(0x0040_A160, "UT", value)
+        return made
     }
 
     static func number(_ name: String, _ value: String, _ unit: String) -> SyntheticDICOM {
         var measured = empty
         measured.text(0x0040_A30A, "DS", value)
         measured.sequence(0x0040_08EA, [code(unit, "UCUM", "unit")])
-        var item = item("NUM", name)
-        item.sequence(0x0040_A300, [measured])
-        return item
+        var made = item("NUM", name)
+        made.sequence(0x0040_A300, [measured])
+        return made
     }
 
     static func coded(_ name: String, _ meaning: String) -> SyntheticDICOM {
-        var item = item("CODE", name)
-        item.sequence(0x0040_A168, [code("Y", "99HILUM", meaning)])
-        return item
+        var made = item("CODE", name)
+        made.sequence(0x0040_A168, [code("Y", "99HILUM", meaning)])
+        return made
     }
 
     static func person(_ name: String, _ value: String) -> SyntheticDICOM {
-        var item = item("PNAME", name, relationship: "HAS OBS CONTEXT")
-        item.text(0x0040_A123, "PN", value)
-        return item
+        var made = item("PNAME", name, relationship: "HAS OBS CONTEXT")
+        made.text(0x0040_A123, "PN", value)
+        return made
     }
 
     /// The file.

@@ -126,7 +126,8 @@ struct MCPTests {
         }
         for (id, line) in hostile.enumerated() {
             #expect(isFault(id), "\(line)")
-            #expect(try text(found[id]).hasPrefix("where: "), "\(line): \(text(found[id]))")
+            let said = try text(found[id])
+            #expect(said.hasPrefix("where: "), "\(line): \(said)")
         }
         #expect(try text(found[2]).contains("an argument of search itself"))
         #expect(!isFault(100) && !isFault(102))

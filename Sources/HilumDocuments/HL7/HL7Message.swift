@@ -39,7 +39,7 @@ struct HL7Message {
         let sets = fields.count > 17 ? fields[17] : []
         decoder = try TextDecoder(
             declared: sets.split(separator: separators.repetition, omittingEmptySubsequences: false).map { set in
-                String(decoding: set.prefix { $0 != 94 }, as: UTF8.self).filter { !$0.isWhitespace }
+                String(decoding: set.prefix { $0 != 94 }, as: UTF8.self)
             })
         // Characters of two bytes may hold the bytes of separators, so all is text before it is split.
         let text = Array(try decoder.decode(bytes).utf8)

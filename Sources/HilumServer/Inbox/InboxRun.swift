@@ -132,8 +132,8 @@ struct InboxRun {
                     continue
                 }
                 if current != stamp {
-                    ledger.see(path, current, hasTwin: ledger.hasTwin(path), now: now) {
-                        FileGlance(of: $0, root: folder)
+                    ledger.see(path, current, hasTwin: ledger.hasTwin(path), now: now) { [folder] file in
+                        FileGlance(of: file, root: folder)
                     }
                     isStill = false
                 }
@@ -218,8 +218,8 @@ struct InboxRun {
             case S_IFREG:
                 seen.insert(child)
                 device = UInt64(status.st_dev)
-                ledger.see(child, Self.stamp(status), hasTwin: found.hasTwin(name), now: now) {
-                    FileGlance(of: $0, root: folder)
+                ledger.see(child, Self.stamp(status), hasTwin: found.hasTwin(name), now: now) { [folder] file in
+                    FileGlance(of: file, root: folder)
                 }
             case S_IFDIR:
                 // A folder that was made anew has another watch under the same name.

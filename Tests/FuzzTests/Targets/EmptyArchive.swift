@@ -59,6 +59,8 @@ final class EmptyArchive: ServedArchive {
     func forget(id: String, source: String) -> Bool { false }
     func put(_ inputs: [CaseInput]) -> [PutOutcome] { inputs.map { .stored(vectors: $0.vectorCount, notes: []) } }
     func delete(id: String) -> Bool { false }
+    func erase(id: String) -> Bool { false }
+    func withReports(_ source: SourceCase) -> SourceCase { source }
     func reembed(_ order: ReembedOrder) -> ReembedStatus { ReembedStatus() }
     func snapshot(to target: String, interrupted: AtomicFlag) throws -> SnapshotSummary { throw nothing }
     func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) -> Bool { false }
