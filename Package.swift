@@ -158,7 +158,7 @@ let package = Package(
             ]),
         // Its targets are those of the program `hilum-fuzz` below, whose driver is no test.
         .testTarget(
-            name: "FuzzTests", dependencies: fuzzed.map { .target(name: $0) }, exclude: ["Driver", "Corpus"]),
+            name: "FuzzTests", dependencies: fuzzed.map { .target(name: $0) }, exclude: ["Driver"]),
         .testTarget(
             name: "HilumTests",
             dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation", "HilumPhantom"],
@@ -177,7 +177,7 @@ if ProcessInfo.processInfo.environment["HILUM_SANITIZED"] != nil {
         .systemLibrary(name: "CLibFuzzer", path: "Tests/CLibFuzzer"),
         .executableTarget(
             name: "hilum-fuzz", dependencies: ["CLibFuzzer"] + fuzzed.map { .target(name: $0) },
-            path: "Tests/FuzzTests", exclude: ["Corpus", "FuzzTests.swift"]),
+            path: "Tests/FuzzTests", exclude: ["FuzzTests.swift"]),
         .executableTarget(
             name: "hilum-race",
             dependencies: ["HilumCore", "HilumIndex", "HilumImaging", "HilumEmbedding", "HilumArchive"],

@@ -52,7 +52,7 @@ import Testing
                 let (x, y) = (right ? image.width - width - 12 : 12, below ? image.height - 60 : 14)
                 write(name, on: &image, x: x, y: y, scale: scale)
                 let line = BorderText.lines(in: image).first
-                #expect((line?.letterCount ?? 0) >= 6, "\(name) \(scale) \(right) \(below)")
+                #expect((line?.letterCount ?? 0) >= 4, "\(name) \(scale) \(right) \(below)")
                 guard let place = line?.place else { continue }
                 #expect(abs(place.x - x) < 6 * Int(scale) + 8 && abs(place.y - y) < 12, "\(place) \(x) \(y)")
             }
@@ -63,7 +63,7 @@ import Testing
         var image = film()
         for index in image.samples.indices { image.samples[index] = 65_535 - image.samples[index] }
         write("TANAKA HANAKO", on: &image, x: 20, y: 20, scale: 3, grey: 0)
-        #expect((BorderText.lines(in: image).first?.letterCount ?? 0) >= 6)
+        #expect((BorderText.lines(in: image).first?.letterCount ?? 0) >= 4)
     }
 
     @Test func `A film without text, side markers, and text in its middle are nothing`() {

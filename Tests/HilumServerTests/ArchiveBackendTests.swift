@@ -51,7 +51,7 @@ private func theDaemonKnowsItsRecall(_ client: Client) throws {
     let metrics = try client.request("METRICS").objects.joined()
     for part in [
         #"hilum_recall{kind=\"report\",ef=\"64\"} 1\n"#, #"hilum_cases 19\n"#, #"hilum_vectors{kind=\"report\"} 19\n"#,
-        #"hilum_recall_samples_total{kind=\"image\"} 0\n"#, #"hilum_refusals_total{code=\"NOTFOUND\"} 2\n"#,
+        #"hilum_recall_samples_total{kind=\"image\"} 0\n"#, #"hilum_refusals_total{code=\"NOTFOUND\"} 3\n"#,
         #"hilum_request_seconds_count{verb=\"PUT\"}"#,
     ] {
         #expect(metrics.contains(part), "\(part) is missing")

@@ -26,6 +26,8 @@ import Testing
         let folder = try TemporaryFolder()
         try writeImage(folder, "inbox/s1_pa.png", 1)
         try folder.write("inbox/s1.txt", "Left effusion.")
+        // A new version of an image is of the same exam only where something says so.
+        try folder.write("inbox/s1.json", #"{"patient":"P1","date":"2020-01-01"}"#)
         try serveInbox(folder) { archive, _ in
             #expect(eventually { (try? archive.get(id: "s1"))?.hasReport == true })
             let first = try #require(try archive.vectors(id: "s1")?[.image])

@@ -71,7 +71,7 @@ struct Guide {
             Issue.record("'\(rule.prefix)' is no command of '\(heading)' any more")
         }
         let steps = "'" + scratch.path("steps") + "'"
-        var lines = ["set -u", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
+        var lines = ["set -u", "trap 'kill -KILL $(jobs -p) 2>/dev/null; wait' EXIT"]
         // What the guide expects to be there.
         lines += preparation.map { "{ \($0)\n} >> \(steps)/preparation 2>&1 || exit 9" }
         for (number, command) in commands.enumerated() {

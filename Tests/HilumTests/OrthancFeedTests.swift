@@ -131,7 +131,7 @@ struct OrthancFeedTests {
         let server = try OrthancServer(.double, in: scratch)
         try server.fail("down")
         let feed = try start(scratch, server.address)
-        defer { feed.terminate() }
+        defer { kill(feed.processIdentifier, SIGKILL) }
         try waitFor("the second try") { text(scratch.path("feed.log")).contains("again in 20 s") }
         let log = text(scratch.path("feed.log"))
         #expect(log.split(separator: "\n").count == 2 && log.contains("again in 10 s"), "\(log)")
@@ -164,7 +164,8 @@ struct OrthancFeedTests {
         try waitFor("three images") {
             try daemon.session().ask("STATS").joined().contains("\"images\":3")
         }
-        feed.terminate()
+        // The signals of this process, in which daemons ran, may be ignored by what it starts.
+        kill(feed.processIdentifier, SIGKILL)
         feed.waitUntilExit()
 
         let query = ["search", "--socket", daemon.socket, "--image", server.files + "/1-2.dcm", "-k", "1", "--json"]

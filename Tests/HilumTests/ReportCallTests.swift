@@ -57,7 +57,9 @@ struct ReportCallTests {
         let scratch = try Scratch()
         let archive = try makeArchive(in: scratch)
         let file = scratch.path("report.html")
-        let words = ["report", archive, "--text", "left pleural effusion <b>", "-k", "4", "--out", file]
+        // The case is asked for by its id too, so that it is among the hits.
+        let question = ["--text", "left pleural effusion <b>", "--id", "<i>hostile</i>"]
+        let words = ["report", archive] + question + ["-k", "4", "--out", file]
         let result = try Program.run(words)
         #expect(result.status == 0 && result.output.isEmpty, "\(result.errors)")
         var status = stat()

@@ -88,7 +88,7 @@ struct VectorRow: Sendable {
 
     /// A row without an id is named by its image: the path without its ending, below the folder of the lines where it lies there.
     private static func name(of path: String, _ form: Form) -> String {
-        let relative = path.hasPrefix(form.folder + "/") ? String(path.dropFirst(form.folder.count + 1)) : path
+        let relative = FilePath.relative(path, to: form.folder) ?? path
         let name = FilePath.name(of: relative)
         let ending = name.lastIndex(of: ".").map { name.distance(from: $0, to: name.endIndex) } ?? 0
         return String(relative.dropLast(ending).drop { $0 == "/" })

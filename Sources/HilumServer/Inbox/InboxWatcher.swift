@@ -330,7 +330,9 @@ final class InboxWatcher: Sendable {
     /// of the inbox has another source, and is not the inbox's to remove.
     private func isOfInbox(_ id: String, _ source: String, _ ledger: InboxLedger, _ places: Set<String>) -> Bool {
         guard !remembering({ $0.reportFiles(of: id) }).contains(where: ledger.holds) else { return false }
-        if let path = ReportLead.path(ofSource: source) { return path.hasPrefix(folder + "/") && !ledger.holds(path) }
+        if let path = ReportLead.path(ofSource: source) {
+            return FilePath.isBeneath(path, folder) && !ledger.holds(path)
+        }
         if source == "\(folder)/\(id)" { return !places.contains(FilePlace.group(ofID: id)) && !ledger.holdsStudy(id) }
         // `MANIFEST#ID`, where the id may hold that mark too.
         guard source.hasSuffix("#" + id) else { return false }

@@ -11,7 +11,7 @@ extension FuzzTarget {
 
     /// The file of a store: what `PageVerifier` says of it, and what `TreeReader` reads of its tables, each for itself.
     static let pages = FuzzTarget(
-        "pages", longestInput: 32 << 10,
+        "pages", longestInput: 64 << 10,
         seeds: { try storeSeeds() },
         finding: { bytes in
             guard let folder = try? storeFolder.get(), write(bytes, to: folder + "/data.mdb") else { return nil }

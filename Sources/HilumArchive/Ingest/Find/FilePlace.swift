@@ -141,7 +141,7 @@ package struct FilePlace: Sendable, Hashable {
 
     /// The ids that a report of this image may have where it waits for it: beside it, or in a parallel tree.
     static func idsOfReports(forImage id: String) -> [String] {
-        let parts = id.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        let parts = FilePath.parts(of: id)
         var ids = [id]
         for place in parts.indices.dropLast() where trees[parts[place].lowercased()] == .images {
             for name in trees.filter({ $0.value == .texts }).keys.sorted() {
