@@ -71,7 +71,11 @@ struct Guide {
             Issue.record("'\(rule.prefix)' is no command of '\(heading)' any more")
         }
         let steps = "'" + scratch.path("steps") + "'"
-        var lines = ["set -u", "trap 'kill -KILL $(jobs -p) 2>/dev/null; wait' EXIT"]
+        // Each job is a group of its own, so that what it has started ends with it. Nobody would see that this script has ended while one
+        // of them lives: they hold the socket by which Foundation notices.
+        var lines = [
+            "set -um", "trap '{ for job in $(jobs -p); do kill -KILL -- -$job; done; wait; } 2> /dev/null' EXIT",
+        ]
         // What the guide expects to be there.
         lines += preparation.map { "{ \($0)\n} >> \(steps)/preparation 2>&1 || exit 9" }
         for (number, command) in commands.enumerated() {

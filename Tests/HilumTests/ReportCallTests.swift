@@ -8,7 +8,7 @@ import Testing
 @Suite("The report file")
 struct ReportCallTests {
     private static let hostile =
-        "Large left pleural effusion. <script>document.title='x'</script><img src=http://example.org/x.png onerror=alert(1)> "
+        "Large left pleural effusion, scimitar sign. <script>document.title='x'</script><img src=http://example.org/x.png onerror=alert(1)> "
         + "\" onclick='y' & 胸水あり。\nSecond line."
 
     /// An archive with two studies of one patient, one of them with a hostile report and two images.
@@ -58,7 +58,7 @@ struct ReportCallTests {
         let archive = try makeArchive(in: scratch)
         let file = scratch.path("report.html")
         // The case is asked for by its id too, so that it is among the hits.
-        let question = ["--text", "left pleural effusion <b>", "--id", "<i>hostile</i>"]
+        let question = ["--text", "scimitar left pleural effusion <b>", "--id", "<i>hostile</i>"]
         let words = ["report", archive] + question + ["-k", "4", "--out", file]
         let result = try Program.run(words)
         #expect(result.status == 0 && result.output.isEmpty, "\(result.errors)")
@@ -133,8 +133,8 @@ struct ReportCallTests {
         let file = scratch.path("report.html")
         let made = try Program.run(
             [
-                "report", archive, "--text", "left pleural effusion", "--image", scratch.path("studies/0.png"), "-k",
-                "5", "--out", file,
+                "report", archive, "--text", "scimitar left pleural effusion", "--image", scratch.path("studies/0.png"),
+                "-k", "5", "--out", file,
             ])
         try #require(made.status == 0, "\(made.errors)")
         let browser = try Browser()
@@ -142,7 +142,7 @@ struct ReportCallTests {
             try browser.screen(width: width, height: 900, isDark: isDark)
             try browser.call("Page.navigate", ["url": "file://" + file])
             try browser.wait("document.readyState === 'complete' && location.protocol === 'file:'")
-            #expect(try browser.evaluate("document.title") as? String == "left pleural effusion – Hilum")
+            #expect(try browser.evaluate("document.title") as? String == "scimitar left pleural effusion – Hilum")
             #expect(try browser.evaluate("document.scripts.length") as? Int == 0)
             #expect(
                 try browser.evaluate("[...document.images].every(i => i.naturalWidth > 0 && i.alt)") as? Bool == true)
