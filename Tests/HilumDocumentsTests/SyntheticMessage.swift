@@ -13,7 +13,7 @@ struct SyntheticMessage {
         segments = [
             "MSH|^~\\&|RIS|HOSP|HILUM|HOSP|\(sentAt)||ORU^R01^ORU_R01|MSG1|P|2.5|||||\(set.isEmpty ? "" : "|\(set)")",
             "PID|1||\(patient)||\(name)||19600504|F",
-            "OBR|" + (1...30).map { order[$0] ?? "" }.joined(separator: "|"),
+            "OBR|" + (1...35).map { order[$0] ?? "" }.joined(separator: "|"),
         ]
         segments += results
     }
