@@ -277,7 +277,10 @@ public struct BulkIndexer {
                         }
                         continue
                     }
-                    if let other = placeOfID.updateValue(source.place, forKey: source.id) {
+                    var verdict = try archive.verdict(transaction, source.origin, id: source.id)
+                    // A message that has joined a case has its id, and is no second one.
+                    let hasJoined = source.isReportAlone && verdict == .unchanged
+                    if !hasJoined, let other = placeOfID.updateValue(source.place, forKey: source.id) {
                         placeOfID[source.id] = other
                         summary.refused.append(
                             .init(
@@ -286,7 +289,6 @@ public struct BulkIndexer {
                         continue
                     }
                     if source.imagePaths.count > 1 { severalImages += 1 }
-                    var verdict = try archive.verdict(transaction, source.origin, id: source.id)
                     // What has left goes where that is asked for.
                     if replaces, verdict == .unchanged, try archive.holdsMore(transaction, than: source) {
                         verdict = .own(isTied: true)

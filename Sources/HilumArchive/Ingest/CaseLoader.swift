@@ -1,3 +1,4 @@
+import Foundation
 import HilumCore
 import HilumDocuments
 import HilumImaging
@@ -102,8 +103,11 @@ struct CaseLoader: Sendable {
                 prepared.images.append(.init(digest: ImageStore.digest(kept), path: "", view: image.view))
             case .file(let path):
                 do { bytes = try FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) } catch {
-                    // Rights, a disk, a share and too many open files are no fault of the picture, and may pass.
-                    if error.mayPass { throw ArchiveError(.io, error.description) }
+                    // Rights, a disk, a share and too many open files are no fault of the picture, and may pass; so may a link, which
+                    // people replace by the file without another name or time.
+                    if error.mayPass || error.code == .system(errno: ELOOP) {
+                        throw ArchiveError(.io, error.description)
+                    }
                     throw ArchiveError(.badImage, error.description)
                 }
                 prepared.keptBytes.append(nil)

@@ -201,7 +201,9 @@ package struct SourceCase: Sendable, Equatable {
             // One that cannot be opened now may be a picture all the same: the case waits for it.
             for path in imagePaths {
                 do { _ = try FileIO.read(path, limitInBytes: 0) } catch {
-                    if error.mayPass { throw ArchiveError(.io, error.description) }
+                    if error.mayPass || error.code == .system(errno: ELOOP) {
+                        throw ArchiveError(.io, error.description)
+                    }
                 }
             }
             let readable = imagePaths.indices.filter { Self.looksReadable(imagePaths[$0]) }
