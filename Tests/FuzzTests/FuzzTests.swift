@@ -11,17 +11,30 @@ import Testing
 
     @Test("So is every changed input", arguments: FuzzTarget.all)
     func changed(target: FuzzTarget) throws {
-        let inputs = try target.seeds() + target.corpus().map(\.bytes)
+        if let found = try Self.firstFinding(target) {
+            Issue.record("\(target): \(found.finding): \(Data(found.bytes).base64EncodedString())")
+        }
+    }
+
+    /// A harness that finds nothing where something is proves nothing.
+    @Test("A broken promise that was planted is found")
+    func planted() throws {
+        let target = FuzzTarget("planted", words: ["]]"], seeds: { [Array("[[1, 2], [3]]".utf8)] }) { bytes in
+            bytes.split(separator: UInt8(ascii: "]"), omittingEmptySubsequences: false).count > 7 ? "too deep" : nil
+        }
+        #expect(target.finding(try target.seeds()[0]) == nil)
+        #expect(try Self.firstFinding(target)?.finding == "too deep")
+    }
+
+    private static func firstFinding(_ target: FuzzTarget) throws -> (finding: String, bytes: [UInt8])? {
+        let inputs = try target.corpus().map(\.bytes) + target.seeds()
         var generator = SeededGenerator(seed: 1, keys: UInt64(target.longestInput))
         let end = monotonicSeconds() + 1
         for turn in 0..<3_000 where turn % 16 != 0 || monotonicSeconds() < end {
-            let bytes = Self.changed(generator.pick(inputs), target, &generator)
-            let finding = target.finding(bytes)
-            guard finding == nil else {
-                Issue.record("\(target): \(finding ?? ""): \(Data(bytes).base64EncodedString())")
-                return
-            }
+            let bytes = changed(generator.pick(inputs), target, &generator)
+            if let finding = target.finding(bytes) { return (finding, bytes) }
         }
+        return nil
     }
 
     /// Each seed is something that its reader reads, so that a changed one is nearly so.
