@@ -2,6 +2,8 @@ import Foundation
 import HilumCore
 import Testing
 
+@testable import LMDB
+
 /// What `tools/faults` gives to libFuzzer for hours, for a second each: the inputs that were kept, and changed ones.
 @Suite("Readers of bytes from outside") struct FuzzTests {
     @Test("Every input that was kept is read or refused, and no promise is broken", arguments: FuzzTarget.all)
@@ -43,6 +45,27 @@ import Testing
         let seeds = try target.seeds()
         #expect(!seeds.isEmpty)
         for seed in seeds { #expect(target.finding(seed) == nil && seed.count <= target.longestInput, "\(target)") }
+    }
+
+    /// Where it were refused at its first page, changes of the others would reach nothing.
+    @Test("The small store is sound, and all of it is read")
+    func smallStore() throws {
+        let folder = try FuzzTarget.scratch("small")
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        #expect(FuzzTarget.write(SmallStore.bytes, to: folder + "/data.mdb"))
+        let file = try PageFile(folder: folder)
+        let meta = try #require(try file.metas().first)
+        #expect(try file.metaFinding() == nil)
+        var keys: [String] = []
+        let report = try PageVerifier(
+            file: file, meta: meta, depth: .values,
+            visit: { _, key, _ in
+                keys.append(String(decoding: key, as: UTF8.self))
+                return nil
+            }
+        ).run()
+        #expect(report.findings == [])
+        #expect(keys == (1...8).map { "key \($0)" })
     }
 
     @Test("Folders of the corpus belong to targets")

@@ -158,7 +158,8 @@ def write_tree(names, contents, folder):
         if tree[path] is None:
             os.makedirs(os.path.join(folder, path), exist_ok=True)
         else:
-            with open(os.path.join(folder, path), "wb") as file:
+            # Rights belong to the inode and are not lost; nothing here is anybody else's.
+            with open(os.path.join(folder, path), "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
                 file.write(contents.get(tree[path], b""))
 
 
