@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import struct
 import subprocess
 import time
 
@@ -83,6 +85,32 @@ def full_disk(trial):
     trial.note("a refusal: " + (sorted(refusals)[0] if refusals else "none"))
 
 
+def held_reader(trial, archive):
+    """A process that was stopped amid a snapshot of the store."""
+    environment = trial.world.environment()
+    for place in range(40):
+        reader = subprocess.Popen(
+            [trial.world.program, "check", archive, "--deep", "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=environment)
+        trial.world.processes.add(reader)
+        time.sleep(0.02 * (place + 1) * trial.random.random())
+        reader.send_signal(signal.SIGSTOP)
+        if reader.poll() is None and str(reader.pid) in readers(archive):
+            return reader
+        reader.kill()
+        reader.wait()
+        trial.world.processes.discard(reader)
+    raise RuntimeError("no reader could be stopped amid a snapshot")
+
+
+def readers(archive):
+    """Processes that hold a snapshot, by the table of readers in `lock.mdb`: slots of 64 bytes (number of the snapshot, process)."""
+    with open(archive + "/lock.mdb", "rb") as file:
+        data = file.read()
+    slots = [struct.unpack_from("<Qi", data, place) for place in range(128, len(data) - 63, 64)]
+    return {str(process) for number, process in slots if process > 0 and number not in (0, 2**64 - 1)}
+
+
 @row(9, "readers killed mid-scan", full=20, quick=20, weight=1)
 def killed_readers(trial):
     """Processes that read the store are killed while a daemon writes; the store must not grow on their account."""
@@ -122,6 +150,14 @@ def killed_readers(trial):
             time.sleep(1)
         growth = size() / before
         trial.must(growth <= 1.2, f"the file grew {growth:.2f} times, at most 1.2")
+        # What is bounded here must be what readers do to the file: one that lives and stands still lets it grow.
+        held = held_reader(trial, archive)
+        before = size()
+        replace(client, 100)
+        held_growth = size() / before
+        held.kill()
+        held.wait()
+        trial.must(held_growth > 1.2, f"a reader that stands still is noticed: the file grows {held_growth:.2f} times beside it")
         trial.must(daemon.stop() == 0, "the daemon ends with 0")
     sound, words = world.check(archive)
     trial.must(sound, "the archive is sound" if sound else words)
