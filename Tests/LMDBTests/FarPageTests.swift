@@ -53,7 +53,7 @@ import Testing
         // A signal would end the tests, so this is done beside them; a walk over all that is promised would never end.
         await #expect(processExitsWith: .success) {
             [path = scratch.path as String, bytes = bytes as [UInt8], pageCount = pageCount as UInt64] in
-            alarm(60)
+            alarm(600)
             let far: [UInt64] = [
                 .max, .max - 1, 1 << 63, (1 << 63) - 1, 1 << 62, 1 << 52, 1 << 48, 1 << 36, (1 << 36) - 1, 1 << 32,
                 pageCount + (1 << 16), 0xDEAD_BEEF_DEAD_BEEF,
@@ -84,7 +84,7 @@ import Testing
         let (bytes, pageCount) = try makeStore(scratch.path)
         await #expect(processExitsWith: .success) {
             [path = scratch.path as String, bytes = bytes as [UInt8], pageCount = pageCount as UInt64] in
-            alarm(60)
+            alarm(600)
             for number in [.max - 1, 1 << 63, 1 << 52, pageCount, pageCount + 50, 0, 1] as [UInt64] {
                 let damaged = Self.changed(bytes, Self.mainRoot, in: [0, 1], to: number)
                 try Data(damaged).write(to: URL(fileURLWithPath: path + "/data.mdb"))
@@ -102,7 +102,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: path) }
         let (bytes, _) = try makeStore(path)
         await #expect(processExitsWith: .success) { [path = path as String, bytes = bytes as [UInt8]] in
-            alarm(60)
+            alarm(600)
             let file = path + "/data.mdb"
             for (byteCount, lastPage) in [(1 << 60, nil), (1 << 60, 1 << 47), (1 << 50, 1 << 37)] as [(Int, UInt64?)] {
                 let changed = lastPage.map { Self.changed(bytes, Self.lastPage, in: [0, 1], to: $0) } ?? bytes
