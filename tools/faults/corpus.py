@@ -11,7 +11,6 @@ import argparse
 import glob
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -36,24 +35,26 @@ def fuzzed(fuzzer, seconds, runs, seed):
 
 
 def features(fuzzer):
-    """What each input of a target reaches, by its path."""
-    control, merged = f"{fuzzer.seeds}.control", f"{fuzzer.seeds}.merged"
-    shutil.rmtree(merged, ignore_errors=True)
-    os.makedirs(merged)
-    if os.path.exists(control):
-        os.unlink(control)
-    words = [fuzzer.program, fuzzer.name, "-merge=1", f"-max_len={LONGEST}", f"-merge_control_file={control}", merged, *fuzzer.folders()]
-    status, text = call(words, 1800)
-    if status != 0:
+    """What each input of a target reaches, by its path; the inner step of libFuzzer's `-merge=1`, which writes down each as it goes."""
+    paths = sorted(path for folder in fuzzer.folders() for path in glob.glob(folder + "/*") if os.path.getsize(path) <= LONGEST)
+    control = f"{fuzzer.seeds}.control"
+    with open(control, "w") as file:
+        file.write("\n".join([str(len(paths)), "0", *paths]) + "\n")
+    words = [fuzzer.program, fuzzer.name, "-merge_inner=1", f"-max_len={LONGEST}", f"-merge_control_file={control}"]
+    for _ in range(20):
+        # An input that ends the process is passed over by the next call.
+        status, text = call(words, 1800)
+        if status == 0:
+            break
+    else:
         raise RuntimeError(f"{fuzzer.name} cannot be merged: {text[-500:]}")
+    reached = {}
     with open(control, errors="replace") as file:
-        lines = file.read().split("\n")
-    paths, reached = lines[2 : 2 + int(lines[0])], {}
-    for line in lines[2 + len(paths) :]:
-        kind, _, rest = line.partition(" ")
-        if kind == "FT":
-            number, *numbers = rest.split()
-            reached[paths[int(number)]] = set(numbers)
+        for line in file:
+            kind, _, rest = line.partition(" ")
+            if kind == "FT":
+                number, *numbers = rest.split()
+                reached[paths[int(number)]] = set(numbers)
     return reached
 
 
@@ -96,7 +97,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--runs", type=int, default=10**7)
     parser.add_argument("--targets", default="")
-    parser.add_argument("--files", type=int, default=20)
+    parser.add_argument("--files", type=int, default=22)
     parser.add_argument("--work", default=".build/torture")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", action="store_true")
