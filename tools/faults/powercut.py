@@ -280,5 +280,18 @@ def power_cut(trial):
 @row(3, "power cut without syncs: caught by the same replay", full=800, quick=20, weight=1, share=0.95)
 def unsynced(trial):
     """The same with MDB_NOSYNC: a harness that finds nothing wrong here would find nothing anywhere. What it catches counts as survived."""
+    kinds = {"was refused as damaged": 0, "was found damaged": 0, "had lost or other cases": 0}
     for name, wrong in cuts(trial, NOSYNC, (False,)):
-        trial.count(bool(wrong), f"{name}: nothing was wrong")
+        words = str(wrong[0]) if wrong else "nothing was wrong"
+        kind = None
+        if words.startswith("does not open") and ("damaged" in words or "not found" in words or "no archive" in words):
+            kind = "was refused as damaged"
+        elif words.startswith("check"):
+            kind = "was found damaged"
+        elif wrong and not words.startswith("does not open"):
+            kind = "had lost or other cases"
+        # A refusal for another reason would prove nothing.
+        trial.count(kind is not None, f"{name}: {words}")
+        if kind:
+            kinds[kind] += 1
+    trial.note(", ".join(f"{count} {kind}" for kind, count in kinds.items()))

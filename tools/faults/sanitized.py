@@ -116,7 +116,7 @@ class Fuzzer:
         return tried, f"{self.name} (seed {seed}) ended with {status}: {what}; the input: {where.group(1) if where else 'none'}"
 
 
-@row("15b", "readers of bytes under libFuzzer", full=14 * EACH, quick=100_000, weight=5, prepare=prepared("fuzz"))
+@row("15b", "readers of bytes under libFuzzer", full=18 * EACH, quick=100_000, weight=5, prepare=prepared("fuzz"))
 def in_process(trial):
     """Each target for the same time; no crash, no hang, no broken promise, at most 1 GiB."""
     world = trial.world
