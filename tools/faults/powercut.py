@@ -284,7 +284,9 @@ def unsynced(trial):
     for name, wrong in cuts(trial, NOSYNC, (False,)):
         words = str(wrong[0]) if wrong else "nothing was wrong"
         kind = None
-        if words.startswith("does not open") and ("damaged" in words or "not found" in words or "no archive" in words):
+        if words.startswith("does not open") and any(
+            sign in words for sign in ("damaged", "not made to the end", "no archive")
+        ):
             kind = "was refused as damaged"
         elif words.startswith("check"):
             kind = "was found damaged"
