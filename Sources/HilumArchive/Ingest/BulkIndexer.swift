@@ -115,14 +115,21 @@ public struct BulkIndexer {
         let started = monotonicSeconds()
         let embedder = try archive.writableEmbedder()
         var summary = IndexSummary()
-        let open = try withArchiveErrors { try sift(scan(sources, manifest, preset, &summary), replaces, &summary) }
-        let done = summary.unchanged + summary.refused.count
-        let progress = Progress(
-            "index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet || open.isEmpty)
-        if !open.isEmpty {
+        let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
+        var hasWritten = false
+        // A message about images of this run is looked at once they are stored.
+        for round in Self.rounds(items) where !round.isEmpty && !summary.isInterrupted {
+            let before = summary.unchanged + summary.refused.count
+            let open = try withArchiveErrors { try sift(round, replaces, &summary) }
+            guard !open.isEmpty else { continue }
+            let done = summary.unchanged + summary.refused.count - before
+            let progress = Progress("index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet)
             let writer = BatchWriter(archive: archive, progress: progress)
             try prepare(open, replaces, embedder, jobs, interrupt, writer, &summary)
             progress.finish()
+            hasWritten = true
+        }
+        if hasWritten {
             follow(jobs, interrupt, &summary)
             try archive.writeCheckpoint()
         }
@@ -145,7 +152,7 @@ public struct BulkIndexer {
         let started = monotonicSeconds()
         var summary = IndexSummary()
         let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
-        let open = try withArchiveErrors { try sift(items, replaces, &summary) }
+        let open = try withArchiveErrors { try Self.rounds(items).flatMap { try sift($0, replaces, &summary) } }
         let opened = Set(open.map(\.place))
         var fates: [String: IndexSummary.Pairing.Fate] = [:]
         for source in open {
@@ -258,6 +265,17 @@ public struct BulkIndexer {
         }
         for folder in summary.passedOver.unreadable { summary.notes.append("\(folder): the folder cannot be read") }
         return items
+    }
+
+    /// The items in two rounds: in the second, reports that stand alone and have the id of images of the first.
+    private static func rounds(_ items: [SourceItem]) -> [[SourceItem]] {
+        var imageIDs: Set<String> = []
+        for case .found(let source) in items where !source.isReportAlone { imageIDs.insert(source.id) }
+        func isLater(_ item: SourceItem) -> Bool {
+            guard case .found(let source) = item else { return false }
+            return source.isReportAlone && imageIDs.contains(source.id)
+        }
+        return [items.filter { !isLater($0) }, items.filter(isLater)]
     }
 
     /// Counts what is done already, and returns the rest.
