@@ -144,15 +144,18 @@ struct HL7Tests {
     @Test("A report that is withdrawn is refused by name, so that somebody takes out what is stored")
     func withdrawals() throws {
         for status in ["D", "W"] {
-            let message = SyntheticMessage(order: [3: "A1", 25: "C"], results: ["OBX|1|TX|R||Wrong.||||||\(status)"])
+            let message = SyntheticMessage(
+                order: [3: "A1", 25: "C"], results: ["OBX|1|TX|R^Report^L||Wrong.||||||\(status)"])
             let outcomes = ReportFile.outcomes(message.bytes()[...])
             guard case .refused(let reason)? = outcomes.first else { throw CancellationError() }
             #expect(outcomes.count == 1 && reason.contains("withdraws") && !reason.contains("Wrong"))
         }
-        let cancelled = SyntheticMessage(order: [3: "A1", 25: "X"], results: ["OBX|1|TX|R||Text.||||||X"])
+        let cancelled = SyntheticMessage(order: [3: "A1", 25: "X"], results: ["OBX|1|TX|R^Report^L||Text.||||||X"])
         #expect(reason(of: cancelled.bytes())?.contains("withdraws") == true)
         // With another text in its place it is a correction.
-        let corrected = SyntheticMessage(results: ["OBX|1|TX|R||Wrong.||||||D", "OBX|2|TX|R||Right.||||||C"])
+        let corrected = SyntheticMessage(results: [
+            "OBX|1|TX|R^Report^L||Wrong.||||||D", "OBX|2|TX|R^Report^L||Right.||||||C",
+        ])
         #expect(try report(of: corrected.bytes()).text == "Right.")
     }
 
@@ -164,8 +167,8 @@ struct HL7Tests {
             )
             .bytes()
         }
-        #expect(reason(of: message("R^Report"))?.contains("another service") == true)
-        #expect(try report(of: message("R^Report", ["ZDS|1.2.3"])).text == "Uptake.")
+        #expect(reason(of: message("R^Report^L"))?.contains("another service") == true)
+        #expect(try report(of: message("R^Report^L", ["ZDS|1.2.3"])).text == "Uptake.")
         #expect(try report(of: message("71020&IMP^XR^L")).text.contains("Uptake."))
     }
 
@@ -174,10 +177,11 @@ struct HL7Tests {
         func message(_ first: String, _ second: String, accessions: [String], between: [String] = []) -> [UInt8] {
             var message = SyntheticMessage(
                 patient: first, name: "Primo^Una", order: [3: accessions[0], 25: "F"],
-                results: ["OBX|1|TX|R||Effusion.||||||F"])
+                results: ["OBX|1|TX|R^Report^L||Effusion.||||||F"])
             message.segments += between
             message.segments += [
-                "PID|1||\(second)||Secundo^Otra", "OBR|1||\(accessions[1])", "OBX|1|TX|R||Pneumothorax.||||||F",
+                "PID|1||\(second)||Secundo^Otra", "OBR|1||\(accessions[1])",
+                "OBX|1|TX|R^Report^L||Pneumothorax.||||||F",
             ]
             return message.bytes()
         }
@@ -195,7 +199,7 @@ struct HL7Tests {
         let parted = try reports(
             of: message("INV-1", "INV-2", accessions: ["ACC-1", "ACC-2"], between: ["ZDS|1.2.3", "NK1|1|Tercero^Dos"]))
         #expect(parted.map(\.studies) == [["1.2.3"], []] && parted[1].names == ["Secundo^Otra"])
-        var unclear = SyntheticMessage(results: ["OBX|1|TX|R||Effusion.||||||F"])
+        var unclear = SyntheticMessage(results: ["OBX|1|TX|R^Report^L||Effusion.||||||F"])
         unclear.segments.insert("PID|2||OTHER-1", at: 2)
         #expect(reason(of: unclear.bytes())?.contains("two patients") == true)
     }
@@ -206,10 +210,10 @@ struct HL7Tests {
     func linesLikeSegments(line: String, end: String) throws {
         if !line.contains("|") {
             let lines = ["Nodule in the", line, "and a large pneumothorax."].joined(separator: end)
-            let inside = SyntheticMessage(results: ["OBX|1|TX|R||\(lines)||||||F", "NTE|1||Seen."])
+            let inside = SyntheticMessage(results: ["OBX|1|TX|R^Report^L||\(lines)||||||F", "NTE|1||Seen."])
             #expect(try report(of: inside.bytes()).text == "Nodule in the\n\(line)\nand a large pneumothorax.\nSeen.")
         }
-        let behind = SyntheticMessage(results: ["OBX|1|TX|R||Nodule.||||||F\(end)\(line)\(end)and more."])
+        let behind = SyntheticMessage(results: ["OBX|1|TX|R^Report^L||Nodule.||||||F\(end)\(line)\(end)and more."])
         #expect(try report(of: behind.bytes()).text == "Nodule.\n\(line)\nand more.")
     }
 

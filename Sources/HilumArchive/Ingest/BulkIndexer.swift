@@ -117,10 +117,12 @@ public struct BulkIndexer {
         var summary = IndexSummary()
         let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
         var hasWritten = false
-        // A message about images of this run is looked at once they are stored.
-        for round in Self.rounds(items) where !round.isEmpty && !summary.isInterrupted {
+        for (number, round) in Self.rounds(items).enumerated() where !round.isEmpty && !summary.isInterrupted {
             let before = summary.unchanged + summary.refused.count
-            let open = try withArchiveErrors { try sift(round, replaces, &summary) }
+            let open = try withArchiveErrors {
+                // The images of this run are stored by now.
+                try sift(number == 0 ? round : archive.settled(round), replaces, &summary)
+            }
             guard !open.isEmpty else { continue }
             let done = summary.unchanged + summary.refused.count - before
             let progress = Progress("index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet)
@@ -267,13 +269,11 @@ public struct BulkIndexer {
         return items
     }
 
-    /// The items in two rounds: in the second, reports that stand alone and have the id of images of the first.
+    /// The items in two rounds: reports that stand alone come last, as they may be of images from another source of the same run.
     private static func rounds(_ items: [SourceItem]) -> [[SourceItem]] {
-        var imageIDs: Set<String> = []
-        for case .found(let source) in items where !source.isReportAlone { imageIDs.insert(source.id) }
         func isLater(_ item: SourceItem) -> Bool {
             guard case .found(let source) = item else { return false }
-            return source.isReportAlone && imageIDs.contains(source.id)
+            return source.isReportAlone
         }
         return [items.filter { !isLater($0) }, items.filter(isLater)]
     }

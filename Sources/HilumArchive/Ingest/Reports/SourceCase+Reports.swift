@@ -30,11 +30,10 @@ extension SourceCase {
     ///
     /// - Throws: `.badRequest` where it holds no report, or several; `.io`.
     func message(at path: String) throws(ArchiveError) -> ReportDocument? {
+        // Why a file cannot be read is said by whoever reads it as a text.
+        guard let kind = (try? ReportFile.kind(at: path)) ?? nil else { return nil }
         let outcomes: [ReportFile.Outcome]
-        do throws(DocumentError) {
-            guard let kind = try ReportFile.kind(at: path) else { return nil }
-            outcomes = try ReportFile.outcomes(at: path, kind).map(\.outcome)
-        } catch {
+        do throws(DocumentError) { outcomes = try ReportFile.outcomes(at: path, kind).map(\.outcome) } catch {
             throw ArchiveError(error.code == .unreadable ? .io : .badRequest, "\(path): \(error)")
         }
         guard outcomes.count == 1, let first = outcomes.first else {
