@@ -123,7 +123,7 @@ def in_process(trial):
     listed = subprocess.run([program(world, "fuzz"), "--list"], capture_output=True, text=True, check=True).stdout
     targets = [line.split() for line in listed.splitlines()]
     planted = Fuzzer(world, "planted", 16)
-    tried, wrong = planted.run(30, 10**7, trial.seed)
+    tried, wrong = planted.run(120, 10**7, trial.seed)
     trial.must("heap-buffer-overflow" in wrong, f"a planted read behind a buffer is found, after {tried} inputs")
     planted.forget()
     counts = {name: 0 for name, _ in targets}
