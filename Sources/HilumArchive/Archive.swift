@@ -384,17 +384,47 @@ public final class Archive: @unchecked Sendable {
         _ kind: VectorKind, withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
     ) throws {
         let serving = self.serving
-        guard let dimension = serving.dimension else { return }
+        try withArchiveErrors {
+            try store.environment.read { try walkVectors($0, serving, kind, withReports, body) }
+        }
+    }
+
+    /// Walks over the vectors of one kind as `forEachVector(_:withReports:_:)` does.
+    public typealias VectorWalk = (
+        _ kind: VectorKind, _ withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
+    ) throws -> Void
+
+    /// Calls `body` with what walks over the vectors of one moment, as often as `body` likes: what is stored or deleted meanwhile changes
+    /// nothing of what it sees. Nothing else of the archive may be called inside.
+    ///
+    /// Pages that others free meanwhile stay in use until `body` returns.
+    /// - Throws: what `body` throws.
+    public func walkVectors(_ body: (VectorWalk) throws -> Void) throws {
+        let serving = self.serving
+        var failure: (any Error)?
         try withArchiveErrors {
             try store.environment.read { transaction in
-                try store.forEachVector(
-                    transaction, kind, generation: serving.generation, dimension: dimension
-                ) { number, vector in
-                    let owner = attributes.read { $0.owner(of: number) }
-                    guard let record = try record(transaction, owner, withReport: withReports) else { return true }
-                    return try body(record, Int(number - owner), vector)
-                }
+                do {
+                    try body { kind, withReports, visit in
+                        try withArchiveErrors { try walkVectors(transaction, serving, kind, withReports, visit) }
+                    }
+                } catch { failure = error }
             }
+        }
+        if let failure { throw failure }
+    }
+
+    private func walkVectors(
+        _ transaction: borrowing ReadTransaction, _ serving: Serving, _ kind: VectorKind, _ withReports: Bool,
+        _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
+    ) throws {
+        guard let dimension = serving.dimension else { return }
+        try store.forEachVector(
+            transaction, kind, generation: serving.generation, dimension: dimension
+        ) { number, vector in
+            let owner = attributes.read { $0.owner(of: number) }
+            guard let record = try record(transaction, owner, withReport: withReports) else { return true }
+            return try body(record, Int(number - owner), vector)
         }
     }
 

@@ -86,6 +86,11 @@ extension MaskPass {
                 !piece(next + 1).has(.ordinary), !isMark(next + 1, ".")
             {
                 next += 2
+            } else if isWord(next, "st") || isWord(next, "ste"), piece(next).is(.capital), isMark(next + 1, "."),
+                isGlued(next + 1), isTitled(next + 2), !piece(next + 2).has(.ordinary), !isPlaceAhead(next + 2)
+            {
+                // `Mary St. John`
+                next += 3
             } else if isNameLike(next) {
                 next += 1
             } else if piece(next).has(.suffix), piece(next).is(.capital) {
@@ -133,6 +138,7 @@ extension MaskPass {
             return addNames(index + 1, end, isPlural: false)
         }
         if word.has([.field, .holder]), let end = field(index) { return end }
+        if isWord(index, "pt") || isWord(index, "patient"), let end = smallName(index + 1) { return end }
         if isWord(index, "by"), let end = doneBy(index) { return end }
         if word.has(.degree) || word.count == 1, let end = degree(index) { return end }
         if isTalk, word.has(.towards), !piece(index + 1).is(.loud) || piece(index + 1).classes.isEmpty {
@@ -152,6 +158,7 @@ extension MaskPass {
                 return addNames(next, end, isPlural: false)
             }
         }
+        if word.is(.startsLine), let end = heading(index) { return end }
         if word.has([.given, .jaSurnameLatin]), let end = givenName(index) { return end }
         if let end = subject(index) { return end }
         if let end = caret(index) { return end }
@@ -267,17 +274,38 @@ extension MaskPass {
         var next = index + 1
         if isMark(next, in: ":-") { next += 1 }
         if isWord(next, "the") { return nil }
-        // `dictated by john smith`
+        if let end = smallName(next) { return end }
+        // `dictated by john`
         if piece(next).has(.given), !piece(next).is(.capital), !piece(next).has([.ordinary, .month]) {
-            let isTwo = piece(next + 1).kind == .word && !piece(next + 1).has(.noName) && piece(next + 1).count > 2
-            add(next, next + (isTwo ? 2 : 1), .name)
-            return next + (isTwo ? 2 : 1)
+            add(next, next + 1, .name)
+            return next + 1
         }
         guard !piece(next).is(.startsLine), isNameLike(next) || isInitial(next) && isMark(next + 1, "."),
             !isPlaceAhead(next),
             let end = nameEnd(next, isSure: false)
         else { return nil }
         return addNames(next, end, isPlural: false)
+    }
+
+    /// `john smith`, dictated without capitals.
+    private mutating func smallName(_ index: Int) -> Int? {
+        let (given, family) = (piece(index), piece(index + 1))
+        guard given.has(.given), !given.is(.capital), !given.has([.ordinary, .function, .month]), family.kind == .word,
+            !family.is(.startsLine), family.count > 2, !family.has(.noName)
+        else { return nil }
+        add(index, index + 2, .name)
+        return index + 2
+    }
+
+    /// `JONAS FELDWEG: effusion`: two or three words of capitals before a colon that no list has. Headings of reports have a word that one has.
+    private mutating func heading(_ index: Int) -> Int? {
+        var end = index
+        while end < index + 3, piece(end).kind == .word, piece(end).is(.capitals), piece(end).count > 2,
+            isNameLike(end), piece(end).classes.isEmpty || piece(end).has([.given, .jaSurnameLatin, .particle])
+        { end += 1 }
+        guard end - index > 1, isMark(end, ":") else { return nil }
+        add(index, end, .name)
+        return end
     }
 
     /// Whether the words from a place on name an institution.
@@ -395,6 +423,10 @@ extension MaskPass {
         if isMark(next, ".") { next += 1 }
         // `Patient name is Harker`
         if isStrict, isWord(next - 1, "is"), isNameLike(next) { return value(next, isStrict: false) }
+        // `Name FELDWEG JONAS`
+        if next > index, piece(next - 1).has(.holder), isNameLike(next), isNameLike(next + 1) {
+            return value(next, isStrict: false)
+        }
         guard isMark(next, in: ":="), next > index else { return nil }
         return value(next + 1, isStrict: isStrict)
     }
@@ -415,7 +447,8 @@ extension MaskPass {
             let end = nameEnd(start, isSure: isSure)
         else { return nil }
         if isMark(end, ","), !piece(end + 1).is(.startsLine),
-            piece(end + 1).has(.given) || isNameLike(end + 1) && (endsField(end + 2) || isInitial(end + 2)),
+            piece(end + 1).has(.given)
+                || isNameLike(end + 1) && (endsField(end + 2) || isInitial(end + 2) || isMark(end + 2, ".")),
             let last = nameEnd(end + 1, isSure: true)
         {
             return addNames(start, last, isPlural: false)
