@@ -60,7 +60,7 @@ struct MaskingPropertyTests {
         #expect(units.count > 80 && quantities.count > 20)
         for unit in units {
             for (form, hidden) in whole + (quantities.contains(unit) ? [] : others) {
-                for text in ["Comparison: \(form) \(unit) were seen.", "\(form) \(unit)", "of \(form)-\(unit)"] {
+                for text in ["Comparison: \(form) \(unit) were seen.", "\(form) \(unit)", "of \(form) - \(unit)"] {
                     let masked = masking.mask(text).text
                     #expect(!masked.contains(hidden), "\(text) became \(masked)")
                 }

@@ -86,10 +86,7 @@ extension MaskPass {
                 !piece(next + 1).has(.ordinary), !isMark(next + 1, ".")
             {
                 next += 2
-            } else if isWord(next, "st") || isWord(next, "ste"), piece(next).is(.capital), isMark(next + 1, "."),
-                isGlued(next + 1), isTitled(next + 2), !piece(next + 2).has(.ordinary), !isPlaceAhead(next + 2)
-            {
-                // `Mary St. John`
+            } else if isSaint(next) {
                 next += 3
             } else if isNameLike(next) {
                 next += 1
@@ -102,6 +99,12 @@ extension MaskPass {
             parts += 1
         }
         return next
+    }
+
+    /// Whether `St. John` begins at a place, as a part of a name.
+    private func isSaint(_ index: Int) -> Bool {
+        (isWord(index, "st") || isWord(index, "ste")) && piece(index).is(.capital) && isMark(index + 1, ".")
+            && isGlued(index + 1) && isTitled(index + 2) && !piece(index + 2).has(.ordinary) && !isPlaceAhead(index + 2)
     }
 
     private func endsField(_ index: Int) -> Bool {
@@ -339,8 +342,14 @@ extension MaskPass {
             return end
         }
         var next = index + 1
+        // `Mary-Anne St. John`
+        if isMark(next, "-"), isGlued(next), isGlued(next + 1), piece(next + 1).has(.given) { next += 2 }
         while isInitial(next), next < index + 5 { next += isMark(next + 1, ".") ? 2 : 1 }
-        if piece(next).has(.particle), piece(next).count > 1, isNameLike(next + 1) { next += 1 }
+        if isSaint(next) {
+            next += 2
+        } else if piece(next).has(.particle), piece(next).count > 1, isNameLike(next + 1) {
+            next += 1
+        }
         guard !piece(next).is(.startsLine), !piece(next).is(.column), isNameLike(next), !isPlaceAhead(next),
             let end = nameEnd(index, isSure: true), end > next
         else { return nil }
