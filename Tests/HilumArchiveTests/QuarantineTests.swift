@@ -205,7 +205,7 @@ import Testing
             _ = try BulkIndexer(archive: archive).run(sources: ["\(scratch.path)/\(folder)"], isQuiet: true)
         }
         let images = try archive.quarantined()
-        #expect(images.count == 2 && Set(images.map(\.id)).count == 1)
+        try #require(images.count == 2 && Set(images.map(\.id)).count == 1)
         let calls = order == 0 ? [images] : order == 1 ? images.map { [$0] } : images.reversed().map { [$0] }
         let outcomes = try calls.flatMap { try archive.release($0) }
         #expect(outcomes.count == 2 && outcomes.allSatisfy { $0.images.count == 1 })
@@ -216,7 +216,7 @@ import Testing
         }
         #expect(error.code == .exists && error.reason.contains("from elsewhere"))
         let record = try #require(try archive.get(id: images[0].id))
-        #expect(record.images.count == 1 && record.source == nil)
+        #expect(record.images.count == 1)
         #expect(try archive.quarantined().map(\.entry) == outcomes.last?.images.map(\.entry), "the other one waits")
         try expectSound(archive)
     }
@@ -244,12 +244,12 @@ import Testing
     @Test("What is released of a case leaves its other images waiting")
     func theOtherImageStillWaits() throws {
         let scratch = try Scratch()
-        let archive = try archive(scratch)
+        let archive = try archive(scratch, .require)
         var input = CaseInput(id: "a", report: "effusion")
-        input.images = [CaseImage(.bytes(burned("1.2.3.4"))), CaseImage(.bytes(burned("1.2.3.5")))]
+        input.images = [CaseImage(.bytes(try lettered(1))), CaseImage(.bytes(try lettered(2)))]
         try archive.put([input])
         let images = try archive.quarantined()
-        #expect(images.count == 2)
+        try #require(images.count == 2)
         #expect(try archive.release([images[1]]).map(\.outcome) == [.replaced(vectors: 2)])
         #expect(try archive.quarantined() == [images[0]])
         try expectSound(archive)
@@ -301,7 +301,7 @@ import Testing
         // Two cases use the same bytes.
         try archive.put([CaseInput(id: "a", image: .bytes(bytes)), CaseInput(id: "b", image: .bytes(bytes))])
         let images = try archive.quarantined()
-        #expect(images.count == 2)
+        try #require(images.count == 2)
         let before = try newestTransaction(of: scratch.archive)
         try archive.drop([images[0], images[0]])
         #expect(try newestTransaction(of: scratch.archive) == before + 1)
