@@ -53,6 +53,7 @@ struct MaskingTests {
             ("with the 2019-03-04 images", ["03-04"]), ("12/11/2018 film", ["12/11"]),
             ("since 2019-03-04 x 2 days", ["03-04"]), ("Call 617-555-0123 x 45", ["617", "0123", "45"]),
             ("Call (617) 555-0123 ext. 45.", ["0123", "45"]), ("Phone 617 555 0123, x4567 now", ["0123", "4567"]),
+            ("Tel 617-555-0123 x45", ["0123", "45"]), ("compared to 12/11 films", ["12/11"]),
             ("DOB 3/4/51 M", ["3/4/51"]), ("12/11/18 views", ["12/11"]), ("3/4/2019films", ["3/4"]),
             ("Comparison: March 12 films", ["March", "12"]), ("the Mar 2019 images", ["Mar"]),
             ("seen 12/3 in clinic", ["12/3"]), ("12-Mar-19 films", ["12-Mar"]), ("taken at 0930 images", ["0930"]),
@@ -69,6 +70,10 @@ struct MaskingTests {
         arguments: [
             ("JONAS FELDWEG: effusion.", ["JONAS", "FELDWEG"]), ("JONAS FELDWEG:\nEffusion.", ["JONAS", "FELDWEG"]),
             ("RE: FELDWEG, JONAS.", ["JONAS", "FELDWEG"]), ("Re: Jonas Feldweg", ["Jonas", "Feldweg"]),
+            ("FELDWEG, JONAS: effusion.", ["JONAS", "FELDWEG"]),
+            ("Feldweg, Jonas A.: effusion.", ["Jonas", "Feldweg"]),
+            ("KLARA M FELDWEG: effusion.", ["KLARA", "FELDWEG"]), ("re: john smith", ["john", "smith"]),
+            ("Pt: john smith", ["john", "smith"]), ("patient is john smith", ["john", "smith"]),
             ("Name FELDWEG JONAS", ["JONAS", "FELDWEG"]), ("Patient name Feldweg Jonas", ["Jonas", "Feldweg"]),
             ("pt john smith has a cough", ["john", "smith"]), ("Patient maria feldweg coughs", ["maria", "feldweg"]),
             ("Seen at Mercy General Hospital, Room 412B, Boston.", ["Mercy", "412B", "Boston"]),

@@ -88,7 +88,7 @@ extension MaskPass {
         let next = piece(index + 3)
         // `to 2/3 views`, `of 2/6 murmur`, `from 1/3 to 1/2`.
         if isWord(index - 1, "to") || isWord(index - 1, "of") || isWord(cue, "d") || isWord(cue, "t") {
-            return b.value > 12 || a.value > 12
+            return b.value > 12 || a.value > 12 || a.value > b.value && isDatedWord(index + 3)
         }
         guard a.value >= b.value || b.value > 8 else { return next.kind == .none || isMark(index + 3, in: ",.;)") }
         return next.kind != .word || next.has(.function) || next.has(.by) || isAfterDate(index + 3)

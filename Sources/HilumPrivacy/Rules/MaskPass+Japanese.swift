@@ -89,6 +89,7 @@ extension MaskPass {
         while isMark(last - 1, in: "()-") { last -= 1 }
         let isMeasured = isPhone && digits >= 7 ? isQuantity(last - 1) : isAmount(last - 1)
         guard digits >= (isPhone ? 4 : 3), !isMeasured else { return nil }
+        if isPhone, digits >= 7 { last = extensionEnd(last) }
         add(index, last, .number)
         return page.pieces[last - 1].end
     }

@@ -141,7 +141,11 @@ extension MaskPass {
             return addNames(index + 1, end, isPlural: false)
         }
         if word.has([.field, .holder]), let end = field(index) { return end }
-        if isWord(index, "pt") || isWord(index, "patient"), let end = smallName(index + 1) { return end }
+        if isWord(index, "pt") || isWord(index, "patient"),
+            let end = smallName(isWord(index + 1, "is") ? index + 2 : index + 1)
+        {
+            return end
+        }
         if isWord(index, "by"), let end = doneBy(index) { return end }
         if word.has(.degree) || word.count == 1, let end = degree(index) { return end }
         if isTalk, word.has(.towards), !piece(index + 1).is(.loud) || piece(index + 1).classes.isEmpty {
@@ -300,13 +304,32 @@ extension MaskPass {
         return index + 2
     }
 
-    /// `JONAS FELDWEG: effusion`: two or three words of capitals before a colon that no list has. Headings of reports have a word that one has.
+    /// `JONAS FELDWEG: effusion`, `Feldweg, Jonas A.: effusion`: words of capitals, or two with a comma between, before a colon that no list
+    /// has. Headings of reports have a word that one has.
     private mutating func heading(_ index: Int) -> Int? {
+        func isPart(_ place: Int) -> Bool {
+            isNameLike(place) && piece(place).count > 2 && (place == index || !piece(place).is(.startsLine))
+                && (piece(place).classes.isEmpty || piece(place).has([.given, .jaSurnameLatin, .particle]))
+        }
         var end = index
-        while end < index + 3, piece(end).kind == .word, piece(end).is(.capitals), piece(end).count > 2,
-            isNameLike(end), piece(end).classes.isEmpty || piece(end).has([.given, .jaSurnameLatin, .particle])
-        { end += 1 }
-        guard end - index > 1, isMark(end, ":") else { return nil }
+        var words = 0
+        var isLoud = true
+        var hasComma = false
+        while end < index + 7 {
+            if isPart(end) {
+                isLoud = isLoud && piece(end).is(.capitals)
+                words += 1
+                end += 1
+            } else if words > 0, isInitial(end) {
+                end += isMark(end + 1, ".") ? 2 : 1
+            } else if words == 1, isMark(end, ","), isPart(end + 1) {
+                hasComma = true
+                end += 1
+            } else {
+                break
+            }
+        }
+        guard 2...3 ~= words, isLoud || hasComma, isMark(end, ":") else { return nil }
         add(index, end, .name)
         return end
     }
@@ -447,6 +470,7 @@ extension MaskPass {
         while piece(start).has(.title) { start += isMark(start + 1, ".") ? 2 : 1 }
         guard piece(start).kind == .word else { return nil }
         if isStrict { return strictValue(start) }
+        if let end = smallName(start) { return end }
         let hasGiven = (start..<(start + 4)).contains {
             piece($0).has(.given) && piece($0).is(.capital) && !piece($0).is(.startsLine) && !piece($0).has(.ordinary)
         }

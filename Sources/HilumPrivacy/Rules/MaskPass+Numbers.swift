@@ -96,7 +96,7 @@ extension MaskPass {
     }
 
     /// The piece behind the extension of a telephone number that ends before a place: `x 45`, `ext. 123`; the place where there is none.
-    private func extensionEnd(_ index: Int) -> Int {
+    func extensionEnd(_ index: Int) -> Int {
         var next = isMark(index, ",") ? index + 1 : index
         guard isWord(next, "x") || isWord(next, "ext") || isWord(next, "extension"), !piece(next).is(.startsLine)
         else { return index }
