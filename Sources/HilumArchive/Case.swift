@@ -81,6 +81,12 @@ public struct CaseInput: Sendable, Equatable {
         guard (report?.utf8.count ?? 0) <= ArchiveLimits.reportByteCount else {
             throw ArchiveError(.limit, "\(id): the report is longer than \(ArchiveLimits.reportByteCount) bytes")
         }
+        guard !(report.map(ReportFile.holdsMessage) ?? false) else {
+            throw ArchiveError(
+                .badRequest,
+                "\(id): the report is an HL7 message behind other words; give the message itself, from MSH on, as a file"
+            )
+        }
         guard images.count <= ArchiveLimits.imageCount else {
             throw ArchiveError(.limit, "\(id): a case may have \(ArchiveLimits.imageCount) images")
         }
