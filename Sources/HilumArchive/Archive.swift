@@ -367,8 +367,12 @@ public final class Archive: @unchecked Sendable {
     }
 
     /// How many cases match.
-    public func count(_ filter: Filter = Filter()) throws -> Int {
-        try matching(filter).count
+    ///
+    /// - Parameter deadline: as of `SearchRequest`; nil for none.
+    /// - Throws: `.unknownKey`, `.badRequest`, `.deadline`, `.io`, `.damaged`.
+    public func count(_ filter: Filter = Filter(), until deadline: Double? = nil) throws -> Int {
+        if filter.isEmpty { return attributes.read { $0.live.count } }
+        return try matching(filter, until: deadline).count
     }
 
     /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
@@ -467,10 +471,13 @@ public final class Archive: @unchecked Sendable {
                 condition.key == "id"
                     ? try store.environment.read { try numbers($0, of: condition, until: deadline) } : nil
             }
-            let said = try filter.conditions.map { try saidCases($0) }
+            let said = try filter.conditions.map { condition in
+                try Self.checkTime(deadline)
+                return try saidCases(condition, until: deadline)
+            }
             let names = filter.conditions.map(\.key)
             var learned: [Attributes.Learned] = []
-            let (cases, version) = try withPostings(names) { attributes in
+            let (cases, version) = try withPostings(names, until: deadline) { attributes in
                 let cases = attributes.evaluate(filter, said: said, named: named, learned: &learned)
                 return (cases, attributes.version)
             }
@@ -496,7 +503,7 @@ public final class Archive: @unchecked Sendable {
         var read = 0
         try store.forEach(transaction, .ids) { key, payload in
             read += 1
-            if read % 1024 == 0, let deadline, monotonicSeconds() >= deadline { throw ArchiveError.isOverdue }
+            if read % 1024 == 0 { try Self.checkTime(deadline) }
             let id = condition.stored(String(decoding: key, as: UTF8.self))
             if tests.contains(where: { $0.accepts(id) }) { numbers.append(try store.number(payload)) }
             return true
