@@ -14,7 +14,7 @@ let hasMicroHTTPD = FileManager.default.fileExists(atPath: "/usr/include/microht
 // The modules whose readers are fuzzed.
 let fuzzed = [
     "LMDB", "HilumCore", "HilumIndex", "HilumImaging", "HilumReports", "HilumWords", "HilumPrivacy", "HilumEmbedding",
-    "HilumMCR", "HilumArchive", "HilumServer",
+    "HilumDocuments", "HilumMCR", "HilumArchive", "HilumServer",
 ]
 
 let package = Package(

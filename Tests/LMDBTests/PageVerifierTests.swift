@@ -17,6 +17,13 @@ struct Generator: RandomNumberGenerator {
 }
 
 @Suite struct PageVerifierTests {
+    /// What the walk over the newest commit finds, LMDB apart.
+    static func walk(_ path: String, depth: PageVerifier.Depth) throws -> [String] {
+        let file = try PageFile(folder: path)
+        guard let meta = try file.metas().first else { return ["no meta page"] }
+        return try PageVerifier(file: file, meta: meta, depth: depth, visit: nil).run().findings
+    }
+
     /// A store of several hundred pages with deletions, long values and freed pages; returns the bytes of its file.
     private func makeStore(_ path: String) throws -> [UInt8] {
         let environment = try open(path, .create)
