@@ -393,6 +393,12 @@ class Router:
     async def _vector(self, request: Request, mode: Optional[str]) -> Tuple[Optional[str], List[str]]:
         """The question as the value of `vec=`, and the cases that it names. Each part is encoded once, by one shard."""
         parts: List[Tuple[float, str]] = []
+        kinds = [key for key in ("text", "id", "image", "vec") if request.values(key)]
+        kinds += ["image"] if request.literal is not None else []
+        if not kinds:
+            raise Refused("BADREQ", "SEARCH needs text=, id=, bytes= with an image, image= or vec=")
+        if not any(request.number(f"w.{key}", 1) > 0 for key in kinds):
+            raise Refused("BADREQ", "all weights are zero; give one of them a weight above")
 
         async def encode(line: Request, weight: float) -> None:
             try:
@@ -420,11 +426,7 @@ class Router:
             parts.append((-request.number("w.unlike", 1), await self._stored(id, request.value("target"))))
             selves = selves + [id]
         if not parts:
-            if mode == "words" and request.values("text"):
-                return None, selves
-            raise Refused("BADREQ", "SEARCH needs text=, id=, bytes= with an image, image= or vec=")
-        if not any(weight > 0 for weight, _ in parts):
-            raise Refused("BADREQ", "all weights are zero; give one of them a weight above")
+            return None, selves
         # A question of one part goes on as it came, bit by bit.
         return (parts[0][1] if len(parts) == 1 else _sum(parts)), selves
 

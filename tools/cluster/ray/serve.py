@@ -7,18 +7,20 @@
 
 CONFIG is JSON. The first replica of a shard takes its changes, the others follow it:
 
-    {"socket": "/run/hilum-cases/router.sock", "hilum": "hilum", "hedge_ms": 100,
+    {"socket": "/run/hilum-cases/router.sock", "node": "10.0.0.1", "hilum": "hilum", "hedge_ms": 100,
      "shards": [[{"archive": "/data/shard-1", "node": "10.0.0.1"},
                  {"archive": "/data/copy-1", "node": "10.0.0.2", "follow": "/run/tunnel/shard-1.sock"}], …]}
 
-An actor owns each daemon (hilum serve, or hilum follow). Its daemon gone or silent, it ends, and Ray starts both again; so it does with the
-router. Nothing here opens a port of its own; those of Ray belong in a private network, with RAY_AUTH_MODE=token (see README.md).
+An actor owns each daemon (hilum serve, or hilum follow). It starts one again that has ended; where a daemon is silent, or the actor itself
+dies, Ray starts both again. Of two routers one listens, and the other waits for the lock that the kernel gives back when the first one dies.
+Nothing here opens a port of its own; those of Ray belong in a private network, with RAY_AUTH_MODE=token (see README.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import fcntl
 import json
 import os
 import shutil
@@ -36,12 +38,16 @@ import ray  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from cut import CutPart, cut, write_joined  # noqa: E402
-from lines import Daemon, Reply, Unavailable  # noqa: E402
+from lines import Daemon, Refused, Reply, Unavailable  # noqa: E402
 from router import Router, Shard  # noqa: E402
 
 NAMESPACE = "hilum"
 #: A daemon that is silent for so long is started again.
 SILENCE = 5.0
+#: What is known of a replica's model is at most so old, in seconds.
+MODEL_AGE = 2.0
+#: What a change is told while cases are cut anew.
+GROWING = "the shards are being cut anew; changes are taken again in a while, so ask again later"
 #: Between two looks at every replica.
 HEARTBEAT = 0.25
 
@@ -63,11 +69,16 @@ class DaemonActor:
     def __init__(self, program: str, replica: Dict[str, Any], leader: Optional[str]) -> None:
         self.archive, self.socket = replica["archive"], socket_of(replica)
         verb = ["serve", self.archive] if leader is None else ["follow", leader, self.archive]
-        arguments = [program, *verb, "--socket", self.socket, *replica.get("options", [])]
-        self.process = subprocess.Popen(arguments, preexec_fn=end_with_parent, stdin=subprocess.DEVNULL)
+        self.arguments = [program, *verb, "--socket", self.socket, *replica.get("options", [])]
+        self.process = self.start()
         self.daemon = Daemon(self.socket, timeout=30)
         self.heard = time.monotonic()
         self.was_ready = False
+        self.begun = time.monotonic()
+        self.model, self.named = "", 0.0
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(self.arguments, preexec_fn=end_with_parent, stdin=subprocess.DEVNULL)
 
     async def ask(self, octets: bytes) -> Tuple[bool, bytes]:
         """The reply, or why there is none."""
@@ -76,19 +87,30 @@ class DaemonActor:
         except Unavailable as failure:
             return False, str(failure).encode()
 
-    async def ping(self) -> str:
-        """The status line of PING, or nothing while the daemon does not answer yet. Ends the actor, where it should."""
+    async def ping(self) -> Tuple[str, str]:
+        """The status line of PING, or nothing while the daemon does not answer yet; and the model of its vectors."""
         if self.process.poll() is not None:
-            os._exit(1)
+            # What failed for good, such as an archive that is not there, says so in its log every second.
+            self.was_ready = False
+            await asyncio.sleep(0 if time.monotonic() - self.begun > 1 else 1)
+            if self.process.poll() is not None:
+                self.process, self.begun = self.start(), time.monotonic()
         try:
             answer = await Daemon(self.socket, timeout=SILENCE).ask(b"PING\n")
         except Unavailable:
             # Opening an archive takes its time, and a follower copies one first.
             if self.was_ready and time.monotonic() - self.heard > SILENCE:
                 os._exit(1)
-            return ""
-        self.heard, self.was_ready = time.monotonic(), True
-        return answer.decode().strip()
+            return "", ""
+        now = time.monotonic()
+        if now - self.named > MODEL_AGE or not self.model:
+            try:
+                self.model = Reply.read(await self.daemon.ask(b"HELLO\n")).checked().objects[0]["model"]
+                self.named = now
+            except (Unavailable, Refused):
+                return "", ""
+        self.heard, self.was_ready = now, True
+        return answer.decode().strip(), self.model
 
     def daemon_pid(self) -> int:
         return self.process.pid
@@ -131,6 +153,7 @@ class ActorReplica:
     def __init__(self, actor: Any, timeout: float = 15.0) -> None:
         self.actor = actor
         self.timeout = timeout
+        self.model = ""
 
     async def ask(self, octets: bytes) -> bytes:
         is_there, answer = await self._result(self.actor.ask.remote(octets), self.timeout)
@@ -138,7 +161,7 @@ class ActorReplica:
             raise Unavailable(answer.decode())
         return answer
 
-    async def ping(self) -> str:
+    async def ping(self) -> Tuple[str, str]:
         return await self._result(self.actor.ping.remote(), 2 * SILENCE)
 
     @staticmethod
@@ -150,13 +173,14 @@ class ActorReplica:
 
 
 class RouterActor:
-    """Listens on the socket, in a thread with an event loop of its own, and looks after every replica."""
+    """Listens on the socket, in a thread with an event loop of its own, and looks after every replica. Of several, one listens."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.router = Router([])
         self.replicas: List[List[ActorReplica]] = []
         self.loop = asyncio.new_event_loop()
+        self.listens = False
         self.reload()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -169,29 +193,34 @@ class RouterActor:
             made = Shard(shard, hedge=config.get("hedge_ms", 100) / 1000)
             made.asks_down = False
             shards.append(made)
-        self.replicas, self.router.shards, self.router.frozen = replicas, shards, None
-
-    def freeze(self, reason: str) -> None:
-        self.router.frozen = reason
+        self.replicas, self.router.shards = replicas, shards
+        # A file, so that a router that is started meanwhile knows it too.
+        self.router.frozen = GROWING if os.path.exists(self.path + ".growing") else None
 
     def is_up(self) -> Tuple[int, int]:
         return sum(shard.is_up for shard in self.router.shards), len(self.router.shards)
 
-    def pid(self) -> int:
-        return os.getpid()
+    def state(self) -> Tuple[int, bool]:
+        """Its process, and whether it is the one that listens."""
+        return os.getpid(), self.listens
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.create_task(self._listen())
+        self.tasks = [self.loop.create_task(self._watch()), self.loop.create_task(self._listen())]
         self.loop.run_forever()
 
     async def _listen(self) -> None:
         socket = read_config(self.path)["socket"]
-        # One router of this name lives at a time, so a socket that is there is that of one that was killed.
+        self.lock = open(socket + ".lock", "w")
+        # The kernel frees the lock of a process that dies, so a socket that is there then is that of a dead one.
+        await self.loop.run_in_executor(None, fcntl.flock, self.lock, fcntl.LOCK_EX)
         if os.path.exists(socket):
             os.unlink(socket)
-        await self.router.serve(socket)
+        self.server = await self.router.serve(socket)
         os.chmod(socket, 0o660)
+        self.listens = True
+
+    async def _watch(self) -> None:
         watched: Dict[int, "asyncio.Task[None]"] = {}
         while True:
             for shard, replicas in zip(self.router.shards, self.replicas):
@@ -201,14 +230,16 @@ class RouterActor:
                         watched[id(replica)] = self.loop.create_task(self._look(shard, place, replica))
             await asyncio.sleep(HEARTBEAT)
 
-    @staticmethod
-    async def _look(shard: Shard, place: int, replica: ActorReplica) -> None:
+    async def _look(self, shard: Shard, place: int, replica: ActorReplica) -> None:
         try:
-            answer = await replica.ping()
+            answer, replica.model = await replica.ping()
         except Unavailable:
             answer = ""
+        # Vectors of two models cannot be compared: those of fewer replicas wait until theirs are the more.
+        models = [one.model for shard in self.replicas for one in shard if one.model]
+        is_common = not models or replica.model == max(sorted(set(models)), key=models.count)
         # A copy that has never reached its leader knows less than it should.
-        shard.note(place, answer.startswith("OK PONG") and "lag=unknown" not in answer)
+        shard.note(place, answer.startswith("OK PONG") and "lag=unknown" not in answer and is_common)
 
 
 # MARK: Commands
@@ -227,8 +258,13 @@ def actor_of(replica: Dict[str, Any]) -> Any:
     return ray.get_actor(name_of(replica), namespace=NAMESPACE)
 
 
-def router_name(path: str) -> str:
-    return "router:" + os.path.abspath(path)
+def router_names(path: str) -> List[str]:
+    """One that listens, and one that waits."""
+    return [f"router:{os.path.abspath(path)}:{number}" for number in (1, 2)]
+
+
+def routers(path: str) -> List[Any]:
+    return [ray.get_actor(name, namespace=NAMESPACE) for name in router_names(path)]
 
 
 def placement(replica: Dict[str, Any]) -> Dict[str, Any]:
@@ -249,7 +285,7 @@ def start_replicas(config: Config, shards: List[List[Dict[str, Any]]]) -> None:
                 ).remote(config.get("hilum", "hilum"), replica, leader)
                 begun.append((replica, actor))
         for replica, actor in begun:
-            wait_for(lambda: "OK PONG" in (pinged := ray.get(actor.ping.remote())) and "unknown" not in pinged,
+            wait_for(lambda: "OK PONG" in (line := ray.get(actor.ping.remote())[0]) and "unknown" not in line,
                      replica["archive"])
 
 
@@ -269,12 +305,15 @@ def wait_for(condition: Any, what: str, seconds: float = 600) -> None:
 def start(path: str) -> None:
     config = read_config(path)
     start_replicas(config, config["shards"])
-    router = ray.remote(RouterActor).options(
-        name=router_name(path), namespace=NAMESPACE, lifetime="detached", get_if_exists=True, max_restarts=-1,
-        max_concurrency=8, num_cpus=0,
-    ).remote(os.path.abspath(path))
-    wait_for(lambda: ray.get(router.is_up.remote()) == (len(config["shards"]),) * 2, "the router")
-    wait_for(lambda: os.path.exists(config["socket"]), "the router's socket")
+    begun = [
+        ray.remote(RouterActor).options(
+            name=name, namespace=NAMESPACE, lifetime="detached", get_if_exists=True, max_restarts=-1, max_concurrency=8,
+            num_cpus=0, **placement(config),
+        ).remote(os.path.abspath(path)) for name in router_names(path)
+    ]
+    for router in begun:
+        wait_for(lambda: ray.get(router.is_up.remote()) == (len(config["shards"]),) * 2, "the router")
+    wait_for(lambda: any(ray.get(router.state.remote())[1] for router in begun), "the router's socket")
     print(f"{len(config['shards'])} shards at {config['socket']}")
 
 
@@ -283,10 +322,10 @@ def status(path: str) -> None:
     for number, shard in enumerate(config["shards"], 1):
         for replica in shard:
             try:
-                answer = ray.get(actor_of(replica).ping.remote(), timeout=SILENCE) or "silent"
+                answer, model = ray.get(actor_of(replica).ping.remote(), timeout=SILENCE)
             except (ray.exceptions.RayError, ValueError) as error:
-                answer = type(error).__name__
-            print(f"shard {number}  {replica['archive']}  {answer}")
+                answer, model = type(error).__name__, ""
+            print(f"shard {number}  {replica['archive']}  {answer or 'silent'}  {model[:12]}")
 
 
 def grow(path: str, new_path: str) -> None:
@@ -295,8 +334,9 @@ def grow(path: str, new_path: str) -> None:
     old = {name_of(one) for shard in config["shards"] for one in shard}
     if any(name_of(one) in old for shard in wanted["shards"] for one in shard):
         sys.exit("serve: new shards need folders of their own; the old ones go on answering meanwhile")
-    router = ray.get_actor(router_name(path), namespace=NAMESPACE)
-    ray.get(router.freeze.remote("the shards are being cut anew; changes are taken again in a while, so ask again later"))
+    marker = path + ".growing"
+    open(marker, "w").close()
+    ray.get([router.reload.remote() for router in routers(path)])
     try:
         parts = ray.get([actor_of(shard[0]).parts.remote(program, count) for shard in config["shards"]])
         filled = [
@@ -307,13 +347,15 @@ def grow(path: str, new_path: str) -> None:
         start_replicas(config, wanted["shards"])
     except BaseException:
         # The old shards are as they were.
-        ray.get(router.reload.remote())
+        os.unlink(marker)
+        ray.get([router.reload.remote() for router in routers(path)])
         raise
     grown = dict(config, shards=wanted["shards"])
     with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(grown, file, indent=1)
     os.replace(path + ".new", path)
-    ray.get(router.reload.remote())
+    os.unlink(marker)
+    ray.get([router.reload.remote() for router in routers(path)])
     # Questions that were under way end first.
     time.sleep(2)
     stop_replicas(config["shards"])
@@ -332,13 +374,16 @@ def stop_replicas(shards: List[List[Dict[str, Any]]]) -> None:
 
 def stop(path: str) -> None:
     config = read_config(path)
-    try:
-        ray.kill(ray.get_actor(router_name(path), namespace=NAMESPACE), no_restart=True)
-    except ValueError:
-        pass
+    # The one that waits goes first.
+    for name in sorted(router_names(path), reverse=True):
+        try:
+            ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
+        except ValueError:
+            continue
     stop_replicas(config["shards"])
-    if os.path.exists(config["socket"]):
-        os.unlink(config["socket"])
+    for name in (config["socket"], config["socket"] + ".lock"):
+        if os.path.exists(name):
+            os.unlink(name)
 
 
 def main(arguments: List[str]) -> None:

@@ -8,8 +8,8 @@ import threading
 import time
 from typing import List
 
-import hilum
-from world import CLUSTER, Asking, World, answers, line, until
+
+from world import CLUSTER, Asking, World, answers, hilum, line, until
 
 
 class Writer:

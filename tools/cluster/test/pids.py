@@ -12,8 +12,8 @@ import serve  # noqa: E402
 
 if __name__ == "__main__":
     serve.ray.init(address=os.environ["RAY_ADDRESS"], namespace=serve.NAMESPACE, log_to_driver=False)
-    router = serve.ray.get_actor(serve.router_name(sys.argv[1]), namespace=serve.NAMESPACE)
-    found = {"router": serve.ray.get(router.pid.remote())}
+    states = serve.ray.get([router.state.remote() for router in serve.routers(sys.argv[1])])
+    found = {"router": next(pid for pid, listens in states if listens)}
     for shard in serve.read_config(sys.argv[1])["shards"]:
         for replica in shard:
             found[replica["archive"]] = serve.ray.get(serve.actor_of(replica).daemon_pid.remote())

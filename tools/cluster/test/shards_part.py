@@ -11,8 +11,8 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-import hilum
-from world import CLUSTER, HERE, Asking, Failure, World, answers, line, until
+
+from world import CLUSTER, HERE, Asking, Failure, World, answers, hilum, line, until
 
 SERVE = os.path.join(CLUSTER, "ray", "serve.py")
 
