@@ -32,6 +32,7 @@ import Synchronization
 /// | `Query/` | search by vectors and words, filters, which hits are kept, pages, facets, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
 /// | `Backup/` | snapshots, restoring them, compacting |
+/// | `Follow/` | copies that stay current: what came since a position, and taking it over |
 /// | `Privacy/` | settings of de-identification, and what it does to a case before it is stored |
 /// | `Check/` | the check that store, vectors and graphs agree |
 ///
@@ -71,6 +72,8 @@ public final class Archive: @unchecked Sendable {
     struct Counters {
         var nextNumber: UInt32
         var deletions: Int
+        /// Changes of cases that kept their number.
+        var updates = 0
         /// The newest checkpoint; nil while there is none.
         var checkpoint: CheckpointHead?
         var changesSinceCheckpoint = 0
@@ -126,6 +129,8 @@ public final class Archive: @unchecked Sendable {
     let said = SaidTable()
     /// Facets that were asked for since the last change.
     let facets = FacetMemory()
+    /// What left and changed, for copies that follow.
+    let feed: Mutex<ChangeRing>
     /// Lists of hits that pages were cut from since the last change.
     let pages = PageMemory()
     /// Lengths of reports in words; nil until a question first wants them.
@@ -277,6 +282,7 @@ public final class Archive: @unchecked Sendable {
         attributes = ReadWriteLock(state.attributes)
         progress = Mutex(state.progress)
         privacy = state.privacy
+        feed = Mutex(ChangeRing(deletions: state.progress.deletions, updates: state.progress.updates))
         openedSnapshot = state.snapshot
         recall.turn(to: state.serving.generation)
         writerLock = state.takeLock()

@@ -127,7 +127,8 @@ extension Archive {
         var extra = 0
         while true {
             var found = try find(lookup, template, extra: extra)
-            let k = lookup.request.k
+            // A merge wants all candidates.
+            let k = lookup.request.corpus == nil ? lookup.request.k : max(lookup.request.k, found.picks.count)
             found.response.hits = try hits(of: found.picks, lookup, atMost: k)
             let wanted = min(k, found.picks.count)
             if found.response.hits.count >= wanted || extra >= Self.mostExtra { return found.response }

@@ -92,6 +92,7 @@ extension Archive {
     func answer(_ text: String, limit: Int, matching: ItemSet?, until request: SearchRequest) throws -> WordAnswer {
         let question = try WordQuestion(text, ReportWords.sharedReader())
         let lengths = try wordLengths()
+        let corpus = try request.corpus.map { try $0.statistics(of: question) }
         var answer = WordAnswer()
         guard lengths.documentCount > 0 else { return answer }
         // Kept in memory from question to question: "no pneumothorax" is said in most reports.
@@ -115,7 +116,8 @@ extension Archive {
             try table.withBlocks(transaction) { blocks in
                 let result = try words.search(
                     question.query, head, store: blocks, lengths: lengths, limit: limit,
-                    isAllowed: matching.map { set in { set.contains($0) } }, beforeClause: { try checkTime(request) })
+                    isAllowed: matching.map { set in { set.contains($0) } }, statistics: corpus,
+                    beforeClause: { try checkTime(request) })
                 answer.hits = result.hits
                 answer.unknown = isWhole ? question.unknown(result.unknown) : []
                 answer.isKnown = !question.looksForSomething || question.isKnown(unknown: answer.unknown)
@@ -218,6 +220,31 @@ extension Archive {
                 if finding.affirmed + finding.denied + finding.uncertain > 0 { findings.append(finding) }
             }
             return findings.sorted { ($1.affirmed, $0.name) < ($0.affirmed, $1.name) }
+        }
+    }
+
+    /// What the words of a question come to here, for a search over several archives (`WordCorpus`).
+    ///
+    /// - Throws: `.limit` for too many exclusions; `.damaged`.
+    public func wordCounts(of text: String) throws -> WordCounts {
+        try withArchiveErrors {
+            let question = try WordQuestion(text, ReportWords.sharedReader())
+            let lengths = try wordLengths()
+            return try store.environment.read { transaction in
+                let table = WordTable(store: store)
+                let head = try table.head(transaction, nextNumber: progress.withLock { $0.nextNumber }).words
+                return try table.withBlocks(transaction) { blocks in
+                    let (all, words) = try self.words.statistics(
+                        of: question.query, head, store: blocks, lengths: lengths)
+                    let unknown = question.unknown(words)
+                    return WordCounts(
+                        corpus: WordCorpus(
+                            documents: all.documentCount, length: all.totalLength, matches: all.matchCounts),
+                        unknown: unknown,
+                        isKnown: !question.looksForSomething || question.isKnown(unknown: unknown),
+                        demandsFindings: !question.demands.isEmpty)
+                }
+            }
         }
     }
 

@@ -255,6 +255,11 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     func explain(_ request: SearchRequest) throws -> (response: SearchResponse, plan: SearchPlan) {
         try withArchive { try $0.explain(request) }
     }
+    func wordCounts(of text: String) throws -> WordCounts { try withArchive { try $0.wordCounts(of: text) } }
+    func vector(of query: Query) throws -> [Float] { try withArchive { try $0.vector(of: query) } }
+    func changes(since position: ArchivePosition?, byteCount: Int) throws -> ArchiveChanges {
+        try withArchive { try $0.changes(since: position, byteCount: byteCount) }
+    }
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict {
         try withArchive { try $0.verdict(of: origin, id: id) }
     }

@@ -39,6 +39,15 @@ protocol ServedArchive: Sendable {
     /// Searches, and says how.
     func explain(_ request: SearchRequest) throws -> (response: SearchResponse, plan: SearchPlan)
 
+    /// What the words of a question come to here.
+    func wordCounts(of text: String) throws -> WordCounts
+    /// The vector of a text or an image, as the model gives it.
+    func vector(of query: Query) throws -> [Float]
+    /// What was stored, changed and removed since a position; nothing without one.
+    ///
+    /// - Parameter byteCount: about how much of it at once.
+    func changes(since position: ArchivePosition?, byteCount: Int) throws -> ArchiveChanges
+
     /// What is known of a source before it is read.
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict
     /// A source, where the archive knows the other half of it: the case of a report, or the report of images.
@@ -80,6 +89,14 @@ extension ServedArchive {
     func mend() {}
     /// None, for an archive that does not say.
     var metadataKeys: [String] { [] }
+    /// Not of an archive that does not say.
+    func wordCounts(of text: String) throws -> WordCounts { throw isNoPart }
+    /// Not of an archive that does not say.
+    func vector(of query: Query) throws -> [Float] { throw isNoPart }
+    /// Not of an archive that does not say.
+    func changes(since position: ArchivePosition?, byteCount: Int) throws -> ArchiveChanges { throw isNoPart }
+
+    private var isNoPart: ArchiveError { ArchiveError(.notReady, "this archive is no part of a larger one") }
 }
 
 extension Archive: ServedArchive {
