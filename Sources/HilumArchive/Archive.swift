@@ -32,6 +32,7 @@ import Synchronization
 /// | `Query/` | search by vectors and words, filters, which hits are kept, pages, facets, explanations |
 /// | `Recall/` | how much of the exact answer searches find |
 /// | `Backup/` | snapshots, restoring them, compacting |
+/// | `Follow/` | copies that stay current: what came since a position, and taking it over |
 /// | `Privacy/` | settings of de-identification, and what it does to a case before it is stored |
 /// | `Check/` | the check that store, vectors and graphs agree |
 ///
@@ -71,6 +72,8 @@ public final class Archive: @unchecked Sendable {
     struct Counters {
         var nextNumber: UInt32
         var deletions: Int
+        /// Changes of cases that kept their number.
+        var updates = 0
         /// The newest checkpoint; nil while there is none.
         var checkpoint: CheckpointHead?
         var changesSinceCheckpoint = 0
@@ -126,6 +129,8 @@ public final class Archive: @unchecked Sendable {
     let said = SaidTable()
     /// Facets that were asked for since the last change.
     let facets = FacetMemory()
+    /// What left and changed, for copies that follow.
+    let feed: Mutex<ChangeRing>
     /// Lists of hits that pages were cut from since the last change.
     let pages = PageMemory()
     /// Lengths of reports in words; nil until a question first wants them.
@@ -277,6 +282,7 @@ public final class Archive: @unchecked Sendable {
         attributes = ReadWriteLock(state.attributes)
         progress = Mutex(state.progress)
         privacy = state.privacy
+        feed = Mutex(ChangeRing(deletions: state.progress.deletions, updates: state.progress.updates))
         openedSnapshot = state.snapshot
         recall.turn(to: state.serving.generation)
         writerLock = state.takeLock()
@@ -367,8 +373,12 @@ public final class Archive: @unchecked Sendable {
     }
 
     /// How many cases match.
-    public func count(_ filter: Filter = Filter()) throws -> Int {
-        try matching(filter).count
+    ///
+    /// - Parameter deadline: as of `SearchRequest`; nil for none.
+    /// - Throws: `.unknownKey`, `.badRequest`, `.deadline`, `.io`, `.damaged`.
+    public func count(_ filter: Filter = Filter(), until deadline: Double? = nil) throws -> Int {
+        if filter.isEmpty { return attributes.read { $0.live.count } }
+        return try matching(filter, until: deadline).count
     }
 
     /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
@@ -384,17 +394,47 @@ public final class Archive: @unchecked Sendable {
         _ kind: VectorKind, withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
     ) throws {
         let serving = self.serving
-        guard let dimension = serving.dimension else { return }
+        try withArchiveErrors {
+            try store.environment.read { try walkVectors($0, serving, kind, withReports, body) }
+        }
+    }
+
+    /// Walks over the vectors of one kind as `forEachVector(_:withReports:_:)` does.
+    public typealias VectorWalk = (
+        _ kind: VectorKind, _ withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
+    ) throws -> Void
+
+    /// Calls `body` with what walks over the vectors of one moment, as often as `body` likes: what is stored or deleted meanwhile changes
+    /// nothing of what it sees. Nothing else of the archive may be called inside.
+    ///
+    /// Pages that others free meanwhile stay in use until `body` returns.
+    /// - Throws: what `body` throws.
+    public func walkVectors(_ body: (VectorWalk) throws -> Void) throws {
+        let serving = self.serving
+        var failure: (any Error)?
         try withArchiveErrors {
             try store.environment.read { transaction in
-                try store.forEachVector(
-                    transaction, kind, generation: serving.generation, dimension: dimension
-                ) { number, vector in
-                    let owner = attributes.read { $0.owner(of: number) }
-                    guard let record = try record(transaction, owner, withReport: withReports) else { return true }
-                    return try body(record, Int(number - owner), vector)
-                }
+                do {
+                    try body { kind, withReports, visit in
+                        try withArchiveErrors { try walkVectors(transaction, serving, kind, withReports, visit) }
+                    }
+                } catch { failure = error }
             }
+        }
+        if let failure { throw failure }
+    }
+
+    private func walkVectors(
+        _ transaction: borrowing ReadTransaction, _ serving: Serving, _ kind: VectorKind, _ withReports: Bool,
+        _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
+    ) throws {
+        guard let dimension = serving.dimension else { return }
+        try store.forEachVector(
+            transaction, kind, generation: serving.generation, dimension: dimension
+        ) { number, vector in
+            let owner = attributes.read { $0.owner(of: number) }
+            guard let record = try record(transaction, owner, withReport: withReports) else { return true }
+            return try body(record, Int(number - owner), vector)
         }
     }
 
@@ -437,10 +477,13 @@ public final class Archive: @unchecked Sendable {
                 condition.key == "id"
                     ? try store.environment.read { try numbers($0, of: condition, until: deadline) } : nil
             }
-            let said = try filter.conditions.map { try saidCases($0) }
+            let said = try filter.conditions.map { condition in
+                try Self.checkTime(deadline)
+                return try saidCases(condition, until: deadline)
+            }
             let names = filter.conditions.map(\.key)
             var learned: [Attributes.Learned] = []
-            let (cases, version) = try withPostings(names) { attributes in
+            let (cases, version) = try withPostings(names, until: deadline) { attributes in
                 let cases = attributes.evaluate(filter, said: said, named: named, learned: &learned)
                 return (cases, attributes.version)
             }
@@ -466,7 +509,7 @@ public final class Archive: @unchecked Sendable {
         var read = 0
         try store.forEach(transaction, .ids) { key, payload in
             read += 1
-            if read % 1024 == 0, let deadline, monotonicSeconds() >= deadline { throw ArchiveError.isOverdue }
+            if read % 1024 == 0 { try Self.checkTime(deadline) }
             let id = condition.stored(String(decoding: key, as: UTF8.self))
             if tests.contains(where: { $0.accepts(id) }) { numbers.append(try store.number(payload)) }
             return true

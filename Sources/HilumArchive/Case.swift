@@ -48,6 +48,8 @@ public struct CaseInput: Sendable, Equatable {
     package var document: ReportDocument?
     /// Why its files make no case, so that the archive remembers it; nil for one that may be stored.
     package var refusal: ArchiveError?
+    /// Images of it, by SHA-256, that a person gives back to it from the quarantine; the decision is stored with the case.
+    package var releases: Set<[UInt8]> = []
 
     /// A case; it needs an image or a report to be stored.
     public init(id: String, image: ImageSource? = nil, report: String? = nil, fields: CaseFields = CaseFields()) {

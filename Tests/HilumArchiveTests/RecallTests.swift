@@ -192,7 +192,7 @@ private func measure(_ query: [Float], _ index: HNSWIndex, below end: UInt32) th
         var request = SearchRequest(.id("case-3"))
         request.recall = 0.9
         var response = try archive.search(request)
-        #expect(response.ef == 64 && response.expectedRecall == nil && !response.isExact)
+        #expect(response.ef == 128 && response.expectedRecall == nil && !response.isExact)
         for index in 0..<50 { _ = try archive.search(SearchRequest(.text("effusion number \(index)"))) }
         #expect(archive.recall.estimate(.image).waitingCount == 51)
         try finish(archive)

@@ -8,7 +8,8 @@ import Testing
 @Suite("Calls")
 struct CallTests {
     private static let verbs = [
-        "phantom", "train", "model", "embed", "init", "index", "search", "serve", "query", "eval", "get", "delete",
+        "phantom", "train", "model", "embed", "init", "index", "search", "serve", "follow", "query", "eval", "get",
+        "delete",
         "stats", "facet", "view", "import", "export",
         "check", "demo", "pilot", "findings", "help",
     ]

@@ -25,6 +25,8 @@ struct OddValueTests {
         "search": ["a", "--text", "effusion"],
         "report": ["a", "--text", "effusion", "--no-heat", "-k", "2", "--out", "OUT"], "quarantine": ["a"],
         "serve": ["b", "--socket", "s"],
+        // Refused after its options were read, as there is no leader.
+        "follow": ["no-socket", "OUT"],
         "query": ["--socket", "no-socket", "PING"], "view": ["b"],
         "eval": ["--model", "m", "--data", "p", "--limit", "4", "--quiet"],
         "explain": ["--model", "m", "--image", "x.png", "--text", "effusion", "--out", "OUT"],
@@ -67,6 +69,7 @@ struct OddValueTests {
         "import --generation": ["b", "p", "--quiet", "--name", "x"],
         "init --space": ["OUT", "--dim", "4"], "init --dim": ["OUT", "--space", "x"],
         "embed --shard": ["--model", "m", "--out", "OUT", "--manifest", "p/cases.jsonl"],
+        "embed --with": ["--model", "m", "--out", "OUT", "--manifest", "p/cases.jsonl"],
     ]
 
     /// Where the root of the file system would be read or written as a whole.

@@ -47,6 +47,7 @@ extension Archive {
                 try storeWords(transaction, batch, first: state.nextNumber)
                 if batch.nextNumber != state.nextNumber { try store.set(transaction, .next, Int(batch.nextNumber)) }
                 if batch.deletions != state.deletions { try store.set(transaction, .deletions, batch.deletions) }
+                if batch.updates != state.updates { try store.set(transaction, .updates, batch.updates) }
                 if batch.hasNewTable { try store.put(transaction, batch.table) }
                 return batch
             }
@@ -306,7 +307,7 @@ extension Archive {
     /// Writes the words of the batch's reports, so that they are found as soon as the case is, and makes room where reports went.
     ///
     /// - Parameter first: the number of the first new case.
-    private func storeWords(_ transaction: borrowing WriteTransaction, _ batch: CommitBatch, first: UInt32) throws {
+    func storeWords(_ transaction: borrowing WriteTransaction, _ batch: CommitBatch, first: UInt32) throws {
         let gone = batch.changes.compactMap { change in
             change.newNumber != change.oldNumber && change.oldEntry?.hasReport == true ? change.oldNumber : nil
         }
@@ -324,11 +325,12 @@ extension Archive {
     }
 
     /// Image and report are the same, so number and vectors stay; only the entry is written again, if it differs.
-    private func update(
+    func update(
         _ transaction: borrowing WriteTransaction, _ number: UInt32, from old: CaseEntry, to new: CaseEntry,
         into batch: inout CommitBatch
     ) throws {
         guard old != new else { return batch.outcomes.append(.committed(.unchanged(vectors: old.vectorCount))) }
+        batch.updates += 1
         try store.put(transaction, .cases, UInt64(number), store.bytes(of: new))
         if !old.id.utf8.elementsEqual(new.id.utf8) {
             try transaction.delete(store.table(.ids), try store.idKey(old.id))
@@ -347,7 +349,7 @@ extension Archive {
         batch.changes.append(CommittedChange(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
     }
 
-    private func remove(
+    func remove(
         _ transaction: borrowing WriteTransaction, _ number: UInt32, _ entry: CaseEntry, into batch: inout CommitBatch
     ) throws {
         try transaction.delete(store.table(.cases), UInt64(number))
@@ -377,7 +379,7 @@ extension Archive {
     }
 
     /// Counts the uses of the kept images of a case.
-    private func countImages(
+    func countImages(
         _ transaction: borrowing WriteTransaction, of entry: CaseEntry, by amount: Int, into batch: inout CommitBatch
     ) throws {
         for image in entry.images where image.isKept {

@@ -10,6 +10,8 @@ extension Archive {
     func finish(_ batch: CommitBatch, linkThreads: Int = 1) {
         removeImages(batch.unusedImages)
         guard !batch.changes.isEmpty else { return }
+        // Before anything here can fail: the counters are on disk.
+        feed.withLock { $0.note(batch.changes) }
         // New cases first, so that a search which meets one of their vectors knows whose it is; old ones go when their vectors have.
         attributes.write { attributes in
             for change in batch.changes where change.newNumber != change.oldNumber {
@@ -42,6 +44,7 @@ extension Archive {
         let isDue = progress.withLock { progress in
             progress.nextNumber = batch.nextNumber
             progress.deletions = batch.deletions
+            progress.updates = batch.updates
             progress.changeRowCount = batch.changeRowCount
             progress.changesSinceCheckpoint += batch.changes.count
             return progress.changesSinceCheckpoint >= max(options.changesBetweenCheckpoints, cases / 20)

@@ -385,7 +385,8 @@ private final class BatchWriter: Sendable {
         counts.masked += item.maskCounts
         counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
         let keepsImages = item.input.keepsImages || !item.keptPlaces.isEmpty
-        if keepsImages, item.input.origin?.isPart != true { counts.keepingImages += 1 }
+        // The images of a case that a report joins are none of the report's files.
+        if keepsImages, let origin = item.input.origin, !origin.isPart, !origin.joins { counts.keepingImages += 1 }
         if item.leavesRest { counts.parted += 1 }
         if item.imageNotes.contains(.blank) { counts.blankImages.append(archive.shownID(item.input.id)) }
         if item.imageNotes.contains(where: { if case .warning = $0 { true } else { false } }) {

@@ -187,16 +187,6 @@ struct CaseLoader: Sendable {
         }
     }
 
-    /// What the tags of a DICOM file say; some files say it only to the decoder.
-    private func description(of bytes: [UInt8], _ id: String) throws(ArchiveError) -> DICOMDescription? {
-        if let header = DICOMHeader(bytes), header.isComplete, header.description[.objectClass] != nil {
-            return header.description
-        }
-        do throws(ImagingError) { return try ImageDecoder.read(bytes, fitting: side).description } catch {
-            throw refusal(error, id)
-        }
-    }
-
     /// Takes what the tags of the images say, where nothing else says it, and what the stored case of these files says beyond them.
     ///
     /// - Returns: the places of stored images that stay.
@@ -208,7 +198,11 @@ struct CaseLoader: Sendable {
         var patient: DICOMPatient?
         var all: [DICOMDescription] = []
         for (place, bytes) in files.enumerated() where ImageDecoder.format(of: bytes) == .dicom {
-            guard let tags = try description(of: bytes, prepared.input.id) else { continue }
+            let said: DICOMDescription?
+            do throws(ImagingError) { said = try ImageDecoder.description(of: bytes, fitting: side) } catch {
+                throw refusal(error, prepared.input.id)
+            }
+            guard let tags = said else { continue }
             if let other = DICOMPatient(tags) {
                 guard patient?.mayBe(other) ?? true else { throw twoPatients(prepared.input.id) }
                 patient = patient?.merged(with: other) ?? other

@@ -6,6 +6,8 @@ struct CommitBatch {
     var changes: [CommittedChange] = []
     var nextNumber: UInt32
     var deletions: Int
+    /// Changes of cases that keep their number.
+    var updates: Int
     /// Rows of the table `changes`.
     var changeRowCount: Int
     /// Cases below this number are in the checkpoint.
@@ -43,6 +45,7 @@ struct CommitBatch {
         self.dimensions = dimensions
         nextNumber = counters.nextNumber
         deletions = counters.deletions
+        updates = counters.updates
         changeRowCount = counters.changeRowCount
         watermark = counters.watermark
     }

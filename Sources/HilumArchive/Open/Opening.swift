@@ -259,6 +259,7 @@ struct Opening {
         }
         state.progress.nextNumber = next
         state.progress.deletions = try store.integer(transaction, .deletions) ?? 0
+        state.progress.updates = try store.integer(transaction, .updates) ?? 0
     }
 
     // MARK: Without a checkpoint

@@ -95,7 +95,7 @@ extension Archive {
         found.response.unknown = answer.unknown
         // A vector of words that nobody knows still has neighbours. Other parts of a question speak for themselves.
         let isTextAlone = request.parts.allSatisfy { if case .text = $0.query { true } else { false } }
-        guard answer.isKnown || !isTextAlone else {
+        guard answer.isKnown || !isTextAlone || request.corpus != nil else {
             found.response.isUnknown = true
             return false
         }
@@ -142,8 +142,9 @@ extension Archive {
             }
             if let rank = legs.wordRank { legs.fused += request.wordWeight / (Self.fusionConstant + Float(rank)) }
             // No sum of ranks reaches a whole degree, so that demands come first and `fused` still orders the hits.
-            let degree = Float(answer.demands.degree(of: number))
-            legs.fused += degree * (vectorWeight + request.wordWeight) / Self.fusionConstant
+            legs.degree = answer.demands.degree(of: number)
+            legs.isOfWordsAlone = standIn != nil
+            legs.fused += Float(legs.degree) * (vectorWeight + request.wordWeight) / Self.fusionConstant
             return Pick(number: number, legs: legs)
         }.sorted(by: Self.precedes)
     }

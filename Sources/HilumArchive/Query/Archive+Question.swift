@@ -31,7 +31,7 @@ extension Archive {
         var question = Question(
             image: [Float](repeating: 0, count: dimension), report: [Float](repeating: 0, count: dimension),
             serving: serving)
-        let isOfWords = try asksWordsAlone(request, serving)
+        let isOfWords = try request.corpus != nil || asksWordsAlone(request, serving)
         for part in request.parts {
             if isOfWords, case .text(let text) = part.query {
                 try checkText(text)
@@ -86,6 +86,26 @@ extension Archive {
         guard !text.allSatisfy(\.isWhitespace) else { throw ArchiveError(.badRequest, "the text is empty") }
         guard text.utf8.count <= ArchiveLimits.reportByteCount else {
             throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")
+        }
+    }
+
+    /// The vector of a text or an image as the model gives it, to be asked with later (`Query.vector`).
+    ///
+    /// - Throws: `.notReady` without a model; `.badRequest`, `.limit`, `.badImage`.
+    public func vector(of query: Query) throws -> [Float] {
+        try withArchiveErrors {
+            let serving = self.serving
+            switch query {
+            case .text(let text):
+                try checkText(text)
+                return try ready(serving).embed(reports: [text], threads: defaultThreadCount)
+            case .image(let bytes):
+                let embedder = try ready(serving)
+                let image: GrayImage
+                do { image = try ImageDecoder.decode(bytes) } catch { throw ArchiveError(.badImage, "\(error)") }
+                return try embedder.embed(images: [image], threads: defaultThreadCount)
+            case .id, .vector: throw ArchiveError(.badRequest, "only a text or an image is encoded")
+            }
         }
     }
 

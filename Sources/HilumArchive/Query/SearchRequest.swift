@@ -59,7 +59,7 @@ public struct SearchRequest: Sendable, Equatable {
     public var parts: [Part]
     /// The number of hits, 1 to `ArchiveLimits.hitCount`.
     public var k = 10
-    /// The breadth of the graph search; nil lets the archive choose (the larger of 64 and 2k).
+    /// The breadth of the graph search; nil lets the archive choose (the larger of 128 and 2k).
     public var ef: Int?
     /// Lets the archive choose ef by what it knows of its recall (`RecallEstimator`): above 0, up to 1, which is an exact scan.
     /// Excludes `ef`.
@@ -94,6 +94,9 @@ public struct SearchRequest: Sendable, Equatable {
     public var dedup: Float?
     /// Asks for pages: `start` for the first, then what the response said.
     public var cursor: String?
+    /// Asks for what is merged with hits of other archives: the candidates of vectors and of words, all of them, by these statistics. Texts
+    /// then ask words alone; their vectors come as `.vector`.
+    public var corpus: WordCorpus?
     /// When the answer is of no use any more, in the seconds of `monotonicSeconds`: then the search ends with `.deadline`.
     public var deadline: Double?
 
@@ -184,6 +187,10 @@ public struct Hit: Sendable {
         public var wordRank: Int?
         /// BM25; nil with `wordRank`.
         public var wordScore: Float?
+        /// How well the report meets what the question demands of findings.
+        public var degree = 0
+        /// Whether the rank among words stands in for that among vectors, as the report has no vector.
+        public var isOfWordsAlone = false
 
         /// What each leg made of a case.
         public init(fused: Float, vectorRank: Int? = nil, wordRank: Int? = nil, wordScore: Float? = nil) {
@@ -212,6 +219,23 @@ public struct Hit: Sendable {
                 json.endObject()
             }
         }
+    }
+
+    /// Writes the member `exact`, what a merge with hits of other archives goes by: numbers that are read as they were.
+    public func writeExact(to json: inout JSONWriter) {
+        json.key("exact")
+        json.beginObject()
+        json.key("score")
+        json.number(spelled: JSON.number(score).text)
+        if let legs {
+            if let words = legs.wordScore {
+                json.key("words")
+                json.number(spelled: JSON.number(words).text)
+            }
+            json.member("degree", legs.degree)
+            if legs.isOfWordsAlone { json.member("alone", 1) }
+        }
+        json.endObject()
     }
 
     /// Writes the member `highlights`, pairs of first byte and end, where there are any.

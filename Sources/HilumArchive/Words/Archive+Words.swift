@@ -92,6 +92,7 @@ extension Archive {
     func answer(_ text: String, limit: Int, matching: ItemSet?, until request: SearchRequest) throws -> WordAnswer {
         let question = try WordQuestion(text, ReportWords.sharedReader())
         let lengths = try wordLengths()
+        let corpus = try request.corpus.map { try $0.statistics(of: question) }
         var answer = WordAnswer()
         guard lengths.documentCount > 0 else { return answer }
         // Kept in memory from question to question: "no pneumothorax" is said in most reports.
@@ -115,7 +116,8 @@ extension Archive {
             try table.withBlocks(transaction) { blocks in
                 let result = try words.search(
                     question.query, head, store: blocks, lengths: lengths, limit: limit,
-                    isAllowed: matching.map { set in { set.contains($0) } }, beforeClause: { try checkTime(request) })
+                    isAllowed: matching.map { set in { set.contains($0) } }, statistics: corpus,
+                    beforeClause: { try checkTime(request) })
                 answer.hits = result.hits
                 answer.unknown = isWhole ? question.unknown(result.unknown) : []
                 answer.isKnown = !question.looksForSomething || question.isKnown(unknown: answer.unknown)
@@ -132,7 +134,7 @@ extension Archive {
     /// The cases that a condition of a filter finds by what reports say; nil for a condition that asks for something else.
     ///
     /// `affirmed`, `denied` and `uncertain` ask the reports alone; `finding` asks them about cases that were given no findings.
-    func saidCases(_ condition: Filter.Condition) throws -> SaidCases? {
+    func saidCases(_ condition: Filter.Condition, until deadline: Double? = nil) throws -> SaidCases? {
         guard let assertion = Self.assertion(of: condition.key) else { return nil }
         let reader = try ReportWords.sharedReader()
         var all = ItemSet()
@@ -144,6 +146,7 @@ extension Archive {
                     "\(condition.key)= takes the name of a finding, such as effusion; 'hilum findings --names' lists them"
                 )
             }
+            try Self.checkTime(deadline)
             let cases = try saidCases(term, assertion).set
             all = all.isEmpty ? cases : all.union(cases)
         }
@@ -217,6 +220,31 @@ extension Archive {
                 if finding.affirmed + finding.denied + finding.uncertain > 0 { findings.append(finding) }
             }
             return findings.sorted { ($1.affirmed, $0.name) < ($0.affirmed, $1.name) }
+        }
+    }
+
+    /// What the words of a question come to here, for a search over several archives (`WordCorpus`).
+    ///
+    /// - Throws: `.limit` for too many exclusions; `.damaged`.
+    public func wordCounts(of text: String) throws -> WordCounts {
+        try withArchiveErrors {
+            let question = try WordQuestion(text, ReportWords.sharedReader())
+            let lengths = try wordLengths()
+            return try store.environment.read { transaction in
+                let table = WordTable(store: store)
+                let head = try table.head(transaction, nextNumber: progress.withLock { $0.nextNumber }).words
+                return try table.withBlocks(transaction) { blocks in
+                    let (all, words) = try self.words.statistics(
+                        of: question.query, head, store: blocks, lengths: lengths)
+                    let unknown = question.unknown(words)
+                    return WordCounts(
+                        corpus: WordCorpus(
+                            documents: all.documentCount, length: all.totalLength, matches: all.matchCounts),
+                        unknown: unknown,
+                        isKnown: !question.looksForSomething || question.isKnown(unknown: unknown),
+                        demandsFindings: !question.demands.isEmpty)
+                }
+            }
         }
     }
 

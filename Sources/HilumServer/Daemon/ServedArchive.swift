@@ -33,11 +33,20 @@ protocol ServedArchive: Sendable {
     /// Which patches of an image answer to which words of a text.
     func explain(_ image: GrayImage, text: String) throws -> Explanation
     /// How many cases match.
-    func count(_ filter: Filter) throws -> Int
+    func count(_ filter: Filter, until deadline: Double?) throws -> Int
     /// How many of the matching cases have each value of a key, the most frequent first.
-    func facet(by key: String, _ filter: Filter, limit: Int) throws -> Facet
+    func facet(by key: String, _ filter: Filter, limit: Int, until deadline: Double?) throws -> Facet
     /// Searches, and says how.
     func explain(_ request: SearchRequest) throws -> (response: SearchResponse, plan: SearchPlan)
+
+    /// What the words of a question come to here.
+    func wordCounts(of text: String) throws -> WordCounts
+    /// The vector of a text or an image, as the model gives it.
+    func vector(of query: Query) throws -> [Float]
+    /// What was stored, changed and removed since a position; nothing without one.
+    ///
+    /// - Parameter byteCount: about how much of it at once.
+    func changes(since position: ArchivePosition?, byteCount: Int) throws -> ArchiveChanges
 
     /// What is known of a source before it is read.
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict
@@ -80,6 +89,14 @@ extension ServedArchive {
     func mend() {}
     /// None, for an archive that does not say.
     var metadataKeys: [String] { [] }
+    /// Not of an archive that does not say.
+    func wordCounts(of text: String) throws -> WordCounts { throw isNoPart }
+    /// Not of an archive that does not say.
+    func vector(of query: Query) throws -> [Float] { throw isNoPart }
+    /// Not of an archive that does not say.
+    func changes(since position: ArchivePosition?, byteCount: Int) throws -> ArchiveChanges { throw isNoPart }
+
+    private var isNoPart: ArchiveError { ArchiveError(.notReady, "this archive is no part of a larger one") }
 }
 
 extension Archive: ServedArchive {

@@ -35,6 +35,8 @@ public struct ServerConfiguration: Sendable {
     public var refusalMemory: String?
     /// Where changes that clients ask for are noted; nil for nowhere.
     public var auditLog: AuditLog?
+    /// How far this copy of another archive is behind; nil for an archive of its own.
+    var following: Following?
     /// What started the daemon; by default nobody who wants to know.
     public var serviceManager = ServiceManager()
     /// Whether SIGTERM and SIGINT stop the daemon and SIGPIPE is ignored.

@@ -25,6 +25,9 @@ extension Verb {
         case .quit: "ends the connection"
         case .reembed: "a second generation of vectors, by another model"
         case .snapshot: "a consistent copy while the daemon serves"
+        case .embed: "the vector of a text or an image, to be asked with by vec="
+        case .words: "statistics of a question's words, for a search over several archives"
+        case .changes: "what was stored, changed and removed since, for a copy that follows"
         }
     }
 
@@ -39,7 +42,7 @@ extension Verb {
     /// Whether octets may follow its line.
     var takesLiteral: Bool {
         switch self {
-        case .search, .put, .explain, .picture: true
+        case .search, .put, .explain, .picture, .embed: true
         default: false
         }
     }
@@ -78,6 +81,14 @@ extension Verb {
             ]
         case .reembed: Self.reembedOptions
         case .snapshot: [RequestOption("to", "PATH", "a new folder, absolute")]
+        case .embed:
+            [
+                RequestOption("text", "TEXT", "a phrase or a report"),
+                RequestOption("image", "PATH", "an image below the daemon's roots; bytes=N sends one"),
+            ]
+        case .words: [RequestOption("text", "TEXT", "the words, as SEARCH takes them")]
+        case .changes:
+            [RequestOption("since", "POSITION", "what the last reply ended with; without, only where it stands")]
         case .ping, .hello, .count, .stats, .metrics, .help, .quit: []
         }
     }
@@ -123,7 +134,7 @@ extension Verb {
             "k", "1..\(ArchiveLimits.hitCount)", "how many hits (10)",
             otherNames: ["limit", "top", "topk", "top_k", "n", "count", "size", "max", "num", "hits"]),
         RequestOption(
-            "ef", "1..\(ArchiveLimits.ef)", "the breadth of the search in the graph (the larger of 64 and 2k)",
+            "ef", "1..\(ArchiveLimits.ef)", "the breadth of the search in the graph (the larger of 128 and 2k)",
             otherNames: ["ef_search", "nprobe"]),
         RequestOption("recall", "0..1", "in place of ef: the share of the exact answer that must be reached"),
         RequestOption("exact", "0|1", "compares with every vector (0)"),
@@ -146,6 +157,9 @@ extension Verb {
         RequestOption(
             "cursor", "start|CURSOR", "hits by pages: start, then the cursor of the last page's status",
             otherNames: ["page", "offset", "after", "from", "scroll"]),
+        RequestOption(
+            "corpus", "REPORTS,LENGTH,COUNT…",
+            "sums of WORDS over several archives: all candidates, to be merged; text= asks words alone"),
         RequestOption(
             "with", "report,path,vector,highlights,images,said", "what a hit brings besides",
             otherNames: ["include", "fields", "return"]),

@@ -33,6 +33,13 @@ enum Verb: String, Sendable, CaseIterable {
     /// A copy of the archive while it is served.
     case snapshot = "SNAPSHOT"
 
+    /// A text or an image as a vector.
+    case embed = "EMBED"
+    /// What the words of a question come to here.
+    case words = "WORDS"
+    /// What was stored, changed and removed since.
+    case changes = "CHANGES"
+
     /// Whether it changes the archive.
     var isWrite: Bool { self == .put || self == .delete }
 }

@@ -22,6 +22,11 @@ struct HelloVerb: ReadingVerb {
             json.member("generation", stats.generation)
             json.member("cases", stats.cases)
             json.member("keys", archive.metadataKeys)
+            if let lag = configuration.following?.lag {
+                json.key("lag")
+                (lag.seconds.map { JSON.number($0, decimals: 2) } ?? .null).write(to: &json)
+                json.member("behind", lag.behind)
+            }
             json.key("limits")
             json.beginObject()
             json.member("line_bytes", configuration.connection.parser.lineByteCount)

@@ -8,7 +8,8 @@ struct MetricsVerb: ReadingVerb {
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
         let families =
             handler.metrics.families + (handler.inboxLog?.families ?? [])
-            + [handler.configuration.auditLog?.family].compactMap(\.self) + (try Self.families(of: handler.archive))
+            + [handler.configuration.auditLog?.family].compactMap(\.self)
+            + (handler.configuration.following?.families ?? []) + (try Self.families(of: handler.archive))
         var builder = ReplyBuilder(tag: tag)
         for family in families {
             builder.object { json in

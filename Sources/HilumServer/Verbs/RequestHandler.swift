@@ -43,16 +43,25 @@ final class RequestHandler: Sendable {
             let text = "a request has at most \(Request.mostArguments) arguments"
             return .reply(.error(.limit, text, tag: request.tag))
         }
+        if configuration.following != nil, verb?.isWrite == true || verb == .reembed && !ReembedVerb.isStatus(request) {
+            let text = "this is a copy that follows another archive; ask the daemon of that one for changes"
+            return .reply(.error(.readOnly, text, tag: request.tag))
+        }
         switch verb {
         case .ping, .quit:
             do { try request.check() } catch { return .reply(.error(.badRequest, error.text, tag: request.tag)) }
             let builder = ReplyBuilder(tag: request.tag)
-            return .reply(verb == .ping ? builder.ok("PONG") : builder.ok("BYE", closes: true))
+            let lag = configuration.following.map { " " + $0.lag.statusText } ?? ""
+            return .reply(verb == .ping ? builder.ok("PONG\(lag)") : builder.ok("BYE", closes: true))
         case .help:
             do { return .reply(try HelpVerb(request).reply(tag: request.tag)) } catch {
                 return .reply(.error(.badRequest, error.text, tag: request.tag))
             }
-        case .hello, .search, .get, .count, .facet, .explain, .picture, .stats, .metrics: return .read
+        case .hello, .search, .get, .count, .facet, .explain, .picture, .stats, .metrics, .embed, .words: return .read
+        case .changes:
+            if mayWrite { return .read }
+            let text = "CHANGES brings all that is stored; ask for the daemon's user, root or a configured writer"
+            return .reply(.error(.denied, text, tag: request.tag))
         case .put, .delete, .reembed, .snapshot:
             if verb == .reembed && (mayWrite || ReembedVerb.isStatus(request)) { return .read }
             if verb == .snapshot && mayWrite { return .read }
@@ -76,7 +85,7 @@ final class RequestHandler: Sendable {
         switch request.verb {
         case .snapshot: .snapshot
         case .explain where !ExplainSearchVerb.isAsked(by: request): .long
-        case .search, .picture, .explain: .heavy
+        case .search, .picture, .explain, .embed: .heavy
         case .reembed where !ReembedVerb.isStatus(request): .heavy
         default: .light
         }
@@ -166,6 +175,9 @@ final class RequestHandler: Sendable {
         case .metrics: try MetricsVerb(request, self)
         case .reembed: try ReembedVerb(request, self)
         case .snapshot: try SnapshotVerb(request, self)
+        case .embed: try EmbedVerb(request, self)
+        case .words: try WordsVerb(request, self)
+        case .changes: try ChangesVerb(request, self)
         case .ping, .put, .delete, .help, .quit, nil:
             preconditionFailure("\(request.word) does not read the archive")
         }

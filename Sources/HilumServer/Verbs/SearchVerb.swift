@@ -42,6 +42,7 @@ struct SearchVerb: ReadingVerb {
         search.dedup = try request.number("dedup", in: 0...1)
         search.cursor = try request.words("cursor")
         search.deadline = request.deadline
+        search.corpus = try Self.corpus(request)
         extras = try ReplyExtras(
             request.value("with"), allowed: [.report, .path, .vector, .highlights, .images, .said])
         search.includesReports = extras.has(.report) || extras.has(.said)
@@ -74,6 +75,7 @@ struct SearchVerb: ReadingVerb {
                 hit.record.fields.write(to: &json)
                 hit.group?.write(to: &json)
                 hit.legs?.write(score: hit.score, to: &json)
+                if search.corpus != nil { hit.writeExact(to: &json) }
                 extras.write(hit.record, image: hit.image ?? 0, vectors, to: &json)
                 Hit.write(highlights: hit.highlights, to: &json)
             }
@@ -116,6 +118,25 @@ struct SearchVerb: ReadingVerb {
         }
         return value
     }
+
+    private static func corpus(_ request: Request) throws(ServerError) -> WordCorpus? {
+        guard let text = request.value("corpus") else { return nil }
+        var numbers: [Int] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let number = Int(part), (0...largestSum).contains(number) else {
+                throw .refused(.badRequest, "corpus= takes whole numbers, joined by commas, as WORDS gives them")
+            }
+            numbers.append(number)
+        }
+        guard numbers.count >= 2 else { throw .refused(.badRequest, "corpus= takes at least reports and length") }
+        for key in ["group", "mmr", "dedup", "cursor", "min_score"] where request.value(key) != nil {
+            throw .refused(.badRequest, "\(key)= is for whoever merges, and no part of a search with corpus=")
+        }
+        return WordCorpus(documents: numbers[0], length: numbers[1], matches: Array(numbers[2...]))
+    }
+
+    /// Of words of all reports of all archives.
+    private static let largestSum = 1 << 53
 
     private static func parts(_ request: Request, _ handler: RequestHandler) throws(ServerError)
         -> [SearchRequest.Part]

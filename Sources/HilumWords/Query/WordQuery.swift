@@ -66,6 +66,9 @@ public struct WordQuery: Sendable, Equatable {
         self.text = text
     }
 
+    /// Parts that are no exclusions.
+    public var scoredClauseCount: Int { clauses.count { !$0.isExcluded } }
+
     /// Whether nothing is looked for: no clause, or exclusions only.
     public var isEmpty: Bool { clauses.allSatisfy(\.isExcluded) }
 }

@@ -39,15 +39,18 @@ public final class WordSearcher: Sendable {
     ///   - head, store, lengths: of one snapshot. Documents that the table does not know are no hits.
     ///   - limit: how many hits at most.
     ///   - isAllowed: whether a document may be a hit; nil for all. Statistics are those of all documents nevertheless.
+    ///   - statistics: what scores go by, where these documents are a part of more; nil for their own.
     ///   - beforeClause: called before the postings of each clause are read; what it throws ends the search.
     /// - Returns: the hits, and what of the question is unknown. The same index gives the same hits, however it is cut into segments.
     /// - Throws: `.damagedBlock`; what the store throws.
     /// - Complexity: O(postings of the clauses).
     public func search(
         _ query: WordQuery, _ head: WordHead, store: borrowing some WordStore & ~Copyable, lengths: LengthTable,
-        limit: Int, isAllowed: ((UInt32) -> Bool)? = nil, beforeClause: () throws -> Void = {}
+        limit: Int, isAllowed: ((UInt32) -> Bool)? = nil, statistics: WordStatistics? = nil,
+        beforeClause: () throws -> Void = {}
     ) throws -> WordResult {
-        try pool.withScratch(lengths.entries.count) { scratch in
+        precondition(statistics.map { $0.matchCounts.count == query.scoredClauseCount } ?? true, "a count a clause")
+        return try pool.withScratch(lengths.entries.count) { scratch in
             var unknown: [String] = []
             let matcher = ClauseMatcher(head, lengths, scoring, scratch)
             // Exclusions first: minus infinity stays what it is, whatever is added.
@@ -56,15 +59,43 @@ public final class WordSearcher: Sendable {
                 try matcher.match(clause, query.text, store, &unknown)
                 scratch.addScores { _, _ in -.infinity }
             }
-            let norms = norms(lengths)
+            let all = statistics ?? WordStatistics(lengths)
+            let norms = norms(lengths, all)
+            var place = 0
             for clause in query.clauses where !clause.isExcluded {
                 try beforeClause()
                 try matcher.match(clause, query.text, store, &unknown)
-                if clause.weight > 0 { score(clause, scratch, lengths, norms) } else { scratch.clearMatches() }
+                let count = statistics?.matchCounts[place] ?? scratch.matchedCount
+                place += 1
+                if clause.weight > 0 {
+                    score(clause, count, all, scratch, lengths, norms)
+                } else {
+                    scratch.clearMatches()
+                }
             }
             let hits = best(scratch, limit, isAllowed)
             scratch.clearScores()
             return WordResult(hits: hits, unknown: unknown)
+        }
+    }
+
+    /// What the score of a question needs to know of these documents, for a search in parts, and what of it is unknown here.
+    ///
+    /// - Throws: `.damagedBlock`; what the store throws.
+    public func statistics(
+        of query: WordQuery, _ head: WordHead, store: borrowing some WordStore & ~Copyable, lengths: LengthTable
+    ) throws -> (statistics: WordStatistics, unknown: [String]) {
+        try pool.withScratch(lengths.entries.count) { scratch in
+            var all = WordStatistics(lengths)
+            var unknown: [String] = []
+            let matcher = ClauseMatcher(head, lengths, scoring, scratch)
+            // In the order of a search.
+            for clause in query.clauses.filter(\.isExcluded) + query.clauses.filter({ !$0.isExcluded }) {
+                try matcher.match(clause, query.text, store, &unknown)
+                if !clause.isExcluded { all.matchCounts.append(scratch.matchedCount) }
+                scratch.clearMatches()
+            }
+            return (all, unknown)
         }
     }
 
@@ -84,15 +115,16 @@ public final class WordSearcher: Sendable {
     }
 
     /// By length plus one.
-    private func norms(_ lengths: LengthTable) -> [Float] {
-        let mean = max(1, Float(Double(lengths.totalLength) / Double(max(1, lengths.documentCount))))
+    private func norms(_ lengths: LengthTable, _ all: WordStatistics) -> [Float] {
+        let mean = max(1, Float(Double(all.totalLength) / Double(max(1, all.documentCount))))
         return (0...lengths.largestEntry).map { scoring.norm(length: max(0, $0 - 1), meanLength: mean) }
     }
 
     private func score(
-        _ clause: WordQuery.Clause, _ scratch: SearchScratch, _ lengths: LengthTable, _ norms: [Float]
+        _ clause: WordQuery.Clause, _ count: Int, _ all: WordStatistics, _ scratch: SearchScratch,
+        _ lengths: LengthTable, _ norms: [Float]
     ) {
-        let idf = scoring.idf(count: scratch.matchedCount, total: lengths.documentCount)
+        let idf = scoring.idf(count: count, total: all.documentCount)
         let factor = clause.weight * idf * (scoring.k1 + 1)
         let fixedNorm = clause.dependsOnLength ? nil : scoring.k1
         lengths.entries.withUnsafeBufferPointer { entries in

@@ -111,7 +111,7 @@ private func checkInbox(_ inbox: String, archive: String) throws {
 }
 
 /// Refuses a socket whose path, or the path of whose lock, is a file of an archive.
-private func checkSocket(_ socket: String) throws {
+func checkSocket(_ socket: String) throws {
     let ownFiles: Set<String> = [
         "data.mdb", "lock.mdb", "writer.lock", "model", "images", "log.key", "inbox.refused",
     ]
@@ -143,7 +143,7 @@ private func readOldReports(_ archive: Archive, _ isEnding: AtomicFlag) {
     } catch { Log.warning("older reports are not found by their words yet: \(error)") }
 }
 
-private func identifiers(_ arguments: Arguments, _ name: String) throws -> Set<UInt32> {
+func identifiers(_ arguments: Arguments, _ name: String) throws -> Set<UInt32> {
     Set(
         try arguments.texts(name).map { text in
             guard let number = UInt32(text) else { throw CommandError.usage("--\(name) needs a number, not '\(text)'") }

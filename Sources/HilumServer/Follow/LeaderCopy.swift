@@ -1,0 +1,83 @@
+import Foundation
+import HilumArchive
+import HilumCore
+
+/// Makes copies of a leader from snapshots.
+///
+///     ARCHIVE                     the copy
+///     ARCHIVE/followed            which snapshot of a folder it is of
+///     ARCHIVE.snapshot            what a leader's daemon was asked to make; goes when it is restored
+///     ARCHIVE.next                a newer copy that is to take its place
+///
+/// Thread rule: an immutable value; one thread at a time.
+struct LeaderCopy: Sendable {
+    let leader: Follower.Leader
+    /// Absolute.
+    let path: String
+
+    /// A snapshot of many cases takes its time.
+    private static let snapshotTimeInSeconds = 24 * 3600.0
+
+    var next: String { path + ".next" }
+    private var former: String { path + ".former" }
+    private var arriving: String { path + ".snapshot" }
+    private static let mark = "followed"
+
+    /// Sees to it that there is a copy; goes on with one that was made before.
+    ///
+    /// - Throws: why there is none.
+    func settle() throws {
+        let manager = FileManager.default
+        if access(path + "/data.mdb", F_OK) != 0 {
+            if access(next + "/data.mdb", F_OK) != 0 { try make(at: next) }
+            guard rename(next, path) == 0 else {
+                throw FileError(.system(errno: errno), path: path, call: "rename")
+            }
+        }
+        try? manager.removeItem(atPath: next)
+        try? manager.removeItem(atPath: former)
+    }
+
+    /// Makes a copy of the leader as it is now at `target`, where nothing stands.
+    func make(at target: String, interrupted: AtomicFlag? = nil) throws {
+        try? FileManager.default.removeItem(atPath: target)
+        switch leader {
+        case .socket(let socket):
+            try? FileManager.default.removeItem(atPath: arriving)
+            defer { try? FileManager.default.removeItem(atPath: arriving) }
+            let client = try Client(socketPath: socket, timeoutInSeconds: Self.snapshotTimeInSeconds)
+            let status = try client.request("SNAPSHOT to=\(Argument.quoted(arriving))").status
+            guard status.isOK else {
+                throw ServerError.refused(status.code ?? .internal, "the leader made no snapshot: \(status.text)")
+            }
+            guard access(arriving, F_OK) == 0 else {
+                throw ServerError.refused(
+                    .notFound,
+                    "the leader made its snapshot on another machine; bring one here, 'hilum restore' it as \(path), and follow again"
+                )
+            }
+            _ = try Archive.restore(arriving, to: target, interrupted: interrupted)
+        case .snapshots(let folder):
+            guard let found = FoundSnapshot.newest(in: folder) else {
+                throw ServerError.refused(.notFound, "\(folder): there is no snapshot here; 'hilum snapshot' makes one")
+            }
+            _ = try Archive.restore(found.path, to: target, interrupted: interrupted)
+            try FileIO.writeAtomically("\(target)/\(Self.mark)", Array(found.sha256.utf8))
+        }
+    }
+
+    /// The snapshot of a folder that the copy is of; nil where that is not known.
+    var followed: String? {
+        (try? FileIO.read("\(path)/\(Self.mark)", limitInBytes: 1 << 10)).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Puts the newer copy in the place of the present one, which nobody has open.
+    func exchange() throws {
+        try? FileManager.default.removeItem(atPath: former)
+        guard rename(path, former) == 0, rename(next, path) == 0 else {
+            throw FileError(.system(errno: errno), path: path, call: "rename")
+        }
+        try FileIO.syncFolder(FilePath.folder(of: path))
+        try? FileManager.default.removeItem(atPath: former)
+    }
+}

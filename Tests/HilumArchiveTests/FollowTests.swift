@@ -1,0 +1,171 @@
+import Foundation
+import HilumCore
+import Testing
+
+@testable import HilumArchive
+
+/// A copy of an archive, kept current by what changed since a position.
+@Suite struct FollowTests {
+    /// A leader with `count` cases, and a copy made of its snapshot.
+    private func pair(_ scratch: Scratch, _ count: Int) throws -> (leader: Archive, copy: Archive) {
+        let leader = try scratch.makeArchive()
+        try leader.put((0..<count).map(makeInput))
+        let snapshot = scratch.path + "/snapshot"
+        _ = try leader.snapshot(to: snapshot)
+        _ = try Archive.restore(snapshot, to: scratch.path + "/copy")
+        return (leader, try Archive(path: scratch.path + "/copy", mode: .readWrite, embedder: FakeEmbedder()))
+    }
+
+    /// Lets the copy catch up, in pieces of about `byteCount`; how many.
+    private func follow(_ leader: Archive, _ copy: Archive, byteCount: Int = 8 << 20) throws -> Int {
+        for piece in 1...1000 {
+            let changes = try leader.changes(since: try copy.position(), byteCount: byteCount)
+            try copy.apply(changes)
+            if !changes.hasMore { return piece }
+        }
+        throw ArchiveError(.io, "it never ends")
+    }
+
+    private func cases(_ archive: Archive) throws -> [String] {
+        var found: [String] = []
+        try archive.forEachCase(withReports: true) { record in
+            let images = record.images.map(\.digest).joined(separator: ",")
+            found.append(
+                "\(record.number) \(record.id) \(record.report ?? "-") \(images) \(record.fields.view ?? "") \(record.fields.site ?? "")"
+            )
+            return true
+        }
+        return found
+    }
+
+    private func hits(_ archive: Archive) throws -> [[String]] {
+        try (0..<12).map { number in
+            var request = SearchRequest(.text(makeReport(number * 7 + 1)))
+            request.isExact = true
+            return try archive.search(request).hits.map { "\($0.id) \($0.score) \($0.legs?.wordScore ?? 0)" }
+        }
+    }
+
+    private func expectSame(_ leader: Archive, _ copy: Archive) throws {
+        #expect(try cases(leader) == cases(copy))
+        #expect(try hits(leader) == hits(copy))
+        #expect(try leader.position() == copy.position())
+        #expect(try copy.check(deep: true).findings == [])
+    }
+
+    @Test("What is stored, replaced, changed and deleted comes over, under the same numbers, in pieces of any size")
+    func followsAll() throws {
+        let scratch = try Scratch()
+        let (leader, copy) = try pair(scratch, 30)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        #expect(try follow(leader, copy) == 1)
+        try expectSame(leader, copy)
+        try leader.put((30..<60).map(makeInput))
+        _ = try leader.delete(id: "case-3")
+        _ = try leader.delete(id: "case-40")
+        // Another report takes another number; another site changes the case where it stands.
+        var replaced = try makeInput(6)
+        replaced.report = "A large nodule at the apex."
+        var moved = try makeInput(9)
+        moved.fields.site = "elsewhere"
+        let outcomes = try leader.put([replaced, moved])
+        #expect(outcomes.allSatisfy { if case .replaced = $0 { true } else { false } }, "\(outcomes)")
+        #expect(try follow(leader, copy, byteCount: 2000) > 3)
+        try expectSame(leader, copy)
+        #expect(try copy.get(id: "case-9")?.fields.site == "elsewhere")
+        #expect(try copy.get(id: "case-3") == nil && copy.get(id: "case-40") == nil)
+        #expect(try copy.imageBytes(of: "case-33") == leader.imageBytes(of: "case-33"))
+        // A case that came and went between two looks.
+        try leader.put([makeInput(70)])
+        _ = try leader.delete(id: "case-70")
+        _ = try follow(leader, copy)
+        try expectSame(leader, copy)
+    }
+
+    @Test("Changes that are applied again change nothing, and a copy that is opened again goes on")
+    func appliesAgain() throws {
+        let scratch = try Scratch()
+        let (leader, first) = try pair(scratch, 20)
+        let before = try first.position()
+        try leader.put((20..<35).map(makeInput))
+        _ = try leader.delete(id: "case-1")
+        let changes = try leader.changes(since: before)
+        try first.apply(changes)
+        try first.apply(changes)
+        first.close()
+        let copy = try Archive(path: scratch.path + "/copy", mode: .readWrite, embedder: FakeEmbedder())
+        defer {
+            leader.close()
+            copy.close()
+        }
+        try expectSame(leader, copy)
+        try leader.put((35..<40).map(makeInput))
+        _ = try follow(leader, copy)
+        try expectSame(leader, copy)
+    }
+
+    @Test(
+        "New cases need no memory of the leader; a missed deletion that it forgot does, and neither another archive is followed"
+    )
+    func gaps() throws {
+        let scratch = try Scratch()
+        let (first, copy) = try pair(scratch, 10)
+        try first.put((10..<20).map(makeInput))
+        first.close()
+        var leader = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        _ = try follow(leader, copy)
+        try expectSame(leader, copy)
+        _ = try leader.delete(id: "case-2")
+        leader.close()
+        leader = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        func code(_ body: () throws -> Void) -> ArchiveError.Code? {
+            do { try body() } catch { return (error as? ArchiveError)?.code }
+            return nil
+        }
+        #expect(code { _ = try leader.changes(since: try copy.position()) } == .stale)
+        var strange = try leader.position()
+        strange.created = "1999-01-01T00:00:00Z"
+        #expect(code { _ = try leader.changes(since: strange) } == .stale)
+        var ahead = try leader.position()
+        ahead.next += 1
+        #expect(code { _ = try leader.changes(since: ahead) } == .stale)
+        var other = ArchiveChanges(position: strange)
+        #expect(code { try copy.apply(other) } == .stale)
+        // What was cut on its way is refused as a whole.
+        other = try leader.changes(since: nil)
+        other.items = [.init(number: other.position.next, entry: [3, 0, 1])]
+        #expect(code { try copy.apply(other) } == .damaged)
+        leader.close()
+        copy.close()
+    }
+
+    @Test("A position is read as it was written, and nothing else is one")
+    func positions() throws {
+        let position = ArchivePosition(
+            created: "2026-01-01T00:00:00Z", generation: 2, next: 9, deletions: 3, updates: 1)
+        #expect(ArchivePosition(position.text) == position)
+        for text in ["", "a/b", "x/1/0/0/0", "x/1/2/-1/0", "x/1/2/3/4/5", "x/1/2/3/"] {
+            #expect(ArchivePosition(text) == nil, "\(text)")
+        }
+    }
+
+    @Test("The newest snapshot of a folder is found, and what is no snapshot is passed over")
+    func snapshotFolder() throws {
+        let scratch = try Scratch()
+        let (leader, copy) = try pair(scratch, 3)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        let folder = scratch.path + "/snapshots"
+        #expect(FoundSnapshot.newest(in: folder) == nil)
+        try scratch.write("snapshots/broken/snapshot.json", "{")
+        #expect(FoundSnapshot.newest(in: folder) == nil)
+        try FileManager.default.moveItem(atPath: scratch.path + "/snapshot", toPath: folder + "/a")
+        let found = try #require(FoundSnapshot.newest(in: folder))
+        #expect(found.path == folder + "/a" && found == FoundSnapshot.newest(in: folder + "/a"))
+    }
+}

@@ -1,0 +1,98 @@
+"""Cuts the vectors of an archive into parts, by the ids of cases, and joins parts of several archives into one.
+
+Files are those of `hilum export --with fields,report`: images.npy and reports.npy, float32 in C order, and a JSON line a row. A part keeps
+its rows and lines, and the model comes along. Joined rows stand in the order of ids, so that equal scores go by id in every shard.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import struct
+from dataclasses import dataclass, field
+from typing import Dict, List, Tuple
+
+from router import home
+
+KINDS = ("images", "reports")
+
+
+@dataclass
+class CutPart:
+    """Rows that belong to one new shard: by kind, the line and the octets of each; and the files of the model."""
+
+    columns: int = 0
+    rows: Dict[str, List[Tuple[str, bytes]]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    model: Dict[str, bytes] = field(default_factory=dict)
+
+
+def cut(folder: str, archive: str, count: int) -> List[CutPart]:
+    """The rows of an exported folder, by the shard of their case among `count`."""
+    model = _model(archive)
+    parts = [CutPart(model=model) for _ in range(count)]
+    for kind in KINDS:
+        with open(f"{folder}/{kind}.npy", "rb") as vectors, open(f"{folder}/{kind}.jsonl", encoding="utf-8") as lines:
+            rows, columns = _header(vectors)
+            for _ in range(rows):
+                line = json.loads(lines.readline())
+                # It seals these files, of which each part is another.
+                line.pop("seal", None)
+                part = parts[home(line["id"], count)]
+                part.columns = columns
+                part.rows[kind].append((json.dumps(line, ensure_ascii=False), vectors.read(4 * columns)))
+    return parts
+
+
+def write_joined(parts: List[CutPart], folder: str) -> str:
+    """Writes parts as FOLDER/rows for `hilum import`; the folder of the model."""
+    os.makedirs(folder + "/rows")
+    os.makedirs(folder + "/model")
+    for name, octets in parts[0].model.items():
+        with open(f"{folder}/model/{name}", "wb") as file:
+            file.write(octets)
+    columns = max(part.columns for part in parts)
+    for kind in KINDS:
+        rows = [(json.loads(line), octets) for part in parts for line, octets in part.rows[kind]]
+        rows.sort(key=lambda row: (row[0]["id"], row[0].get("image", 0)))
+        if not rows:
+            continue
+        with open(f"{folder}/rows/{kind}.npy", "wb") as vectors:
+            vectors.write(_head(len(rows), columns))
+            for _, octets in rows:
+                vectors.write(octets)
+        with open(f"{folder}/rows/{kind}.jsonl", "w", encoding="utf-8") as lines:
+            for place, (line, _) in enumerate(rows):
+                line["row"] = place
+                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return folder + "/model"
+
+
+def _model(archive: str) -> Dict[str, bytes]:
+    """The files of the model that is searched with: the newest, as every switch makes a folder with a larger number."""
+    folders = [name for name in os.listdir(archive) if name == "model" or name.startswith("model.")]
+    newest = max(folders, key=lambda name: int(name.partition(".")[2] or 1))
+    files: Dict[str, bytes] = {}
+    for name in sorted(os.listdir(f"{archive}/{newest}")):
+        with open(f"{archive}/{newest}/{name}", "rb") as file:
+            files[name] = file.read()
+    return files
+
+
+def _header(file: "object") -> Tuple[int, int]:
+    """Rows and columns of a .npy file of float32, whose octets come next."""
+    read = file.read  # type: ignore[attr-defined]
+    if read(6) != b"\x93NUMPY":
+        raise ValueError("no .npy file")
+    major, _ = read(2)
+    (length,) = struct.unpack("<H" if major == 1 else "<I", read(2 if major == 1 else 4))
+    head = ast.literal_eval(read(length).decode("latin-1"))
+    if head["descr"] != "<f4" or head["fortran_order"] or len(head["shape"]) != 2:
+        raise ValueError("not float32 in C order")
+    return head["shape"]
+
+
+def _head(rows: int, columns: int) -> bytes:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}"
+    text += " " * (-(10 + len(text) + 1) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
