@@ -14,6 +14,8 @@ import time
 import numpy as np
 from PIL import Image
 
+import real_trials
+
 TOP = 10
 SMALL_GALLERY = 320
 LSA_WIDTH = 64
@@ -427,6 +429,9 @@ def main():
     if "baselines" in arms:
         for name, figures in baselines(pairs, evaluation):
             say(name, figures)
+    if "trials" in arms:
+        for name, figures, deviations in real_trials.trials(pairs, Evaluation, squares, normalised):
+            say(name, figures, trial=True, deviations={key: round(value, 4) for key, value in deviations.items()})
     if "builtin" in arms:
         say("built-in", hilum.figures("builtin", test, evaluation))
         say("built-in, itself first of 40", robustness(hilum, "builtin", pairs, test, evaluation))
