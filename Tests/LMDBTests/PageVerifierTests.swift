@@ -141,6 +141,24 @@ struct Generator: RandomNumberGenerator {
         }
     }
 
+    /// A daemon without a free descriptor at its start refused changes until it was started again.
+    @Test("A walk that could not read is made again with the next write")
+    func repeatedWalk() throws {
+        let scratch = Scratch()
+        let first = try open(scratch.path, .create)
+        try fill(first, 0..<10)
+        first.close()
+        let environment = try open(scratch.path, .readWrite)
+        defer { environment.close() }
+        let (file, away) = (scratch.path + "/data.mdb", scratch.path + "/away")
+        #expect(rename(file, away) == 0)
+        #expect(throws: LMDBError.self) { try environment.awaitVerification() }
+        #expect(throws: LMDBError.self) { try fill(environment, 10..<11) }
+        #expect(rename(away, file) == 0)
+        try fill(environment, 10..<11)
+        #expect(try entryCount(environment) == 11)
+    }
+
     @Test func theVisitorSeesEveryEntryAndItsFindingsAreReported() throws {
         let scratch = Scratch()
         let environment = try open(scratch.path, .create)

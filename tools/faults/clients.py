@@ -281,7 +281,8 @@ def no_descriptors(trial):
                     try:
                         with daemon.client(5) as client:
                             status = client.status("PING")
-                            status = status if client.status("PUT id=x report=\"a b\"").startswith("OK") else "a change is refused"
+                            change = client.status("PUT id=x report=\"a b\"")
+                            status = status if change.startswith("OK") else f"a change is refused: {change}"
                     except Gone as error:
                         status = str(error)
                 if status != "OK PONG":
