@@ -89,7 +89,7 @@ def compare(one: str, shards: str, asked: List[Tuple[str, Dict[str, Any]]]) -> T
             else:
                 differing[kind] = differing.get(kind, 0) + 1
             usual = ids_of(right, options, False)
-            recall += len(set(wanted) & set(usual)) / max(1, len(wanted))
+            recall += len(set(wanted) & set(usual)) / len(wanted) if wanted else not usual
     return same, recall / len(asked), differing
 
 
