@@ -47,18 +47,19 @@ import Testing
         let index = try HNSWIndex(
             dimension: Self.dimension, metric: .cosine, parameters: HNSWParameters(m: 4, efConstruction: 24, seed: 3))
         try stored.flatMap(\.self).withUnsafeBufferPointer {
-            try index.insertBatch($0, items: (0..<UInt32(Self.count)).map { $0 }, threads: 2)
+            try index.insertBatch($0, items: (0..<UInt32(Self.count)).map { $0 }, threads: 1)
         }
         let questions = Self.vectors(200, seed: 72)
         let ef = Archive.standardEf(k: Self.k)
         let plain = try Self.recall(index, questions, nil, breadth: ef)
-        #expect(plain >= 0.95)
+        // 64 candidates find 0.96, and the share of them that matches no more.
+        #expect(plain >= 0.98)
         var generator = SeededGenerator(seed: 73)
         for share in [0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.01, 0.002] {
             let matching = ItemSet((0..<UInt32(Self.count)).filter { _ in generator.chance(share) })
             let breadth = Archive.breadth(ef, k: Self.k, matching: matching.count, of: index.count)
             let found = try Self.recall(index, questions, matching, breadth: breadth)
-            #expect(found >= plain - 0.01, "\(share)")
+            #expect(found >= plain, "\(share)")
         }
     }
 }

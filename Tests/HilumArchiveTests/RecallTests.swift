@@ -124,8 +124,8 @@ private func measure(_ query: [Float], _ index: HNSWIndex, below end: UInt32) th
         for _ in 0..<(RecallEstimator.leastSampleCount - 1) {
             estimator.add([Double](repeating: 1, count: 6), .image)
         }
-        #expect(estimator.ef(for: 0.5, .image) == RecallEstimator.Choice(ef: 64, expectedRecall: nil))
-        #expect(estimator.ef(for: 0.95, k: 20, .image) == RecallEstimator.Choice(ef: 128, expectedRecall: nil))
+        #expect(estimator.ef(for: 0.5, .image) == RecallEstimator.Choice(ef: 128, expectedRecall: nil))
+        #expect(estimator.ef(for: 0.95, k: 20, .image) == RecallEstimator.Choice(ef: 256, expectedRecall: nil))
         #expect(estimator.ef(for: 0.96, .image) == RecallEstimator.Choice(ef: 256, expectedRecall: nil))
         #expect(estimator.expectedRecall(ef: 64, .image) == nil)
         estimator.add([Double](repeating: 1, count: 6), .image)

@@ -91,8 +91,8 @@ import Testing
             }
             return Double(right) / 200
         }
-        #expect(share(vectors) > 0.9)
-        #expect(share(space.latent) < 0.7)
+        #expect(share(vectors) > 0.95)
+        #expect(share(space.latent) < 0.9)
     }
 
     @Test func `Without labels all directions are those of words`() throws {

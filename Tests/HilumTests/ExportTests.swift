@@ -77,7 +77,7 @@ struct ExportTests {
             let out = scratch.path(isChanged ? "changed" : "plain")
             try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
             var export = VectorExport(folder: out, format: try #require(.init(rawValue: format)))
-            export.withReports = true
+            export.extras.hasReport = true
             var written: [String] = []
             var statuses: [Int32] = []
             export.onFile = { file in

@@ -23,6 +23,8 @@ struct RecallTable {
     }
 
     static let kinds = ["cases", "between", "sentences"]
+    /// Those that people ask; between two cases, far from both, lies nothing that anybody looks for.
+    static let askedKinds = [0, 2]
     static let k = 10
     /// Shares of all cases for which a range of dates is asked.
     private static let shares = [0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001]

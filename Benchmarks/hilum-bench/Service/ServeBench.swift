@@ -126,7 +126,11 @@ struct ServeBench {
             }
             guard ef == nil else { continue }
             for row in rows {
-                figure("\(row.filter): recall@10, equal scores counted", row.recalls[3], atLeast: Self.recallTarget)
+                for kind in RecallTable.askedKinds where row.recalls[kind].isFinite {
+                    figure(
+                        "\(row.filter), \(RecallTable.kinds[kind]): recall@10, equal scores counted", row.recalls[kind],
+                        atLeast: Self.recallTarget)
+                }
             }
         }
     }

@@ -58,10 +58,11 @@ struct ImportPlan: Sendable {
     ///
     /// - Parameters:
     ///   - kind: of rows whose line names none.
+    ///   - isShard: whether parts that are not named are not missed.
     ///   - check: refuses a file by its dimension and its model, by throwing.
     /// - Throws: why the only source, or each of them, cannot be used.
     init(
-        _ sources: [VectorSource], kind: VectorKind, threads: Int,
+        _ sources: [VectorSource], kind: VectorKind, threads: Int, isShard: Bool = false,
         check: (_ file: VectorFile, _ model: String?) throws -> Void
     ) throws {
         var first: ArchiveError?
@@ -73,7 +74,7 @@ struct ImportPlan: Sendable {
             }
         }
         if files.isEmpty { throw first ?? ArchiveError(.badRequest, "there is nothing to import") }
-        for set in parts where set.present.count < set.count {
+        for set in parts where set.present.count < set.count && !isShard {
             for part in 1...set.count where !set.present.contains(part) {
                 refused.append(.init(source: "part \(part)/\(set.count)", reason: "the part is not among the files"))
             }

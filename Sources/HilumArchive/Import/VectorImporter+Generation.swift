@@ -20,7 +20,7 @@ extension VectorImporter {
     ///   `.notReady`, `.io`.
     public func run(_ sources: [VectorSource], into maker: Maker) throws -> IndexSummary {
         let started = monotonicSeconds()
-        let plan = try ImportPlan(sources, kind: kind, threads: jobs) { file, named in
+        let plan = try ImportPlan(sources, kind: kind, threads: jobs, isShard: isShard) { file, named in
             guard case .model(let model) = maker else { return }
             try check(file, named, model: model.embedder.modelID, dimension: model.embedder.dimension)
         }

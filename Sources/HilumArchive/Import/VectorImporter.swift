@@ -16,6 +16,8 @@ public struct VectorImporter {
     public var jobs = defaultThreadCount
     /// Whether progress is not shown.
     public var isQuiet = false
+    /// Whether the archive is to hold some parts of a set only, so that the others are not missed.
+    public var isShard = false
     /// Ends the run after the batch that is under way.
     public var interrupt: AtomicFlag?
     /// Cases of a transaction. Nothing is acknowledged before the run ends, so it may be large.
@@ -38,7 +40,7 @@ public struct VectorImporter {
             throw ArchiveError(
                 .notReady, "\(archive.path): the archive has no model and no space yet; make it anew by 'hilum init'")
         }
-        let plan = try ImportPlan(sources, kind: kind, threads: jobs) { file, named in
+        let plan = try ImportPlan(sources, kind: kind, threads: jobs, isShard: isShard) { file, named in
             try check(file, named, model: model, dimension: dimension)
         }
         var summary = self.summary(of: plan)

@@ -22,7 +22,9 @@ extension Archive {
 
     /// How many candidates each leg brings. A list that pages are cut from is long enough by itself.
     private static func depth(_ request: SearchRequest) -> Int {
-        request.cursor == nil ? max(200, 4 * request.poolCount) : max(200, request.poolCount)
+        // Whoever merges says it.
+        if request.corpus != nil { return request.k }
+        return request.cursor == nil ? max(200, 4 * request.poolCount) : max(200, request.poolCount)
     }
 
     /// The better score first, then what words brought, then the older case.

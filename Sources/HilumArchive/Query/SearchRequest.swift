@@ -94,7 +94,7 @@ public struct SearchRequest: Sendable, Equatable {
     public var dedup: Float?
     /// Asks for pages: `start` for the first, then what the response said.
     public var cursor: String?
-    /// Asks for what is merged with hits of other archives: the candidates of vectors and of words, all of them, by these statistics. Texts
+    /// Asks for what is merged with hits of other archives: `k` candidates of vectors and `k` of words, by these statistics. Texts
     /// then ask words alone; their vectors come as `.vector`.
     public var corpus: WordCorpus?
     /// When the answer is of no use any more, in the seconds of `monotonicSeconds`: then the search ends with `.deadline`.

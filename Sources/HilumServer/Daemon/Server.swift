@@ -18,6 +18,7 @@ import Synchronization
 /// | `Verbs/` | what each verb makes of its arguments, and its reply; what is counted of requests |
 /// | `Socket/` | `Connection`, one client as a pure state machine; the event loop; `Client`, the other end |
 /// | `Inbox/` | what lies in the inbox (pure); watching it |
+/// | `Follow/` | a daemon over a copy that it keeps current |
 /// | `Daemon/` | this type; what it needs of an archive; one writer with group commit and idle time; worker threads |
 ///
 /// Thread rule: `run` on one thread, `stop` from any.

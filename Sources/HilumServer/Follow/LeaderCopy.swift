@@ -46,7 +46,7 @@ struct LeaderCopy: Sendable {
             try? FileManager.default.removeItem(atPath: arriving)
             defer { try? FileManager.default.removeItem(atPath: arriving) }
             let client = try Client(socketPath: socket, timeoutInSeconds: Self.snapshotTimeInSeconds)
-            let status = try client.request("SNAPSHOT to=\(Argument.quoted(arriving))").status
+            let status = try snapshot(client, interrupted)
             guard status.isOK else {
                 throw ServerError.refused(status.code ?? .internal, "the leader made no snapshot: \(status.text)")
             }
@@ -65,6 +65,18 @@ struct LeaderCopy: Sendable {
             try FileIO.writeAtomically("\(target)/\(Self.mark)", Array(found.sha256.utf8))
         }
     }
+
+    /// Asks the leader for a snapshot. It makes one at a time, so another copy may have to be waited for.
+    private func snapshot(_ client: Client, _ interrupted: AtomicFlag?) throws -> Client.Status {
+        let end = monotonicSeconds() + Self.snapshotTimeInSeconds
+        while true {
+            let status = try client.request("SNAPSHOT to=\(Argument.quoted(arriving))").status
+            guard status.code == .busy, monotonicSeconds() < end, interrupted?.isRaised != true else { return status }
+            usleep(Self.pauseInMicroseconds)
+        }
+    }
+
+    private static let pauseInMicroseconds: UInt32 = 200_000
 
     /// The snapshot of a folder that the copy is of; nil where that is not known.
     var followed: String? {

@@ -159,7 +159,8 @@ extension Verb {
             otherNames: ["page", "offset", "after", "from", "scroll"]),
         RequestOption(
             "corpus", "REPORTS,LENGTH,COUNT…",
-            "sums of WORDS over several archives: all candidates, to be merged; text= asks words alone"),
+            "sums of WORDS over several archives: k candidates of vectors and k of words, to be merged; text= asks words alone"
+        ),
         RequestOption(
             "with", "report,path,vector,highlights,images,said", "what a hit brings besides",
             otherNames: ["include", "fields", "return"]),

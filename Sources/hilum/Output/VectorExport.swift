@@ -17,10 +17,8 @@ struct VectorExport {
 
     let folder: String
     let format: Format
-    /// Whether lines bring the fields of a case.
-    var withFields = false
-    /// Whether lines bring its report.
-    var withReports = false
+    /// What lines bring of a case besides.
+    var extras = CaseLine()
     /// Called when a file is whole.
     var onFile: (String) -> Void = { _ in }
 
@@ -100,7 +98,7 @@ struct VectorExport {
                 progress.advance(by: row - shownCount)
                 shownCount = row
             }
-            try walk(kind, withReports || only != nil) { record, image, vector in
+            try walk(kind, extras.hasReport || only != nil) { record, image, vector in
                 guard !Interruption.flag.isRaised else { return false }
                 guard isWanted(record, image) else { return true }
                 append(vector, to: &bytes)
@@ -141,29 +139,23 @@ struct VectorExport {
         json.member("id", record.id)
         if isClip {
             if let path = record.imagePath, !record.hidesNames { json.member("image_path", path) }
-            if withReports, let report = record.report { json.member("caption", report) }
+            if extras.hasReport, let report = record.report { json.member("caption", report) }
         } else {
             json.member("kind", kind.rawValue)
-            if kind == .image { json.member("image", image) }
+            if kind == .image {
+                let path = record.hidesNames || !record.images.indices.contains(image) ? nil : record.images[image].path
+                extras.write(image: image, path: path, to: &json)
+            }
             json.member("case", Int(record.number))
-            if withReports, kind == .report || image == 0, let report = record.report { json.member("report", report) }
+            if extras.hasReport, kind == .report || image == 0, let report = record.report {
+                json.member("report", report)
+            }
         }
-        if withFields, kind == .image ? image == 0 : !record.hasImage { write(record.fields, to: &json) }
-        if withFields, image > 0, let view = record.images[image].view { json.member("view", view) }
+        extras.write(
+            image: kind == .image ? image : nil,
+            view: record.images.indices.contains(image) ? record.images[image].view : nil, hasImage: record.hasImage,
+            fields: record.fields, to: &json)
         json.endObject()
         return String(decoding: json.bytes, as: UTF8.self)
-    }
-
-    /// Writes fields as a manifest has them; metadata whose keys mean something else in lines are left out.
-    private func write(_ fields: CaseFields, to json: inout JSONWriter) {
-        var flat = fields
-        flat.metadata = [:]
-        flat.write(to: &json)
-        let taken: Set = [
-            "row", "id", "kind", "image", "case", "report", "report_file", "seal", "image_path", "caption", "labels",
-        ]
-        for (key, value) in fields.metadata.sorted(by: { $0.key < $1.key }) where !taken.contains(key) {
-            json.member(key, value)
-        }
     }
 }

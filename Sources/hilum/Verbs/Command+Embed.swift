@@ -10,7 +10,7 @@ extension Command {
         summary: "embeddings of images and reports as .npy",
         usage: [
             "[--model MODEL] [--precision F] (--image F | --text T)… --out V.npy",
-            "[--model MODEL] [--precision F] --manifest F [--shard I/N] --out V.npy",
+            "[--model MODEL] [--precision F] --manifest F [--shard I/N] [--with WHAT] --out V.npy",
         ],
         operands: [],
         options: [
@@ -24,6 +24,7 @@ extension Command {
             .value(
                 "precision", "F",
                 "f32, or bf16 where the processor has avx512bf16; without, as the model's folder says (f32)"),
+            CaseLine.value,
             .value("out", "V.npy", "where the vectors go, [rows, dimension] float32; the ids go to V.jsonl beside it"),
             .force, .quiet, .json,
         ],
@@ -32,6 +33,9 @@ extension Command {
             {"row":0,"id":"case-1","kind":"image"}, with "image":1 for the second image of a case. The first line also seals both files
             ("seal": model, part, and SHA-256 of each), so that 'hilum import' notices one that is damaged or missing. Rows that cannot be
             read are left out, named on standard error, and the exit status is 3.
+
+            With --with, lines also hold the fields and the report of a case and the paths of its images, so that 'hilum import' stores whole
+            cases; keep such files as safe as the reports. Only the vectors are made of reports as they are; the archive masks what it stores.
 
             The parts of --shard can be made on several machines, and 'hilum import' joins them in any order. The id of a case decides its
             part, so one more case moves no other. The files are written beside their place and renamed. A part that is there already, from
@@ -94,7 +98,7 @@ private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
         model: model.modelID,
         // A part that lacks rows is not done.
         inputs: shard != nil && refused.isEmpty ? digest : nil, vectors: SHA256.hex(bytes))
-    let lines = written.enumerated().map { $1.line($0) + "\n" }.joined()
+    let lines = written.enumerated().map { $1.line($0, wanted.extras) + "\n" }.joined()
     // The lines first: whoever is interrupted between the two leaves lines that do not fit the vectors, and says so.
     try nameFile.write(seal.sealed(Array(lines.utf8)))
     try vectorFile.write(bytes)

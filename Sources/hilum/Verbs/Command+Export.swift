@@ -14,7 +14,7 @@ extension Command {
                 "npy, for NumPy and most others (default), fvecs, for programs that benchmark indexes, or clip, the layout of "
                     + "clip-retrieval"
             ),
-            .value("with", "WHAT", "what the lines say of each case besides: fields, report, or fields,report"),
+            CaseLine.value,
             .quiet, .json,
         ],
         details: """
@@ -40,13 +40,7 @@ private func runExport(_ arguments: Arguments) throws -> ExitStatus {
     let names = VectorExport.Format.allCases.map(\.rawValue)
     let format = try arguments.choice("format", among: names).flatMap(VectorExport.Format.init) ?? .npy
     var export = VectorExport(folder: folder, format: format)
-    for word in (arguments.text("with") ?? "").split(separator: ",") {
-        switch word {
-        case "fields": export.withFields = true
-        case "report": export.withReports = true
-        default: throw CommandError.usage("--with takes fields, report, or both with a comma between, not '\(word)'")
-        }
-    }
+    export.extras = try CaseLine(arguments)
     let archive = try openArchive(place, .readOnly)
     defer { archive.close() }
     if let name = try? FileManager.default.contentsOfDirectory(atPath: folder).first {

@@ -7,13 +7,16 @@ extension Command {
         name: "import",
         summary: "bring vectors of other programs or machines into an archive",
         usage: [
-            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--replace] [--jobs N] [--json]",
+            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--replace] [--jobs N] [--json]",
             "ARCHIVE SOURCE… --generation next (--name NAME | --model MODEL [--precision F]) [--json]",
         ],
         operands: ["ARCHIVE", "SOURCE"],
         allowsMoreOperands: true,
         options: [
             .value("kind", "KIND", "image or report: what rows are whose line does not say it (default image)"),
+            .flag(
+                "shard",
+                "the archive is one of several: parts of 'hilum embed --shard' that are not named are not missed"),
             .flag("replace", "let vectors change cases that were not imported"),
             .value(
                 "generation", "WHICH",
@@ -76,6 +79,7 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     importer.jobs = jobs
     importer.isQuiet = arguments.has("quiet")
     importer.interrupt = Interruption.flag
+    importer.isShard = arguments.has("shard")
     guard let maker else {
         return show(
             try importer.run(sources, replaces: arguments.has("replace")), asJSON: arguments.has("json"))

@@ -42,6 +42,8 @@ struct EmbedRow {
     var place: Int?
     /// Where its case stands in the manifest, from 0; nil without one.
     var order: Int?
+    /// Its case, where it is one of a manifest.
+    var item: CaseInput?
 
     /// The file of an image; nil where none is named.
     var file: String? {
@@ -56,13 +58,25 @@ struct EmbedRow {
     }
 
     /// What the file of ids says of it.
-    func line(_ row: Int) -> String {
-        var members: [(key: String, value: JSON)] = [
-            ("row", .integer(row)), ("id", .string(id)), ("kind", .string(kind.rawValue)),
-        ]
-        if let place { members.append(("image", .integer(place))) }
-        if let order { members.append(("case", .integer(order))) }
-        return JSON.object(members).text
+    func line(_ row: Int, _ extras: CaseLine) -> String {
+        var json = JSONWriter()
+        json.beginObject()
+        json.member("row", row)
+        json.member("id", id)
+        json.member("kind", kind.rawValue)
+        if kind == .image { extras.write(image: place, path: item == nil ? nil : file, to: &json) }
+        if let order { json.member("case", order) }
+        if let item {
+            let place = kind == .image ? place ?? 0 : nil
+            if extras.hasReport, place ?? 0 == 0, let report = item.report, !report.isEmpty {
+                json.member("report", report)
+            }
+            extras.write(
+                image: place, view: place.flatMap { item.images[$0].view }, hasImage: !item.images.isEmpty,
+                fields: item.fields, to: &json)
+        }
+        json.endObject()
+        return String(decoding: json.bytes, as: UTF8.self)
     }
 }
 
@@ -71,8 +85,11 @@ struct EmbedRows {
     private(set) var rows: [EmbedRow] = []
     /// Rows and files of the manifest that are no case.
     private(set) var refused: [(path: String, reason: String)] = []
+    /// What lines say of a case besides.
+    let extras: CaseLine
 
     init(_ arguments: Arguments, _ shard: Shard?) throws {
+        extras = try CaseLine(arguments)
         for (name, value) in arguments.given {
             switch (name, value) {
             case ("image", "-"?): rows.append(EmbedRow(id: "-", content: .image(.bytes(try readInput("-")))))
@@ -85,6 +102,7 @@ struct EmbedRows {
         guard let manifest = arguments.text("manifest") else {
             if rows.isEmpty { throw CommandError.usage("--image, --text or --manifest is missing") }
             if shard != nil { throw CommandError.usage("--shard needs --manifest") }
+            if extras != CaseLine() { throw CommandError.usage("--with tells of cases, so it needs --manifest") }
             return
         }
         if !rows.isEmpty { throw CommandError.usage("--manifest excludes --image and --text") }
@@ -97,10 +115,10 @@ struct EmbedRows {
                 rows.append(
                     EmbedRow(
                         id: item.id, content: .image(image.source), place: item.images.count > 1 ? place : nil,
-                        order: order))
+                        order: order, item: item))
             }
             if let report = item.report, !report.isEmpty {
-                rows.append(EmbedRow(id: item.id, content: .report(report), order: order))
+                rows.append(EmbedRow(id: item.id, content: .report(report), order: order, item: item))
             }
         }
     }
@@ -111,7 +129,7 @@ struct EmbedRows {
         writer.text("hilum-embed-1")
         writer.text(model)
         for row in rows {
-            writer.text(row.line(0))
+            writer.text(row.line(0, extras))
             switch row.content {
             case .report(let text): writer.text(text)
             case .image(.bytes(let bytes)): writer.text(SHA256.hex(bytes))

@@ -52,6 +52,8 @@ def write_joined(parts: List[CutPart], folder: str) -> str:
         with open(f"{folder}/model/{name}", "wb") as file:
             file.write(octets)
     columns = max(part.columns for part in parts)
+    ids = sorted({json.loads(line)["id"] for part in parts for rows in part.rows.values() for line, _ in rows})
+    order = {id: place for place, id in enumerate(ids)}
     for kind in KINDS:
         rows = [(json.loads(line), octets) for part in parts for line, octets in part.rows[kind]]
         rows.sort(key=lambda row: (row[0]["id"], row[0].get("image", 0)))
@@ -63,7 +65,7 @@ def write_joined(parts: List[CutPart], folder: str) -> str:
                 vectors.write(octets)
         with open(f"{folder}/rows/{kind}.jsonl", "w", encoding="utf-8") as lines:
             for place, (line, _) in enumerate(rows):
-                line["row"] = place
+                line["row"], line["case"] = place, order[line["id"]]
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
     return folder + "/model"
 

@@ -23,7 +23,7 @@ import ray  # noqa: E402
 def embed(program: str, manifest: str, part: str, shard: str, model: str) -> int:
     """Makes one part; 3 where some of its images cannot be read, each named in the log of the task."""
     run = subprocess.run(
-        [program, "embed", "--manifest", manifest, "--shard", shard, "--model", model, "--with", "fields,report",
+        [program, "embed", "--manifest", manifest, "--shard", shard, "--model", model, "--with", "fields,report,path",
          "--out", part, "--quiet"], env=dict(os.environ, OMP_NUM_THREADS="1"))
     if run.returncode not in (0, 3):
         raise RuntimeError(f"{shard}: hilum embed ended with {run.returncode}")

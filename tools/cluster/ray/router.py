@@ -57,18 +57,22 @@ class Shard:
     def is_up(self) -> bool:
         return len(self._down) < len(self.replicas)
 
-    def _order(self) -> List[int]:
+    def _order(self, leader_first: bool) -> List[int]:
         """Those that are well, in turns; then the others, the longest unheard first."""
-        self._turn += 1
+        self._turn += 0 if leader_first else 1
         places = list(range(len(self.replicas)))
-        turned = places[self._turn % len(places):] + places[: self._turn % len(places)]
+        first = 0 if leader_first else self._turn % len(places)
+        turned = places[first:] + places[:first]
         down = sorted(self._down, key=lambda one: self._down[one]) if self.asks_down else []
         return [one for one in turned if one not in self._down] + down
 
-    async def read(self, octets: bytes) -> bytes:
-        """The first answer of any replica. Unavailable, where none answers."""
+    async def read(self, octets: bytes, leader_first: bool = False) -> bytes:
+        """The first answer of any replica. Unavailable, where none answers.
+
+        A copy may lack what was stored just now, so who asks for one case asks the leader first.
+        """
         waiting: "Dict[asyncio.Future[bytes], int]" = {}
-        order = self._order()
+        order = self._order(leader_first)
         failure: Exception = Unavailable("no replica of a shard answers")
         try:
             while order or waiting:
@@ -215,12 +219,12 @@ class Router:
             reply = Reply.read(await self.shards[home(id, len(self.shards))].write(request.encoded()))
         else:
             first = home(id, len(self.shards))
-            reply = Reply.read(await self.shards[first].read(request.encoded()))
+            reply = Reply.read(await self.shards[first].read(request.encoded(), leader_first=True))
             if not reply.ok and reply.status.startswith("ERR NOTFOUND"):
                 # An archive that hides ids shows pseudonyms, which say nothing of the shard.
                 for place, shard in enumerate(self.shards):
                     if place != first and not reply.ok:
-                        other = Reply.read(await shard.read(request.encoded()))
+                        other = Reply.read(await shard.read(request.encoded(), leader_first=True))
                         reply = other if other.ok else reply
         reply.checked()
         return reply.objects, reply.status

@@ -119,7 +119,7 @@ class DaemonActor:
         """The cases of this archive, cut anew. The daemon goes on answering."""
         folder = self.archive + ".cut"
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([program, "export", self.archive, folder, "--with", "fields,report", "--quiet"], check=True)
+        subprocess.run([program, "export", self.archive, folder, "--with", "fields,report,path", "--quiet"], check=True)
         try:
             return [ray.put(part) for part in cut(folder, self.archive, count)]
         finally:
@@ -150,7 +150,7 @@ def fill(program: str, archive: str, parts: "List[ray.ObjectRef[CutPart]]") -> s
 class ActorReplica:
     """A replica as the router sees it."""
 
-    def __init__(self, actor: Any, timeout: float = 15.0) -> None:
+    def __init__(self, actor: Any, timeout: float) -> None:
         self.actor = actor
         self.timeout = timeout
         self.model = ""
@@ -187,7 +187,8 @@ class RouterActor:
     def reload(self) -> None:
         """Takes the shards that the configuration names now, all in one step."""
         config = read_config(self.path)
-        replicas = [[ActorReplica(actor_of(one)) for one in shard] for shard in config["shards"]]
+        timeout = config.get("timeout_ms", 5000) / 1000
+        replicas = [[ActorReplica(actor_of(one), timeout) for one in shard] for shard in config["shards"]]
         shards = []
         for shard in replicas:
             made = Shard(shard, hedge=config.get("hedge_ms", 100) / 1000)

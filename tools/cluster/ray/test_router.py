@@ -296,7 +296,7 @@ class DaemonTests(unittest.TestCase):
             if isinstance(left, hilum.HilumError):
                 self.assertEqual(left.code, right.code)
             elif isinstance(left, hilum.Facet):
-                self.assertEqual(dict(left), dict(right))
+                self.assertEqual(left.values, right.values)
             elif isinstance(left, hilum.Case):
                 self.assertEqual((left.id, left.report), (right.id, right.report))
             else:

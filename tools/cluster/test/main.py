@@ -55,7 +55,7 @@ def main() -> int:
             slurm_part.run(world)
         else:
             for name in ("merged", "single"):
-                world.run("embed", "--manifest", world.path("cases", "cases.jsonl"), "--with", "fields,report", "--quiet",
+                world.run("embed", "--manifest", world.path("cases", "cases.jsonl"), "--with", "fields,report,path", "--quiet",
                           "--out", world.path("whole.npy"), "--force")
                 world.run("init", world.path(name))
                 world.run("import", world.path(name), world.path("whole.npy"), "--quiet")

@@ -18,7 +18,8 @@ SlurmctldPort={controller}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.sock
+# A task waits so long before it is done again, 120 seconds without this.
+AuthInfo=socket={folder}/munge.sock,cred_expire=6
 CryptoType=crypto/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool.%n
@@ -119,12 +120,14 @@ class Slurm:
         return found
 
     def kill(self, name: str) -> int:
-        """Kills a node with all that it runs; how many processes that were."""
+        """Kills a node with all that it runs, as when its machine dies; how many processes that were."""
         self.world.kill(self.nodes[name])
         killed = 0
-        # Steps are in groups of their own, and may start another process meanwhile.
+        # A step may start another process meanwhile.
         for _ in range(3):
-            for number in self.children(name) + self.steps(name):
+            tasks = self.children(name)
+            # The steps first: one that lives would say that its task has failed, which a dead machine cannot.
+            for number in [*{step for task in tasks for step in self.steps(task)}, *tasks]:
                 try:
                     os.kill(number, 9)
                     killed += 1
@@ -133,23 +136,19 @@ class Slurm:
             time.sleep(0.05)
         return killed
 
-    def steps(self, name: str) -> List[int]:
-        """The slurmstepd processes of a node, by the folder that they have open."""
-        found = []
-        spool = f"{self.folder}/spool.{name}"
-        for number in os.listdir("/proc"):
+    @staticmethod
+    def steps(number: int) -> List[int]:
+        """The slurmstepd above a process."""
+        while number > 1:
             try:
-                if not number.isdigit() or os.path.basename(os.readlink(f"/proc/{number}/exe")) != "slurmstepd":
-                    continue
-                with open(f"/proc/{number}/environ", "rb") as file:
-                    if self.folder.encode() not in file.read():
-                        continue
-                links = [os.readlink(f"/proc/{number}/fd/{one}") for one in os.listdir(f"/proc/{number}/fd")]
-                if any(link.startswith(spool) for link in links) or os.readlink(f"/proc/{number}/cwd").startswith(spool):
-                    found.append(int(number))
+                with open(f"/proc/{number}/stat") as file:
+                    above = int(file.read().rpartition(")")[2].split()[1])
+                if os.path.basename(os.readlink(f"/proc/{above}/exe")).startswith("slurmstepd"):
+                    return [above]
             except OSError:
-                continue
-        return found
+                return []
+            number = above
+        return []
 
 
 def free_ports(count: int) -> List[int]:
@@ -165,7 +164,7 @@ def free_ports(count: int) -> List[int]:
 def exported(world: World, archive: str) -> Dict[str, bytes]:
     """The vectors of an archive and what its lines say, without the seals."""
     folder = archive + ".exported"
-    world.run("export", archive, folder, "--with", "fields,report", "--quiet")
+    world.run("export", archive, folder, "--with", "fields,report,path", "--quiet")
     found = {}
     for kind in ("images", "reports"):
         with open(f"{folder}/{kind}.npy", "rb") as file:
@@ -200,7 +199,7 @@ def run(world: World) -> None:
     slurm.nodes["n2"] = slurm.node("n2")
 
     single = world.path("single")
-    world.run("embed", "--manifest", world.path("cases", "cases.jsonl"), "--with", "fields,report", "--quiet",
+    world.run("embed", "--manifest", world.path("cases", "cases.jsonl"), "--with", "fields,report,path", "--quiet",
               "--out", world.path("whole.npy"))
     world.run("init", single)
     world.run("import", single, world.path("whole.npy"), "--quiet")
