@@ -14,7 +14,7 @@ let hasMicroHTTPD = FileManager.default.fileExists(atPath: "/usr/include/microht
 // The modules whose readers are fuzzed.
 let fuzzed = [
     "LMDB", "HilumCore", "HilumIndex", "HilumImaging", "HilumReports", "HilumWords", "HilumPrivacy", "HilumEmbedding",
-    "HilumMCR", "HilumArchive", "HilumServer",
+    "HilumDocuments", "HilumMCR", "HilumArchive", "HilumServer",
 ]
 
 let package = Package(
@@ -158,7 +158,9 @@ let package = Package(
             ]),
         // Its targets are those of the program `hilum-fuzz` below, whose driver is no test.
         .testTarget(
-            name: "FuzzTests", dependencies: fuzzed.map { .target(name: $0) }, exclude: ["Driver"]),
+            name: "FuzzTests", dependencies: fuzzed.map { .target(name: $0) },
+            // The corpus is read from the source tree.
+            exclude: ["Driver", "Corpus"]),
         .testTarget(
             name: "HilumTests",
             dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation", "HilumPhantom"],
@@ -177,7 +179,7 @@ if ProcessInfo.processInfo.environment["HILUM_SANITIZED"] != nil {
         .systemLibrary(name: "CLibFuzzer", path: "Tests/CLibFuzzer"),
         .executableTarget(
             name: "hilum-fuzz", dependencies: ["CLibFuzzer"] + fuzzed.map { .target(name: $0) },
-            path: "Tests/FuzzTests", exclude: ["FuzzTests.swift"]),
+            path: "Tests/FuzzTests", exclude: ["FuzzTests.swift", "Corpus"]),
         .executableTarget(
             name: "hilum-race",
             dependencies: ["HilumCore", "HilumIndex", "HilumImaging", "HilumEmbedding", "HilumArchive"],

@@ -14,6 +14,8 @@ import time
 import numpy as np
 from PIL import Image
 
+import real_trials
+
 TOP = 10
 SMALL_GALLERY = 320
 LSA_WIDTH = 64
@@ -427,18 +429,25 @@ def main():
     if "baselines" in arms:
         for name, figures in baselines(pairs, evaluation):
             say(name, figures)
+    if "trials" in arms:
+        for name, figures, deviations in real_trials.trials(pairs, Evaluation, squares, normalised):
+            say(name, figures, trial=True, deviations={key: round(value, 4) for key, value in deviations.items()})
     if "builtin" in arms:
         say("built-in", hilum.figures("builtin", test, evaluation))
         say("built-in, itself first of 40", robustness(hilum, "builtin", pairs, test, evaluation))
         say("built-in, side named in the report", pointing(hilum, "builtin", pairs, test))
+    more = options.train_options.split()
+
+    def length(share):
+        """How long a training on a share of the pairs is to take, unless --train-options say so."""
+        return [] if {"--steps", "--epochs"} & set(more) else ["--minutes", str(options.minutes * share)]
+
     recipes = {"tuned": [], "clip": ["--objective", "clip"], "dual": ["--objective", "dual"]}
     for arm in [arm for arm in arms if arm in recipes]:
         for seed in options.seeds.split(","):
             started = time.time()
-            model = hilum.train(f"{arm}-{seed}", train, "--minutes", str(options.minutes), "--seed", seed, *recipes[arm],
-                                *options.train_options.split(),
-                                reuse=options.reuse)
-            say(arm, hilum.figures(model, test, evaluation), seed=int(seed), minutes=options.minutes,
+            model = hilum.train(f"{arm}-{seed}", train, *length(1), "--seed", seed, *recipes[arm], *more, reuse=options.reuse)
+            say(arm, hilum.figures(model, test, evaluation), seed=int(seed), length=" ".join(length(1) or more),
                 seconds=round(time.time() - started))
             if arm == "tuned" and seed == options.seeds.split(",")[0]:
                 say("tuned, itself first of 40", robustness(hilum, model, pairs, test, evaluation))
@@ -448,8 +457,7 @@ def main():
         for count in sorted({min(count, len(pairs.train)) for count in (50, 100, 200, 500, 1000, 2000)}):
             part = [pairs.train[index] for index in order[:count]]
             folder = pairs.write(f"train-{count}", part)
-            model = hilum.train(f"curve-{count}", folder, "--minutes", str(options.minutes * count / len(pairs.train)),
-                                *options.train_options.split(), reuse=options.reuse)
+            model = hilum.train(f"curve-{count}", folder, *length(count / len(pairs.train)), *more, reuse=options.reuse)
             say("tuned", hilum.figures(model, test, evaluation), pairs=count)
             smaller = Pairs(options.folder, options.work, test_folder=options.test)
             smaller.train = part

@@ -373,8 +373,12 @@ public final class Archive: @unchecked Sendable {
     }
 
     /// How many cases match.
-    public func count(_ filter: Filter = Filter()) throws -> Int {
-        try matching(filter).count
+    ///
+    /// - Parameter deadline: as of `SearchRequest`; nil for none.
+    /// - Throws: `.unknownKey`, `.badRequest`, `.deadline`, `.io`, `.damaged`.
+    public func count(_ filter: Filter = Filter(), until deadline: Double? = nil) throws -> Int {
+        if filter.isEmpty { return attributes.read { $0.live.count } }
+        return try matching(filter, until: deadline).count
     }
 
     /// Calls `body` with the id of a case and a vector of `kind`, for all vectors in the order of storing, until it returns false.
@@ -390,17 +394,47 @@ public final class Archive: @unchecked Sendable {
         _ kind: VectorKind, withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
     ) throws {
         let serving = self.serving
-        guard let dimension = serving.dimension else { return }
+        try withArchiveErrors {
+            try store.environment.read { try walkVectors($0, serving, kind, withReports, body) }
+        }
+    }
+
+    /// Walks over the vectors of one kind as `forEachVector(_:withReports:_:)` does.
+    public typealias VectorWalk = (
+        _ kind: VectorKind, _ withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
+    ) throws -> Void
+
+    /// Calls `body` with what walks over the vectors of one moment, as often as `body` likes: what is stored or deleted meanwhile changes
+    /// nothing of what it sees. Nothing else of the archive may be called inside.
+    ///
+    /// Pages that others free meanwhile stay in use until `body` returns.
+    /// - Throws: what `body` throws.
+    public func walkVectors(_ body: (VectorWalk) throws -> Void) throws {
+        let serving = self.serving
+        var failure: (any Error)?
         try withArchiveErrors {
             try store.environment.read { transaction in
-                try store.forEachVector(
-                    transaction, kind, generation: serving.generation, dimension: dimension
-                ) { number, vector in
-                    let owner = attributes.read { $0.owner(of: number) }
-                    guard let record = try record(transaction, owner, withReport: withReports) else { return true }
-                    return try body(record, Int(number - owner), vector)
-                }
+                do {
+                    try body { kind, withReports, visit in
+                        try withArchiveErrors { try walkVectors(transaction, serving, kind, withReports, visit) }
+                    }
+                } catch { failure = error }
             }
+        }
+        if let failure { throw failure }
+    }
+
+    private func walkVectors(
+        _ transaction: borrowing ReadTransaction, _ serving: Serving, _ kind: VectorKind, _ withReports: Bool,
+        _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
+    ) throws {
+        guard let dimension = serving.dimension else { return }
+        try store.forEachVector(
+            transaction, kind, generation: serving.generation, dimension: dimension
+        ) { number, vector in
+            let owner = attributes.read { $0.owner(of: number) }
+            guard let record = try record(transaction, owner, withReport: withReports) else { return true }
+            return try body(record, Int(number - owner), vector)
         }
     }
 
@@ -443,10 +477,13 @@ public final class Archive: @unchecked Sendable {
                 condition.key == "id"
                     ? try store.environment.read { try numbers($0, of: condition, until: deadline) } : nil
             }
-            let said = try filter.conditions.map { try saidCases($0) }
+            let said = try filter.conditions.map { condition in
+                try Self.checkTime(deadline)
+                return try saidCases(condition, until: deadline)
+            }
             let names = filter.conditions.map(\.key)
             var learned: [Attributes.Learned] = []
-            let (cases, version) = try withPostings(names) { attributes in
+            let (cases, version) = try withPostings(names, until: deadline) { attributes in
                 let cases = attributes.evaluate(filter, said: said, named: named, learned: &learned)
                 return (cases, attributes.version)
             }
@@ -472,7 +509,7 @@ public final class Archive: @unchecked Sendable {
         var read = 0
         try store.forEach(transaction, .ids) { key, payload in
             read += 1
-            if read % 1024 == 0, let deadline, monotonicSeconds() >= deadline { throw ArchiveError.isOverdue }
+            if read % 1024 == 0 { try Self.checkTime(deadline) }
             let id = condition.stored(String(decoding: key, as: UTF8.self))
             if tests.contains(where: { $0.accepts(id) }) { numbers.append(try store.number(payload)) }
             return true

@@ -48,6 +48,8 @@ public struct CaseInput: Sendable, Equatable {
     package var document: ReportDocument?
     /// Why its files make no case, so that the archive remembers it; nil for one that may be stored.
     package var refusal: ArchiveError?
+    /// Images of it, by SHA-256, that a person gives back to it from the quarantine; the decision is stored with the case.
+    package var releases: Set<[UInt8]> = []
 
     /// A case; it needs an image or a report to be stored.
     public init(id: String, image: ImageSource? = nil, report: String? = nil, fields: CaseFields = CaseFields()) {
@@ -78,6 +80,12 @@ public struct CaseInput: Sendable, Equatable {
         }
         guard (report?.utf8.count ?? 0) <= ArchiveLimits.reportByteCount else {
             throw ArchiveError(.limit, "\(id): the report is longer than \(ArchiveLimits.reportByteCount) bytes")
+        }
+        guard !(report.map(ReportFile.holdsMessage) ?? false) else {
+            throw ArchiveError(
+                .badRequest,
+                "\(id): the report is an HL7 message behind other words; give the message itself, from MSH on, as a file"
+            )
         }
         guard images.count <= ArchiveLimits.imageCount else {
             throw ArchiveError(.limit, "\(id): a case may have \(ArchiveLimits.imageCount) images")

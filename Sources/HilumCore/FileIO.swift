@@ -90,8 +90,12 @@ public enum FileIO {
     }
 
     /// Replaces the file at `path` in one step by the pieces that `body` appends; when `body` throws, it stays as it was.
-    public static func writeAtomically(_ path: String, pieces body: (FilePieces) throws -> Void) throws {
-        let file = try FilePieces(replacing: path)
+    ///
+    /// - Parameter rights: of the new file, less what the process leaves out of all files.
+    public static func writeAtomically(
+        _ path: String, rights: mode_t = 0o644, pieces body: (FilePieces) throws -> Void
+    ) throws {
+        let file = try FilePieces(replacing: path, rights: rights)
         do { try body(file) } catch {
             file.abandon()
             throw error
@@ -129,7 +133,7 @@ public struct FilePieces {
     private let temporary: String
     private let descriptor: Int32
 
-    fileprivate init(replacing path: String, rights: mode_t = 0o644) throws(FileError) {
+    fileprivate init(replacing path: String, rights: mode_t) throws(FileError) {
         self.path = path
         temporary = "\(path).tmp-\(getpid())"
         // What a process that was killed left under this name goes; a link there is not followed.

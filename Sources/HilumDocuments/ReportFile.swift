@@ -64,12 +64,38 @@ public enum ReportFile {
     /// Whether a file that begins with `head` holds messages.
     public static func isHL7(_ head: [UInt8]) -> Bool { HL7Splitter.isHL7(head) }
 
+    /// Whether a line of a text begins a message or names its patient, so that the text is no report but a message behind other words.
+    ///
+    /// - Complexity: O(bytes)
+    public static func holdsMessage(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in
+            var isLineStart = true
+            for (place, byte) in bytes.enumerated() {
+                let rest = bytes[place...]
+                if isLineStart, byte == UInt8(ascii: "M"), rest.starts(with: "MSH|^~".utf8) { return true }
+                if isLineStart, byte == UInt8(ascii: "P"), rest.starts(with: "PID|".utf8),
+                    let next = rest.dropFirst(4).first, next == UInt8(ascii: "|") || 48...57 ~= next
+                {
+                    return true
+                }
+                isLineStart = 10...13 ~= byte
+            }
+            return false
+        }
+    }
+
     /// Whether a DICOM object of this class is a report in words.
     public static func isReport(objectClass: String?) -> Bool { objectClass.map(reportClasses.contains) ?? false }
 
     /// What a file is by its first bytes; nil for another kind.
-    public static func kind(at path: String) -> Kind? {
-        guard let head = FileHead.read(path, byteCount: 256) else { return nil }
+    ///
+    /// - Throws: `.unreadable` for a file that cannot be opened, which may pass: nobody knows then what it is.
+    public static func kind(at path: String) throws(DocumentError) -> Kind? {
+        let head: [UInt8]
+        do throws(FileError) { head = try FileHead.bytes(of: path, byteCount: 256) } catch {
+            throw DocumentError(.unreadable, error.description)
+        }
         if isHL7(head) { return .hl7 }
         guard ImageDecoder.format(of: head) == .dicom, let header = DICOMHeader(path: path) else { return nil }
         return isReport(objectClass: header.description[.objectClass]) ? .structuredReport : nil

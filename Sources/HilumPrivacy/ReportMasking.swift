@@ -11,7 +11,7 @@ import HilumCore
 // | files                                 | what they do |
 // | ------------------------------------- | ------------ |
 // | `ReportMasking`, `MaskedReport`, `MaskCounts`, `KnownIdentifiers` | masking, as the rest of Hilum sees it |
-// | Text/: `Page`, `Piece`, `WordTable`, `WordClass` | a text in pieces, and the lists of words of Resources/Privacy |
+// | Text/: `Page`, `Piece`, `ListedWords`, `WordClass` | a text in pieces, and the lists of words of Resources/Privacy |
 // | Rules/: `MaskPass` and its extensions | what is an identifier |
 // | Keys/: `PseudonymKey`, `NameSeal`, `DateShift`, `CivilDay` | pseudonyms, sealed names, shifted dates |
 // | Filter/: `ExternalFilter`, `FilterProcess`, `FilterCommand` | a filter from outside |
@@ -27,11 +27,11 @@ import HilumCore
 /// - Complexity: O(bytes) a walk; two walks are usual where something was found, one where nothing was, and there is a limit to them.
 public struct ReportMasking: Sendable {
     /// Changes with the rules and lists, so that reports are read again that were masked by others.
-    public static let version = 1
+    public static let version = 2
 
     private static let read = Result { () throws(PrivacyError) -> ReportMasking in try ReportMasking() }
 
-    private let table: WordTable
+    private let table: ListedWords
 
     /// How many walks find one thing after another before a walk masks whole lines, and then everything. A mask changes
     /// what stands beside it, so that a text of one word, said a thousand times, might be gone over as often.
@@ -43,7 +43,7 @@ public struct ReportMasking: Sendable {
     /// - Throws: `.missingWords`, `.badWords`, `.file`.
     public static func shared() throws(PrivacyError) -> ReportMasking { try read.get() }
 
-    init() throws(PrivacyError) { table = try WordTable.read() }
+    init() throws(PrivacyError) { table = try ListedWords.read() }
 
     /// The text without identifiers.
     ///

@@ -405,9 +405,9 @@ public final class Environment: @unchecked Sendable {
         }
     }
 
-    /// Waits for the walk over all pages, and begins it if nobody did.
+    /// Waits for the walk over all pages, and begins it if nobody did or if it could not read.
     ///
-    /// - Throws: `.damaged` with what it found first, then and at each later call.
+    /// - Throws: `.damaged` with what it found first, then and at each later call; why it could not read.
     func awaitVerification() throws {
         startVerification()
         try verification.await(path)

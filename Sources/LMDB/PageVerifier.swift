@@ -38,7 +38,9 @@ public struct PageVerifier {
     private let isCancelled: () -> Bool
     private let pageSize: Int
     private var report = Report()
-    private var used: [UInt64]
+    /// Pages in use: 64 to a word, by the first of them over 64. A file may be sparse and promise any number of pages, so memory goes by
+    /// what was walked.
+    private var used: [UInt64: UInt64] = [:]
     private var previousKey: [UInt8]?
     private var entryCount: UInt64 = 0
 
@@ -53,15 +55,11 @@ public struct PageVerifier {
         self.visit = visit
         self.isCancelled = isCancelled
         pageSize = meta.pageSizeInBytes
-        used = []
-        let pagesInFile = fileByteCount / UInt64(pageSize)
-        // The last pages may be free ones that were never written, so a file may end before `lastPage`, but not far. It bounds the memory
-        // of this walk.
-        guard meta.lastPage < pagesInFile + PageFile.mostUnwrittenPages else {
+        // The last pages may be free ones that were never written, so a file may end before `lastPage`, but not far.
+        guard meta.lastPage < fileByteCount / UInt64(pageSize) + PageFile.mostUnwrittenPages else {
             report.findings.append("the last page number \(meta.lastPage) is impossible")
             return
         }
-        used = [UInt64](repeating: 0, count: Int(max(meta.lastPage, pagesInFile)) / 64 + 1)
     }
 
     consuming func run() throws -> Report {
@@ -107,11 +105,11 @@ public struct PageVerifier {
             return false
         }
         let bit: UInt64 = 1 << (number & 63)
-        guard used[Int(number / 64)] & bit == 0 else {
+        guard used[number / 64, default: 0] & bit == 0 else {
             try fail("\(name): page \(number) is referred to twice")
             return false
         }
-        used[Int(number / 64)] |= bit
+        used[number / 64, default: 0] |= bit
         report.pageCount += 1
         return true
     }
@@ -245,7 +243,8 @@ public struct PageVerifier {
                 try fail("free pages: page \(number) does not exist")
                 continue
             }
-            if used[Int(number / 64)] & (1 << (number & 63)) != 0 { try fail("free pages: page \(number) is in use") }
+            let isUsed = used[number / 64, default: 0] & (1 << (number & 63)) != 0
+            if isUsed { try fail("free pages: page \(number) is in use") }
         }
     }
 }

@@ -19,10 +19,15 @@ final class Verification: @unchecked Sendable {
     init(isNeeded: Bool) { state = isNeeded ? .waiting : .ended(.success(nil)) }
 
     /// Runs `walk`, which returns the first finding, unless it was begun before. `walk` is asked to end early by its argument.
+    ///
+    /// One that threw has proven nothing, so it is made again: there may have been no descriptor for it.
     func start(_ walk: @escaping @Sendable (_ isCancelled: () -> Bool) throws -> String?) {
         condition.lock()
         defer { condition.unlock() }
-        guard case .waiting = state, !isCancelled else { return }
+        switch state {
+        case .waiting, .ended(.failure): guard !isCancelled else { return }
+        case .running, .ended(.success): return
+        }
         state = .running
         Thread.detachNewThread { [self] in
             let result = Result { try walk(wasCancelled) }

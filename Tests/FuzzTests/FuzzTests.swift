@@ -2,6 +2,8 @@ import Foundation
 import HilumCore
 import Testing
 
+@testable import LMDB
+
 /// What `tools/faults` gives to libFuzzer for hours, for a second each: the inputs that were kept, and changed ones.
 @Suite("Readers of bytes from outside") struct FuzzTests {
     @Test("Every input that was kept is read or refused, and no promise is broken", arguments: FuzzTarget.all)
@@ -11,17 +13,30 @@ import Testing
 
     @Test("So is every changed input", arguments: FuzzTarget.all)
     func changed(target: FuzzTarget) throws {
-        let inputs = try target.seeds() + target.corpus().map(\.bytes)
+        if let found = try Self.firstFinding(target) {
+            Issue.record("\(target): \(found.finding): \(Data(found.bytes).base64EncodedString())")
+        }
+    }
+
+    /// A harness that finds nothing where something is proves nothing.
+    @Test("A broken promise that was planted is found")
+    func planted() throws {
+        let target = FuzzTarget("planted", words: ["]]"], seeds: { [Array("[[1, 2], [3]]".utf8)] }) { bytes in
+            bytes.split(separator: UInt8(ascii: "]"), omittingEmptySubsequences: false).count > 7 ? "too deep" : nil
+        }
+        #expect(target.finding(try target.seeds()[0]) == nil)
+        #expect(try Self.firstFinding(target)?.finding == "too deep")
+    }
+
+    private static func firstFinding(_ target: FuzzTarget) throws -> (finding: String, bytes: [UInt8])? {
+        let inputs = try target.corpus().map(\.bytes) + target.seeds()
         var generator = SeededGenerator(seed: 1, keys: UInt64(target.longestInput))
         let end = monotonicSeconds() + 1
         for turn in 0..<3_000 where turn % 16 != 0 || monotonicSeconds() < end {
-            let bytes = Self.changed(generator.pick(inputs), target, &generator)
-            let finding = target.finding(bytes)
-            guard finding == nil else {
-                Issue.record("\(target): \(finding ?? ""): \(Data(bytes).base64EncodedString())")
-                return
-            }
+            let bytes = changed(generator.pick(inputs), target, &generator)
+            if let finding = target.finding(bytes) { return (finding, bytes) }
         }
+        return nil
     }
 
     /// Each seed is something that its reader reads, so that a changed one is nearly so.
@@ -32,12 +47,35 @@ import Testing
         for seed in seeds { #expect(target.finding(seed) == nil && seed.count <= target.longestInput, "\(target)") }
     }
 
-    @Test("Folders of the corpus belong to targets")
+    /// Where it were refused at its first page, changes of the others would reach nothing.
+    @Test("The small store is sound, and all of it is read")
+    func smallStore() throws {
+        let folder = try FuzzTarget.scratch("small")
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        #expect(FuzzTarget.write(SmallStore.bytes, to: folder + "/data.mdb"))
+        let file = try PageFile(folder: folder)
+        let meta = try #require(try file.metas().first)
+        #expect(try file.metaFinding() == nil)
+        var keys: [String] = []
+        let report = try PageVerifier(
+            file: file, meta: meta, depth: .values,
+            visit: { _, key, _ in
+                keys.append(String(decoding: key, as: UTF8.self))
+                return nil
+            }
+        ).run()
+        #expect(report.findings == [])
+        #expect(keys == (1...8).map { "key \($0)" })
+    }
+
+    @Test("Every target has a corpus, of short inputs")
     func names() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Corpus").path
-        // Where nothing was worth keeping yet, there is no folder.
-        let names = Set((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
-        #expect(names.isSubset(of: FuzzTarget.all.map(\.name)))
+        let names = Set(try FileManager.default.contentsOfDirectory(atPath: folder))
+        #expect(names == Set(FuzzTarget.all.map(\.name)))
+        for target in FuzzTarget.all {
+            for (name, bytes) in try target.corpus() { #expect(bytes.count <= 4096, "\(target)/\(name)") }
+        }
     }
 
     private static func changed(

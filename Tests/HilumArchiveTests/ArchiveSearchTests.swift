@@ -72,7 +72,7 @@ import Testing
         #expect(zip(text.hits, text.hits.dropFirst()).allSatisfy { $0.score >= $1.score })
         let image = try archive.search(SearchRequest(.image(try makePNG(49))))
         #expect(image.hits.first?.id == "case-49" && image.hits.first?.via == .image)
-        #expect(text.visited > 0 && text.ef == 64 && text.generation == 1 && !text.isShortOfFilter)
+        #expect(text.visited > 0 && text.ef == 128 && text.generation == 1 && !text.isShortOfFilter)
     }
 
     @Test func anIDFindsItselfUnlessLeftOut() throws {

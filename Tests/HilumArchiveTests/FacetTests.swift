@@ -162,6 +162,39 @@ private func makeSpoken(_ index: Int) throws -> CaseInput {
         #expect(try archive.facet(by: "patient", limit: 10_000).values == fewer)
     }
 
+    @Test(
+        "A count whose time is over ends, and the next one is whole",
+        arguments: ["view=PA", "date=2020-02..2020-09", "affirmed=effusion", "finding=nodule", "id=case-1..case-5"])
+    func overdueCounts(text: String) throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        try store(archive, 0..<60)
+        let filter = try Filter(parsing: text)
+        let error = #expect(throws: ArchiveError.self) { try archive.count(filter, until: monotonicSeconds()) }
+        #expect(error?.code == .deadline)
+        let count = try archive.count(filter, until: monotonicSeconds() + 60)
+        #expect(try count == archive.count(filter))
+    }
+
+    @Test("A facet whose time is over ends, is not kept, and the next one is whole")
+    func overdueFacets() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        try store(archive, 0..<60)
+        for key in ["view", "date", "finding", "affirmed", "denied"] {
+            for text in ["", "view=PA", "date=2020-02..2020-09"] {
+                let filter = try Filter(parsing: text)
+                let error = #expect(throws: ArchiveError.self, "\(key) \(text)") {
+                    try archive.facet(by: key, filter, until: monotonicSeconds())
+                }
+                #expect(error?.code == .deadline)
+                let facet = try archive.facet(by: key, filter, until: monotonicSeconds() + 60)
+                #expect(try facet.caseCount == archive.count(filter))
+                #expect(try facet == archive.facet(by: key, filter))
+            }
+        }
+    }
+
     @Test("A key that no case has is refused with one that is near, and an id is no facet")
     func wrongKeys() throws {
         let scratch = try Scratch()

@@ -104,6 +104,21 @@ import Testing
         #expect(try archive.stats().cases == 1 && run(archive, scratch.path + "/in").unchanged == 1)
     }
 
+    @Test(
+        "A case whose files lie there, and that a report joins, has lost no image",
+        .enabled(if: decodesDICOM, "built without GDCM"))
+    func aMessageJoins() throws {
+        let scratch = try Scratch()
+        try scratch.write("in/x.dcm", makeFilm(1, study: "1.2.840.99.1", accession: "ACC-7"))
+        let archive = try scratch.makeArchive()
+        #expect(try run(archive, scratch.path + "/in").stored == 1)
+        try scratch.write("later/m.hl7", SyntheticMessage("A nodule.", patient: "INV-1", accession: "ACC-7").bytes())
+        let joined = try run(archive, scratch.path + "/later")
+        #expect(joined.replaced == 1 && joined.notes.allSatisfy { !$0.contains("have left") }, "\(joined)")
+        let record = try #require(try archive.get(id: "1.2.840.99.1"))
+        #expect(record.images.count == 1 && record.report?.contains("nodule") == true)
+    }
+
     @Test("A report whose image has left stays with its case, and a new one updates it")
     func aReportAlone() throws {
         let scratch = try Scratch()

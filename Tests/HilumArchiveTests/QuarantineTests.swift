@@ -27,21 +27,7 @@ import Testing
         return file.bytes
     }
 
-    /// A dark film with bars like letters in its corner.
-    private func lettered(_ seed: Int) throws -> [UInt8] {
-        var generator = SeededGenerator(seed: 12, keys: UInt64(seed))
-        var image = GrayImage(
-            width: 400, height: 400, samples: (0..<160_000).map { _ in UInt16(generator.integer(below: 9_000)) })
-        // A corner of the film's own white, so that its range is known.
-        image.samples[200 * 400 + 200] = 65_535
-        for letter in 0..<8 {
-            for y in 20..<34 {
-                for x in [0, 1, 6, 7] { image.samples[y * 400 + 20 + 12 * letter + x] = 65_000 }
-                if y == 26 || y == 27 { for x in 0..<8 { image.samples[y * 400 + 20 + 12 * letter + x] = 65_000 } }
-            }
-        }
-        return try PNGEncoder.encode(image)
-    }
+    private func lettered(_ seed: Int) throws -> [UInt8] { try LetteredFilm.png(seed) }
 
     private func expectSound(_ archive: Archive, _ comment: Comment? = nil) throws {
         #expect(try archive.check(deep: true).findings == [], comment)
@@ -205,6 +191,125 @@ import Testing
             return
         }
         #expect(try archive.quarantined() == images)
+        try expectSound(archive)
+    }
+
+    // MARK: Films of several sources
+
+    @Test("Films of two folders under one id become one case of one film, however they are released", arguments: 0..<3)
+    func filmsOfTwoSourcesNeverMix(order: Int) throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch, .require)
+        for folder in ["d1", "d2"] {
+            try scratch.write("\(folder)/img1.png", try lettered(folder == "d1" ? 1 : 2))
+            _ = try BulkIndexer(archive: archive).run(sources: ["\(scratch.path)/\(folder)"], isQuiet: true)
+        }
+        let images = try archive.quarantined()
+        try #require(images.count == 2 && Set(images.map(\.id)).count == 1)
+        let calls = order == 0 ? [images] : order == 1 ? images.map { [$0] } : images.reversed().map { [$0] }
+        let outcomes = try calls.flatMap { try archive.release($0) }
+        #expect(outcomes.count == 2 && outcomes.allSatisfy { $0.images.count == 1 })
+        #expect(outcomes.first?.outcome == .stored(vectors: 1))
+        guard case .refused(let error)? = outcomes.last?.outcome else {
+            Issue.record("two films were mixed: \(outcomes)")
+            return
+        }
+        #expect(error.code == .exists && error.reason.contains("from elsewhere"))
+        let record = try #require(try archive.get(id: images[0].id))
+        #expect(record.images.count == 1)
+        #expect(try archive.quarantined().map(\.entry) == outcomes.last?.images.map(\.entry), "the other one waits")
+        try expectSound(archive)
+    }
+
+    @Test("Images of one source that name two patients are not released together")
+    func patientsOfOneSourceNeverMix() throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch)
+        try scratch.write("in/a.dcm", burned("1.2.3.4"))
+        _ = try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true)
+        let first = try #require(try archive.quarantined().first)
+        var entry = first.entry
+        entry.fields.patient = "another"
+        entry.image.digest[0] ^= 1
+        let second = QuarantinedImage(
+            id: first.id, name: "x", reason: .tag, source: first.source, view: nil, isCaseStored: false, seconds: 0,
+            entry: entry)
+        guard case .refused(let error)? = try archive.release([first, second]).first?.outcome else {
+            Issue.record("two patients were mixed")
+            return
+        }
+        #expect(try error.reason.contains("two patients") && archive.get(id: first.id) == nil)
+    }
+
+    @Test("What is released of a case leaves its other images waiting")
+    func theOtherImageStillWaits() throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch, .require)
+        var input = CaseInput(id: "a", report: "effusion")
+        input.images = [CaseImage(.bytes(try lettered(1))), CaseImage(.bytes(try lettered(2)))]
+        try archive.put([input])
+        let images = try archive.quarantined()
+        try #require(images.count == 2)
+        #expect(try archive.release([images[1]]).map(\.outcome) == [.replaced(vectors: 2)])
+        #expect(try archive.quarantined() == [images[0]])
+        try expectSound(archive)
+        #expect(try archive.release([images[0]]).map(\.outcome) == [.replaced(vectors: 3)])
+        #expect(try archive.get(id: "a")?.images.count == 2 && archive.quarantined() == [])
+        try expectSound(archive)
+    }
+
+    // MARK: Whoever is killed
+
+    /// The archive as a process that is killed now leaves it.
+    private func left(of archive: String, at copy: String) throws {
+        try FileManager.default.copyItem(atPath: archive, toPath: copy)
+        try? FileManager.default.removeItem(atPath: copy + "/writer.lock")
+    }
+
+    @Test("A release that is killed leaves the image waiting or in its case, and its bytes are of one user")
+    func killedRelease() throws {
+        let scratch = try Scratch()
+        try archive(scratch).close()
+        let (path, copy) = (scratch.archive, scratch.path + "/killed")
+        let embedder = FakeEmbedder(imageSide: 32) { _ in try self.left(of: path, at: copy) }
+        let archive = try Archive(path: path, mode: .readWrite, embedder: embedder)
+        try archive.put([CaseInput(id: "a", image: .bytes(burned("1.2.3.4")))])
+        let images = try archive.quarantined()
+        let before = try newestTransaction(of: path)
+        #expect(try archive.release(images).map(\.outcome) == [.stored(vectors: 1)])
+        // One transaction: nobody can be killed between the decision and the case.
+        #expect(try newestTransaction(of: path) == before + 1)
+        try expectSound(archive)
+        #expect(try archive.erase(id: "a") && ImageStore.digests(in: path).isEmpty)
+        try expectSound(archive)
+        archive.close()
+
+        let killed = try Archive(path: copy, mode: .readWrite, embedder: FakeEmbedder(imageSide: 32))
+        try expectSound(killed)
+        #expect(try killed.quarantined().map(\.entry) == images.map(\.entry), "it is listed again")
+        #expect(try killed.release(killed.quarantined()).map(\.outcome) == [.stored(vectors: 1)])
+        #expect(try killed.erase(id: "a") && ImageStore.digests(in: copy).isEmpty)
+        try expectSound(killed)
+        killed.close()
+    }
+
+    @Test("A drop is one transaction, and dropping twice counts once")
+    func killedDrop() throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch)
+        let bytes = burned("1.2.3.4")
+        // Two cases use the same bytes.
+        try archive.put([CaseInput(id: "a", image: .bytes(bytes)), CaseInput(id: "b", image: .bytes(bytes))])
+        let images = try archive.quarantined()
+        try #require(images.count == 2)
+        let before = try newestTransaction(of: scratch.archive)
+        try archive.drop([images[0], images[0]])
+        #expect(try newestTransaction(of: scratch.archive) == before + 1)
+        try archive.drop([images[0]])
+        #expect(try archive.quarantined() == [images[1]] && ImageStore.digests(in: scratch.archive).count == 1)
+        try expectSound(archive)
+        try archive.drop(images)
+        #expect(ImageStore.digests(in: scratch.archive).isEmpty)
         try expectSound(archive)
     }
 }

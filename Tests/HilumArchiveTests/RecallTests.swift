@@ -124,8 +124,8 @@ private func measure(_ query: [Float], _ index: HNSWIndex, below end: UInt32) th
         for _ in 0..<(RecallEstimator.leastSampleCount - 1) {
             estimator.add([Double](repeating: 1, count: 6), .image)
         }
-        #expect(estimator.ef(for: 0.5, .image) == RecallEstimator.Choice(ef: 64, expectedRecall: nil))
-        #expect(estimator.ef(for: 0.95, k: 20, .image) == RecallEstimator.Choice(ef: 128, expectedRecall: nil))
+        #expect(estimator.ef(for: 0.5, .image) == RecallEstimator.Choice(ef: 128, expectedRecall: nil))
+        #expect(estimator.ef(for: 0.95, k: 20, .image) == RecallEstimator.Choice(ef: 256, expectedRecall: nil))
         #expect(estimator.ef(for: 0.96, .image) == RecallEstimator.Choice(ef: 256, expectedRecall: nil))
         #expect(estimator.expectedRecall(ef: 64, .image) == nil)
         estimator.add([Double](repeating: 1, count: 6), .image)
@@ -192,7 +192,7 @@ private func measure(_ query: [Float], _ index: HNSWIndex, below end: UInt32) th
         var request = SearchRequest(.id("case-3"))
         request.recall = 0.9
         var response = try archive.search(request)
-        #expect(response.ef == 64 && response.expectedRecall == nil && !response.isExact)
+        #expect(response.ef == 128 && response.expectedRecall == nil && !response.isExact)
         for index in 0..<50 { _ = try archive.search(SearchRequest(.text("effusion number \(index)"))) }
         #expect(archive.recall.estimate(.image).waitingCount == 51)
         try finish(archive)

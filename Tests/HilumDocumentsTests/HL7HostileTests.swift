@@ -15,6 +15,9 @@ struct HL7HostileTests {
     func brokenMessages() {
         let cases: [(String, String)] = [
             ("MSH|", "ends in its first segment"), ("MSH|^", "ends in its first segment"), ("MSH|||||||", "MSH-2"),
+            ("MSH|^~\\&|A|B|C", "may be cut off"), ("MSH|^~\\&|A|B|C|D|2026||OR", "may be cut off"),
+            ("MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5", "may be cut off"),
+            ("MSH|^~\\&|A|B|C|D|2026\rPID|1||INV-1\r", "does not say of what kind"),
             ("MSH|^^^^|A", "MSH-2"), ("MSH|ABCD|A|B", "MSH-2"),
             ("MSH|^~\\&|A|B|C|D|20260101||ORU^R01|1|P|2.5\r", "may be cut off"),
             ("MSH|^~\\&|A|B|C|D|20260101||ORU^R01|1|P|2.5\rPID|1||INV-1\r", "may be cut off"),

@@ -131,14 +131,90 @@ struct HL7Tests {
             reason(of: SyntheticMessage(order: [3: "L1", 4: "LYTES", 25: "F"], results: numbers).bytes())
                 == "HL7: results without a text, as of a laboratory")
         #expect(
-            reason(of: SyntheticMessage(order: [3: "A1", 25: "X"], results: ["OBX|1|TX|R||Text.||||||X"]).bytes())
+            reason(of: SyntheticMessage(order: [3: "A1", 25: "X"], results: []).bytes())
                 == "HL7: an order that was cancelled")
         #expect(
             reason(of: Array("MSH|^~\\&|A|B|C|D|20260101||ADT^A01|1|P|2.5\rPID|1\r".utf8))
                 == "HL7: a message of the kind ADT^A01; results are ORU^R01")
         #expect(
-            reason(of: SyntheticMessage(results: ["OBX|1|TX|R||Wrong.||||||D"]).bytes())
+            reason(of: SyntheticMessage(results: ["OBX|1|TX|R||Later.||||||O"]).bytes())
                 == "HL7: an order without a text")
+    }
+
+    @Test("A report that is withdrawn is refused by name, so that somebody takes out what is stored")
+    func withdrawals() throws {
+        for status in ["D", "W"] {
+            let message = SyntheticMessage(
+                order: [3: "A1", 25: "C"], results: ["OBX|1|TX|R^Report^L||Wrong.||||||\(status)"])
+            let outcomes = ReportFile.outcomes(message.bytes()[...])
+            guard case .refused(let reason)? = outcomes.first else { throw CancellationError() }
+            #expect(outcomes.count == 1 && reason.contains("withdraws") && !reason.contains("Wrong"))
+        }
+        let cancelled = SyntheticMessage(order: [3: "A1", 25: "X"], results: ["OBX|1|TX|R^Report^L||Text.||||||X"])
+        #expect(reason(of: cancelled.bytes())?.contains("withdraws") == true)
+        // With another text in its place it is a correction.
+        let corrected = SyntheticMessage(results: [
+            "OBX|1|TX|R^Report^L||Wrong.||||||D", "OBX|2|TX|R^Report^L||Right.||||||C",
+        ])
+        #expect(try report(of: corrected.bytes()).text == "Right.")
+    }
+
+    @Test("Positron emission is no physical therapy where the order names a study or a part of a report")
+    func positronEmission() throws {
+        func message(_ part: String, _ further: [String] = []) -> [UInt8] {
+            SyntheticMessage(
+                order: [3: "A1", 24: "PT", 25: "F"], results: ["OBX|1|TX|\(part)||Uptake.||||||F"] + further
+            )
+            .bytes()
+        }
+        #expect(reason(of: message("R^Report^L"))?.contains("another service") == true)
+        #expect(try report(of: message("R^Report^L", ["ZDS|1.2.3"])).text == "Uptake.")
+        #expect(try report(of: message("71020&IMP^XR^L")).text.contains("Uptake."))
+    }
+
+    @Test("Each patient of a message has the reports of the own orders, and no text of another's")
+    func severalPatients() throws {
+        func message(_ first: String, _ second: String, accessions: [String], between: [String] = []) -> [UInt8] {
+            var message = SyntheticMessage(
+                patient: first, name: "Primo^Una", order: [3: accessions[0], 25: "F"],
+                results: ["OBX|1|TX|R^Report^L||Effusion.||||||F"])
+            message.segments += between
+            message.segments += [
+                "PID|1||\(second)||Secundo^Otra", "OBR|1||\(accessions[1])",
+                "OBX|1|TX|R^Report^L||Pneumothorax.||||||F",
+            ]
+            return message.bytes()
+        }
+        for accessions in [["ACC-1", "ACC-2"], ["", ""], ["ACC-1", "ACC-1"]] {
+            let found = try reports(of: message("INV-1", "INV-2", accessions: accessions))
+            #expect(found.map(\.text) == ["Effusion.", "Pneumothorax."])
+            #expect(found.map { $0.patients.map(\.number) } == [["INV-1"], ["INV-2"]])
+            #expect(found.map(\.names) == [["Primo^Una"], ["Secundo^Otra"]])
+        }
+        // Of one patient they are one report where a key says so.
+        let one = try reports(of: message("INV-1", "INV-1", accessions: ["ACC-1", "ACC-1"]))
+        #expect(one.map(\.text) == ["Effusion.\n\nPneumothorax."])
+        #expect(try reports(of: message("INV-1", "INV-1", accessions: ["", ""])).count == 2)
+        // A study and persons behind the first patient are not the second one's.
+        let parted = try reports(
+            of: message("INV-1", "INV-2", accessions: ["ACC-1", "ACC-2"], between: ["ZDS|1.2.3", "NK1|1|Tercero^Dos"]))
+        #expect(parted.map(\.studies) == [["1.2.3"], []] && parted[1].names == ["Secundo^Otra"])
+        var unclear = SyntheticMessage(results: ["OBX|1|TX|R^Report^L||Effusion.||||||F"])
+        unclear.segments.insert("PID|2||OTHER-1", at: 2)
+        #expect(reason(of: unclear.bytes())?.contains("two patients") == true)
+    }
+
+    @Test(
+        "A line of a report that looks like the name of a segment is a line of the report",
+        arguments: ["LLL", "RUL", "CT1", "MRI", "PDA", "ADD", "CT1|a", "PE2|b"], ["\n", "\r\n"])
+    func linesLikeSegments(line: String, end: String) throws {
+        if !line.contains("|") {
+            let lines = ["Nodule in the", line, "and a large pneumothorax."].joined(separator: end)
+            let inside = SyntheticMessage(results: ["OBX|1|TX|R^Report^L||\(lines)||||||F", "NTE|1||Seen."])
+            #expect(try report(of: inside.bytes()).text == "Nodule in the\n\(line)\nand a large pneumothorax.\nSeen.")
+        }
+        let behind = SyntheticMessage(results: ["OBX|1|TX|R^Report^L||Nodule.||||||F\(end)\(line)\(end)and more."])
+        #expect(try report(of: behind.bytes()).text == "Nodule.\n\(line)\nand more.")
     }
 
     @Test(
@@ -193,7 +269,7 @@ struct HL7Tests {
         let marked: [UInt8] = [0xEF, 0xBB, 0xBF] + (1...3).flatMap { number -> [UInt8] in message(number) + [10] }
         for (name, bytes) in [("framed", framed), ("batch", batch), ("marked", marked)] {
             let path = try scratch.write("\(name).dat", bytes)
-            #expect(ReportFile.kind(at: path) == .hl7, "\(name)")
+            #expect(try ReportFile.kind(at: path) == .hl7, "\(name)")
             let found = try ReportFile.outcomes(at: path, .hl7)
             let texts = found.compactMap { item -> String? in
                 if case .report(let document) = item.outcome { document.text } else { nil }

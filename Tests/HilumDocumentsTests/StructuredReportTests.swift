@@ -9,7 +9,7 @@ struct StructuredReportTests {
     private func outcome(_ bytes: [UInt8]) throws -> ReportFile.Outcome {
         let scratch = try Scratch()
         let path = try scratch.write("sr.dcm", bytes)
-        #expect(ReportFile.kind(at: path) == .structuredReport)
+        #expect(try ReportFile.kind(at: path) == .structuredReport)
         return try #require(try ReportFile.outcomes(at: path, .structuredReport).first?.outcome)
     }
 

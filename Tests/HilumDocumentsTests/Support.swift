@@ -13,6 +13,14 @@ func report(of bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation
     return document
 }
 
+/// The reports of a message that holds nothing else.
+func reports(of bytes: [UInt8]) throws -> [ReportDocument] {
+    try ReportFile.outcomes(bytes[...]).map { outcome in
+        guard case .report(let document) = outcome else { throw CancellationError() }
+        return document
+    }
+}
+
 /// Why a message gives no report.
 func reason(of bytes: [UInt8]) -> String? {
     let outcomes = ReportFile.outcomes(bytes[...])

@@ -21,12 +21,12 @@ struct SyntheticMessage {
     /// A report of a film, as most systems send it.
     init(
         _ text: String, patient: String, accession: String? = nil, study: String? = nil,
-        name: String = "Inventado^Alba",
+        name: String = "Inventado^Alba", date: String = "",
         status: String = "F", at time: String = "20260102101500", part: String = "R^Radiology Report^L"
     ) {
         self.init(
             patient: patient, name: name, sentAt: time,
-            order: [3: accession ?? "", 4: "71020^XR CHEST 2V^L", 22: time, 24: "RAD", 25: status],
+            order: [3: accession ?? "", 4: "71020^XR CHEST 2V^L", 7: date, 22: time, 24: "RAD", 25: status],
             results: ["OBX|1|TX|\(part)||\(text)||||||\(status)"])
         if let study { segments.append("ZDS|\(study)^RIS^Application^DICOM") }
     }

@@ -8,7 +8,7 @@ import Testing
     @Test(arguments: [(8, 8), (64, 48), (31, 17), (1, 1), (300, 7)])
     func `A smooth grey picture comes back within two levels`(_ size: (width: Int, height: Int)) throws {
         let samples = slope(size.width, size.height)
-        let decoded = try ImageDecoder.decode(encoded(samples, size.width, size.height, quality: 100))
+        let decoded = try ImageDecoder.decode(encodedJPEG(samples, size.width, size.height, quality: 100))
         #expect(decoded.width == size.width && decoded.height == size.height)
         #expect(zip(decoded.samples, samples).allSatisfy { abs(Int($0) / 257 - Int($1)) <= 2 })
         #expect(decoded.samples.allSatisfy { $0 % 257 == 0 })
@@ -17,19 +17,19 @@ import Testing
     @Test(arguments: [TJSAMP_444, TJSAMP_422, TJSAMP_420])
     func `A colour picture gives its luma`(_ subsampling: TJSAMP) throws {
         let samples = slope(40, 30)
-        let decoded = try ImageDecoder.decode(encoded(samples, 40, 30, quality: 100, subsampling: subsampling))
+        let decoded = try ImageDecoder.decode(encodedJPEG(samples, 40, 30, quality: 100, subsampling: subsampling))
         #expect(zip(decoded.samples, samples).allSatisfy { abs(Int($0) / 257 - Int($1)) <= 2 })
     }
 
     @Test func `A progressive file gives what the plain one gives`() throws {
         let samples = slope(70, 50)
-        let plain = try ImageDecoder.decode(encoded(samples, 70, 50, quality: 90))
-        let progressive = try ImageDecoder.decode(encoded(samples, 70, 50, quality: 90, flags: TJFLAG_PROGRESSIVE))
+        let plain = try ImageDecoder.decode(encodedJPEG(samples, 70, 50, quality: 90))
+        let progressive = try ImageDecoder.decode(encodedJPEG(samples, 70, 50, quality: 90, flags: TJFLAG_PROGRESSIVE))
         #expect(plain == progressive)
     }
 
     @Test func `A file cut at any place is refused as truncated`() throws {
-        let bytes = try encoded(noisy(96, 80), 96, 80, quality: 90)
+        let bytes = try encodedJPEG(noisy(96, 80), 96, 80, quality: 90)
         for part in 1..<20 {
             let cut = Array(bytes[..<(bytes.count * part / 20)])
             #expect(codeThrown { _ = try ImageDecoder.decode(cut) } == .truncated(format: .jpeg), "\(part)/20")
@@ -39,7 +39,7 @@ import Testing
 
     @Test(arguments: [0, TJFLAG_PROGRESSIVE])
     func `Flipped bytes never crash`(_ flags: Int32) throws {
-        let bytes = try encoded(noisy(64, 56), 64, 56, quality: 85, subsampling: TJSAMP_420, flags: flags)
+        let bytes = try encodedJPEG(noisy(64, 56), 64, 56, quality: 85, subsampling: TJSAMP_420, flags: flags)
         var generator = SeededGenerator(seed: 21)
         var refused = 0
         for _ in 0..<1_500 {
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test func `A CMYK file is refused by name`() throws {
-        let bytes = try encoded([UInt8](repeating: 90, count: 16 * 16 * 4), 16, 16, quality: 90, format: TJPF_CMYK)
+        let bytes = try encodedJPEG([UInt8](repeating: 90, count: 16 * 16 * 4), 16, 16, quality: 90, format: TJPF_CMYK)
         #expect(codeThrown { _ = try ImageDecoder.decode(bytes) } == .unsupportedFormat(found: "a CMYK JPEG"))
     }
 
@@ -76,7 +76,7 @@ import Testing
         let samples = (0..<(width * height)).map { place -> UInt8 in
             place / width >= 8 ? 0 : place % width < 16 ? 240 : 120
         }
-        let plain = try encoded(samples, width, height, quality: 100)
+        let plain = try encodedJPEG(samples, width, height, quality: 100)
         let file = Array(plain[..<2]) + exif(UInt8(orientation), isBig: isBig) + Array(plain[2...])
         let decoded = try ImageDecoder.decode(file)
         let isTurned = (5...8).contains(orientation)
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test func `A damaged Exif segment turns nothing and refuses nothing`() throws {
-        let plain = try encoded(noisy(24, 16), 24, 16, quality: 90)
+        let plain = try encodedJPEG(noisy(24, 16), 24, 16, quality: 90)
         let image = try ImageDecoder.decode(plain)
         let segment = exif(6, isBig: true)
         var generator = SeededGenerator(seed: 22)
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func `A warning of the decoder is a note while every pixel is there`() throws {
-        let plain = try encoded(noisy(40, 24), 40, 24, quality: 90)
+        let plain = try encodedJPEG(noisy(40, 24), 40, 24, quality: 90)
         let image = try ImageDecoder.decode(plain)
         // Bytes between the picture and its end, as some exporters leave them.
         var stray = plain
@@ -137,14 +137,15 @@ import Testing
     }
 
     @Test func `A picture of one even grey is noted as blank, whatever its format`() throws {
-        let grey = try encoded([UInt8](repeating: 128, count: 32 * 32), 32, 32, quality: 90)
+        let grey = try encodedJPEG([UInt8](repeating: 128, count: 32 * 32), 32, 32, quality: 90)
         let png = try PNGEncoder.encode(
             GrayImage(width: 9, height: 5, samples: Array(repeating: 4_000, count: 45)), bitDepth: 16)
         for side in [nil, 8] {
             #expect(try ImageDecoder.decodeWithNotes(grey, fitting: side).notes == [.blank])
             #expect(try ImageDecoder.decodeWithNotes(png, fitting: side).notes == [.blank])
         }
-        #expect(try ImageDecoder.decodeWithNotes(encoded(slope(32, 32), 32, 32, quality: 90), fitting: 8).notes == [])
+        let film = try encodedJPEG(slope(32, 32), 32, 32, quality: 90)
+        #expect(try ImageDecoder.decodeWithNotes(film, fitting: 8).notes == [])
     }
 
     @Test func `Pictures of other kinds are named, with what to do`() throws {
@@ -161,7 +162,8 @@ import Testing
             ("a JPEG 2000 picture", [0xFF, 0x4F, 0xFF, 0x51] + file("")),
             (
                 "a CMYK JPEG",
-                try encoded([UInt8](repeating: 90, count: 16 * 16 * 4), 16, 16, quality: 90, format: TJPF_CMYK)
+                try encodedJPEG(
+                    [UInt8](repeating: 90, count: 16 * 16 * 4), 16, 16, quality: 90, format: TJPF_CMYK)
             ),
         ]
         for (name, bytes) in kinds {
@@ -173,7 +175,7 @@ import Testing
     }
 
     @Test func `A lossless or 12-bit file is refused as unsupported`() throws {
-        let bytes = try encoded(slope(16, 16), 16, 16, quality: 90)
+        let bytes = try encodedJPEG(slope(16, 16), 16, 16, quality: 90)
         let frame = try #require(
             bytes.indices.dropLast().first { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xC0 })
         var lossless = bytes
@@ -196,26 +198,5 @@ import Testing
     private func noisy(_ width: Int, _ height: Int) -> [UInt8] {
         var generator = SeededGenerator(seed: 20)
         return (0..<(width * height)).map { _ in UInt8(generator.integer(below: 256)) }
-    }
-
-    /// Encodes grey samples (repeated into RGB when `subsampling` is of colour), or raw samples of `format`.
-    private func encoded(
-        _ samples: [UInt8], _ width: Int, _ height: Int, quality: Int32, subsampling: TJSAMP = TJSAMP_GRAY,
-        flags: Int32 = 0, format: TJPF? = nil
-    ) throws -> [UInt8] {
-        let isGray = subsampling == TJSAMP_GRAY && format == nil
-        let source = isGray || format != nil ? samples : samples.flatMap { [$0, $0, $0] }
-        let pixelFormat = format ?? (isGray ? TJPF_GRAY : TJPF_RGB)
-        let target = format == nil ? subsampling : TJSAMP_444
-        let handle = try #require(tjInitCompress())
-        defer { tjDestroy(handle) }
-        var bytes: UnsafeMutablePointer<UInt8>?
-        var count: UInt = 0
-        let status = tjCompress2(
-            handle, source, Int32(width), 0, Int32(height), Int32(pixelFormat.rawValue), &bytes, &count,
-            Int32(target.rawValue), quality, flags)
-        defer { tjFree(bytes) }
-        try #require(status == 0)
-        return Array(UnsafeBufferPointer(start: bytes, count: Int(count)))
     }
 }

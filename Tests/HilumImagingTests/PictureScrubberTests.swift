@@ -1,3 +1,4 @@
+import CTurboJPEG
 import Foundation
 import HilumCore
 import Testing
@@ -33,37 +34,128 @@ import Testing
         #expect(!holds(scrubbed, "Harrowgate"))
     }
 
-    @Test func aFileThatIsNotWholeIsLeftToTheDecoder() throws {
+    @Test func aFileThatHoldsNoPictureIsRefusedAsTheDecoderRefusesIt() throws {
         let plain = try PNGEncoder.encode(picture())
-        for count in [8, 20, 40, plain.count - 1] {
-            #expect(try PictureScrubber.scrubbed(Array(plain[..<count])) == Array(plain[..<count]))
-        }
-        for bytes in [[0xFF, 0xD8, 0xFF], [0xFF, 0xD8, 0xFF, 0xE0], [0xFF, 0xD8, 0xFF, 0xE1, 0, 1], []] as [[UInt8]] {
-            #expect(try PictureScrubber.scrubbed(bytes) == bytes)
+        var files = [8, 20, 40, plain.count - 1].map { Array(plain[..<$0]) }
+        files += [[0xFF, 0xD8, 0xFF], [0xFF, 0xD8, 0xFF, 0xE0], [0xFF, 0xD8, 0xFF, 0xE1, 0, 1], [], [1, 2, 3]]
+        let jpeg = try film()
+        files += [20, jpeg.count / 2, jpeg.count - 2].map { Array(jpeg[..<$0]) }
+        for file in files {
+            let code = codeThrown { _ = try ImageDecoder.decode(file) }
+            #expect(code != nil && codeThrown { _ = try PictureScrubber.scrubbed(file) } == code)
         }
     }
 
-    /// Segments of a JPEG without a picture: what is looked at is which of them stay.
-    @Test func aJPEGLosesCommentsAndProfilesAndKeepsItsOrientation() throws {
-        func segment(_ marker: UInt8, _ content: [UInt8]) -> [UInt8] {
-            [0xFF, marker, UInt8((content.count + 2) >> 8), UInt8((content.count + 2) & 0xFF)] + content
-        }
-        func exif(_ orientation: UInt8) -> [UInt8] {
-            var content = Array("Exif\0\0MM\0*".utf8)
-            content += [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0] as [UInt8]
-            return content
-        }
-        let table = segment(0xDB, [UInt8](repeating: 3, count: 65))
-        let scan = segment(0xDA, [1, 1, 0, 0, 63, 0]) + [0x12, 0xFF, 0x00, 0x34, 0xFF, 0xD0, 0x56]
+    // MARK: JPEG
+
+    /// A JPEG of noise.
+    private func film(flags: Int32 = 0) throws -> [UInt8] {
+        try encodedJPEG(
+            picture().samples.map { UInt8($0 >> 8) }, 24, 16, quality: 90, subsampling: TJSAMP_420, flags: flags)
+    }
+
+    private func segment(_ marker: UInt8, _ content: [UInt8]) -> [UInt8] {
+        [0xFF, marker, UInt8((content.count + 2) >> 8), UInt8((content.count + 2) & 0xFF)] + content
+    }
+
+    private func exif(_ orientation: UInt8) -> [UInt8] {
+        var content = Array("Exif\0\0MM\0*".utf8)
+        content += [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0] as [UInt8]
+        return segment(0xE1, content)
+    }
+
+    /// Where markers stand in a file that is whole.
+    private func markers(of file: [UInt8]) -> [Int] {
+        file.indices.dropLast().filter { file[$0] == 0xFF && file[$0 + 1] != 0 && file[$0 + 1] != 0xFF }
+    }
+
+    @Test(arguments: [0, TJFLAG_PROGRESSIVE])
+    func aJPEGLosesCommentsAndProfilesAndKeepsItsOrientation(flags: Int32) throws {
+        let plain = try film(flags: flags)
+        let (start, rest) = (Array(plain[..<2]), Array(plain[2...]))
         let name = Array("Harrowgate".utf8)
-        let file =
-            [0xFF, 0xD8] + segment(0xE1, exif(6) + name) + segment(0xE2, name) + segment(0xFE, name) + table + scan
-            + segment(0xFE, name) + scan + [0xFF, 0xD9] + name
-        let scrubbed = try PictureScrubber.scrubbed(file)
-        #expect(scrubbed == [0xFF, 0xD8] + segment(0xE1, exif(6)) + table + scan + scan + [0xFF, 0xD9])
+        #expect(try PictureScrubber.scrubbed(plain) == plain, "where there is nothing else, it stays byte for byte")
+        let texts = segment(0xE2, name) + segment(0xFE, name) + segment(0xED, name) + segment(0xE1, name)
+        var turned = exif(6)
+        turned.insert(contentsOf: name, at: turned.count)
+        turned[3] += UInt8(name.count)
+        let scrubbed = try PictureScrubber.scrubbed(start + turned + texts + rest + name)
+        #expect(scrubbed == start + exif(6) + rest)
         #expect(try PictureScrubber.scrubbed(scrubbed) == scrubbed)
-        let upright = try PictureScrubber.scrubbed(
-            [0xFF, 0xD8] + segment(0xE1, exif(1)) + table + scan + [0xFF, 0xD9])
-        #expect(upright == [0xFF, 0xD8] + table + scan + [0xFF, 0xD9])
+        #expect(try PictureScrubber.scrubbed(start + exif(1) + exif(6) + rest) == plain, "the first one counts")
+    }
+
+    /// Bytes that stand between segments, or behind the samples, are passed over by decoders; they must not stay.
+    @Test(arguments: [0, TJFLAG_PROGRESSIVE])
+    func nothingStaysBetweenTheSegmentsOfAJPEG(flags: Int32) throws {
+        let plain = try film(flags: flags)
+        let image = try ImageDecoder.decode(plain)
+        let name = Array("PATIENT HARROWGATE".utf8)
+        let comment = segment(0xFE, name)
+        let inserts = [
+            name, [0, 0, 0] + name, name + [0xFF, 0x00] + name, comment + [0, 0, 0], [7, 7, 7] + comment,
+            name + [0xFF, 0xFF], comment + name,
+        ]
+        var decodedCount = 0
+        for place in markers(of: plain).dropFirst() {
+            for insert in inserts {
+                let file = Array(plain[..<place]) + insert + Array(plain[place...])
+                // A bound of the JPEG decoder: it reads no stray bytes before the frame.
+                guard let decoded = try? ImageDecoder.decode(file), decoded == image else { continue }
+                decodedCount += 1
+                let scrubbed = try PictureScrubber.scrubbed(file)
+                #expect(!holds(scrubbed, "HARROW"), "behind byte \(place)")
+                #expect(try ImageDecoder.decode(scrubbed) == image)
+            }
+        }
+        #expect(decodedCount >= 20, "only \(decodedCount) of the files are read")
+    }
+
+    // MARK: Damage
+
+    /// Five letters are enough to know the name by, wherever damage cut it.
+    private func holdsName(_ bytes: [UInt8]) -> Bool {
+        ["PATIE", "HARRO", "WGATE"].contains { holds(bytes, $0) }
+    }
+
+    @Test func whateverDecodesAfterDamageHoldsNoNameOnceItIsScrubbed() throws {
+        let name = "PATIENT HARROWGATE"
+        let text = Array(name.utf8)
+        var files: [[UInt8]] = []
+        for flags in [0, TJFLAG_PROGRESSIVE] {
+            let plain = try film(flags: flags)
+            let frame = try #require(markers(of: plain).first { [0xC0, 0xC2].contains(plain[$0 + 1]) })
+            let place = frame + 2 + Int(plain[frame + 3])
+            files.append(
+                Array(plain[..<2]) + exif(3) + segment(0xE4, text) + Array(plain[2..<place]) + segment(0xFE, text)
+                    + Array(plain[place...]))
+        }
+        let plain = try PNGEncoder.encode(picture(), bitDepth: 16)
+        func planted(_ names: String...) -> [UInt8] { names.flatMap { PNGBuilder.chunk($0, text) } }
+        files.append(Array(plain[..<33]) + planted("tEXt", "gAMA", "pHYs", "sBIT") + Array(plain[33...]))
+        files.append(Array(plain[..<33]) + planted("PLTE", "tRNS") + Array(plain[33...]))
+        files.append(Array(plain.dropLast(12)) + planted("iTXt", "eXIf") + Array(plain.suffix(12)))
+        files.append(Array(plain.dropLast(12)) + planted("IEND"))
+        var readCount = 0
+        var generator = SeededGenerator(seed: 29)
+        for file in files {
+            for round in 0..<250 {
+                var damaged = file
+                for _ in 0..<(round == 0 ? 0 : 1 + generator.integer(below: 3)) {
+                    let place = 2 + generator.integer(below: damaged.count - 2)
+                    switch generator.integer(below: 3) {
+                    case 0: damaged[place] = UInt8(generator.integer(below: 256))
+                    case 1: damaged.insert(UInt8(generator.integer(below: 256)), at: place)
+                    default: damaged.remove(at: place)
+                    }
+                }
+                guard let image = try? ImageDecoder.decode(damaged) else { continue }
+                readCount += 1
+                let scrubbed = try PictureScrubber.scrubbed(damaged)
+                #expect(!holdsName(scrubbed), "round \(round)")
+                #expect(try ImageDecoder.decode(scrubbed) == image, "round \(round)")
+            }
+        }
+        #expect(readCount > 120, "only \(readCount) of the damaged files are read")
     }
 }

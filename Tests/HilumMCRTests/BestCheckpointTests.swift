@@ -15,7 +15,7 @@ import Testing
     }()
 
     private static let film: MCRConfiguration = {
-        var sizes = MCRConfiguration.film
+        var sizes = MCRConfiguration.levels
         sizes.imageSide = 64
         sizes.image = .init(width: 24, layers: 1, heads: 2)
         sizes.report = .init(width: 24, layers: 1, heads: 2)

@@ -9,7 +9,7 @@ import Testing
 /// The linear way from the words of a report to the common space.
 @Suite struct LatentWordsTests {
     private static let sizes: MCRConfiguration = {
-        var sizes = MCRConfiguration.film
+        var sizes = MCRConfiguration.levels
         sizes.imageSide = 64
         sizes.image = .init(width: 24, layers: 1, heads: 2)
         sizes.report = .init(width: 24, layers: 1, heads: 2)

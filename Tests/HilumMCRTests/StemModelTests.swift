@@ -9,11 +9,13 @@ import Testing
 
 /// Models whose transformer reads the features of the convolutional stem.
 @Suite struct StemModelTests {
-    private static func sizes(_ view: MCRConfiguration.View = .standard) -> MCRConfiguration {
+    private static func sizes(
+        _ view: MCRConfiguration.View = .standard, _ stem: MCRConfiguration.Stem = .efficientNetLite0
+    ) -> MCRConfiguration {
         MCRConfiguration(
             name: "test", imageSide: 64, patchSide: 16, image: .init(width: 24, layers: 1, heads: 2),
             report: .init(width: 24, layers: 1, heads: 2), maxTokens: 40, vocabularySize: 400, mapHidden: 24,
-            dimension: 16, decoder: .init(width: 16, layers: 1, heads: 2), view: view, stem: .efficientNetLite0)
+            dimension: 16, decoder: .init(width: 16, layers: 1, heads: 2), view: view, stem: stem)
     }
 
     private static let cases: [PhantomCase] = {
@@ -32,8 +34,10 @@ import Testing
         try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
     }
 
-    private static func model(_ view: MCRConfiguration.View = .standard) throws -> MCRModel {
-        try MCRModel(untrained: sizes(view), vocabulary: vocabulary(), seed: 3)
+    private static func model(
+        _ view: MCRConfiguration.View = .standard, _ stem: MCRConfiguration.Stem = .efficientNetLite0
+    ) throws -> MCRModel {
+        try MCRModel(untrained: sizes(view, stem), vocabulary: vocabulary(), seed: 3)
     }
 
     @Test func `An image has the same bits alone and among others`() throws {
@@ -54,8 +58,58 @@ import Testing
         #expect(try model.embed(images: [image], threads: 1) == masked)
     }
 
-    @Test func `No pixel of a hidden patch reaches the embedding`() throws {
-        let model = try Self.model(.padded)
+    @Test func `Features of levels stand beside one another, finer ones as means over a patch`() throws {
+        let (deep, levels) = (try Self.model(), try Self.model(.standard, .efficientNetLite0Levels))
+        let kept = (0..<16).map { Int32($0) }
+        func features(_ model: MCRModel) throws -> [Float] {
+            let encoder = model.network.imageEncoder
+            let stem = try #require(model.stem)
+            let workspace = Workspace()
+            let pixels = workspace.take(64 * 64)
+            NetworkKernels.floats(
+                pixels, Preprocessing.patches(of: Self.cases[2].image, model.configuration), scale: 1 / 65_535, 64 * 64)
+            let rows = workspace.take(16 * encoder.embed.inputs)
+            encoder.stemFeatures(stem, pixels, kept: kept, into: rows, workspace)
+            return (0..<(16 * encoder.embed.inputs)).map { rows[$0] }
+        }
+        let (narrow, wide) = (try features(deep), try features(levels))
+        #expect(wide.count == 16 * 232 && narrow.count == 16 * 112)
+        for patch in 0..<16 {
+            let last = wide[(patch * 232 + 120)..<((patch + 1) * 232)]
+            #expect(last.elementsEqual(narrow[(patch * 112)..<((patch + 1) * 112)]))
+        }
+        // The first level by hand: after five blocks of the stem there are 8 · 8 places.
+        let stem = try #require(levels.stem)
+        let encoder = levels.network.imageEncoder
+        let workspace = Workspace()
+        let pixels = workspace.take(64 * 64)
+        NetworkKernels.floats(
+            pixels, Preprocessing.patches(of: Self.cases[2].image, levels.configuration), scale: 1 / 65_535, 64 * 64)
+        let image = workspace.take(64 * 64)
+        let values = (0..<(64 * 64)).map { Double(pixels[$0]) }
+        let mean = values.reduce(0, +) / 4_096
+        let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 4_096).squareRoot() + 1e-4
+        for patch in 0..<16 {
+            for pixel in 0..<256 {
+                let place = (patch / 4 * 16 + pixel / 16) * 64 + patch % 4 * 16 + pixel % 16
+                image[place] = Float((values[patch * 256 + pixel] - mean) / deviation)
+            }
+        }
+        let places = workspace.take(8 * 8 * 40)
+        stem.run(0..<5, on: image, count: 1, side: 64, into: places, workspace)
+        #expect(encoder.levels.map(\.blocks) == [5, 8, 11])
+        for (patch, channel) in [(0, 0), (5, 17), (15, 39)] {
+            let (row, column) = (patch / 4 * 2, patch % 4 * 2)
+            let sum = [(0, 0), (0, 1), (1, 0), (1, 1)].reduce(Float(0)) {
+                $0 + places[((row + $1.0) * 8 + column + $1.1) * 40 + channel]
+            }
+            #expect(abs(wide[patch * 232 + channel] - sum / 4 / 8.5) < 1e-3)
+        }
+    }
+
+    @Test(arguments: [MCRConfiguration.Stem.efficientNetLite0, .efficientNetLite0Levels])
+    func `No pixel of a hidden patch reaches the embedding`(stem: MCRConfiguration.Stem) throws {
+        let model = try Self.model(.padded, stem)
         let patches = Preprocessing.patches(of: Self.cases[1].image, model.configuration)
         let kept: [Int32] = [0, 2, 3, 5, 8, 10, 13, 15]
         func embedding(_ patches: [UInt16]) -> [Float] {
@@ -169,7 +223,7 @@ import Testing
     }()
 
     private static let sizes: MCRConfiguration = {
-        var sizes = MCRConfiguration.film
+        var sizes = MCRConfiguration.levels
         sizes.imageSide = 64
         sizes.image = .init(width: 24, layers: 1, heads: 2)
         sizes.report = .init(width: 24, layers: 1, heads: 2)
@@ -181,14 +235,17 @@ import Testing
         return sizes
     }()
 
-    private static func trained(validated: Bool) throws -> (MCRTrainer, TrainingSet) {
+    private static func trained(validated: Bool, labelled: Bool = false) throws -> (MCRTrainer, TrainingSet) {
         let vocabulary = try VocabularyBuilder.build(texts: cases.map(\.report), terms: [], size: 400)
         let tokenizer = Tokenizer(vocabulary: vocabulary)
         func set(_ part: ArraySlice<PhantomCase>) -> TrainingSet {
             TrainingSet(
-                images: part.map(\.image), reports: part.map(\.report), configuration: sizes, tokenizer: tokenizer)
+                images: part.map(\.image), reports: part.map(\.report),
+                labels: labelled ? part.indices.map { ["label \($0 % 3)"] } : nil, configuration: sizes,
+                tokenizer: tokenizer)
         }
         var options = TrainingOptions()
+        options.labelShare = labelled ? 0.5 : 0
         options.stepCount = 4
         options.batchSize = 8
         options.augmentation = 0.5
@@ -217,10 +274,16 @@ import Testing
     }
 
     @Test func `A solution on the same pairs has the same bits, with validation pairs too`() throws {
-        for validated in [false, true] {
-            let (first, second) = try (Self.trained(validated: validated), Self.trained(validated: validated))
-            #expect(first.0.model().modelID == second.0.model().modelID)
+        var models: Set<String> = []
+        for (validated, labelled) in [(false, false), (true, false), (false, true)] {
+            func solved() throws -> String {
+                try Self.trained(validated: validated, labelled: labelled).0.model().modelID
+            }
+            let first = try solved()
+            #expect(try solved() == first)
+            models.insert(first)
         }
+        #expect(models.count > 1)
     }
 
     @Test func `An image has one vector alone, among others, and where nothing is hidden`() throws {
@@ -249,7 +312,7 @@ import Testing
     @Test func `What is hidden brings nothing`() throws {
         let model = try Self.trained(validated: false).0.model()
         let shortcut = try #require(model.shortcut)
-        let rows = (0..<(3 * 112)).map { Float($0 % 13) / 13 }
+        let rows = (0..<(3 * 232)).map { Float($0 % 13) / 13 }
         let workspace = Workspace()
         let result = workspace.take(16)
         // Patches 0, 1 and 4 lie in the upper left quarter of 4 × 4.

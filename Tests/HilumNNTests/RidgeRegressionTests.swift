@@ -72,4 +72,17 @@ import Testing
         let weights = regression.weights(strength: 1)
         #expect(abs(weights[2]) < 1e-3 && abs(weights[8]) < 1e-3)
     }
+
+    @Test func `Inputs as they are pay the same penalty for the same weight`() throws {
+        let (x, targets, truth) = Self.problem(400, noise: 0.01)
+        func weights(_ strength: Float) throws -> [Float] {
+            try RidgeRegression(x: x, targets: targets, rows: 400, inputs: 6, outputs: 2, isStandardised: false)
+                .weights(strength: strength)
+        }
+        for (found, wanted) in zip(try weights(0.001), truth) { #expect(abs(found - wanted) < 0.01) }
+        // The first input has a deviation of 1 and the last one of 6, so the first one's weight shrinks first.
+        let shrunk = try weights(200)
+        #expect(abs(shrunk[0] / truth[0]) < 0.5)
+        #expect(abs(shrunk[5] / truth[5]) > 0.8)
+    }
 }

@@ -29,6 +29,45 @@ struct MaskingPropertyTests {
         return text
     }
 
+    /// The words of a block of `cues.txt`.
+    private static func words(_ block: String) throws -> [String] {
+        var root = URL(fileURLWithPath: #filePath)
+        for _ in 0..<3 { root.deleteLastPathComponent() }
+        let bytes = try FileIO.read(root.path + "/Sources/HilumPrivacy/Resources/Privacy/cues.txt")
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex(of: "[\(block)]"))
+        return lines[(start + 1)...].prefix { !$0.hasPrefix("[") }.flatMap { $0.split(separator: " ").map(String.init) }
+    }
+
+    /// The unit behind a date is no reason to take it for a measurement. What must go of each form is beside it.
+    @Test("Every form of a date or a telephone number goes before every unit")
+    func unitsHideNothing() throws {
+        let masking = try ReportMasking.shared()
+        // Also before units of a length or a dose: a year of four digits is none.
+        let whole = [
+            ("3/4/2019", "3/4"), ("03/04/2019", "03/04"), ("2019-03-04", "03-04"), ("2019/03/04", "03/04"),
+            ("04.03.2019", "04.03"), ("12-11-2018", "12-11"), ("March 12, 2019", "March"), ("12 March 2019", "March"),
+            ("12-Mar-2019", "12-Mar"), ("20190304", "0304"),
+        ]
+        let others = [
+            ("3/4/19", "3/4/19"), ("12-11-18", "12-11"), ("Mar 2019", "Mar"), ("March 2019", "March"),
+            ("03/2019", "03/"), ("2019-03", "-03"), ("March 12", "March"), ("617-555-0123", "0123"),
+            ("(617) 555-0123", "0123"), ("617 555 0123", "0123"), ("617.555.0123", "0123"),
+            ("+1 617 555 0123", "0123"), ("6175550123", "0123"), ("555-0123", "0123"),
+        ]
+        let units = try Self.words("unit") + Self.words("picture")
+        let quantities = Set(try Self.words("quantity") + ["%"])
+        #expect(units.count > 80 && quantities.count > 20)
+        for unit in units {
+            for (form, hidden) in whole + (quantities.contains(unit) ? [] : others) {
+                for text in ["Comparison: \(form) \(unit) were seen.", "\(form) \(unit)", "of \(form) - \(unit)"] {
+                    let masked = masking.mask(text).text
+                    #expect(!masked.contains(hidden), "\(text) became \(masked)")
+                }
+            }
+        }
+    }
+
     @Test("Masking a masked text changes nothing", arguments: [1, 2, 3] as [UInt64])
     func isIdempotent(seed: UInt64) throws {
         let masking = try ReportMasking.shared()

@@ -46,6 +46,47 @@ struct MaskingTests {
         #expect(try Self.masking().mask(text).text == wanted)
     }
 
+    @Test(
+        "A date or a number goes whatever word stands behind it",
+        arguments: [
+            ("Comparison: 3/4/2019 films.", ["3/4", "2019"]), ("Compared with 03/04/2019 views", ["03/04"]),
+            ("with the 2019-03-04 images", ["03-04"]), ("12/11/2018 film", ["12/11"]),
+            ("since 2019-03-04 x 2 days", ["03-04"]), ("Call 617-555-0123 x 45", ["617", "0123", "45"]),
+            ("Call (617) 555-0123 ext. 45.", ["0123", "45"]), ("Phone 617 555 0123, x4567 now", ["0123", "4567"]),
+            ("Tel 617-555-0123 x45", ["0123", "45"]), ("compared to 12/11 films", ["12/11"]),
+            ("DOB 3/4/51 M", ["3/4/51"]), ("12/11/18 views", ["12/11"]), ("3/4/2019films", ["3/4"]),
+            ("Comparison: March 12 films", ["March", "12"]), ("the Mar 2019 images", ["Mar"]),
+            ("seen 12/3 in clinic", ["12/3"]), ("12-Mar-19 films", ["12-Mar"]), ("taken at 0930 images", ["0930"]),
+            ("MRN: 123 456 789 film", ["123", "456", "789"]), ("see E12345678 images", ["12345678"]),
+            ("Age 92 M", ["92"]), ("MRI of 1/2/2019 - films", ["1/2"]),
+        ])
+    func whatStandsBehindHidesNothing(text: String, hidden: [String]) throws {
+        let masked = try Self.masking().mask(text).text
+        for part in hidden { #expect(!masked.contains(part), "\(part) is left in: \(masked)") }
+    }
+
+    @Test(
+        "Names where a report says whose it is without a header",
+        arguments: [
+            ("JONAS FELDWEG: effusion.", ["JONAS", "FELDWEG"]), ("JONAS FELDWEG:\nEffusion.", ["JONAS", "FELDWEG"]),
+            ("RE: FELDWEG, JONAS.", ["JONAS", "FELDWEG"]), ("Re: Jonas Feldweg", ["Jonas", "Feldweg"]),
+            ("FELDWEG, JONAS: effusion.", ["JONAS", "FELDWEG"]),
+            ("Feldweg, Jonas A.: effusion.", ["Jonas", "Feldweg"]),
+            ("KLARA M FELDWEG: effusion.", ["KLARA", "FELDWEG"]), ("re: john smith", ["john", "smith"]),
+            ("Pt: john smith", ["john", "smith"]), ("patient is john smith", ["john", "smith"]),
+            ("Name FELDWEG JONAS", ["JONAS", "FELDWEG"]), ("Patient name Feldweg Jonas", ["Jonas", "Feldweg"]),
+            ("pt john smith has a cough", ["john", "smith"]), ("Patient maria feldweg coughs", ["maria", "feldweg"]),
+            ("Seen at Mercy General Hospital, Room 412B, Boston.", ["Mercy", "412B", "Boston"]),
+            ("Seen at Mercy General Hospital, Boston.", ["Mercy", "Boston"]),
+            ("[PLACE], Room 412B, Boston", ["412B", "Boston"]),
+            ("Mary-Anne St. John coughs", ["Mary", "Anne", "John"]),
+            ("Dr. Mary St. Clair agrees", ["Mary", "Clair"]),
+        ])
+    func namesWithoutHeader(text: String, hidden: [String]) throws {
+        let masked = try Self.masking().mask(text).text
+        for part in hidden { #expect(!masked.contains(part), "\(part) is left in: \(masked)") }
+    }
+
     @Test("Masks are counted by kind, and nothing else is kept")
     func countsAreOfKinds() throws {
         let masked = try Self.masking().mask("Dr. Okonkwo called on 3/12/2019 and 3/13/2019. MRN: 00482917")

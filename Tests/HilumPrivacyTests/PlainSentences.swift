@@ -59,6 +59,14 @@ enum PlainSentences {
         "4.5 cm above the carina.", "5-6 mm.",
         "No. 4 rib.", "10-12-14 mm nodules.", "Reported to be stable.", "Read as normal.", "Seen by CT.",
         "Proven by biopsy.", "Evaluated by MRI.",
+        "A series of 1500 images.", "Study of 3/3 views.", "10-12-14 cm masses.",
+        "A matrix of 512 x 512.", "Heparin at 1200 units.", "Exam 2/2 images.", "Since then 2 x 3 cm in size.",
+        "The patient drew back.", "Name not given.", "RE: CHEST PAIN.", "Re: nodule follow up.", "Suite 3, portable.",
+        "Hospital, chest film.", "SUPPORT DEVICES: None.", "OSSEOUS STRUCTURES: Intact.", "TUBES AND LINES: None.",
+        "CHEST WALL: Normal.", "LUNG VOLUMES: Low.", "PLEURAL SPACES: Clear.", "BONY THORAX: Intact.",
+        "UPPER ABDOMEN: Unremarkable.", "SOFT TISSUES: Normal.", "CARDIOMEDIASTINAL SILHOUETTE: Normal.",
+        "HILAR CONTOURS: Normal.", "VISUALIZED ABDOMEN: Normal.", "PULMONARY VASCULATURE: Normal.",
+        "LINES TUBES: None.",
     ]
 
     static let japanese = [

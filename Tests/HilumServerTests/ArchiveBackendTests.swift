@@ -31,7 +31,7 @@ private struct WordEmbedder: Embedder {
 /// Asks until idle time has measured enough queries, and then for a recall.
 private func theDaemonKnowsItsRecall(_ client: Client) throws {
     let first = try client.request("SEARCH text=\"finding\" target=report recall=0.9 k=3").status
-    #expect(first.fields["ef"] == "64" && first.fields["recall"] == nil)
+    #expect(first.fields["ef"] == "128" && first.fields["recall"] == nil)
     for number in 0..<40 {
         #expect(try client.request("SEARCH text=\"some finding \(number)\" k=3").status.isOK)
     }

@@ -120,9 +120,40 @@ struct InboxReportTests {
         try write(folder, "study", isImage: true)
         try serveInbox(folder) { archive, _ in
             #expect(eventually { (try? archive.get(id: "1.2.3")?.report) == "Version 2." })
-            let count = try archive.count()
-            #expect(count == 1)
+            // A new version is there a moment before the old one goes.
+            #expect(eventually { (try? archive.count()) == 1 })
         }
+    }
+
+    @Test("A link that a row names as its report is given up after some tries, and the table is not read for ever")
+    func linkedReports() throws {
+        let folder = try TemporaryFolder()
+        try HilumServerTests.write(folder, "elsewhere/secret.txt", Array("Of another folder.".utf8))
+        try HilumServerTests.write(folder, "inbox/cases.jsonl", Array(#"{"id": "x", "report_file": "x.txt"}"#.utf8))
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/inbox/x.txt", withDestinationPath: folder.path + "/elsewhere/secret.txt")
+        try serveInbox(folder, configure: { $0.inbox.retryInSeconds = 0.02 }) { archive, client in
+            let isRefused = try eventually {
+                let metrics = try client.request("METRICS").objects.joined()
+                return metrics.contains("hilum_inbox_refused_total 1") && metrics.contains("hilum_inbox_waiting 0")
+            }
+            #expect(isRefused)
+            #expect(try archive.count() == 0)
+        }
+    }
+
+    @Test("What is remembered of reports ends with their files, and follows the images that take a report over")
+    func rememberedReports() throws {
+        let folder = try TemporaryFolder()
+        var memory = InboxMemory()
+        for number in 0..<20_000 { memory.noteReport("\(folder.path)/gone\(number).hl7", id: "\(number)") }
+        #expect(memory.reportedCaseCount <= 8192)
+        try HilumServerTests.write(folder, "there.hl7", [1])
+        memory.noteReport(folder.path + "/there.hl7", id: "waiting")
+        memory.moveReports(of: "waiting", to: "images")
+        for number in 0..<20_000 { memory.noteReport("\(folder.path)/gone\(number).hl7", id: "\(number)") }
+        #expect(memory.reportFiles(of: "images") == [folder.path + "/there.hl7"])
+        #expect(memory.reportFiles(of: "waiting").isEmpty)
     }
 
     @Test("A case goes with the last of its files, be it the image or the message")

@@ -115,6 +115,20 @@ import Testing
         running.stop()
     }
 
+    @Test func theArchiveIsToldHowLongACountMayTake() throws {
+        let running = try RunningServer()
+        let client = try running.client()
+        for line in ["COUNT", "FACET by=view"] {
+            _ = try client.request(line)
+            #expect(running.archive.state.withLock { $0.countDeadlines.last } == .some(nil))
+            let began = monotonicSeconds()
+            _ = try client.request("\(line) deadline_ms=5000")
+            let deadline = try #require(running.archive.state.withLock { $0.countDeadlines.last } ?? nil)
+            #expect((began...monotonicSeconds()).contains(deadline - 5))
+        }
+        running.stop()
+    }
+
     @Test func aRequestThatWaitsBehindAnotherHasItsDeadlineToo() throws {
         let running = try RunningServer()
         let client = try running.client()
@@ -365,7 +379,7 @@ import Testing
         writer.start()
         writer.stop()
         #expect(outcomes.withLock { $0.count } == 20)
-        #expect(archive.count(Filter()) == 20)
+        #expect(archive.count(Filter(), until: nil) == 20)
     }
 
     /// A search that ends after the loop has been released must not write into whatever has the number of its eventfd by then.

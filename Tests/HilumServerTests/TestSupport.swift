@@ -47,6 +47,8 @@ final class FakeArchive: ServedArchive {
         var cases: [String: CaseInput] = [:]
         var batches: [Int] = []
         var searches: [SearchRequest] = []
+        /// Of COUNT and FACET.
+        var countDeadlines: [Double?] = []
         var runningSearches = 0
         var mostRunningSearches = 0
         /// Requests other than searches that stand still.
@@ -219,12 +221,14 @@ final class FakeArchive: ServedArchive {
     func delete(id: String) -> Bool { state.withLock { $0.cases.removeValue(forKey: id) != nil } }
     func get(id: String) -> CaseRecord? { state.withLock { $0.cases[id] }.map(Self.record) }
     func vectors(id: String) -> [VectorKind: [Float]]? { [.report: [1, 0, 0, 0]] }
-    func count(_ filter: Filter) -> Int {
-        state.withLock { $0.cases.values.filter { Self.matches($0, filter) }.count }
+    func count(_ filter: Filter, until deadline: Double?) -> Int {
+        state.withLock { $0.countDeadlines.append(deadline) }
+        return state.withLock { $0.cases.values.filter { Self.matches($0, filter) }.count }
     }
 
     /// By view and free metadata only.
-    func facet(by key: String, _ filter: Filter, limit: Int) throws -> Facet {
+    func facet(by key: String, _ filter: Filter, limit: Int, until deadline: Double?) throws -> Facet {
+        state.withLock { $0.countDeadlines.append(deadline) }
         let matching = state.withLock { $0.cases.values.filter { Self.matches($0, filter) } }
         let texts = matching.compactMap { key == "view" ? $0.fields.view : $0.fields.metadata[key] }
         guard !texts.isEmpty || matching.isEmpty else { throw ArchiveError(.unknownKey(key), "no case has it") }
@@ -238,7 +242,7 @@ final class FakeArchive: ServedArchive {
         var plan = SearchPlan()
         plan.k = request.k
         plan.caseCount = state.withLock { $0.cases.count }
-        plan.matchingCount = count(request.filter)
+        plan.matchingCount = count(request.filter, until: nil)
         plan.legs = [SearchPlan.Leg(name: "vector", candidates: 3, visited: 5, rounds: 1, microseconds: 4)]
         plan.stages = [SearchPlan.Stage(name: "question", microseconds: 2)]
         return (try search(request), plan)

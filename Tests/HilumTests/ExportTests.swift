@@ -1,6 +1,9 @@
 import Foundation
+import HilumArchive
 import HilumCore
 import Testing
+
+@testable import hilum
 
 @Suite("hilum export")
 struct ExportTests {
@@ -53,6 +56,63 @@ struct ExportTests {
         let bytes = try FileIO.read(fvecs + "/images.fvecs")
         #expect(bytes.count == shape[0] * 4 * (shape[1] + 1))
         #expect(floats(Array(bytes[4..<(4 + 4 * shape[1])])) == Array(values[..<shape[1]]))
+    }
+
+    @Test("All files are of one moment, also where cases go while they are written", arguments: ["npy", "clip"])
+    func oneMoment(format: String) throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let place = try world.archive(in: scratch, indexed: true)
+        let archive = try Archive(path: place, mode: .readOnly)
+        defer { archive.close() }
+        let stats = try archive.stats()
+        var ids: [String] = []
+        try archive.forEachVector(.report) { id, _ in
+            ids.append(id)
+            return true
+        }
+        let removed = [ids[0], ids[ids.count / 2]]
+        var files: [[String: [UInt8]]] = []
+        for isChanged in [false, true] {
+            let out = scratch.path(isChanged ? "changed" : "plain")
+            try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+            var export = VectorExport(folder: out, format: try #require(.init(rawValue: format)))
+            export.extras.hasReport = true
+            var written: [String] = []
+            var statuses: [Int32] = []
+            export.onFile = { file in
+                written.append(file)
+                guard isChanged, written.count == 1 else { return }
+                statuses = removed.map { (try? Program.run(["delete", place, $0]).status) ?? -1 }
+            }
+            let rows = try export.write(
+                archive, model: stats.model, columns: stats.dimension,
+                HilumCore.Progress("export", total: 1, unit: "vectors", quiet: true))
+            #expect(format != "clip" || rows[0].count == rows[1].count)
+            #expect(statuses == (isChanged ? [0, 0] : []) && written.count >= 3)
+            files.append(
+                Dictionary(
+                    uniqueKeysWithValues: try written.map { (String($0.dropFirst(out.count)), try FileIO.read($0)) }))
+        }
+        #expect(files[0] == files[1])
+    }
+
+    @Test("What is exported is for its owner alone", arguments: ["npy", "clip"], [true, false])
+    func rights(format: String, withReports: Bool) throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let out = scratch.path("out")
+        let with = withReports ? ["--with", "fields,report"] : []
+        #expect(try Program.run(["export", archive, out, "--format", format, "-q"] + with).status == 0)
+        let names = try FileManager.default.subpathsOfDirectory(atPath: out) + [""]
+        #expect(names.count >= 4)
+        for name in names {
+            var status = stat()
+            try #require(stat("\(out)/\(name)", &status) == 0)
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            #expect(status.st_mode & 0o777 == (isFolder ? 0o700 : 0o600), "\(name)")
+        }
     }
 
     @Test("It destroys nothing")

@@ -253,7 +253,7 @@ struct FlowTests {
         #expect(check.status == 0, "\(check.errors)")
         #expect(check.errors.contains("recall: 60/60 queries"), "\(check.errors)")
         let recall = try #require(try check.object()["recall"] as? [String: Any])
-        #expect(recall["k"] as? Int == 5 && recall["ef"] as? Int == 64 && recall["seed"] as? Int == 9)
+        #expect(recall["k"] as? Int == 5 && recall["ef"] as? Int == 128 && recall["seed"] as? Int == 9)
         for graph in ["image", "report", "report_to_image"] {
             let figures = try #require(recall[graph] as? [String: Any], "\(graph) is missing")
             // With fewer vectors than ef, nothing is missed.

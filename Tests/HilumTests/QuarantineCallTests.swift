@@ -89,4 +89,28 @@ struct QuarantineCallTests {
         #expect(try session.ask("METRICS").joined().contains("hilum_quarantined_images 1"))
         #expect(try session.ask("PICTURE id=x").last?.hasPrefix("ERR") == true)
     }
+
+    @Test("Two films of one name from two folders are two cases, and one is refused by its own name")
+    func twoFolders() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = scratch.path("archive")
+        try #require(try Program.run(["init", archive, "--model", world.model, "--deid", "require"]).status == 0)
+        for folder in ["d1", "d2"] {
+            _ = try scratch.write("\(folder)/.keep", "")
+            try FileIO.writeAtomically(scratch.path("\(folder)/img1.png"), try lettered(folder == "d1" ? 0 : 1))
+            _ = try Program.run(["index", archive, scratch.path(folder), "-q"])
+        }
+        let rows = try Program.run(["quarantine", archive, "--json"]).objects()
+        #expect(rows.count == 2)
+        let id = try #require(rows.first?["id"] as? String)
+        let released = try Program.run(["quarantine", archive, "--release", id, "--json"])
+        let done = try released.object()
+        #expect(released.status == 3 && done["released"] as? Int == 1 && done["left"] as? Int == 1, "\(released.text)")
+        let refused = try #require((done["refused"] as? [[String: Any]])?.first)
+        let left = try Program.run(["quarantine", archive, "--json"]).objects()
+        #expect(refused["names"] as? [String] == left.compactMap { $0["name"] as? String })
+        #expect(released.errors.contains("from elsewhere"))
+        #expect(try Program.run(["stats", archive, "--json"]).object()["images"] as? Int == 1)
+    }
 }

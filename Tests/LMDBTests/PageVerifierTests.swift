@@ -17,6 +17,13 @@ struct Generator: RandomNumberGenerator {
 }
 
 @Suite struct PageVerifierTests {
+    /// What the walk over the newest commit finds, LMDB apart.
+    static func walk(_ path: String, depth: PageVerifier.Depth) throws -> [String] {
+        let file = try PageFile(folder: path)
+        guard let meta = try file.metas().first else { return ["no meta page"] }
+        return try PageVerifier(file: file, meta: meta, depth: depth, visit: nil).run().findings
+    }
+
     /// A store of several hundred pages with deletions, long values and freed pages; returns the bytes of its file.
     private func makeStore(_ path: String) throws -> [UInt8] {
         let environment = try open(path, .create)
@@ -132,6 +139,24 @@ struct Generator: RandomNumberGenerator {
             for byte in 0..<512 { copy[page * 4096 + byte] ^= 0x5A }
             #expect(try !openAndRead(copy, scratch.path))
         }
+    }
+
+    /// A daemon without a free descriptor at its start refused changes until it was started again.
+    @Test("A walk that could not read is made again with the next write")
+    func repeatedWalk() throws {
+        let scratch = Scratch()
+        let first = try open(scratch.path, .create)
+        try fill(first, 0..<10)
+        first.close()
+        let environment = try open(scratch.path, .readWrite)
+        defer { environment.close() }
+        let (file, away) = (scratch.path + "/data.mdb", scratch.path + "/away")
+        #expect(rename(file, away) == 0)
+        #expect(throws: LMDBError.self) { try environment.awaitVerification() }
+        #expect(throws: LMDBError.self) { try fill(environment, 10..<11) }
+        #expect(rename(away, file) == 0)
+        try fill(environment, 10..<11)
+        #expect(try entryCount(environment) == 11)
     }
 
     @Test func theVisitorSeesEveryEntryAndItsFindingsAreReported() throws {

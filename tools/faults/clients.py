@@ -1,5 +1,6 @@
 """Rows 12, 13, 14, 19 and 28: many clients, slow clients, strange clients, and clients that may not."""
 
+import contextlib
 import fcntl
 import os
 import select
@@ -22,63 +23,144 @@ def percentile(values, share):
 
 
 def latencies(client, count, line):
-    """Seconds that each of so many requests takes."""
+    """Seconds that each of so many requests takes; each must be answered with OK."""
     result = []
     for _ in range(count):
         started = time.monotonic()
-        client.status(line)
+        status = client.status(line)
         result.append(time.monotonic() - started)
+        if not status.startswith("OK"):
+            raise Gone(f"{line}: {status}")
     return result
+
+
+CARELESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "careless.py")
+# Seconds that the protocol leaves to a request, and after which a client that reads nothing is given up.
+LINE, STALLED = 10, 30
+
+
+class SlowClients:
+    """Half of so many clients send a byte a second, the others ask for much and never read, while one more asks as usual.
+
+    In turns with that one, another asks `calm`, a daemon that has no other clients: a busy machine disturbs both alike.
+    """
+
+    request = b"SEARCH text=\"left pleural effusion\" k=300 with=report\n"
+    question = "SEARCH text=\"left pleural effusion\" k=5"
+
+    def __init__(self, daemon, calm, count, seconds):
+        self.daemon = daemon
+        self.slow, self.mute = [], []
+        try:
+            with daemon.client() as client, calm.client() as other:
+                self.measure(client, other, count, seconds)
+            self.failures = [self.slow_failure(other) for other in self.slow] + [self.mute_failure(other) for other in self.mute]
+        finally:
+            for other in self.slow + self.mute:
+                other.close()
+
+    def measure(self, client, calm, count, seconds):
+        for one in (client, calm):
+            latencies(one, 50, self.question)
+        before = self.daemon.memory()
+        for index in range(count):
+            other = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            other.connect(self.daemon.socket)
+            other.setblocking(False)
+            (self.mute if index % 2 else self.slow).append(other)
+        for other in self.mute:
+            # As much as the socket takes: requests whose answers nobody reads.
+            with contextlib.suppress(OSError):
+                for _ in range(40):
+                    other.send(self.request)
+        started = time.monotonic()
+        alone, beside, peak, place = [], [], 0, 0
+        end = started + max(LINE + 3, seconds)
+        while time.monotonic() < end or len(beside) < 1000:
+            for other in self.slow:
+                with contextlib.suppress(OSError):
+                    # Never to the end of the line.
+                    other.send(self.request[place % 40 : place % 40 + 1])
+            place += 1
+            for turn in range(6):
+                one, times = ((client, beside), (calm, alone))[(turn + place) % 2]
+                sample = latencies(one, 20, self.question)
+                # The mute ones' own searches take time for a moment; what counts is what others see once those wait for their readers.
+                if place > 2:
+                    times += sample
+            peak = max(peak, self.daemon.memory())
+            time.sleep(max(0, min(1, end - time.monotonic())))
+        self.waited = time.monotonic() - started
+        self.grown = peak - before
+        self.beside = percentile(beside, 0.99)
+        self.ratio = self.beside / percentile(alone, 0.99)
+
+    def slow_failure(self, other):
+        """What is wrong with what a slow writer was told: one line that says why, and the end."""
+        received = self.received(other, lambda data: False)
+        if received is None:
+            return f"a slow writer is not given up {self.waited:.0f} s after its first byte"
+        if not received.startswith(b"ERR LIMIT ") or received.count(b"\n") != 1:
+            return f"a slow writer is told {received[:80]}"
+        return ""
+
+    def mute_failure(self, other):
+        """What is wrong with what waits for one that never read: its first answer is whole and in order, unless it was given up."""
+        received = self.received(other, lambda data: b"\nOK " in data and data.endswith(b"\n"))
+        ended = received is None or not received.endswith(b"\n")
+        lines = (received or b"").split(b"\n")[: -1 if received else None]
+        for rank, line in enumerate(lines, 1):
+            if line.startswith(b"OK hits=300"):
+                return "" if rank == 301 else f"{rank - 1} hits before the status"
+            if not line.startswith(b'{"rank":%d,' % rank):
+                return f"line {rank} of an answer is {line[:80]}"
+        if ended and self.waited < STALLED:
+            return f"the first answer ends after {len(lines)} lines"
+        return "" if lines else "a client that asked got nothing"
+
+    def received(self, other, is_enough):
+        """What a client can read: until that is enough, until the end, or nothing more comes for some seconds (None if nothing ever did)."""
+        other.settimeout(5)
+        data = b""
+        while not is_enough(data):
+            try:
+                part = other.recv(1 << 16)
+            except TimeoutError:
+                return data or None
+            except OSError:
+                break
+            if not part:
+                break
+            data += part
+        return data
+
+    def conditions(self):
+        """What must hold besides: pairs of whether it does, and of words."""
+        return [
+            (self.grown <= 64 * MEBIBYTE, f"memory grew by {self.grown / MEBIBYTE:.1f} MiB, at most 64"),
+            (self.ratio <= 2, f"p99 of others is {self.ratio:.2f} times as long ({self.beside * 1e3:.1f} ms), at most 2"),
+        ]
 
 
 @row(12, "slow writers and readers", full=1000, quick=1000, weight=2)
 def slow_clients(trial):
-    """500 clients send a byte a second, 500 ask for much and never read. Others must not wait, and memory must not grow."""
+    """500 clients send a byte a second, 500 ask for much and never read. Others must not wait, memory must not grow, and each is told
+    what the protocol promises. A try is such a client. The same with a daemon that does all of it wrong must not hold."""
     world = trial.world
+    program = [sys.executable, CARELESS]
+    with Daemon(world, "none", program=program) as daemon, Daemon(world, "none", program=program) as calm:
+        careless = SlowClients(daemon, calm, 40, 0)
+    caught = [sum(1 for failure in careless.failures if failure), *(not holds for holds, _ in careless.conditions())]
+    trial.must(
+        caught[0] >= 20 and all(caught[1:]),
+        f"a careless daemon is caught: {caught[0]} of 40 clients, {careless.grown / MEBIBYTE:.0f} MiB, {careless.ratio:.1f} times as long")
     archive = world.archive(cases=300)
-    request = b"SEARCH text=\"left pleural effusion\" k=300 with=report\n"
-    with Daemon(world, archive) as daemon, daemon.client() as client:
-        question = "SEARCH text=\"left pleural effusion\" k=5"
-        latencies(client, 50, question)
-        before, alone = daemon.memory(), []
-        slow, mute = [], []
-        for index in range(trial.needed):
-            other = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            other.connect(daemon.socket)
-            other.setblocking(False)
-            (mute if index % 2 else slow).append(other)
-        # Alone and beside the slow ones, in turns, so that a busy machine disturbs both alike.
-        alone = latencies(client, 300, question)
-        for other in mute:
-            # As much as the socket takes: requests whose answers nobody reads.
-            try:
-                for _ in range(40):
-                    other.send(request)
-            except OSError:
-                pass
-        beside, peak, place = [], 0, 0
-        end = time.monotonic() + max(8, min(trial.end - time.monotonic(), 60))
-        while time.monotonic() < end or len(beside) < 300:
-            for other in slow:
-                try:
-                    other.send(request[place % len(request) : place % len(request) + 1])
-                except OSError:
-                    pass
-            place += 1
-            # The mute ones' own searches take time for a moment; what counts is what others see once those wait for their readers.
-            sample = latencies(client, 100, question)
-            if place > 2:
-                beside += sample
-            peak = max(peak, daemon.memory())
-            time.sleep(max(0, min(1, end - time.monotonic())))
-        for other in slow + mute:
-            other.close()
-        after = latencies(client, 300, question)
-        for _ in range(trial.needed):
-            trial.count(True)
-        ratio = percentile(beside, 0.99) / max(percentile(alone, 0.99), percentile(after, 0.99))
-        trial.must(peak - before <= 64 * MEBIBYTE, f"memory grew by {(peak - before) / MEBIBYTE:.1f} MiB, at most 64")
-        trial.must(ratio <= 2, f"p99 of others is {ratio:.2f} times as long ({percentile(beside, 0.99) * 1e3:.1f} ms), at most 2")
+    with Daemon(world, archive) as daemon, Daemon(world, world.copy(archive)) as calm:
+        found = SlowClients(daemon, calm, trial.needed, min(trial.end - time.monotonic(), 60))
+        for failure in found.failures:
+            trial.count(not failure, failure)
+        for holds, words in found.conditions():
+            trial.must(holds, words)
         trial.must(daemon.stop() == 0, "it ends with 0")
 
 
@@ -199,7 +281,8 @@ def no_descriptors(trial):
                     try:
                         with daemon.client(5) as client:
                             status = client.status("PING")
-                            status = status if client.status("PUT id=x report=\"a b\"").startswith("OK") else "a change is refused"
+                            change = client.status("PUT id=x report=\"a b\"")
+                            status = status if change.startswith("OK") else f"a change is refused: {change}"
                     except Gone as error:
                         status = str(error)
                 if status != "OK PONG":

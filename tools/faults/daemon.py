@@ -72,14 +72,16 @@ class Client:
 
 
 class Daemon:
-    """`hilum serve` on an archive."""
+    """`hilum serve` on an archive; `program` is another one that takes the same words."""
 
-    def __init__(self, world, archive, options=(), environment=None, socket_path=None, wait=True, prefix=(), limit=120, errors=None, **popen):
+    def __init__(
+        self, world, archive, options=(), environment=None, socket_path=None, wait=True, prefix=(), limit=120, errors=None, program=None,
+        **popen):
         self.socket = socket_path or world.socket()
         self.log = world.file("log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, world.program, "serve", archive, "--socket", self.socket, *options],
+                [*prefix, *(program or [world.program]), "serve", archive, "--socket", self.socket, *options],
                 stdout=subprocess.DEVNULL, stderr=errors or log, env=world.environment(environment), **popen)
         world.processes.add(self.process)
         self.world = world

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import struct
 import subprocess
 import time
 
@@ -83,9 +84,18 @@ def full_disk(trial):
     trial.note("a refusal: " + (sorted(refusals)[0] if refusals else "none"))
 
 
+def readers(archive):
+    """Processes in the store's table of readers: `lock.mdb`, slots of 64 bytes behind 128 (number of the snapshot, process)."""
+    with open(archive + "/lock.mdb", "rb") as file:
+        data = file.read()
+    slots = [struct.unpack_from("<Qi", data, place) for place in range(128, len(data) - 63, 64)]
+    return {process for _, process in slots if process > 0}
+
+
 @row(9, "readers killed mid-scan", full=20, quick=20, weight=1)
 def killed_readers(trial):
-    """Processes that read the store are killed while a daemon writes; the store must not grow on their account."""
+    """Processes that read the store are killed while a daemon writes. Whoever opens the store next forgets them, and so does the daemon
+    itself, with the first change after a minute; from then on the store does not grow on their account."""
     world = trial.world
     archive = world.archive(cases=600)
 
@@ -100,28 +110,50 @@ def killed_readers(trial):
     def size():
         return os.stat(archive + "/data.mdb").st_size
 
+    def held():
+        """A process amid a snapshot."""
+        reader = subprocess.Popen([world.executable("hold", "-llmdb"), archive], stdout=subprocess.PIPE)
+        world.processes.add(reader)
+        if reader.stdout.readline() != b"held\n" or reader.pid not in readers(archive):
+            raise RuntimeError("no reader begins")
+        return reader
+
+    def killed(reader):
+        reader.kill()
+        reader.wait()
+        world.processes.discard(reader)
+
     with Daemon(world, archive) as daemon, daemon.client() as client:
-        # What the same changes make of the file without readers.
-        replace(client, 40)
-        before = size()
         while trial.goes_on():
-            reader = subprocess.Popen(
+            scan = subprocess.Popen(
                 [world.program, "check", archive, "--deep", "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env=world.environment())
             time.sleep(trial.random.uniform(0.02, 0.4))
+            killed(scan)
+            reader = held()
             replace(client, 2)
-            reader.kill()
-            reader.wait()
-            replace(client, 4)
-            trial.count(True)
-        # The daemon clears what dead readers hold at least once a minute.
-        middle = size()
-        end = time.monotonic() + 65
-        while time.monotonic() < end and size() <= middle * 1.05 and time.monotonic() < trial.end:
-            replace(client, 4)
+            killed(reader)
+            was_there = reader.pid in readers(archive)
+            world.must("stats", archive, "--json")
+            trial.count(was_there and reader.pid not in readers(archive), "a dead reader is still in the table")
+        # Nobody else opens the store now.
+        reader = held()
+        killed(reader)
+        end = time.monotonic() + 70
+        while reader.pid in readers(archive) and time.monotonic() < end:
             time.sleep(1)
+            client.status(f"PUT id=c1 report=\"{report(trial.random.randrange(10**5))}\"")
+        trial.must(reader.pid not in readers(archive), "the daemon forgets a dead reader within a minute")
+        before = size()
+        replace(client, 100)
         growth = size() / before
         trial.must(growth <= 1.2, f"the file grew {growth:.2f} times, at most 1.2")
+        # What is bounded here must be what readers do to the file: one that lives lets it grow.
+        reader = held()
+        replace(client, 100)
+        killed(reader)
+        growth = size() / before
+        trial.must(growth > 1.2, f"a reader that stands still is noticed: the file grows {growth:.2f} times beside it")
         trial.must(daemon.stop() == 0, "the daemon ends with 0")
     sound, words = world.check(archive)
     trial.must(sound, "the archive is sound" if sound else words)

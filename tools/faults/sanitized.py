@@ -89,6 +89,10 @@ class Fuzzer:
         self.seeds = world.file("seeds-" + name)
         subprocess.run([self.program, "--seeds", name, self.seeds], check=True)
 
+    def folders(self):
+        """Where inputs lie; what is new goes into the first."""
+        return [folder for folder in (self.found, self.seeds, self.kept) if os.path.isdir(folder)]
+
     def forget(self):
         """Its inputs are of no use."""
         for path in glob.glob(f"{self.crashes}/{self.name}-*"):
@@ -100,7 +104,7 @@ class Fuzzer:
         words = [
             self.program, self.name, f"-max_len={self.longest}", "-timeout=25", "-rss_limit_mb=1024", f"-runs={runs}",
             f"-max_total_time={max(1, int(seconds))}", f"-seed={seed}", f"-dict={self.seeds}.words", f"-artifact_prefix={self.crashes}/{self.name}-",
-            "-print_final_stats=1", "-close_fd_mask=0", self.found, self.seeds, self.kept,
+            "-print_final_stats=1", "-close_fd_mask=0", *self.folders(),
         ]
         status, text = call(words, seconds + 300)
         counted = re.search(r"stat::number_of_executed_units:\s*(\d+)", text) or re.search(r"#(\d+)\s+DONE", text)
@@ -112,14 +116,14 @@ class Fuzzer:
         return tried, f"{self.name} (seed {seed}) ended with {status}: {what}; the input: {where.group(1) if where else 'none'}"
 
 
-@row("15b", "readers of bytes under libFuzzer", full=14 * EACH, quick=100_000, weight=5, prepare=prepared("fuzz"))
+@row("15b", "readers of bytes under libFuzzer", full=18 * EACH, quick=100_000, weight=5, prepare=prepared("fuzz"))
 def in_process(trial):
     """Each target for the same time; no crash, no hang, no broken promise, at most 1 GiB."""
     world = trial.world
     listed = subprocess.run([program(world, "fuzz"), "--list"], capture_output=True, text=True, check=True).stdout
     targets = [line.split() for line in listed.splitlines()]
     planted = Fuzzer(world, "planted", 16)
-    tried, wrong = planted.run(30, 10**7, trial.seed)
+    tried, wrong = planted.run(120, 10**7, trial.seed)
     trial.must("heap-buffer-overflow" in wrong, f"a planted read behind a buffer is found, after {tried} inputs")
     planted.forget()
     counts = {name: 0 for name, _ in targets}

@@ -168,8 +168,8 @@ class World:
         """A library to preload, compiled once."""
         return self.compiled(name, name + ".so", ["-shared", "-fPIC"], ["-ldl"])
 
-    def executable(self, name):
-        return self.compiled(name, name, [], [])
+    def executable(self, name, *libraries):
+        return self.compiled(name, name, [], list(libraries))
 
     def compiled(self, name, result, options, libraries):
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "native", name + ".c")

@@ -149,6 +149,9 @@ struct RequestMix {
     /// Whether there are reports to make new ones of.
     var hasTexts: Bool { !texts.isEmpty }
 
+    /// Sentences of stored reports.
+    var sentences: [String] { texts }
+
     static let putPrefix = "hilum-bench-"
 
     /// Ranges of dates, each with a third of the cases.

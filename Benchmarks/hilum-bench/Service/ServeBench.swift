@@ -9,12 +9,15 @@ struct ServeBench {
     static let usage = """
         usage: hilum-bench serve --archive ARCHIVE [--socket SOCKET] [--clients 1,8,64] [--seconds 2] [--rounds 2]
                                  [--filters 'view=PA;site=A'] [--ingest] [--json]
+               hilum-bench serve --archive ARCHIVE --recall [--questions 100] [--ef 64,128]
                hilum-bench serve --socket SOCKET --requests FILE [--name NAME] [--clients 1,8,64] [--seconds 2] [--json]
         Searches by id, by vector and by text, with conditions and without; COUNT, FACET and STATS; picked hits and pages. The requests
         are drawn from ARCHIVE, whose rate in this process stands beside that of the socket. Without --socket, 'hilum' beside this program
         serves the archive meanwhile. Prints a table and a JSON line for each figure that has a target; ends with 1 if one does not hold.
         --filters   conditions, separated by semicolons; standard: the most frequent view
         --ingest    also searches while new cases are stored at full rate, which are deleted again; serve a copy of an archive you need
+        --recall    prints what searches under filters of all widths find of the exact answer, and what they cost, in this process alone;
+                    asks so many questions of each kind: stored cases, points between two cases, sentences
         --requests  asks the lines of FILE, which must be requests without octets, and prints the table alone
         --json      prints the rows of the table as JSON
 
@@ -26,6 +29,7 @@ struct ServeBench {
     private static let statsTarget = 2.0
     private static let selectionTarget = 50.0
     private static let ingestTarget = 5.0
+    private static let recallTarget = 0.95
     private static let besideIngest = ", beside ingest"
     /// The number of clients whose rate is held against that of the archive in process.
     private static let comparedClients = 8
@@ -48,8 +52,10 @@ struct ServeBench {
     init(_ arguments: [String]) throws {
         options = try BenchOptions(
             arguments,
-            values: ["archive", "socket", "clients", "seconds", "rounds", "filters", "requests", "name"],
-            flags: ["ingest", "json"])
+            values: [
+                "archive", "socket", "clients", "seconds", "rounds", "filters", "requests", "name", "questions", "ef",
+            ],
+            flags: ["ingest", "json", "recall"])
         clients = (options.text("clients") ?? "1,8,64").split(separator: ",").compactMap { Int($0) }
         guard !clients.isEmpty, clients.allSatisfy({ (1...1024).contains($0) }) else {
             throw BenchError("--clients takes numbers from 1 to 1024, such as 1,8,64")
@@ -73,6 +79,10 @@ struct ServeBench {
             return true
         }
         guard let path = options.text("archive") else { throw BenchError("--archive is missing") }
+        if options.has("recall") {
+            try measureRecall(path)
+            return holds
+        }
         let daemon = options.text("socket") == nil ? try BenchDaemon(archive: path) : nil
         defer { daemon?.stop() }
         guard let socket = options.text("socket") ?? daemon?.socket else { throw BenchError("there is no socket") }
@@ -93,6 +103,37 @@ struct ServeBench {
     }
 
     // MARK: Measuring
+
+    private mutating func measureRecall(_ path: String) throws {
+        let model = try Archive.modelDirectory(of: path).map { try MCRModel(directory: $0) }
+        let archive = try Archive(path: path, mode: .readOnly, embedder: model)
+        defer { archive.close() }
+        let mix = try RequestMix(archive, filters: options.text("filters"), seed: 7)
+        let table = try RecallTable(
+            archive, questionCount: try options.count("questions", 100), sentences: mix.sentences, seed: 9)
+        let widths = options.text("ef")?.split(separator: ",").map { Int($0) } ?? [nil]
+        for ef in widths {
+            let rows = try table.rows(ef: ef)
+            print("\nef \(ef.map { "\($0)" } ?? "as the archive chooses")")
+            print(
+                "condition                      share   cases  between  sentences  recall@10  visited  p50 us  / none")
+            for row in rows {
+                let figures = String(
+                    format: "%9.4f %7.4f %8.4f %10.4f %10.4f %8.0f %7.0f %7.2f", row.share, row.recalls[0],
+                    row.recalls[1], row.recalls[2], row.recalls[3], row.visited, row.microseconds,
+                    row.microseconds / rows[0].microseconds)
+                print(row.filter.padding(toLength: max(27, row.filter.count), withPad: " ", startingAt: 0) + figures)
+            }
+            guard ef == nil else { continue }
+            for row in rows {
+                for kind in RecallTable.askedKinds where row.recalls[kind].isFinite {
+                    figure(
+                        "\(row.filter), \(RecallTable.kinds[kind]): recall@10, equal scores counted", row.recalls[kind],
+                        atLeast: Self.recallTarget)
+                }
+            }
+        }
+    }
 
     private mutating func measure(_ mix: RequestMix, _ archive: Archive, _ load: ServiceLoad) throws {
         let searches = try mix.searches()

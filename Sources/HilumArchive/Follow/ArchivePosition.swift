@@ -23,12 +23,13 @@ public struct ArchivePosition: Sendable, Equatable {
 
     /// Reads `text`; nil where it is no position.
     public init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
         guard parts.count == 5, let generation = UInt32(parts[1]), let next = UInt32(parts[2]), next > 0,
             let deletions = Int(parts[3]), let updates = Int(parts[4]), deletions >= 0, updates >= 0
         else { return nil }
         self.init(
-            created: String(parts[0]), generation: generation, next: next, deletions: deletions, updates: updates)
+            created: parts[0], generation: generation, next: next, deletions: deletions, updates: updates)
     }
 
     /// As it is written.

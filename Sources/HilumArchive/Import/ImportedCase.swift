@@ -32,11 +32,18 @@ struct ImportedCaseMaker: Sendable {
     let plan: ImportPlan
     let replaces: Bool
     let serving: Serving
+    /// Looks at pictures.
+    let gate: PictureGate
 
     /// What the archive notes as the source of an imported case. It names no file, so that vectors of one case may come in several.
     static let source = "import"
 
-    private typealias Given = (row: ImportPlan.Row, vector: [Float])
+    /// A row with its vector, and its picture where its line names one that can be read.
+    private struct Given {
+        var row: ImportPlan.Row
+        var vector: [Float]
+        var picture: PictureGate.Picture?
+    }
 
     /// The parts of a case once stored and imported ones are joined.
     private struct Joined {
@@ -52,7 +59,7 @@ struct ImportedCaseMaker: Sendable {
         var made = ImportedCase()
         var given: [Given] = []
         for row in item.rows {
-            do { given.append((row, try plan.vector(row))) } catch {
+            do { given.append(Given(row: row, vector: try plan.vector(row))) } catch {
                 made.refused.append(.init(source: plan.place(of: row), reason: error.reason))
             }
         }
@@ -62,7 +69,9 @@ struct ImportedCaseMaker: Sendable {
             if let entry = stored?.entry, entry.source != Self.source, !replaces {
                 throw ArchiveError(.exists, Archive.foreignReason(entry, verb: "import"))
             }
-            let joined = try join(item, given, stored, &made)
+            given = look(at: given, of: item.id, stored, &made)
+            guard !given.isEmpty else { return made }
+            let joined = try join(item, given, stored)
             let isTextKnown = joined.text?.isEmpty == false
             made.half = joined.images.isEmpty ? .report : joined.text == nil ? .image : nil
             made.bareCount =
@@ -77,6 +86,28 @@ struct ImportedCaseMaker: Sendable {
                 .init(source: plan.place(of: first.row), reason: ArchiveError.wrapping(error).reason))
         }
         return made
+    }
+
+    /// Looks at the pictures that rows name, and refuses rows whose picture may not come in.
+    private func look(
+        at rows: [Given], of id: String, _ stored: StoredCase?, _ made: inout ImportedCase
+    ) -> [Given] {
+        var looked: [Given] = []
+        for var given in rows {
+            if given.row.kind == .image, let path = given.row.more?.said.imagePaths.first {
+                do {
+                    given.picture = try gate.picture(at: path, of: id) { digest in
+                        stored?.entry.images.contains { $0.digest == digest } ?? false
+                    }
+                } catch {
+                    made.refused.append(.init(source: plan.place(of: given.row), reason: error.reason))
+                    continue
+                }
+                if given.picture == nil { made.lostPictures += 1 }
+            }
+            looked.append(given)
+        }
+        return looked
     }
 
     private func isSame(_ joined: Joined, _ stored: StoredCase) -> Bool {
@@ -106,20 +137,20 @@ struct ImportedCaseMaker: Sendable {
     // MARK: Joining
 
     private func join(
-        _ item: ImportPlan.Case, _ given: [Given], _ stored: StoredCase?, _ made: inout ImportedCase
+        _ item: ImportPlan.Case, _ given: [Given], _ stored: StoredCase?
     ) throws -> Joined {
         var joined = Joined()
-        try joinImages(item, given, stored, &joined, &made)
+        try joinImages(item, given, stored, &joined)
         var fields = CaseFields()
         var text: String?
-        for (row, _) in given {
-            guard let more = row.more?.said else { continue }
+        for more in given.compactMap(\.row.more?.said) {
             fields.fill(from: more.fields)
             if fields.findings.isEmpty { fields.findings = more.fields.findings }
             text = try text ?? Self.text(of: more)
         }
         var persons = CasePersons()
         persons.add(fields)
+        for tags in given.compactMap(\.picture?.tags) { persons.add(tags) }
         let privacy = archive.privacy
         if let given = text {
             text = try privacy.masked(given, persons, id: item.id, &joined.masks)
@@ -149,8 +180,7 @@ struct ImportedCaseMaker: Sendable {
     }
 
     private func joinImages(
-        _ item: ImportPlan.Case, _ given: [Given], _ stored: StoredCase?, _ joined: inout Joined,
-        _ made: inout ImportedCase
+        _ item: ImportPlan.Case, _ given: [Given], _ stored: StoredCase?, _ joined: inout Joined
     ) throws {
         var byPlace: [Int: Given] = [:]
         for found in given where found.row.kind == .image { byPlace[found.row.place] = found }
@@ -160,9 +190,9 @@ struct ImportedCaseMaker: Sendable {
         }
         for place in 0..<count {
             let known = stored.flatMap { $0.entry.images.indices.contains(place) ? $0.entry.images[place] : nil }
-            if let (row, vector) = byPlace[place] {
-                joined.images.append(image(row, vector, known, isOne: count == 1, &made))
-                joined.imageVectors.append(vector)
+            if let found = byPlace[place] {
+                joined.images.append(image(of: found, known, isOne: count == 1))
+                joined.imageVectors.append(found.vector)
             } else if let stored, let known, let vector = stored.images[place] {
                 joined.images.append(known)
                 joined.imageVectors.append(vector)
@@ -175,33 +205,19 @@ struct ImportedCaseMaker: Sendable {
     }
 
     /// The image of a row: the picture that its line names, or the stored one, or the vector alone.
-    private func image(
-        _ row: ImportPlan.Row, _ vector: [Float], _ known: CaseEntry.StoredImage?, isOne: Bool,
-        _ made: inout ImportedCase
-    ) -> CaseEntry.StoredImage {
-        let view = isOne ? nil : row.more?.said.fields.view ?? known?.view
-        if let path = row.more?.said.imagePaths.first {
-            if let file = try? FileIO.digest(path), let digest = bytes(ofHexadecimal: file.sha256) {
-                return .init(digest: digest, path: path, view: view)
-            }
-            made.lostPictures += 1
+    private func image(of given: Given, _ known: CaseEntry.StoredImage?, isOne: Bool) -> CaseEntry.StoredImage {
+        let said = given.row.more?.said
+        let view = isOne ? nil : said?.fields.view ?? known?.view
+        if let picture = given.picture, let path = said?.imagePaths.first {
+            return .init(digest: picture.digest, path: path, view: view)
         }
         if var known, known.hasPicture {
             known.view = view ?? known.view
             return known
         }
         var hash = SHA256()
-        vector.withUnsafeBytes { hash.update($0) }
+        given.vector.withUnsafeBytes { hash.update($0) }
         return .init(ofVector: hash.finish(), view: view)
-    }
-
-    private func bytes(ofHexadecimal text: String) -> [UInt8]? {
-        let digits = Array(text.utf8)
-        guard digits.count == 64 else { return nil }
-        let bytes = stride(from: 0, to: 64, by: 2).compactMap {
-            UInt8(String(decoding: digits[$0..<($0 + 2)], as: UTF8.self), radix: 16)
-        }
-        return bytes.count == 32 ? bytes : nil
     }
 }
 

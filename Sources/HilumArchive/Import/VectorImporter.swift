@@ -49,8 +49,9 @@ public struct VectorImporter {
                 "the files do not say which model made their vectors; they are taken for those of the archive's own")
         }
         try withArchiveErrors {
-            try store(
-                plan, ImportedCaseMaker(archive: archive, plan: plan, replaces: replaces, serving: serving), &summary)
+            let maker = ImportedCaseMaker(
+                archive: archive, plan: plan, replaces: replaces, serving: serving, gate: try PictureGate(archive))
+            try store(plan, maker, &summary)
         }
         summary.seconds = monotonicSeconds() - started
         summary.casesPerSecond = summary.seconds > 0 ? Double(summary.stored + summary.replaced) / summary.seconds : 0

@@ -115,14 +115,23 @@ public struct BulkIndexer {
         let started = monotonicSeconds()
         let embedder = try archive.writableEmbedder()
         var summary = IndexSummary()
-        let open = try withArchiveErrors { try sift(scan(sources, manifest, preset, &summary), replaces, &summary) }
-        let done = summary.unchanged + summary.refused.count
-        let progress = Progress(
-            "index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet || open.isEmpty)
-        if !open.isEmpty {
+        let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
+        var hasWritten = false
+        for (number, round) in Self.rounds(items).enumerated() where !round.isEmpty && !summary.isInterrupted {
+            let before = summary.unchanged + summary.refused.count
+            let open = try withArchiveErrors {
+                // The images of this run are stored by now.
+                try sift(number == 0 ? round : archive.settled(round), replaces, &summary)
+            }
+            guard !open.isEmpty else { continue }
+            let done = summary.unchanged + summary.refused.count - before
+            let progress = Progress("index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet)
             let writer = BatchWriter(archive: archive, progress: progress)
             try prepare(open, replaces, embedder, jobs, interrupt, writer, &summary)
             progress.finish()
+            hasWritten = true
+        }
+        if hasWritten {
             follow(jobs, interrupt, &summary)
             try archive.writeCheckpoint()
         }
@@ -145,7 +154,7 @@ public struct BulkIndexer {
         let started = monotonicSeconds()
         var summary = IndexSummary()
         let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
-        let open = try withArchiveErrors { try sift(items, replaces, &summary) }
+        let open = try withArchiveErrors { try Self.rounds(items).flatMap { try sift($0, replaces, &summary) } }
         let opened = Set(open.map(\.place))
         var fates: [String: IndexSummary.Pairing.Fate] = [:]
         for source in open {
@@ -260,6 +269,15 @@ public struct BulkIndexer {
         return items
     }
 
+    /// The items in two rounds: reports that stand alone come last, as they may be of images from another source of the same run.
+    private static func rounds(_ items: [SourceItem]) -> [[SourceItem]] {
+        func isLater(_ item: SourceItem) -> Bool {
+            guard case .found(let source) = item else { return false }
+            return source.isReportAlone
+        }
+        return [items.filter { !isLater($0) }, items.filter(isLater)]
+    }
+
     /// Counts what is done already, and returns the rest.
     private func sift(
         _ items: [SourceItem], _ replaces: Bool, _ summary: inout IndexSummary
@@ -367,7 +385,8 @@ private final class BatchWriter: Sendable {
         counts.masked += item.maskCounts
         counts.reportsWithoutVector += item.lacksReportVector ? 1 : 0
         let keepsImages = item.input.keepsImages || !item.keptPlaces.isEmpty
-        if keepsImages, item.input.origin?.isPart != true { counts.keepingImages += 1 }
+        // The images of a case that a report joins are none of the report's files.
+        if keepsImages, let origin = item.input.origin, !origin.isPart, !origin.joins { counts.keepingImages += 1 }
         if item.leavesRest { counts.parted += 1 }
         if item.imageNotes.contains(.blank) { counts.blankImages.append(archive.shownID(item.input.id)) }
         if item.imageNotes.contains(where: { if case .warning = $0 { true } else { false } }) {

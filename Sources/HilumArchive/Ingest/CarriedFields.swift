@@ -169,6 +169,8 @@ struct Whose: Sendable {
     var accessions: Set<String> = []
     /// UIDs of the studies that a report is about.
     var studies: Set<String> = []
+    /// Days by which the date may differ from that of the same exam: a message may have the day of the order, or that of the report.
+    var graceInDays = 0
 }
 
 /// Whether files are of the patient and the study of a stored case, by what is said of both.
@@ -177,6 +179,8 @@ enum Resemblance: Equatable {
     case same, samePatient, another, unknown
 
     private static let keyDigitCount = 12
+    /// How far the dates of one order may lie apart. Sites use numbers of orders again after a year, and each department counts for itself.
+    static let graceInDays = 7
 
     /// - Parameters:
     ///   - known: of the stored case.
@@ -196,8 +200,10 @@ enum Resemblance: Equatable {
             !numbers.isDisjoint(with: tags.accessions)
             || numbers.contains(tags.fields.metadata[ReportKeys.accessions[0]] ?? "")
         // The date of a study is that of its UID, however a table spells it.
-        let isNamed = !studies.isEmpty || isSameOrder
-        let dates = isNamed ? [] : [tags.fields, said].compactMap { Self.isSame(known.date, $0.date) }
+        let grace = isSameOrder ? Self.graceInDays : tags.graceInDays
+        let dates =
+            studies.isEmpty
+            ? [tags.fields, said].compactMap { Self.isSame(known.date, $0.date, graceInDays: grace) } : []
         if (patients + studies + dates).contains(false) {
             self = .another
         } else {
@@ -224,10 +230,11 @@ enum Resemblance: Equatable {
     }
 
     /// Nil where one is not known. Of two dates the less exact one may hold the other.
-    private static func isSame(_ old: String?, _ new: String?) -> Bool? {
+    private static func isSame(_ old: String?, _ new: String?, graceInDays: Int) -> Bool? {
         guard let old, let new else { return nil }
         guard let first = DatePeriod(old), let second = DatePeriod(new) else { return old == new }
-        return first.contains(second) || second.contains(first)
+        return graceInDays > 0
+            ? first.isWithin(days: graceInDays, of: second) : first.contains(second) || second.contains(first)
     }
 
     /// Whether a patient stands there as `Archive.patientKey` writes it.

@@ -36,11 +36,13 @@ extension CaseLoader {
         for (place, bytes) in files.enumerated() {
             let image = prepared.images[place]
             var picture = Picture(bytes: bytes)
-            let state = known.states[image.digest]
+            var state = known.states[image.digest]
             if state == .dropped {
                 prepared.hasDropped = true
                 continue
             }
+            // A person has looked at it.
+            if prepared.input.releases.contains(image.digest) { state = .released }
             let isHeld = state == .held
             if isHeld || state == nil,
                 let reason = try reason(

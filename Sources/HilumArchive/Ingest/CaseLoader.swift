@@ -53,7 +53,7 @@ struct CaseLoader: Sendable {
             if let report = prepared.input.report {
                 prepared.input.report = try privacy.masked(
                     report, persons, id: prepared.input.id, &prepared.maskCounts)
-                prepared.joinReports()
+                try prepared.joinReports()
             }
             let pictures = try setAside(&prepared, files)
             var places = Array(pictures.indices)
@@ -187,16 +187,6 @@ struct CaseLoader: Sendable {
         }
     }
 
-    /// What the tags of a DICOM file say; some files say it only to the decoder.
-    private func description(of bytes: [UInt8], _ id: String) throws(ArchiveError) -> DICOMDescription? {
-        if let header = DICOMHeader(bytes), header.isComplete, header.description[.objectClass] != nil {
-            return header.description
-        }
-        do throws(ImagingError) { return try ImageDecoder.read(bytes, fitting: side).description } catch {
-            throw refusal(error, id)
-        }
-    }
-
     /// Takes what the tags of the images say, where nothing else says it, and what the stored case of these files says beyond them.
     ///
     /// - Returns: the places of stored images that stay.
@@ -208,7 +198,11 @@ struct CaseLoader: Sendable {
         var patient: DICOMPatient?
         var all: [DICOMDescription] = []
         for (place, bytes) in files.enumerated() where ImageDecoder.format(of: bytes) == .dicom {
-            guard let tags = try description(of: bytes, prepared.input.id) else { continue }
+            let said: DICOMDescription?
+            do throws(ImagingError) { said = try ImageDecoder.description(of: bytes, fitting: side) } catch {
+                throw refusal(error, prepared.input.id)
+            }
+            guard let tags = said else { continue }
             if let other = DICOMPatient(tags) {
                 guard patient?.mayBe(other) ?? true else { throw twoPatients(prepared.input.id) }
                 patient = patient?.merged(with: other) ?? other
@@ -220,6 +214,9 @@ struct CaseLoader: Sendable {
             all.append(tags)
         }
         let document = prepared.input.document
+        let tagged = fresh
+        let place = prepared.images.first.flatMap { FilePlace.patient(of: $0.path) }
+        let isNamedByPlace = place != nil && prepared.input.fields.patient == place
         if let document {
             persons.add(document)
             try match(&patient, with: document, prepared.input)
@@ -229,6 +226,12 @@ struct CaseLoader: Sendable {
         if let document { fresh.fill(from: document, of: patient, patientKey: patientKey) }
         try hide(in: &prepared, patient, &persons)
         let person = prepared.input.person
+        if let document, prepared.input.carried == nil {
+            var own = prepared.input.fields
+            // All that ever lay in a folder has the patient that it is called by.
+            if isNamedByPlace { own.patient = nil }
+            try refuseAnother(document, patient, own, tagged, prepared.input.id, of: person, persons)
+        }
         try privacy.apply(to: &fresh, of: person, persons, fromTags: true, &prepared.maskCounts)
         var staying: Set<String> = []
         if let carried = prepared.input.carried {
@@ -290,6 +293,29 @@ struct CaseLoader: Sendable {
         }
     }
 
+    /// Refuses a report that came together with images or a row, where both cannot be of one exam.
+    ///
+    /// - Parameters:
+    ///   - own: what the row or the place of the images says, in the form in which it is stored.
+    ///   - tagged: what the tags of the images say.
+    /// - Throws: `.badRequest` when they name two patients, two studies or dates too far apart.
+    private func refuseAnother(
+        _ document: ReportDocument, _ patient: DICOMPatient?, _ own: CaseFields, _ tagged: CaseFields, _ id: String,
+        of person: String?, _ persons: CasePersons
+    ) throws(ArchiveError) {
+        var (tagged, said, counted) = (tagged, CaseFields(), MaskCounts())
+        said.fill(from: document, of: patient, patientKey: patientKey)
+        try privacy.apply(to: &tagged, of: person, persons, fromTags: true, &counted)
+        try privacy.apply(to: &said, of: person, persons, fromTags: true, &counted)
+        var known = own
+        known.fill(from: tagged)
+        var whose = Whose(fields: said)
+        try describe(document, patient, &whose)
+        guard Resemblance(known, tags: whose, said: CaseFields()) != .another else {
+            throw ArchiveError(.badRequest, "\(id): \(ReportKeys.anotherExam)")
+        }
+    }
+
     /// What a report says of whose it is, in every form in which a stored case may say the same.
     private func describe(
         _ document: ReportDocument, _ patient: DICOMPatient?, _ whose: inout Whose
@@ -306,6 +332,7 @@ struct CaseLoader: Sendable {
         for accession in document.accessions {
             whose.accessions.formUnion(try privacy.spellings(of: accession, as: ReportKeys.accessions[0]))
         }
+        whose.graceInDays = Resemblance.graceInDays
         for study in document.studies + document.evidence {
             whose.studies.formUnion(try privacy.spellings(of: study, as: CarriedFields.study))
         }

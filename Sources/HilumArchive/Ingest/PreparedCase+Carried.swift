@@ -4,7 +4,9 @@ import HilumDocuments
 extension PreparedCase {
     /// Settles a report of a message with the report of the stored case, both as they may be stored: which version counts, and what an
     /// addendum adds to.
-    mutating func joinReports() {
+    ///
+    /// - Throws: `.exists` for another signed version, where the archive keeps no time of the stored one.
+    mutating func joinReports() throws(ArchiveError) {
         guard let document = input.document, let carried = input.carried, let stored = carried.storedReport,
             let report = input.report, !leavesRest
         else { return }
@@ -27,6 +29,11 @@ extension PreparedCase {
         dated.writtenAt = fields[ReportKeys.date]
         let isNewer = dated.isNewer(thanStatus: status, writtenAt: known[ReportKeys.date])
         let isSameVersion = dated.mark == known[ReportKeys.status] && dated.writtenAt == known[ReportKeys.date]
+        // Without times the one that comes last may be the older one.
+        let isUndated = dated.writtenAt == nil || known[ReportKeys.date] == nil
+        if isUndated, let status, status != .preliminary, document.status == .final, !stored.hasPrefix(report) {
+            throw ArchiveError(.exists, "\(input.id): \(ReportKeys.undated)")
+        }
         // The same version may have got an addendum meanwhile.
         if !isNewer || isSameVersion && stored.hasPrefix(report) { keepStored(stored) }
     }

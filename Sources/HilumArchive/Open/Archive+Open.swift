@@ -177,10 +177,11 @@ extension Archive {
     ///
     /// A switch between reading the tables and using them brings the tables of the other generation, which may lie in its checkpoint.
     func withPostings<Result>(
-        _ names: some Collection<String>, _ body: (Attributes) -> Result
+        _ names: some Collection<String>, until deadline: Double? = nil, _ body: (Attributes) -> Result
     ) throws -> Result {
         for _ in 0..<4 {
             try loadPostings(names)
+            try Self.checkTime(deadline)
             let result = attributes.read { $0.unloaded(names).isEmpty ? body($0) : nil }
             if let result { return result }
         }

@@ -43,68 +43,55 @@ extension Archive {
 
     /// Gives images back to their cases, which are then found by them too.
     ///
-    /// An image that cannot be read or encoded now stays where it is.
-    /// - Returns: what became of each case, by id as people are shown it.
+    /// Images of one id that came from several sources are not of one case: the first source gets the id, and the others are refused. The
+    /// case and the decision are one transaction, so whoever is killed meanwhile leaves the image waiting. One that cannot be read or
+    /// encoded now stays where it is.
+    /// - Returns: what became of each case, and which of the images it is about.
     /// - Throws: `.readOnly`, `.notReady` without an embedder, `.io`.
-    public func release(_ images: [QuarantinedImage]) throws -> [(id: String, outcome: PutOutcome)] {
+    public func release(_ images: [QuarantinedImage]) throws -> [QuarantineRelease] {
         _ = try writableEmbedder()
-        try decide(.released, images, former: .held)
-        var outcomes: [(id: String, outcome: PutOutcome)] = []
-        for (id, group) in Dictionary(grouping: images, by: \.entry.id).sorted(by: { $0.key < $1.key }) {
+        return try Self.groups(images).map { group in
             let entries = group.map(\.entry)
+            let id = entries[0].id
             let outcome: PutOutcome
             do {
                 outcome = try put([input(of: id, with: entries)]).first ?? .unchanged(vectors: 0)
             } catch let error as ArchiveError { outcome = .refused(error) }
-            if case .refused = outcome {
-                try decide(.held, group, former: .released)
-            } else {
-                try dropUses(of: entries)
-            }
-            outcomes.append((store.shownID(id), outcome))
+            return QuarantineRelease(id: store.shownID(id), images: group, outcome: outcome)
         }
-        return outcomes
+    }
+
+    /// The images by case: of one id and one source, those first that came first.
+    private static func groups(_ images: [QuarantinedImage]) -> [[QuarantinedImage]] {
+        let groups = Dictionary(grouping: images) { [$0.entry.id, $0.entry.source ?? ""] }
+        func place(_ group: [QuarantinedImage]) -> (String, Int64, String) {
+            let first = group.map(\.entry.seconds).min() ?? 0
+            return (group[0].entry.id, first, group[0].entry.source ?? "")
+        }
+        return groups.values.sorted { place($0) < place($1) }
     }
 
     /// Leaves images out of their cases for good, also when their files are read again.
     ///
     /// - Throws: `.readOnly`, `.io`.
     public func drop(_ images: [QuarantinedImage]) throws {
-        try decide(.dropped, images, former: .held)
-        try dropUses(of: images.map(\.entry))
-    }
-
-    /// Writes the decision, and lets the next run read the sources again.
-    private func decide(
-        _ state: QuarantineEntry.State, _ images: [QuarantinedImage], former: QuarantineEntry.State
-    ) throws {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
-        try withArchiveErrors {
-            writing.lock()
-            defer { writing.unlock() }
-            try store.environment.write { transaction in
-                for image in images {
-                    var entry = image.entry
-                    entry.state = state
-                    try store.put(transaction, entry, former: former)
-                    guard let source = entry.source, var row = try journalEntry(transaction, source) else { continue }
-                    row.fingerprint = JournalEntry.unreadFingerprint
-                    try store.put(transaction, .journal, row.key, store.bytes(of: row))
-                }
-            }
-        }
-    }
-
-    /// The kept bytes are the case's from now on, or nobody's.
-    private func dropUses(of entries: [QuarantineEntry]) throws {
         try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
             let state = try writableCounters()
             let batch = try store.environment.write { transaction in
                 var batch = CommitBatch(state, serving, generations.withLock { $0.table })
-                for entry in entries where entry.image.isKept {
-                    try countImage(transaction, entry.image.digest, by: -1, into: &batch)
+                for entry in images.map(\.entry) {
+                    let held = try store.quarantine(transaction, of: entry.id).first {
+                        $0.image.digest == entry.image.digest && $0.state == .held
+                    }
+                    guard let held else { continue }
+                    try decide(transaction, held, .dropped, into: &batch)
+                    // The next run reads the source again.
+                    guard let source = held.source, var row = try journalEntry(transaction, source) else { continue }
+                    row.fingerprint = JournalEntry.unreadFingerprint
+                    try store.put(transaction, .journal, row.key, store.bytes(of: row))
                 }
                 return batch
             }
@@ -124,9 +111,18 @@ extension Archive {
         }
     }
 
+    /// Refuses images of which two name two patients.
+    private func checkAreOfOne(_ entries: [QuarantineEntry]) throws(ArchiveError) {
+        guard let first = entries.first, Set(entries.compactMap(\.fields.patient)).count > 1 else { return }
+        let id = store.shownID(first.id)
+        throw ArchiveError(
+            .badRequest, "\(id): these images name two patients, and a case is of one; drop the wrong one")
+    }
+
     /// The case as it will be with these images.
     private func input(of id: String, with entries: [QuarantineEntry]) throws -> CaseInput {
-        try withArchiveErrors {
+        try checkAreOfOne(entries)
+        return try withArchiveErrors {
             try store.environment.read { transaction in
                 var input = CaseInput(id: id)
                 var images: [CaseEntry.StoredImage] = []
@@ -150,6 +146,7 @@ extension Archive {
                     return CaseImage(source, view: image.view)
                 }
                 input.isDeidentified = true
+                input.releases = Set(entries.map(\.image.digest))
                 if let source = entries.first?.source {
                     var origin = CaseOrigin(source: source, fingerprint: JournalEntry.unreadFingerprint)
                     if let row = try journalEntry(transaction, source) { origin.marks = row.marks }

@@ -15,15 +15,19 @@ extension Archive {
         }
     }
 
-    /// Notes what was set aside of a case, and forgets what waits for a decision and is not part of it any more.
+    /// Notes what was set aside of a case, and what a person gives back to it, and forgets what waits for a decision and is not part of it
+    /// any more.
     func settleQuarantine(
         _ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout CommitBatch
     ) throws {
         let rows = try store.quarantine(transaction, of: item.input.id)
         guard !rows.isEmpty || !item.setAside.isEmpty else { return }
         let digests = Set(item.setAside.map(\.entry.image.digest))
-        // One file, or fields and text alone, say nothing of the other images.
-        if item.input.origin?.isPart != true, !item.input.keepsImages {
+        for row in rows where row.state == .held && item.input.releases.contains(row.image.digest) {
+            try decide(transaction, row, .released, into: &batch)
+        }
+        // One file, fields and text alone, or what a person gives back, say nothing of the other images.
+        if item.input.origin?.isPart != true, !item.input.keepsImages, item.input.releases.isEmpty {
             let source = item.input.origin?.source
             for row in rows
             where row.state == .held && row.source == source && !digests.contains(row.image.digest) {
@@ -56,6 +60,19 @@ extension Archive {
         for row in rows { try removeQuarantine(transaction, row, into: &batch) }
         batch.hasForgotten = batch.hasForgotten || !rows.isEmpty
         return rows.map(\.source)
+    }
+
+    /// Writes a decision. The row uses the kept bytes no more: they are the case's from now on, or nobody's.
+    func decide(
+        _ transaction: borrowing WriteTransaction, _ row: QuarantineEntry, _ state: QuarantineEntry.State,
+        into batch: inout CommitBatch
+    ) throws {
+        var decided = row
+        decided.state = state
+        try store.put(transaction, decided, former: row.state)
+        if row.state == .held, row.image.isKept {
+            try countImage(transaction, row.image.digest, by: -1, into: &batch)
+        }
     }
 
     private func removeQuarantine(

@@ -16,11 +16,12 @@ extension Archive {
     /// - Parameters:
     ///   - key: of the metadata, or `finding`, `affirmed`, `denied` or `uncertain`.
     ///   - limit: how many values at most.
-    /// - Throws: `.unknownKey`, `.badRequest` for `id` and for a filter that makes no sense, `.io`, `.damaged`.
+    ///   - deadline: as of `SearchRequest`; nil for none.
+    /// - Throws: `.unknownKey`, `.badRequest` for `id` and for a filter that makes no sense, `.deadline`, `.io`, `.damaged`.
     /// - Complexity: O(limit) for what was asked since the last change, and without a filter once the key was counted; else O(matching
     ///   cases), for findings O(n / 64) each.
     public func facet(
-        by key: String, _ filter: Filter = Filter(), limit: Int = Facet.standardLimit
+        by key: String, _ filter: Filter = Filter(), limit: Int = Facet.standardLimit, until deadline: Double? = nil
     ) throws -> Facet {
         guard limit > 0 else { throw ArchiveError(.badRequest, "a facet has at least one value") }
         guard key != "id" else {
@@ -30,24 +31,27 @@ extension Archive {
         let question = FacetMemory.Question(key: key, filter: filter, limit: limit)
         let version = attributes.read { $0.version }
         if let known = facets.facet(question, at: version) { return known }
-        let facet = try countedFacet(by: key, filter, limit: limit)
+        let facet = try countedFacet(by: key, filter, limit: limit, until: deadline)
         // What changed meanwhile may be in it by half.
         if attributes.read({ $0.version }) == version { facets.keep(facet, question, madeAt: version) }
         return facet
     }
 
-    private func countedFacet(by key: String, _ filter: Filter, limit: Int) throws -> Facet {
-        let matching = filter.isEmpty ? nil : try self.matching(filter)
+    private func countedFacet(
+        by key: String, _ filter: Filter, limit: Int, until deadline: Double?
+    ) throws -> Facet {
+        let matching = filter.isEmpty ? nil : try self.matching(filter, until: deadline)
+        try Self.checkTime(deadline)
         return try withArchiveErrors {
             var facet = Facet(values: [], distinctCount: 0, caseCount: 0)
             facet.caseCount = matching?.count ?? attributes.read { $0.live.count }
             switch key {
             case "affirmed", "denied", "uncertain":
-                let counts = try saidCounts(key, among: matching)
+                let counts = try saidCounts(key, among: matching, until: deadline)
                 facet.distinctCount = counts.count
                 facet.values = FacetValue.best(limit) { body in for (name, count) in counts { body(name, count) } }
             case "finding", "findings":
-                let counts = try findingCounts(among: matching)
+                let counts = try findingCounts(among: matching, until: deadline)
                 facet.distinctCount = counts.count
                 facet.values = FacetValue.best(limit) { body in for (name, count) in counts { body(name, count) } }
             default:
@@ -77,10 +81,11 @@ extension Archive {
     }
 
     /// By name of a finding, how many reports say of it what `key` asks for.
-    private func saidCounts(_ key: String, among matching: ItemSet?) throws -> [String: Int] {
+    private func saidCounts(_ key: String, among matching: ItemSet?, until deadline: Double?) throws -> [String: Int] {
         guard let assertion = Self.assertion(of: key) else { return [:] }
         var counts: [String: Int] = [:]
         for name in try ReportWords.sharedReader().lexicon.names {
+            try Self.checkTime(deadline)
             let cases = try saidCases(FindingTerm.term(name.name), assertion)
             let count = matching.map { cases.count(in: $0) } ?? cases.count
             if count > 0 { counts[name.name] = count }
@@ -89,7 +94,7 @@ extension Archive {
     }
 
     /// By finding, how many cases were given it or, where they were given none, have a report that affirms it.
-    private func findingCounts(among matching: ItemSet?) throws -> [String: Int] {
+    private func findingCounts(among matching: ItemSet?, until deadline: Double?) throws -> [String: Int] {
         let given = try countedValues(of: "finding", among: matching, limit: Self.everyValue).values
         var learned: [Attributes.Learned] = []
         let (without, version) = try withPostings(["finding"]) { attributes in
@@ -106,6 +111,7 @@ extension Archive {
         let names = reader.lexicon.names.map(\.name)
         let known = Set(names)
         for name in names {
+            try Self.checkTime(deadline)
             let count = try saidCases(FindingTerm.term(name), .present).count(in: without)
             if count > 0 { counts[name, default: 0] += count }
         }

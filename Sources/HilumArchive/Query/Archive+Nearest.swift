@@ -5,8 +5,11 @@ import LMDB
 /// The nearest vectors, from the graphs to exact scores.
 extension Archive {
     /// - Throws: `.deadline` once the time of the search is over.
-    func checkTime(_ request: SearchRequest) throws(ArchiveError) {
-        if let deadline = request.deadline, monotonicSeconds() >= deadline { throw ArchiveError.isOverdue }
+    func checkTime(_ request: SearchRequest) throws(ArchiveError) { try Self.checkTime(request.deadline) }
+
+    /// - Throws: `.deadline` once the time is over.
+    static func checkTime(_ deadline: Double?) throws(ArchiveError) {
+        if let deadline, monotonicSeconds() >= deadline { throw ArchiveError.isOverdue }
     }
 
     /// The best `k` cases, each by its best vector, the best first.
@@ -87,11 +90,12 @@ extension Archive {
 
     /// How many matching candidates a walk keeps under a filter.
     ///
-    /// Without one it keeps the `ef` nearest, of which a share matches. So it keeps this share of `ef` and goes as far as it would have gone,
-    /// and further where `2 k` are more: then as far as a search without a filter that is asked for so many hits that `k` of them match.
-    private static func breadth(_ ef: Int, k: Int, matching: Int?, of count: Int) -> Int {
+    /// Without one it keeps the `ef` nearest, of which a share matches, and the `k` wanted ones lie further apart. So it keeps more than match
+    /// among `ef`, which finds as much as without a filter (`hilum-bench serve --recall`), and at least `4 k`: among few that match the
+    /// nearest lie in several places.
+    static func breadth(_ ef: Int, k: Int, matching: Int?, of count: Int) -> Int {
         guard let matching else { return ef }
-        return min(ef, max(2 * k, ef * min(matching, count) / max(1, count)))
+        return min(ef, max(4 * k, 8 * ef * min(matching, count) / (5 * max(1, count))))
     }
 
     /// The `k` nearest by the stored vectors, for a graph that only knows codes; any order.

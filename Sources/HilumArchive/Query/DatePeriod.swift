@@ -44,6 +44,21 @@ struct DatePeriod: Equatable {
     /// Whether all days of `other` are among these.
     func contains(_ other: DatePeriod) -> Bool { firstDay <= other.firstDay && other.lastDay <= lastDay }
 
+    /// Whether at most `days` lie between both.
+    func isWithin(days: Int, of other: DatePeriod) -> Bool {
+        Self.dayNumber(other.firstDay) - Self.dayNumber(lastDay) <= days
+            && Self.dayNumber(firstDay) - Self.dayNumber(other.lastDay) <= days
+    }
+
+    /// Days since a day long ago, in the Gregorian calendar; a day that a month does not have is one of the next.
+    private static func dayNumber(_ day: Int) -> Int {
+        // Years that begin in March have their leap day at the end.
+        let (year, month) = (day / 10_000, day / 100 % 100)
+        let shifted = month > 2 ? year : year - 1
+        return 365 * shifted + shifted / 4 - shifted / 100 + shifted / 400 + (153 * ((month + 9) % 12) + 2) / 5
+            + day % 100
+    }
+
     private static func isDigit(_ byte: UInt8) -> Bool { byte >= 48 && byte <= 57 }
 
     private static func number(_ bytes: ArraySlice<UInt8>, in range: ClosedRange<Int>, digits: Int) -> Int? {

@@ -59,7 +59,7 @@ public struct SearchRequest: Sendable, Equatable {
     public var parts: [Part]
     /// The number of hits, 1 to `ArchiveLimits.hitCount`.
     public var k = 10
-    /// The breadth of the graph search; nil lets the archive choose (the larger of 64 and 2k).
+    /// The breadth of the graph search; nil lets the archive choose (the larger of 128 and 2k).
     public var ef: Int?
     /// Lets the archive choose ef by what it knows of its recall (`RecallEstimator`): above 0, up to 1, which is an exact scan.
     /// Excludes `ef`.

@@ -156,7 +156,7 @@ public final class RecallEstimator: Sendable {
     /// The smallest ef that is known to reach `recall` with `k` hits from one graph.
     ///
     /// Between measured values, recall is taken as linear in log ef, which lies below the true curve. Searches for more than 10
-    /// hits get their ef in proportion. Until `leastSampleCount` queries are measured, ef is 64 for a recall up to 0.95 and 256
+    /// hits get their ef in proportion. Until `leastSampleCount` queries are measured, ef is 128 for a recall up to 0.95 and 256
     /// above. A recall that no measured ef reaches, or that is finer than the queries can tell, gets the exact scan, and so
     /// does 1.
     ///
@@ -167,7 +167,7 @@ public final class RecallEstimator: Sendable {
         if recall == 1 { return Choice(ef: nil, expectedRecall: 1) }
         let scale = max(1, Double(k) / Double(Self.k))
         guard let recalls = curve(kind) else {
-            return Choice(ef: Int((scale * (recall <= 0.95 ? 64 : 256)).rounded(.up)), expectedRecall: nil)
+            return Choice(ef: Int((scale * (recall <= 0.95 ? 128 : 256)).rounded(.up)), expectedRecall: nil)
         }
         guard let place = recalls.firstIndex(where: { $0 >= recall }) else {
             return Choice(ef: nil, expectedRecall: 1)

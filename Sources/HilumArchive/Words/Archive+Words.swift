@@ -134,7 +134,7 @@ extension Archive {
     /// The cases that a condition of a filter finds by what reports say; nil for a condition that asks for something else.
     ///
     /// `affirmed`, `denied` and `uncertain` ask the reports alone; `finding` asks them about cases that were given no findings.
-    func saidCases(_ condition: Filter.Condition) throws -> SaidCases? {
+    func saidCases(_ condition: Filter.Condition, until deadline: Double? = nil) throws -> SaidCases? {
         guard let assertion = Self.assertion(of: condition.key) else { return nil }
         let reader = try ReportWords.sharedReader()
         var all = ItemSet()
@@ -146,6 +146,7 @@ extension Archive {
                     "\(condition.key)= takes the name of a finding, such as effusion; 'hilum findings --names' lists them"
                 )
             }
+            try Self.checkTime(deadline)
             let cases = try saidCases(term, assertion).set
             all = all.isEmpty ? cases : all.union(cases)
         }

@@ -168,8 +168,20 @@ public struct JSONWriter {
 
     private static let digits = Array("0123456789abcdef".utf8)
 
+    /// Whether a byte stands for itself in a string.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 32 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 127
+    }
+
     private mutating func quoted(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
+        // Nearly all texts have nothing to escape and are copied at once.
+        let isWritten = text.utf8.withContiguousStorageIfAvailable { octets in
+            guard octets.allSatisfy(Self.isPlain) else { return false }
+            bytes.append(contentsOf: octets)
+            return true
+        }
+        if isWritten == true { return bytes.append(UInt8(ascii: "\"")) }
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):

@@ -25,6 +25,15 @@ struct HL7Message {
 
     /// More than any program writes: text lies in few long segments or in a thousand short ones.
     private static let segmentLimit = 200_000
+    /// Segments of messages ORU^R01 and of their frames. A line of a report may look like the name of another one: `LLL`, `MRI`.
+    private static let known: Set<String> = [
+        "MSH", "SFT", "UAC", "ARV", "PID", "PD1", "PRT", "NTE", "NK1", "PV1", "PV2", "AL1", "IAM", "DB1", "DG1", "ACC",
+        "GT1", "IN1", "IN2", "IN3", "ORC", "OBR", "TQ1", "TQ2", "CTD", "OBX", "FT1", "CTI", "SPM", "SAC", "IPC", "ADD",
+        "DSC", "BLG", "ROL", "TXA", "EVN", "MSA", "ERR", "FHS", "FTS", "BHS", "BTS", "CON", "SID", "PDA",
+    ]
+
+    /// Those that no line of a report is called.
+    private static let frequent: Set<String> = ["MSH", "PID", "PV1", "PV2", "NK1", "ORC", "OBR", "OBX", "NTE"]
 
     /// - Parameter bytes: from `MSH` on.
     /// - Throws: `.malformed`, `.badText`.
@@ -68,10 +77,12 @@ struct HL7Message {
             }
             let name = Array(line.prefix(3))
             if name.count == 3, name.allSatisfy({ 65...90 ~= $0 || 48...57 ~= $0 }), 65...90 ~= name[0],
-                line.count == 3 || line[line.startIndex + 3] == separators.field
+                line.count == 3 || line[line.startIndex + 3] == separators.field,
+                let spelled = Optional(String(decoding: name, as: UTF8.self)),
+                isSegment(spelled, hasFields: line.count > 3)
             {
                 let fields = line.dropFirst(4).split(separator: separators.field, omittingEmptySubsequences: false)
-                let segment = Segment(name: String(decoding: name, as: UTF8.self), fields: fields)
+                let segment = Segment(name: spelled, fields: fields)
                 // ADD carries on the last field of the segment before it.
                 guard segment.name == "ADD" else {
                     segments.append(segment)
@@ -84,11 +95,30 @@ struct HL7Message {
         }
     }
 
+    /// Whether a line with a name in front is a segment, and no line of a report that goes on.
+    private func isSegment(_ name: String, hasFields: Bool) -> Bool {
+        // A name alone says nothing but that it may be a word.
+        if isInText && !hasFields { return Self.frequent.contains(name) }
+        return Self.known.contains(name) || name.first == "Z" || !isInText
+    }
+
+    /// Whether the last segment holds lines of a report.
+    private var isInText: Bool { segments.last.map { Self.textFields[$0.name] != nil } ?? false }
+
+    /// The field of a segment that holds lines of a report.
+    private static let textFields = ["OBX": 5, "NTE": 3]
+
     private mutating func extend(by rest: ArraySlice<UInt8>, joint: [UInt8]) {
         // In place: a report may go on over a hundred thousand lines.
         let last = segments.count - 1
         guard last >= 0, !segments[last].fields.isEmpty else { return }
         let field = segments[last].fields.count - 1
+        // Behind a whole segment the line is the next one of its text, and separators in it stand for themselves.
+        if !joint.isEmpty, let text = Self.textFields[segments[last].name], field >= text {
+            segments[last].fields[text - 1] += joint
+            segments[last].fields[text - 1] += rest
+            return
+        }
         // The text of a result is its fifth field; what follows it on the line belongs to the segment.
         let parts = rest.split(separator: separators.field, omittingEmptySubsequences: false)
         segments[last].fields[field] += joint

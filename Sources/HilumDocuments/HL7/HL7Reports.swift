@@ -1,18 +1,35 @@
 /// The reports of one message ORU^R01: its results (OBX) by order (OBR).
 ///
-///     MSH ─ character set, separators        ┐
-///     PID ─ numbers, names, sex              ├─ of all reports of the message
-///     PV1, NK1 … ─ names, to be masked       ┘
+///     MSH ─ character set, separators         of all reports of the message
+///     PID ─ numbers, names, sex              ┐
+///     PV1, NK1 … ─ names, to be masked       ┴─ of all reports up to the next PID behind an order
 ///     ORC, OBR ─ accession, status, service  ┐
 ///     OBX … ─ text, or the study's UID       ├─ of one report
 ///     ZDS, IPC ─ the study's UID             ┘
 ///
-/// Orders of one study, or of one accession number, are one report. Thread rule: a value.
+/// Orders of one patient and one study, or one accession number, are one report. Thread rule: a value.
 struct HL7Reports {
     private let message: HL7Message
-    /// What the message says of the patient.
-    private var patient = ReportDocument(text: "")
-    private var orders: [Order] = []
+    private var groups = [Group()]
+    /// Whether a PID follows another one that names somebody else, without an order between them.
+    private var isContradictory = false
+
+    /// What the message says of one patient, and the orders that stand behind that.
+    private struct Group {
+        var patient = ReportDocument(text: "")
+        var orders: [Order] = []
+    }
+
+    /// Of the last group. In place, as a report may have a hundred thousand results.
+    private var patient: ReportDocument {
+        _read { yield groups[groups.count - 1].patient }
+        _modify { yield &groups[groups.count - 1].patient }
+    }
+
+    private var orders: [Order] {
+        _read { yield groups[groups.count - 1].orders }
+        _modify { yield &groups[groups.count - 1].orders }
+    }
 
     /// Results of one order.
     private struct Order {
@@ -33,6 +50,8 @@ struct HL7Reports {
     ]
     /// Results that are not there, or not to be believed (table 0085).
     private static let emptyResults: Set<String> = ["D", "W", "X", "I", "N", "O"]
+    /// Those that take back what was sent before.
+    private static let withdrawnResults: Set<String> = ["D", "W"]
     private static let early: Set<String> = ["P", "R", "S", "A", "I", "O"]
 
     /// Reads a message.
@@ -41,16 +60,19 @@ struct HL7Reports {
     /// - Throws: `.malformed`, `.badText`, `.tooLarge`.
     static func read(_ bytes: ArraySlice<UInt8>) throws(DocumentError) -> [ReportFile.Outcome] {
         let message = try HL7Message(bytes)
-        guard let head = message.segments.first else {
-            throw DocumentError(.malformed, "the message ends in its first segment")
+        guard let head = message.segments.first, message.segments.count > 1 else {
+            throw DocumentError(.malformed, "the message ends in its first segment (MSH); it may be cut off")
         }
         let kind = message.repetitions(message.field(9, of: head)).first ?? []
         let names = [message.component(1, of: kind), message.component(2, of: kind)].compactMap { $0?.uppercased() }
+        guard !names.isEmpty else {
+            throw DocumentError(.malformed, "the message does not say of what kind it is (MSH-9)")
+        }
         guard names.first == "ORU", names.count < 2 || names[1] == "R01" else {
             let shown = names.joined(separator: "^").filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "^") }
             return [.passedOver("HL7: a message of the kind \(shown.prefix(12)); results are ORU^R01")]
         }
-        var reports = HL7Reports(message)
+        let reports = HL7Reports(message)
         return reports.outcomes(sentAt: message.first(7, of: head).flatMap(HL7Time.iso))
     }
 
@@ -58,7 +80,9 @@ struct HL7Reports {
         self.message = message
         for segment in message.segments.dropFirst() {
             switch segment.name {
-            case "PID": readPatient(segment)
+            case "PID":
+                if !orders.isEmpty { groups.append(Group()) }
+                readPatient(segment)
             case "OBR": readOrder(segment)
             case "OBX": readResult(segment)
             case "NTE":
@@ -71,6 +95,12 @@ struct HL7Reports {
             case "PV1": for number in [7, 8, 9, 17, 52] { notePersons(segment, number) }
             case "PD1": for number in [4] { notePersons(segment, number) }
             case "NK1": notePersons(segment, 2, isPlain: true)
+            case "GT1":
+                notePersons(segment, 3, isPlain: true)
+                noteAddresses(segment, [5])
+            case "IN1":
+                notePersons(segment, 16, isPlain: true)
+                noteAddresses(segment, [19])
             case "ORC": for number in [10, 11, 12, 19] { notePersons(segment, number) }
             default: break
             }
@@ -93,11 +123,14 @@ struct HL7Reports {
                 if isOwn { own.append(patient) } else { others.append(patient) }
             }
         }
+        let former = patient.patients
         patient.patients = own.isEmpty ? others : own
+        if !former.isEmpty, Set(former).isDisjoint(with: patient.patients) { isContradictory = true }
         patient.numbers += others.map(\.number) + [18, 19, 20].compactMap { message.first($0, of: segment) }
         for number in [5, 6, 9] { notePersons(segment, number, isPlain: true) }
         // Addresses and telephone numbers, as far as they may stand in a text as they stand here.
         for number in [13, 14] { patient.numbers += message.first(number, of: segment).map { [$0] } ?? [] }
+        noteAddresses(segment, [11])
         let sex = message.first(8, of: segment)?.uppercased()
         patient.sex = sex.flatMap { ["M", "F", "O"].contains($0) ? $0 : nil }
     }
@@ -164,38 +197,67 @@ struct HL7Reports {
         }
     }
 
+    /// Notes the streets of addresses, which are a person's wherever they stand.
+    private mutating func noteAddresses(_ segment: HL7Message.Segment, _ numbers: [Int]) {
+        for value in numbers.flatMap({ message.repetitions(message.field($0, of: segment)) }) {
+            guard let street = message.component(1, of: value, sub: 1), street.contains(where: \.isNumber),
+                street.contains(where: \.isLetter)
+            else { continue }
+            patient.numbers.append(street)
+        }
+    }
+
     // MARK: Reports
 
-    private mutating func outcomes(sentAt: String?) -> [ReportFile.Outcome] {
-        guard !orders.isEmpty else {
+    private func outcomes(sentAt: String?) -> [ReportFile.Outcome] {
+        guard !isContradictory else {
+            return [.refused("the message names two patients (PID) without an order between them; whose is it?")]
+        }
+        guard groups.contains(where: { !$0.orders.isEmpty }) else {
             return [.refused("the message holds no order (OBR) and no result (OBX); it may be cut off")]
         }
         var outcomes: [ReportFile.Outcome] = []
-        var documents: [ReportDocument] = []
-        for order in orders {
-            switch finish(order, sentAt: sentAt) {
-            case .report(let document):
-                if let place = documents.firstIndex(where: { $0.isOfSameStudy(as: document) }) {
-                    documents[place].append(document)
-                } else {
-                    documents.append(document)
+        var documents: [(group: Int, document: ReportDocument)] = []
+        for (number, group) in groups.enumerated() {
+            for order in group.orders {
+                switch finish(order, of: group.patient, sentAt: sentAt) {
+                case .report(let document):
+                    let place = documents.firstIndex { other in
+                        other.group == number
+                            ? other.document.isOfSameStudy(as: document)
+                            : other.document.isOfSamePatientAndStudy(as: document)
+                    }
+                    if let place {
+                        documents[place].document.append(document)
+                    } else {
+                        documents.append((number, document))
+                    }
+                case let other: outcomes.append(other)
                 }
-            case let other: outcomes.append(other)
             }
         }
         // An order without a result is none of its own beside one that has it.
         if !documents.isEmpty { outcomes.removeAll { $0 == .passedOver(Self.isEmpty) } }
-        return documents.map { .report($0) } + outcomes
+        return documents.map { .report($0.document) } + outcomes
     }
 
     private static let isEmpty = "HL7: an order without a text"
+    private static let withdrawal =
+        "the message withdraws a report (OBX-11 D or W, OBR-25 X) and brings none in its place; if the report is "
+        + "stored, take its case out with `hilum delete` or DELETE, or send a corrected report"
 
-    private func finish(_ order: Order, sentAt: String?) -> ReportFile.Outcome {
-        if order.status == "X" { return .passedOver("HL7: an order that was cancelled") }
-        if let service = order.service, Self.otherServices.contains(service) {
+    private func finish(_ order: Order, of patient: ReportDocument, sentAt: String?) -> ReportFile.Outcome {
+        let results = order.results.filter { !Self.emptyResults.contains($0.status ?? "") }
+        // PT is physical therapy, and with some departments positron emission.
+        let isOfRadiology =
+            !(patient.studies + order.document.studies).isEmpty
+            || order.service == "PT" && results.contains { $0.result.isKnownPart }
+        if let service = order.service, Self.otherServices.contains(service), !isOfRadiology {
             return .passedOver("HL7: results of another service than radiology (OBR-24 \(service))")
         }
-        let results = order.results.filter { !Self.emptyResults.contains($0.status ?? "") }
+        if order.status == "X" {
+            return order.results.isEmpty ? .passedOver("HL7: an order that was cancelled") : .refused(Self.withdrawal)
+        }
         let isOfImages =
             !order.document.studies.isEmpty || order.service != nil || results.contains { $0.result.isKnownPart }
         let texts = results.filter { item in
@@ -207,6 +269,8 @@ struct HL7Reports {
                 if case .unread(let kind) = item.result.kind { kind } else { nil }
             }.first
             if let unread { return .passedOver("HL7: the report is \(unread), which is not read") }
+            let isWithdrawn = order.results.contains { Self.withdrawnResults.contains($0.status ?? "") }
+            if isWithdrawn && results.isEmpty { return .refused(Self.withdrawal) }
             return .passedOver(results.isEmpty ? Self.isEmpty : "HL7: results without a text, as of a laboratory")
         }
         // A word or two beside numbers is a result of a laboratory, unless something says that it is of images.
@@ -275,6 +339,13 @@ extension ReportDocument {
         if !studies.isEmpty && !other.studies.isEmpty { return !Set(studies).isDisjoint(with: other.studies) }
         return accessions.first != nil && accessions.first == other.accessions.first
             || accessions.isEmpty && other.accessions.isEmpty && studies == other.studies
+    }
+
+    /// Whether both name one patient, and one study or one accession number.
+    func isOfSamePatientAndStudy(as other: ReportDocument) -> Bool {
+        guard !patients.isEmpty, !other.patients.isEmpty, mayBeOfSamePatient(as: other) else { return false }
+        let hasKey = !studies.isEmpty && !other.studies.isEmpty || !accessions.isEmpty && !other.accessions.isEmpty
+        return hasKey && isOfSameStudy(as: other)
     }
 
     /// Takes the text of another order of the same study, and what it says beyond.

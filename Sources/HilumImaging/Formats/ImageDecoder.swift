@@ -183,6 +183,19 @@ public enum ImageDecoder {
         return (picture.image, picture.description)
     }
 
+    /// What the tags of a DICOM file say, which some files say only to the decoder; nil for another kind of file.
+    ///
+    /// - Parameter side: of the square into which a decoder that is asked fits the picture.
+    /// - Throws: as `decode(_:limits:)`.
+    package static func description(
+        of bytes: [UInt8], fitting side: Int? = nil
+    ) throws(ImagingError) -> DICOMDescription? {
+        if let header = DICOMHeader(bytes), header.isComplete, header.description[.objectClass] != nil {
+            return header.description
+        }
+        return try read(bytes, fitting: side).description
+    }
+
     /// Reads and decodes the file at `path`. Its length is checked before it is read.
     ///
     /// - Throws: `unreadable`, otherwise as `decode(_:limits:)`.

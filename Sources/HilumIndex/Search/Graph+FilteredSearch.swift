@@ -5,7 +5,8 @@ extension Graph {
     ///
     /// Few matching items are scanned, by their codes first where there are such. Otherwise the graph is walked over all nodes,
     /// and ends as an unfiltered walk does, only that the pool which decides holds matching nodes: it widens by itself where
-    /// matches are rare. A walk that gets dearer than the scan gives way to it, and so does one that ends with fewer than `k` hits.
+    /// matches are rare. A walk that gets dearer than the scan gives way to it, as soon as that can be told, and so does one that ends with
+    /// fewer than `k` hits.
     ///
     /// - Parameter matching: an upper bound of the matching items.
     func filteredSearch(
@@ -54,6 +55,8 @@ extension Graph {
         while let candidate = heap.popNearest() {
             if pool.isFull && candidate.key > pool.bound { return true }
             if cost.distanceCount > budget || cost.isOverdue() { return false }
+            // What matches lies elsewhere, so the other half would not do either.
+            if cost.distanceCount > budget / 2, pool.count < pool.limit / 2 { return false }
             let count = store.links(candidate.node, layer: 0).read(into: scratch.links)
             var fresh = 0
             for index in 0..<count where marks.visit(scratch.links[index]) {

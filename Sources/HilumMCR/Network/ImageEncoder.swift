@@ -14,8 +14,8 @@ struct ImageEncoder: Sendable {
     let learnedPositions: Int?
     let patchCount: Int
     let patchSide: Int
-    /// What features of a stem are multiplied with.
-    let featureScale: Float
+    /// What the features of a stem are made of; empty without one.
+    let levels: [MCRConfiguration.Stem.Level]
     var gridSide: Int { Int(Double(patchCount).squareRoot()) }
     var width: Int { stack.width }
 
@@ -38,7 +38,7 @@ struct ImageEncoder: Sendable {
             ? Positions.grid(side: configuration.gridSide, width: configuration.image.width) : []
         patchCount = configuration.patchCount
         patchSide = configuration.patchSide
-        featureScale = configuration.stem?.featureScale ?? 1
+        levels = configuration.stem?.levels ?? []
     }
 
     struct Activations {
@@ -113,7 +113,8 @@ struct ImageEncoder: Sendable {
         }
     }
 
-    /// The features of one image, `[N, channels]`, of a deviation of about 1.
+    /// The features of one image, `[N, channels]`, of a deviation of about 1: those of each level of the stem beside one another, and
+    /// of a level that is finer than the patches the means over a patch.
     ///
     /// The stem sees (x − mean) / deviation of the pixels that are not hidden, and in place of the hidden ones what `HiddenPixels`
     /// makes of those: no pixel of a hidden patch takes part.
@@ -148,8 +149,38 @@ struct ImageEncoder: Sendable {
             }
         }
         HiddenPixels.fill(image, gridSide: gridSide, patchSide: patchSide, kept: kept, workspace)
-        stem.features(of: image, count: 1, side: side, into: features, workspace)
-        NetworkKernels.affine(features, features, scale: featureScale, shift: 0, patchCount * embed.inputs)
+        var (done, input, column) = (0, UnsafePointer(image), 0)
+        for level in levels {
+            let channels = stem.channels(after: level.blocks)
+            let levelSide = stem.side(after: level.blocks, of: side)
+            let output = workspace.take(levelSide * levelSide * channels)
+            stem.run(done..<level.blocks, on: input, count: 1, side: side, into: output, workspace)
+            place(output, side: levelSide, channels, scale: level.scale, into: features + column)
+            (done, input) = (level.blocks, UnsafePointer(output))
+            column += channels
+        }
+    }
+
+    /// Writes the features of a level into their columns of the patches' rows, times `scale`.
+    private func place(
+        _ level: UnsafePointer<Float>, side: Int, _ channels: Int, scale: Float, into rows: FloatPointer
+    ) {
+        let factor = side / gridSide
+        for patch in 0..<patchCount {
+            let corner = (patch / gridSide * side + patch % gridSide) * factor
+            let row = rows + patch * embed.inputs
+            guard factor > 1 else {
+                NetworkKernels.affine(row, level + corner * channels, scale: scale, shift: 0, channels)
+                continue
+            }
+            row.update(repeating: 0, count: channels)
+            for y in 0..<factor {
+                for x in 0..<factor {
+                    NetworkKernels.addScaled(
+                        row, level + (corner + y * side + x) * channels, scale / Float(factor * factor), channels)
+                }
+            }
+        }
     }
 
     /// - Parameter dHidden: `[tokens, width]`.

@@ -1,6 +1,6 @@
 /// Linear regression with a penalty on the weights (Hoerl and Kennard 1970), solved by a Cholesky decomposition.
 ///
-/// Inputs are standardised; the products of all rows are taken once, then each strength costs one decomposition, O(inputs³ / 3).
+/// Inputs are standardised unless told otherwise; the products of all rows are taken once, then each strength costs one decomposition, O(inputs³ / 3).
 /// Thread rule: one thread.
 public final class RidgeRegression {
     /// Numbers of an input row.
@@ -18,14 +18,18 @@ public final class RidgeRegression {
     /// - Parameters:
     ///   - x: `[rows, inputs]`, row-major.
     ///   - targets: `[rows, outputs]`; their mean is taken off.
+    ///   - isStandardised: whether inputs are divided by their deviations, so that the penalty is the same for large and small
+    ///     ones; their mean is taken off in any case.
     /// - Throws: `NumericError` when OpenBLAS is missing.
-    public init(x: [Float], targets: [Float], rows: Int, inputs: Int, outputs: Int) throws(NumericError) {
+    public init(
+        x: [Float], targets: [Float], rows: Int, inputs: Int, outputs: Int, isStandardised: Bool = true
+    ) throws(NumericError) {
         precondition(rows > 0 && x.count == rows * inputs && targets.count == rows * outputs, "shapes must agree")
         let blas = try OpenBLAS.load()
         self.inputs = inputs
         self.outputs = outputs
         var standard = x
-        (mean, inverseDeviation) = Self.standardise(&standard, rows: rows, width: inputs)
+        (mean, inverseDeviation) = Self.standardise(&standard, rows: rows, width: inputs, divides: isStandardised)
         var centred = targets
         let targetMeans = Self.means(targets, rows: rows, width: outputs)
         for row in 0..<rows {
@@ -61,8 +65,10 @@ public final class RidgeRegression {
         return sums.map { Float($0 / Double(rows)) }
     }
 
-    /// Takes off the mean and divides by the deviation (and a little, for inputs that never change).
-    private static func standardise(_ x: inout [Float], rows: Int, width: Int) -> (mean: [Float], inverse: [Float]) {
+    /// Takes off the mean and, where wanted, divides by the deviation (and a little, for inputs that never change).
+    private static func standardise(
+        _ x: inout [Float], rows: Int, width: Int, divides: Bool
+    ) -> (mean: [Float], inverse: [Float]) {
         let mean = means(x, rows: rows, width: width)
         var squares = [Double](repeating: 0, count: width)
         for row in 0..<rows {
@@ -71,7 +77,7 @@ public final class RidgeRegression {
                 squares[j] += Double(x[row * width + j]) * Double(x[row * width + j])
             }
         }
-        let inverse = squares.map { Float(1 / (($0 / Double(rows)).squareRoot() + 1e-3)) }
+        let inverse = squares.map { divides ? Float(1 / (($0 / Double(rows)).squareRoot() + 1e-3)) : 1 }
         for row in 0..<rows {
             for j in 0..<width { x[row * width + j] *= inverse[j] }
         }
@@ -80,7 +86,7 @@ public final class RidgeRegression {
 
     /// The weights `[outputs, inputs]` of a strength, for inputs as they came (less `mean`).
     ///
-    /// - Parameter strength: what is added to the diagonal, whose mean is rows / inputs; above 0.
+    /// - Parameter strength: what is added to the diagonal, whose mean is rows / inputs where inputs are standardised; above 0.
     public func weights(strength: Float) -> [Float] {
         precondition(strength > 0, "a strength is above 0")
         let factor = decomposition(strength)

@@ -24,12 +24,16 @@ extension MaskPass {
             isGlued(index + 3) && piece(index + 3).kind == .mark && piece(index + 3).value == sign
             && isGlued(index + 4) && piece(index + 4).kind == .number
         if hasThird {
-            guard isDate(first, piece(index + 2), piece(index + 4)), endsNumber(index + 5), !isMeasure(index + 4) else {
+            let hasYear = isYear(first) || isYear(piece(index + 4))
+            // `3/4/2019films`
+            let isEnd = endsNumber(index + 5) || hasYear && piece(index + 5).has([.unit, .picture])
+            // `10-12-14 mm`: only a year of two digits may be a length.
+            guard isDate(first, piece(index + 2), piece(index + 4)), isEnd, hasYear || !isQuantity(index + 4) else {
                 return nil
             }
             return add(index, to: index + 5, .date)
         }
-        guard endsNumber(index + 3), !isMeasure(index + 2) else { return nil }
+        guard endsNumber(index + 3), !isQuantity(index + 2) else { return nil }
         if isMonthAndYear(first, piece(index + 2), sign) { return add(index, to: index + 3, .date) }
         if sign == 47, isShortDate(index) { return add(index, to: index + 3, .date) }
         return nil
@@ -84,17 +88,22 @@ extension MaskPass {
         let next = piece(index + 3)
         // `to 2/3 views`, `of 2/6 murmur`, `from 1/3 to 1/2`.
         if isWord(index - 1, "to") || isWord(index - 1, "of") || isWord(cue, "d") || isWord(cue, "t") {
-            return b.value > 12 || a.value > 12
+            return b.value > 12 || a.value > 12 || a.value > b.value && isDatedWord(index + 3)
         }
         guard a.value >= b.value || b.value > 8 else { return next.kind == .none || isMark(index + 3, in: ",.;)") }
         return next.kind != .word || next.has(.function) || next.has(.by) || isAfterDate(index + 3)
     }
 
     private func isAfterDate(_ index: Int) -> Bool {
-        isWord(index, "showed") || isWord(index, "shows") || isWord(index, "demonstrated") || isWord(index, "exam")
-            || isWord(index, "examination") || isWord(index, "study") || isWord(index, "radiograph")
-            || isWord(index, "film")
+        isWord(index, "showed") || isWord(index, "shows") || isWord(index, "demonstrated")
+            || isWord(index, "examination") || isDatedWord(index)
             || isWord(index, "ct") || isWord(index, "x") || isWord(index, "cxr") || isWord(index, "report")
+    }
+
+    /// `films`, and not `views` or `images`, which are also counted: `3/3 views`.
+    private func isDatedWord(_ index: Int) -> Bool {
+        piece(index).has(.picture) && !isWord(index, "view") && !isWord(index, "views") && !isWord(index, "image")
+            && !isWord(index, "images") && !isWord(index, "slice") && !isWord(index, "slices")
     }
 
     private func compact(_ index: Int) -> Int? {
@@ -146,7 +155,7 @@ extension MaskPass {
         if isMark(next, in: ".") { next += 1 }
         if isMark(next, in: ",-/'") || isWord(next, "of") { next += 1 }
         let year = piece(next)
-        guard year.kind == .number, !isMeasure(next) else { return nil }
+        guard year.kind == .number, !isQuantity(next) else { return nil }
         if isYear(year) { return next + 1 }
         return year.count == 2 && isGlued(next) && (next == index + 1 || isMark(next - 1, in: "-/'")) ? next + 1 : nil
     }
@@ -172,11 +181,11 @@ extension MaskPass {
         var next = index + 1
         if isMark(next, in: ".-") { next += 1 }
         let day = piece(next)
-        if day.kind == .number, day.count <= 2, 1...31 ~= day.value, !isDecimal(next) {
+        if day.kind == .number, day.count <= 2, 1...31 ~= day.value, !isDecimal(next), !isQuantity(next) {
             if isGlued(next + 1), isOrdinalEnd(next + 1) { next += 1 }
             if let end = yearBehind(next) { return end }
             let isPlain = month.is(.capital) && !(month.is(.loud) && isAmbiguous(index))
-            return isPlain && !isMeasure(next) ? next + 1 : nil
+            return isPlain ? next + 1 : nil
         }
         if month.is(.capital) || month.has(.month) && !isAmbiguous(index), let end = yearBehind(index) { return end }
         guard month.has(.month), month.is(.capital), !isNamed(index) else { return nil }
@@ -219,7 +228,7 @@ extension MaskPass {
                 add(index, index + 2, .date)
                 return index + 2
             }
-            let isPlain = !isMeasure(index) && !isDecimal(index) && !isGlued(index + 1)
+            let isPlain = !isAmount(index) && !isDecimal(index) && !isGlued(index + 1)
             if isWord(index - 1, "at") || isMark(index - 1, "@"),
                 isPlain || isMark(index + 1, in: ",.;)") && !isDecimal(index)
             {
@@ -273,7 +282,9 @@ extension MaskPass {
         let isSaid =
             isWord(index - 1, "aged") || isWord(index - 1, "age") || isWord(index - 1, "of") && isWord(index - 2, "age")
             || isMark(index - 1, ":") && isWord(index - 2, "age") || isWord(index - 1, "turned")
-        guard (isSaid && !isMeasure(index)) || isOld(index + 1) || isJapaneseAge(index) else { return nil }
+        // `age 92 M`
+        let isTold = isSaid && (!isMeasure(index) || isWord(index + 1, "m") && piece(index + 1).is(.capital))
+        guard isTold || isOld(index + 1) || isJapaneseAge(index) else { return nil }
         add(index, index + 1, .age)
         return index + 1
     }

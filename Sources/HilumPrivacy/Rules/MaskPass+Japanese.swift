@@ -15,9 +15,9 @@ extension MaskPass {
             let character = page.characters[place]
             let may = table.mayBegin(character)
             var end: Int?
-            if may & WordTable.cue != 0 { end = japaneseCue(place) }
-            if end == nil, may & WordTable.honorific != 0 { end = honorific(place, run, index) }
-            if end == nil, may & WordTable.institution != 0 { end = japaneseInstitution(place, run, index) }
+            if may & ListedWords.cue != 0 { end = japaneseCue(place) }
+            if end == nil, may & ListedWords.honorific != 0 { end = honorific(place, run, index) }
+            if end == nil, may & ListedWords.institution != 0 { end = japaneseInstitution(place, run, index) }
             if end == nil, Self.startsDate(character) { end = japaneseDate(place) }
             place = end ?? place + 1
         }
@@ -26,11 +26,11 @@ extension MaskPass {
 
     /// The longest phrase of some classes that begins at a character: where it ends, and its classes.
     func phrase(_ place: Int, _ wanted: WordClass, limit: Int = 10) -> (end: Int, classes: WordClass)? {
-        var hash = WordTable.seed
+        var hash = ListedWords.seed
         var best: (end: Int, classes: WordClass)?
         var next = place
         while next < page.characters.count, next - place < limit, page.characters[next] > 32 {
-            hash = WordTable.mixed(hash, page.characters[next])
+            hash = ListedWords.mixed(hash, page.characters[next])
             next += 1
             let classes = table.classes(of: page.characters, place, next, hash: hash)
             if !classes.isDisjoint(with: wanted) { best = (next, classes) }
@@ -87,7 +87,9 @@ extension MaskPass {
             last += 1
         }
         while isMark(last - 1, in: "()-") { last -= 1 }
-        guard digits >= (isPhone ? 4 : 3), !isMeasure(last - 1) else { return nil }
+        let isMeasured = isPhone && digits >= 7 ? isQuantity(last - 1) : isAmount(last - 1)
+        guard digits >= (isPhone ? 4 : 3), !isMeasured else { return nil }
+        if isPhone, digits >= 7 { last = extensionEnd(last) }
         add(index, last, .number)
         return page.pieces[last - 1].end
     }

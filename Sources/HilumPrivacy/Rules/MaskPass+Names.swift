@@ -86,6 +86,8 @@ extension MaskPass {
                 !piece(next + 1).has(.ordinary), !isMark(next + 1, ".")
             {
                 next += 2
+            } else if isSaint(next) {
+                next += 3
             } else if isNameLike(next) {
                 next += 1
             } else if piece(next).has(.suffix), piece(next).is(.capital) {
@@ -97,6 +99,12 @@ extension MaskPass {
             parts += 1
         }
         return next
+    }
+
+    /// Whether `St. John` begins at a place, as a part of a name.
+    private func isSaint(_ index: Int) -> Bool {
+        (isWord(index, "st") || isWord(index, "ste")) && piece(index).is(.capital) && isMark(index + 1, ".")
+            && isGlued(index + 1) && isTitled(index + 2) && !piece(index + 2).has(.ordinary) && !isPlaceAhead(index + 2)
     }
 
     private func endsField(_ index: Int) -> Bool {
@@ -133,6 +141,11 @@ extension MaskPass {
             return addNames(index + 1, end, isPlural: false)
         }
         if word.has([.field, .holder]), let end = field(index) { return end }
+        if isWord(index, "pt") || isWord(index, "patient"),
+            let end = smallName(isWord(index + 1, "is") ? index + 2 : index + 1)
+        {
+            return end
+        }
         if isWord(index, "by"), let end = doneBy(index) { return end }
         if word.has(.degree) || word.count == 1, let end = degree(index) { return end }
         if isTalk, word.has(.towards), !piece(index + 1).is(.loud) || piece(index + 1).classes.isEmpty {
@@ -152,6 +165,7 @@ extension MaskPass {
                 return addNames(next, end, isPlural: false)
             }
         }
+        if word.is(.startsLine), let end = heading(index) { return end }
         if word.has([.given, .jaSurnameLatin]), let end = givenName(index) { return end }
         if let end = subject(index) { return end }
         if let end = caret(index) { return end }
@@ -267,17 +281,57 @@ extension MaskPass {
         var next = index + 1
         if isMark(next, in: ":-") { next += 1 }
         if isWord(next, "the") { return nil }
-        // `dictated by john smith`
+        if let end = smallName(next) { return end }
+        // `dictated by john`
         if piece(next).has(.given), !piece(next).is(.capital), !piece(next).has([.ordinary, .month]) {
-            let isTwo = piece(next + 1).kind == .word && !piece(next + 1).has(.noName) && piece(next + 1).count > 2
-            add(next, next + (isTwo ? 2 : 1), .name)
-            return next + (isTwo ? 2 : 1)
+            add(next, next + 1, .name)
+            return next + 1
         }
         guard !piece(next).is(.startsLine), isNameLike(next) || isInitial(next) && isMark(next + 1, "."),
             !isPlaceAhead(next),
             let end = nameEnd(next, isSure: false)
         else { return nil }
         return addNames(next, end, isPlural: false)
+    }
+
+    /// `john smith`, dictated without capitals.
+    private mutating func smallName(_ index: Int) -> Int? {
+        let (given, family) = (piece(index), piece(index + 1))
+        guard given.has(.given), !given.is(.capital), !given.has([.ordinary, .function, .month]), family.kind == .word,
+            !family.is(.startsLine), family.count > 2, !family.has(.noName)
+        else { return nil }
+        add(index, index + 2, .name)
+        return index + 2
+    }
+
+    /// `JONAS FELDWEG: effusion`, `Feldweg, Jonas A.: effusion`: words of capitals, or two with a comma between, before a colon that no list
+    /// has. Headings of reports have a word that one has.
+    private mutating func heading(_ index: Int) -> Int? {
+        func isPart(_ place: Int) -> Bool {
+            isNameLike(place) && piece(place).count > 2 && (place == index || !piece(place).is(.startsLine))
+                && (piece(place).classes.isEmpty || piece(place).has([.given, .jaSurnameLatin, .particle]))
+        }
+        var end = index
+        var words = 0
+        var isLoud = true
+        var hasComma = false
+        while end < index + 7 {
+            if isPart(end) {
+                isLoud = isLoud && piece(end).is(.capitals)
+                words += 1
+                end += 1
+            } else if words > 0, isInitial(end) {
+                end += isMark(end + 1, ".") ? 2 : 1
+            } else if words == 1, isMark(end, ","), isPart(end + 1) {
+                hasComma = true
+                end += 1
+            } else {
+                break
+            }
+        }
+        guard 2...3 ~= words, isLoud || hasComma, isMark(end, ":") else { return nil }
+        add(index, end, .name)
+        return end
     }
 
     /// Whether the words from a place on name an institution.
@@ -311,8 +365,14 @@ extension MaskPass {
             return end
         }
         var next = index + 1
+        // `Mary-Anne St. John`
+        if isMark(next, "-"), isGlued(next), isGlued(next + 1), piece(next + 1).has(.given) { next += 2 }
         while isInitial(next), next < index + 5 { next += isMark(next + 1, ".") ? 2 : 1 }
-        if piece(next).has(.particle), piece(next).count > 1, isNameLike(next + 1) { next += 1 }
+        if isSaint(next) {
+            next += 2
+        } else if piece(next).has(.particle), piece(next).count > 1, isNameLike(next + 1) {
+            next += 1
+        }
         guard !piece(next).is(.startsLine), !piece(next).is(.column), isNameLike(next), !isPlaceAhead(next),
             let end = nameEnd(index, isSure: true), end > next
         else { return nil }
@@ -395,6 +455,10 @@ extension MaskPass {
         if isMark(next, ".") { next += 1 }
         // `Patient name is Harker`
         if isStrict, isWord(next - 1, "is"), isNameLike(next) { return value(next, isStrict: false) }
+        // `Name FELDWEG JONAS`
+        if next > index, piece(next - 1).has(.holder), isNameLike(next), isNameLike(next + 1) {
+            return value(next, isStrict: false)
+        }
         guard isMark(next, in: ":="), next > index else { return nil }
         return value(next + 1, isStrict: isStrict)
     }
@@ -406,6 +470,7 @@ extension MaskPass {
         while piece(start).has(.title) { start += isMark(start + 1, ".") ? 2 : 1 }
         guard piece(start).kind == .word else { return nil }
         if isStrict { return strictValue(start) }
+        if let end = smallName(start) { return end }
         let hasGiven = (start..<(start + 4)).contains {
             piece($0).has(.given) && piece($0).is(.capital) && !piece($0).is(.startsLine) && !piece($0).has(.ordinary)
         }
@@ -415,7 +480,8 @@ extension MaskPass {
             let end = nameEnd(start, isSure: isSure)
         else { return nil }
         if isMark(end, ","), !piece(end + 1).is(.startsLine),
-            piece(end + 1).has(.given) || isNameLike(end + 1) && (endsField(end + 2) || isInitial(end + 2)),
+            piece(end + 1).has(.given)
+                || isNameLike(end + 1) && (endsField(end + 2) || isInitial(end + 2) || isMark(end + 2, ".")),
             let last = nameEnd(end + 1, isSure: true)
         {
             return addNames(start, last, isPlural: false)

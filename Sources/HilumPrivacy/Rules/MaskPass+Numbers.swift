@@ -57,11 +57,13 @@ extension MaskPass {
         let (end, digits, letters) = codeEnd(next)
         guard digits > 0, letters <= digits + 6 else { return nil }
         let least = cue.has(.idStrong) ? 3 : isNamed ? 3 : isColon || isMarked ? 4 : cue.has(.phone) ? 4 : 99
-        guard digits >= least, !(cue.has(.phone) && !isMarked && isMeasure(end - 1)) else { return nil }
+        let isMeasured = digits < 7 ? isAmount(end - 1) : isQuantity(end - 1)
+        guard digits >= least, !(cue.has(.phone) && !isMarked && isMeasured) else { return nil }
         // A blank inside of a number: `123-45 6789`.
         var last = end
         while piece(last).kind == .number, piece(last - 1).kind == .number,
-            piece(last).count >= (cue.has(.idStrong) ? 2 : 3), !isMeasure(last), !isGlued(last)
+            piece(last).count >= (cue.has(.idStrong) ? 2 : 3),
+            !isMeasure(last) || piece(last).count > 2 && !isAmount(last), !isGlued(last)
         { last += 1 }
         add(next, last, .number)
         return last
@@ -87,9 +89,22 @@ extension MaskPass {
             }
         }
         while end > index, piece(end - 1).kind == .mark { end -= 1 }
-        guard digits >= least, !isMeasure(end - 1) else { return nil }
-        add(index, end, .number)
-        return end
+        guard digits >= least, !(digits < 7 ? isAmount(end - 1) : isQuantity(end - 1)) else { return nil }
+        let last = digits < 7 ? end : extensionEnd(end)
+        add(index, last, .number)
+        return last
+    }
+
+    /// The piece behind the extension of a telephone number that ends before a place: `x 45`, `ext. 123`; the place where there is none.
+    func extensionEnd(_ index: Int) -> Int {
+        var next = isMark(index, ",") ? index + 1 : index
+        guard isWord(next, "x") || isWord(next, "ext") || isWord(next, "extension"), !piece(next).is(.startsLine)
+        else { return index }
+        next += 1
+        if isMark(next, in: ".:#") { next += 1 }
+        // `x 2 days`
+        guard piece(next).kind == .number, 2...6 ~= piece(next).count, !isMeasure(next) else { return index }
+        return next + 1
     }
 
     /// `(617) 555-0123`, `+44 20 7946 0958`, from its bracket, sign or first number.
@@ -104,6 +119,7 @@ extension MaskPass {
             }
             while next > index + 1, piece(next - 1).kind == .mark { next -= 1 }
             guard digits >= 8 else { return nil }
+            next = extensionEnd(next)
             add(index, next, .number)
             return next
         }
@@ -114,8 +130,9 @@ extension MaskPass {
         let last = isMark(index + 4, in: "-.") ? index + 5 : index + 4
         guard piece(last).kind == .number, piece(index + 1).count + piece(index + 3).count + piece(last).count >= 9
         else { return nil }
-        add(index, last + 1, .number)
-        return last + 1
+        let end = extensionEnd(last + 1)
+        add(index, end, .number)
+        return end
     }
 
     /// Long numbers, telephone numbers, UIDs and codes of letters and digits, from a number.
@@ -138,7 +155,8 @@ extension MaskPass {
                 points += 1
             }
         }
-        guard !isMeasure(end - 1) else { return nil }
+        let isPhone = letters == 0 && (groups > 1 || 10...11 ~= digits)
+        guard !(isPhone ? isQuantity(end - 1) : isAmount(end - 1)) else { return nil }
         // `0.1234567` is a decimal.
         if groups == 2 && points == 1 && letters == 0 && end == index + 3 { return nil }
         let isLong = longest >= 7 || longest == 6 && !isMark(end, "%")
@@ -148,8 +166,9 @@ extension MaskPass {
             && end == index + 3
         let isCode = letters > 0 && letters <= digits && (longest >= 5 || digits >= 8)
         guard isLong || isGrouped || isLocal || isCode else { return nil }
-        add(index, end, .number)
-        return end
+        let last = isPhone ? extensionEnd(end) : end
+        add(index, last, .number)
+        return last
     }
 
     /// `617 555 0123`, `943 476 5919`, `4111 1111 1111 1111`, `0120 123 456`.
@@ -163,7 +182,7 @@ extension MaskPass {
             digits += piece(end).count
             end += 1
         }
-        guard end - index >= 3, 9...19 ~= digits, !isMeasure(end - 1),
+        guard end - index >= 3, 9...19 ~= digits, !isQuantity(end - 1),
             !isGlued(end) || !isMark(end, in: "./-") || !isGlued(end + 1)
         else { return nil }
         let a = piece(index).count, b = piece(index + 1).count, c = piece(index + 2).count
@@ -171,6 +190,7 @@ extension MaskPass {
         let isCard = a == 4 && b == 4 && c == 4
         let isSocial = a == 3 && b == 2 && c == 4
         guard isPhone || isCard || isSocial else { return nil }
+        if isPhone { end = extensionEnd(end) }
         add(index, end, .number)
         return end
     }
@@ -192,7 +212,7 @@ extension MaskPass {
             longest >= 5 || digits >= 8 && longest >= 4
                 || digits >= 6 && longest >= 4 && isMark(index + 1, "-") && end >= index + 5
         else { return nil }
-        guard !isMeasure(end - 1) else { return nil }
+        guard !isAmount(end - 1) else { return nil }
         add(index, end, .number)
         return end
     }

@@ -79,7 +79,7 @@ extension MaskPass {
 
     /// The piece behind a code of the US or Canada or the UK.
     private func zipEnd(_ index: Int) -> Int? {
-        if piece(index).kind == .number, piece(index).count == 5, !isMeasure(index) {
+        if piece(index).kind == .number, piece(index).count == 5, !isMeasure(index) || piece(index + 1).has(.function) {
             return isMark(index + 1, "-") && piece(index + 2).count == 4 && piece(index + 2).kind == .number
                 ? index + 3 : index + 1
         }
@@ -292,6 +292,31 @@ extension MaskPass {
         }
         guard hasName, end - start > 1 else { return nil }
         add(start, end, .place)
-        return end
+        return roomEnd(end) ?? end
+    }
+
+    /// Adds what stands behind an institution, or by itself: `, Room 412B, Boston`; the piece behind it.
+    private mutating func roomEnd(_ index: Int) -> Int? {
+        guard isMark(index, ",") else { return nil }
+        if piece(index + 1).has(.dwelling), piece(index + 1).is(.capital) { return room(index + 1) }
+        guard isTownAlone(index + 1) else { return nil }
+        add(index + 1, index + 2, .address)
+        return index + 2
+    }
+
+    /// `Room 412B, Boston`, `Suite 200, Springfield`, from its first word; the piece behind it.
+    mutating func room(_ index: Int) -> Int? {
+        let (end, digits, _) = codeEnd(index + 1)
+        guard piece(index).is(.capital), digits > 0, isMark(end, ","), isTownAlone(end + 1) else { return nil }
+        add(index + 1, end + 2, .address)
+        return end + 2
+    }
+
+    /// Whether a word between a comma and the end of a phrase may be a town.
+    private func isTownAlone(_ index: Int) -> Bool {
+        isNameLike(index) && !piece(index).is(.loud) && !piece(index).is(.startsLine)
+            && !piece(index).has([.institutionLast, .institutionMiddle])
+            && (piece(index + 1).kind == .none || piece(index + 1).is(.startsLine) || piece(index + 1).kind == .newline
+                || isMark(index + 1, in: ".,;)"))
     }
 }

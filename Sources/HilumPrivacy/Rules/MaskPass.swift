@@ -12,13 +12,13 @@ struct MaskPass {
     }
 
     let page: Page
-    let table: WordTable
+    let table: ListedWords
     let known: KnownIdentifiers
     var spans: [Span] = []
     /// A word of the sentence says that somebody was spoken to.
     var isTalk = false
 
-    init(_ page: Page, _ table: WordTable, _ known: KnownIdentifiers) {
+    init(_ page: Page, _ table: ListedWords, _ known: KnownIdentifiers) {
         self.page = page
         self.table = table
         self.known = known
@@ -79,6 +79,20 @@ struct MaskPass {
     func isMeasure(_ index: Int) -> Bool {
         let next = isMark(index + 1, "-") ? index + 2 : index + 1
         return piece(next).has(.unit) && piece(next).kind == .word || isMark(next, "%") || isWord(next, "x")
+    }
+
+    /// Whether a number at a place measures something in a body or a picture. Behind a date or a telephone number other units are words
+    /// like any other: `3/4/2019 films`.
+    func isQuantity(_ index: Int) -> Bool {
+        let next = isMark(index + 1, "-") ? index + 2 : index + 1
+        return piece(next).has(.quantity) && piece(next).kind == .word || isMark(next, "%")
+    }
+
+    /// Whether a number at a place measures or counts something, whatever the number is: not `x`, not `films`, and not the `in` of a
+    /// sentence.
+    func isAmount(_ index: Int) -> Bool {
+        let next = isMark(index + 1, "-") ? index + 2 : index + 1
+        return isMeasure(index) && !isWord(next, "x") && !piece(next).has([.picture, .function])
     }
 
     /// Adds pieces.
@@ -150,6 +164,7 @@ struct MaskPass {
         if piece.has([.idStrong, .idWeak, .phone]), let end = numberCue(index) { return end }
         if let end = url(index) { return end }
         if piece.has(.home), let end = home(index) { return end }
+        if piece.has(.dwelling), let end = room(index) { return end }
         if let end = people(index) { return end }
         if let end = institution(index) { return end }
         if let end = town(index) { return end }

@@ -16,7 +16,7 @@ struct Page {
     private var capitals: [Bool] = []
 
     /// Reads a text.
-    init(_ bytes: [UInt8], _ table: WordTable) {
+    init(_ bytes: [UInt8], _ table: ListedWords) {
         decode(bytes)
         cut(table)
     }
@@ -109,7 +109,7 @@ struct Page {
         }
     }
 
-    private mutating func cut(_ table: WordTable) {
+    private mutating func cut(_ table: ListedWords) {
         pieces.reserveCapacity(characters.count / 4 + 8)
         var flags: Piece.Flags = [.startsLine, .spaced]
         var place = 0
@@ -151,7 +151,7 @@ struct Page {
         for index in line..<pieces.count { pieces[index].flags.insert(.loud) }
     }
 
-    private mutating func piece(_ start: Int, _ given: Piece.Flags, _ table: WordTable) -> Int {
+    private mutating func piece(_ start: Int, _ given: Piece.Flags, _ table: ListedWords) -> Int {
         let kind = Self.kind(characters[start])
         switch kind {
         case .word: return word(start, given, table)
@@ -173,9 +173,9 @@ struct Page {
         return end
     }
 
-    private mutating func word(_ start: Int, _ given: Piece.Flags, _ table: WordTable) -> Int {
+    private mutating func word(_ start: Int, _ given: Piece.Flags, _ table: ListedWords) -> Int {
         var end = start
-        var hash = WordTable.seed
+        var hash = ListedWords.seed
         var small = false
         var allMarks = true
         while end < characters.count {
@@ -192,14 +192,14 @@ struct Page {
                 if !capitals[end] { small = true }
             }
             if character != 120 { allMarks = false }
-            hash = WordTable.mixed(hash, character)
+            hash = ListedWords.mixed(hash, character)
             end += 1
         }
         var flags = given
         if capitals[start] { flags.insert(.capital) }
         if !small && end - start > 1 { flags.insert(.capitals) }
         let isMask = allMarks && !small && end - start > 2
-        let classes = end - start > WordTable.wordLimit ? [] : table.classes(of: characters, start, end, hash: hash)
+        let classes = end - start > ListedWords.wordLimit ? [] : table.classes(of: characters, start, end, hash: hash)
         pieces.append(
             Piece(
                 start: start, end: end, kind: isMask ? .mask : .word, flags: flags, classes: isMask ? [] : classes,

@@ -52,6 +52,10 @@ struct WordClass: OptionSet, Sendable {
     /// `position`: 3:00 is a place before it.
     static let notClock = WordClass(bit: 25)
     static let unit = WordClass(bit: 26)
+    /// Units of what is measured in a body or a picture. Other units may stand behind a date or a telephone number.
+    static let quantity = WordClass(bit: 62)
+    /// `films`: what a date or a number of an exam stands before.
+    static let picture = WordClass(bit: 63)
 
     // MARK: Numbers
 
@@ -113,6 +117,7 @@ struct WordClass: OptionSet, Sendable {
         "given": .given,
         "month": .month, "month-short": .monthShort, "weekday": .weekday, "date-cue": .dateCue, "hours": .hours,
         "day-half": .dayHalf, "old": .old, "not-time": .notTime, "not-clock": .notClock, "unit": .unit,
+        "quantity": .quantity, "picture": .picture,
         "id-strong": .idStrong, "id-weak": .idWeak, "id-noun": .idNoun, "phone": .phone,
         "street": .street, "street-weak": .streetWeak, "dwelling": .dwelling, "home": .home, "state": .state,
         "state-name": .stateName, "institution": .institution, "institution-last": .institutionLast,

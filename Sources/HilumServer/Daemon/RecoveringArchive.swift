@@ -246,9 +246,11 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     func explain(_ image: GrayImage, text: String) throws -> Explanation {
         try withArchive(isLong: true) { try $0.explain(image, text: text) }
     }
-    func count(_ filter: Filter) throws -> Int { try withArchive { try $0.count(filter) } }
-    func facet(by key: String, _ filter: Filter, limit: Int) throws -> Facet {
-        try withArchive { try $0.facet(by: key, filter, limit: limit) }
+    func count(_ filter: Filter, until deadline: Double?) throws -> Int {
+        try withArchive { try $0.count(filter, until: deadline) }
+    }
+    func facet(by key: String, _ filter: Filter, limit: Int, until deadline: Double?) throws -> Facet {
+        try withArchive { try $0.facet(by: key, filter, limit: limit, until: deadline) }
     }
     func explain(_ request: SearchRequest) throws -> (response: SearchResponse, plan: SearchPlan) {
         try withArchive { try $0.explain(request) }

@@ -33,9 +33,9 @@ protocol ServedArchive: Sendable {
     /// Which patches of an image answer to which words of a text.
     func explain(_ image: GrayImage, text: String) throws -> Explanation
     /// How many cases match.
-    func count(_ filter: Filter) throws -> Int
+    func count(_ filter: Filter, until deadline: Double?) throws -> Int
     /// How many of the matching cases have each value of a key, the most frequent first.
-    func facet(by key: String, _ filter: Filter, limit: Int) throws -> Facet
+    func facet(by key: String, _ filter: Filter, limit: Int, until deadline: Double?) throws -> Facet
     /// Searches, and says how.
     func explain(_ request: SearchRequest) throws -> (response: SearchResponse, plan: SearchPlan)
 

@@ -98,6 +98,13 @@ final class WorkerPool: Sendable {
         return true
     }
 
+    /// A task of a lane that takes one at a time has done its work. Called before its reply goes out, so that whoever reads that may ask for
+    /// the next one.
+    func release(_ lane: Lane) {
+        guard lane == .snapshot else { return }
+        shared.state.withLock { $0.isMakingSnapshot = false }
+    }
+
     /// The next task of a thread; waits for one. Nil once the pool is stopped and nothing is left.
     private static func next(_ thread: Thread, _ shared: Shared) -> Task? {
         let bell = shared.bell(of: thread)

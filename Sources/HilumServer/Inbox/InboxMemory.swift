@@ -25,9 +25,33 @@ struct InboxMemory: Sendable {
 
     /// The files of messages that hold a report of a case, by its id.
     private var reports: [String: Set<String>] = [:]
+    /// From so many cases on, those whose files of messages have left are looked for.
+    private var reportLimit = Self.leastReportLimit
+
+    private static let leastReportLimit = 4096
 
     /// A report of a case lies in a file of messages.
-    mutating func noteReport(_ path: String, id: String) { reports[id, default: []].insert(path) }
+    ///
+    /// - Complexity: O(1) on average, as all are gone through when they have doubled.
+    mutating func noteReport(_ path: String, id: String) {
+        if reports.count >= reportLimit {
+            reports = reports.compactMapValues { paths in
+                let left = paths.filter { !Self.isGone($0) }
+                return left.isEmpty ? nil : left
+            }
+            reportLimit = max(Self.leastReportLimit, 2 * reports.count)
+        }
+        reports[id, default: []].insert(path)
+    }
+
+    /// Images took over a report that had waited under another id.
+    mutating func moveReports(of former: String, to id: String) {
+        guard former != id, let paths = reports.removeValue(forKey: former) else { return }
+        reports[id, default: []].formUnion(paths)
+    }
+
+    /// Of how many cases it is remembered where their reports lie.
+    var reportedCaseCount: Int { reports.count }
 
     /// The files of messages that hold a report of a case.
     func reportFiles(of id: String) -> Set<String> { reports[id] ?? [] }

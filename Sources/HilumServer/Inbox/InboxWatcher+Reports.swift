@@ -12,6 +12,11 @@ extension InboxWatcher {
                 let stamps = [InboxRun.stamp(of: path)].compactMap(\.self)
                 let reports = CaseFinder.reports(in: file, root: folder)
                 for refusal in reports.refused {
+                    if refusal.mayPass {
+                        let verdict = refuse([path], id: nil, .io, refusal.reason, isOfCase: true)
+                        taken[index].verdict = Self.worse(taken[index].verdict, verdict)
+                        continue
+                    }
                     log.refused([path], stamps: stamps, refusal.reason)
                     taken[index].verdict = Self.worse(taken[index].verdict, .refused)
                 }

@@ -183,6 +183,7 @@ final class InboxWatcher: Sendable {
         let began = monotonicSeconds()
         var verdicts = sources.map { _ in InboxLedger.Verdict.taken }
         let outcomes = Mutex([Result<WriterQueue.Outcome, ServerError>?](repeating: nil, count: sources.count))
+        let unread = Mutex(Set<Int>())
         let done = DispatchSemaphore(value: 0)
         var submitted: [Int] = []
         for (index, source) in sources.enumerated() {
@@ -203,7 +204,10 @@ final class InboxWatcher: Sendable {
                 log.refusedAgain()
                 verdicts[index] = .refused
             case .open, .own, .foreign:
-                let isQueued = writer.submit(.put { [self] in try makeCase(source, known) }) { outcome in
+                let change = WriterQueue.Change.put { [self] in
+                    try makeCase(source, known) { _ = unread.withLock { $0.insert(index) } }
+                }
+                let isQueued = writer.submit(change) { outcome in
                     outcomes.withLock { $0[index] = outcome }
                     done.signal()
                 }
@@ -212,7 +216,10 @@ final class InboxWatcher: Sendable {
         }
         for _ in submitted { done.wait() }
         let results = outcomes.withLock { $0 }
-        for index in submitted { verdicts[index] = judge(sources[index], results[index]) }
+        let unreadable = unread.withLock { $0 }
+        for index in submitted {
+            verdicts[index] = judge(sources[index], results[index], isUnreadable: unreadable.contains(index))
+        }
         var (stored, unchanged, leaving) = (0, 0, 0)
         for case .success(.put(_, let outcome))? in results {
             switch outcome {
@@ -233,7 +240,7 @@ final class InboxWatcher: Sendable {
     }
 
     private func judge(
-        _ source: SourceCase, _ outcome: Result<WriterQueue.Outcome, ServerError>?
+        _ source: SourceCase, _ outcome: Result<WriterQueue.Outcome, ServerError>?, isUnreadable: Bool
     ) -> InboxLedger.Verdict {
         let names = Self.names(source)
         switch outcome {
@@ -243,13 +250,16 @@ final class InboxWatcher: Sendable {
         case .success(.put(_, .refused(let error))):
             return refuse(names, id: source.id, ReplyCode(error.code), error.reason, isOfCase: true)
         case .success:
-            remembering { $0.forgetFailures(of: names) }
+            remembering { memory in
+                memory.forgetFailures(of: names)
+                if let waiting = source.waitingID { memory.moveReports(of: waiting, to: source.id) }
+            }
             return .taken
         case .failure(let error):
             guard case .refused(let code) = error.code else {
                 return refuse(names, id: source.id, .internal, error.text)
             }
-            return refuse(names, id: source.id, code, error.text)
+            return refuse(names, id: source.id, code, error.text, isOfCase: isUnreadable)
         }
     }
 
@@ -282,7 +292,11 @@ final class InboxWatcher: Sendable {
 
     /// The case as it should be now. Files of a case that the inbox stored before update it: what has left the inbox stays, be it the
     /// image, the report or what was known beside them. Runs on the writer's thread.
-    private func makeCase(_ source: SourceCase, _ verdict: SourceVerdict) throws -> CaseInput {
+    ///
+    /// - Parameter noteUnreadable: hears that its own files cannot be read now.
+    private func makeCase(
+        _ source: SourceCase, _ verdict: SourceVerdict, noteUnreadable: () -> Void
+    ) throws -> CaseInput {
         var input: CaseInput
         do throws(ArchiveError) {
             input = try source.input()
@@ -290,7 +304,10 @@ final class InboxWatcher: Sendable {
                 throw ArchiveError(.badRequest, "the report is empty")
             }
         } catch {
-            guard ![.io, .notReady].contains(error.code) else { throw error }
+            guard ![.io, .notReady].contains(error.code) else {
+                noteUnreadable()
+                throw error
+            }
             // The archive remembers it, so that the next daemon does not try it again.
             input = CaseInput(id: source.id)
             input.origin = source.origin
@@ -330,7 +347,8 @@ final class InboxWatcher: Sendable {
     /// of the inbox has another source, and is not the inbox's to remove.
     private func isOfInbox(_ id: String, _ source: String, _ ledger: InboxLedger, _ places: Set<String>) -> Bool {
         guard !remembering({ $0.reportFiles(of: id) }).contains(where: ledger.holds) else { return false }
-        if let path = ReportLead.path(ofSource: source) {
+        // A name of images may look like that of a report in a file.
+        if source != "\(folder)/\(id)", let path = ReportLead.path(ofSource: source) {
             return FilePath.isBeneath(path, folder) && !ledger.holds(path)
         }
         if source == "\(folder)/\(id)" { return !places.contains(FilePlace.group(ofID: id)) && !ledger.holdsStudy(id) }
@@ -343,7 +361,7 @@ final class InboxWatcher: Sendable {
     /// Whether the files of a case are gone from the disk too, not only from what the inbox has seen.
     private func isGone(_ id: String, _ source: String, _ sight: InboxSight) throws -> Bool {
         guard let known = try archive.get(id: id), known.source == source else { return false }
-        if let path = ReportLead.path(ofSource: source) { return sight.isGone(path) }
+        if source != "\(folder)/\(id)", let path = ReportLead.path(ofSource: source) { return sight.isGone(path) }
         let isRow = source.hasSuffix("#" + id)
         // The text of a study lies beside an image of it.
         let besides = known.images.map { ($0.path as NSString).deletingPathExtension + ".txt" }

@@ -134,7 +134,7 @@ extension Verb {
             "k", "1..\(ArchiveLimits.hitCount)", "how many hits (10)",
             otherNames: ["limit", "top", "topk", "top_k", "n", "count", "size", "max", "num", "hits"]),
         RequestOption(
-            "ef", "1..\(ArchiveLimits.ef)", "the breadth of the search in the graph (the larger of 64 and 2k)",
+            "ef", "1..\(ArchiveLimits.ef)", "the breadth of the search in the graph (the larger of 128 and 2k)",
             otherNames: ["ef_search", "nprobe"]),
         RequestOption("recall", "0..1", "in place of ef: the share of the exact answer that must be reached"),
         RequestOption("exact", "0|1", "compares with every vector (0)"),

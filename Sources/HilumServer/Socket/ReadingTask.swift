@@ -31,7 +31,9 @@ struct ReadingTask: Sendable {
         case .takesLong(let request):
             let isTaken = errand.giveBack(request) && submit(.long)
             if !isTaken { post(Reply(bytes: [], closes: false)) }
-        case .reply(let reply): answer(request, reply)
+        case .reply(let reply):
+            pool.release(lane)
+            answer(request, reply)
         }
     }
 

@@ -6,6 +6,7 @@ struct FacetVerb: ReadingVerb {
     let key: String
     let limit: Int
     let filter: Filter
+    let deadline: Double?
 
     init(_ request: Request, _ handler: RequestHandler) throws(ServerError) {
         if request.literal != nil { throw .refused(.badRequest, "FACET takes no octets") }
@@ -15,13 +16,14 @@ struct FacetVerb: ReadingVerb {
         self.key = key
         limit = try request.integer("k", in: 1...ArchiveLimits.hitCount) ?? Facet.standardLimit
         filter = try request.filter(except: Verb.facet.keys)
+        deadline = request.deadline
     }
 
     func reply(_ handler: RequestHandler, tag: String?) throws -> Reply {
         let facet: Facet
-        do { facet = try handler.archive.facet(by: key, filter, limit: limit) } catch let error as ArchiveError {
-            throw Verb.facet.explaining(error)
-        }
+        do {
+            facet = try handler.archive.facet(by: key, filter, limit: limit, until: deadline)
+        } catch let error as ArchiveError { throw Verb.facet.explaining(error) }
         var builder = ReplyBuilder(tag: tag)
         for value in facet.values {
             builder.object { json in

@@ -27,9 +27,11 @@ enum OutputFolder {
     }
 
     /// Makes a folder for outputs, and those above it, unless it is there.
-    static func make(_ folder: String) throws {
+    ///
+    /// - Parameter isPrivate: whether its owner alone may enter what is made.
+    static func make(_ folder: String, isPrivate: Bool = false) throws {
         try checkOutsideArchives(folder)
-        try FileIO.makeFolder(folder)
+        try FileIO.makeFolder(folder, rights: isPrivate ? 0o700 : 0o755)
     }
 
     /// Checks that a model may be written into `folder`: it is new or empty.

@@ -4,7 +4,8 @@ import HilumCore
 
 /// Writes the vectors of an archive, and beside each file the lines that name its rows.
 ///
-/// The archive may be served meanwhile: its rows are counted first, and those that come later are left out.
+/// All files are of one moment of the archive, which may be served meanwhile. They are for their owner alone: lines name cases, and may bring
+/// what their reports say.
 struct VectorExport {
     /// How vectors lie in files.
     enum Format: String, CaseIterable {
@@ -18,6 +19,10 @@ struct VectorExport {
     let format: Format
     /// What lines bring of a case besides.
     var extras = CaseLine()
+    /// Called when a file is whole.
+    var onFile: (String) -> Void = { _ in }
+
+    private static let rights: mode_t = 0o600
 
     private typealias Row = (record: CaseRecord, image: Int)
 
@@ -27,30 +32,40 @@ struct VectorExport {
     func write(
         _ archive: Archive, model: String, columns: Int, _ progress: HilumCore.Progress
     ) throws -> [(name: String, count: Int)] {
+        var rows: [(name: String, count: Int)] = []
+        try archive.walkVectors { walk in rows = try write(walk, model: model, columns: columns, progress) }
+        return rows
+    }
+
+    private func write(
+        _ walk: Archive.VectorWalk, model: String, columns: Int, _ progress: HilumCore.Progress
+    ) throws -> [(name: String, count: Int)] {
         guard format == .clip else {
             return try [(VectorKind.image, "images"), (.report, "reports")].map { kind, name in
                 let stem = "\(folder)/\(name)"
                 let count = try write(
-                    archive, kind, to: "\(stem).\(format.rawValue)", lines: stem + ".jsonl", model: model,
+                    walk, kind, to: "\(stem).\(format.rawValue)", lines: stem + ".jsonl", model: model,
                     columns: columns, progress)
                 return (name, count)
             }
         }
         // Row i of all files is one case.
         var both: Set<UInt32> = []
-        try archive.forEachVector(.report, withReports: false) { record, _, _ in
+        try walk(.report, false) { record, _, _ in
             if record.hasImage { both.insert(record.number) }
             return !Interruption.flag.isRaised
         }
         var withImage: Set<UInt32> = []
-        try archive.forEachVector(.image, withReports: false) { record, image, _ in
+        try walk(.image, false) { record, image, _ in
             if image == 0, both.contains(record.number) { withImage.insert(record.number) }
             return !Interruption.flag.isRaised
         }
-        for part in ["img_emb", "text_emb", "metadata"] { try OutputFolder.make("\(folder)/\(part)") }
+        for part in ["img_emb", "text_emb", "metadata"] {
+            try OutputFolder.make("\(folder)/\(part)", isPrivate: true)
+        }
         return try [(VectorKind.image, "img_emb", "images"), (.report, "text_emb", "reports")].map { kind, part, name in
             let count = try write(
-                archive, kind, to: "\(folder)/\(part)/\(part)_0.npy",
+                walk, kind, to: "\(folder)/\(part)/\(part)_0.npy",
                 lines: kind == .image ? "\(folder)/metadata/metadata_0.jsonl" : nil, model: model, columns: columns,
                 progress, only: withImage)
             return (name, count)
@@ -60,21 +75,21 @@ struct VectorExport {
     // MARK: One file
 
     private func write(
-        _ archive: Archive, _ kind: VectorKind, to file: String, lines names: String?, model: String, columns: Int,
-        _ progress: HilumCore.Progress, only: Set<UInt32>? = nil
+        _ walk: Archive.VectorWalk, _ kind: VectorKind, to file: String, lines names: String?, model: String,
+        columns: Int, _ progress: HilumCore.Progress, only: Set<UInt32>? = nil
     ) throws -> Int {
         func isWanted(_ record: CaseRecord, _ image: Int) -> Bool {
             only.map { image == 0 && $0.contains(record.number) } ?? true
         }
         var count = 0
-        try archive.forEachVector(kind, withReports: false) { record, image, _ in
+        try walk(kind, false) { record, image, _ in
             if isWanted(record, image) { count += 1 }
             return !Interruption.flag.isRaised
         }
         var lines: [UInt8] = []
         var hash = SHA256()
         var (row, shownCount) = (0, 0)
-        try FileIO.writeAtomically(file) { pieces in
+        try FileIO.writeAtomically(file, rights: Self.rights) { pieces in
             var bytes = format == .fvecs ? [] : NumpyFile.head(rows: count, columns: columns)
             func flush() throws {
                 bytes.withUnsafeBytes { hash.update($0) }
@@ -83,9 +98,9 @@ struct VectorExport {
                 progress.advance(by: row - shownCount)
                 shownCount = row
             }
-            try archive.forEachVector(kind, withReports: extras.hasReport || only != nil) { record, image, vector in
-                guard isWanted(record, image) else { return !Interruption.flag.isRaised }
-                guard row < count, !Interruption.flag.isRaised else { return false }
+            try walk(kind, extras.hasReport || only != nil) { record, image, vector in
+                guard !Interruption.flag.isRaised else { return false }
+                guard isWanted(record, image) else { return true }
                 append(vector, to: &bytes)
                 if names != nil { lines += Array((line(row, kind, (record, image), isClip: only != nil) + "\n").utf8) }
                 row += 1
@@ -94,14 +109,16 @@ struct VectorExport {
             }
             if Interruption.flag.isRaised { throw CommandError(.interrupted, "interrupted; this file was not written") }
             guard row == count else {
-                throw CommandError(.failed, "cases were deleted while they were written; export again")
+                throw CommandError(.failed, "\(file): \(row) rows were read where \(count) were counted; export again")
             }
             try flush()
         }
+        onFile(file)
         guard let names else { return row }
         let seal = VectorSeal(rowCount: row, dimension: columns, model: model, vectors: hexadecimal(hash.finish()))
         // One seal cannot speak for both files of clip-retrieval.
-        try FileIO.writeAtomically(names, only == nil ? seal.sealed(lines) : lines)
+        try FileIO.writeAtomically(names, only == nil ? seal.sealed(lines) : lines, rights: Self.rights)
+        onFile(names)
         return row
     }
 

@@ -120,7 +120,7 @@ private struct RecallOptions {
         }
         count = wanted
         self.k = k ?? RecallEstimator.k
-        self.ef = max(ef ?? max(64, 2 * self.k), self.k)
+        self.ef = max(ef ?? max(128, 2 * self.k), self.k)
     }
 
     /// nil if it was interrupted.

@@ -21,7 +21,8 @@ extension Command {
             OUT is a new or empty folder. It gets images.npy and reports.npy, [rows, dimension] float32 unit vectors of the generation that is
             searched, and beside each a .jsonl whose line i says what row i is: {"row":0,"id":"case-1","kind":"image","image":0,"case":1},
             where image counts the images of a case from 0, and case orders the cases. The first line also seals both files (model and SHA-256).
-            Report text and metadata are written only --with them; keep such a folder as safe as the archive. 'hilum import' reads it all.
+            Report text and metadata are written only --with them; keep such a folder as safe as the archive. Folder and files are for their
+            owner alone. 'hilum import' reads it all. All rows are of one moment, also where the archive is served meanwhile.
             With --format clip, img_emb, text_emb and metadata hold the cases that have both an image and a report, the first image of each.
             """,
         examples: [
@@ -45,7 +46,7 @@ private func runExport(_ arguments: Arguments) throws -> ExitStatus {
     if let name = try? FileManager.default.contentsOfDirectory(atPath: folder).first {
         throw CommandError(.failed, "\(folder): the folder holds other files (\(name)); choose a new or empty folder")
     }
-    try OutputFolder.make(folder)
+    try OutputFolder.make(folder, isPrivate: true)
     let stats = try archive.stats()
     Interruption.watch("stopping; what was not written whole is not there")
     let progress = Progress(

@@ -36,7 +36,8 @@ extension Command {
             V.fvecs works too. A FOLDER holds such pairs, or is in the layout of clip-retrieval (img_emb, text_emb, and metadata as JSON
             lines). Vectors of one case may come in several files. A row that is NaN, zero or of no use is refused by its line, and the
             others are stored; a file of another dimension or model is refused as a whole, and so is a part of 'hilum embed --shard' that is
-            damaged; one that is missing is named. What is stored already is unchanged, so a run that was stopped is called again.
+            damaged; one that is missing is named. What is stored already is unchanged, so a run that was stopped is called again. In an archive
+            that masks, a row is refused whose picture 'hilum index' would set aside, or a person dropped (see 'hilum quarantine').
 
             An archive of 'hilum init --space' takes vectors of any encoder, and is searched by vec=, by id= and by the words of reports. With
             --generation next the vectors may have another dimension; a stored case that gets none is a gap, which --switch has to be told

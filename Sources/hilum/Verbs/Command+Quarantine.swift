@@ -19,8 +19,8 @@ extension Command {
             An archive that masks identifiers (see 'hilum init --deid') does not take an image into which names may be written: one whose
             DICOM tags say so (BurnedInAnnotation YES), and with --deid require also one near whose border text was found. The rest of its
             case is stored. This lists such images with the reason ('tag' or 'text') and where each came from; --sheet shows them. NAME is
-            the name of an image from the list, or the id of a case for all of its images. --release and --drop change the archive, so no
-            daemon may serve it meanwhile. A decision is kept: the same image of the same case is not asked about again. Exits 4 when no
+            the name of an image from the list, or the id of a case for all of its images; of several sources of one id, the first gets the
+            id, and the others are refused. --release and --drop change the archive, so no daemon may serve it meanwhile. A decision is kept: the same image of the same case is not asked about again. Exits 4 when no
             image has that name, 3 when one could not be released.
             """,
         examples: [
@@ -54,18 +54,30 @@ private func runQuarantine(_ arguments: Arguments) throws -> ExitStatus {
     }
     try archive.drop(toDrop)
     let outcomes = toRelease.isEmpty ? [] : try archive.release(toRelease)
-    var failures: [(id: String, reason: String)] = []
-    for case (let id, .refused(let error)) in outcomes { failures.append((id, error.description)) }
-    for failure in failures { standardError("not released: \(shown(failure.id)): \(shown(failure.reason))\n") }
+    var failures: [(id: String, names: [String], reason: String)] = []
+    for done in outcomes {
+        guard case .refused(let error) = done.outcome else { continue }
+        failures.append((done.id, done.images.map(\.name), error.description))
+    }
+    for failure in failures {
+        let names = failure.names.joined(separator: " ")
+        standardError("not released: \(names) of \(shown(failure.id)): \(shown(failure.reason))\n")
+    }
     let left = try archive.quarantinedCount()
-    let releasedCount = toRelease.count { image in !failures.contains { $0.id == image.id } }
+    let releasedCount = toRelease.count - failures.reduce(0) { $0 + $1.names.count }
     if arguments.has("json") {
         standardOutputLine(
             JSON.object([
                 ("released", .integer(releasedCount)), ("dropped", .integer(toDrop.count)), ("left", .integer(left)),
                 (
                     "refused",
-                    .array(failures.map { .object([("id", .string($0.id)), ("reason", .string($0.reason))]) })
+                    .array(
+                        failures.map { failure in
+                            .object([
+                                ("id", .string(failure.id)), ("names", .array(failure.names.map { .string($0) })),
+                                ("reason", .string(failure.reason)),
+                            ])
+                        })
                 ),
             ]).text)
     } else {

@@ -17,7 +17,8 @@ extension Command {
             .value("out", "MODEL", "folder for weights, config, vocabulary, log and curves"),
             .value("init", "MODEL", "start from this model's weights and vocabulary ('builtin': the built-in one)"),
             .value(
-                "config", "NAME", "mcr-film, mcr-micro, mcr-compact, mcr-tiny, mcr-small or mcr-base (default mcr-film)"
+                "config", "NAME",
+                "mcr-levels, mcr-film, mcr-micro, mcr-compact, mcr-tiny, mcr-small or mcr-base (default mcr-levels)"
             ),
             .value("epochs", "N", "how often each pair is seen (default 10)"),
             .value("steps", "N", "end after so many steps instead"),
@@ -205,7 +206,7 @@ private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
     for option in ["align", "decoder"] where arguments.has(option) && arguments.text("init") != nil {
         throw CommandError.usage("--init brings its own network; leave out --\(option)")
     }
-    var configuration = MCRConfiguration.named.first { $0.name == name } ?? .film
+    var configuration = MCRConfiguration.named.first { $0.name == name } ?? .levels
     let alignments = MCRConfiguration.Alignment.allCases.map(\.rawValue)
     if let word = try arguments.choice("align", among: alignments),
         let alignment = MCRConfiguration.Alignment(rawValue: word)

@@ -1,5 +1,6 @@
 // hilum-fuzz TARGET [options and folders of libFuzzer], hilum-fuzz --list, hilum-fuzz --seeds TARGET FOLDER
-// Gives the inputs of libFuzzer to a target; tools/faults/fuzzing.py builds it and calls it.
+// Gives the inputs of libFuzzer to a target; tools/faults/sanitized.py builds it and calls it. --list leaves out the target `planted`, whose
+// fault must be found.
 
 import CLibFuzzer
 import Foundation
@@ -10,7 +11,8 @@ func fail(_ text: String) -> Never {
 }
 
 func target(named name: String) -> FuzzTarget {
-    guard let found = FuzzTarget.all.first(where: { $0.name == name }) else { fail("there is no target \(name)") }
+    let targets = FuzzTarget.all + [.planted]
+    guard let found = targets.first(where: { $0.name == name }) else { fail("there is no target \(name)") }
     return found
 }
 

@@ -44,9 +44,9 @@ final class EmptyArchive: ServedArchive {
     func vectors(id: String) -> [VectorKind: [Float]]? { [.report: [1, 0, 0, 0]] }
     func imageBytes(of id: String, image place: Int) throws -> [UInt8] { throw nothing }
     func explain(_ image: GrayImage, text: String) throws -> Explanation { throw nothing }
-    func count(_ filter: Filter) -> Int { filter.conditions.count }
+    func count(_ filter: Filter, until deadline: Double?) -> Int { filter.conditions.count }
 
-    func facet(by key: String, _ filter: Filter, limit: Int) -> Facet {
+    func facet(by key: String, _ filter: Filter, limit: Int, until deadline: Double?) -> Facet {
         Facet(values: FacetValue.best(limit) { body in body(key, 1) }, distinctCount: 1, caseCount: 1)
     }
 

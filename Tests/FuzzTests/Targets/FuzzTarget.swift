@@ -6,6 +6,7 @@ import Foundation
 /// | --- | --- |
 /// | `ProtocolTarget` | `protocol`: a stream of requests, and the replies of an archive without cases (`EmptyArchive`) |
 /// | `TextTargets` | `json`, `manifest`, `filter`, `question`, `report`, `privacy` |
+/// | `DocumentTargets` | `hl7`, `sr`, `xml`, `vectors` |
 /// | `ImageTargets` | `png`, `jpeg`, `dicom` |
 /// | `WeightTargets` | `safetensors`, `vocabulary` |
 /// | `StoreTargets` | `pages`, `records` |
@@ -40,9 +41,22 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
     var description: String { name }
 
     static let all: [FuzzTarget] = [
-        .requests, .json, .manifest, .filter, .question, .report, .privacy, .png, .jpeg, .dicom, .safetensors,
-        .vocabulary, .pages, .records,
+        .requests, .json, .manifest, .filter, .question, .report, .privacy, .hl7, .structuredReport, .markup, .vectors,
+        .png, .jpeg, .dicom, .safetensors, .vocabulary, .pages, .records,
     ]
+
+    /// No reader, but a fault that a fuzzer must find: it reads behind a buffer once four bytes are right. Only a program with the address
+    /// sanitizer notices.
+    static let planted = FuzzTarget(
+        "planted", longestInput: 16, seeds: { [[0]] },
+        finding: { bytes in
+            guard bytes.starts(with: "hilu".utf8) else { return nil }
+            let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: 16)
+            defer { buffer.deallocate() }
+            buffer.initialize(repeating: 1, count: 16)
+            // Outside of the buffer: that is the fault.
+            return buffer[12 + bytes.count] == 0 ? "a zero lies behind" : "something lies behind"
+        })
 
     /// The kept inputs of this target, by name.
     func corpus() throws -> [(name: String, bytes: [UInt8])] {

@@ -147,26 +147,19 @@ extension FuzzTarget {
     // MARK: DICOM
 
     private static let dicomSeed: [UInt8] = {
-        func element(_ group: UInt16, _ number: UInt16, _ kind: String, _ value: [UInt8]) -> [UInt8] {
-            let padded = value + (value.count % 2 == 0 ? [] : [kind == "UI" ? 0 : 32])
-            let head =
-                [UInt8(group & 255), UInt8(group >> 8), UInt8(number & 255), UInt8(number >> 8)] + Array(kind.utf8)
-            let isLong = ["OB", "OW", "SQ", "UN"].contains(kind)
-            let length = UInt32(padded.count)
-            return head + (isLong ? [0, 0] : [])
-                + (0..<(isLong ? 4 : 2)).map { UInt8(truncatingIfNeeded: length >> (8 * UInt32($0))) } + padded
+        var elements = DICOMElements()
+        elements.text(8, 5, "CS", "ISO_IR 100")
+        elements.text(8, 0x16, "UI", "1.2.840.10008.5.1.4.1.1.1")
+        elements.text(8, 0x18, "UI", "1.2.3.4")
+        elements.text(8, 0x20, "DA", "20200102")
+        elements.text(8, 0x60, "CS", "CR")
+        elements.add(8, 0x1140, "SQ", [])
+        elements.text(0x10, 0x10, "PN", "Doe^Jane")
+        elements.text(0x10, 0x20, "LO", "P1")
+        for (number, value) in [(0x10, 4), (0x11, 4), (0x100, 8)] as [(UInt16, UInt8)] {
+            elements.add(0x28, number, "US", [value, 0])
         }
-        func text(_ group: UInt16, _ number: UInt16, _ kind: String, _ value: String) -> [UInt8] {
-            element(group, number, kind, Array(value.utf8))
-        }
-        let uid = "1.2.840.10008.5.1.4.1.1.1"
-        let meta = text(2, 2, "UI", uid) + text(2, 3, "UI", "1.2.3.4") + text(2, 0x10, "UI", "1.2.840.10008.1.2.1")
-        let length = element(2, 0, "UL", [UInt8(meta.count), 0, 0, 0])
-        var body = text(8, 5, "CS", "ISO_IR 100") + text(8, 0x16, "UI", uid) + text(8, 0x18, "UI", "1.2.3.4")
-        body += text(8, 0x20, "DA", "20200102") + text(8, 0x60, "CS", "CR") + element(8, 0x1140, "SQ", [])
-        body += text(0x10, 0x10, "PN", "Doe^Jane") + text(0x10, 0x20, "LO", "P1")
-        body += element(0x28, 0x10, "US", [4, 0]) + element(0x28, 0x11, "US", [4, 0])
-        body += element(0x28, 0x100, "US", [8, 0]) + element(0x7FE0, 0x10, "OW", [UInt8](repeating: 7, count: 16))
-        return [UInt8](repeating: 0, count: 128) + Array("DICM".utf8) + length + meta + body
+        elements.add(0x7FE0, 0x10, "OW", [UInt8](repeating: 7, count: 16))
+        return DICOMElements.head("1.2.840.10008.1.2.1") + elements.bytes
     }()
 }

@@ -80,7 +80,7 @@ extension FuzzTarget {
             }
         }
         environment.close()
-        return [[UInt8](try Data(contentsOf: URL(fileURLWithPath: folder + "/data.mdb")))]
+        return [[UInt8](try Data(contentsOf: URL(fileURLWithPath: folder + "/data.mdb"))), SmallStore.bytes]
     }
 
     /// A value of a table of an archive, without its checksum; the first byte says of which kind.

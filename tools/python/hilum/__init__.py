@@ -5,11 +5,11 @@ from .client import Client
 from .errors import Busy, Closed, DeadlineOver, HilumError, NotFound, ProtocolError, Stale, TimedOut, Unreachable
 from .requests import Not, Range
 from .values import (
-    Case, Evidence, Explanation, Facet, Group, Hello, Hit, Leg, Plan, Reembedding, SearchResult, Snapshot, Stored)
+    Case, Changes, Evidence, Explanation, Facet, Group, Hello, Hit, Leg, Plan, Reembedding, SearchResult, Snapshot, Stored)
 from .wire import Request
 
 __all__ = [
-    "AsyncClient", "Busy", "Case", "Client", "Closed", "DeadlineOver", "Evidence", "Explanation", "Facet", "Group", "Hello",
+    "AsyncClient", "Busy", "Case", "Changes", "Client", "Closed", "DeadlineOver", "Evidence", "Explanation", "Facet", "Group", "Hello",
     "HilumError", "Hit", "Leg", "Not", "NotFound", "Plan", "ProtocolError", "Range", "Reembedding", "Request", "SearchResult",
     "Snapshot", "Stale", "Stored", "TimedOut", "Unreachable",
 ]

@@ -150,6 +150,9 @@ class AsyncClient:
     metrics = _method(requests.metrics)
     reembed = _method(requests.reembed)
     snapshot = _method(requests.snapshot)
+    embed = _method(requests.embed)
+    words = _method(requests.words)
+    changes = _method(requests.changes)
     pages = _pages(requests.search)
     hits = _hits(requests.search)
 

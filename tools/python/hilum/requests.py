@@ -12,11 +12,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .values import (
-    Case, Explanation, Facet, Hello, Plan, Reembedding, SearchResult, Snapshot, Stored)
-from .wire import Reply, Request, key, numpy, quote, vector_text
+    Case, Changes, Explanation, Facet, Hello, Plan, Reembedding, SearchResult, Snapshot, Stored)
+from .wire import Reply, Request, key, numpy, quote, read_vector, vector_text
 
 if TYPE_CHECKING:
-    from .wire import VectorLike
+    from .wire import Vector, VectorLike
 
 Text = Union[str, Sequence[str]]
 Scalar = Union[str, int, float, date]
@@ -43,7 +43,8 @@ Condition = Union[Scalar, Range, Not, Sequence[Union[Scalar, Range]]]
 Where = Union[Mapping[str, Condition], Iterable[Tuple[str, Condition]]]
 
 _OPTIONS = frozenset(
-    "text image vec unlike k ef recall exact target mode min_score self group mmr dedup cursor with bytes deadline_ms".split())
+    "text image vec unlike k ef recall exact target mode min_score self group mmr dedup cursor corpus with bytes "
+    "deadline_ms".split())
 
 
 def ping(*, deadline_ms: Optional[int] = None) -> Request[None]:
@@ -69,19 +70,21 @@ def search(
     k: Optional[int] = None, ef: Optional[int] = None, recall: Optional[float] = None, exact: bool = False,
     target: Optional[str] = None, mode: Optional[str] = None, weights: Optional[Mapping[str, float]] = None,
     min_score: Optional[float] = None, include_self: bool = True, group: Optional[str] = None, mmr: Optional[float] = None,
-    dedup: Optional[float] = None, cursor: Optional[str] = None, include: Text = (), deadline_ms: Optional[int] = None,
+    dedup: Optional[float] = None, cursor: Optional[str] = None, corpus: Optional[Sequence[int]] = None, include: Text = (),
+    deadline_ms: Optional[int] = None,
 ) -> Request[SearchResult]:
     """The cases nearest to a question, best first.
 
     The question is one or more of `text`, `id` (of stored cases), `image` (bytes of a PNG, JPEG or DICOM file), `image_path` (read
     by the daemon, below its roots) and `vec`, less what it is `unlike`. `weights` says how much parts count: `text`, `id`, `image`,
     `vec`, `unlike`, and `vector` and `words` for the two ways to answer a text. `include` is any of "report", "path", "vector" and
-    "highlights". `cursor="start"` asks for pages; `Client.pages` and `Client.hits` do that.
+    "highlights". `cursor="start"` asks for pages; `Client.pages` and `Client.hits` do that. `corpus` holds the sums of what `words`
+    answers, from all archives that are searched together: reports, length, then one count a word.
     """
     line = _search_line(
         text, id, image_path, vec, unlike, where, weights, cursor, k=k, ef=ef, recall=recall, exact=exact or None, target=target,
         mode=mode, min_score=min_score, self=None if include_self else False, group=group, mmr=mmr, dedup=dedup,
-        include=include)
+        corpus=None if corpus is None else ",".join(str(number) for number in corpus), include=include)
     return Request("SEARCH" + line, SearchResult.read, image, deadline_ms)
 
 
@@ -189,6 +192,24 @@ def reembed(
 def snapshot(to: "Union[str, os.PathLike[str]]", *, deadline_ms: Optional[int] = None) -> Request[Snapshot]:
     """A consistent copy in a new folder of the daemon's machine, while it serves. `to` is absolute."""
     return Request("SNAPSHOT" + _words("to", os.fspath(to)), Snapshot.read, deadline_ms=deadline_ms, is_reading=False)
+
+
+def embed(
+    text: Optional[str] = None, *, image: Optional[bytes] = None, image_path: Optional[str] = None,
+    deadline_ms: Optional[int] = None,
+) -> "Request[Vector]":
+    """The vector of a text or of an image, to be asked with by `vec=`."""
+    return Request("EMBED" + _words("text", text) + _words("image", image_path), _vector, image, deadline_ms)
+
+
+def words(text: str, *, deadline_ms: Optional[int] = None) -> Request[Dict[str, Any]]:
+    """What the words of a question come to in this archive, for a search over several (`corpus=`)."""
+    return Request("WORDS" + _words("text", text), _object, deadline_ms=deadline_ms)
+
+
+def changes(since: Optional[str] = None, *, deadline_ms: Optional[int] = None) -> Request[Changes]:
+    """What was stored, changed and removed since a position, for a copy that follows; without one, where the archive stands."""
+    return Request("CHANGES" + _words("since", since), Changes.read, deadline_ms=deadline_ms)
 
 
 def _search_line(
@@ -306,6 +327,10 @@ def _metrics(reply: Reply) -> str:
 
 def _picture(reply: Reply) -> bytes:
     return base64.b64decode(_object(reply)["png"])
+
+
+def _vector(reply: Reply) -> "Vector":
+    return read_vector(_object(reply)["vector"])
 
 
 def _stored(reply: Reply) -> Stored:

@@ -278,6 +278,29 @@ class Reembedding:
 
 
 @dataclass(frozen=True)
+class Changes:
+    """What came to an archive between two positions."""
+
+    #: New cases and those that changed, as the daemon gives them to a copy.
+    cases: List[Dict[str, Any]]
+    #: Numbers of cases that are gone.
+    left: List[int]
+    #: Whether there is more from `position` on.
+    more: bool
+    #: How many numbers of cases are missing then.
+    behind: int
+    #: Where a copy stands that has them.
+    position: str
+
+    @classmethod
+    def read(cls, reply: Reply) -> "Changes":
+        """What a reply to CHANGES says."""
+        cases = [raw for raw in reply.objects if "left" not in raw]
+        left = [number for raw in reply.objects for number in raw.get("left", [])]
+        return cls(cases, left, reply.status["more"] == "1", reply.number("behind"), reply.status["position"])
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A copy of the archive that is on disk."""
 

@@ -49,6 +49,25 @@ class VerbTests(DaemonCase):
         self.assertGreaterEqual(self.client.stats()["cases"], CASE_COUNT)
         self.assertIn("\n# TYPE hilum_cases gauge\n", self.client.metrics())
 
+    def test_what_several_archives_are_asked_by(self) -> None:
+        vector = self.client.embed("effusion")
+        self.assertEqual(len(vector), self.client.hello().dim)
+        self.assertAlmostEqual(sum(value * value for value in vector), 1, places=3)
+        self.assertEqual(len(self.client.embed(image=self.images[0].read_bytes())), len(vector))
+        words = self.client.words("left effusion")
+        self.assertEqual(words["reports"], self.client.count())
+        corpus = [words["reports"], words["length"], *words["matches"]]
+        parted = self.client.search("left effusion", mode="words", corpus=corpus, k=5)
+        whole = self.client.search("left effusion", mode="words", k=5)
+        self.assertEqual([hit.id for hit in parted][:1], [hit.id for hit in whole][:1])
+        stands = self.client.changes()
+        self.assertEqual((stands.cases, stands.left, stands.more), ([], [], False))
+        self.client.put("followed", report="Large effusion.")
+        came = self.client.changes(stands.position)
+        self.assertEqual((len(came.cases), came.cases[0]["report"]), (1, "Large effusion."))
+        self.client.delete("followed")
+        self.assertEqual(len(self.client.changes(came.position).left), 1)
+
     def test_picture(self) -> None:
         name = self.images[0].stem
         png = self.client.picture(name, side=32)

@@ -17,7 +17,8 @@ package struct FileGlance: Sendable, Equatable {
     /// - Parameter root: the source that it lies in.
     package init(of file: FoundFile, root: String) {
         var finder = CaseFinder(root: root)
-        holdsReports = finder.reportKind(of: file) != nil
+        // What cannot be opened now is looked at again when it is taken.
+        holdsReports = (try? finder.reportKind(of: file)) ?? nil != nil
         study = holdsReports ? nil : finder.glance(at: file)?.study
     }
 }

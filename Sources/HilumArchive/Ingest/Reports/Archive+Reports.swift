@@ -141,9 +141,8 @@ extension Archive {
 
     /// Whether the file of a report that waits lies there, and says what it said when the report was stored.
     private func isAsItWas(_ waiting: CaseOrigin.Former) throws -> Bool {
-        guard let path = ReportLead.path(ofSource: waiting.source), let kind = ReportFile.kind(at: path) else {
-            return false
-        }
+        guard let path = ReportLead.path(ofSource: waiting.source), let kind = (try? ReportFile.kind(at: path)) ?? nil
+        else { return false }
         let journal = try withArchiveErrors { try store.environment.read { try journalEntry($0, waiting.source) } }
         guard let marks = journal?.marks else { return false }
         var ties = SourceMarks()

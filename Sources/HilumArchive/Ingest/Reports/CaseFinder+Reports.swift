@@ -4,9 +4,11 @@ import HilumImaging
 
 extension CaseFinder {
     /// What a file holds, where it holds reports in another form than text; nil for every other file.
-    package mutating func reportKind(of file: FoundFile) -> ReportFile.Kind? {
+    ///
+    /// - Throws: `.unreadable` for a file of messages that cannot be opened now.
+    package mutating func reportKind(of file: FoundFile) throws(DocumentError) -> ReportFile.Kind? {
         switch file.role {
-        case .message: return ReportFile.kind(at: absolute(file.path))
+        case .message: return try ReportFile.kind(at: absolute(file.path))
         case .text:
             return FileHead.read(absolute(file.path), byteCount: ReportFile.headByteCount)
                 .flatMap { ReportFile.isHL7($0) ? .hl7 : nil }
@@ -23,7 +25,12 @@ extension CaseFinder {
         var reports = SourceReports()
         var rest: [FoundFile] = []
         for file in files {
-            if let kind = reportKind(of: file) {
+            let kind: ReportFile.Kind?
+            do throws(DocumentError) { kind = try reportKind(of: file) } catch {
+                reports.refused.append(.init(place: absolute(file.path), reason: error.description, mayPass: true))
+                continue
+            }
+            if let kind {
                 reports.read(file, at: absolute(file.path), kind, &self)
             } else if file.role == .message {
                 passOver("other kind (.\(FileRole.ending(of: file.path)) without a message)")
@@ -41,7 +48,10 @@ extension CaseFinder {
         var files = [file]
         var reports = finder.takeReports(from: &files)
         reports.passedOver = finder.passedOver
-        if !files.isEmpty { reports.refused.append((finder.absolute(file.path), "it holds no message and no report")) }
+        if !files.isEmpty {
+            reports.refused.append(
+                .init(place: finder.absolute(file.path), reason: "it holds no message and no report"))
+        }
         return reports
     }
 }

@@ -12,7 +12,12 @@ enum ReportKeys {
     static let disagreement =
         "the study UID of the report leads to another case than its accession number; correct the one that is wrong"
     static let anotherPatient =
-        "the report and the case of its study or accession number name two patients or two studies"
+        "the report and the case of its study or accession number name two patients, two studies or two dates"
+    static let anotherExam =
+        "its images or its row and its report name two patients, two studies or dates more than a week apart"
+    static let undated =
+        "the archive keeps no time of the stored report (--dates), so nothing tells which version is the newer one; "
+        + "send the newer one as corrected (OBR-25 C), or delete the case first"
     static let nameAlone =
         "the report has the name of a stored case, and nothing shows that both are of one patient; "
         + "name the accession number or the study UID in it"

@@ -52,6 +52,14 @@ package struct ReportLead: Sendable, Equatable {
         return leads
     }
 
+    /// Whether a document says what this report said when it was found.
+    func isOf(_ document: ReportDocument) -> Bool {
+        ReportLead(document, path: path, kind, place, number: number).digest == digest
+    }
+
+    /// Why it is not read where it stood.
+    var hasChanged: String { "\(path): the file has changed since it was looked through; it is read again next time" }
+
     /// Tells this report, as it is, from others.
     var identity: [UInt8] { Array(path.utf8) + [0] + digest }
 

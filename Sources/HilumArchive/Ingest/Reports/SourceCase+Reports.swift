@@ -28,9 +28,10 @@ extension SourceCase {
 
     /// The report in a file that somebody named as the report of a case, where it is a message or a structured report; nil for a text.
     ///
-    /// - Throws: `.badRequest` where it holds no report, or several.
+    /// - Throws: `.badRequest` where it holds no report, or several; `.io`.
     func message(at path: String) throws(ArchiveError) -> ReportDocument? {
-        guard let kind = ReportFile.kind(at: path) else { return nil }
+        // Why a file cannot be read is said by whoever reads it as a text.
+        guard let kind = (try? ReportFile.kind(at: path)) ?? nil else { return nil }
         let outcomes: [ReportFile.Outcome]
         do throws(DocumentError) { outcomes = try ReportFile.outcomes(at: path, kind).map(\.outcome) } catch {
             throw ArchiveError(error.code == .unreadable ? .io : .badRequest, "\(path): \(error)")
@@ -46,15 +47,19 @@ extension SourceCase {
 
     /// Reads its reports as one: the last version, and addenda.
     ///
-    /// - Throws: `.io` for a file that cannot be read now, `.badRequest` for reports that are none any more or of two patients.
+    /// - Throws: `.io` for a file that cannot be read now or says something else than when it was found, `.badRequest` for reports of two
+    ///   patients.
     func readReports() throws(ArchiveError) -> ReportDocument {
         var documents: [ReportDocument] = []
         for lead in leads {
-            do throws(DocumentError) {
-                documents.append(try ReportFile.document(at: lead.path, lead.kind, lead.place))
-            } catch {
-                throw ArchiveError(error.code == .unreadable ? .io : .badRequest, "\(lead.path): \(error)")
+            let document: ReportDocument
+            do throws(DocumentError) { document = try ReportFile.document(at: lead.path, lead.kind, lead.place) } catch
+            {
+                throw ArchiveError(.io, error.code == .unreadable ? "\(lead.path): \(error)" : lead.hasChanged)
             }
+            // Another message may stand there by now, of another patient.
+            guard lead.isOf(document) else { throw ArchiveError(.io, lead.hasChanged) }
+            documents.append(document)
         }
         guard let merged = ReportDocument.merged(documents) else {
             throw ArchiveError(.badRequest, "\(id): its reports name two patients, and a case is of one")

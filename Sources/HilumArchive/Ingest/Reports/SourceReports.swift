@@ -17,9 +17,19 @@ package struct SourceReports: Sendable {
         var isAlone: Bool
     }
 
+    /// A message or a file that cannot be read, and why.
+    package struct Refusal: Sendable {
+        /// The file, and the number of the message in it.
+        package var place: String
+        /// What is wrong.
+        package var reason: String
+        /// Whether the same file may be read later.
+        package var mayPass = false
+    }
+
     private(set) var items: [Item] = []
     /// Messages and files that cannot be read, and why.
-    package var refused: [(place: String, reason: String)] = []
+    package var refused: [Refusal] = []
     /// What the files hold that is no report.
     package var passedOver = PassedOver()
 
@@ -27,9 +37,10 @@ package struct SourceReports: Sendable {
     mutating func read(_ file: FoundFile, at path: String, _ kind: ReportFile.Kind, _ finder: inout CaseFinder) {
         let outcomes: [(place: ReportFile.Place, outcome: ReportFile.Outcome)]
         do throws(DocumentError) { outcomes = try ReportFile.outcomes(at: path, kind) } catch {
-            return refused.append((path, error.description))
+            return refused.append(
+                .init(place: path, reason: error.description, mayPass: error.code == .unreadable))
         }
-        if outcomes.isEmpty { refused.append((path, "the file holds no message")) }
+        if outcomes.isEmpty { refused.append(.init(place: path, reason: "the file holds no message")) }
         var leads: [ReportLead] = []
         for (number, item) in outcomes.enumerated() {
             switch item.outcome {
@@ -37,7 +48,8 @@ package struct SourceReports: Sendable {
                 leads.append(ReportLead(document, path: path, kind, item.place, number: leads.count + 1))
             case .passedOver(let reason): finder.passOver(reason)
             case .refused(let reason):
-                refused.append((outcomes.count > 1 ? "\(path): message \(number + 1)" : path, reason))
+                let place = outcomes.count > 1 ? "\(path): message \(number + 1)" : path
+                refused.append(.init(place: place, reason: reason))
             }
         }
         let place = FilePlace(path: file.path, role: .message)
@@ -70,7 +82,7 @@ package struct SourceReports: Sendable {
                 if target.reportPath != nil { passedOver.add("second text of a case") }
                 target.leads.append(item.lead)
                 found[place] = .found(target)
-            case .several(let reason): refused.append((item.lead.path, reason))
+            case .several(let reason): refused.append(.init(place: item.lead.path, reason: reason))
             }
         }
         found += alone.map { .found($0) }

@@ -4,7 +4,7 @@ import HilumCore
 /// The words of the lists with their classes: an open hash table over folded characters.
 ///
 /// The files stand in `Resources/Privacy`; `cues.txt` describes their grammar. Thread rule: an immutable value; any number of threads.
-struct WordTable: Sendable {
+struct ListedWords: Sendable {
     /// No word of the lists has more characters.
     static let wordLimit = 24
 
@@ -27,12 +27,12 @@ struct WordTable: Sendable {
     /// The lists that come with the program.
     ///
     /// - Throws: `.missingWords`, `.badWords`, `.file`.
-    static func read() throws(PrivacyError) -> WordTable {
+    static func read() throws(PrivacyError) -> ListedWords {
         let places = ResourceBundle.places(of: "HilumPrivacy").map { $0 + "/Privacy" }
         guard let folder = places.first(where: ResourceBundle.isThere) else {
             throw PrivacyError(.missingWords, path: places.first ?? "Privacy")
         }
-        var table = WordTable()
+        var table = ListedWords()
         for file in files {
             let path = "\(folder)/\(file)"
             let bytes: [UInt8]
