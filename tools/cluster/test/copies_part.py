@@ -38,15 +38,12 @@ class Writer:
                 client.put(id, report=f"Small left effusion, number {number}.", view="PA")
                 self.confirmed.append(id)
                 # Every tenth takes an earlier one away, and every seventh changes what is known of one.
-                if number % 10 == 9:
-                    client.delete(gone := f"written-{number - 5:06d}")
+                if number % 10 == 9 and (gone := f"written-{number - 5:06d}") in self.confirmed:
+                    # From here on it may be gone, whether the answer comes or not.
                     self.confirmed.remove(gone)
+                    client.delete(gone)
                 elif number % 7 == 6:
                     client.put(id, report=f"Small left effusion, number {number}.", view="AP")
-                number += 1
-            except hilum.NotFound:
-                # Its answer was lost with the leader, which had done it.
-                self.confirmed.remove(gone)
                 number += 1
             except (hilum.HilumError, OSError):
                 # Not known whether it was stored; the next one has another name.
