@@ -21,9 +21,9 @@ def unit(rows):
     return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9)
 
 
-def scaled(rows):
-    """Rows divided by the root of their mean squared length."""
-    return rows / np.sqrt((rows ** 2).sum(1).mean())
+def typical(rows):
+    """The root of the mean squared length."""
+    return np.sqrt((rows ** 2).sum(1).mean())
 
 
 def level_features(images):
@@ -111,20 +111,19 @@ def methods(features, words, labels, evaluation):
         latent, asked_latent = ridge(words.latent[0])
         findings, asked_findings = ridge(labels @ words.axes)
         yield f"ridge on an LSA, {name}", evaluation.figures(unit(asked_latent), unit(words.latent[1]), intervals=False)
-        parts = [np.concatenate([asked_latent / np.sqrt((latent ** 2).sum(1).mean()),
-                                 asked_findings / np.sqrt((findings ** 2).sum(1).mean())], 1),
-                 np.concatenate([words.latent[1] / np.sqrt((words.latent[0] ** 2).sum(1).mean()),
-                                 FINDINGS_IN_REPORTS * words.findings[1]
-                                 / np.sqrt((words.findings[0] ** 2).sum(1).mean())], 1)]
-        yield f"ridge on an LSA and on findings, {name}", evaluation.figures(*map(unit, parts), intervals=False)
+        named = [asked_findings / typical(findings), FINDINGS_IN_REPORTS * words.findings[1] / typical(words.findings[0])]
+
+        def figures(pictures, reports):
+            both = [np.concatenate(parts, 1) for parts in zip((pictures, reports), named)]
+            return evaluation.figures(*map(unit, both), intervals=False)
+
+        yield f"ridge on an LSA and on findings, {name}", figures(
+            asked_latent / typical(latent), words.latent[1] / typical(words.latent[0]))
         vectors, correlations = canonical(latent, words.latent[0], LSA_WIDTH - FINDINGS_WIDTH)
         weighted = vectors * correlations ** SHARPNESS
-        parts[0] = np.concatenate([asked_latent @ vectors / np.sqrt(((latent @ vectors) ** 2).sum(1).mean()),
-                                   asked_findings / np.sqrt((findings ** 2).sum(1).mean())], 1)
-        parts[1] = np.concatenate([words.latent[1] @ weighted / np.sqrt(((words.latent[0] @ weighted) ** 2).sum(1).mean()),
-                                   FINDINGS_IN_REPORTS * words.findings[1]
-                                   / np.sqrt((words.findings[0] ** 2).sum(1).mean())], 1)
-        yield f"canonical directions and findings, {name}", evaluation.figures(*map(unit, parts), intervals=False)
+        yield f"canonical directions and findings, {name}", figures(
+            asked_latent @ vectors / typical(latent @ vectors),
+            words.latent[1] @ weighted / typical(words.latent[0] @ weighted))
     chances = ridge(labels)[1] + labels.mean(0)
     share, shown = precision(chances @ chances.T, evaluation)
     yield f"no unit vectors: products of the chances of findings, {name}", {

@@ -99,7 +99,7 @@ struct DaemonTests {
         }
         let early = try search("0.9")
         #expect(early.status == 0 && early.lines.count == 3, "\(early.errors)")
-        #expect(early.errors.contains("(ef 64, recall not known yet)"), "\(early.errors)")
+        #expect(early.errors.contains("(ef 128, recall not known yet)"), "\(early.errors)")
         let session = try daemon.session()
         for number in 0..<40 { _ = try session.ask("SEARCH text=\"nodule \(number)\" k=1") }
         let end = monotonicSeconds() + 120

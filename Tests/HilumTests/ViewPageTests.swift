@@ -67,6 +67,8 @@ struct ViewPageTests {
         try browser.wait("document.querySelectorAll('#heat-words button').length > 2")
         try browser.press("Escape")
         try browser.wait("!document.getElementById('case').open")
+        // The browser says a moment later that the case is closed, and the page gives the focus back then.
+        try browser.wait("document.activeElement.closest('#hits > *')?.hit?.id === '\(ids[0])'")
 
         try asking(browser) { try browser.press("m") }
         #expect(try texts(".part.like span", browser) == ["like " + ids[0]])

@@ -7,7 +7,7 @@ extension Command {
     static let check = Command(
         name: "check",
         summary: "prove that store, vectors and graph agree",
-        usage: ["ARCHIVE [--deep] [--recall N [-k 10] [--ef 64] [--seed S]] [--json]"],
+        usage: ["ARCHIVE [--deep] [--recall N [-k 10] [--ef 128] [--seed S]] [--json]"],
         operands: ["ARCHIVE"],
         options: [
             .flag("deep", "read every record and every vector, and search for each of them"),
