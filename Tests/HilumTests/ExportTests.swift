@@ -115,6 +115,22 @@ struct ExportTests {
         }
     }
 
+    @Test(
+        "Lines of embedded rows that bring reports or fields are for their owner alone",
+        arguments: ["report", "fields", ""])
+    func rightsOfParts(with: String) throws {
+        let scratch = try Scratch()
+        let rows = try scratch.write("cases.jsonl", #"{"id": "a", "report": "Small effusion."}"# + "\n")
+        let extras = with.isEmpty ? [] : ["--with", with]
+        let done = try Program.run(["embed", "--manifest", rows, "--out", scratch.path("v.npy"), "-q"] + extras)
+        #expect(done.status == 0, "\(done.errors)")
+        var status = stat()
+        try #require(stat(scratch.path("v.jsonl"), &status) == 0)
+        #expect(status.st_mode & 0o077 == (with.isEmpty ? 0o044 : 0))
+        let lines = try String(contentsOfFile: scratch.path("v.jsonl"), encoding: .utf8)
+        #expect(lines.contains("Small effusion.") == (with == "report"))
+    }
+
     @Test("It destroys nothing")
     func outputs() throws {
         let world = try World.shared()

@@ -3,8 +3,8 @@ import HilumCore
 
 /// Looks for nodes by their own searches (see `GraphWriter+Findability`). Reads the graph only.
 extension Graph {
-    /// The pool of a look. A search keeps 64 candidates unless it is told otherwise; a quarter less leaves room for the nodes that come
-    /// between, and for the rounding of a query.
+    /// The pool of a look: less than half of what a search keeps unless it is told otherwise, which leaves room for the nodes that come
+    /// between, and for the rounding of a query. `hilum-bench` searches with pools from 64 on.
     static let lookEf = 48
 
     /// Looks for nodes by their own vectors, side by side; reads the graph only.
