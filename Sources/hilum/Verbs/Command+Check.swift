@@ -16,7 +16,7 @@ extension Command {
                 "also search with N stored vectors of each kind, and say how much of the exact answer is found"),
             .value("k", "K", "hits a search for --recall (default 10)", letter: "k"),
             .value(
-                "ef", "N", "width of the searches for --recall (default what a search takes: 64, or twice K if more)"),
+                "ef", "N", "width of the searches for --recall (default what a search takes: 128, or twice K if more)"),
             .value("seed", "S", "which vectors --recall takes (default 1)"),
             .quiet, .json,
         ],
