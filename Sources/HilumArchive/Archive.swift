@@ -59,6 +59,9 @@ public final class Archive: @unchecked Sendable {
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
+        /// Whether the archive is a copy that its leader alone changes (`apply`). Whoever opens a copy for writing without this makes it an
+        /// archive of its own, which follows nobody.
+        public var followsLeader = false
         /// A program of the user's that each report goes through before it is stored.
         public var reportFilter: ReportFilter?
         /// Loads a model by the name of its folder, in a number format if one is named. Without it no second generation can be made,

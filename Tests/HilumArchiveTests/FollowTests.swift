@@ -12,8 +12,14 @@ import Testing
         try leader.put((0..<count).map(makeInput))
         let snapshot = scratch.path + "/snapshot"
         _ = try leader.snapshot(to: snapshot)
-        _ = try Archive.restore(snapshot, to: scratch.path + "/copy")
-        return (leader, try Archive(path: scratch.path + "/copy", mode: .readWrite, embedder: FakeEmbedder()))
+        _ = try Archive.restore(snapshot, to: scratch.path + "/copy", asCopy: true)
+        return (leader, try openCopy(scratch))
+    }
+
+    private func openCopy(_ scratch: Scratch) throws -> Archive {
+        var options = Archive.Options()
+        options.followsLeader = true
+        return try Archive(path: scratch.path + "/copy", mode: .readWrite, embedder: FakeEmbedder(), options: options)
     }
 
     /// Lets the copy catch up, in pieces of about `byteCount`; how many.
@@ -96,7 +102,7 @@ import Testing
         try first.apply(changes)
         try first.apply(changes)
         first.close()
-        let copy = try Archive(path: scratch.path + "/copy", mode: .readWrite, embedder: FakeEmbedder())
+        let copy = try openCopy(scratch)
         defer {
             leader.close()
             copy.close()
@@ -105,6 +111,99 @@ import Testing
         try leader.put((35..<40).map(makeInput))
         _ = try follow(leader, copy)
         try expectSame(leader, copy)
+    }
+
+    private func code(_ body: () throws -> Void) -> ArchiveError.Code? {
+        do { try body() } catch { return (error as? ArchiveError)?.code }
+        return nil
+    }
+
+    @Test(
+        "A leader that went back to a snapshot has a history of its own, which no copy of the former one goes on with")
+    func restoredLeader() throws {
+        let scratch = try Scratch()
+        let (former, copy) = try pair(scratch, 3)
+        try former.put((3..<5).map(makeInput))
+        _ = try follow(former, copy)
+        former.close()
+        _ = try Archive.restore(scratch.path + "/snapshot", to: scratch.archive, replaces: true)
+        let leader = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        defer {
+            leader.close()
+            copy.close()
+        }
+        // As many cases as before, and other ones.
+        try leader.put((60..<64).map(makeInput))
+        #expect(code { _ = try leader.changes(since: try copy.position()) } == .stale)
+        #expect(code { try copy.apply(try leader.changes(since: try leader.position())) } == .stale)
+        #expect(try copy.get(id: "case-4") != nil && copy.get(id: "case-60") == nil)
+    }
+
+    @Test("A copy that is opened to be changed is a copy no longer, and what is no copy takes no changes of a leader")
+    func promotedCopies() throws {
+        let scratch = try Scratch()
+        let (leader, copy) = try pair(scratch, 3)
+        defer { leader.close() }
+        copy.close()
+        #expect(try Archive.isCopy(at: scratch.path + "/copy"))
+        let reader = try Archive(path: scratch.path + "/copy", mode: .readOnly)
+        reader.close()
+        #expect(try Archive.isCopy(at: scratch.path + "/copy"))
+        let promoted = try Archive(path: scratch.path + "/copy", mode: .readWrite, embedder: FakeEmbedder())
+        try promoted.put([makeInput(50)])
+        #expect(code { _ = try leader.changes(since: try promoted.position()) } == .stale)
+        #expect(code { try promoted.apply(try leader.changes(since: nil)) } == .badRequest)
+        promoted.close()
+        #expect(try !Archive.isCopy(at: scratch.path + "/copy"))
+        // Nor does it become one by being opened as one.
+        let again = try openCopy(scratch)
+        defer { again.close() }
+        try leader.put([makeInput(51)])
+        #expect(code { try again.apply(try leader.changes(since: nil)) } == .stale)
+        #expect(try again.get(id: "case-50") != nil)
+    }
+
+    @Test("A change that would put another case under a number is refused, and nothing of it is stored")
+    func otherCases() throws {
+        let scratch = try Scratch()
+        let (leader, copy) = try pair(scratch, 6)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        let start = try #require(
+            ArchivePosition(try leader.position().text.replacing("/7/0/0", with: "/1/0/0")))
+        var changes = try leader.changes(since: start)
+        #expect(changes.items.count == 6)
+        let before = try cases(copy)
+        (changes.items[1].entry, changes.items[3].entry) = (changes.items[3].entry, changes.items[1].entry)
+        #expect(code { try copy.apply(changes) } == .stale)
+        #expect(try cases(copy) == before)
+    }
+
+    @Test("More changes than fit into an answer begin a copy anew, and large pictures come one at a time")
+    func largeAnswers() throws {
+        let scratch = try Scratch()
+        let (leader, copy) = try pair(scratch, 2)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        var other = try makeInput(0)
+        for number in 0...Archive.mostChanges / 2000 {
+            other.fields.site = "site \(number)"
+            try leader.put([other])
+        }
+        #expect(try follow(leader, copy) == 1)
+        try expectSame(leader, copy)
+        // A piece ends before an item that would pass the bound.
+        let begin = try copy.position()
+        try leader.put((20..<26).map(makeInput))
+        let whole = try leader.changes(since: begin)
+        let two = whole.items[0].byteCount + whole.items[1].byteCount
+        #expect(try leader.changes(since: begin, byteCount: two - 1).items.count == 1)
+        #expect(try leader.changes(since: begin, byteCount: two).items.count == 2)
+        #expect(try leader.changes(since: begin, byteCount: 1).items.count == 1)
     }
 
     @Test(
@@ -121,10 +220,6 @@ import Testing
         _ = try leader.delete(id: "case-2")
         leader.close()
         leader = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
-        func code(_ body: () throws -> Void) -> ArchiveError.Code? {
-            do { try body() } catch { return (error as? ArchiveError)?.code }
-            return nil
-        }
         #expect(code { _ = try leader.changes(since: try copy.position()) } == .stale)
         var strange = try leader.position()
         strange.created = "1999-01-01T00:00:00Z"

@@ -152,6 +152,11 @@ struct HL7Tests {
         }
         let cancelled = SyntheticMessage(order: [3: "A1", 25: "X"], results: ["OBX|1|TX|R^Report^L||Text.||||||X"])
         #expect(reason(of: cancelled.bytes())?.contains("withdraws") == true)
+        // Also beside a dose, which is no report.
+        let beside = SyntheticMessage(
+            order: [3: "A1", 25: "C"],
+            results: ["OBX|1|NM|D^Dose^L||12|mGy|||||F", "OBX|2|TX|R^Report^L||Wrong.||||||W"])
+        #expect(reason(of: beside.bytes())?.contains("withdraws") == true)
         // With another text in its place it is a correction.
         let corrected = SyntheticMessage(results: [
             "OBX|1|TX|R^Report^L||Wrong.||||||D", "OBX|2|TX|R^Report^L||Right.||||||C",

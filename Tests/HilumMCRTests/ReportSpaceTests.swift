@@ -95,6 +95,15 @@ import Testing
         #expect(share(space.latent) < 0.9)
     }
 
+    @Test func `Reports that all say the same leave no direction of words`() throws {
+        let row = LatentSemantics.Row(features: [1, 2], values: [0.7, 0.7])
+        let same = try ReportSpace(
+            rows: [LatentSemantics.Row](repeating: row, count: 12), features: 40, dimension: 16,
+            labels: [[Int32]](repeating: [], count: 12), seed: 1)
+        #expect(same.latent.typicalLength < 1e-4)
+        #expect(try Self.space(12).latent.typicalLength > 0.1)
+    }
+
     @Test func `Without labels all directions are those of words`() throws {
         let space = try Self.space(60, labelled: false)
         #expect(space.findings.columns == 0)

@@ -90,6 +90,13 @@ struct FollowCallTests {
     @Test("What cannot be followed is said in a sentence")
     func refusals() throws {
         let scratch = try Scratch()
+        // An archive of its own is not replaced by a copy, whatever is followed.
+        let own = try World.shared().archive(in: scratch, indexed: true)
+        let before = try Program.run(["stats", own, "--json"]).object()["cases"] as? Int
+        try FileManager.default.createDirectory(atPath: scratch.path("leader"), withIntermediateDirectories: true)
+        let onto = try Program.run(["follow", scratch.path("leader"), own])
+        #expect(onto.status == 1 && onto.errors.contains("no copy"), "\(onto.errors)")
+        #expect(try Program.run(["stats", own, "--json"]).object()["cases"] as? Int == before && before ?? 0 > 0)
         let nobody = try Program.run(["follow", scratch.path("nobody"), scratch.path("copy")])
         #expect(nobody.status == 1 && nobody.errors.contains("no socket of a daemon and no folder of snapshots"))
         try FileIO.makeFolder(scratch.path("empty"))

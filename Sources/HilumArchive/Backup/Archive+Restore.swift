@@ -26,7 +26,8 @@ extension Archive {
     /// - Throws: `.notFound` and `.damaged` for the snapshot, `.exists`, `.busy` for an archive that is written to, `.io`. Then what stood
     ///   at `path` is as it was.
     public static func restore(
-        _ snapshot: String, to path: String, replaces: Bool = false, interrupted: AtomicFlag? = nil,
+        _ snapshot: String, to path: String, replaces: Bool = false, asCopy: Bool = false,
+        interrupted: AtomicFlag? = nil,
         progress: ((_ done: Int, _ total: Int) -> Void)? = nil
     ) throws -> RestoredArchive {
         let path = StagingFolder.withoutSlash(path)
@@ -57,6 +58,14 @@ extension Archive {
                 }
                 if let finding = report.findings.first(where: { !isLost($0) }) {
                     throw ArchiveError(.damaged, "\(snapshot): the snapshot is damaged (\(finding)); use another one")
+                }
+                if manifest.format >= Store.formatVersion {
+                    let store = try Store(path: staging.path, mode: .readWrite, mapSizeInBytes: 64 << 20)
+                    defer { store.environment.close() }
+                    try store.set(isCopy: asCopy)
+                } else if asCopy {
+                    throw ArchiveError(
+                        .stale, "\(snapshot): the snapshot is of an older release; make one with the present one")
                 }
                 try staging.complete()
                 let former = try publish(staging.path, as: path, over: stands)

@@ -9,12 +9,15 @@ extension Archive {
     /// - Throws: `.stale` for changes of another archive or generation; `.damaged` for a case that cannot be read; `.readOnly`, `.io`.
     public func apply(_ changes: ArchiveChanges) throws {
         guard mode == .readWrite else { throw ArchiveError(.readOnly, "\(path): the archive is open for reading only") }
+        guard options.followsLeader else {
+            throw ArchiveError(.badRequest, "\(path): the archive was not opened as a copy (Options.followsLeader)")
+        }
         try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
             let state = try writableCounters()
             let serving = self.serving
-            let own = try store.environment.read { try store.text($0, .created) }
+            let own = try store.environment.read { try store.history($0) }
             guard changes.position.created == own, changes.position.generation == serving.generation,
                 changes.position.next >= state.nextNumber
             else { throw ArchiveError(.stale, "\(path): the changes are of another archive or generation") }
@@ -79,6 +82,10 @@ extension Archive {
     ) throws {
         let number = item.number
         if let old = try store.entry(transaction, number) {
+            // What keeps its number keeps its images and its report. Another case under it is of another history.
+            guard old.id == entry.id, old.images.map(\.digest) == entry.images.map(\.digest),
+                old.hasReport == entry.hasReport, old.numberCount == entry.numberCount
+            else { throw ArchiveError(.stale, "\(path): the changes are of another archive") }
             return try update(transaction, number, from: old, to: entry, into: &batch)
         }
         // Below, it is a case that changed and has left since.

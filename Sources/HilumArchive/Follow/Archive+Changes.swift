@@ -3,8 +3,10 @@ import LMDB
 
 /// What a copy of this archive needs to stay current.
 extension Archive {
-    /// Kept images larger than this are not sent along; a copy lacks them.
+    /// So many bytes of the kept images of a case are sent along; a copy lacks the others.
     static let largestSentImage = 8 << 20
+    /// So many changed cases come in one answer: about 420 bytes each.
+    static let mostChanges = 10_000
 
     /// Where the archive stands.
     public func position() throws -> ArchivePosition {
@@ -35,9 +37,10 @@ extension Archive {
                 guard position.created == now.created, position.generation == now.generation,
                     position.next <= now.next
                 else { throw Self.isAnew("it is of another archive, or of another generation") }
-                guard let missed = ring.since(position, deletions: now.deletions, updates: now.updates) else {
-                    throw Self.isAnew("it missed changes that are not remembered any more")
-                }
+                guard let missed = ring.since(position, deletions: now.deletions, updates: now.updates),
+                    // They come in one answer.
+                    missed.changed.count <= Self.mostChanges
+                else { throw Self.isAnew("it missed more changes than are remembered, or fit into one answer") }
                 return try collect(transaction, serving, from: position, to: now, missed, byteCount)
             }
         }
@@ -51,7 +54,7 @@ extension Archive {
         _ transaction: borrowing ReadTransaction, _ state: Counters
     ) throws -> ArchivePosition {
         ArchivePosition(
-            created: try store.text(transaction, .created) ?? "", generation: serving.generation,
+            created: try store.history(transaction), generation: serving.generation,
             next: state.nextNumber, deletions: state.deletions, updates: state.updates)
     }
 
@@ -63,12 +66,12 @@ extension Archive {
         var byteCount = 0
         try store.forEach(transaction, .cases, from: UInt64(position.next)) { key, payload in
             let number = UInt32(truncatingIfNeeded: UInt64(keyBytes: key) ?? 0)
-            guard byteCount < limit else {
+            let item = try item(transaction, number, Array(payload), serving)
+            guard byteCount == 0 || byteCount + item.byteCount <= limit else {
                 changes.hasMore = true
                 changes.position.next = number
                 return false
             }
-            let item = try item(transaction, number, Array(payload), serving)
             byteCount += item.byteCount
             changes.items.append(item)
             return true
@@ -102,9 +105,13 @@ extension Archive {
         }
         item.imageVectors = try vectors(.image)
         item.reportVector = try vectors(.report).first
+        var room = Self.largestSentImage
         item.kept = entry.images.map { image in
-            guard image.isKept, let bytes = try? ImageStore.read(image, in: path) else { return nil }
-            return bytes.count <= Self.largestSentImage ? bytes : nil
+            guard image.isKept, let bytes = try? ImageStore.read(image, in: path), bytes.count <= room else {
+                return nil
+            }
+            room -= bytes.count
+            return bytes
         }
         return item
     }

@@ -31,6 +31,8 @@ extension Archive {
                 }
             }
             if mode == .readWrite { try nameModel(store, embedder) }
+            // Whoever opens a copy to change it makes it an archive of its own.
+            if mode == .readWrite, !options.followsLeader, try store.isCopy() { try store.set(isCopy: false) }
             let privacy = try Deidentifier(
                 store.environment.read { try store.privacySettings($0) }, key: store.key,
                 filter: options.reportFilter)

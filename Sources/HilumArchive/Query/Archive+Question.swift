@@ -82,7 +82,7 @@ extension Archive {
         )
     }
 
-    private func checkText(_ text: String) throws(ArchiveError) {
+    func checkText(_ text: String) throws(ArchiveError) {
         guard !text.allSatisfy(\.isWhitespace) else { throw ArchiveError(.badRequest, "the text is empty") }
         guard text.utf8.count <= ArchiveLimits.reportByteCount else {
             throw ArchiveError(.limit, "the text is longer than \(ArchiveLimits.reportByteCount) bytes")

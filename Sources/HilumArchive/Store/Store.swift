@@ -5,7 +5,7 @@ import LMDB
 ///
 /// | table | key | value, after the checksum of `Seal` |
 /// | --- | --- | --- |
-/// | `meta` | name | text or integer: format, created, model, dimension, generation, next, deletions, edits, deid, dates, held; `CheckpointHead`; `QuarantineEntry` |
+/// | `meta` | name | text or integer: format, created, model, dimension, generation, next, deletions, edits, lineage, follows, deid, dates, held; `CheckpointHead`; `QuarantineEntry` |
 /// | `cases` | number (8) | `CaseEntry` |
 /// | `ids` | id, UTF-8 | number (4) |
 /// | `reports` | number (8) | text, UTF-8 |
@@ -144,6 +144,8 @@ package final class Store: Sendable {
         case format, created, model, dimension, generation, next, deletions, deid, dates, held
         /// Where it is missing, the entries around it are tested, and this name has entries around it that opening reads anyway.
         case updates = "edits"
+        /// Of an archive that began a history of its own, and of a copy (`Store+History`).
+        case lineage, follows
     }
 
     func text(_ transaction: borrowing some (Transaction & ~Copyable), _ key: MetaKey) throws -> String? {

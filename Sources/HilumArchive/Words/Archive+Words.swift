@@ -228,6 +228,7 @@ extension Archive {
     /// - Throws: `.limit` for too many exclusions; `.damaged`.
     public func wordCounts(of text: String) throws -> WordCounts {
         try withArchiveErrors {
+            try checkText(text)
             let question = try WordQuestion(text, ReportWords.sharedReader())
             let lengths = try wordLengths()
             return try store.environment.read { transaction in

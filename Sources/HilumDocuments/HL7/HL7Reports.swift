@@ -268,9 +268,12 @@ struct HL7Reports {
             let unread = results.lazy.compactMap { item -> String? in
                 if case .unread(let kind) = item.result.kind { kind } else { nil }
             }.first
+            let isWithdrawn = order.results.contains { item in
+                guard case .narrative = item.result.kind else { return false }
+                return Self.withdrawnResults.contains(item.status ?? "")
+            }
+            if isWithdrawn { return .refused(Self.withdrawal) }
             if let unread { return .passedOver("HL7: the report is \(unread), which is not read") }
-            let isWithdrawn = order.results.contains { Self.withdrawnResults.contains($0.status ?? "") }
-            if isWithdrawn && results.isEmpty { return .refused(Self.withdrawal) }
             return .passedOver(results.isEmpty ? Self.isEmpty : "HL7: results without a text, as of a laboratory")
         }
         // A word or two beside numbers is a result of a laboratory, unless something says that it is of images.

@@ -4,7 +4,7 @@ import HilumNN
 
 /// The way from words.
 extension ShortcutFit {
-    /// Writes idf of the training reports; nil where the network has no way from words, or no word is known.
+    /// Writes idf of the training reports; nil where the network has no way from words, no word is known, or all reports are alike.
     func reportSpace(_ set: TrainingSet, _ values: ParameterBuffer) throws -> ReportSpace? {
         guard let words = network.latentWords else { return nil }
         let found = set.reports.map { words.features($0.ids) }
@@ -19,9 +19,11 @@ extension ShortcutFit {
             LatentSemantics.Row(
                 features: report.map(\.number), values: LatentWords.weights(report) { idf[$0] })
         }
-        return try ReportSpace(
+        let space = try ReportSpace(
             rows: rows, features: words.featureCount, dimension: dimension,
             labels: options.labelShare > 0 ? set.labels : set.labels.map { _ in [] }, seed: options.seed)
+        // Reports that all say the same lead nowhere.
+        return space.latent.typicalLength > 1e-4 ? space : nil
     }
 
     /// Writes U and m, with c = 1.

@@ -6,8 +6,11 @@ import HilumCore
 ///
 ///     ARCHIVE                     the copy
 ///     ARCHIVE/followed            which snapshot of a folder it is of
-///     ARCHIVE.snapshot            what a leader's daemon was asked to make; goes when it is restored
-///     ARCHIVE.next                a newer copy that is to take its place
+///     ARCHIVE.follow-snapshot     what a leader's daemon was asked to make; goes when it is restored
+///     ARCHIVE.follow-next         a newer copy that is to take its place
+///     ARCHIVE.follow-former       the one before, while both are exchanged
+///
+/// An archive that is no copy (`Archive.isCopy`) is never replaced nor removed.
 ///
 /// Thread rule: an immutable value; one thread at a time.
 struct LeaderCopy: Sendable {
@@ -18,29 +21,45 @@ struct LeaderCopy: Sendable {
     /// A snapshot of many cases takes its time.
     private static let snapshotTimeInSeconds = 24 * 3600.0
 
-    var next: String { path + ".next" }
-    private var former: String { path + ".former" }
-    private var arriving: String { path + ".snapshot" }
+    var next: String { path + ".follow-next" }
+    private var former: String { path + ".follow-former" }
+    private var arriving: String { path + ".follow-snapshot" }
     private static let mark = "followed"
 
     /// Sees to it that there is a copy; goes on with one that was made before.
     ///
     /// - Throws: why there is none.
     func settle() throws {
-        let manager = FileManager.default
         if access(path + "/data.mdb", F_OK) != 0 {
             if access(next + "/data.mdb", F_OK) != 0 { try make(at: next) }
             guard rename(next, path) == 0 else {
                 throw FileError(.system(errno: errno), path: path, call: "rename")
             }
         }
-        try? manager.removeItem(atPath: next)
-        try? manager.removeItem(atPath: former)
+        guard try Archive.isCopy(at: path) else {
+            throw ServerError.refused(
+                .exists,
+                "\(path): this is an archive of its own and no copy, so it is left alone; name a new folder, or bring a snapshot "
+                    + "here by 'hilum restore --copy'")
+        }
+        try remove(next)
+        try remove(former)
+    }
+
+    /// Removes a copy that is not needed any more.
+    ///
+    /// - Throws: for an archive that is none.
+    private func remove(_ place: String) throws {
+        guard access(place, F_OK) == 0 else { return }
+        if access(place + "/data.mdb", F_OK) == 0, try !Archive.isCopy(at: place) {
+            throw ServerError.refused(.exists, "\(place): an archive that is no copy is in the way; move it elsewhere")
+        }
+        try FileManager.default.removeItem(atPath: place)
     }
 
     /// Makes a copy of the leader as it is now at `target`, where nothing stands.
     func make(at target: String, interrupted: AtomicFlag? = nil) throws {
-        try? FileManager.default.removeItem(atPath: target)
+        try remove(target)
         switch leader {
         case .socket(let socket):
             try? FileManager.default.removeItem(atPath: arriving)
@@ -53,15 +72,15 @@ struct LeaderCopy: Sendable {
             guard access(arriving, F_OK) == 0 else {
                 throw ServerError.refused(
                     .notFound,
-                    "the leader made its snapshot on another machine; bring one here, 'hilum restore' it as \(path), and follow again"
+                    "the leader made its snapshot on another machine; bring one here, 'hilum restore --copy' it as \(path), and follow again"
                 )
             }
-            _ = try Archive.restore(arriving, to: target, interrupted: interrupted)
+            _ = try Archive.restore(arriving, to: target, asCopy: true, interrupted: interrupted)
         case .snapshots(let folder):
             guard let found = FoundSnapshot.newest(in: folder) else {
                 throw ServerError.refused(.notFound, "\(folder): there is no snapshot here; 'hilum snapshot' makes one")
             }
-            _ = try Archive.restore(found.path, to: target, interrupted: interrupted)
+            _ = try Archive.restore(found.path, to: target, asCopy: true, interrupted: interrupted)
             try FileIO.writeAtomically("\(target)/\(Self.mark)", Array(found.sha256.utf8))
         }
     }
@@ -85,7 +104,7 @@ struct LeaderCopy: Sendable {
 
     /// Puts the newer copy in the place of the present one, which nobody has open.
     func exchange() throws {
-        try? FileManager.default.removeItem(atPath: former)
+        try remove(former)
         guard rename(path, former) == 0, rename(next, path) == 0 else {
             throw FileError(.system(errno: errno), path: path, call: "rename")
         }

@@ -14,6 +14,9 @@ final class Puller {
     private var position: ArchivePosition?
     /// What was said of the leader last, so that the log says it once.
     private var complaint: String?
+    private var reasonToStartAnew: String?
+    /// Copies that could not be made, one after the other.
+    private var failures = 0
 
     /// A leader that answers nothing for so long is asked anew.
     private static let patienceInSeconds = 30.0
@@ -42,7 +45,8 @@ final class Puller {
                 if !isEnding.isRaised, text != complaint { Log.warning("following is behind: \(text)") }
                 complaint = text
             }
-            let end = monotonicSeconds() + interval
+            let pause = failures == 0 ? interval : min(300, Double(1 << min(failures, 9)))
+            let end = monotonicSeconds() + max(interval, pause)
             while !isEnding.isRaised, monotonicSeconds() < end { usleep(UInt32(Self.stepInSeconds * 1e6)) }
         }
         return false
@@ -64,20 +68,38 @@ final class Puller {
             let position = try position ?? archive.position()
             let answer = try client.request("CHANGES since=\(Argument.quoted(position.text))")
             guard answer.status.isOK else {
-                guard answer.status.code == .stale else {
+                // What does not fit into an answer never will.
+                guard [.stale, .limit].contains(answer.status.code) else {
                     throw ServerError.refused(answer.status.code ?? .internal, answer.status.text)
                 }
-                Log.warning("the copy starts anew: \(answer.status.text)")
-                try copy.make(at: copy.next, interrupted: isEnding)
-                return true
+                return try startAnew(answer.status.text)
             }
             let changes = try ChangesVerb.read(answer)
-            if changes.position != position { try archive.apply(changes) }
+            do { if changes.position != position { try archive.apply(changes) } } catch let error as ArchiveError {
+                guard error.code == .stale else { throw error }
+                return try startAnew(error.reason)
+            }
             self.position = changes.position
             following.note(currentAt: changes.hasMore ? nil : asked, behind: changes.behind)
             if !changes.hasMore { return false }
         }
         return false
+    }
+
+    private func startAnew(_ reason: String) throws -> Bool {
+        if reason != reasonToStartAnew { Log.warning("the copy starts anew: \(reason)") }
+        reasonToStartAnew = reason
+        try make()
+        return true
+    }
+
+    /// Makes a newer copy. Where none can be made, it is tried again later and later: a snapshot of a large archive is work for its leader.
+    private func make() throws {
+        do { try copy.make(at: copy.next, interrupted: isEnding) } catch {
+            failures += 1
+            throw error
+        }
+        failures = 0
     }
 
     /// Looks for a newer snapshot.
@@ -90,7 +112,7 @@ final class Puller {
             following.note(currentAt: monotonicSeconds() - age, behind: 0)
             return false
         }
-        try copy.make(at: copy.next, interrupted: isEnding)
+        try make()
         return true
     }
 }

@@ -85,7 +85,7 @@ final class RequestHandler: Sendable {
         switch request.verb {
         case .snapshot: .snapshot
         case .explain where !ExplainSearchVerb.isAsked(by: request): .long
-        case .search, .picture, .explain, .embed: .heavy
+        case .search, .picture, .explain, .embed, .words, .changes: .heavy
         case .reembed where !ReembedVerb.isStatus(request): .heavy
         default: .light
         }

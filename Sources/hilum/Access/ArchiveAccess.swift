@@ -11,10 +11,12 @@ import HilumImaging
 ///   - filter: the command of a program that each report goes through before it is stored.
 /// - Throws: `CommandError` with status 1 if there is no archive at `path`, so that scripts can tell a missing archive from a
 ///   missing case (status 4).
-func openArchive(_ path: String, _ mode: Archive.Mode, withModel: Bool = false, filter: String? = nil) throws -> Archive
-{
+func openArchive(
+    _ path: String, _ mode: Archive.Mode, withModel: Bool = false, filter: String? = nil, followsLeader: Bool = false
+) throws -> Archive {
     do {
         var options = Archive.Options()
+        options.followsLeader = followsLeader
         options.reportFilter = try filter.map { try ReportFilter($0) }
         options.loadModel = loadForArchive
         return try Archive(

@@ -21,9 +21,10 @@ extension Command {
     static let restore = Command(
         name: "restore",
         summary: "make an archive from a snapshot",
-        usage: ["SNAPSHOT ARCHIVE [--replace] [--json]"],
+        usage: ["SNAPSHOT ARCHIVE [--replace] [--copy] [--json]"],
         operands: ["SNAPSHOT", "ARCHIVE"],
         options: [
+            .flag("copy", "for 'hilum follow': it goes on as a copy of the archive that the snapshot is of"),
             .flag("replace", "exchange the archive that stands there; it is kept beside, as ARCHIVE.before-restore-N"),
             .quiet, .json,
         ],
@@ -90,8 +91,8 @@ private func runRestore(_ arguments: Arguments) throws -> ExitStatus {
     let restored: RestoredArchive
     do {
         restored = try Archive.restore(
-            snapshot, to: path, replaces: arguments.has("replace"), interrupted: Interruption.flag,
-            progress: { shown.note($0, of: $1) })
+            snapshot, to: path, replaces: arguments.has("replace"), asCopy: arguments.has("copy"),
+            interrupted: Interruption.flag, progress: { shown.note($0, of: $1) })
     } catch {
         if Interruption.flag.isRaised { return .interrupted }
         throw error

@@ -100,9 +100,9 @@ private func runEmbed(_ arguments: Arguments) throws -> ExitStatus {
         inputs: shard != nil && refused.isEmpty ? digest : nil, vectors: SHA256.hex(bytes))
     let lines = written.enumerated().map { $1.line($0, wanted.extras) + "\n" }.joined()
     // The lines first: whoever is interrupted between the two leaves lines that do not fit the vectors, and says so.
-    try nameFile.write(
-        seal.sealed(Array(lines.utf8)), isPrivate: wanted.extras.hasFields || wanted.extras.hasReport)
-    try vectorFile.write(bytes)
+    let isPrivate = wanted.extras.hasFields || wanted.extras.hasReport
+    try nameFile.write(seal.sealed(Array(lines.utf8)), isPrivate: isPrivate)
+    try vectorFile.write(bytes, isPrivate: isPrivate)
     for (path, reason) in refused { standardError("refused: \(shown(path)): \(shown(reason))\n") }
     if arguments.has("json") { show(seal, output, names, model, refused: refused.count, isUnchanged: false) }
     return refused.isEmpty ? .done : .partlyDone

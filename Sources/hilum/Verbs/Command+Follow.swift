@@ -18,7 +18,7 @@ extension Command {
         ],
         details: """
             Where ARCHIVE does not stand yet, the leader's daemon is asked for a snapshot beside it, so both see the same disk; otherwise bring
-            a snapshot here and 'hilum restore' it. Then what is stored, changed and deleted at the leader comes by number, and is searched
+            a snapshot here and 'hilum restore --copy' it. An archive that is no copy is left alone. Then what is stored, changed and deleted at the leader comes by number, and is searched
             here about half a second later. A copy that missed too much (a gap), or whose leader switched to another model, starts anew from a
             snapshot while it goes on answering. In place of a socket, a folder of snapshots works too: the newest one takes the copy's place.
             A copy takes no changes of its own. PING answers 'OK PONG lag=0.42 behind=0', and HELLO and METRICS say the same. lag counts the seconds
@@ -62,7 +62,7 @@ private func runFollow(_ arguments: Arguments) throws -> ExitStatus {
         of: isFolder ? .snapshots(leader) : .socket(leader), at: path,
         socketPath: arguments.text("socket") ?? path + "/hilum.sock", intervalInSeconds: interval,
         configuration: configuration
-    ) { path, mode in try openArchive(path, mode, withModel: true) }
+    ) { path, mode in try openArchive(path, mode, withModel: true, followsLeader: true) }
     try follower.run()
     return .done
 }

@@ -14,8 +14,11 @@ import base64
 import hashlib
 import json
 import math
+import os
+import socket
 import struct
 import time
+import unicodedata
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import merge
@@ -31,7 +34,7 @@ _OPTIONS = _OWN | frozenset("ef recall exact with deadline_ms".split())
 
 def home(id: str, count: int) -> int:
     """The shard of a case, from 0: the same cut as `hilum embed --shard i/n` makes."""
-    return int.from_bytes(hashlib.sha256(id.encode()).digest()[:8], "big") % count
+    return int.from_bytes(hashlib.sha256(unicodedata.normalize("NFC", id).encode()).digest()[:8], "big") % count
 
 
 class Shard:
@@ -103,6 +106,12 @@ class Shard:
         return await self.replicas[0].ask(octets)
 
 
+def peer_uid(writer: asyncio.StreamWriter) -> int:
+    """The user at the other end of a Unix socket."""
+    peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", peer)[1])
+
+
 class Router:
     """Answers requests for all shards. One event loop."""
 
@@ -111,6 +120,8 @@ class Router:
         #: Why changes are refused for now; None while they are taken.
         self.frozen: Optional[str] = None
         self.counts = {"requests": 0, "partial": 0, "failed": 0}
+        #: Users who may change cases. To the daemons all that comes from here is of this process's user, so it is asked here.
+        self.writers = {0, os.getuid()}
 
     # MARK: Serving
 
@@ -119,6 +130,7 @@ class Router:
         return await asyncio.start_unix_server(self._client, path, limit=LINE_LIMIT + 2)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        may_write = peer_uid(writer) in self.writers
         try:
             while True:
                 try:
@@ -131,7 +143,7 @@ class Router:
                 text = line.decode("utf-8", "replace").rstrip("\r\n")
                 if not text.strip() or text.startswith("#"):
                     continue
-                reply, is_last = await self._line(text, reader)
+                reply, is_last = await self._line(text, reader, may_write)
                 writer.write(reply)
                 await writer.drain()
                 if is_last:
@@ -141,7 +153,7 @@ class Router:
         finally:
             writer.close()
 
-    async def _line(self, text: str, reader: asyncio.StreamReader) -> Tuple[bytes, bool]:
+    async def _line(self, text: str, reader: asyncio.StreamReader, may_write: bool) -> Tuple[bytes, bool]:
         """The reply to one line, and whether the connection ends."""
         tag: Optional[str] = None
         self.counts["requests"] += 1
@@ -155,6 +167,8 @@ class Router:
                 if await reader.readexactly(1) != b"\n":
                     return self._lines([], "ERR BADREQ a line feed follows the octets", tag), True
                 request = Request(request.verb, request.arguments, tag, literal)
+            if request.verb in ("PUT", "DELETE") and not may_write:
+                raise Refused("DENIED", "this user may search and not change; its uid is not among writer_uids of the router")
             if request.verb == "QUIT":
                 return self._lines([], "OK BYE", tag), True
             objects, status = await self.answer(request)

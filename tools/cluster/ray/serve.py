@@ -125,6 +125,10 @@ class DaemonActor:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def figures(self, program: str) -> Dict[str, Any]:
+        """What `hilum stats` says of the archive."""
+        return figures_of(program, self.archive)
+
     def stop(self) -> None:
         self.process.terminate()
         try:
@@ -133,18 +137,23 @@ class DaemonActor:
             self.process.kill()
 
 
+def figures_of(program: str, archive: str) -> Dict[str, Any]:
+    """What `hilum stats` says of an archive, which may be served."""
+    return json.loads(subprocess.run([program, "stats", archive, "--json"], check=True, stdout=subprocess.PIPE).stdout)
+
+
 @ray.remote(num_cpus=0)
-def fill(program: str, archive: str, parts: "List[ray.ObjectRef[CutPart]]") -> str:
-    """Makes the archive of a new shard from its parts of the old ones."""
+def fill(program: str, archive: str, settings: List[str], parts: "List[ray.ObjectRef[CutPart]]") -> int:
+    """Makes the archive of a new shard from its parts of the old ones; how many cases it has."""
     folder = archive + ".parts"
     shutil.rmtree(folder, ignore_errors=True)
     model = write_joined([ray.get(part) for part in parts], folder)
-    subprocess.run([program, "init", archive, "--model", model], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([program, "init", archive, "--model", model, *settings], check=True, stdout=subprocess.DEVNULL)
     run = subprocess.run([program, "import", archive, folder + "/rows", "--quiet", "--json"], stdout=subprocess.PIPE)
     if run.returncode:
         raise RuntimeError(f"{archive}: hilum import ended with {run.returncode}")
     shutil.rmtree(folder, ignore_errors=True)
-    return run.stdout.decode()
+    return int(figures_of(program, archive)["cases"])
 
 
 class ActorReplica:
@@ -195,6 +204,7 @@ class RouterActor:
             made.asks_down = False
             shards.append(made)
         self.replicas, self.router.shards = replicas, shards
+        self.router.writers = {0, os.getuid(), *config.get("writer_uids", [])}
         # A file, so that a router that is started meanwhile knows it too.
         self.router.frozen = GROWING if os.path.exists(self.path + ".growing") else None
 
@@ -335,16 +345,30 @@ def grow(path: str, new_path: str) -> None:
     old = {name_of(one) for shard in config["shards"] for one in shard}
     if any(name_of(one) in old for shard in wanted["shards"] for one in shard):
         sys.exit("serve: new shards need folders of their own; the old ones go on answering meanwhile")
+    leaders = [actor_of(shard[0]) for shard in config["shards"]]
+    settings = {(one["deid"], one["dates"]) for one in ray.get([leader.figures.remote(program) for leader in leaders])}
+    if len(settings) > 1:
+        sys.exit("serve: the shards have different settings of --deid or --dates; make them alike first (hilum init --set)")
+    deid, dates = settings.pop()
+    if deid == "require":
+        sys.exit("serve: archives of --deid require cannot be cut anew, as each hides ids by a key of its own")
     marker = path + ".growing"
     open(marker, "w").close()
     ray.get([router.reload.remote() for router in routers(path)])
     try:
-        parts = ray.get([actor_of(shard[0]).parts.remote(program, count) for shard in config["shards"]])
+        parts = ray.get([leader.parts.remote(program, count) for leader in leaders])
         filled = [
-            fill.options(**placement(shard[0])).remote(program, shard[0]["archive"], [of[number] for of in parts])
+            fill.options(**placement(shard[0])).remote(
+                program, shard[0]["archive"], ["--deid", deid, "--dates", dates], [of[number] for of in parts])
             for number, shard in enumerate(wanted["shards"])
         ]
-        ray.get(filled)
+        new = sum(ray.get(filled))
+        # Asked last, so that a case that was stored while they were cut is missed too.
+        old_count = sum(one["cases"] for one in ray.get([leader.figures.remote(program) for leader in leaders]))
+        if new != old_count:
+            raise RuntimeError(
+                f"the new shards hold {new} cases and the old ones {old_count}, so nothing was switched; cases that no vector stands "
+                "for (reports without a known word) are not carried, and none may be stored at a shard's own socket meanwhile")
         start_replicas(config, wanted["shards"])
     except BaseException:
         # The old shards are as they were.

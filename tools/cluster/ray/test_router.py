@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 import unittest
 from typing import Any, Dict, List, Optional
 
@@ -189,6 +190,31 @@ class PartialTests(unittest.TestCase):
         with self.assertRaises(Refused) as refusal:
             self.answer(router, "PUT id=a report=b")
         self.assertEqual(refusal.exception.code, "BUSY")
+
+
+    def test_whoever_may_only_search_changes_nothing(self) -> None:
+        async def ask(writers: "set[int]") -> List[bytes]:
+            with tempfile.TemporaryDirectory() as folder:
+                router = Router([self.shard(1)])
+                router.writers = writers
+                server = await router.serve(f"{folder}/s")
+                reader, writer = await asyncio.open_unix_connection(f"{folder}/s")
+                replies = []
+                for line in (b"PUT id=a report=b\n", b"DELETE id=a\n", b"COUNT\n"):
+                    writer.write(line)
+                    replies.append(await reader.readline())
+                writer.close()
+                server.close()
+                return replies
+        self.assertEqual(Router([]).writers, {0, os.getuid()})
+        denied = asyncio.run(ask(set()))
+        self.assertEqual([reply.split()[1] for reply in denied[:2]], [b"DENIED", b"DENIED"])
+        self.assertTrue(denied[2].startswith(b"OK count=1"))
+        self.assertNotIn(b"DENIED", asyncio.run(ask({os.getuid()}))[0])
+
+    def test_one_id_in_two_spellings_has_one_shard(self) -> None:
+        for name in ("Müller", "gähn", "ブ"):
+            self.assertEqual(len({home(unicodedata.normalize(form, name), 64) for form in ("NFC", "NFD")}), 1)
 
 
 PROGRAM = os.environ.get("HILUM_PROGRAM", "")
