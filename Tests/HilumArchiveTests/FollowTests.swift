@@ -177,6 +177,9 @@ import Testing
         #expect(changes.items.count == 6)
         let before = try cases(copy)
         (changes.items[1].entry, changes.items[3].entry) = (changes.items[3].entry, changes.items[1].entry)
+        // Its pictures tell, and so do the entries where no picture comes along.
+        #expect(code { try copy.apply(changes) } == .damaged)
+        for place in changes.items.indices { changes.items[place].kept = [] }
         #expect(code { try copy.apply(changes) } == .stale)
         #expect(try cases(copy) == before)
     }
