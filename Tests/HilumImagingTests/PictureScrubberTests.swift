@@ -34,6 +34,29 @@ import Testing
         #expect(!holds(scrubbed, "Harrowgate"))
     }
 
+    @Test("Nothing stays behind the samples of a PNG, compressed or not, and the picture does")
+    func nothingStaysBehindSamples() throws {
+        let name = Array("PATIENT HARROWGATE BELINDA".utf8)
+        let plain = try PNGEncoder.encode(picture(), bitDepth: 8)
+        let place = try #require(Data(plain).range(of: Data("IDAT".utf8))).lowerBound
+        let length = Int(
+            UInt32(bigEndian: Data(plain[(place - 4)..<place]).withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }))
+        let samples = Array(plain[(place + 4)..<(place + 4 + length)])
+        let (head, tail) = (plain[..<(place - 4)], plain[(place + 8 + length)...])
+        let files = [
+            head + PNGBuilder.chunk("IDAT", samples + name) + tail,
+            head + PNGBuilder.chunk("IDAT", samples) + PNGBuilder.chunk("IDAT", name) + tail,
+        ].map { Array($0) }
+        for file in files {
+            let before = try ImageDecoder.decode(file)
+            #expect(holds(file, "HARROWGATE"))
+            let scrubbed = try PictureScrubber.scrubbed(file)
+            #expect(!holds(scrubbed, "HARROWGATE"))
+            #expect(try ImageDecoder.decode(scrubbed).samples == before.samples)
+        }
+        #expect(try PictureScrubber.scrubbed(plain) == plain)
+    }
+
     @Test func aFileThatHoldsNoPictureIsRefusedAsTheDecoderRefusesIt() throws {
         let plain = try PNGEncoder.encode(picture())
         var files = [8, 20, 40, plain.count - 1].map { Array(plain[..<$0]) }

@@ -1,3 +1,4 @@
+import CPNG
 import HilumCore
 
 /// Takes out of an image file what is not its picture: texts, names, dates and previews that a device or a program wrote beside it.
@@ -33,24 +34,45 @@ package enum PictureScrubber {
 
     // MARK: PNG
 
-    /// nil for a file that is not whole.
+    /// nil for a file that is not whole, and for one whose samples hold more than the picture.
     private static func png(_ bytes: [UInt8]) -> [UInt8]? {
         let headByteCount = 8
         var result = Array(bytes.prefix(headByteCount))
         result.reserveCapacity(bytes.count)
         var place = headByteCount
         var colorType: UInt8 = 0
+        var sampleByteCount: Int?
+        var samples: [UInt8] = []
         while place + 12 <= bytes.count {
             let length = number(bytes, place, 4)
             let end = place + 12 + length
             guard end <= bytes.count else { return nil }
             let name = String(decoding: bytes[(place + 4)..<(place + 8)], as: UTF8.self)
-            if name == "IHDR", length == 13 { colorType = bytes[place + 17] }
+            if name == "IHDR", length == 13 {
+                colorType = bytes[place + 17]
+                sampleByteCount = Self.sampleByteCount(bytes[(place + 8)..<(place + 21)])
+            }
+            if name == "IDAT" { samples += bytes[(place + 8)..<(end - 4)] }
             if staysInPNG(name, length, colorType) { result += bytes[place..<end] }
-            if name == "IEND" { return length == 0 ? result : nil }
+            if name == "IEND" {
+                // Decoders pass over what stands behind the samples.
+                var count = 0
+                let isAll = hilum_zlib_is_all(samples, samples.count, &count) == 1
+                return length == 0 && isAll && count == sampleByteCount ? result : nil
+            }
             place = end
         }
         return nil
+    }
+
+    /// How many bytes the samples of a PNG are, with the filter of each row, by its IHDR; nil for an interlaced one, which is rare.
+    private static func sampleByteCount(_ head: ArraySlice<UInt8>) -> Int? {
+        let head = Array(head)
+        let channels = [0: 1, 2: 3, 3: 1, 4: 2, 6: 4][head[9]] ?? 0
+        guard head[12] == 0, channels > 0 else { return nil }
+        let bits = number(head, 0, 4).multipliedReportingOverflow(by: channels * Int(head[8]))
+        let all = number(head, 4, 4).multipliedReportingOverflow(by: (bits.partialValue + 7) / 8 + 1)
+        return bits.overflow || all.overflow ? nil : all.partialValue
     }
 
     /// Whether a chunk says what the samples mean. The decoder passes over one of another length, so it could hold anything.
