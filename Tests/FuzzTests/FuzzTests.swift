@@ -5,7 +5,9 @@ import Testing
 @testable import LMDB
 
 /// What `tools/faults` gives to libFuzzer for hours, for a second each: the inputs that were kept, and changed ones.
-@Suite("Readers of bytes from outside") struct FuzzTests {
+///
+/// One after the other: a target has one file for what it reads.
+@Suite("Readers of bytes from outside", .serialized) struct FuzzTests {
     @Test("Every input that was kept is read or refused, and no promise is broken", arguments: FuzzTarget.all)
     func corpus(target: FuzzTarget) throws {
         for (name, bytes) in try target.corpus() { #expect(target.finding(bytes) == nil, "\(target)/\(name)") }
