@@ -184,7 +184,7 @@ import Testing
         #expect(try cases(copy) == before)
     }
 
-    @Test("More changes than fit into an answer begin a copy anew, and large pictures come one at a time")
+    @Test("Several changes of one case come as its last state, and a piece ends before what would pass its bound")
     func largeAnswers() throws {
         let scratch = try Scratch()
         let (leader, copy) = try pair(scratch, 2)
@@ -193,7 +193,7 @@ import Testing
             copy.close()
         }
         var other = try makeInput(0)
-        for number in 0...Archive.mostChanges / 2000 {
+        for number in 0..<6 {
             other.fields.site = "site \(number)"
             try leader.put([other])
         }
