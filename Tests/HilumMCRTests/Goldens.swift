@@ -60,7 +60,7 @@ struct Goldens {
         var description: String { name }
     }
 
-    private static let folder =
+    static let folder =
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Goldens").path
 
     let reports: [[Int32]]

@@ -10,6 +10,8 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         case badModel(reason: String)
         /// A training run that cannot go on: why.
         case badTraining(reason: String)
+        /// A round, an update or a ledger of a federation that cannot be used: what is wrong.
+        case badRound(reason: String)
     }
 
     /// What went wrong.
@@ -31,6 +33,7 @@ public struct MCRError: Error, CustomStringConvertible, Sendable, Equatable {
         case .badWeights(let reason): "\(place)these weights are refused: \(reason)"
         case .badModel(let reason): "\(place)this model cannot be used: \(reason)"
         case .badTraining(let reason): "\(place)the training cannot go on: \(reason)"
+        case .badRound(let reason): "\(place)the federation cannot go on: \(reason)"
         }
     }
 

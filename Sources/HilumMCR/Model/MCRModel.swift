@@ -12,13 +12,14 @@ import Synchronization
 //     image ─ Preprocessing ───┘  (stem) ▲             └─► Training (losses, gradients, steps, checkpoints)
 //                                     └─ Weights (safetensors files, imports of published encoders)
 //
-// | room     | what it holds                                                                        |
-// | -------- | ------------------------------------------------------------------------------------ |
-// | Model    | `MCRModel`, its configuration and folder, what happens to an image before the network |
-// | Network  | where the tensors lie, the encoders, the map to the common space, the decoder         |
-// | Text     | vocabulary, tokenizer, normalised reports, and how a vocabulary is built              |
-// | Training | `MCRTrainer`, what a step does (`StepRunner`), masks, losses, the training set        |
-// | Weights  | reading and writing safetensors, and importing weights published elsewhere            |
+// | room      | what it holds                                                                         |
+// | --------- | ------------------------------------------------------------------------------------- |
+// | Model     | `MCRModel`, its configuration and folder, what happens to an image before the network |
+// | Network   | where the tensors lie, the encoders, the map to the common space, the decoder         |
+// | Text      | vocabulary, tokenizer, normalised reports, and how a vocabulary is built              |
+// | Training  | `MCRTrainer`, what a step does (`StepRunner`), masks, losses, the training set        |
+// | Federated | rounds, updates and merges of several sites; budgets of privacy and their accountant  |
+// | Weights   | reading and writing safetensors, and importing weights published elsewhere            |
 
 /// A trained (or freshly initialised) MCR model: weights, vocabulary and sizes, ready to embed.
 ///

@@ -15,7 +15,7 @@ public final class MCRTrainer {
     /// The log so far, one record a validation.
     public private(set) var records: [TrainingRecord] = []
     /// Steps done so far.
-    public private(set) var step = 0
+    public internal(set) var step = 0
     /// Bytes of activations and scratch at the most so far.
     public var peakByteCount: Int { runner.peakByteCount }
 
@@ -26,7 +26,7 @@ public final class MCRTrainer {
     let tokenizer: Tokenizer
     private let blas: OpenBLAS
     private let periodID: Int32?
-    private let runner: StepRunner
+    let runner: StepRunner
     private var order: [Int] = []
     private var orderEpoch = -1
     private var secondsBefore = 0.0
@@ -217,7 +217,7 @@ public final class MCRTrainer {
         options.objective == .mcr ? total - Int((Double(total) * options.unmaskedShare).rounded()) : total
     }
 
-    private func plan(_ step: Int, maskedSteps: Int) -> StepPlan {
+    func plan(_ step: Int, maskedSteps: Int) -> StepPlan {
         let masked = step < maskedSteps && options.objective != .clip
         return StepPlan(
             objective: options.objective, imageMask: masked ? options.imageMask : .none,
@@ -231,8 +231,14 @@ public final class MCRTrainer {
     func trainStep(_ set: TrainingSet, plan: StepPlan, rate: Float) throws -> StepLosses {
         let batch = nextBatch(set)
         let losses = runner.run(values, batch, plan)
-        let norm = optimiser.step(
-            values, gradients: runner.gradients, rate: rate, clip: options.clip, threads: options.threads)
+        try take(runner.gradients, rate: rate, clip: options.clip)
+        takeAverage()
+        return losses
+    }
+
+    /// Moves the weights along a gradient, which is cut to the length `clip` first.
+    func take(_ gradients: ParameterBuffer, rate: Float, clip: Float) throws(MCRError) {
+        let norm = optimiser.step(values, gradients: gradients, rate: rate, clip: clip, threads: options.threads)
         guard norm.isFinite else {
             throw MCRError(
                 .badTraining(
@@ -242,8 +248,6 @@ public final class MCRTrainer {
         }
         let scale = values.pointer + network.logitScale
         scale.pointee = min(max(scale.pointee, 0), Float(log(100.0)))
-        takeAverage()
-        return losses
     }
 
     /// Moves the running average towards the weights. Early steps count for less, so that it forgets the start values: of n steps
@@ -267,7 +271,7 @@ public final class MCRTrainer {
         (runner.run(values, nextBatch(set), plan), runner.gradients)
     }
 
-    private func nextBatch(_ set: TrainingSet) -> TrainingBatch {
+    func nextBatch(_ set: TrainingSet) -> TrainingBatch {
         let size = min(options.batchSize, set.count)
         let epoch = step / stepsPerEpoch(set.count)
         if epoch != orderEpoch || order.count != set.count {
@@ -277,8 +281,12 @@ public final class MCRTrainer {
             orderEpoch = epoch
         }
         let first = (step % stepsPerEpoch(set.count)) * size
-        let samples = Array(order[first..<(first + size)])
-        return TrainingBatch(
+        return batch(set, of: Array(order[first..<(first + size)]))
+    }
+
+    /// The pairs of a step, some of their reports in part.
+    func batch(_ set: TrainingSet, of samples: [Int]) -> TrainingBatch {
+        TrainingBatch(
             set: set, samples: samples,
             reports: samples.map { sample in
                 PartialReports.draw(

@@ -36,11 +36,13 @@ public final class TrainingSet: Sendable {
     let hashes: [UInt64]
     /// For each pair its labels as numbers; empty where none are known.
     let labels: [[Int32]]
+    /// For each pair the number of its patient, from 0.
+    let patients: [Int]
     let pixelsPerImage: Int
     let configuration: MCRConfiguration
 
     init(
-        pixels: [UInt16], reports: [TokenizedReport], hashes: [UInt64], labels: [[String]],
+        pixels: [UInt16], reports: [TokenizedReport], hashes: [UInt64], labels: [[String]], patients: [String]? = nil,
         configuration: MCRConfiguration
     ) {
         let pixelsPerImage = configuration.patchCount * configuration.patchPixels
@@ -51,6 +53,15 @@ public final class TrainingSet: Sendable {
         self.reports = reports
         self.hashes = hashes
         self.labels = Self.numbered(labels)
+        var numbers: [String: Int] = [:]
+        self.patients =
+            patients.map { names in
+                names.map { name in
+                    let number = numbers[name] ?? numbers.count
+                    numbers[name] = number
+                    return number
+                }
+            } ?? Array(reports.indices)
         self.pixelsPerImage = pixelsPerImage
         self.configuration = configuration
     }
@@ -73,9 +84,11 @@ public final class TrainingSet: Sendable {
     }
 
     /// From images that are in memory already.
+    ///
+    /// - Parameter patients: whose each pair is; nil: each is another's.
     public convenience init(
-        images: [GrayImage], reports: [String], labels: [[String]]? = nil, configuration: MCRConfiguration,
-        tokenizer: Tokenizer
+        images: [GrayImage], reports: [String], labels: [[String]]? = nil, patients: [String]? = nil,
+        configuration: MCRConfiguration, tokenizer: Tokenizer
     ) {
         precondition(images.count == reports.count, "one report for each image")
         let perImage = configuration.patchCount * configuration.patchPixels
@@ -89,7 +102,7 @@ public final class TrainingSet: Sendable {
         self.init(
             pixels: pixels, reports: reports.map { tokenizer.encode($0, maxLength: configuration.maxTokens) },
             hashes: reports.map { normalisedReportHash($0) }, labels: labels ?? reports.map { _ in [] },
-            configuration: configuration)
+            patients: patients, configuration: configuration)
     }
 
     /// Reads, resizes and tokenises the pairs on all cores; a pair that cannot be read is left out and named in `refused`.
@@ -128,7 +141,7 @@ public final class TrainingSet: Sendable {
             pixels: pixels,
             reports: good.map { tokenizer.encode(sources[$0].report, maxLength: configuration.maxTokens) },
             hashes: good.map { normalisedReportHash(sources[$0].report) }, labels: good.map { sources[$0].labels },
-            configuration: configuration)
+            patients: good.map { sources[$0].patient }, configuration: configuration)
         return (set, bad.keys.sorted().map { (sources[$0].imagePath, bad[$0] ?? "") })
     }
 
