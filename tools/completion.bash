@@ -33,7 +33,7 @@ _hilum() {
             return
         done
     fi
-    if [ "$verb" = reembed ] || [ "$verb" = model ]; then
+    if [ "$verb" = reembed ] || [ "$verb" = model ] || [ "$verb" = federate ]; then
         local words
         words=$(sed -n "s/^\(usage:\|      \) [^ ]* $verb \([a-z]*\) .*/\2/p" <<<"$page")
         [ "$COMP_CWORD" -ne 2 ] || mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -22,7 +22,8 @@ struct Command: Sendable {
 
     /// Every verb of this release, in the order of the help.
     static let all: [Command] = [
-        .phantom, .train, .model, .embed, .initialise, .index, .search, .view, .report, .quarantine, .serve, .follow,
+        .phantom, .train, .federate, .model, .embed, .initialise, .index, .search, .view, .report, .quarantine, .serve,
+        .follow,
         .query,
         .eval, .explain, .pilot,
         .findings, .get,

@@ -8,7 +8,8 @@ import Testing
 @Suite("Calls")
 struct CallTests {
     private static let verbs = [
-        "phantom", "train", "model", "embed", "init", "index", "search", "serve", "follow", "query", "eval", "get",
+        "phantom", "train", "federate", "model", "embed", "init", "index", "search", "serve", "follow", "query", "eval",
+        "get",
         "delete",
         "stats", "facet", "view", "import", "export",
         "check", "demo", "pilot", "findings", "help",
@@ -67,6 +68,29 @@ struct CallTests {
             (["init", "a", "--dim", "4"], "--dim needs --space"),
             (["init", "a", "--space", "x", "--dim", "4", "--model", "m"], "a space has no model"),
             (["export", "a", "o", "--with", "pixels"], "--with takes fields, report"),
+            (["federate"], "init, train or merge is missing"), (["federate", "init"], "ROUND is missing"),
+            (["federate", "serve", "r"], "'serve' is no part of a federation"),
+            (["federate", "init", "r"], "give either --from or --config"),
+            (["federate", "init", "r", "--from", "m", "--config", "mcr-tiny"], "give either --from or --config"),
+            (["federate", "init", "r", "--data", "d"], "--data belongs to 'train', not to 'init'"),
+            (["federate", "init", "r", "--out", "d"], "--out belongs to 'merge' and 'train', not to 'init'"),
+            (["federate", "init", "r", "--from", "m", "--delta", "0.1"], "--delta needs --epsilon"),
+            (
+                ["federate", "init", "r", "--from", "m", "--epsilon", "0"],
+                "--epsilon needs a number from 0.01 to 1000.0"
+            ),
+            (["federate", "init", "r", "--from", "m", "--group", "1"], "--group needs a whole number from 2"),
+            (["federate", "init", "r", "--from", "m", "--steps", "1", "--epochs", "1"], "exclude each other"),
+            (["federate", "init", "r", "s"], "'s' is one operand too many"),
+            (["federate", "train", "r"], "--data is missing"),
+            (["federate", "train", "r", "--data", "d"], "--site is missing"),
+            (["federate", "train", "r", "--data", "d", "--site", "a b"], "--site needs 1 to 64 letters"),
+            (
+                ["federate", "train", "r", "--data", "d", "--site", "a", "--out", "u", "--noise-seed", "x"],
+                "--noise-seed needs a whole number"
+            ),
+            (["federate", "merge", "r", "--out", "n"], "UPDATE is missing"),
+            (["federate", "merge", "r", "u"], "--out is missing"),
             (["explain"], "ARCHIVE or --model is missing"),
             (["explain", "a", "--model", "b"], "ARCHIVE and --model exclude each other"),
             (["explain", "a", "--text", "x", "--out", "o.png"], "--image or --id is missing"),

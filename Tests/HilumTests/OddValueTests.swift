@@ -18,6 +18,7 @@ struct OddValueTests {
     private static let calls: [String: [String]] = [
         "phantom": ["OUT", "--count", "1", "--side", "64", "--quiet"],
         "train": ["--data", "p", "--out", "OUT", "--init", "m", "--steps", "1", "--batch", "2", "--quiet"],
+        "federate": ["init", "OUT", "--from", "m", "--steps", "1"],
         "model": ["import", "--report", "m", "--out", "OUT"],
         "embed": ["--model", "m", "--text", "effusion", "--out", "OUT", "--quiet"],
         "init": ["OUT", "--model", "m"],
@@ -50,6 +51,14 @@ struct OddValueTests {
         "train --align": ["--data", "p", "--out", "OUT", "--steps", "1", "--batch", "1"],
         "train --decoder": ["--data", "p", "--out", "OUT", "--steps", "1", "--batch", "1"],
         "train --epochs": ["--data", "p", "--out", "OUT", "--init", "m", "--batch", "1"],
+        "federate --config": ["init", "OUT", "--steps", "1"],
+        "federate --epochs": ["init", "OUT", "--from", "m"],
+        "federate --delta": ["init", "OUT", "--from", "m", "--epsilon", "1"],
+        "federate --data": ["train", "r", "--site", "a", "--out", "OUT"],
+        "federate --site": ["train", "r", "--data", "p", "--out", "OUT"],
+        "federate --out": ["train", "r", "--data", "p", "--site", "a"],
+        "federate --ledger": ["train", "r", "--data", "p", "--site", "a", "--out", "OUT"],
+        "federate --noise-seed": ["train", "r", "--data", "p", "--site", "a", "--out", "OUT"],
         "model --share": ["average", "m", "m", "--out", "OUT"],
         "explain --id": ["a", "--text", "effusion", "--out", "OUT"],
         "explain --reference": ["--model", "m", "--image", "x.png", "--text", "effusion", "--out", "OUT"],
@@ -78,6 +87,7 @@ struct OddValueTests {
         "serve --inbox",
         "eval --data", "eval --plots", "explain --reference", "pilot DIR", "pilot --work", "pilot --keep",
         "pilot --plots",
+        "federate --data", "federate --out", "federate --ledger", "federate ROUND",
         "pilot --out", "findings --manifest", "model --out", "init ARCHIVE", "demo --dir",
     ]
 
@@ -99,6 +109,11 @@ struct OddValueTests {
         for name in ["a", "b"] {
             let made = try Program.run(["init", folder + "/" + name, "--model", world.model])
             try #require(made.status == 0, "\(made.errors)")
+        }
+        if verb == "federate" {
+            let begun = try Program.run(
+                ["federate", "init", folder + "/r", "--from", world.model, "--steps", "1", "--batch", "2"])
+            try #require(begun.status == 0, "\(begun.errors)")
         }
         let filled = try Program.run(["index", folder + "/a", world.phantoms, "--quiet"])
         try #require(filled.status == 0, "\(filled.errors)")

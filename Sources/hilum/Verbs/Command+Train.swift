@@ -223,16 +223,18 @@ private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
 }
 
 /// How many pairs have findings, and where these come from.
-private struct LabelCounts {
+struct LabelCounts {
     var given = 0
     var fromReports = 0
 }
 
 /// The pairs of images and reports in the folders.
 ///
-/// - Parameter labels: reads findings from the reports of pairs that came without; nil where nobody needs them.
-private func trainingSources(
-    _ folders: [String], _ labels: ReportLabels?
+/// - Parameters:
+///   - labels: reads findings from the reports of pairs that came without; nil where nobody needs them.
+///   - joinsPatients: whether a name in two folders is one patient's.
+func trainingSources(
+    _ folders: [String], _ labels: ReportLabels?, joinsPatients: Bool = false
 ) throws -> ([TrainingSet.Source], LabelCounts) {
     var sources: [TrainingSet.Source] = []
     var counts = LabelCounts()
@@ -251,10 +253,11 @@ private func trainingSources(
                 findings = labels.labels(of: report).map { "report: \($0)" }
                 counts.fromReports += findings.isEmpty ? 0 : 1
             }
+            let named = item.fields.patient
+            let patient = joinsPatients ? named ?? "\(folder) \(item.id)" : "\(folder) \(named ?? item.id)"
             sources.append(
                 TrainingSet.Source(
-                    imagePath: path, report: report, patient: "\(folder) \(item.fields.patient ?? item.id)",
-                    labels: findings))
+                    imagePath: path, report: report, patient: patient, labels: findings))
         }
     }
     guard sources.count > 1 else {
