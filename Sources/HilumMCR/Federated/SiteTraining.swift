@@ -16,6 +16,9 @@ public final class SiteTraining {
         public let contrastLoss: Double?
     }
 
+    /// From here on a budget counts as spent.
+    private static let spentShare = 0.999
+
     /// The round that it begins with.
     public let round: FederatedRound
     /// The name of the site.
@@ -79,15 +82,17 @@ public final class SiteTraining {
                 )
             }
             let before = ledger.entries.map(\.steps)
-            let planned = stepCount * (settings.roundCount - round.number)
-            guard
+            let left = settings.roundCount - round.number
+            // What bisection leaves of a budget would be spent on noise in which nothing is left to find.
+            let isSpent = ledger.epsilon(delta: privacy.delta) > Self.spentShare * budget
+            guard !isSpent,
                 let least = PrivacyAccountant.noise(
-                    for: planned, samplingRate: rate, after: before, epsilon: budget, delta: privacy.delta)
+                    for: stepCount * left, samplingRate: rate, after: before, epsilon: budget, delta: privacy.delta)
             else {
                 throw MCRError(
                     .badRound(
                         reason: "\(ledger.entries.count) updates have spent the budget of epsilon \(budget), and "
-                            + "\(settings.roundCount - round.number) rounds are left"), path: path)
+                            + "\(left) rounds are left"), path: path)
             }
             noise = least
             spent = PrivacyAccountant.epsilon(

@@ -60,7 +60,7 @@ extension PrivacyGoldens.Target: JSONReadable {
 }
 
 @Suite("Privacy of updates")
-struct PrivacyTests {
+struct PrivacyBudgetTests {
     private static let sizes = MCRConfiguration(
         name: "test", imageSide: 48, patchSide: 8, image: .init(width: 48, layers: 2, heads: 2),
         report: .init(width: 48, layers: 2, heads: 2), maxTokens: 96, vocabularySize: 300, mapHidden: 64, dimension: 32,
