@@ -1,4 +1,4 @@
-"""Writes what Opacus says of epsilon and noise, for Tests/HilumMCRTests/PrivacyTests.swift."""
+"""Writes what Opacus says of epsilon and noise, for Tests/HilumMCRTests/PrivacyBudgetTests.swift."""
 
 import json
 import sys
