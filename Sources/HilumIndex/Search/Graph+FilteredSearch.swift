@@ -20,7 +20,11 @@ extension Graph {
         guard k > 0, filter.words != nil, matching > 0, let entry else { return SearchResult() }
         let matching = min(matching, itemCount)
         let limit = max(k, ef)
-        let isFew = matching <= itemCount / Self.memberShare
+        let share = Double(matching) / Double(itemCount)
+        // Two steps lead to that many matching nodes; a list is about five eighths full.
+        let reach = 1.25 * Double(parameters.m)
+        let isConnected = share * reach * reach >= Self.leastReach
+        let isFew = isConnected && share <= Self.memberShare
         if matching <= limit || matching * matching <= (isFew ? 2 : 20) * limit * itemCount {
             return try scanCodes(query, k: k, filter: filter, until: deadline, scratch)
         }
@@ -32,18 +36,17 @@ extension Graph {
         var isComplete =
             !isFew
             && walkMatching(
-                from: start, query: query, filter: filter, budget: budget, scratch.beginVisit(slotCount: slotCount),
-                &pool,
-                scratch, &cost)
-        if !isComplete, deadline == .infinity || monotonicSeconds() < deadline {
+                from: start, query: query, filter: filter, budget: budget,
+                trial: isConnected ? Self.elsewhereCount * limit : budget / 2,
+                scratch.beginVisit(slotCount: slotCount), &pool, scratch, &cost)
+        if !isComplete, isConnected, deadline == .infinity || monotonicSeconds() < deadline {
             pool = scratch.makePool(limit: min(Self.gatheredBreadth * limit, slotCount))
             let plan = MemberPlan(
-                share: Double(matching) / Double(itemCount), limit: limit, budget: budget + cost.distanceCount,
-                isGathered: !isFew, scansGathered: matching * matching <= 20 * limit * itemCount)
+                share: share, limit: limit, budget: budget + cost.distanceCount, isGathered: !isFew,
+                scansGathered: matching * matching <= 20 * limit * itemCount)
             isComplete = walkMembers(
                 from: start, query: query, filter: filter, plan, scratch.beginVisit(slotCount: slotCount), &pool,
-                scratch,
-                &cost)
+                scratch, &cost)
         }
         if !isComplete, deadline < .infinity, monotonicSeconds() >= deadline { throw IndexError(.overdue) }
         var result = SearchResult()
@@ -61,9 +64,10 @@ extension Graph {
     /// So many distances for each candidate that is kept tell whether there are matching nodes around.
     private static let elsewhereCount = 16
 
-    /// Walks layer 0 with a heap of all candidates and a pool of the matching ones; false if `budget` distances were not enough.
+    /// Walks layer 0 with a heap of all candidates and a pool of the matching ones; false if `budget` distances were not enough, or if
+    /// `trial` of them found less than half of what is wanted.
     private func walkMatching(
-        from start: UInt32, query: Target, filter: ItemFilter, budget: Int, _ marks: VisitedMarks,
+        from start: UInt32, query: Target, filter: ItemFilter, budget: Int, trial: Int, _ marks: VisitedMarks,
         _ pool: inout SortedPool, _ scratch: Scratch, _ cost: inout SearchCost
     ) -> Bool {
         var heap = CandidateHeap(reusing: scratch)
@@ -76,8 +80,8 @@ extension Graph {
         while let candidate = heap.popNearest() {
             if pool.isFull && candidate.key > pool.bound { return true }
             if cost.distanceCount > budget || cost.isOverdue() { return false }
-            // More than a fifth matches, and hardly any of it is here: what matches lies elsewhere.
-            if cost.distanceCount > Self.elsewhereCount * pool.limit, pool.count < pool.limit / 2 { return false }
+            // Hardly anything that matches is here: it lies elsewhere.
+            if cost.distanceCount > trial, pool.count < pool.limit / 2 { return false }
             let count = store.links(candidate.node, layer: 0).read(into: scratch.links)
             var fresh = 0
             for index in 0..<count where marks.visit(scratch.links[index]) {

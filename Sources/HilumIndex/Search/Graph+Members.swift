@@ -16,9 +16,11 @@ struct MemberPlan {
 
 /// Walks among the nodes that match a filter.
 extension Graph {
-    /// Up to one node in so many, matching ones are walked among themselves. Beyond that a list has enough of them by itself, and the bits
-    /// of all cost more than the walk.
-    static let memberShare = 5
+    /// Up to this share of all, matching nodes are walked among themselves. Beyond that a list has enough of them by itself, and the bits of
+    /// all cost more than the walk.
+    static let memberShare = 0.2
+    /// With fewer matching nodes two steps away, some are not reached.
+    static let leastReach = 12.0
     /// Nodes from all over the filter that a walk begins at.
     fileprivate static let seedCount = 16
     /// So many lists are read before it is said whether matching nodes lie together.
