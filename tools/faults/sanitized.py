@@ -149,8 +149,11 @@ def in_process(trial):
 def thread_sanitizer(trial):
     """Three readers ask of everything while a writer stores, replaces, deletes and makes checkpoints. A try is a change or an answer."""
     options = "halt_on_error=0 exitcode=66 history_size=4"
-    status, text = call([program(trial.world, "race"), "--planted"], 120, TSAN_OPTIONS=options)
-    trial.must("ThreadSanitizer: data race" in text and status == 66, "a planted race is found")
+    for kind in ("counter", "array", "locks"):
+        status, text = call([program(trial.world, "race"), "--planted", kind], 120, TSAN_OPTIONS=options)
+        # Swift tells it of each access of a variable, which it then names before the read or write itself.
+        found = re.search(r"WARNING: ThreadSanitizer: (data|Swift access) race", text)
+        trial.must(found is not None and status == 66, f"a planted race is found: {kind}")
     seconds = max(5, trial.end - time.monotonic())
     status, text = call(
         [program(trial.world, "race"), trial.world.file("race"), str(int(seconds))], seconds + 300, TSAN_OPTIONS=options)
