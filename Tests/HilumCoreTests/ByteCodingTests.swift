@@ -94,7 +94,8 @@ private func expectWritten(_ reader: inout ByteReader) throws {
         for (bytes, value) in [([0] as [UInt8], 0), ([0x7F], 127), ([0x80, 0x01], 128), ([0xFF, 0x7F], 16_383)] {
             bytes.withUnsafeBytes { raw in
                 var reader = ByteReader(raw)
-                #expect(throws: Never.self) { #expect(try reader.length() == value) }
+                let found = try? reader.length()
+                #expect(found == value)
             }
         }
         for bytes in [[0x80, 0x00], [0xFF, 0x00], [0x80, 0x80, 0x00], [0xFF, 0xFF, 0xFF, 0x00]] as [[UInt8]] {
