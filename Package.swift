@@ -180,9 +180,13 @@ if ProcessInfo.processInfo.environment["HILUM_SANITIZED"] != nil {
         .executableTarget(
             name: "hilum-fuzz", dependencies: ["CLibFuzzer"] + fuzzed.map { .target(name: $0) },
             path: "Tests/FuzzTests", exclude: ["FuzzTests.swift", "Corpus"]),
+        // Without it the sanitizer takes a `Mutex` that two threads want at once for none.
+        .target(name: "CThreadNotes", path: "Tests/CThreadNotes"),
         .executableTarget(
             name: "hilum-race",
-            dependencies: ["HilumCore", "HilumIndex", "HilumImaging", "HilumEmbedding", "HilumArchive"],
+            dependencies: [
+                "CThreadNotes", "HilumCore", "HilumIndex", "HilumImaging", "HilumEmbedding", "HilumArchive",
+            ],
             path: "Tests/RaceProgram"),
     ]
 }
