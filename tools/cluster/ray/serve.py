@@ -584,7 +584,8 @@ def main(arguments: List[str]) -> None:
         ray.init(
             address=os.environ.get("RAY_ADDRESS", "auto"), namespace=NAMESPACE, log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": {"PYTHONPATH": HERE, "RAY_USAGE_STATS_ENABLED": "0"}})
+            runtime_env={"env_vars": {
+                "PYTHONPATH": ":".join(filter(None, (HERE, os.environ.get("PYTHONPATH")))), "RAY_USAGE_STATS_ENABLED": "0"}})
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         sys.exit(f"serve: no Ray answers, so start it first, with the same RAY_AUTH_MODE (README.md): {error}")
     try:

@@ -246,6 +246,19 @@ class PartialTests(unittest.TestCase):
             self.answer(router, "PUT id=a report=b")
         self.assertEqual(refusal.exception.code, "BUSY")
 
+    def test_changes_that_are_under_way_are_counted(self) -> None:
+        async def main() -> List[int]:
+            router = Router([Shard([Stub({"PUT": "OK\n"}, delay=0.05)]), Shard([Stub({}, delay=0.05, fails=True)])])
+            ids = {home(f"c{number}", 2): f"c{number}" for number in range(9)}
+            tasks = [asyncio.ensure_future(router.answer(parse(f"PUT id={id} report=b")[0])) for id in ids.values()]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            counts = [router.changing]
+            # Whoever cuts the cases anew waits for these, also where a shard is gone.
+            await asyncio.gather(*tasks, return_exceptions=True)
+            return counts + [router.changing]
+
+        self.assertEqual(asyncio.run(main()), [2, 0])
 
     def test_whoever_may_only_search_changes_nothing(self) -> None:
         async def ask(writers: "set[int]") -> List[bytes]:
