@@ -94,7 +94,7 @@ let package = Package(
             dependencies: [
                 "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumPrivacy", "HilumEmbedding",
                 "HilumMCR", "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
-                // Built with it, and started by it; nothing of them is linked.
+                // Built with it, and started by it. The package manager links their code too; nothing calls it.
                 "hilum-dicom", "hilum-view",
             ]),
         // A program of its own: GDCM ends its process on some damaged files, and takes 35 ms to load.

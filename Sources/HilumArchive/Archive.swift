@@ -59,6 +59,10 @@ public final class Archive: @unchecked Sendable {
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
+        /// Whether codes and links are read into memory when the archive opens. Without them each search by vectors compares all codes as it
+        /// reads them from the disk, which is quicker for a process that asks once or twice; such an archive is for reading only, and
+        /// cannot be checked nor its recall be estimated.
+        public var keepsGraphs = true
         /// Whether the archive is a copy that its leader alone changes (`apply`). Whoever opens a copy for writing without this makes it an
         /// archive of its own, which follows nobody.
         public var followsLeader = false
@@ -548,14 +552,15 @@ public final class Archive: @unchecked Sendable {
             let filterBytes = attributes.read { $0.rememberedByteCount } + facets.byteCount + pages.byteCount
             let state = progress.withLock { $0 }
             let serving = self.serving
-            let graphs = serving.graphs
+            let sizes = try graphSizes()
             var status = stat()
             let fileBytes = stat(path + "/data.mdb", &status) == 0 ? Int(status.st_blocks) * 512 : 0
             return ArchiveStats(
-                cases: counts.0, images: counts.1, reports: counts.2, imageNodes: graphs?.image.index.nodeCount ?? 0,
-                reportNodes: graphs?.report.index.nodeCount ?? 0, dimension: serving.dimension ?? 0,
+                cases: counts.0, images: counts.1, reports: counts.2, imageNodes: sizes?.images.nodeCount ?? 0,
+                reportNodes: sizes?.reports.nodeCount ?? 0, dimension: serving.dimension ?? 0,
                 model: serving.modelID ?? "", generation: Int(serving.generation),
-                mapBytes: size.mapInBytes, fileBytes: fileBytes, graphBytes: graphs?.memoryInBytes ?? 0,
+                mapBytes: size.mapInBytes, fileBytes: fileBytes,
+                graphBytes: sizes.map { $0.images.byteCount + $0.reports.byteCount } ?? 0,
                 filterBytes: filterBytes,
                 checkpoint: Int(state.checkpoint?.watermark ?? 0), changesSinceCheckpoint: state.changesSinceCheckpoint,
                 deletions: state.deletions, formatVersion: try formatVersion(),

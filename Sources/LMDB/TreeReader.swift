@@ -175,6 +175,35 @@ struct TreeReader {
         return nil
     }
 
+    /// Asks the system for the pages on which values stand, for all keys together, and does not wait for the last of them.
+    ///
+    /// One after the other, keys that lie all over a table wait for the disk each. A page that is damaged is told when its value is read.
+    func announce(_ keys: [UInt64], in root: TableRoot) throws(LMDBError) {
+        guard try !isEmpty(root) else { return }
+        var depth = try checkedDepth(root)
+        var places = keys.map { (key: $0, page: root.page) }
+        while depth > 1 {
+            var next: [(key: UInt64, page: UInt64)] = []
+            for (key, number) in places {
+                guard let branch = try? page(number, depth: depth) else { continue }
+                let child = withUnsafeBytes(of: key.bigEndian) { bytes in
+                    try? self.child(branch, childIndex(branch, bytes))
+                }
+                guard let child, child >= 2, child < pageCount else { continue }
+                next.append((key, child))
+            }
+            var last: UInt64 = 0
+            for (_, number) in next.sorted(by: { $0.page < $1.page }) where number != last {
+                last = number
+                // Safety: the page lies inside of the file and of the map. What comes of it does not matter: it is advice.
+                let start = UnsafeMutableRawPointer(mutating: base + Int(number) * pageSize)
+                _ = madvise(start, pageSize, MADV_WILLNEED)
+            }
+            places = next
+            depth -= 1
+        }
+    }
+
     /// The entries between which a missing key would stand; either is nil at an end of the table.
     ///
     /// - Throws: `.damaged` when the order of the keys leaves open whether the key is missing.
