@@ -116,22 +116,91 @@ import Testing
         #expect(try answers(archive) == wanted)
     }
 
-    @Test func damagedCodesGiveWayToTheVectors() throws {
+    /// A piece that may be damaged, and how.
+    enum Damage: CaseIterable { case shortCodes, flippedCodes, flippedFirstLinks }
+
+    @Test("Damaged pieces give way to the stored vectors", arguments: Damage.allCases)
+    func damagedPieces(_ damage: Damage) throws {
         let scratch = try Scratch()
         try makeClosed(scratch)
         let wanted = try expected(scratch)
         let store = try Store(path: scratch.archive, mode: .readWrite, mapSizeInBytes: 64 << 20)
-        let role = PieceRole.codes(.report)
-        let epoch = try store.environment.read { transaction in
-            try Checkpoint(store: store, generation: 1).head(transaction)?.graphs[.report]?.codeEpochs.first
+        let head = try store.environment.read { try Checkpoint(store: store, generation: 1).head($0) }
+        let isLinks = damage == .flippedFirstLinks
+        let codes = try #require(head?.graphs[.report]?.codeEpochs.first)
+        let epoch = isLinks ? try #require(head?.epoch) : codes
+        let role = isLinks ? PieceRole.links(.report) : .codes(.report)
+        let key = PieceKey(generation: 1, role: role, piece: 0, epoch: epoch).number
+        if damage == .shortCodes {
+            // A whole value with the right checksum, and too short for its rows.
+            try store.environment.write { try store.put($0, .graphs, key, [1, 2, 3]) }
+            store.environment.close()
+        } else {
+            let found = try store.environment.read { try $0.get(store.table(.graphs), key) }
+            let value = try #require(found)
+            store.environment.close()
+            var file = Data(try FileIO.read(scratch.archive + "/data.mdb"))
+            let place = try #require(file.range(of: Data(value)))
+            file[place.lowerBound + 40] ^= 1
+            try file.write(to: URL(fileURLWithPath: scratch.archive + "/data.mdb"))
         }
-        let key = PieceKey(generation: 1, role: role, piece: 0, epoch: try #require(epoch)).number
-        // A whole value with the right checksum, and too short for its rows.
-        try store.environment.write { try store.put($0, .graphs, key, [1, 2, 3]) }
-        store.environment.close()
         let archive = try open(scratch)
         defer { archive.close() }
         #expect(try answers(archive) == wanted)
+        #expect(try archive.stats().reportNodes > 50)
+    }
+
+    @Test func anArchiveOfFormat1KeepsItsGraphsWhoeverOpensIt() throws {
+        let scratch = try Scratch()
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/format-1"
+        try FileManager.default.copyItem(atPath: fixture, toPath: scratch.archive)
+        var options = Archive.Options()
+        options.keepsGraphs = false
+        let once = try Archive(path: scratch.archive, mode: .readOnly, options: options)
+        let seen = try once.stats()
+        once.close()
+        let kept = try Archive(path: scratch.archive, mode: .readOnly)
+        defer { kept.close() }
+        let stats = try kept.stats()
+        #expect(stats.imageNodes > 0 && stats.graphBytes > 0 && stats.changesSinceCheckpoint == 0)
+        #expect((seen.imageNodes, seen.graphBytes) == (stats.imageNodes, stats.graphBytes))
+        let head = try kept.store.environment.read { try Checkpoint(store: kept.store, generation: 1).head($0) }
+        #expect(head?.graphs.count == 2)
+    }
+
+    @Test func manyOfTheNearestMayBeDeletedSinceItWasOpened() async throws {
+        let scratch = try Scratch()
+        try makeClosed(scratch)
+        let archive = try open(scratch)
+        defer { archive.close() }
+        var request = SearchRequest(.text(makeReport(92)))
+        (request.mode, request.target, request.k) = (.vector, .report, 60)
+        let nearest = try archive.search(request).hits.map(\.id)
+        await #expect(processExitsWith: .success) {
+            [path = scratch.archive as String, gone = Array(nearest.prefix(50)) as [String]] in
+            let writer = try Archive(path: path, mode: .readWrite, embedder: FakeEmbedder())
+            for id in gone { #expect(try writer.delete(id: id)) }
+            writer.close()
+        }
+        request.k = 10
+        #expect(try archive.search(request).hits.map(\.id) == Array(nearest[50...]))
+    }
+
+    @Test func aMissingVectorIsDamageAndNoDeletion() throws {
+        let scratch = try Scratch()
+        try makeClosed(scratch)
+        let store = try Store(path: scratch.archive, mode: .readWrite, mapSizeInBytes: 64 << 20)
+        try store.environment.write { transaction in
+            let key = VectorKey(generation: 1, item: 6).number(part: 0)
+            try transaction.delete(store.table(.reportVectors), key)
+        }
+        store.environment.close()
+        let archive = try open(scratch)
+        defer { archive.close() }
+        var request = SearchRequest(.text(makeReport(92)))
+        (request.mode, request.target, request.k) = (.vector, .report, 100)
+        let error = #expect(throws: ArchiveError.self) { try archive.search(request) }
+        #expect(error?.code == .damaged)
     }
 
     @Test func itsSizesAreThoseOfAnArchiveWithGraphs() throws {

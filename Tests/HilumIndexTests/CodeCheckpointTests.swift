@@ -184,6 +184,22 @@ private struct CodeCheckpoint {
         }
     }
 
+    @Test func aLargeCheckpointIsScannedByTwoThreads() throws {
+        let base = VectorSet(.clusters, count: GraphWriter.leastParallelCount + 700, dimension: 16, seed: 58)
+        let index = try HNSWIndex(
+            dimension: 16, metric: .squaredEuclidean, parameters: .init(m: 4, efConstruction: 8, seed: 3),
+            precision: .i8, quantizer: base.quantizer)
+        try index.insertAll(base)
+        let checkpoint = try CodeCheckpoint(index)
+        let restored = try checkpoint.restored(keepsResiduals: false)
+        for row in stride(from: 0, to: base.count, by: 2_000) {
+            let scan = try checkpoint.scanned(
+                base.row(row), count: 9, existing: ItemSet(0..<UInt32(base.count)), pieceByteCount: 1 << 16)
+            let exact = try restored.findExactly(base.row(row), k: 9).hits
+            #expect(scan.nodes.map(\.distance) == exact.map(\.distance) && scan.known.count == base.count)
+        }
+    }
+
     @Test func aScanNamesCopiesKeepsToItsItemsAndPassesOverWhatIsGone() throws {
         let checkpoint = try CodeCheckpoint(try makeIndex(Self.base))
         let all = ItemSet(0..<UInt32(1_330))

@@ -85,6 +85,24 @@ import Testing
         }
     }
 
+    @Test("Few vectors that many items share are all found under a filter")
+    func copiesUnderAFilter() throws {
+        let all = VectorSet(.uniform, count: 6_030, dimension: 16, seed: 33)
+        let index = try HNSWIndex(
+            dimension: 16, metric: .squaredEuclidean, precision: .i8, quantizer: all.quantizer)
+        var base = all
+        base.values = Array(all.values[..<(6_000 * 16)])
+        try index.insertAll(base)
+        // Thirty vectors, forty items each, are what matches: a sixth of all items and hardly any node.
+        for item in 0..<UInt32(1_200) { try index.insert(all.row(6_000 + Int(item % 30)), 10_000 + item) }
+        let filter = ItemSet(10_000..<11_200)
+        for row in 0..<40 {
+            let exact = try index.findExactly(all.row(row), k: 10, filter: filter).hits
+            let hits = try index.find(all.row(row), k: 10, ef: 40, filter: filter).hits
+            #expect(hits.map(\.distance) == exact.map(\.distance))
+        }
+    }
+
     @Test(arguments: CodePrecision.allCases)
     func filtersOnCopiesAndOnItemsThatAreNotThere(precision: CodePrecision) throws {
         let base = VectorSet(.uniform, count: 3, dimension: 4, seed: 3)

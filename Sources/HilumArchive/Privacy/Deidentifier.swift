@@ -32,8 +32,11 @@ struct Deidentifier: Sendable {
         self.settings = settings
         self.filter = filter
         self.key = key
-        if willStore { _ = try masking() }
+        if willStore { try checkLists() }
     }
+
+    /// - Throws: `.io` where the lists of words are missing that storing would need.
+    func checkLists() throws(ArchiveError) { _ = try masking() }
 
     /// Nil where texts stay as they are.
     private func masking() throws(ArchiveError) -> ReportMasking? {

@@ -48,11 +48,12 @@ extension Archive {
         _ question: Question, _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
         _ visited: inout Int
     ) throws -> [Candidate] {
-        var count = k
+        let isShared = kind == .image && attributes.read { !$0.furtherImages.isEmpty }
+        // Without graphs each round reads the whole checkpoint.
+        var count = isShared && !options.keepsGraphs ? 4 * k : k
         while true {
             try checkTime(request)
             let items = try nearestItems(question, kind, request, matching, k: count, ef: max(ef, count), &visited)
-            let isShared = kind == .image && attributes.read { !$0.furtherImages.isEmpty }
             guard isShared else { return items }
             var best: [UInt32: Candidate] = [:]
             for found in items {

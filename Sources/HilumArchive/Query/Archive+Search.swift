@@ -62,7 +62,7 @@ extension Archive {
                 plan.caseCount = attributes.read { $0.live.count }
                 plan.matchingCount = matching?.count ?? plan.caseCount
             }
-            for kind in request.target.kinds where !question.isWithoutVector {
+            for kind in request.target.kinds where !question.isWithoutVector && options.keepsGraphs {
                 recall.note(question[kind], kind, generation: question.serving.generation)
             }
             response.microseconds = Int((monotonicSeconds() - started) * 1e6)

@@ -21,9 +21,7 @@ extension Graph {
         let matching = min(matching, itemCount)
         let limit = max(k, ef)
         let share = Double(matching) / Double(itemCount)
-        // Two steps lead to that many matching nodes; a list is about five eighths full.
-        let reach = 1.25 * Double(parameters.m)
-        let isConnected = share * reach * reach >= Self.leastReach
+        let isConnected = reaches(share)
         let isFew = isConnected && share <= Self.memberShare
         if matching <= limit || matching * matching <= (isFew ? 2 : 20) * limit * itemCount {
             return try scanCodes(query, k: k, filter: filter, until: deadline, scratch)
@@ -42,7 +40,7 @@ extension Graph {
         if !isComplete, isConnected, deadline == .infinity || monotonicSeconds() < deadline {
             pool = scratch.makePool(limit: min(Self.gatheredBreadth * limit, slotCount))
             let plan = MemberPlan(
-                share: share, limit: limit, budget: budget + cost.distanceCount, isGathered: !isFew,
+                limit: limit, budget: budget + cost.distanceCount, isGathered: !isFew,
                 scansGathered: matching * matching <= 20 * limit * itemCount)
             isComplete = walkMembers(
                 from: start, query: query, filter: filter, plan, scratch.beginVisit(slotCount: slotCount), &pool,

@@ -2,8 +2,6 @@ import CHilumKernels
 
 /// How a walk among matching nodes is made.
 struct MemberPlan {
-    /// Of matching items among all.
-    let share: Double
     /// Candidates that are kept where matching nodes lie among all others.
     let limit: Int
     /// Distances that a scan would be cheaper than.
@@ -44,24 +42,36 @@ extension Graph {
         from start: UInt32, query: Target, filter: ItemFilter, _ plan: MemberPlan, _ marks: VisitedMarks,
         _ pool: inout SortedPool, _ scratch: Scratch, _ cost: inout SearchCost
     ) -> Bool {
-        markMembers(filter, slotCount: Int(marks.slotCount), scratch)
+        let memberCount = markMembers(filter, slotCount: Int(marks.slotCount), scratch)
+        // Copies share a node, so fewer nodes match than items may.
+        let share = Double(memberCount) / Double(max(1, nodeCount))
+        guard reaches(share) else { return false }
         return scratch.members.withUnsafeBufferPointer { members in
             guard let words = members.baseAddress else { return false }
             var walk = MemberWalk(
-                graph: self, members: words, wordCount: members.count, query: query, marks: marks, scratch: scratch,
-                plan: plan)
+                graph: self, members: words, wordCount: members.count, memberCount: memberCount, share: share,
+                query: query, marks: marks, scratch: scratch, plan: plan)
             return walk.run(from: start, &pool, &cost)
         }
     }
 
+    /// Whether two steps from a node lead to enough matching ones, where a share of all matches; a list is about five eighths full.
+    func reaches(_ share: Double) -> Bool {
+        let reach = 1.25 * Double(parameters.m)
+        return share * reach * reach >= Self.leastReach
+    }
+
     /// Sets the bits of the nodes that bear a matching item.
-    private func markMembers(_ filter: ItemFilter, slotCount: Int, _ scratch: Scratch) {
+    ///
+    /// - Returns: how many there are.
+    private func markMembers(_ filter: ItemFilter, slotCount: Int, _ scratch: Scratch) -> Int {
         var members = scratch.members
         scratch.members = []
         defer { scratch.members = members }
         members.removeAll(keepingCapacity: true)
         members.append(contentsOf: repeatElement(0, count: (slotCount + 63) / 64))
-        guard let words = filter.words else { return }
+        guard let words = filter.words else { return 0 }
+        var count = 0
         members.withUnsafeMutableBufferPointer { members in
             for wordIndex in 0..<filter.wordCount {
                 var rest = words[wordIndex]
@@ -69,10 +79,13 @@ extension Graph {
                     let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
                     rest &= rest - 1
                     guard let (node, _) = items.locate(item), Int(node) < slotCount else { continue }
-                    members[Int(node >> 6)] |= 1 << UInt64(node & 63)
+                    let bits = members[Int(node >> 6)]
+                    count += Int(~bits >> UInt64(node & 63) & 1)
+                    members[Int(node >> 6)] = bits | 1 << UInt64(node & 63)
                 }
             }
         }
+        return count
     }
 }
 
@@ -82,6 +95,9 @@ private struct MemberWalk {
     // Safety: a bit for each slot, owned by the scratch.
     let members: UnsafePointer<UInt64>
     let wordCount: Int
+    let memberCount: Int
+    /// Of matching nodes among all.
+    let share: Double
     let query: Target
     let marks: VisitedMarks
     let scratch: Scratch
@@ -97,12 +113,14 @@ private struct MemberWalk {
     private var givesWay = false
 
     init(
-        graph: Graph, members: UnsafePointer<UInt64>, wordCount: Int, query: Target, marks: VisitedMarks,
-        scratch: Scratch, plan: MemberPlan
+        graph: Graph, members: UnsafePointer<UInt64>, wordCount: Int, memberCount: Int, share: Double,
+        query: Target, marks: VisitedMarks, scratch: Scratch, plan: MemberPlan
     ) {
         self.graph = graph
         self.members = members
         self.wordCount = wordCount
+        self.memberCount = memberCount
+        self.share = share
         self.query = query
         self.marks = marks
         self.scratch = scratch
@@ -146,7 +164,7 @@ private struct MemberWalk {
         fresh = 0
     }
 
-    /// False if the budget was not enough.
+    /// False if the budget was not enough, or if too few were reached.
     mutating func run(from start: UInt32, _ pool: inout SortedPool, _ cost: inout SearchCost) -> Bool {
         var heap = CandidateHeap(reusing: scratch)
         defer { heap.giveBack(to: scratch) }
@@ -169,7 +187,8 @@ private struct MemberWalk {
             expand(candidate.node, &heap, &pool, &cost)
             if givesWay { return false }
         }
-        return true
+        // Some are not reached from where the walk began.
+        return pool.count >= min(kept, memberCount)
     }
 
     private mutating func expand(
@@ -205,7 +224,7 @@ private struct MemberWalk {
         memberLinkCount += memberCount
         guard listCount == Graph.trialCount else { return }
         // Where matching nodes lie among all others, their lists lead to as many of them as there are everywhere.
-        if Double(memberLinkCount) <= 2 * plan.share * Double(linkCount) {
+        if Double(memberLinkCount) <= 2 * share * Double(linkCount) {
             kept = plan.limit
         } else {
             givesWay = plan.scansGathered
