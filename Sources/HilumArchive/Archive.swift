@@ -411,20 +411,26 @@ public final class Archive: @unchecked Sendable {
         _ kind: VectorKind, _ withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
     ) throws -> Void
 
-    /// Calls `body` with what walks over the vectors of one moment, as often as `body` likes: what is stored or deleted meanwhile changes
-    /// nothing of what it sees. Nothing else of the archive may be called inside.
+    /// Walks over the cases that no vector stands for, with their reports, in the order of storing, until `body` returns false: their words
+    /// are searched, and their vectors would be those of reports in which no word is known.
+    public typealias BareWalk = (_ body: (CaseRecord) throws -> Bool) throws -> Void
+
+    /// Calls `body` with what walks over the vectors of one moment, and over the cases that have none, as often as `body` likes: what is
+    /// stored or deleted meanwhile changes nothing of what it sees. Nothing else of the archive may be called inside.
     ///
     /// Pages that others free meanwhile stay in use until `body` returns.
     /// - Throws: what `body` throws.
-    public func walkVectors(_ body: (VectorWalk) throws -> Void) throws {
+    public func walkVectors(_ body: (VectorWalk, BareWalk) throws -> Void) throws {
         let serving = self.serving
         var failure: (any Error)?
         try withArchiveErrors {
             try store.environment.read { transaction in
                 do {
-                    try body { kind, withReports, visit in
-                        try withArchiveErrors { try walkVectors(transaction, serving, kind, withReports, visit) }
-                    }
+                    try body(
+                        { kind, withReports, visit in
+                            try withArchiveErrors { try walkVectors(transaction, serving, kind, withReports, visit) }
+                        },
+                        { visit in try withArchiveErrors { try walkBare(transaction, serving, visit) } })
                 } catch { failure = error }
             }
         }
@@ -442,6 +448,20 @@ public final class Archive: @unchecked Sendable {
             let owner = attributes.read { $0.owner(of: number) }
             guard let record = try record(transaction, owner, withReport: withReports) else { return true }
             return try body(record, Int(number - owner), vector)
+        }
+    }
+
+    private func walkBare(
+        _ transaction: borrowing ReadTransaction, _ serving: Serving, _ body: (CaseRecord) throws -> Bool
+    ) throws {
+        try store.forEach(transaction, .cases) { key, payload in
+            let number = UInt32(truncatingIfNeeded: UInt64(keyBytes: key) ?? 0)
+            let entry = try store.decode(payload, number: number)
+            guard entry.images.isEmpty, entry.items(.report, of: number, in: serving.generation).isEmpty else {
+                return true
+            }
+            let report = entry.hasReport ? try store.report(transaction, number) : nil
+            return try body(store.record(entry, number: number, report: report))
         }
     }
 
