@@ -29,9 +29,9 @@ def f32(value: float) -> float:
 
 def share(depth: int, count: int) -> int:
     """How many of the best `depth` each of `count` shards is asked for. Cases are shared out by a hash of their ids, so that more than this
-    of them lie in one shard once in ten thousand questions; `cut_short` notices when they do."""
+    of them lie in one shard in one question of a thousand at the most; `cut_short` notices when they do."""
     each = depth / count
-    return min(depth, math.ceil(each + 4 * math.sqrt(each)) + 2)
+    return min(depth, math.ceil(each + 4 * math.sqrt(each)) + 4)
 
 
 def sketch(line: str) -> Hit:
