@@ -7,7 +7,7 @@ extension Command {
         name: "import",
         summary: "bring vectors of other programs or machines into an archive",
         usage: [
-            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--settled] [--replace] [--jobs N] [--json]",
+            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--settled] [--replace] [--json]",
             "ARCHIVE SOURCE… --generation next (--name NAME | --model MODEL [--precision F]) [--json]",
         ],
         operands: ["ARCHIVE", "SOURCE"],
