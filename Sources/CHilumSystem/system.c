@@ -71,10 +71,12 @@ void hilum_eventfd_clear(int descriptor) {
 }
 
 static volatile sig_atomic_t signal_descriptor = -1;
+static volatile sig_atomic_t signal_seen = 0;
 static struct sigaction previous_term, previous_int, previous_pipe;
 
 static void raise_descriptor(int number) {
     (void)number;
+    signal_seen = 1;
     if (signal_descriptor >= 0) hilum_eventfd_raise(signal_descriptor);
 }
 
@@ -84,6 +86,7 @@ int hilum_signals_install(int descriptor) {
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     action.sa_handler = raise_descriptor;
+    signal_seen = 0;
     signal_descriptor = descriptor;
     if (sigaction(SIGTERM, &action, &previous_term) != 0) return -1;
     if (sigaction(SIGINT, &action, &previous_int) != 0) return -1;
@@ -97,6 +100,8 @@ void hilum_signals_restore(void) {
     sigaction(SIGPIPE, &previous_pipe, NULL);
     signal_descriptor = -1;
 }
+
+int hilum_signals_seen(void) { return signal_seen; }
 
 int hilum_unix_socket(int nonblocking) {
     return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);

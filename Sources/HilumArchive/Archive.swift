@@ -59,6 +59,10 @@ public final class Archive: @unchecked Sendable {
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
+        /// Whether codes and links are read into memory when the archive opens. Without them each search by vectors compares all codes as it
+        /// reads them from the disk, which is quicker for a process that asks once or twice; such an archive is for reading only, and
+        /// cannot be checked nor its recall be estimated.
+        public var keepsGraphs = true
         /// Whether the archive is a copy that its leader alone changes (`apply`). Whoever opens a copy for writing without this makes it an
         /// archive of its own, which follows nobody.
         public var followsLeader = false
@@ -407,20 +411,26 @@ public final class Archive: @unchecked Sendable {
         _ kind: VectorKind, _ withReports: Bool, _ body: (CaseRecord, _ image: Int, [Float]) throws -> Bool
     ) throws -> Void
 
-    /// Calls `body` with what walks over the vectors of one moment, as often as `body` likes: what is stored or deleted meanwhile changes
-    /// nothing of what it sees. Nothing else of the archive may be called inside.
+    /// Walks over the cases that no vector stands for, with their reports, in the order of storing, until `body` returns false: their words
+    /// are searched, and their vectors would be those of reports in which no word is known.
+    public typealias BareWalk = (_ body: (CaseRecord) throws -> Bool) throws -> Void
+
+    /// Calls `body` with what walks over the vectors of one moment, and over the cases that have none, as often as `body` likes: what is
+    /// stored or deleted meanwhile changes nothing of what it sees. Nothing else of the archive may be called inside.
     ///
     /// Pages that others free meanwhile stay in use until `body` returns.
     /// - Throws: what `body` throws.
-    public func walkVectors(_ body: (VectorWalk) throws -> Void) throws {
+    public func walkVectors(_ body: (VectorWalk, BareWalk) throws -> Void) throws {
         let serving = self.serving
         var failure: (any Error)?
         try withArchiveErrors {
             try store.environment.read { transaction in
                 do {
-                    try body { kind, withReports, visit in
-                        try withArchiveErrors { try walkVectors(transaction, serving, kind, withReports, visit) }
-                    }
+                    try body(
+                        { kind, withReports, visit in
+                            try withArchiveErrors { try walkVectors(transaction, serving, kind, withReports, visit) }
+                        },
+                        { visit in try withArchiveErrors { try walkBare(transaction, serving, visit) } })
                 } catch { failure = error }
             }
         }
@@ -438,6 +448,20 @@ public final class Archive: @unchecked Sendable {
             let owner = attributes.read { $0.owner(of: number) }
             guard let record = try record(transaction, owner, withReport: withReports) else { return true }
             return try body(record, Int(number - owner), vector)
+        }
+    }
+
+    private func walkBare(
+        _ transaction: borrowing ReadTransaction, _ serving: Serving, _ body: (CaseRecord) throws -> Bool
+    ) throws {
+        try store.forEach(transaction, .cases) { key, payload in
+            let number = UInt32(truncatingIfNeeded: UInt64(keyBytes: key) ?? 0)
+            let entry = try store.decode(payload, number: number)
+            guard entry.images.isEmpty, entry.items(.report, of: number, in: serving.generation).isEmpty else {
+                return true
+            }
+            let report = entry.hasReport ? try store.report(transaction, number) : nil
+            return try body(store.record(entry, number: number, report: report))
         }
     }
 
@@ -528,14 +552,15 @@ public final class Archive: @unchecked Sendable {
             let filterBytes = attributes.read { $0.rememberedByteCount } + facets.byteCount + pages.byteCount
             let state = progress.withLock { $0 }
             let serving = self.serving
-            let graphs = serving.graphs
+            let sizes = try graphSizes()
             var status = stat()
             let fileBytes = stat(path + "/data.mdb", &status) == 0 ? Int(status.st_blocks) * 512 : 0
             return ArchiveStats(
-                cases: counts.0, images: counts.1, reports: counts.2, imageNodes: graphs?.image.index.nodeCount ?? 0,
-                reportNodes: graphs?.report.index.nodeCount ?? 0, dimension: serving.dimension ?? 0,
+                cases: counts.0, images: counts.1, reports: counts.2, imageNodes: sizes?.images.nodeCount ?? 0,
+                reportNodes: sizes?.reports.nodeCount ?? 0, dimension: serving.dimension ?? 0,
                 model: serving.modelID ?? "", generation: Int(serving.generation),
-                mapBytes: size.mapInBytes, fileBytes: fileBytes, graphBytes: graphs?.memoryInBytes ?? 0,
+                mapBytes: size.mapInBytes, fileBytes: fileBytes,
+                graphBytes: sizes.map { $0.images.byteCount + $0.reports.byteCount } ?? 0,
                 filterBytes: filterBytes,
                 checkpoint: Int(state.checkpoint?.watermark ?? 0), changesSinceCheckpoint: state.changesSinceCheckpoint,
                 deletions: state.deletions, formatVersion: try formatVersion(),

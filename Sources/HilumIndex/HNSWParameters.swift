@@ -1,3 +1,6 @@
+import Foundation
+import HilumCore
+
 /// How the graph is built.
 public struct HNSWParameters: Sendable, Equatable {
     /// Links that a new node makes on each layer; layer 0 holds up to `2 * m` a node, the layers above up to `m`.
@@ -15,4 +18,16 @@ public struct HNSWParameters: Sendable, Equatable {
         self.efConstruction = efConstruction
         self.seed = seed
     }
+
+    /// The level of a slot, a pure function of seed and slot: floor(-ln(u) / ln(m)), as in section 4.1 of the paper.
+    func level(ofSlot slot: UInt32) -> Int {
+        var generator = SeededGenerator(seed: seed, key: UInt64(slot))
+        let share = 1 - generator.uniform()
+        // Most slots have level 0, which is told without a logarithm; what is close is left to it.
+        if share * Double(m) > 1.000001 { return 0 }
+        let level = -log(share) / log(Double(m))
+        return min(Int(level), Self.maxLevel)
+    }
+
+    private static let maxLevel = 15
 }

@@ -30,6 +30,9 @@ public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
 
     static func damaged(_ reason: String) -> IndexError { IndexError(.damagedLinks(reason: reason)) }
 
+    /// Whether the fault lies in what was stored and not in what was asked.
+    public var isDamage: Bool { if case .damagedLinks = code { true } else { false } }
+
     /// What is wrong and what to do about it, in a sentence.
     public var description: String {
         switch code {

@@ -97,6 +97,12 @@ public struct ReadTransaction: ~Copyable, Transaction {
         return try reader.find(key, in: root)?.bytes
     }
 
+    /// Asks the system for the pages of these keys, which will be read one after the other.
+    public func announce(_ table: Table, _ keys: [UInt64]) throws {
+        guard let root = try reader.root(of: table.name) else { return }
+        try reader.announce(keys, in: root)
+    }
+
     /// Calls `body` with keys and values in the order of the keys, from the first at or after `start`, until it returns false.
     public func forEach(
         _ table: Table, fromKey start: UnsafeRawBufferPointer?,

@@ -4,7 +4,8 @@ import Foundation
 ///
 /// LMDB trusts its pages: a page that is missing, zeroed or swapped ends the process with a signal, or silently hides entries. Here a page
 /// number is compared with the file's size before the page is touched. A page must carry its own number and kind, its nodes must lie
-/// inside it, and its keys must rise. So damage becomes `LMDBError.damaged`.
+/// inside it, and its keys must rise and lie between the separators above it. So damage becomes `LMDBError.damaged`. Keys are compared
+/// where a cursor enters a page: `find` compares those on its way alone, until a key is not there.
 ///
 /// A key counts as missing only if its neighbours confirm it: the keys of the leaf rise, and the last key before it and the first key
 /// after it enclose it. The content of values is not checked here; callers use checksums for that. `neighbours` lets them test the
@@ -175,6 +176,35 @@ struct TreeReader {
         return nil
     }
 
+    /// Asks the system for the pages on which values stand, for all keys together, and does not wait for the last of them.
+    ///
+    /// One after the other, keys that lie all over a table wait for the disk each. A page that is damaged is told when its value is read.
+    func announce(_ keys: [UInt64], in root: TableRoot) throws(LMDBError) {
+        guard try !isEmpty(root) else { return }
+        var depth = try checkedDepth(root)
+        var places = keys.map { (key: $0, page: root.page) }
+        while depth > 1 {
+            var next: [(key: UInt64, page: UInt64)] = []
+            for (key, number) in places {
+                guard let branch = try? page(number, depth: depth) else { continue }
+                let child = withUnsafeBytes(of: key.bigEndian) { bytes in
+                    try? self.child(branch, childIndex(branch, bytes))
+                }
+                guard let child, child >= 2, child < pageCount else { continue }
+                next.append((key, child))
+            }
+            var last: UInt64 = 0
+            for (_, number) in next.sorted(by: { $0.page < $1.page }) where number != last {
+                last = number
+                // Safety: the page lies inside of the file and of the map. What comes of it does not matter: it is advice.
+                let start = UnsafeMutableRawPointer(mutating: base + Int(number) * pageSize)
+                _ = madvise(start, pageSize, MADV_WILLNEED)
+            }
+            places = next
+            depth -= 1
+        }
+    }
+
     /// The entries between which a missing key would stand; either is nil at an end of the table.
     ///
     /// - Throws: `.damaged` when the order of the keys leaves open whether the key is missing.
@@ -193,13 +223,22 @@ struct TreeReader {
 
 /// A place in a tree.
 ///
-/// A page's keys are checked to rise when the cursor enters it, and so are the keys on both sides of a step from leaf to leaf.
+/// When the cursor enters a page, the page's keys are checked to rise, and to lie between the separators that lead to it. So they rise from
+/// leaf to leaf, and a descent to a key that a walk meets ends in the same leaf: no key stands in two places, and none is hidden.
 struct TreeCursor {
     typealias Entry = (key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)
 
+    private struct Step {
+        let page: TreeReader.Page
+        var index: Int
+        /// The keys of the page are at or above it, and below `limit`; nil where no separator says so.
+        let least: UnsafeRawBufferPointer?
+        let limit: UnsafeRawBufferPointer?
+    }
+
     private let reader: TreeReader
     /// From the root to the leaf.
-    private var steps: [(page: TreeReader.Page, index: Int)] = []
+    private var steps: [Step] = []
 
     /// Stands on the first entry at or after `start` (the first of all without), or behind the last.
     init(_ reader: TreeReader, _ root: TableRoot, from start: UnsafeRawBufferPointer?) throws {
@@ -209,36 +248,51 @@ struct TreeCursor {
             throw reader.damaged("a tree of depth \(root.depth)")
         }
         steps.reserveCapacity(root.depth)
-        var number = root.page
-        for depth in stride(from: root.depth, through: 1, by: -1) {
-            let page = try entered(number, depth: depth)
-            if depth > 1 {
-                let index = try start.map { wanted throws(LMDBError) in try reader.childIndex(page, wanted) } ?? 0
-                steps.append((page, index))
-                number = try reader.child(page, index)
-            } else {
-                let index = try start.map { wanted throws(LMDBError) in try reader.lowerBound(page, wanted) } ?? 0
-                steps.append((page, index))
-                if index == page.nodeCount { try goToNextLeaf() }
-            }
+        var step = try entered(root.page, depth: root.depth, least: nil, limit: nil)
+        for depth in stride(from: root.depth, to: 1, by: -1) {
+            step.index = try start.map { wanted throws(LMDBError) in try reader.childIndex(step.page, wanted) } ?? 0
+            steps.append(step)
+            step = try entered(below: step, depth: depth - 1)
         }
+        step.index = try start.map { wanted throws(LMDBError) in try reader.lowerBound(step.page, wanted) } ?? 0
+        steps.append(step)
+        if step.index == step.page.nodeCount { try goToNextLeaf() }
     }
 
-    /// A page whose keys were checked to rise.
-    private func entered(_ number: UInt64, depth: Int) throws(LMDBError) -> TreeReader.Page {
+    /// The page to which a branch leads.
+    private func entered(below step: Step, depth: Int) throws(LMDBError) -> Step {
+        let (branch, index) = (step.page, step.index)
+        return try entered(
+            reader.child(branch, index), depth: depth, least: index > 0 ? reader.key(branch, index) : step.least,
+            limit: index + 1 < branch.nodeCount ? reader.key(branch, index + 1) : step.limit)
+    }
+
+    /// A page whose keys were checked; at its first node.
+    private func entered(
+        _ number: UInt64, depth: Int, least: UnsafeRawBufferPointer?, limit: UnsafeRawBufferPointer?
+    ) throws(LMDBError) -> Step {
         let page = try reader.page(number, depth: depth)
-        var index = depth == 1 ? 1 : 2
-        guard index < page.nodeCount else { return page }
-        var previous = try reader.key(page, index - 1)
+        let step = Step(page: page, index: 0, least: least, limit: limit)
+        // The first key of a branch is of no account.
+        var index = depth == 1 ? 0 : 1
+        guard index < page.nodeCount else { return step }
+        var last = try reader.key(page, index)
+        if let least, TreeReader.compare(last, least) < 0 {
+            throw reader.damaged("page \(number) has a key below its separator")
+        }
+        index += 1
         while index < page.nodeCount {
             let key = try reader.key(page, index)
-            guard TreeReader.compare(previous, key) < 0 else {
+            guard TreeReader.compare(last, key) < 0 else {
                 throw reader.damaged("page \(number) has keys out of order")
             }
-            previous = key
+            last = key
             index += 1
         }
-        return page
+        if let limit, TreeReader.compare(last, limit) >= 0 {
+            throw reader.damaged("page \(number) has a key above its separator")
+        }
+        return step
     }
 
     /// The entry here; nil behind the last. Its bytes are good as long as the snapshot.
@@ -264,34 +318,25 @@ struct TreeCursor {
             return true
         }
         guard let place = steps.indices.dropLast().last(where: { steps[$0].index > 0 }) else { return false }
-        let first = try reader.key(leaf.page, 0)
         steps[place].index -= 1
         try descend(from: place) { $0.nodeCount - 1 }
-        guard let last = steps.last, try TreeReader.compare(reader.key(last.page, last.index), first) < 0 else {
-            throw reader.damaged("keys are out of order")
-        }
         return true
     }
 
     /// From behind the last entry of a leaf to the first of the next; stays where it is behind the last of all.
     private mutating func goToNextLeaf() throws {
-        guard let leaf = steps.last,
-            let place = steps.indices.dropLast().last(where: { steps[$0].index + 1 < steps[$0].page.nodeCount })
+        guard let place = steps.indices.dropLast().last(where: { steps[$0].index + 1 < steps[$0].page.nodeCount })
         else { return }
-        let last = try reader.key(leaf.page, leaf.page.nodeCount - 1)
         steps[place].index += 1
         try descend(from: place) { _ in 0 }
-        guard let first = steps.last, try TreeReader.compare(last, reader.key(first.page, 0)) < 0 else {
-            throw reader.damaged("keys are out of order")
-        }
     }
 
     /// Fills the steps below `place`, each at the node that `choose` says.
     private mutating func descend(from place: Int, _ choose: (TreeReader.Page) -> Int) throws {
         for below in (place + 1)..<steps.count {
-            let above = steps[below - 1]
-            let page = try entered(reader.child(above.page, above.index), depth: steps.count - below)
-            steps[below] = (page, choose(page))
+            var step = try entered(below: steps[below - 1], depth: steps.count - below)
+            step.index = choose(step.page)
+            steps[below] = step
         }
     }
 }

@@ -184,6 +184,108 @@ import Testing
         #expect(try cases(copy) == before)
     }
 
+    @Test("A case that was replaced is found once, also while only a piece of the changes is there")
+    func replacedCases() throws {
+        let scratch = try Scratch()
+        let (leader, copy) = try pair(scratch, 10)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        var replaced = try makeInput(4)
+        replaced.report = "A large nodule at the apex."
+        try leader.put([replaced])
+        try leader.put((10..<20).map(makeInput))
+        let piece = try leader.changes(since: try copy.position(), byteCount: 1)
+        #expect(piece.hasMore && piece.items.count == 1)
+        try copy.apply(piece)
+        #expect(try copy.count() == 10)
+        var request = SearchRequest(.text(try #require(replaced.report)))
+        (request.isExact, request.k) = (true, 20)
+        let ids = try copy.search(request).hits.map(\.id)
+        #expect(ids.count == 10 && Set(ids).count == 10 && ids.first == "case-4")
+        #expect(try copy.get(id: "case-4")?.report == replaced.report)
+        _ = try follow(leader, copy, byteCount: 1)
+        try expectSame(leader, copy)
+    }
+
+    @Test("Cases that no vector stands for come over like others")
+    func bareCases() throws {
+        let scratch = try Scratch()
+        try Archive.create(at: scratch.archive)
+        let leader = try Archive(
+            path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder(knowsAllWords: false))
+        try leader.put([CaseInput(id: "a", report: "quux")])
+        _ = try leader.snapshot(to: scratch.path + "/snapshot")
+        _ = try Archive.restore(scratch.path + "/snapshot", to: scratch.path + "/copy", asCopy: true)
+        let copy = try openCopy(scratch)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        try leader.put([CaseInput(id: "b", report: "zyzzy")])
+        _ = try follow(leader, copy)
+        #expect(try copy.get(id: "b")?.report == "zyzzy" && copy.count() == 2)
+        #expect(try copy.check(deep: true).findings == [])
+    }
+
+    @Test("More changes than fit into one answer start a copy anew, and so does what a leader forgot")
+    func tooManyChanges() throws {
+        let scratch = try Scratch()
+        let (leader, copy) = try pair(scratch, 4)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        let inputs = try (0..<4).map(makeInput)
+        // Each round changes every case where it stands.
+        for round in 0...Archive.mostChanges / (4 * 500) {
+            try leader.put(
+                (0..<500).flatMap { step in
+                    inputs.map { input in
+                        var changed = input
+                        changed.fields.site = "site \(round)-\(step)"
+                        return changed
+                    }
+                })
+        }
+        #expect(code { _ = try leader.changes(since: try copy.position()) } == .stale)
+    }
+
+    @Test("What waited in the quarantine of a case leaves a copy with the case")
+    func heldPictures() throws {
+        let scratch = try Scratch()
+        let leader = try scratch.makeArchive()
+        try leader.put((0..<3).map(makeInput))
+        try hold("case-1", of: leader)
+        try hold("case-2", of: leader)
+        _ = try leader.snapshot(to: scratch.path + "/snapshot")
+        _ = try Archive.restore(scratch.path + "/snapshot", to: scratch.path + "/copy", asCopy: true)
+        let copy = try openCopy(scratch)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        _ = try leader.delete(id: "case-1")
+        var replaced = try makeInput(2)
+        replaced.report = "A large nodule at the apex."
+        try leader.put([replaced])
+        _ = try follow(leader, copy)
+        #expect(try copy.quarantined().map(\.id) == leader.quarantined().map(\.id))
+        #expect(try copy.quarantined().map(\.id) == ["case-2"])
+        #expect(try copy.quarantinedCount() == 1 && copy.check(deep: true).findings == [])
+    }
+
+    /// Writes a row of the quarantine, as a picture with words in it would.
+    private func hold(_ id: String, of archive: Archive) throws {
+        let image = CaseEntry.StoredImage(digest: ImageStore.digest(Array(id.utf8)), path: "/nowhere/\(id).png")
+        let entry = QuarantineEntry(
+            reason: .tag, seconds: 1, id: id, source: "elsewhere", image: image, place: 1, fields: CaseFields())
+        try archive.store.environment.write { transaction in
+            try archive.store.put(transaction, entry, former: nil)
+        }
+    }
+
     @Test("Several changes of one case come as its last state, and a piece ends before what would pass its bound")
     func largeAnswers() throws {
         let scratch = try Scratch()

@@ -76,6 +76,11 @@ import Testing
         let own = try source(scratch, "{\"id\":\"\(id)\",\"image\":\"in/tagged.dcm\"}")
         #expect(try importer(archive).run([own], replaces: true).refused == [])
         #expect(try archive.get(id: id)?.images.count == 1)
+        // The same case by the name that people are shown, with another vector.
+        let shown = try source(
+            scratch, #"{"id":"other"}"#, "{\"id\":\"\(archive.shownID(id))\",\"image\":\"in/tagged.dcm\"}")
+        #expect(try importer(archive).run([shown], replaces: true).refused == [])
+        #expect(try archive.get(id: id)?.images.count == 1)
     }
 
     @Test("Names in the tags of a picture are masked in the report of its line")

@@ -90,6 +90,25 @@ private func expectWritten(_ reader: inout ByteReader) throws {
                 #expect(throws: ByteReader.Malformed.self) { try reader.text() }
             }
         }
+        // What is read has one form, so that it is written as it was read.
+        for (bytes, value) in [([0] as [UInt8], 0), ([0x7F], 127), ([0x80, 0x01], 128), ([0xFF, 0x7F], 16_383)] {
+            bytes.withUnsafeBytes { raw in
+                var reader = ByteReader(raw)
+                let found = try? reader.length()
+                #expect(found == value)
+            }
+        }
+        for bytes in [[0x80, 0x00], [0xFF, 0x00], [0x80, 0x80, 0x00], [0xFF, 0xFF, 0xFF, 0x00]] as [[UInt8]] {
+            bytes.withUnsafeBytes { raw in
+                var reader = ByteReader(raw)
+                let error = #expect(throws: ByteReader.Malformed.self) { try reader.length() }
+                #expect(error?.reason == "a length has a byte too many")
+            }
+        }
+        [2, 1, 0x61].withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            #expect(throws: ByteReader.Malformed.self) { try reader.optionalText() }
+        }
         struct Broken: Error, CustomStringConvertible { let description = "the page is broken" }
         var broken = ByteReader(byteCount: 8) { _ in throw Broken() }
         let error = #expect(throws: ByteReader.Malformed.self) { try broken.byte() }

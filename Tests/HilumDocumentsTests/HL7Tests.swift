@@ -44,6 +44,33 @@ struct HL7Tests {
         #expect(try report(of: message.bytes(end)).text == "First line.\nsecond line, not a segment\nThird line.")
     }
 
+    @Test("A bar in a line of a cut result is text, and the fields behind the last line are fields")
+    func barsInLines() throws {
+        let whole = "Findings:\nPE|suspected on the left\nA|B||C, no nodule."
+        for (tail, status) in [("||||||F", true), ("|||N|||F|||20260102", true), ("||", false), ("", false)] {
+            let message = SyntheticMessage(results: ["OBX|1|TX|R^Radiology Report^L||\(whole)\(tail)"])
+            #expect(try report(of: message.bytes("\n")).text == whole, "\(tail) \(status)")
+        }
+        // Its status counts: this one takes the result back.
+        let withdrawn = SyntheticMessage(results: ["OBX|1|TX|R^Radiology Report^L||\(whole)||||||W"])
+        #expect(reason(of: withdrawn.bytes("\n"))?.contains("withdraws") == true)
+        let comment = SyntheticMessage(results: [
+            "OBX|1|TX|R^Radiology Report^L||Clear.||||||F", "NTE|1|L|Compared\nwith|last year|RE",
+        ])
+        #expect(try report(of: comment.bytes("\n")).text.contains("Compared\nwith|last year"))
+        #expect(try !report(of: comment.bytes("\n")).text.contains("|RE"))
+    }
+
+    @Test("A segment without fields swallows no line", arguments: ["OBX", "NTE", "ORC"])
+    func bareSegments(name: String) throws {
+        for tail in ["", "||||||F"] {
+            let message = SyntheticMessage(results: [
+                "OBX|1|TX|R^Radiology Report^L||One.\(tail)", name, "Two.", name, name, "Three.",
+            ])
+            #expect(try report(of: message.bytes("\n")).text == "One.\nTwo.\nThree.", "\(tail)")
+        }
+    }
+
     @Test("ADD carries on the last field before it")
     func continuedSegments() throws {
         let message = SyntheticMessage(results: ["OBX|1|TX|R^Radiology Report^L||The lungs are", "ADD| clear."])

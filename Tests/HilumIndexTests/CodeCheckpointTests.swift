@@ -60,7 +60,39 @@ private struct CodeCheckpoint {
             isThere: isThere)
     }
 
-    var isRefused: Bool {
+    /// The nearest by their codes, without an index.
+    func scanned(
+        _ query: [Float], count: Int, itemLimit: Int = .max, among items: ItemSet? = nil, existing: ItemSet,
+        pieceByteCount: Int? = nil
+    ) throws -> CheckpointScan {
+        let size = pieceByteCount ?? max(links.count, 1)
+        return try query.withUnsafeBufferPointer { query in
+            try HNSWIndex.scan(
+                linkByteCount,
+                links: { piece, use in
+                    let start = min(piece * size, links.count)
+                    try Array(links[start..<min(start + size, links.count)]).withUnsafeBytes { try use($0) }
+                },
+                dimension: dimension, metric: .squaredEuclidean, quantizer: quantizer,
+                codes: { piece, use in
+                    let bytes = piece < codes.count ? codes[piece] : []
+                    try bytes.withUnsafeBytes { try use($0) }
+                },
+                for: query, count: count, itemLimit: itemLimit, among: items, existing: existing)
+        }
+    }
+
+    /// Whether opening and scanning both refuse it.
+    var isRefused: Bool { isScanRefused && isRestoreRefused }
+
+    private var isScanRefused: Bool {
+        do {
+            _ = try scanned([Float](repeating: 0.1, count: dimension), count: 5, existing: ItemSet(0..<10_000))
+            return false
+        } catch let error as IndexError { return error.isDamage } catch { return false }
+    }
+
+    private var isRestoreRefused: Bool {
         do {
             _ = try restored()
             return false
@@ -134,6 +166,62 @@ private struct CodeCheckpoint {
         }
         #expect(holds(restored, Self.base.row(1_300 % 7), 1_300))
         #expect(!holds(restored, Self.base.row(1), 0) && !restored.contains(item: 20))
+    }
+
+    @Test("A scan of a checkpoint finds what an exact search by codes finds", arguments: [57, 1_000, nil] as [Int?])
+    func scan(pieceByteCount: Int?) throws {
+        let checkpoint = try CodeCheckpoint(try makeIndex(Self.base))
+        // Without residuals an exact search compares codes alone.
+        let restored = try checkpoint.restored(keepsResiduals: false)
+        let existing = ItemSet((0..<UInt32(1_330)).filter { !(20..<50).contains($0) })
+        for row in 100..<130 {
+            let scan = try checkpoint.scanned(
+                Self.base.row(row), count: 9, existing: existing, pieceByteCount: pieceByteCount)
+            let exact = try restored.findExactly(Self.base.row(row), k: 9).hits
+            #expect(scan.nodes.map(\.distance) == exact.map(\.distance))
+            #expect(scan.nodes.map { $0.items[0] } == exact.map(\.item))
+            #expect(scan.known == existing && scan.comparedCount >= 1_270)
+        }
+    }
+
+    @Test func aLargeCheckpointIsScannedByTwoThreads() throws {
+        let base = VectorSet(.clusters, count: GraphWriter.leastParallelCount + 700, dimension: 16, seed: 58)
+        let index = try HNSWIndex(
+            dimension: 16, metric: .squaredEuclidean, parameters: .init(m: 4, efConstruction: 8, seed: 3),
+            precision: .i8, quantizer: base.quantizer)
+        try index.insertAll(base)
+        let checkpoint = try CodeCheckpoint(index)
+        let restored = try checkpoint.restored(keepsResiduals: false)
+        for row in stride(from: 0, to: base.count, by: 2_000) {
+            let scan = try checkpoint.scanned(
+                base.row(row), count: 9, existing: ItemSet(0..<UInt32(base.count)), pieceByteCount: 1 << 16)
+            let exact = try restored.findExactly(base.row(row), k: 9).hits
+            #expect(scan.nodes.map(\.distance) == exact.map(\.distance) && scan.known.count == base.count)
+        }
+    }
+
+    @Test func aScanNamesCopiesKeepsToItsItemsAndPassesOverWhatIsGone() throws {
+        let checkpoint = try CodeCheckpoint(try makeIndex(Self.base))
+        let all = ItemSet(0..<UInt32(1_330))
+        // Items 1,300 … 1,329 are copies of the rows 0 … 6.
+        let sixth = (1_300..<UInt32(1_330)).filter { $0 % 7 == 6 }
+        let found = try checkpoint.scanned(Self.base.row(6), count: 3, existing: all)
+        #expect(found.nodes[0].items == [6] + sixth)
+        let limited = try checkpoint.scanned(Self.base.row(6), count: 3, itemLimit: 2, existing: all)
+        #expect(limited.nodes[0].items == [6, sixth[0]])
+        let gone = try checkpoint.scanned(
+            Self.base.row(6), count: 3, existing: all.subtracting(ItemSet([6, sixth[1]])))
+        #expect(gone.nodes[0].items == sixth.filter { $0 != sixth[1] })
+        #expect(!gone.known.contains(6) && gone.known.count == 1_298)
+        let among = try checkpoint.scanned(
+            Self.base.row(6), count: 50, among: ItemSet([7, 900, sixth[2]]), existing: all)
+        #expect(among.nodes[0].items == [sixth[2]] && Set(among.nodes.flatMap(\.items)) == [7, 900, sixth[2]])
+        #expect(try checkpoint.scanned(Self.base.row(6), count: 5, among: ItemSet(), existing: all).nodes.isEmpty)
+        #expect(try checkpoint.scanned(Self.base.row(6), count: 5, existing: ItemSet()).known.isEmpty)
+        let error = #expect(throws: IndexError.self) {
+            try checkpoint.scanned([1, 2], count: 5, existing: all)
+        }
+        #expect(error?.code == .wrongDimension(expected: 200, got: 2) && error?.isDamage == false)
     }
 
     @Test func anEmptyIndexComesBackEmpty() throws {

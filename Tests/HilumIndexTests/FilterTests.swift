@@ -49,6 +49,60 @@ import Testing
         #expect(try index.recall(queries, ef: 40, filter: ItemSet(0..<3_000)) >= 0.95)
     }
 
+    @Test("What matches together and far from the question is found without comparing all of it")
+    func gathered() throws {
+        let (index, base, queries) = try makeIndex(.f32)
+        for row in 0..<10 {
+            let query = queries.row(row)
+            // Far, and near: the question lies outside of what matches, or within.
+            for isFar in [true, false] {
+                let order = plainDistances(query, base).enumerated().sorted {
+                    isFar ? $0.element > $1.element : $0.element < $1.element
+                }
+                for count in [800, 1_100, 2_400, 3_600] {
+                    let filter = ItemSet(order[..<count].map { UInt32($0.offset) })
+                    let exact = try index.findExactly(query, k: 10, filter: filter).hits
+                    let result = try index.find(query, k: 10, ef: 40, filter: filter)
+                    let bound = try #require(exact.last).distance
+                    let found = result.hits.count { $0.distance <= bound }
+                    #expect(found >= 9 && result.hits.count == 10, "\(isFar), \(count): \(found)")
+                    #expect(result.hits.allSatisfy { filter.contains($0.item) })
+                }
+            }
+        }
+    }
+
+    @Test("Among scattered matches only these are compared", arguments: [0.14, 0.19])
+    func scattered(share: Double) throws {
+        let (index, _, queries) = try makeIndex(.i8)
+        var generator = SeededGenerator(seed: 77)
+        let filter = ItemSet((0..<UInt32(6_000)).filter { _ in generator.chance(share) })
+        #expect(try index.recall(queries, ef: 40, filter: filter) >= 0.95)
+        for row in 0..<queries.count {
+            let result = try index.find(queries.row(row), k: 10, ef: 40, filter: filter)
+            // The walk over all nodes compares five to seven for each that matches.
+            #expect(result.distanceCount <= filter.count && result.visited > 0, "\(result.distanceCount)")
+        }
+    }
+
+    @Test("Few vectors that many items share are all found under a filter")
+    func copiesUnderAFilter() throws {
+        let all = VectorSet(.uniform, count: 6_030, dimension: 16, seed: 33)
+        let index = try HNSWIndex(
+            dimension: 16, metric: .squaredEuclidean, precision: .i8, quantizer: all.quantizer)
+        var base = all
+        base.values = Array(all.values[..<(6_000 * 16)])
+        try index.insertAll(base)
+        // Thirty vectors, forty items each, are what matches: a sixth of all items and hardly any node.
+        for item in 0..<UInt32(1_200) { try index.insert(all.row(6_000 + Int(item % 30)), 10_000 + item) }
+        let filter = ItemSet(10_000..<11_200)
+        for row in 0..<40 {
+            let exact = try index.findExactly(all.row(row), k: 10, filter: filter).hits
+            let hits = try index.find(all.row(row), k: 10, ef: 40, filter: filter).hits
+            #expect(hits.map(\.distance) == exact.map(\.distance))
+        }
+    }
+
     @Test(arguments: CodePrecision.allCases)
     func filtersOnCopiesAndOnItemsThatAreNotThere(precision: CodePrecision) throws {
         let base = VectorSet(.uniform, count: 3, dimension: 4, seed: 3)

@@ -66,6 +66,34 @@ import Testing
         #expect(try ask("CHANGES since=x", handler(nil)).hasPrefix("ERR BADREQ "))
     }
 
+    @Test("What may read much is kept from those who ask for little")
+    func lanes() throws {
+        let handler = handler(nil)
+        for (line, lane) in [
+            ("WORDS text=a", WorkerPool.Lane.heavy), ("CHANGES", .heavy), ("EMBED text=a", .heavy),
+            ("GET id=a", .light),
+            ("COUNT", .light),
+        ] {
+            guard case .request(let request)? = items(line + "\n").first else { throw CancellationError() }
+            #expect(handler.lane(of: request) == lane, "\(line)")
+        }
+    }
+
+    @Test("A search by statistics of many archives says that its vector is missing, unless words are asked alone")
+    func missingVectors() throws {
+        let handler = handler(nil)
+        for line in ["SEARCH text=effusion corpus=2,9,1", "SEARCH text=effusion mode=vector corpus=2,9,1"] {
+            let answer = try ask(line, handler)
+            #expect(answer.hasPrefix("ERR BADREQ ") && answer.contains("vec="), "\(answer)")
+        }
+        for line in [
+            "SEARCH text=effusion mode=words corpus=2,9,1",
+            "SEARCH text=effusion vec=f32:AACAPwAAAAAAAAAAAAAAAA== corpus=2,9,1",
+        ] {
+            #expect(try !ask(line, handler).contains("vec= (EMBED"))
+        }
+    }
+
     @Test("What CHANGES writes is read as it was")
     func roundTrip() throws {
         let folder = try TemporaryFolder()

@@ -124,11 +124,68 @@ struct ExportTests {
         let extras = with.isEmpty ? [] : ["--with", with]
         let done = try Program.run(["embed", "--manifest", rows, "--out", scratch.path("v.npy"), "-q"] + extras)
         #expect(done.status == 0, "\(done.errors)")
-        var status = stat()
-        try #require(stat(scratch.path("v.jsonl"), &status) == 0)
-        #expect(status.st_mode & 0o077 == (with.isEmpty ? 0o044 : 0))
+        // Vectors of reports are as secret as these.
+        for name in ["v.jsonl", "v.npy"] {
+            var status = stat()
+            try #require(stat(scratch.path(name), &status) == 0)
+            #expect(status.st_mode & 0o077 == (with.isEmpty ? 0o044 : 0), "\(name)")
+        }
         let lines = try String(contentsOfFile: scratch.path("v.jsonl"), encoding: .utf8)
         #expect(lines.contains("Small effusion.") == (with == "report"))
+    }
+
+    @Test("Cases that no vector stands for go along, and lines that are settled change no date and no word again")
+    func settled() throws {
+        let scratch = try Scratch()
+        let rows = [
+            #"{"id":"a","patient":"p1","date":"2026-03-04","report":"Left effusion. MRN 00482917."}"#,
+            #"{"id":"b","patient":"p1","date":"2026-03-09","view":"PA","report":"quux zyzzy"}"#,
+        ]
+        let manifest = try scratch.write("cases.jsonl", rows.joined(separator: "\n") + "\n")
+        func made(_ name: String) throws -> String {
+            let path = scratch.path(name)
+            #expect(try Program.run(["init", path, "--dates", "shift"]).status == 0)
+            if name != "first" {
+                try FileManager.default.copyItem(atPath: scratch.path("first/log.key"), toPath: path + "/log.key")
+            }
+            return path
+        }
+        func lines(_ archive: String) throws -> [String] {
+            let out = archive + ".out"
+            let done = try Program.run(["export", archive, out, "--with", "fields,report", "--json", "-q"])
+            #expect(try done.object()["without_vectors"] as? Int == 1, "\(done.errors)")
+            return try ["reports.jsonl", "without-vectors.jsonl"].flatMap { name in
+                try String(contentsOfFile: "\(out)/\(name)", encoding: .utf8).split(separator: "\n").map {
+                    String($0.replacing(/,"seal":.*/, with: ""))
+                }
+            }
+        }
+        let first = try made("first")
+        #expect(try Program.run(["index", first, manifest, "-q"]).status == 0)
+        let wanted = try lines(first)
+        #expect(wanted.count == 2 && wanted[1].contains("quux zyzzy") && !wanted.joined().contains("00482917"))
+        #expect(!wanted.joined().contains("2026-03-04"), "\(wanted)")
+        let (second, third) = try (made("second"), made("third"))
+        for _ in 0..<2 {
+            let done = try Program.run(["import", second, first + ".out", "--settled", "--json", "-q"])
+            #expect(done.status == 0, "\(done.errors)")
+        }
+        #expect(try lines(second) == wanted)
+        #expect(
+            try Program.run(["search", second, "--text", "zyzzy", "--mode", "words", "--json"]).objects().count == 1)
+        // Otherwise dates would be shifted twice.
+        #expect(try Program.run(["import", third, first + ".out", "-q"]).status == 0)
+        #expect(try lines(third) != wanted)
+        let both = try Program.run([
+            "import", third, first + ".out", "--settled", "--generation", "next", "--name", "x",
+        ])
+        #expect(both.status == 2)
+        // Cut lines are noticed by their seal.
+        let cut = first + ".out/without-vectors.jsonl"
+        let text = try String(contentsOfFile: cut, encoding: .utf8)
+        try text.replacing("quux", with: "quuy").write(toFile: cut, atomically: true, encoding: .utf8)
+        let damaged = try Program.run(["import", second, first + ".out", "--settled", "-q"])
+        #expect(damaged.status == 3 && (damaged.text + damaged.errors).contains("damaged"), "\(damaged.text)")
     }
 
     @Test("It destroys nothing")

@@ -121,6 +121,53 @@ import Testing
         #expect(refused >= 60, "\(refused) of 160")
     }
 
+    @Test("A leaf whose keys its separators do not enclose is refused, and hides none", arguments: [true, false])
+    func separators(isLowered: Bool) throws {
+        let scratch = Scratch()
+        let environment = try open(scratch.path, .create)
+        try fill(environment, 0..<3000)
+        environment.close()
+        let path = scratch.path + "/data.mdb"
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        let (place, separator) = try Self.secondSeparator(bytes, scratch.path)
+        try #require((1...2998).contains(separator) && bytes.count < 1 << 20)
+        // Two keys now stand on the other side of it than the leaves say.
+        let moved = isLowered ? separator - 2 : separator + 2
+        let unreached = isLowered ? moved..<separator : separator..<moved
+        bytes.replaceSubrange(place..<(place + 8), with: withUnsafeBytes(of: moved.bigEndian, Array.init))
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        #expect(try PageVerifierTests.walk(scratch.path, depth: .values) != [])
+
+        let again = try open(scratch.path, .readOnly)
+        defer { again.close() }
+        let table = again.table("first")
+        let error = #expect(throws: LMDBError.self) { _ = try readAll(again) }
+        guard case .damaged(let what)? = error?.code else { throw LMDBError(.other(0), call: "test", path: path) }
+        #expect(what.contains("its separator"))
+        for key in 0..<3000 as Range<UInt64> {
+            if unreached.contains(key) {
+                #expect(throws: LMDBError.self) { try again.read { try $0.contains(table, key) } }
+            } else {
+                #expect(try again.read { try $0.contains(table, key) })
+            }
+        }
+    }
+
+    /// Where the second separator of the root of `first` lies in the file, and the number that it is.
+    private static func secondSeparator(_ bytes: [UInt8], _ path: String) throws -> (place: Int, separator: UInt64) {
+        let meta = try #require(try PageFile(folder: path).metas().first)
+        return try bytes.withUnsafeBytes { raw in
+            let reader = TreeReader(
+                base: try #require(raw.baseAddress), pageSize: 4096, pageCount: UInt64(raw.count / 4096), meta: meta,
+                path: path)
+            let root = try #require(try reader.root(of: "first"))
+            #expect(root.depth > 1)
+            let key = try reader.key(reader.page(root.page, depth: root.depth), 2)
+            let place = try #require(key.baseAddress) - reader.base
+            return (place, try #require(UInt64(keyBytes: key)))
+        }
+    }
+
     @Test("The first write waits for the walk over all pages and throws what it finds; reading goes on")
     func writingWaits() throws {
         let scratch = Scratch()

@@ -1,6 +1,6 @@
 // hilum-race FOLDER SECONDS: readers of every kind beside a writer, in an archive in FOLDER, for the thread sanitizer.
 // Ends with a line `changes searches reads` and 0; with 1 when an answer is wrong. tools/faults/sanitized.py builds and calls it.
-// hilum-race --planted: two threads count without a lock, which the sanitizer must tell.
+// hilum-race --planted KIND: threads that do wrong, which the sanitizer must tell. KIND is `counter`, `array` or `locks`.
 
 import Foundation
 import HilumArchive
@@ -8,6 +8,7 @@ import HilumCore
 import HilumEmbedding
 import HilumImaging
 import HilumIndex
+import Synchronization
 
 /// Words at random places of the sphere: an encoder without a network.
 struct WordEmbedder: Embedder {
@@ -73,20 +74,53 @@ let sides = ["left", "right", "bilateral"]
     return CaseInput(id: "case-\(number)", report: text, fields: fields)
 }
 
-/// A counter that nothing guards.
+/// What nothing guards.
 final class Unguarded: @unchecked Sendable {
     // Sendable: it is not, which is what it is for.
     var count = 0
+    var numbers = [Int](repeating: 0, count: 100)
+}
+
+/// Two locks where one belongs.
+final class Locks: Sendable {
+    let first = Mutex(0)
+    let second = Mutex(0)
+}
+
+/// Faults of the kinds that the archive could have: nothing guards a number, an array is changed while it is read, and threads that wait for
+/// locks wait for different ones. `CThreadNotes` tells the sanitizer of locks and arrays, and must not tell too much.
+func plant(_ kind: String) -> Bool {
+    let (shared, locks, sum) = (Unguarded(), Locks(), AtomicCounter())
+    let turns = 0..<10_000
+    let threads: [Beside]
+    switch kind {
+    case "counter": threads = (0..<2).map { _ in Beside { for _ in turns { shared.count += 1 } } }
+    case "array":
+        threads = [
+            Beside { for turn in turns { shared.numbers[turn % 100] += 1 } },
+            Beside { for _ in turns { sum.increment(by: shared.numbers.reduce(0, +)) } },
+        ]
+    case "locks":
+        threads = (0..<4).map { place in
+            Beside {
+                for _ in turns {
+                    if place < 2 {
+                        locks.first.withLock { _ in shared.count += 1 }
+                    } else {
+                        locks.second.withLock { _ in shared.count += 1 }
+                    }
+                }
+            }
+        }
+    default: return false
+    }
+    for thread in threads { thread.join() }
+    print(shared.count + sum.current)
+    return true
 }
 
 let words = CommandLine.arguments
-if words.dropFirst() == ["--planted"] {
-    let counter = Unguarded()
-    let counters = (0..<2).map { _ in Beside { for _ in 0..<10_000 { counter.count += 1 } } }
-    for thread in counters { thread.join() }
-    print(counter.count)
-    exit(0)
-}
+if words.count == 3, words[1] == "--planted", plant(words[2]) { exit(0) }
 guard words.count == 3, let seconds = Double(words[2]) else {
     FileHandle.standardError.write(Data("usage: hilum-race FOLDER SECONDS\n".utf8))
     exit(2)

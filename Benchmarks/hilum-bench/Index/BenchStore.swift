@@ -93,22 +93,55 @@ final class BenchStore {
 
     // MARK: Searching
 
+    /// The `k` nearest vectors of a store that is not opened: its codes are compared as they are read.
+    static func ask(
+        _ path: String, _ query: [Float], metric: Metric, k: Int
+    ) throws -> [(item: UInt32, distance: Float)] {
+        let store = try Store(path: path, mode: .readOnly, mapSizeInBytes: 64 << 20)
+        defer { store.environment.close() }
+        return try store.environment.read { transaction in
+            guard let head = try Checkpoint(store: store, generation: generation).head(transaction),
+                let scan = try StoredGraph.scan(
+                    store, transaction, head, kind, generation: generation, metric: metric,
+                    StoredGraph.Question(
+                        query, count: 2 * k + 16, itemLimit: k, existing: ItemSet(0..<head.watermark)))
+            else { throw BenchError("\(path): no checkpoint with codes is stored; build the index again") }
+            var hits: [(item: UInt32, distance: Float)] = []
+            for node in scan.nodes {
+                let key = VectorKey(generation: generation, item: node.items[0])
+                guard let vector = try store.vector(transaction, kind, key, dimension: query.count) else {
+                    throw BenchError("a vector is missing")
+                }
+                let distance = distance(vector, query[...], metric)
+                hits += node.items.map { ($0, distance) }
+            }
+            hits.sort { ($0.distance, $0.item) < ($1.distance, $1.item) }
+            return Array(hits.prefix(k))
+        }
+    }
+
+    private static func distance(
+        _ vector: [Float], _ query: some Collection<Float>, _ metric: Metric
+    ) -> Float {
+        let isCosine = metric == .cosine
+        var sum: Float = 0
+        for (value, wanted) in zip(vector, query) {
+            sum += isCosine ? value * wanted : (value - wanted) * (value - wanted)
+        }
+        return isCosine ? 1 - sum : sum
+    }
+
     /// The `k` nearest by the vectors in the store, of those that codes say are near.
     func search(_ query: UnsafeBufferPointer<Float>, k: Int, ef: Int) throws -> SearchResult {
         let wanted = 2 * k + 16
         var result = try index.search(query, k: wanted, ef: max(ef, wanted))
-        let isCosine = index.metric == .cosine
         try store.environment.read { transaction in
             for place in result.hits.indices {
                 let key = VectorKey(generation: Self.generation, item: result.hits[place].item)
                 guard let vector = try store.vector(transaction, Self.kind, key, dimension: query.count) else {
                     throw BenchError("a vector is missing")
                 }
-                var sum: Float = 0
-                for (value, wanted) in zip(vector, query) {
-                    sum += isCosine ? value * wanted : (value - wanted) * (value - wanted)
-                }
-                result.hits[place].distance = isCosine ? 1 - sum : sum
+                result.hits[place].distance = Self.distance(vector, query, index.metric)
             }
         }
         result.hits.sort { ($0.distance, $0.item) < ($1.distance, $1.item) }

@@ -37,6 +37,8 @@ void hilum_eventfd_clear(int descriptor);
 int hilum_signals_install(int descriptor);
 // Puts back what `hilum_signals_install` replaced.
 void hilum_signals_restore(void);
+// Whether a signal came since they were installed last.
+int hilum_signals_seen(void);
 
 // A Unix stream socket (non-blocking if asked), closed on exec.
 int hilum_unix_socket(int nonblocking);

@@ -57,6 +57,7 @@ extension Archive {
     /// figures and not as findings, how many vectors are found by their own search, and the recall on a sample. Writes wait meanwhile.
     public func check(deep: Bool) throws -> CheckReport {
         try withArchiveErrors {
+            try requireGraphs()
             writing.lock()
             defer { writing.unlock() }
             var report = CheckReport()

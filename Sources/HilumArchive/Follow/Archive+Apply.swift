@@ -27,7 +27,8 @@ extension Archive {
             try keep(changes.items, entries)
             let batch = try store.environment.write { transaction in
                 var batch = CommitBatch(state, serving, generations.withLock { $0.table })
-                for number in changes.left { try leave(transaction, number, into: &batch) }
+                let arriving = Set(entries.map(\.id))
+                for number in changes.left { try leave(transaction, number, arriving, into: &batch) }
                 for (item, entry) in zip(changes.items, entries) {
                     try take(transaction, item, entry, serving, into: &batch)
                 }
@@ -65,13 +66,16 @@ extension Archive {
     }
 
     private func leave(
-        _ transaction: borrowing WriteTransaction, _ number: UInt32, into batch: inout CommitBatch
+        _ transaction: borrowing WriteTransaction, _ number: UInt32, _ arriving: Set<String>,
+        into batch: inout CommitBatch
     ) throws {
         guard let entry = try store.entry(transaction, number) else { return }
         try remove(transaction, number, entry, into: &batch)
         // The id may be that of a newer version already.
         if try store.number(transaction, of: entry.id) == number {
             try transaction.delete(store.table(.ids), try store.idKey(entry.id))
+            // Its pictures that waited for a decision leave with it, as they do at the leader, unless a newer version comes.
+            if !arriving.contains(entry.id) { _ = try forgetQuarantine(transaction, of: entry.id, into: &batch) }
         }
         batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
     }
@@ -94,6 +98,10 @@ extension Archive {
         guard vectorCount == entry.vectorCount, (item.report != nil) == entry.hasReport,
             (item.imageVectors + [item.reportVector].compactMap(\.self)).allSatisfy({ $0.count == serving.dimension })
         else { throw ArchiveError(.damaged, "what came of case \(number) is incomplete") }
+        // The number that it had before leaves with a later piece at the latest; nobody may find it twice until then.
+        if let old = try store.number(transaction, of: entry.id), old != number {
+            try leave(transaction, old, [entry.id], into: &batch)
+        }
         batch.nextNumber = number + entry.numberCount
         try store.put(transaction, .cases, UInt64(number), store.bytes(of: entry), rule: .appending)
         let key = try store.idKey(entry.id)

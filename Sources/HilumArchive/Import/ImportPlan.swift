@@ -27,6 +27,15 @@ struct ImportPlan: Sendable {
         var rows: [Row] = []
         /// Where it stands among all; nil where its lines do not say it.
         var order: Int?
+        /// What a line says of it beside which no vector stands.
+        var bare: BareLine?
+    }
+
+    /// A line of a case that no vector stands for.
+    struct BareLine: Sendable {
+        /// `file:line`.
+        let place: String
+        let more: VectorRow.LineFields?
     }
 
     private(set) var cases: [Case] = []
@@ -70,10 +79,11 @@ struct ImportPlan: Sendable {
             do { try add(source, kind, threads, check) } catch {
                 let error = ArchiveError.wrapping(error)
                 first = first ?? error
-                refused.append(.init(source: source.vectors, reason: error.reason))
+                refused.append(
+                    .init(source: source.isBare ? source.lines : source.vectors, reason: error.reason))
             }
         }
-        if files.isEmpty { throw first ?? ArchiveError(.badRequest, "there is nothing to import") }
+        if files.isEmpty, cases.isEmpty { throw first ?? ArchiveError(.badRequest, "there is nothing to import") }
         for set in parts where set.present.count < set.count && !isShard {
             for part in 1...set.count where !set.present.contains(part) {
                 refused.append(.init(source: "part \(part)/\(set.count)", reason: "the part is not among the files"))
@@ -110,6 +120,7 @@ struct ImportPlan: Sendable {
         _ source: VectorSource, _ kind: VectorKind, _ threads: Int,
         _ check: (VectorFile, String?) throws -> Void
     ) throws {
+        if source.isBare { return try addBare(source.lines, threads) }
         let file = try VectorFile(path: source.vectors)
         let folder = FilePath.folder(of: SourceScanner.realPath(source.lines) ?? source.lines)
         let form = VectorRow.Form(kind: source.kind ?? kind, folder: folder, isClip: source.isClip)
@@ -142,6 +153,30 @@ struct ImportPlan: Sendable {
         }
     }
 
+    private mutating func addBare(_ path: String, _ threads: Int) throws {
+        let lines = try VectorLines(path: path, form: .init(kind: .report, folder: ""), threads: threads)
+        for (row, line) in lines.rows.enumerated() {
+            let place = "\(path):\(lines.lines[row])"
+            switch line {
+            case .success(let line):
+                let index = self.index(of: line.id)
+                cases[index].bare = BareLine(place: place, more: line.more)
+                if let order = line.order { cases[index].order = min(order, cases[index].order ?? order) }
+            case .failure(let fault): refused.append(.init(source: place, reason: fault.reason))
+            }
+        }
+    }
+
+    /// The place of a case, which is new where it was not named before.
+    private mutating func index(of id: String) -> Int {
+        let index = placeOfID[id] ?? cases.count
+        if index == cases.count {
+            placeOfID[id] = index
+            cases.append(Case(id: id))
+        }
+        return index
+    }
+
     private mutating func note(_ seal: VectorSeal) {
         guard seal.partCount > 1 else { return }
         if let place = parts.firstIndex(where: { $0.count == seal.partCount && $0.model == seal.model }) {
@@ -152,11 +187,7 @@ struct ImportPlan: Sendable {
     }
 
     private mutating func add(_ line: VectorRow, row: Int) {
-        let index = placeOfID[line.id] ?? cases.count
-        if index == cases.count {
-            placeOfID[line.id] = index
-            cases.append(Case(id: line.id))
-        }
+        let index = self.index(of: line.id)
         var found = Row(
             file: files.count - 1, row: row, kind: line.kind, place: line.place ?? 0, line: line.line, more: line.more)
         if line.kind == .image, line.place == nil { found.place = freePlace(of: line, in: cases[index]) }

@@ -31,6 +31,9 @@ struct ImportedCaseMaker: Sendable {
     let archive: Archive
     let plan: ImportPlan
     let replaces: Bool
+    /// Whether lines are of an archive that took identifiers out by the same settings and the same key, so that nothing is to be taken out
+    /// of them again, and every picture has been looked at.
+    let isSettled: Bool
     let serving: Serving
     /// Looks at pictures.
     let gate: PictureGate
@@ -63,14 +66,16 @@ struct ImportedCaseMaker: Sendable {
                 made.refused.append(.init(source: plan.place(of: row), reason: error.reason))
             }
         }
-        guard let first = given.first else { return made }
+        // A case that has lost all its rows is refused by these.
+        guard let place = given.first.map({ plan.place(of: $0.row) }) ?? (item.rows.isEmpty ? item.bare?.place : nil)
+        else { return made }
         do {
             let stored = try archive.storedCase(item.id)
             if let entry = stored?.entry, entry.source != Self.source, !replaces {
                 throw ArchiveError(.exists, Archive.foreignReason(entry, verb: "import"))
             }
             given = look(at: given, of: item.id, stored, &made)
-            guard !given.isEmpty else { return made }
+            guard !given.isEmpty || item.rows.isEmpty else { return made }
             let joined = try join(item, given, stored)
             let isTextKnown = joined.text?.isEmpty == false
             made.half = joined.images.isEmpty ? .report : joined.text == nil ? .image : nil
@@ -83,7 +88,7 @@ struct ImportedCaseMaker: Sendable {
             made.prepared = try prepared(item.id, joined)
         } catch {
             made.refused.append(
-                .init(source: plan.place(of: first.row), reason: ArchiveError.wrapping(error).reason))
+                .init(source: place, reason: ArchiveError.wrapping(error).reason))
         }
         return made
     }
@@ -143,7 +148,7 @@ struct ImportedCaseMaker: Sendable {
         try joinImages(item, given, stored, &joined)
         var fields = CaseFields()
         var text: String?
-        for more in given.compactMap(\.row.more?.said) {
+        for more in given.compactMap(\.row.more?.said) + [item.bare?.more?.said].compactMap(\.self) {
             fields.fill(from: more.fields)
             if fields.findings.isEmpty { fields.findings = more.fields.findings }
             text = try text ?? Self.text(of: more)
@@ -153,13 +158,15 @@ struct ImportedCaseMaker: Sendable {
         for tags in given.compactMap(\.picture?.tags) { persons.add(tags) }
         let privacy = archive.privacy
         if let given = text {
-            text = try privacy.masked(given, persons, id: item.id, &joined.masks)
+            if !isSettled { text = try privacy.masked(given, persons, id: item.id, &joined.masks) }
             guard given.utf8.count <= ArchiveLimits.reportByteCount else {
                 throw ArchiveError(.limit, "the report is longer than \(ArchiveLimits.reportByteCount) bytes")
             }
         }
         try fields.settle(for: item.id)
-        try privacy.apply(to: &fields, of: fields.patient, persons, fromTags: false, &joined.masks)
+        if !isSettled {
+            try privacy.apply(to: &fields, of: fields.patient, persons, fromTags: false, &joined.masks)
+        }
         if let stored {
             if fields.findings.isEmpty { fields.findings = stored.entry.fields.findings }
             fields.fill(from: stored.entry.fields)

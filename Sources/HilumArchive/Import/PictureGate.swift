@@ -13,17 +13,20 @@ struct PictureGate: Sendable {
         var tags: DICOMDescription?
     }
 
+    private let archive: Archive
     private let privacy: Deidentifier
-    /// What was decided of pictures that were set aside, by SHA-256 and id of the case.
+    /// What was decided of pictures that were set aside, by SHA-256 and id of the case as it is shown.
     private let decided: [[UInt8]: [String: QuarantineEntry.State]]
 
+    /// - Parameter isOpen: whether all pictures were looked at in the archive that the lines come from.
     /// - Throws: `.damaged`, `.io`.
-    init(_ archive: Archive) throws {
-        privacy = archive.privacy
+    init(_ archive: Archive, isOpen: Bool = false) throws {
+        self.archive = archive
+        privacy = isOpen ? .off : archive.privacy
         var decided: [[UInt8]: [String: QuarantineEntry.State]] = [:]
         if privacy.isOn {
             for entry in try archive.store.environment.read({ try archive.store.quarantine($0) }) {
-                decided[entry.image.digest, default: [:]][entry.id] = entry.state
+                decided[entry.image.digest, default: [:]][archive.store.shownID(entry.id)] = entry.state
             }
         }
         self.decided = decided
@@ -51,7 +54,7 @@ struct PictureGate: Sendable {
             picture.tags = tags
         }
         let known = decided[picture.digest] ?? [:]
-        if known[CaseID.canonical(id)] == .released { return picture }
+        if known[archive.store.shownID(CaseID.canonical(id))] == .released { return picture }
         // Whatever case it was dropped from, or waits for.
         if known.values.contains(.dropped) { throw refusal("a person dropped its picture from the quarantine") }
         if known.values.contains(.held) { throw refusal("its picture waits in the quarantine (`hilum quarantine`)") }

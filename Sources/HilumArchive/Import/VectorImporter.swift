@@ -18,6 +18,9 @@ public struct VectorImporter {
     public var isQuiet = false
     /// Whether the archive is to hold some parts of a set only, so that the others are not missed.
     public var isShard = false
+    /// Whether the lines are what `hilum export` wrote of an archive with the same privacy settings and the same `log.key`: nothing is masked,
+    /// hidden or shifted twice, and pictures come in that are in that archive.
+    public var isSettled = false
     /// Ends the run after the batch that is under way.
     public var interrupt: AtomicFlag?
     /// Cases of a transaction. Nothing is acknowledged before the run ends, so it may be large.
@@ -50,7 +53,8 @@ public struct VectorImporter {
         }
         try withArchiveErrors {
             let maker = ImportedCaseMaker(
-                archive: archive, plan: plan, replaces: replaces, serving: serving, gate: try PictureGate(archive))
+                archive: archive, plan: plan, replaces: replaces, isSettled: isSettled, serving: serving,
+                gate: try PictureGate(archive, isOpen: isSettled))
             try store(plan, maker, &summary)
         }
         summary.seconds = monotonicSeconds() - started

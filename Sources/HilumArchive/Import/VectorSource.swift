@@ -11,6 +11,11 @@ public struct VectorSource: Sendable, Equatable {
     public var kind: VectorKind?
     /// Whether the lines are those of clip-retrieval.
     var isClip = false
+    /// Whether the lines are of cases that no vector stands for, so that `vectors` names no file.
+    var isBare: Bool { vectors.isEmpty }
+
+    /// What `hilum export` calls the lines of cases that no vector stands for.
+    public static let bareName = "without-vectors.jsonl"
 
     /// A pair of files.
     public init(vectors: String, lines: String, kind: VectorKind? = nil) {
@@ -40,7 +45,10 @@ public struct VectorSource: Sendable, Equatable {
                 if next != nil { place += 1 }
                 sources = [try pair(name, lines: next)]
             }
-            sources.removeAll { !seen.insert(SourceScanner.realPath($0.vectors) ?? $0.vectors).inserted }
+            sources.removeAll { source in
+                let file = source.isBare ? source.lines : source.vectors
+                return !seen.insert(SourceScanner.realPath(file) ?? file).inserted
+            }
             found += sources
         }
         return found
@@ -106,6 +114,7 @@ public struct VectorSource: Sendable, Equatable {
                 if let lines = linesBeside(path), !isFolder(path) { found.append(.init(vectors: path, lines: lines)) }
             }
         }
+        if names.contains(bareName) { found.append(VectorSource(vectors: "", lines: "\(folder)/\(bareName)")) }
         guard !found.isEmpty else {
             throw ArchiveError(.notFound, "\(folder): the folder holds no .npy or .fvecs file")
         }

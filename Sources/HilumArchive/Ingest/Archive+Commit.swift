@@ -283,6 +283,8 @@ extension Archive {
             return try writeJournal(transaction, item, number: JournalEntry.elsewhere, reason: "")
         }
         try writeJournal(transaction, item, number: number, reason: "")
+        // What a person gives back is in the case already.
+        if !item.input.releases.isEmpty { try settleQuarantine(transaction, item, into: &batch) }
         let hasMoved =
             old.images.contains { !$0.isKept && $0.hasPicture && access($0.path, F_OK) != 0 }
             || old.images.isEmpty && CaseOrigin.isGone(old.source ?? "", id: old.id)

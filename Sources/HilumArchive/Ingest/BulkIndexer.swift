@@ -153,6 +153,7 @@ public struct BulkIndexer {
     ) throws -> IndexSummary {
         let started = monotonicSeconds()
         var summary = IndexSummary()
+        try archive.privacy.checkLists()
         let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
         let open = try withArchiveErrors { try Self.rounds(items).flatMap { try sift($0, replaces, &summary) } }
         let opened = Set(open.map(\.place))

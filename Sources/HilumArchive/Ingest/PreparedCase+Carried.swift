@@ -31,8 +31,14 @@ extension PreparedCase {
         let isSameVersion = dated.mark == known[ReportKeys.status] && dated.writtenAt == known[ReportKeys.date]
         // Without times the one that comes last may be the older one.
         let isUndated = dated.writtenAt == nil || known[ReportKeys.date] == nil
-        if isUndated, let status, status != .preliminary, document.status == .final, !stored.hasPrefix(report) {
-            throw ArchiveError(.exists, "\(input.id): \(ReportKeys.undated)")
+        if isUndated, let status, !stored.hasPrefix(report) {
+            let bothAreCorrected = status == .corrected && document.status == .corrected
+            guard !bothAreCorrected else {
+                throw ArchiveError(.exists, "\(input.id): \(ReportKeys.undatedCorrections)")
+            }
+            guard status == .preliminary || document.status != .final else {
+                throw ArchiveError(.exists, "\(input.id): \(ReportKeys.undated)")
+            }
         }
         // The same version may have got an addendum meanwhile.
         if !isNewer || isSameVersion && stored.hasPrefix(report) { keepStored(stored) }

@@ -15,6 +15,9 @@ extension Archive {
             if errno == EACCES { throw ArchiveError(.io, "\(name): this user has no right to look into the folder") }
             throw ArchiveError(.notFound, "\(name): there is no archive here; make one with `hilum init`")
         }
+        if mode == .readWrite, !options.keepsGraphs {
+            throw ArchiveError(.badRequest, "an archive that is changed needs its graphs in memory")
+        }
         try checkRights(path, mode)
         let lock: WriterLock? = mode == .readWrite ? try WriterLock(archive: path) : nil
         let storeMode: Environment.Mode = mode == .readWrite ? .readWrite : .readOnly
@@ -35,7 +38,7 @@ extension Archive {
             if mode == .readWrite, !options.followsLeader, try store.isCopy() { try store.set(isCopy: false) }
             let privacy = try Deidentifier(
                 store.environment.read { try store.privacySettings($0) }, key: store.key,
-                filter: options.reportFilter)
+                filter: options.reportFilter, willStore: mode == .readWrite)
             // Nobody is shown a case of this archive without it.
             if store.hidesNames { _ = try store.key.get(makes: try mode == .readWrite && isEmpty(store)) }
             if mode == .readWrite { try store.key.check() }

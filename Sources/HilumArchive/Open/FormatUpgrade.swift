@@ -11,7 +11,14 @@ import LMDB
 /// Thread rule: the one writer.
 struct FormatUpgrade {
     let store: Store
-    let options: Archive.Options
+    private var options: Archive.Options
+
+    init(store: Store, options: Archive.Options) {
+        self.store = store
+        self.options = options
+        // Also where whoever opens the archive wants none: they are what is written.
+        self.options.keepsGraphs = true
+    }
 
     /// Upgrades the archive.
     ///

@@ -19,7 +19,4 @@ struct Graphs: Sendable {
         let (images, reports) = (image.codeAndLinkByteCounts, report.codeAndLinkByteCounts)
         return (images.codes + reports.codes, images.links + reports.links)
     }
-
-    /// Bytes of vectors, codes and links in memory.
-    var memoryInBytes: Int { image.index.graphByteCount + report.index.graphByteCount }
 }

@@ -159,7 +159,7 @@ struct Opening {
         var loaded = Loaded(
             graphs: nil, attributes: state.attributes, progress: state.progress, snapshot: state.snapshot,
             served: state.served)
-        guard let dimension else { return loaded }
+        guard let dimension, options.keepsGraphs else { return loaded }
         let graphs = try Graphs(
             image: graph(.image, state, dimension), report: graph(.report, state, dimension))
         let counts = try Self.link(state.fresh, into: graphs)
@@ -170,7 +170,7 @@ struct Opening {
     }
 
     /// Whether the fault is in the checkpoint and not in the cases, so that everything can be made again.
-    private static func meansUnusable(_ error: any Error) -> Bool {
+    static func meansUnusable(_ error: any Error) -> Bool {
         error is CheckpointGone || error is IndexError || error is ByteReader.Malformed || error is CheckpointFault
     }
 
@@ -218,7 +218,7 @@ struct Opening {
             state.attributes.insert(number, entry)
             state.progress.changesSinceCheckpoint += 1
         }
-        guard let dimension else { return state }
+        guard let dimension, options.keepsGraphs else { return state }
         for kind in VectorKind.allCases {
             let items = state.attributes.with(kind)
             state.graphs[kind] = try CheckpointFault.rethrowing {
@@ -278,7 +278,7 @@ struct Opening {
             if number < end ?? .max { state.attributes.insert(number, entry) }
         }
         state.progress.changesSinceCheckpoint = state.attributes.live.count
-        guard let dimension else { return state }
+        guard let dimension, options.keepsGraphs else { return state }
         for kind in VectorKind.allCases {
             let items = state.attributes.with(kind)
             var fresh = FreshVectors(dimension: dimension)

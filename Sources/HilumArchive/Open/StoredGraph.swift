@@ -45,6 +45,9 @@ package final class StoredGraph: @unchecked Sendable {
         fittedCount = head.fittedCount
     }
 
+    /// How large the graph is in memory.
+    var size: GraphSize { GraphSize(nodeCount: index.nodeCount, byteCount: index.graphByteCount) }
+
     /// Bytes of codes and of links in the newest checkpoint.
     package var codeAndLinkByteCounts: (codes: Int, links: Int) {
         let codes =
@@ -110,21 +113,92 @@ package final class StoredGraph: @unchecked Sendable {
         }
         return try HNSWIndex(
             restoring: graph.linkByteCount,
-            links: { piece, use in
-                let isThere = try reader.piece(
-                    transaction, .links(kind), piece, epoch: head.epoch,
-                    later: { $0 < graph.linkPieceCount ? head.epoch : nil }, use)
-                guard isThere else { throw CheckpointGone() }
-            },
+            links: { try linkPiece(transaction, head, graph, kind, reader, $0, $1) },
             dimension: shape.dimension, metric: shape.metric, quantizer: ScalarQuantizer(decoding: graph.quantizer),
-            codes: { piece, use in
-                guard piece < graph.codeEpochs.count else { throw store.damaged("a piece of the codes is missing") }
-                let isThere = try codeReader.piece(
-                    transaction, .codes(kind), piece, epoch: graph.codeEpochs[piece],
-                    later: { $0 < graph.codeEpochs.count ? graph.codeEpochs[$0] : nil }, use)
-                guard isThere else { throw CheckpointGone() }
-            },
+            codes: { try codePiece(store, transaction, graph, kind, codeReader, $0, $1) },
             residuals: shape.isLean ? nil : residuals, isThere: isThere)
+    }
+
+    private static func linkPiece(
+        _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ graph: GraphHead, _ kind: VectorKind,
+        _ reader: PieceReader, _ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        let isThere = try reader.piece(
+            transaction, .links(kind), piece, epoch: head.epoch,
+            later: { $0 < graph.linkPieceCount ? head.epoch : nil }, use)
+        guard isThere else { throw CheckpointGone() }
+    }
+
+    private static func codePiece(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ graph: GraphHead, _ kind: VectorKind,
+        _ reader: PieceReader, _ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        guard piece < graph.codeEpochs.count else { throw store.damaged("a piece of the codes is missing") }
+        let isThere = try reader.piece(
+            transaction, .codes(kind), piece, epoch: graph.codeEpochs[piece],
+            later: { $0 < graph.codeEpochs.count ? graph.codeEpochs[$0] : nil }, use)
+        guard isThere else { throw CheckpointGone() }
+    }
+
+    // MARK: Without opening
+
+    /// What is asked of a checkpoint whose graph is not opened.
+    package struct Question: Sendable {
+        /// `dimension` floats.
+        package var vector: [Float]
+        /// How many distinct vectors are looked for, and how many items of each are named.
+        package var count: Int
+        package var itemLimit: Int
+        /// What may be found; nil for everything that exists.
+        package var items: ItemSet?
+        /// What exists.
+        package var existing: ItemSet
+        package var deadline = Double.infinity
+
+        package init(_ vector: [Float], count: Int, itemLimit: Int, items: ItemSet? = nil, existing: ItemSet) {
+            self.vector = vector
+            self.count = count
+            self.itemLimit = itemLimit
+            self.items = items
+            self.existing = existing
+        }
+    }
+
+    /// The distinct vectors nearest to a question by their codes, which are compared while they are read (`HNSWIndex.scan`).
+    ///
+    /// - Returns: nil where the checkpoint has no codes of this kind.
+    /// - Throws: `CheckpointGone`, `.damaged`, `IndexError`.
+    package static func scan(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ kind: VectorKind,
+        generation: UInt32, metric: Metric, _ question: Question
+    ) throws -> CheckpointScan? {
+        guard let graph = head.graphs[kind], graph.hasCodes else { return nil }
+        let reader = try PieceReader(store, generation: generation)
+        let codeReader = try PieceReader(store, generation: generation)
+        return try question.vector.withUnsafeBufferPointer { vector in
+            try HNSWIndex.scan(
+                graph.linkByteCount, links: { try linkPiece(transaction, head, graph, kind, reader, $0, $1) },
+                dimension: vector.count, metric: metric, quantizer: ScalarQuantizer(decoding: graph.quantizer),
+                codes: { try codePiece(store, transaction, graph, kind, codeReader, $0, $1) }, for: vector,
+                count: question.count, itemLimit: question.itemLimit, among: question.items,
+                existing: question.existing, until: question.deadline)
+        }
+    }
+
+    /// How large the graph of a checkpoint is; nil where it has none of this kind.
+    static func size(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ kind: VectorKind,
+        generation: UInt32, dimension: Int
+    ) throws -> GraphSize? {
+        guard let graph = head.graphs[kind] else { return nil }
+        let reader = try PieceReader(store, generation: generation)
+        let quantizer = graph.hasCodes ? try ScalarQuantizer(decoding: graph.quantizer) : nil
+        return try GraphSize(
+            restoring: graph.linkByteCount,
+            links: { piece, use in
+                let isThere = try reader.piece(transaction, .links(kind), piece, epoch: head.epoch, use)
+                guard isThere else { throw CheckpointGone() }
+            }, dimension: dimension, metric: .cosine, quantizer: quantizer)
     }
 
     /// A graph from its links and the vectors in the store.

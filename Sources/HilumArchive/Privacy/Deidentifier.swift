@@ -13,31 +13,35 @@ struct Deidentifier: Sendable {
     static let off = Deidentifier()
 
     let settings: PrivacySettings
-    private let masking: ReportMasking?
     private let filter: ReportFilter?
     private let key: ArchiveKey?
 
     private init() {
         settings = .ofEarlierReleases
-        masking = nil
         filter = nil
         key = nil
     }
 
     /// - Parameters:
     ///   - filter: a program that each report goes through first, also where nothing else is taken out.
+    ///   - willStore: whether cases will come, so that missing lists of words are told at once. Reading them takes as long as a search.
     /// - Throws: `.io` where the lists of words are missing.
     init(
-        _ settings: PrivacySettings, key: ArchiveKey, filter: ReportFilter?
+        _ settings: PrivacySettings, key: ArchiveKey, filter: ReportFilter?, willStore: Bool
     ) throws(ArchiveError) {
         self.settings = settings
         self.filter = filter
         self.key = key
-        guard settings.deidentification != .off else {
-            masking = nil
-            return
-        }
-        do throws(PrivacyError) { masking = try ReportMasking.shared() } catch {
+        if willStore { try checkLists() }
+    }
+
+    /// - Throws: `.io` where the lists of words are missing that storing would need.
+    func checkLists() throws(ArchiveError) { _ = try masking() }
+
+    /// Nil where texts stay as they are.
+    private func masking() throws(ArchiveError) -> ReportMasking? {
+        guard isOn else { return nil }
+        do throws(PrivacyError) { return try ReportMasking.shared() } catch {
             throw ArchiveError(.io, error.description)
         }
     }
@@ -79,11 +83,13 @@ struct Deidentifier: Sendable {
                 throw ArchiveError(error.code == .filterRefused ? .badRequest : .notReady, "\(id): \(error)")
             }
         }
-        return mask(text, persons.known, &counts)
+        return try mask(text, persons.known, &counts)
     }
 
-    private func mask(_ text: String, _ known: KnownIdentifiers, _ counts: inout MaskCounts) -> String {
-        guard let masking else { return text }
+    private func mask(
+        _ text: String, _ known: KnownIdentifiers, _ counts: inout MaskCounts
+    ) throws(ArchiveError) -> String {
+        guard let masking = try masking() else { return text }
         let masked = masking.mask(text, known: known)
         counts += masked.counts
         return masked.text
@@ -109,7 +115,9 @@ struct Deidentifier: Sendable {
             if let site = fields.site { fields.site = key.id(site) }
         }
         let known = persons.known
-        fields.findings = fields.findings.map { Self.isCode($0) ? $0 : mask($0, known, &counts) }
+        for place in fields.findings.indices where !Self.isCode(fields.findings[place]) {
+            fields.findings[place] = try mask(fields.findings[place], known, &counts)
+        }
         for (key, value) in fields.metadata {
             if fromTags, key == CaseFields.patientNumberKey { continue }
             fields.metadata[key] = try stored(value, of: key, known, &counts)
@@ -139,13 +147,13 @@ struct Deidentifier: Sendable {
         }
         // Dates are settled by their own rule.
         if IdentifyingKeys.coded.contains(key) || Filter.Condition.isDate(key) { return value }
-        guard Self.isCode(value) else { return mask(value, known, &counts) }
+        guard Self.isCode(value) else { return try mask(value, known, &counts) }
         // A code that tells cases apart, such as a group: no text, but it may be somebody's number.
         var counted = MaskCounts()
-        let masked = mask(value, known, &counted)
+        let masked = try mask(value, known, &counted)
         guard masked != value else { return value }
         var uncounted = MaskCounts()
-        let isKnown = mask(value, KnownIdentifiers(), &uncounted) != masked
+        let isKnown = try mask(value, KnownIdentifiers(), &uncounted) != masked
         guard isStrict || isKnown else { return value }
         let name = try pseudonyms().id(value)
         if name != value { counts += counted }

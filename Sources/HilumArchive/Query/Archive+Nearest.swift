@@ -18,7 +18,7 @@ extension Archive {
     ) throws -> [Candidate] {
         var found: [Candidate] = []
         var isMixed = false
-        for kind in request.target.kinds where question.serving.graphs.map({ $0[kind].index.count > 0 }) ?? false {
+        for kind in request.target.kinds where hasVectors(kind, question.serving) {
             let set = matching.map { set in attributes.read { $0.items(of: set, kind) } }
             if set?.isEmpty == true { continue }
             let cases = try nearestCases(question, kind, request, set, k: k, ef: ef, &visited)
@@ -38,16 +38,22 @@ extension Archive {
         return found
     }
 
+    private func hasVectors(_ kind: VectorKind, _ serving: Serving) -> Bool {
+        if let graphs = serving.graphs { return graphs[kind].index.count > 0 }
+        return serving.dimension != nil && attributes.read { !$0.with(kind).isEmpty }
+    }
+
     /// The best `k` cases by vectors of one kind, or all that there are; any order.
     private func nearestCases(
         _ question: Question, _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
         _ visited: inout Int
     ) throws -> [Candidate] {
-        var count = k
+        let isShared = kind == .image && attributes.read { !$0.furtherImages.isEmpty }
+        // Without graphs each round reads the whole checkpoint.
+        var count = isShared && !options.keepsGraphs ? 4 * k : k
         while true {
             try checkTime(request)
             let items = try nearestItems(question, kind, request, matching, k: count, ef: max(ef, count), &visited)
-            let isShared = kind == .image && attributes.read { !$0.furtherImages.isEmpty }
             guard isShared else { return items }
             var best: [UInt32: Candidate] = [:]
             for found in items {
@@ -67,8 +73,10 @@ extension Archive {
         _ question: Question, _ kind: VectorKind, _ request: SearchRequest, _ matching: ItemSet?, k: Int, ef: Int,
         _ visited: inout Int
     ) throws -> [Candidate] {
-        guard let index = question.serving.graphs?[kind].index else { return [] }
         let query = question[kind]
+        guard let index = question.serving.graphs?[kind].index else {
+            return try scanCheckpoint(query, kind, matching, k: k, question.serving, request, &visited)
+        }
         if request.isExact && index.precision == .i8 {
             return try scanStored(query, kind, matching, k: k, question.serving, request, &visited)
         }
@@ -83,9 +91,12 @@ extension Archive {
         }
         // A scan visits no node of the graph, but compares.
         visited += result.visited == 0 ? result.distanceCount : result.visited
-        return result.hits.map {
+        let candidates = result.hits.map {
             Candidate(number: $0.item, item: $0.item, score: max(-1, min(1, 1 - $0.distance)), via: kind)
         }
+        guard candidates.count > k else { return candidates }
+        let exact = try store.environment.read { try exactly(candidates, question, keepsVectors: false, $0) }
+        return Array(exact.prefix(k))
     }
 
     /// How many matching candidates a walk keeps under a filter.
@@ -99,7 +110,7 @@ extension Archive {
     }
 
     /// The `k` nearest by the stored vectors, for a graph that only knows codes; any order.
-    private func scanStored(
+    func scanStored(
         _ query: [Float], _ kind: VectorKind, _ matching: ItemSet?, k: Int, _ serving: Serving,
         _ request: SearchRequest, _ visited: inout Int
     ) throws -> [Candidate] {
@@ -175,11 +186,13 @@ extension Archive {
         _ candidates: [Candidate], _ question: Question, keepsVectors: Bool, _ transaction: borrowing ReadTransaction
     ) throws -> [Candidate] {
         let serving = question.serving
-        guard let graphs = serving.graphs, let dimension = serving.dimension else { return candidates }
+        guard let dimension = serving.dimension else { return candidates }
+        let graphs = serving.graphs
         var exact = candidates
         for index in exact.indices {
             let kind = exact[index].via
-            let isCoded = graphs[kind].index.precision == .i8
+            // Without graphs the scores are those of stored vectors already.
+            let isCoded = graphs?[kind].index.precision == .i8
             guard isCoded || keepsVectors else { continue }
             // A case that was just deleted has no vector any more, and no record either.
             let key = serving.key(exact[index].item)

@@ -25,7 +25,7 @@ extension Archive {
         guard !request.parts.isEmpty else {
             throw ArchiveError(.badRequest, "a search needs a text, an image, an id or a vector")
         }
-        guard let dimension = serving.dimension, serving.graphs != nil else {
+        guard let dimension = serving.dimension else {
             throw ArchiveError(.notReady, "\(path): the archive is empty and has no model yet; index something first")
         }
         var question = Question(

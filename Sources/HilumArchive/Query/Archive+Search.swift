@@ -62,7 +62,7 @@ extension Archive {
                 plan.caseCount = attributes.read { $0.live.count }
                 plan.matchingCount = matching?.count ?? plan.caseCount
             }
-            for kind in request.target.kinds where !question.isWithoutVector {
+            for kind in request.target.kinds where !question.isWithoutVector && options.keepsGraphs {
                 recall.note(question[kind], kind, generation: question.serving.generation)
             }
             response.microseconds = Int((monotonicSeconds() - started) * 1e6)
@@ -146,6 +146,12 @@ extension Archive {
         let (question, request) = (lookup.question, lookup.request)
         let highlighter = try request.includesHighlights ? request.words.map { try QuestionHighlighter($0) } : nil
         return try store.environment.read { transaction in
+            if !options.keepsGraphs {
+                // A process that asks once finds nothing of them in the system's cache.
+                let numbers = picks.prefix(count).map { UInt64($0.number) }
+                try transaction.announce(store.table(.cases), numbers)
+                if request.includesReports { try transaction.announce(store.table(.reports), numbers) }
+            }
             var hits: [Hit] = []
             for pick in picks {
                 if hits.count == count { break }

@@ -79,6 +79,7 @@ extension Archive {
         _ count: Int, k: Int = RecallEstimator.k, ef: Int? = nil, seed: UInt64 = 1, threads: Int = defaultThreadCount,
         advance: @Sendable (Int) -> Void = { _ in }, interrupted: AtomicFlag = AtomicFlag()
     ) throws -> [RecallCheck]? {
+        try requireGraphs()
         try checkWidth(k: k, ef: ef)
         guard let graphs else { return [] }
         let ef = max(ef ?? Self.standardEf(k: k), k)

@@ -12,8 +12,8 @@ final class PieceReader {
     private var fetched: Set<UInt64> = []
     /// Later pieces below this number were announced to the system.
     private var announcedEnd = 0
-    /// So many pieces are announced at once: 4 MiB, what a disk delivers while one of them is decoded.
-    private static let announcedCount = 16
+    /// So many pieces are announced at once: 16 MiB, so that a disk always has something to do.
+    private static let announcedCount = 64
 
     init(_ store: Store, generation: UInt32) throws {
         self.store = store

@@ -157,13 +157,15 @@ public struct ByteReader {
         return try withBytes(count) { Array($0) }
     }
 
-    /// The next length.
+    /// The next length. It has one form: one with more bytes than `ByteWriter` takes is refused.
     public mutating func length() throws(Malformed) -> Int {
         var value: UInt64 = 0
         for shift in stride(from: 0, to: Self.lengthBitCount, by: 7) {
             let next = try byte()
             value |= UInt64(next & 127) << shift
-            if next < 128 { return Int(value) }
+            guard next < 128 else { continue }
+            guard next > 0 || shift == 0 else { throw Malformed("a length has a byte too many") }
+            return Int(value)
         }
         throw Malformed("a length is too long")
     }
@@ -180,6 +182,10 @@ public struct ByteReader {
 
     /// The next text or nil.
     public mutating func optionalText() throws(Malformed) -> String? {
-        try byte() == 0 ? nil : try text()
+        switch try byte() {
+        case 0: nil
+        case 1: try text()
+        default: throw Malformed("a text is neither there nor missing")
+        }
     }
 }

@@ -35,6 +35,9 @@ struct HL7Message {
     /// Those that no line of a report is called.
     private static let frequent: Set<String> = ["MSH", "PID", "PV1", "PV2", "NK1", "ORC", "OBR", "OBX", "NTE"]
 
+    /// Those of them that say nothing and begin nothing where they have no field.
+    private static let silent = frequent.subtracting(["MSH", "PID", "OBR"])
+
     /// - Parameter bytes: from `MSH` on.
     /// - Throws: `.malformed`, `.badText`.
     init(_ bytes: ArraySlice<UInt8>) throws(DocumentError) {
@@ -76,6 +79,8 @@ struct HL7Message {
                 throw DocumentError(.tooLarge, "the message has more than \(Self.segmentLimit) segments")
             }
             let name = Array(line.prefix(3))
+            // A segment without a field says nothing, and the text goes on behind it.
+            if line.count == 3, isInText, Self.silent.contains(String(decoding: name, as: UTF8.self)) { continue }
             if name.count == 3, name.allSatisfy({ 65...90 ~= $0 || 48...57 ~= $0 }), 65...90 ~= name[0],
                 line.count == 3 || line[line.startIndex + 3] == separators.field,
                 let spelled = Optional(String(decoding: name, as: UTF8.self)),
@@ -121,10 +126,34 @@ struct HL7Message {
         }
         // The text of a result is its fifth field; what follows it on the line belongs to the segment.
         let parts = rest.split(separator: separators.field, omittingEmptySubsequences: false)
+        let name = segments[last].name
+        let count = Self.textFields[name] == field + 1 ? textCount(parts, name) : 1
+        let text = parts.prefix(count).joined(separator: [separators.field])
         segments[last].fields[field] += joint
-        segments[last].fields[field] += parts.first ?? []
-        segments[last].fields += parts.dropFirst()
+        segments[last].fields[field] += text
+        segments[last].fields += parts.dropFirst(count)
     }
+
+    /// How many of the parts of a line between bars are text: all of them, unless those at its end look like the fields behind a text.
+    private func textCount(_ parts: [ArraySlice<UInt8>], _ name: String) -> Int {
+        let lastFull = parts.lastIndex { !$0.isEmpty } ?? 0
+        return (1..<max(1, parts.count)).first { start in
+            if start > lastFull { return true }
+            let count = parts.count - start
+            guard name == "OBX" else {
+                // The kind of a comment, such as RE.
+                return count == 1 && parts[start].count <= 2 && parts[start].allSatisfy { 65...90 ~= $0 }
+            }
+            // Field 11 of a result is its status, and no field before it holds words.
+            guard count >= 6, parts[start + 5].count == 1, Self.statuses.contains(parts[start + 5].first ?? 0) else {
+                return false
+            }
+            return parts[start..<(start + 5)].allSatisfy { !$0.contains(32) }
+        } ?? parts.count
+    }
+
+    /// What a result may be (table 0085).
+    private static let statuses = Set("ABCDFINOPRSUVWX".utf8)
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         48...57 ~= byte || 65...90 ~= byte || 97...122 ~= byte

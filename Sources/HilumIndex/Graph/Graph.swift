@@ -116,14 +116,5 @@ final class Graph: Sendable {
     func addToNodeCount(_ amount: Int) { nodeCounter.add(amount, ordering: .relaxed) }
 
     /// The level of a slot, a pure function of seed and slot: floor(-ln(u) / ln(m)), as in section 4.1 of the paper.
-    func level(ofSlot slot: UInt32) -> Int {
-        var generator = SeededGenerator(seed: parameters.seed, key: UInt64(slot))
-        let share = 1 - generator.uniform()
-        // Most slots have level 0, which is told without a logarithm; what is close is left to it.
-        if share * Double(parameters.m) > 1.000001 { return 0 }
-        let level = -log(share) / log(Double(parameters.m))
-        return min(Int(level), Self.maxLevel)
-    }
-
-    static let maxLevel = 15
+    func level(ofSlot slot: UInt32) -> Int { parameters.level(ofSlot: slot) }
 }

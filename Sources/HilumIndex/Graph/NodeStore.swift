@@ -51,26 +51,48 @@ struct NodeStore: @unchecked Sendable {
         self.precision = precision
         self.m = m
         mMax0 = 2 * m
-        func roundUp(_ value: Int, to unit: Int) -> Int { (value + unit - 1) / unit * unit }
-        switch precision {
-        case .f32:
-            exactStride = 0
-            linksOffset = roundUp(4 * dimension, to: 64)
-        case .bf16:
-            exactStride = roundUp(4 * dimension, to: 64)
-            linksOffset = roundUp(2 * dimension, to: 64)
-        case .i8:
-            exactStride = hasResiduals ? roundUp(hilum_residual_bytes(dimension), to: 8) : 0
-            linksOffset = roundUp(hilum_code_bytes(dimension), to: 4)
-        }
-        metaOffset = roundUp(linksOffset + 4 * (1 + mMax0), to: 8)
-        stride = roundUp(metaOffset + 32, to: 64)
+        let layout = Layout(dimension: dimension, precision: precision, m: m, hasResiduals: hasResiduals)
+        exactStride = layout.exactStride
+        linksOffset = layout.linksOffset
+        metaOffset = layout.metaOffset
+        stride = layout.stride
         var shift: UInt32 = 5
         while shift < Self.largestChunkShift, stride << Int(shift + 1) <= Self.chunkByteCount { shift += 1 }
         chunkShift = shift
         chunkMask = (1 << shift) - 1
         chunks = .allocate(capacity: Self.maxChunkCount)
         exactChunks = .allocate(capacity: exactStride == 0 ? 1 : Self.maxChunkCount)
+    }
+
+    /// Where the fields of a record lie.
+    private struct Layout {
+        let linksOffset: Int
+        let metaOffset: Int
+        let stride: Int
+        let exactStride: Int
+
+        init(dimension: Int, precision: CodePrecision, m: Int, hasResiduals: Bool) {
+            func roundUp(_ value: Int, to unit: Int) -> Int { (value + unit - 1) / unit * unit }
+            switch precision {
+            case .f32:
+                exactStride = 0
+                linksOffset = roundUp(4 * dimension, to: 64)
+            case .bf16:
+                exactStride = roundUp(4 * dimension, to: 64)
+                linksOffset = roundUp(2 * dimension, to: 64)
+            case .i8:
+                exactStride = hasResiduals ? roundUp(hilum_residual_bytes(dimension), to: 8) : 0
+                linksOffset = roundUp(hilum_code_bytes(dimension), to: 4)
+            }
+            metaOffset = roundUp(linksOffset + 4 * (1 + 2 * m), to: 8)
+            stride = roundUp(metaOffset + 32, to: 64)
+        }
+    }
+
+    /// Bytes that a node of such a graph takes, its upper layers apart.
+    static func bytesPerNode(dimension: Int, precision: CodePrecision, m: Int, hasResiduals: Bool) -> Int {
+        let layout = Layout(dimension: dimension, precision: precision, m: m, hasResiduals: hasResiduals)
+        return layout.stride + layout.exactStride
     }
 
     /// Nodes of one chunk.

@@ -54,12 +54,12 @@ extension GraphWriter {
     }
 
     /// With fewer slots a second thread gains nothing.
-    private static let leastParallelCount = 1 << 14
+    static let leastParallelCount = 1 << 14
 
     /// Runs `first` on another thread and `second` on this one; returns when both have ended.
     ///
     /// - Throws: what `second` throws, else what `first` throws.
-    private static func sideBySide(
+    static func sideBySide(
         isWorthIt: Bool, _ first: @Sendable () throws -> Void, and second: () throws -> Void
     ) throws {
         guard isWorthIt, defaultThreadCount > 1 else {
@@ -154,29 +154,23 @@ extension GraphWriter {
             store.setLevel(slot, level)
             loaded.levels[Int(slot)] = UInt8(level)
             if level > 0 { addUpperLists(slot, level: level) }
-            let kind = try reader.octet()
-            guard kind <= 1 else { throw .damaged("slot \(slot) is of no known kind") }
-            if kind == 0 {
+            guard let head = try reader.slotHead(slot) else {
                 isLinked[Int(slot)] = false
                 store.setParent(slot, absent)
                 freeSlots.append((0, slot))
                 continue
             }
             nodes += 1
-            let parent = try reader.number()
-            loaded.parents[Int(slot)] = parent
-            store.setParent(slot, parent)
-            store.setHash(slot, try reader.number())
-            let itemCount = Int(try reader.number())
-            guard itemCount > 0 else { throw .damaged("node \(slot) has no item") }
-            itemTotal += itemCount
+            loaded.parents[Int(slot)] = head.parent
+            store.setParent(slot, head.parent)
+            store.setHash(slot, head.hash)
+            itemTotal += head.itemCount
             guard itemTotal <= header.itemCount else { throw .damaged("the counts do not match what follows") }
-            try takeItems(slot, try reader.numberBytes(itemCount))
+            try takeItems(slot, try reader.numberBytes(head.itemCount))
             for layer in 0...level {
                 let list = store.links(slot, layer: layer)
-                let linkCount = Int(try reader.octet())
-                guard linkCount <= list.capacity else { throw .damaged("node \(slot) has too many links") }
-                let raw = try reader.numberBytes(linkCount)
+                let raw = try reader.linkBytes(slot, atMost: list.capacity)
+                let linkCount = raw.count / 4
                 for index in 0..<linkCount {
                     let link = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
                     guard Int(link) < slotCount, link != slot else {

@@ -98,12 +98,7 @@ extension HNSWIndex {
         residuals: ResidualReader? = nil,
         isThere: (_ item: UInt32) -> Bool
     ) throws {
-        guard quantizer.offset.count == dimension else {
-            throw IndexError.damaged("the quantizer has another dimension")
-        }
-        var head: [UInt8] = []
-        try links(0) { head = Array($0.prefix(LinkFormat.headerByteCount)) }
-        let header = try LinkHeader(head, of: linkByteCount, dimension: dimension, metric: metric)
+        let header = try LinkHeader(restoring: linkByteCount, links, quantizer, dimension: dimension, metric: metric)
         let pieces = CodePieces(dimension: dimension)
         let source =
             quantizer.isExact

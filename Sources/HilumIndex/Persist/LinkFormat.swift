@@ -40,6 +40,25 @@ extension ByteReader {
         do { return try lend(4 * count) } catch { throw .damaged(error.reason) }
     }
 
+    /// The head of a slot of a checkpoint: the first fields of a node; nil for a free slot.
+    @inline(__always)
+    mutating func slotHead(_ slot: UInt32) throws(IndexError) -> (parent: UInt32, hash: UInt32, itemCount: Int)? {
+        let kind = try octet()
+        guard kind <= 1 else { throw .damaged("slot \(slot) is of no known kind") }
+        if kind == 0 { return nil }
+        let (parent, hash, itemCount) = (try number(), try number(), Int(try number()))
+        guard itemCount > 0 else { throw .damaged("node \(slot) has no item") }
+        return (parent, hash, itemCount)
+    }
+
+    /// The next list of links of a node, as bytes that hold until the next read.
+    @inline(__always)
+    mutating func linkBytes(_ slot: UInt32, atMost capacity: Int) throws(IndexError) -> UnsafeRawBufferPointer {
+        let count = Int(try octet())
+        guard count <= capacity else { throw .damaged("node \(slot) has too many links") }
+        return try numberBytes(count)
+    }
+
     /// The next `count` numbers.
     mutating func numbers(_ count: Int) throws(IndexError) -> [UInt32] {
         guard count <= remaining / 4 else { throw .damaged("cut off") }

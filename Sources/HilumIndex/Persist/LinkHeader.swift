@@ -18,6 +18,21 @@ struct LinkHeader {
         try self.init(&reader, dimension: dimension, metric: metric)
     }
 
+    /// The header in the first piece of the links of a checkpoint.
+    ///
+    /// - Parameter quantizer: of its codes; nil where it has none.
+    init(
+        restoring linkByteCount: Int, _ links: HNSWIndex.PieceReader, _ quantizer: ScalarQuantizer? = nil,
+        dimension: Int, metric: Metric
+    ) throws {
+        if let quantizer, quantizer.offset.count != dimension {
+            throw IndexError.damaged("the quantizer has another dimension")
+        }
+        var head: [UInt8] = []
+        try links(0) { head = Array($0.prefix(LinkFormat.headerByteCount)) }
+        try self.init(head, of: linkByteCount, dimension: dimension, metric: metric)
+    }
+
     init(_ reader: inout ByteReader, dimension: Int, metric: Metric) throws(IndexError) {
         for byte in LinkFormat.magic where try reader.octet() != byte { throw .damaged("not a checkpoint of links") }
         let version = try reader.number()

@@ -3,10 +3,15 @@ import HilumCore
 extension Graph {
     /// A search whose hits must match a filter.
     ///
-    /// Few matching items are scanned, by their codes first where there are such. Otherwise the graph is walked over all nodes,
-    /// and ends as an unfiltered walk does, only that the pool which decides holds matching nodes: it widens by itself where
-    /// matches are rare. A walk that gets dearer than the scan gives way to it, as soon as that can be told, and so does one that ends with
-    /// fewer than `k` hits.
+    /// ```
+    /// share that matches   way
+    /// few                  scan: their codes first, then the nearest of these
+    /// up to a fifth        walk among members; where these lie together and are not many, the scan
+    /// more                 walk over all nodes; where what matches lies elsewhere, the walk among members
+    /// ```
+    /// A walk over all nodes ends as an unfiltered walk does, only that the pool which decides holds matching nodes: it widens by itself
+    /// where matches are rare. A walk that gets dearer than the scan gives way to it, as soon as that can be told, and so does one that ends
+    /// with fewer than `k` hits.
     ///
     /// - Parameter matching: an upper bound of the matching items.
     func filteredSearch(
@@ -15,18 +20,32 @@ extension Graph {
         guard k > 0, filter.words != nil, matching > 0, let entry else { return SearchResult() }
         let matching = min(matching, itemCount)
         let limit = max(k, ef)
-        // A walk computes about 5 distances for each of the ef * count / matching nodes that it has to see; a scan, which asks for
-        // codes long before it needs them, has four done in the time of one.
-        if matching <= limit || matching * matching <= 20 * limit * itemCount {
+        let share = Double(matching) / Double(itemCount)
+        let isConnected = reaches(share)
+        let isFew = isConnected && share <= Self.memberShare
+        if matching <= limit || matching * matching <= (isFew ? 2 : 20) * limit * itemCount {
             return try scanCodes(query, k: k, filter: filter, until: deadline, scratch)
         }
         let slotCount = slots.load(ordering: .acquiring)
         var cost = SearchCost(until: deadline)
         let start = descend(from: entry, to: 0, query: query, scratch, &cost)
-        let marks = scratch.beginVisit(slotCount: slotCount)
+        let budget = max(limit, matching / 4)
         var pool = scratch.makePool(limit: min(limit, slotCount))
-        let isComplete = walkMatching(
-            from: start, query: query, filter: filter, budget: max(limit, matching / 4), marks, &pool, scratch, &cost)
+        var isComplete =
+            !isFew
+            && walkMatching(
+                from: start, query: query, filter: filter, budget: budget,
+                trial: isConnected ? Self.elsewhereCount * limit : budget / 2,
+                scratch.beginVisit(slotCount: slotCount), &pool, scratch, &cost)
+        if !isComplete, isConnected, deadline == .infinity || monotonicSeconds() < deadline {
+            pool = scratch.makePool(limit: min(Self.gatheredBreadth * limit, slotCount))
+            let plan = MemberPlan(
+                limit: limit, budget: budget + cost.distanceCount, isGathered: !isFew,
+                scansGathered: matching * matching <= 20 * limit * itemCount)
+            isComplete = walkMembers(
+                from: start, query: query, filter: filter, plan, scratch.beginVisit(slotCount: slotCount), &pool,
+                scratch, &cost)
+        }
         if !isComplete, deadline < .infinity, monotonicSeconds() >= deadline { throw IndexError(.overdue) }
         var result = SearchResult()
         if isComplete {
@@ -40,9 +59,13 @@ extension Graph {
         return result
     }
 
-    /// Walks layer 0 with a heap of all candidates and a pool of the matching ones; false if `budget` distances were not enough.
+    /// So many distances for each candidate that is kept tell whether there are matching nodes around.
+    private static let elsewhereCount = 16
+
+    /// Walks layer 0 with a heap of all candidates and a pool of the matching ones; false if `budget` distances were not enough, or if
+    /// `trial` of them found less than half of what is wanted.
     private func walkMatching(
-        from start: UInt32, query: Target, filter: ItemFilter, budget: Int, _ marks: VisitedMarks,
+        from start: UInt32, query: Target, filter: ItemFilter, budget: Int, trial: Int, _ marks: VisitedMarks,
         _ pool: inout SortedPool, _ scratch: Scratch, _ cost: inout SearchCost
     ) -> Bool {
         var heap = CandidateHeap(reusing: scratch)
@@ -55,8 +78,8 @@ extension Graph {
         while let candidate = heap.popNearest() {
             if pool.isFull && candidate.key > pool.bound { return true }
             if cost.distanceCount > budget || cost.isOverdue() { return false }
-            // What matches lies elsewhere, so the other half would not do either.
-            if cost.distanceCount > budget / 2, pool.count < pool.limit / 2 { return false }
+            // Hardly anything that matches is here: it lies elsewhere.
+            if cost.distanceCount > trial, pool.count < pool.limit / 2 { return false }
             let count = store.links(candidate.node, layer: 0).read(into: scratch.links)
             var fresh = 0
             for index in 0..<count where marks.visit(scratch.links[index]) {

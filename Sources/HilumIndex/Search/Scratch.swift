@@ -21,6 +21,8 @@ final class Scratch: @unchecked Sendable {
     /// Second levels of the codes, for `i8`.
     let residuals: UnsafeMutablePointer<UnsafeRawPointer?>
     let distances: UnsafeMutablePointer<Float>
+    /// Nodes whose own links are read too, where a walk steps over those that do not match.
+    let bridges: UnsafeMutablePointer<UInt32>
     /// `dimension` floats: the query at the length that the kernels want, or a vector on its way.
     let floats: UnsafeMutablePointer<Float>
     /// The query and a stored vector as queries of the kernels (see `Target`); room for either form.
@@ -34,6 +36,8 @@ final class Scratch: @unchecked Sendable {
     private var keyCapacity = 0
     /// Candidates of a filtered search, a binary heap with the nearest on top.
     var heap: [UInt64] = []
+    /// One bit a node: whether it matches the filter of a search among few.
+    var members: [UInt64] = []
     /// Keys of nodes whose lists on layer 0 a look has read, in that order, or those of `noteReads`.
     var reads: [UInt64] = []
 
@@ -42,6 +46,7 @@ final class Scratch: @unchecked Sendable {
         nodes = .allocate(capacity: Self.batchCapacity)
         codes = .allocate(capacity: Self.batchCapacity)
         distances = .allocate(capacity: Self.batchCapacity)
+        bridges = .allocate(capacity: Self.batchCapacity)
         residuals = .allocate(capacity: Self.batchCapacity)
         floats = .allocate(capacity: max(dimension, 1))
         let byteCount = max(4 * dimension, hilum_code_query_bytes(dimension))
@@ -56,6 +61,7 @@ final class Scratch: @unchecked Sendable {
         nodes.deallocate()
         codes.deallocate()
         distances.deallocate()
+        bridges.deallocate()
         residuals.deallocate()
         floats.deallocate()
         query.deallocate()

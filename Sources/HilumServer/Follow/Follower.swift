@@ -1,3 +1,4 @@
+import CHilumSystem
 import Foundation
 import HilumArchive
 import HilumCore
@@ -80,6 +81,7 @@ public struct Follower: Sendable {
         // It may have been found before there was a server to stop.
         if isOver.isRaised { server.stop() }
         try server.run()
-        return isOver.isRaised
+        // A signal that comes with the exchange ends both.
+        return isOver.isRaised && !(configuration.handlesSignals && hilum_signals_seen() != 0)
     }
 }

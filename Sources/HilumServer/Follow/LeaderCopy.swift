@@ -6,7 +6,7 @@ import HilumCore
 ///
 ///     ARCHIVE                     the copy
 ///     ARCHIVE/followed            which snapshot of a folder it is of
-///     ARCHIVE.follow-snapshot     what a leader's daemon was asked to make; goes when it is restored
+///     ARCHIVE.follow-snapshot     a folder with what a leader's daemon was asked to make; goes when that is restored
 ///     ARCHIVE.follow-next         a newer copy that is to take its place
 ///     ARCHIVE.follow-former       the one before, while both are exchanged
 ///
@@ -62,20 +62,21 @@ struct LeaderCopy: Sendable {
         try remove(target)
         switch leader {
         case .socket(let socket):
-            try? FileManager.default.removeItem(atPath: arriving)
             defer { try? FileManager.default.removeItem(atPath: arriving) }
-            let client = try Client(socketPath: socket, timeoutInSeconds: Self.snapshotTimeInSeconds)
-            let status = try snapshot(client, interrupted)
+            let snapshot = try placeOnThisDisk()
+            let client = try Client(
+                socketPath: socket, timeoutInSeconds: Self.snapshotTimeInSeconds, interrupted: interrupted)
+            let status = try ask(client, forSnapshot: snapshot, interrupted)
+            guard status.code != .notFound, !status.isOK || access(snapshot, F_OK) == 0 else {
+                throw ServerError.refused(
+                    .notFound,
+                    "the leader does not see this disk, so it makes no snapshot here; bring one, 'hilum restore --copy' it as "
+                        + "\(path), and follow again")
+            }
             guard status.isOK else {
                 throw ServerError.refused(status.code ?? .internal, "the leader made no snapshot: \(status.text)")
             }
-            guard access(arriving, F_OK) == 0 else {
-                throw ServerError.refused(
-                    .notFound,
-                    "the leader made its snapshot on another machine; bring one here, 'hilum restore --copy' it as \(path), and follow again"
-                )
-            }
-            _ = try Archive.restore(arriving, to: target, asCopy: true, interrupted: interrupted)
+            _ = try Archive.restore(snapshot, to: target, asCopy: true, interrupted: interrupted)
         case .snapshots(let folder):
             guard let found = FoundSnapshot.newest(in: folder) else {
                 throw ServerError.refused(.notFound, "\(folder): there is no snapshot here; 'hilum snapshot' makes one")
@@ -85,11 +86,33 @@ struct LeaderCopy: Sendable {
         }
     }
 
+    /// A place for a snapshot that no other machine has, so that a leader elsewhere refuses it before it writes anything.
+    ///
+    /// Whoever may write beside the copy may write there.
+    private func placeOnThisDisk() throws -> String {
+        try? FileManager.default.removeItem(atPath: arriving)
+        let inner = "\(arriving)/\(UUID().uuidString)"
+        var above = stat()
+        let isKnown = stat(FilePath.folder(of: path), &above) == 0
+        for folder in [arriving, inner] {
+            guard mkdir(folder, 0o700) == 0 else {
+                throw FileError(.system(errno: errno), path: folder, call: "mkdir")
+            }
+            guard isKnown else { continue }
+            // Only root may give folders away; others have what is theirs.
+            _ = chown(folder, above.st_uid, above.st_gid)
+            _ = chmod(folder, above.st_mode & 0o770)
+        }
+        return inner + "/snapshot"
+    }
+
     /// Asks the leader for a snapshot. It makes one at a time, so another copy may have to be waited for.
-    private func snapshot(_ client: Client, _ interrupted: AtomicFlag?) throws -> Client.Status {
+    private func ask(
+        _ client: Client, forSnapshot place: String, _ interrupted: AtomicFlag?
+    ) throws -> Client.Status {
         let end = monotonicSeconds() + Self.snapshotTimeInSeconds
         while true {
-            let status = try client.request("SNAPSHOT to=\(Argument.quoted(arriving))").status
+            let status = try client.request("SNAPSHOT to=\(Argument.quoted(place))").status
             guard status.code == .busy, monotonicSeconds() < end, interrupted?.isRaised != true else { return status }
             usleep(Self.pauseInMicroseconds)
         }

@@ -45,7 +45,7 @@ final class Puller {
                 if !isEnding.isRaised, text != complaint { Log.warning("following is behind: \(text)") }
                 complaint = text
             }
-            let pause = failures == 0 ? interval : min(300, Double(1 << min(failures, 9)))
+            let pause = failures == 0 ? interval : min(300, Double(1 << min(failures - 1, 9)))
             let end = monotonicSeconds() + max(interval, pause)
             while !isEnding.isRaised, monotonicSeconds() < end { usleep(UInt32(Self.stepInSeconds * 1e6)) }
         }
@@ -61,7 +61,9 @@ final class Puller {
 
     /// Takes over what is new.
     private func pull(_ socket: String) throws -> Bool {
-        let client = try client ?? Client(socketPath: socket, timeoutInSeconds: Self.patienceInSeconds)
+        let client =
+            try client
+            ?? Client(socketPath: socket, timeoutInSeconds: Self.patienceInSeconds, interrupted: isEnding)
         self.client = client
         while !isEnding.isRaised {
             let asked = monotonicSeconds()

@@ -60,23 +60,31 @@ public final class Client {
         public let status: Status
     }
 
+    /// Whoever ends the waiting is heard within this time.
+    private static let stepInSeconds = 0.05
     /// Bytes of one read.
     private static let readByteCount = 64 << 10
 
     private let path: String
     private let descriptor: Int32
     private let timeoutInSeconds: Double
+    private let interrupted: AtomicFlag?
     private var buffer: [UInt8] = []
     private var head = 0
 
     /// Connects.
     ///
-    /// - Parameter timeoutInSeconds: how long to wait for the daemon to say something.
+    /// - Parameters:
+    ///   - timeoutInSeconds: how long to wait for the daemon to say something.
+    ///   - interrupted: ends the waiting within a tenth of a second.
     /// - Throws: `.unreachable` when there is no socket or nobody listens, `.pathTooLong`, `.system`.
-    public init(socketPath: String, timeoutInSeconds: Double = 300) throws(ServerError) {
+    public init(
+        socketPath: String, timeoutInSeconds: Double = 300, interrupted: AtomicFlag? = nil
+    ) throws(ServerError) {
         try ListeningSocket.checkLength(socketPath)
         path = socketPath
         self.timeoutInSeconds = timeoutInSeconds
+        self.interrupted = interrupted
         descriptor = hilum_unix_socket(0)
         guard descriptor >= 0 else { throw Self.failure("socket", socketPath) }
         // Every property is set, so `deinit` runs also when this throws: to close here as well would close whatever
@@ -188,8 +196,12 @@ public final class Client {
         let end = monotonicSeconds() + timeoutInSeconds
         while true {
             let left = end - monotonicSeconds()
-            let count = poll(&ready, 1, Int32(max(0, min(2e9, (left * 1000).rounded(.up)))))
+            let step = interrupted == nil ? left : min(left, Self.stepInSeconds)
+            let count = poll(&ready, 1, Int32(max(0, min(2e9, (step * 1000).rounded(.up)))))
             if count > 0 { break }
+            if interrupted?.isRaised == true {
+                throw ServerError(.timedOut, "\(path): the waiting for an answer was ended")
+            }
             if count < 0 && errno != EINTR { throw Self.failure("poll", path) }
             if left <= 0 {
                 throw ServerError(.timedOut, "\(path): the daemon did not answer within \(Int(timeoutInSeconds)) s")

@@ -43,6 +43,13 @@ struct SearchVerb: ReadingVerb {
         search.cursor = try request.words("cursor")
         search.deadline = request.deadline
         search.corpus = try Self.corpus(request)
+        let isTextAlone = search.parts.allSatisfy { if case .text = $0.query { true } else { false } }
+        if search.corpus != nil, search.mode != .words, isTextAlone {
+            throw .refused(
+                .badRequest,
+                "with corpus= a text asks words alone, so its vector is missing: give it as vec= (EMBED makes it), or mode=words"
+            )
+        }
         extras = try ReplyExtras(
             request.value("with"), allowed: [.report, .path, .vector, .highlights, .images, .said])
         search.includesReports = extras.has(.report) || extras.has(.said)

@@ -9,14 +9,17 @@ import HilumImaging
 ///   - withModel: whether texts or images will be encoded; otherwise the model is not loaded. An archive of imported vectors has none,
 ///     and says so when it is asked to encode something.
 ///   - filter: the command of a program that each report goes through before it is stored.
+///   - keepsGraphs: whether more than a few searches will be made, or the graphs be checked; always so for changes.
 /// - Throws: `CommandError` with status 1 if there is no archive at `path`, so that scripts can tell a missing archive from a
 ///   missing case (status 4).
 func openArchive(
-    _ path: String, _ mode: Archive.Mode, withModel: Bool = false, filter: String? = nil, followsLeader: Bool = false
+    _ path: String, _ mode: Archive.Mode, withModel: Bool = false, filter: String? = nil, followsLeader: Bool = false,
+    keepsGraphs: Bool = false
 ) throws -> Archive {
     do {
         var options = Archive.Options()
         options.followsLeader = followsLeader
+        options.keepsGraphs = keepsGraphs || mode == .readWrite
         options.reportFilter = try filter.map { try ReportFilter($0) }
         options.loadModel = loadForArchive
         return try Archive(

@@ -33,8 +33,39 @@ struct VectorExport {
         _ archive: Archive, model: String, columns: Int, _ progress: HilumCore.Progress
     ) throws -> [(name: String, count: Int)] {
         var rows: [(name: String, count: Int)] = []
-        try archive.walkVectors { walk in rows = try write(walk, model: model, columns: columns, progress) }
+        try archive.walkVectors { walk, bare in
+            rows = try write(walk, model: model, columns: columns, progress)
+            // A line without what it says of its case would be of no use to anybody.
+            if format != .clip, extras.hasReport || extras.hasFields {
+                rows.append(("without_vectors", try writeBare(bare, model: model)))
+            }
+        }
         return rows
+    }
+
+    /// Writes the cases that no vector stands for.
+    private func writeBare(_ walk: Archive.BareWalk, model: String) throws -> Int {
+        var lines: [UInt8] = []
+        var count = 0
+        try walk { record in
+            var json = JSONWriter()
+            json.beginObject()
+            json.member("id", record.id)
+            json.member("case", Int(record.number))
+            if extras.hasReport, let report = record.report { json.member("report", report) }
+            extras.write(image: nil, view: nil, hasImage: false, fields: record.fields, to: &json)
+            json.endObject()
+            lines += json.bytes + [UInt8(ascii: "\n")]
+            count += 1
+            return !Interruption.flag.isRaised
+        }
+        if Interruption.flag.isRaised { throw CommandError(.interrupted, "interrupted; not all files were written") }
+        guard count > 0 else { return 0 }
+        let file = "\(folder)/\(VectorSource.bareName)"
+        let seal = VectorSeal(rowCount: count, dimension: 0, model: model, vectors: "")
+        try FileIO.writeAtomically(file, seal.sealed(lines), rights: Self.rights)
+        onFile(file)
+        return count
     }
 
     private func write(

@@ -125,7 +125,7 @@ private struct RecallOptions {
 
     /// nil if it was interrupted.
     func measure(_ path: String, isQuiet: Bool) throws -> [Archive.RecallCheck]? {
-        let archive = try openArchive(path, .readOnly)
+        let archive = try openArchive(path, .readOnly, keepsGraphs: true)
         defer { archive.close() }
         Interruption.watch("stopping; the recall that was measured so far is not shown")
         let progress = Progress("recall", total: archive.recallCheckCount(count), unit: "queries", quiet: isQuiet)

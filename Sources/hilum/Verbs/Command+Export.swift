@@ -22,7 +22,8 @@ extension Command {
             searched, and beside each a .jsonl whose line i says what row i is: {"row":0,"id":"case-1","kind":"image","image":0,"case":1},
             where image counts the images of a case from 0, and case orders the cases. The first line also seals both files (model and SHA-256).
             Report text and metadata are written only --with them; keep such a folder as safe as the archive. Folder and files are for their
-            owner alone. 'hilum import' reads it all. All rows are of one moment, also where the archive is served meanwhile.
+            owner alone. Cases that no vector stands for, whose reports have no known word, get lines of their own --with either, in
+            without-vectors.jsonl. 'hilum import' reads it all. All rows are of one moment, also where the archive is served meanwhile.
             With --format clip, img_emb, text_emb and metadata hold the cases that have both an image and a report, the first image of each.
             """,
         examples: [

@@ -62,7 +62,7 @@ private func runFollow(_ arguments: Arguments) throws -> ExitStatus {
         of: isFolder ? .snapshots(leader) : .socket(leader), at: path,
         socketPath: arguments.text("socket") ?? path + "/hilum.sock", intervalInSeconds: interval,
         configuration: configuration
-    ) { path, mode in try openArchive(path, mode, withModel: true, followsLeader: true) }
+    ) { path, mode in try openArchive(path, mode, withModel: true, followsLeader: true, keepsGraphs: true) }
     try follower.run()
     return .done
 }

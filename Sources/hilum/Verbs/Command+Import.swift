@@ -7,7 +7,7 @@ extension Command {
         name: "import",
         summary: "bring vectors of other programs or machines into an archive",
         usage: [
-            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--replace] [--jobs N] [--json]",
+            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--settled] [--replace] [--json]",
             "ARCHIVE SOURCE… --generation next (--name NAME | --model MODEL [--precision F]) [--json]",
         ],
         operands: ["ARCHIVE", "SOURCE"],
@@ -17,6 +17,10 @@ extension Command {
             .flag(
                 "shard",
                 "the archive is one of several: parts of 'hilum embed --shard' that are not named are not missed"),
+            .flag(
+                "settled",
+                "the lines are exported from an archive of the same --deid, --dates and log.key; nothing is masked or shifted twice"
+            ),
             .flag("replace", "let vectors change cases that were not imported"),
             .value(
                 "generation", "WHICH",
@@ -67,6 +71,10 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     let kind = try arguments.choice("kind", among: kinds).flatMap(VectorKind.init) ?? .image
     let jobs = try arguments.integer("jobs", in: 1...1024) ?? defaultThreadCount
     let maker = try maker(arguments)
+    if maker != nil, arguments.has("settled") {
+        throw CommandError.usage(
+            "--settled and --generation exclude each other; a generation beside takes vectors alone")
+    }
     if maker != nil, arguments.has("replace") {
         throw CommandError.usage("--replace and --generation exclude each other; a new generation replaces nothing")
     }
@@ -80,6 +88,7 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     importer.isQuiet = arguments.has("quiet")
     importer.interrupt = Interruption.flag
     importer.isShard = arguments.has("shard")
+    importer.isSettled = arguments.has("settled")
     guard let maker else {
         return show(
             try importer.run(sources, replaces: arguments.has("replace")), asJSON: arguments.has("json"))

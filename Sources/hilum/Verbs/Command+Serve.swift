@@ -73,7 +73,7 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
 /// Opens an archive for a daemon, with the work that goes on beside requests.
 func openServedArchive(_ path: String, filter: String? = nil) throws -> RecoveringArchive {
     try RecoveringArchive { mode in
-        let archive = try openArchive(path, mode, withModel: true, filter: filter)
+        let archive = try openArchive(path, mode, withModel: true, filter: filter, keepsGraphs: true)
         guard mode == .readWrite else { return .init(archive) }
         return .init(archive, stop: workInBackground(archive))
     }

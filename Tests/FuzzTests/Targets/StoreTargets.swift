@@ -48,9 +48,13 @@ extension FuzzTarget {
                     var count: UInt64 = 0
                     while let entry = try cursor.entry, count < 10_000 {
                         count += 1
-                        if let found = try reader.find(entry.key, in: root), found.bytes.count != entry.value.count {
-                            return "a key is found with another value"
+                        guard let found = try reader.find(entry.key, in: root) else {
+                            return "a key of a walk is not found"
                         }
+                        // Not as long: the same bytes of the file.
+                        guard found.bytes.count == entry.value.count,
+                            found.bytes.baseAddress == entry.value.baseAddress
+                        else { return "a key is found with another value" }
                         try cursor.goOn()
                     }
                     try Array("key 5".utf8).withUnsafeBytes {

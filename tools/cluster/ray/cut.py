@@ -1,7 +1,8 @@
 """Cuts the vectors of an archive into parts, by the ids of cases, and joins parts of several archives into one.
 
-Files are those of `hilum export --with fields,report`: images.npy and reports.npy, float32 in C order, and a JSON line a row. A part keeps
-its rows and lines, and the model comes along. Joined rows stand in the order of ids, so that equal scores go by id in every shard.
+Files are those of `hilum export --with fields,report`: images.npy and reports.npy, float32 in C order, and a JSON line a row; and
+without-vectors.jsonl, lines of cases that no vector stands for. A part keeps its rows and lines, and the model comes along. Joined rows
+stand in the order of ids, so that equal scores go by id in every shard.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import json
 import os
 import struct
 from dataclasses import dataclass, field
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from router import home
 
 KINDS = ("images", "reports")
+BARE = "without-vectors.jsonl"
 
 
 @dataclass
@@ -24,6 +26,8 @@ class CutPart:
 
     columns: int = 0
     rows: Dict[str, List[Tuple[str, bytes]]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    #: Lines of cases without a vector.
+    bare: List[str] = field(default_factory=list)
     model: Dict[str, bytes] = field(default_factory=dict)
 
 
@@ -35,13 +39,23 @@ def cut(folder: str, archive: str, count: int) -> List[CutPart]:
         with open(f"{folder}/{kind}.npy", "rb") as vectors, open(f"{folder}/{kind}.jsonl", encoding="utf-8") as lines:
             rows, columns = _header(vectors)
             for _ in range(rows):
-                line = json.loads(lines.readline())
-                # It seals these files, of which each part is another.
-                line.pop("seal", None)
+                line = _line(lines.readline())
                 part = parts[home(line["id"], count)]
                 part.columns = columns
                 part.rows[kind].append((json.dumps(line, ensure_ascii=False), vectors.read(4 * columns)))
+    if os.path.exists(f"{folder}/{BARE}"):
+        with open(f"{folder}/{BARE}", encoding="utf-8") as lines:
+            for text in lines:
+                line = _line(text)
+                parts[home(line["id"], count)].bare.append(json.dumps(line, ensure_ascii=False))
     return parts
+
+
+def _line(text: str) -> Dict[str, Any]:
+    line = json.loads(text)
+    # It seals these files, of which each part is another.
+    line.pop("seal", None)
+    return line
 
 
 def write_joined(parts: List[CutPart], folder: str) -> str:
@@ -52,7 +66,9 @@ def write_joined(parts: List[CutPart], folder: str) -> str:
         with open(f"{folder}/model/{name}", "wb") as file:
             file.write(octets)
     columns = max(part.columns for part in parts)
-    ids = sorted({json.loads(line)["id"] for part in parts for rows in part.rows.values() for line, _ in rows})
+    bare = [json.loads(line) for part in parts for line in part.bare]
+    ids = sorted({json.loads(line)["id"] for part in parts for rows in part.rows.values() for line, _ in rows}
+                 | {line["id"] for line in bare})
     order = {id: place for place, id in enumerate(ids)}
     for kind in KINDS:
         rows = [(json.loads(line), octets) for part in parts for line, octets in part.rows[kind]]
@@ -66,6 +82,11 @@ def write_joined(parts: List[CutPart], folder: str) -> str:
         with open(f"{folder}/rows/{kind}.jsonl", "w", encoding="utf-8") as lines:
             for place, (line, _) in enumerate(rows):
                 line["row"], line["case"] = place, order[line["id"]]
+                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+    if bare:
+        with open(f"{folder}/rows/{BARE}", "w", encoding="utf-8") as lines:
+            for line in bare:
+                line["case"] = order[line["id"]]
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
     return folder + "/model"
 

@@ -10,6 +10,7 @@ archive gets the cases; with it, stored cases get vectors of MODEL beside their 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import subprocess
 import sys
@@ -39,14 +40,25 @@ def main() -> int:
     parser.add_argument("--generation", choices=["next"])
     parser.add_argument("--hilum", default="hilum")
     given = parser.parse_args()
-    ray.init(address=os.environ.get("RAY_ADDRESS", "auto"))
+    # Before hours of computing.
+    if not os.path.exists(given.manifest):
+        parser.error(f"{given.manifest}: there is no such manifest here")
+    if not os.path.exists(given.archive + "/data.mdb"):
+        parser.error(f"{given.archive}: there is no archive here; make one with hilum init")
+    try:
+        ray.init(address=os.environ.get("RAY_ADDRESS", "auto"), logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        sys.exit(f"embed: no Ray answers, so start it first, with the same RAY_AUTH_MODE (README.md): {error}")
     os.makedirs(given.parts, exist_ok=True)
     folder, count = os.path.abspath(given.parts), given.shards
     parts = [f"{folder}/part-{number}-of-{count}.npy" for number in range(1, count + 1)]
-    codes = ray.get([
-        embed.remote(given.hilum, os.path.abspath(given.manifest), part, f"{number}/{count}", given.model)
-        for number, part in enumerate(parts, 1)
-    ])
+    try:
+        codes = ray.get([
+            embed.remote(given.hilum, os.path.abspath(given.manifest), part, f"{number}/{count}", given.model)
+            for number, part in enumerate(parts, 1)
+        ])
+    except ray.exceptions.RayTaskError as error:
+        sys.exit(f"embed: part {error.cause}; what it said stands above. Parts that are done stay: call the same again")
     beside = ["--generation", "next", "--model", given.model] if given.generation else []
     imported = subprocess.run([given.hilum, "import", given.archive, *parts, *beside]).returncode
     if given.generation and imported == 0:

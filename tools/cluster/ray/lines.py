@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Dict, List, Optional, Protocol, Tuple
 
 #: A line longer than this is refused, as the daemon refuses it.
@@ -133,10 +134,15 @@ def parse(line: str) -> Tuple[Request, Optional[int]]:
 
 @dataclass(frozen=True)
 class Reply:
-    """Objects and status of one reply."""
+    """Lines of JSON and status of one reply."""
 
-    objects: List[Dict[str, Any]]
+    lines: List[str]
     status: str
+
+    @cached_property
+    def objects(self) -> List[Dict[str, Any]]:
+        """The lines, read. That takes longer than a shard takes to find them, so who needs a few of many reads these alone."""
+        return [json.loads(line) for line in self.lines]
 
     @property
     def ok(self) -> bool:
@@ -161,7 +167,7 @@ class Reply:
         lines = [line for line in lines if line]
         if not lines:
             raise Unavailable("an empty reply")
-        return Reply([json.loads(line) for line in lines[:-1]], lines[-1])
+        return Reply(lines[:-1], lines[-1])
 
 
 class Replica(Protocol):
@@ -171,48 +177,91 @@ class Replica(Protocol):
         """Sends one request and returns its whole reply. Unavailable, where nothing comes back."""
 
 
+class Connection(asyncio.Protocol):
+    """A connection to a daemon, with one request on it at a time. A reply is put together as its octets come, whatever its lines are."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        #: Whether the daemon was silent for too long.
+        self.is_late = False
+        self._received = bytearray()
+        self._waiting: "Optional[asyncio.Future[bytes]]" = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) > REPLY_LIMIT:
+            return self._end(Unavailable("a reply is too long"))
+        if self._waiting is None or self._waiting.done() or not data.endswith(b"\n"):
+            return
+        # Objects begin with a brace, and the status line ends the reply.
+        start = self._received.rfind(b"\n", 0, len(self._received) - 1) + 1
+        if self._received[start:start + 1] != b"{":
+            reply, self._received = bytes(self._received), bytearray()
+            self._waiting.set_result(reply)
+
+    def connection_lost(self, error: Optional[Exception]) -> None:
+        self._end(Unavailable("the daemon ended the connection"))
+
+    def _end(self, error: Unavailable) -> None:
+        self.is_open = False
+        self.transport.abort()
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
+
+    def _give_up(self, timeout: float) -> None:
+        self.is_late = True
+        self._end(Unavailable(f"no answer within {timeout:g} s"))
+
+    async def exchange(self, octets: bytes, timeout: float) -> bytes:
+        """One request and its reply. After a failure, or when nobody waits any more, the connection is closed."""
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        end = loop.call_later(timeout, self._give_up, timeout)
+        try:
+            self.transport.write(octets)
+            return await self._waiting
+        except asyncio.CancelledError:
+            # A reply that comes later would be taken for that of the next request.
+            self._end(Unavailable("nobody waits"))
+            raise
+        finally:
+            end.cancel()
+
+
 class Daemon:
     """A daemon by its Unix socket; its connections are kept and used again. One event loop."""
 
     def __init__(self, path: str, timeout: float = 30.0) -> None:
         self.path = path
         self.timeout = timeout
-        self._idle: List[Tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: List[Connection] = []
 
     async def ask(self, octets: bytes) -> bytes:
-        # A connection that was kept may have ended meanwhile, so a fresh one gets the request once more if it only reads.
+        # A connection that was kept may end as it is used, so a fresh one gets the request once more if it only reads.
         while self._idle:
             kept = self._idle.pop()
+            if not kept.is_open:
+                continue
             try:
-                return await self._exchange(*kept, octets)
+                return await self._exchange(kept, octets)
             except Unavailable:
-                if octets[:3] in (b"PUT", b"DEL"):
+                if kept.is_late or octets[:3] in (b"PUT", b"DEL"):
                     raise
         try:
-            fresh = await asyncio.wait_for(asyncio.open_unix_connection(self.path, limit=REPLY_LIMIT), self.timeout)
+            _, fresh = await asyncio.wait_for(
+                asyncio.get_running_loop().create_unix_connection(Connection, self.path), self.timeout)
         except (OSError, asyncio.TimeoutError) as error:
             raise Unavailable(f"{self.path}: {error}") from None
-        return await self._exchange(*fresh, octets)
+        return await self._exchange(fresh, octets)
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, octets: bytes) -> bytes:
-        is_whole = False
+    async def _exchange(self, connection: Connection, octets: bytes) -> bytes:
         try:
-            writer.write(octets)
-            reply = bytearray()
-            end = asyncio.get_running_loop().time() + self.timeout
-            while True:
-                left = end - asyncio.get_running_loop().time()
-                line = await asyncio.wait_for(reader.readline(), max(0.001, left))
-                if not line.endswith(b"\n"):
-                    raise Unavailable(f"{self.path}: the daemon ended the connection")
-                reply += line
-                if not line.startswith(b"{"):
-                    is_whole = True
-                    return bytes(reply)
-        except (OSError, ValueError, asyncio.TimeoutError) as error:
-            raise Unavailable(f"{self.path}: {error}") from None
-        finally:
-            if is_whole:
-                self._idle.append((reader, writer))
-            else:
-                writer.close()
+            reply = await connection.exchange(octets, self.timeout)
+        except Unavailable as failure:
+            raise Unavailable(f"{self.path}: {failure}") from None
+        self._idle.append(connection)
+        return reply

@@ -119,6 +119,8 @@ class Router:
         self.shards = list(shards)
         #: Why changes are refused for now; None while they are taken.
         self.frozen: Optional[str] = None
+        #: Changes that a shard has not answered yet.
+        self.changing = 0
         self.counts = {"requests": 0, "partial": 0, "failed": 0}
         #: Users who may change cases. To the daemons all that comes from here is of this process's user, so it is asked here.
         self.writers = {0, os.getuid()}
@@ -230,7 +232,11 @@ class Router:
         elif is_change:
             if self.frozen:
                 raise Refused("BUSY", self.frozen)
-            reply = Reply.read(await self.shards[home(id, len(self.shards))].write(request.encoded()))
+            self.changing += 1
+            try:
+                reply = Reply.read(await self.shards[home(id, len(self.shards))].write(request.encoded()))
+            finally:
+                self.changing -= 1
         else:
             first = home(id, len(self.shards))
             reply = Reply.read(await self.shards[first].read(request.encoded(), leader_first=True))
@@ -391,22 +397,25 @@ class Router:
         def ask(count: int) -> bytes:
             return Request("SEARCH", line + [Argument("k", str(count))]).encoded()
 
-        def candidates(replies: Sequence[Optional[Reply]]) -> List[List[Dict[str, Any]]]:
-            return [[hit for hit in reply.objects if hit["id"] not in leaves] if reply else [] for reply in replies]
+        def candidates(reply: Optional[Reply]) -> List[Dict[str, Any]]:
+            hits = [merge.sketch(line) for line in reply.lines] if reply else []
+            return [hit for hit in hits if hit["id"] not in leaves] if leaves else hits
 
         replies = await self._answers(asked, ask(limit))
+        found = [candidates(reply) for reply in replies]
         # Those that leave are counted: a shard may have lost as many of its candidates.
-        short = merge.cut_short(candidates(replies), depth, max(1, limit - len(leaves)), has_words)
+        short = merge.cut_short(found, depth, max(1, limit - len(leaves)), has_words)
         if short:
             more = await self._answers([asked[place] for place in short], ask(most))
             for place, reply in zip(short, more):
-                replies[place] = reply or replies[place]
+                if reply:
+                    replies[place], found[place] = reply, candidates(reply)
         there = [reply for reply in replies if reply]
         if not there:
             raise Unavailable("no shard answers; see whether their daemons run")
         if len(there) < len(asked):
             self.counts["partial"] += 1
-        return there, candidates(replies), f"shards={len(there)}/{len(asked)}"
+        return there, found, f"shards={len(there)}/{len(asked)}"
 
     async def _vector(self, request: Request, mode: Optional[str]) -> Tuple[Optional[str], List[str]]:
         """The question as the value of `vec=`, and the cases that it names. Each part is encoded once, by one shard."""

@@ -22,6 +22,7 @@ import asyncio
 import ctypes
 import fcntl
 import json
+import logging
 import os
 import shutil
 import signal
@@ -29,6 +30,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from typing import Any, Dict, List, Optional, Tuple
 
 # Ray would tell its makers how it is used; nothing leaves these machines.
@@ -70,15 +72,31 @@ class DaemonActor:
         self.archive, self.socket = replica["archive"], socket_of(replica)
         verb = ["serve", self.archive] if leader is None else ["follow", leader, self.archive]
         self.arguments = [program, *verb, "--socket", self.socket, *replica.get("options", [])]
+        #: How often it ended by itself, and what it said last.
+        self.endings, self.words = 0, deque(maxlen=2)
         self.process = self.start()
         self.daemon = Daemon(self.socket, timeout=30)
         self.heard = time.monotonic()
         self.was_ready = False
         self.begun = time.monotonic()
         self.model, self.named = "", 0.0
+        self.node = ray.get_runtime_context().get_node_id()
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(self.arguments, preexec_fn=end_with_parent, stdin=subprocess.DEVNULL)
+    def start(self) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            self.arguments, preexec_fn=end_with_parent, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+        threading.Thread(target=self.listen, args=(process,), daemon=True).start()
+        return process
+
+    def listen(self, process: "subprocess.Popen[str]") -> None:
+        """Brings what a daemon says into the log of this actor."""
+        for line in process.stderr or ():
+            self.words.append(line.strip())
+            print(line, end="", file=sys.stderr, flush=True)
+
+    def trouble(self) -> str:
+        """What a daemon said that cannot stay: one that ended five times without an answer."""
+        return " ".join(self.words) if self.endings >= 5 and not self.was_ready else ""
 
     async def ask(self, octets: bytes) -> Tuple[bool, bytes]:
         """The reply, or why there is none."""
@@ -87,13 +105,18 @@ class DaemonActor:
         except Unavailable as failure:
             return False, str(failure).encode()
 
-    async def ping(self) -> Tuple[str, str]:
-        """The status line of PING, or nothing while the daemon does not answer yet; and the model of its vectors."""
+    async def ping(self) -> Tuple[str, str, str]:
+        """The status line of PING, or nothing while the daemon does not answer yet; the model of its vectors; the node of Ray."""
+        status, model = await self._ping()
+        return status, model, self.node
+
+    async def _ping(self) -> Tuple[str, str]:
         if self.process.poll() is not None:
             # What failed for good, such as an archive that is not there, says so in its log every second.
             self.was_ready = False
             await asyncio.sleep(0 if time.monotonic() - self.begun > 1 else 1)
             if self.process.poll() is not None:
+                self.endings += 1
                 self.process, self.begun = self.start(), time.monotonic()
         try:
             answer = await Daemon(self.socket, timeout=SILENCE).ask(b"PING\n")
@@ -109,25 +132,37 @@ class DaemonActor:
                 self.named = now
             except (Unavailable, Refused):
                 return "", ""
-        self.heard, self.was_ready = now, True
+        self.heard, self.was_ready, self.endings = now, True, 0
         return answer.decode().strip(), self.model
 
     def daemon_pid(self) -> int:
         return self.process.pid
 
-    def parts(self, program: str, count: int) -> List["ray.ObjectRef[CutPart]"]:
+    async def parts(self, program: str, count: int) -> List["ray.ObjectRef[CutPart]"]:
         """The cases of this archive, cut anew. The daemon goes on answering."""
+        # Beside the event loop, through which questions of other machines come.
+        return await asyncio.get_running_loop().run_in_executor(None, self._parts, program, count)
+
+    def _parts(self, program: str, count: int) -> List["ray.ObjectRef[CutPart]"]:
         folder = self.archive + ".cut"
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([program, "export", self.archive, folder, "--with", "fields,report,path", "--quiet"], check=True)
+        told(program, "export", self.archive, folder, "--with", "fields,report,path", "--quiet")
         try:
             return [ray.put(part) for part in cut(folder, self.archive, count)]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def figures(self, program: str) -> Dict[str, Any]:
+    async def figures(self, program: str) -> Dict[str, Any]:
         """What `hilum stats` says of the archive."""
-        return figures_of(program, self.archive)
+        return await asyncio.get_running_loop().run_in_executor(None, figures_of, program, self.archive)
+
+    def key(self) -> Optional[bytes]:
+        """The key that names of patients and shifts of dates come from; None where none was needed yet."""
+        try:
+            with open(self.archive + "/log.key", "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
 
     def stop(self) -> None:
         self.process.terminate()
@@ -143,35 +178,75 @@ def figures_of(program: str, archive: str) -> Dict[str, Any]:
 
 
 @ray.remote(num_cpus=0)
-def fill(program: str, archive: str, settings: List[str], parts: "List[ray.ObjectRef[CutPart]]") -> int:
+def fill(
+    program: str, archive: str, settings: List[str], key: Optional[bytes], parts: "List[ray.ObjectRef[CutPart]]",
+) -> int:
     """Makes the archive of a new shard from its parts of the old ones; how many cases it has."""
     folder = archive + ".parts"
+    if os.path.exists(archive):
+        raise RuntimeError(f"{archive}: something stands here already; name a folder that does not exist yet")
     shutil.rmtree(folder, ignore_errors=True)
-    model = write_joined([ray.get(part) for part in parts], folder)
-    subprocess.run([program, "init", archive, "--model", model, *settings], check=True, stdout=subprocess.DEVNULL)
-    run = subprocess.run([program, "import", archive, folder + "/rows", "--quiet", "--json"], stdout=subprocess.PIPE)
+    try:
+        model = write_joined([ray.get(part) for part in parts], folder)
+        told(program, "init", archive, "--model", model, *settings)
+        if key is not None:
+            with open(os.open(archive + "/log.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(key)
+        # What the old shards stored is stored as it is: nothing is masked or shifted twice.
+        if os.listdir(folder + "/rows"):
+            told(program, "import", archive, folder + "/rows", "--settled", "--quiet", "--json")
+        return int(figures_of(program, archive)["cases"])
+    except BaseException:
+        shutil.rmtree(archive, ignore_errors=True)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@ray.remote(num_cpus=0)
+def stands(archive: str) -> bool:
+    """Whether something stands where an archive is to be made."""
+    return os.path.exists(archive)
+
+
+@ray.remote(num_cpus=0)
+def discard(archive: str) -> None:
+    """Removes the archive of a new shard that is not needed."""
+    shutil.rmtree(archive, ignore_errors=True)
+
+
+def told(program: str, verb: str, *arguments: str) -> None:
+    """Runs `hilum`, and says what it said where it fails."""
+    run = subprocess.run([program, verb, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if run.returncode:
-        raise RuntimeError(f"{archive}: hilum import ended with {run.returncode}")
-    shutil.rmtree(folder, ignore_errors=True)
-    return int(figures_of(program, archive)["cases"])
+        raise RuntimeError(f"hilum {verb} {arguments[0]} ended with {run.returncode}: {run.stderr.strip()[-500:]}")
 
 
 class ActorReplica:
     """A replica as the router sees it."""
 
-    def __init__(self, actor: Any, timeout: float) -> None:
+    def __init__(self, actor: Any, timeout: float, socket: str, node: str) -> None:
         self.actor = actor
+        #: Where the router runs.
+        self.node = node
         self.timeout = timeout
         self.model = ""
+        #: Where its daemon runs on this machine, it is asked by its socket. Through the actor takes some milliseconds more.
+        self.beside = Daemon(socket, timeout)
+        self.is_beside = False
 
     async def ask(self, octets: bytes) -> bytes:
+        if self.is_beside:
+            return await self.beside.ask(octets)
         is_there, answer = await self._result(self.actor.ask.remote(octets), self.timeout)
         if not is_there:
             raise Unavailable(answer.decode())
         return answer
 
-    async def ping(self) -> Tuple[str, str]:
-        return await self._result(self.actor.ping.remote(), 2 * SILENCE)
+    async def ping(self) -> str:
+        status, self.model, node = await self._result(self.actor.ping.remote(), 2 * SILENCE)
+        self.is_beside = node == self.node
+        return status
 
     @staticmethod
     async def _result(ref: Any, timeout: float) -> Any:
@@ -190,6 +265,7 @@ class RouterActor:
         self.replicas: List[List[ActorReplica]] = []
         self.loop = asyncio.new_event_loop()
         self.listens = False
+        self.node = ray.get_runtime_context().get_node_id()
         self.reload()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -197,7 +273,8 @@ class RouterActor:
         """Takes the shards that the configuration names now, all in one step."""
         config = read_config(self.path)
         timeout = config.get("timeout_ms", 5000) / 1000
-        replicas = [[ActorReplica(actor_of(one), timeout) for one in shard] for shard in config["shards"]]
+        replicas = [[ActorReplica(actor_of(one), timeout, socket_of(one), self.node) for one in shard]
+                    for shard in config["shards"]]
         shards = []
         for shard in replicas:
             made = Shard(shard, hedge=config.get("hedge_ms", 100) / 1000)
@@ -207,6 +284,10 @@ class RouterActor:
         self.router.writers = {0, os.getuid(), *config.get("writer_uids", [])}
         # A file, so that a router that is started meanwhile knows it too.
         self.router.frozen = GROWING if os.path.exists(self.path + ".growing") else None
+        # A change that came before is answered first, so that whoever cuts the cases has it.
+        end = time.monotonic() + timeout
+        while self.router.frozen and self.router.changing and time.monotonic() < end:
+            time.sleep(0.01)
 
     def is_up(self) -> Tuple[int, int]:
         return sum(shard.is_up for shard in self.router.shards), len(self.router.shards)
@@ -239,11 +320,12 @@ class RouterActor:
                     task = watched.get(id(replica))
                     if task is None or task.done():
                         watched[id(replica)] = self.loop.create_task(self._look(shard, place, replica))
-            await asyncio.sleep(HEARTBEAT)
+            # The one that waits needs to know little.
+            await asyncio.sleep(HEARTBEAT if self.listens else 8 * HEARTBEAT)
 
     async def _look(self, shard: Shard, place: int, replica: ActorReplica) -> None:
         try:
-            answer, replica.model = await replica.ping()
+            answer = await replica.ping()
         except Unavailable:
             answer = ""
         # Vectors of two models cannot be compared: those of fewer replicas wait until theirs are the more.
@@ -259,6 +341,34 @@ class RouterActor:
 def read_config(path: str) -> Config:
     with open(path, encoding="utf-8") as file:
         return json.load(file)
+
+
+def checked(path: str, is_new: bool = False) -> Config:
+    """A configuration whose shards can be started."""
+    try:
+        config = read_config(path)
+    except (OSError, ValueError) as error:
+        sys.exit(f"serve: {path}: {error}")
+    shards = config.get("shards") if isinstance(config, dict) else None
+    replicas = [one for shard in shards for one in shard] if isinstance(shards, list) and all(
+        isinstance(shard, list) and shard for shard in shards) else []
+    if not replicas or not all(isinstance(one, dict) and str(one.get("archive", "")).startswith("/") for one in replicas):
+        sys.exit(f'serve: {path}: "shards" is a list of shards, each a list of {{"archive": "/path"}} with a whole path')
+    if not is_new and not str(config.get("socket", "")).startswith("/"):
+        sys.exit(f'serve: {path}: "socket" is missing, the whole path where the router listens')
+    if len({name_of(one) for one in replicas}) < len(replicas):
+        sys.exit(f"serve: {path}: a folder is named twice on one machine")
+    return config
+
+
+def is_stale(marker: str) -> bool:
+    """Whether the process that left this mark is gone."""
+    try:
+        with open(marker) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:
+        return False
 
 
 def name_of(replica: Dict[str, Any]) -> str:
@@ -285,6 +395,11 @@ def placement(replica: Dict[str, Any]) -> Dict[str, Any]:
 
 def start_replicas(config: Config, shards: List[List[Dict[str, Any]]]) -> None:
     """Starts actors, and waits until each daemon answers, leaders first."""
+    there = {name[len("node:"):] for name in ray.cluster_resources() if name.startswith("node:")}
+    for one in [config, *(replica for shard in shards for replica in shard)]:
+        if one.get("node") and one["node"] not in there:
+            names = ", ".join(sorted(there - {"__internal_head__"}))
+            raise RuntimeError(f"no machine of this Ray is called {one['node']}; there are {names}")
     for turn in (0, 1):
         begun = []
         for shard in shards:
@@ -296,25 +411,42 @@ def start_replicas(config: Config, shards: List[List[Dict[str, Any]]]) -> None:
                 ).remote(config.get("hilum", "hilum"), replica, leader)
                 begun.append((replica, actor))
         for replica, actor in begun:
-            wait_for(lambda: "OK PONG" in (line := ray.get(actor.ping.remote())[0]) and "unknown" not in line,
-                     replica["archive"])
+            def answers() -> bool:
+                line = ray.get(actor.ping.remote(), timeout=4 * SILENCE)[0]
+                if not line and (trouble := ray.get(actor.trouble.remote(), timeout=SILENCE)):
+                    ray.kill(actor, no_restart=True)
+                    raise RuntimeError(f"{replica['archive']}: its daemon ends again and again: {trouble}")
+                return "OK PONG" in line and "unknown" not in line
+
+            wait_for(answers, replica["archive"])
 
 
 def wait_for(condition: Any, what: str, seconds: float = 600) -> None:
+    """Waits until a condition holds."""
     end = time.monotonic() + seconds
     while True:
         try:
             if condition():
                 return
-        except ray.exceptions.RayError:
-            pass
+        except ray.exceptions.RayError as error:
+            # A program that is not there, say; everything else passes.
+            if "creation task" in str(error):
+                raise RuntimeError(f"{what} cannot be started: {str(error).strip().splitlines()[-1]}") from None
         if time.monotonic() > end:
-            sys.exit(f"serve: {what} does not answer after {seconds:.0f} s; see its log")
+            raise RuntimeError(f"{what} does not answer after {seconds:.0f} s; see its log")
         time.sleep(0.1)
 
 
 def start(path: str) -> None:
-    config = read_config(path)
+    config = checked(path)
+    if is_stale(path + ".growing"):
+        os.unlink(path + ".growing")
+        print("serve: the shards were being cut anew when that ended; changes are taken again", file=sys.stderr)
+        for name in router_names(path):
+            try:
+                ray.get(ray.get_actor(name, namespace=NAMESPACE).reload.remote())
+            except (ValueError, ray.exceptions.RayError):
+                continue
     start_replicas(config, config["shards"])
     begun = [
         ray.remote(RouterActor).options(
@@ -329,22 +461,28 @@ def start(path: str) -> None:
 
 
 def status(path: str) -> None:
-    config = read_config(path)
+    config = checked(path)
     for number, shard in enumerate(config["shards"], 1):
         for replica in shard:
             try:
-                answer, model = ray.get(actor_of(replica).ping.remote(), timeout=SILENCE)
-            except (ray.exceptions.RayError, ValueError) as error:
+                answer, model, _ = ray.get(actor_of(replica).ping.remote(), timeout=SILENCE)
+            except ValueError:
+                answer, model = "not started", ""
+            except ray.exceptions.RayError as error:
                 answer, model = type(error).__name__, ""
             print(f"shard {number}  {replica['archive']}  {answer or 'silent'}  {model[:12]}")
 
 
 def grow(path: str, new_path: str) -> None:
-    config, wanted = read_config(path), read_config(new_path)
+    config, wanted = checked(path), checked(new_path, is_new=True)
     program, count = config.get("hilum", "hilum"), len(wanted["shards"])
     old = {name_of(one) for shard in config["shards"] for one in shard}
     if any(name_of(one) in old for shard in wanted["shards"] for one in shard):
         sys.exit("serve: new shards need folders of their own; the old ones go on answering meanwhile")
+    firsts = [shard[0] for shard in wanted["shards"]]
+    for one in firsts:
+        if ray.get(stands.options(**placement(one)).remote(one["archive"])):
+            sys.exit(f"serve: {one['archive']}: something stands here already; name folders that do not exist yet")
     leaders = [actor_of(shard[0]) for shard in config["shards"]]
     settings = {(one["deid"], one["dates"]) for one in ray.get([leader.figures.remote(program) for leader in leaders])}
     if len(settings) > 1:
@@ -352,29 +490,55 @@ def grow(path: str, new_path: str) -> None:
     deid, dates = settings.pop()
     if deid == "require":
         sys.exit("serve: archives of --deid require cannot be cut anew, as each hides ids by a key of its own")
+    keys = {key for key in ray.get([leader.key.remote() for leader in leaders]) if key}
+    if len(keys) > 1:
+        print("serve: the shards have different keys (log.key), so cases that come from now on name patients and shift dates by the first "
+              "one's: a patient of another shard gets a second name", file=sys.stderr)
+    key = next((key for key in ray.get([leader.key.remote() for leader in leaders]) if key), None)
     marker = path + ".growing"
-    open(marker, "w").close()
+    # Held as long as this process lives.
+    held = open(marker, "w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("serve: these shards are being cut anew already")
     ray.get([router.reload.remote() for router in routers(path)])
+    made = []
     try:
         parts = ray.get([leader.parts.remote(program, count) for leader in leaders])
         filled = [
-            fill.options(**placement(shard[0])).remote(
-                program, shard[0]["archive"], ["--deid", deid, "--dates", dates], [of[number] for of in parts])
-            for number, shard in enumerate(wanted["shards"])
+            fill.options(**placement(one)).remote(
+                program, one["archive"], ["--deid", deid, "--dates", dates], key, [of[number] for of in parts])
+            for number, one in enumerate(firsts)
         ]
-        new = sum(ray.get(filled))
+        # All of them end before one that failed is told of.
+        ray.wait(filled, num_returns=len(filled))
+        new, failures = 0, []
+        for one, task in zip(firsts, filled):
+            try:
+                new += ray.get(task)
+                made.append(one)
+            except ray.exceptions.RayError as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
         # Asked last, so that a case that was stored while they were cut is missed too.
         old_count = sum(one["cases"] for one in ray.get([leader.figures.remote(program) for leader in leaders]))
         if new != old_count:
             raise RuntimeError(
-                f"the new shards hold {new} cases and the old ones {old_count}, so nothing was switched; cases that no vector stands "
-                "for (reports without a known word) are not carried, and none may be stored at a shard's own socket meanwhile")
+                f"the new shards hold {new} cases and the old ones {old_count}; none may be stored at a shard's own socket "
+                "meanwhile, and a case whose picture has no vector (hilum check) is not carried")
         start_replicas(config, wanted["shards"])
-    except BaseException:
+    except BaseException as failure:
         # The old shards are as they were.
         os.unlink(marker)
         ray.get([router.reload.remote() for router in routers(path)])
-        raise
+        stop_replicas(wanted["shards"])
+        ray.get([discard.options(**placement(one)).remote(one["archive"]) for one in made])
+        if not isinstance(failure, (RuntimeError, OSError, ray.exceptions.RayError)):
+            raise
+        why = getattr(failure, "cause", None) or failure
+        sys.exit(f"serve: nothing was switched: {why}")
     grown = dict(config, shards=wanted["shards"])
     with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(grown, file, indent=1)
@@ -398,7 +562,7 @@ def stop_replicas(shards: List[List[Dict[str, Any]]]) -> None:
 
 
 def stop(path: str) -> None:
-    config = read_config(path)
+    config = checked(path)
     # The one that waits goes first.
     for name in sorted(router_names(path), reverse=True):
         try:
@@ -416,10 +580,18 @@ def main(arguments: List[str]) -> None:
     if len(arguments) < 2 or arguments[0] not in commands or len(arguments) != (3 if arguments[0] == "grow" else 2):
         sys.exit(__doc__)
     # Workers find these modules where they lie here: the repository stands at one path on every machine.
-    ray.init(
-        address=os.environ.get("RAY_ADDRESS", "auto"), namespace=NAMESPACE, log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": HERE, "RAY_USAGE_STATS_ENABLED": "0"}})
-    commands[arguments[0]](*arguments[1:])
+    try:
+        ray.init(
+            address=os.environ.get("RAY_ADDRESS", "auto"), namespace=NAMESPACE, log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": {
+                "PYTHONPATH": ":".join(filter(None, (HERE, os.environ.get("PYTHONPATH")))), "RAY_USAGE_STATS_ENABLED": "0"}})
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        sys.exit(f"serve: no Ray answers, so start it first, with the same RAY_AUTH_MODE (README.md): {error}")
+    try:
+        commands[arguments[0]](*arguments[1:])
+    except (RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        sys.exit(f"serve: {error}")
 
 
 if __name__ == "__main__":

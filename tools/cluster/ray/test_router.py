@@ -23,7 +23,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "python")]
 
 import cut  # noqa: E402
 import merge  # noqa: E402
-from lines import Argument, Daemon, Refused, Request, Unavailable, parse, quote  # noqa: E402
+from lines import Argument, Daemon, Refused, Reply, Request, Unavailable, parse, quote  # noqa: E402
 from router import Router, Shard, home  # noqa: E402
 
 import hilum  # noqa: E402
@@ -157,6 +157,61 @@ class ShardTests(unittest.TestCase):
         self.assertEqual((len(leader.asked), copy.asked), (1, []))
 
 
+class DaemonLineTests(unittest.TestCase):
+    """What comes over a socket, in whatever pieces."""
+
+    def test_a_reply_is_put_together_and_a_connection_is_used_again(self) -> None:
+        connections = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            while line := await reader.readline():
+                if line == b"END\n":
+                    break
+                if line == b"SLOW\n":
+                    await asyncio.sleep(5)
+                for piece in (b'{"a":', b'"OK"}\n', b'{"b":1}', b"\nOK hi", b"ts=2\n"):
+                    writer.write(piece)
+                    await asyncio.sleep(0.002)
+            writer.close()
+
+        async def ask() -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                server = await asyncio.start_unix_server(serve, f"{folder}/s")
+                daemon = Daemon(f"{folder}/s", timeout=0.3)
+                for _ in range(3):
+                    reply = Reply.read(await daemon.ask(b"SEARCH\n"))
+                    self.assertEqual((reply.objects, reply.status), ([{"a": "OK"}, {"b": 1}], "OK hits=2"))
+                self.assertEqual(connections, 1)
+                began = time.monotonic()
+                with self.assertRaises(Unavailable):
+                    await daemon.ask(b"SLOW\n")
+                self.assertLess(time.monotonic() - began, 2)
+                # Whoever stops waiting leaves no reply behind for the next one.
+                task = asyncio.ensure_future(daemon.ask(b"SEARCH\n"))
+                await asyncio.sleep(0.003)
+                task.cancel()
+                self.assertEqual(Reply.read(await daemon.ask(b"SEARCH\n")).status, "OK hits=2")
+                with self.assertRaises(Unavailable):
+                    await daemon.ask(b"END\n")
+                with self.assertRaises(Unavailable):
+                    await Daemon(f"{folder}/none").ask(b"PING\n")
+                server.close()
+
+        asyncio.run(ask())
+
+    def test_a_hit_is_sketched_as_it_would_be_read(self) -> None:
+        for id, view, vector in (("a", "PA", None), ('q"\\', 'x"exact":{', {"rank": 1, "score": 0.5}), ("胸", '"vector":null', {})):
+            hit = {"rank": 1, "id": id, "score": 0.5, "view": view, "vector": vector,
+                   "exact": {"score": 0.123456789, "words": 3.5, "degree": -4, "alone": 1}}
+            line = json.dumps(hit, ensure_ascii=False, separators=(",", ":"))
+            sketch = merge.sketch(line)
+            self.assertEqual((sketch["id"], sketch["exact"]), (id, hit["exact"]))
+            self.assertEqual(sketch["vector"] is None, vector is None)
+        self.assertEqual(merge.sketch('{"id": "a", "exact": {"score": 1}}')["exact"], {"score": 1})
+
+
 class PartialTests(unittest.TestCase):
     def answer(self, router: Router, line: str) -> "tuple[List[Dict[str, Any]], str]":
         return asyncio.run(router.answer(parse(line)[0]))
@@ -191,6 +246,19 @@ class PartialTests(unittest.TestCase):
             self.answer(router, "PUT id=a report=b")
         self.assertEqual(refusal.exception.code, "BUSY")
 
+    def test_changes_that_are_under_way_are_counted(self) -> None:
+        async def main() -> List[int]:
+            router = Router([Shard([Stub({"PUT": "OK\n"}, delay=0.05)]), Shard([Stub({}, delay=0.05, fails=True)])])
+            ids = {home(f"c{number}", 2): f"c{number}" for number in range(9)}
+            tasks = [asyncio.ensure_future(router.answer(parse(f"PUT id={id} report=b")[0])) for id in ids.values()]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            counts = [router.changing]
+            # Whoever cuts the cases anew waits for these, also where a shard is gone.
+            await asyncio.gather(*tasks, return_exceptions=True)
+            return counts + [router.changing]
+
+        self.assertEqual(asyncio.run(main()), [2, 0])
 
     def test_whoever_may_only_search_changes_nothing(self) -> None:
         async def ask(writers: "set[int]") -> List[bytes]:
@@ -347,22 +415,36 @@ class DaemonTests(unittest.TestCase):
     def test_cut_anew_no_case_is_lost_or_twice(self) -> None:
         found: List[str] = []
         parts = []
-        for name in ("shard-1", "shard-2"):
+        bare = [f"bare-{number}" for number in range(8)]
+        manifest = f"{self.folder}/bare.jsonl"
+        for number, name in enumerate(("shard-1", "shard-2")):
+            # Cases that no vector stands for go along.
+            with open(manifest, "w", encoding="utf-8") as file:
+                file.writelines(json.dumps({"id": id, "report": f"quux zyzzy {id}", "view": "PA"}) + "\n"
+                                for id in bare if home(id, 2) == number)
+            shutil.copytree(f"{self.folder}/{name}", f"{self.folder}/{name}.old", ignore=shutil.ignore_patterns("*.sock", "lock*"))
+            name += ".old"
+            self.run_program("index", name, manifest, "--quiet")
             self.run_program("export", name, f"{name}.out", "--with", "fields,report,path", "--quiet")
             parts.append(cut.cut(f"{self.folder}/{name}.out", f"{self.folder}/{name}", 3))
         for shard in range(3):
             folder = f"{self.folder}/cut-{shard}"
             model = cut.write_joined([of[shard] for of in parts], folder)
             self.run_program("init", f"new-{shard}", "--model", model)
-            summary = json.loads(self.run_program("import", f"new-{shard}", folder + "/rows", "--quiet", "--json"))
-            self.run_program("export", f"new-{shard}", f"new-{shard}.out", "--quiet")
+            summary = json.loads(
+                self.run_program("import", f"new-{shard}", folder + "/rows", "--settled", "--quiet", "--json"))
+            self.run_program("export", f"new-{shard}", f"new-{shard}.out", "--with", "fields,report", "--quiet")
             with open(f"{self.folder}/new-{shard}.out/reports.jsonl", encoding="utf-8") as lines:
                 ids = [json.loads(line)["id"] for line in lines]
+            self.assertEqual(ids, sorted(ids))
+            with open(f"{self.folder}/new-{shard}.out/{cut.BARE}", encoding="utf-8") as lines:
+                rows = [json.loads(line) for line in lines]
+            self.assertTrue(all(row["report"] == f"quux zyzzy {row['id']}" and row["view"] == "PA" for row in rows))
+            ids += [row["id"] for row in rows]
             self.assertEqual(summary["stored"], len(ids))
             self.assertTrue(all(home(id, 3) == shard for id in ids))
-            self.assertEqual(ids, sorted(ids))
             found += ids
-        self.assertEqual(sorted(found), self.ids)
+        self.assertEqual(sorted(found), sorted(self.ids + bare))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def run(world: World, texts: List[str]) -> None:
 
     with open(f"{CLUSTER}/haproxy/haproxy.cfg", encoding="utf-8") as file:
         # The test runs as one user.
-        text = file.read().replace("    user haproxy\n    group hilum\n", "")
+        text = file.read().replace("    user haproxy\n    group hilum\n", "").replace(" mode 0660 group hilum", "")
     for name, path in (("search", front), ("copy-1", copy[1]), ("copy-2", copy[2])):
         text = text.replace(f"/run/hilum-cluster/{name}.sock", path)
     with open(world.path("haproxy.cfg"), "w", encoding="utf-8") as file:

@@ -24,7 +24,7 @@ class Cluster:
         self.world = world
         token = os.urandom(32).hex()
         self.environment = dict(
-            os.environ, RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token,
+            os.environ, RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token, RAY_worker_niceness="0",
             PATH=f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
         folder = world.path("r")
         self.process = world.start(
@@ -170,6 +170,14 @@ def run(world: World, ids: List[str], texts: List[str]) -> None:
             client.delete(f"put-{number}")
     world.figure("cases stored, found and deleted through the router", len(found), "12", len(found) == 12)
 
+    # Cases that no vector stands for are carried too.
+    bare = [f"bare-{number}" for number in range(6)]
+    with hilum.Client(router) as client:
+        for id in bare:
+            client.put(id, report=f"Quuxzyzzy {id}.", view="PA")
+        # A copy may be asked, which has them half a second later.
+        stored = len(ids) + len(bare)
+        until(lambda: client.count() == stored, "the cases without a vector")
     wanted = count + 1
     grown = world.path("grown.json")
     with open(grown, "w") as file:
@@ -183,6 +191,14 @@ def run(world: World, ids: List[str], texts: List[str]) -> None:
     world.figure(f"from {count} to {wanted} shards while serving, seconds", round(seconds, 1), "measured", True)
     world.figure("questions meanwhile failed, partial, asked", f"{asking.failed}, {asking.partial}, {asking.asked}",
                  "0 failed, and partial only where it is said", asking.failed == 0)
+    with hilum.Client(router) as client:
+        carried = [client.get(id, include="report").report for id in bare]
+        found = {hit.id for hit in client.search("quuxzyzzy", mode="words", k=20)}
+        after = client.count()
+        for id in bare:
+            client.delete(id)
+    world.figure("cases after growing, of them without a vector", f"{after}, {len(found & set(bare))}", f"{stored}, {len(bare)}",
+                 after == stored and found == set(bare) and carried == [f"Quuxzyzzy {id}." for id in bare])
     same, recall, differing = compare(one, router, asked)
     world.figure(f"questions with identical ids in {wanted} shards and in one archive (exact)", f"{same}/{len(asked)}",
                  f"{len(asked)}/{len(asked)}" + (f", differing: {differing}" if differing else ""), same == len(asked))

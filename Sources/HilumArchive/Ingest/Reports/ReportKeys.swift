@@ -18,6 +18,9 @@ enum ReportKeys {
     static let undated =
         "the archive keeps no time of the stored report (--dates), so nothing tells which version is the newer one; "
         + "send the newer one as corrected (OBR-25 C), or delete the case first"
+    static let undatedCorrections =
+        "the archive keeps no time of the stored report (--dates), so nothing tells which of two corrected versions is the newer one; "
+        + "delete the case first, and send the newer one again"
     static let nameAlone =
         "the report has the name of a stored case, and nothing shows that both are of one patient; "
         + "name the accession number or the study UID in it"

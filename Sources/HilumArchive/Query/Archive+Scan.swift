@@ -1,0 +1,193 @@
+import HilumCore
+import HilumIndex
+import LMDB
+
+/// Searches of an archive that keeps no graphs in memory (`Options.keepsGraphs`).
+///
+/// ```
+/// checkpoint  codes, compared as they are read ─→ the nearest vectors ─→ their stored vectors ─┐
+/// since then  stored vectors of newer cases ───────────────────────────────────────────────────┴→ the k best scores
+/// ```
+/// All of it is read in one transaction, the head of the checkpoint too, so a checkpoint that another process writes meanwhile takes
+/// nothing away.
+extension Archive {
+    /// The `k` nearest vectors of one kind, with the scores of stored vectors; any order.
+    func scanCheckpoint(
+        _ query: [Float], _ kind: VectorKind, _ matching: ItemSet?, k: Int, _ serving: Serving,
+        _ request: SearchRequest, _ visited: inout Int
+    ) throws -> [Candidate] {
+        if !request.isExact {
+            do {
+                if let found = try scanned(query, kind, matching, k: k, serving, request, &visited) { return found }
+            } catch let error where Opening.meansUnusable(error) {
+                // What is wrong with the question is not a fault of the checkpoint.
+                if let fault = error as? IndexError, !fault.isDamage { throw error }
+                Log.warning("the stored codes cannot be used, so every vector is compared: \(error)")
+            }
+        }
+        let found = try scanStored(query, kind, matching, k: k, serving, request, &visited)
+        let current = try store.environment.read { try store.served($0).generation }
+        if found.isEmpty, current != serving.generation {
+            throw ArchiveError(
+                .stale, "\(path): another generation is searched since this was opened; open the archive again")
+        }
+        return found
+    }
+
+    /// Nil where there are no codes to compare.
+    private func scanned(
+        _ query: [Float], _ kind: VectorKind, _ matching: ItemSet?, k: Int, _ serving: Serving,
+        _ request: SearchRequest, _ visited: inout Int
+    ) throws -> [Candidate]? {
+        let existing = attributes.read { $0.with(kind) }
+        let wanted = matching.map { existing.intersection($0) } ?? existing
+        return try store.environment.read { transaction -> [Candidate]? in
+            var found = StoredCandidates(query: query, kind: kind, serving: serving, snapshot: openedSnapshot)
+            if wanted.count <= Self.fewCount {
+                try compare(wanted.items, &found, request, transaction)
+                visited += wanted.count
+                return found.best(k)
+            }
+            let stored = try CheckpointFault.rethrowing {
+                try Checkpoint(store: store, generation: serving.generation).head(transaction)
+            }
+            guard let head = stored else { return nil }
+            var count = k + Self.spareCount(k)
+            while true {
+                var question = StoredGraph.Question(
+                    query, count: count, itemLimit: k, items: matching, existing: existing)
+                question.deadline = request.deadline ?? .infinity
+                let scan = try CheckpointFault.rethrowing {
+                    try StoredGraph.scan(
+                        store, transaction, head, kind, generation: serving.generation, metric: .cosine, question)
+                }
+                guard let scan else { return nil }
+                visited += scan.comparedCount
+                try announce(scan.nodes.map { $0.items[0] }, found, transaction)
+                for node in scan.nodes { try add(node, &found, transaction) }
+                // Cases that are newer than the checkpoint, and images that could not be read before it.
+                let fresh = wanted.subtracting(scan.known)
+                try compare(fresh.items, &found, request, transaction)
+                visited += fresh.count
+                // Where many of the nearest were deleted since the archive was opened, more are looked at.
+                guard found.all.count < k, scan.nodes.count == count else { return found.best(k) }
+                count *= 4
+                found.all = []
+            }
+        }
+    }
+
+    /// What stored vectors say of items.
+    private struct StoredCandidates {
+        let query: [Float]
+        let kind: VectorKind
+        let serving: Serving
+        /// The commit that the archive was opened at.
+        let snapshot: UInt64
+        var all: [Candidate] = []
+
+        mutating func add(_ items: some Sequence<UInt32>, _ vector: [Float]) {
+            let score = Archive.cosine(query, vector)
+            all += items.map { Candidate(number: $0, item: $0, score: score, via: kind) }
+        }
+
+        func best(_ k: Int) -> [Candidate] {
+            Array(all.sorted { ($1.score, $0.item) < ($0.score, $1.item) }.prefix(k))
+        }
+    }
+
+    /// Adds the items of a node, which have one vector; those that were deleted since the archive was opened are left out.
+    private func add(
+        _ node: CheckpointScan.Node, _ found: inout StoredCandidates, _ transaction: borrowing ReadTransaction
+    ) throws {
+        for (place, item) in node.items.enumerated() {
+            if let vector = try vector(of: item, found, transaction) {
+                return found.add(node.items[place...], vector)
+            }
+        }
+    }
+
+    /// Adds items by their own vectors.
+    private func compare(
+        _ items: [UInt32], _ found: inout StoredCandidates, _ request: SearchRequest,
+        _ transaction: borrowing ReadTransaction
+    ) throws {
+        for start in stride(from: 0, to: items.count, by: Self.announcedCount) {
+            try checkTime(request)
+            let part = items[start..<min(start + Self.announcedCount, items.count)]
+            try announce(Array(part), found, transaction)
+            for item in part {
+                if let vector = try vector(of: item, found, transaction) { found.add([item], vector) }
+            }
+        }
+    }
+
+    /// Nil for an item that was deleted since the archive was opened.
+    ///
+    /// - Throws: `.damaged` where nothing was written since.
+    private func vector(
+        of item: UInt32, _ found: StoredCandidates, _ transaction: borrowing ReadTransaction
+    ) throws -> [Float]? {
+        let vector = try store.vector(
+            transaction, found.kind, found.serving.key(item), dimension: found.query.count)
+        if vector == nil, transaction.number == found.snapshot {
+            throw store.damaged("the \(found.kind.rawValue) vector of case \(item) is missing")
+        }
+        return vector
+    }
+
+    private func announce(
+        _ items: [UInt32], _ found: StoredCandidates, _ transaction: borrowing ReadTransaction
+    ) throws {
+        try transaction.announce(store.table(.vectors(found.kind)), items.map { found.serving.key($0).number(part: 0) })
+    }
+
+    /// So many more vectors are looked at than are wanted before the stored vectors decide, as a graph does for its residuals.
+    private static func spareCount(_ k: Int) -> Int { max(k, 32) }
+    /// So few are compared by their stored vectors at once.
+    private static let fewCount = 1_000
+    private static let announcedCount = 1_024
+
+    /// How large the graphs are, or would be in memory.
+    func graphSizes() throws -> (images: GraphSize, reports: GraphSize)? {
+        if let graphs { return (graphs.image.size, graphs.report.size) }
+        guard !options.keepsGraphs, let dimension = serving.dimension else { return nil }
+        if progress.withLock({ $0.changesSinceCheckpoint }) == 0, let sizes = try storedSizes(dimension) {
+            return sizes
+        }
+        // The checkpoint lacks something, or is not there.
+        var options = options
+        options.keepsGraphs = true
+        let graphs = try Opening.load(store, options) { $0 }.graphs
+        return graphs.map { ($0.image.size, $0.report.size) }
+    }
+
+    /// From the newest checkpoint; nil where it cannot be used.
+    private func storedSizes(_ dimension: Int) throws -> (images: GraphSize, reports: GraphSize)? {
+        let generation = serving.generation
+        do {
+            return try store.environment.read { transaction in
+                let stored = try CheckpointFault.rethrowing {
+                    try Checkpoint(store: store, generation: generation).head(transaction)
+                }
+                guard let head = stored else { return nil }
+                func size(_ kind: VectorKind, _ transaction: borrowing ReadTransaction) throws -> GraphSize {
+                    try CheckpointFault.rethrowing {
+                        try StoredGraph.size(
+                            store, transaction, head, kind, generation: generation, dimension: dimension)
+                    } ?? GraphSize()
+                }
+                return (try size(.image, transaction), try size(.report, transaction))
+            }
+        } catch let error where Opening.meansUnusable(error) {
+            return nil
+        }
+    }
+
+    /// - Throws: `.badRequest` where the graphs were left on disk.
+    func requireGraphs() throws(ArchiveError) {
+        guard options.keepsGraphs else {
+            throw ArchiveError(.badRequest, "\(path): the archive was opened without its graphs")
+        }
+    }
+}

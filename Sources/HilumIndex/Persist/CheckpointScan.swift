@@ -1,0 +1,204 @@
+import HilumCore
+
+/// What a scan of the codes of a checkpoint found; see `HNSWIndex.scan`.
+public struct CheckpointScan: Sendable {
+    /// One distinct vector and who has it.
+    public struct Node: Sendable, Equatable {
+        /// Of the question and the node's code.
+        public var distance: Float
+        /// The smallest of its items that were asked for, ascending; one at least.
+        public var items: [UInt32]
+    }
+
+    /// The nearest by their codes, the nearest first.
+    public internal(set) var nodes: [Node] = []
+    /// The items of the checkpoint that exist.
+    public internal(set) var known = ItemSet()
+    /// Codes that were compared.
+    public internal(set) var comparedCount = 0
+}
+
+/// Questions to a checkpoint that is not opened.
+extension HNSWIndex {
+    /// The distinct vectors nearest to `query` among `items`, by comparing all codes of a checkpoint while they are read.
+    ///
+    /// ```
+    /// codes  piece ─→ a distance a slot            on another thread
+    /// links  piece ─→ the items of each slot  ─→  the nearest slots that bear one of `items`
+    /// ```
+    /// A graph in memory takes records, lists and tables for every node before it answers anything. Whoever asks once reads the same bytes
+    /// and keeps 12 bytes a node, and misses no vector. Codes tell roughly who is near: whoever has the vectors asks for a few more nodes than
+    /// are needed and orders them by these.
+    ///
+    /// - Parameters:
+    ///   - linkByteCount, links, codes, quantizer, dimension, metric: as `init(restoring:links:…)`.
+    ///   - count: how many distinct vectors are looked for.
+    ///   - itemLimit: how many items of one vector are named at most.
+    ///   - items: what may be found; nil for everything that exists.
+    ///   - existing: items of the checkpoint that are still there; others are passed over.
+    ///   - deadline: in the seconds of `monotonicSeconds`.
+    /// - Throws: `IndexError` `.damagedLinks` as `init(restoring:links:…)`, though links are not followed; `.overdue`; `.wrongDimension`,
+    ///   `.notFinite`, `.zeroLength` for the query; what `codes` throws.
+    /// - Complexity: O(n) distances; reads every byte of codes and links.
+    public static func scan(
+        _ linkByteCount: Int, links: PieceReader, dimension: Int, metric: Metric, quantizer: ScalarQuantizer,
+        codes: PieceReader, for query: UnsafeBufferPointer<Float>, count: Int, itemLimit: Int, among items: ItemSet?,
+        existing: ItemSet, until deadline: Double = .infinity
+    ) throws -> CheckpointScan {
+        let header = try LinkHeader(restoring: linkByteCount, links, quantizer, dimension: dimension, metric: metric)
+        // An empty index: it checks the question and picks the kernels.
+        let index = try HNSWIndex(
+            dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer,
+            keepsResiduals: false, kernelSet: nil)
+        return try index.graph.scan(
+            header, linkByteCount, links, codes, for: query, count: count, itemLimit: itemLimit, among: items,
+            existing: existing, until: deadline)
+    }
+}
+
+extension Graph {
+    fileprivate func scan(
+        _ header: LinkHeader, _ linkByteCount: Int, _ links: HNSWIndex.PieceReader, _ codes: HNSWIndex.PieceReader,
+        for query: UnsafeBufferPointer<Float>, count: Int, itemLimit: Int, among items: ItemSet?, existing: ItemSet,
+        until deadline: Double
+    ) throws -> CheckpointScan {
+        let squareLength = try checkedSquareLength(query)
+        let scratch = readers.enter()
+        defer { readers.leave(scratch) }
+        // Safety: the other thread alone uses the scratch until both have ended, and only it calls `codes`.
+        nonisolated(unsafe) let target = try prepared(query, squareLength: squareLength, scratch)
+        nonisolated(unsafe) let batch = scratch.codes
+        nonisolated(unsafe) let distances = UnsafeMutablePointer<Float>.allocate(capacity: max(1, header.slotCount))
+        defer { distances.deallocate() }
+        var owners = SlotOwners(header)
+        try withoutActuallyEscaping(codes) { codes in
+            nonisolated(unsafe) let codes = codes
+            try GraphWriter.sideBySide(isWorthIt: header.slotCount >= GraphWriter.leastParallelCount) {
+                try self.measure(header.slotCount, codes, target, batch, into: distances, until: deadline)
+            } and: {
+                try owners.read(
+                    linkByteCount, links, header, dimension: dimension, metric: metric, among: items, existing: existing
+                )
+            }
+        }
+        var pool = scratch.makePool(limit: min(count, owners.slots.count))
+        for slot in owners.slots { pool.insert(NodeCandidate(distance: distances[Int(slot)], node: slot)) }
+        var result = CheckpointScan()
+        result.nodes = (0..<pool.count).map { place in
+            let candidate = pool[place]
+            return CheckpointScan.Node(
+                distance: candidate.distance, items: owners.items(of: candidate.node, atMost: itemLimit))
+        }
+        result.known = owners.known
+        result.comparedCount = header.slotCount
+        return result
+    }
+
+    /// The distances of the query and the codes of all slots, piece after piece.
+    private func measure(
+        _ slotCount: Int, _ codes: HNSWIndex.PieceReader, _ query: Target,
+        _ batch: UnsafeMutablePointer<UnsafeRawPointer?>, into distances: UnsafeMutablePointer<Float>,
+        until deadline: Double
+    ) throws {
+        let pieces = CodePieces(dimension: dimension)
+        for piece in 0..<pieces.codeCount(slotCount) {
+            guard deadline == .infinity || monotonicSeconds() < deadline else { throw IndexError(.overdue) }
+            try codes(piece) { bytes in
+                let slots = CodePieces.rows(of: piece, pieces.codeRowCount, slotCount: slotCount)
+                guard let base = bytes.baseAddress, bytes.count == slots.count * pieces.codeByteCount else {
+                    throw IndexError.damaged("a piece of the codes has another length")
+                }
+                for first in stride(from: 0, to: slots.count, by: Scratch.batchCapacity) {
+                    let width = min(Scratch.batchCapacity, slots.count - first)
+                    // Safety: rows below the count of the piece, whose size was checked; the kernels ask for no alignment.
+                    for row in 0..<width { batch[row] = base + (first + row) * pieces.codeByteCount }
+                    kernels.gather(query, batch, width, dimension, distances + slots.lowerBound + first)
+                }
+            }
+        }
+    }
+}
+
+/// Who has which slot of a checkpoint, of the items that are asked for.
+private struct SlotOwners {
+    /// Slots with such an item, ascending.
+    private(set) var slots: [UInt32] = []
+    /// Where the items of each slot begin in `members`.
+    private var starts: [UInt32] = []
+    private var members: [UInt32] = []
+    private(set) var known = ItemSet()
+
+    init(_ header: LinkHeader) {
+        slots.reserveCapacity(header.nodeCount)
+        starts.reserveCapacity(header.nodeCount)
+        members.reserveCapacity(header.itemCount)
+    }
+
+    /// The smallest items of a slot.
+    func items(of slot: UInt32, atMost limit: Int) -> [UInt32] {
+        var low = 0
+        var high = slots.count
+        while low < high {
+            let middle = (low + high) / 2
+            if slots[middle] < slot { low = middle + 1 } else { high = middle }
+        }
+        let end = low + 1 < starts.count ? Int(starts[low + 1]) : members.count
+        return Array(members[Int(starts[low])..<end].sorted().prefix(limit))
+    }
+
+    /// Reads the items of all slots, and passes over the links.
+    mutating func read(
+        _ linkByteCount: Int, _ links: HNSWIndex.PieceReader, _ header: LinkHeader, dimension: Int, metric: Metric,
+        among items: ItemSet?, existing: ItemSet
+    ) throws {
+        try withoutActuallyEscaping(links) { links in
+            var piece = 0
+            var checksum: UInt32 = 0
+            var reader = ByteReader(byteCount: linkByteCount) { use in
+                try links(piece) { bytes in
+                    checksum = CRC32C.checksum(bytes, continuing: checksum)
+                    use(bytes)
+                }
+                piece += 1
+            }
+            try read(&reader, header, dimension: dimension, metric: metric, among: items, existing: existing)
+            // The checksum itself is the rest.
+            _ = try reader.number()
+            guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
+        }
+    }
+
+    private mutating func read(
+        _ reader: inout ByteReader, _ header: LinkHeader, dimension: Int, metric: Metric, among items: ItemSet?,
+        existing: ItemSet
+    ) throws(IndexError) {
+        _ = try LinkHeader(&reader, dimension: dimension, metric: metric)
+        let parameters = header.parameters
+        var nodeCount = 0
+        var itemTotal = 0
+        for slot in 0..<UInt32(header.slotCount) {
+            guard let head = try reader.slotHead(slot) else { continue }
+            nodeCount += 1
+            itemTotal += head.itemCount
+            guard itemTotal <= header.itemCount else { throw .damaged("the counts do not match what follows") }
+            let raw = try reader.numberBytes(head.itemCount)
+            let start = members.count
+            for index in 0..<head.itemCount {
+                let item = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+                guard existing.contains(item) else { continue }
+                guard known.insert(item) else { throw .damaged("item \(item) comes twice") }
+                if items?.contains(item) ?? true { members.append(item) }
+            }
+            if members.count > start {
+                slots.append(slot)
+                starts.append(UInt32(start))
+            }
+            for layer in 0...parameters.level(ofSlot: slot) {
+                _ = try reader.linkBytes(slot, atMost: layer == 0 ? 2 * parameters.m : parameters.m)
+            }
+        }
+        guard reader.remaining == 4, nodeCount == header.nodeCount, itemTotal == header.itemCount else {
+            throw .damaged("the counts do not match what follows")
+        }
+    }
+}

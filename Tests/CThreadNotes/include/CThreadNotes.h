@@ -1,0 +1,1 @@
+// Nothing to call: being linked with it is enough.
