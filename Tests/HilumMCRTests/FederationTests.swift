@@ -256,6 +256,8 @@ struct FederationTests {
         expect("site a is here twice", [good, good])
         expect("trained on no cases", [try world.constant(1, round, "z", count: 0, to: folder["none"])])
 
+        expect("that are believed", [try world.constant(1, round, "z", count: .max, to: folder["many"])])
+
         let next = try round.merge([good], to: folder["r1"]).round
         expect("trained round 0, and this is round 1", [good], of: next)
         var seeded = settings
@@ -397,6 +399,89 @@ struct FederationTests {
         }
         #expect(seeded[0].seal == seeded[1].seal)
         #expect(seeded[0].privacy?.isSeeded == true)
+    }
+
+    @Test("A ledger that is another file is refused, and so is one with noise of the other kind")
+    func ledgersAreNotMixed() throws {
+        let world = try Federation.shared.get()
+        let folder = try Folder()
+        func refusal(_ round: FederatedRound, ledger: String, noiseSeed: UInt64? = nil) -> String {
+            do {
+                let training = try SiteTraining(
+                    round, site: "site-0", model: round.model(), set: world.sets[0], threads: 2, ledger: ledger,
+                    noiseSeed: noiseSeed)
+                return training.beginsLedger ? "a new ledger" : "a known ledger"
+            } catch { return "\(error)" }
+        }
+        let first = try world.begin(folder["r0"], world.settings(privacy: Self.privacy))
+        #expect(refusal(first, ledger: folder["l"]) == "a new ledger")
+        let update = try world.train(first, 0, to: folder["u"], ledger: folder["l"])
+        #expect(try #require(update.privacy?.leftOutEpsilon) > #require(update.privacy?.epsilon))
+        let second = try first.merge([folder["u"]], to: folder["r1"]).round
+        #expect(refusal(second, ledger: folder["l"]) == "a known ledger")
+        #expect(refusal(second, ledger: folder["typo"]).contains("this ledger has no entry of it"))
+        #expect(refusal(second, ledger: folder["l"], noiseSeed: 4).contains("holds updates with noise from the system"))
+        _ = try world.train(first, 0, to: folder["v"], ledger: folder["s"], noiseSeed: 4)
+        #expect(try PrivacyLedger(path: folder["s"]).entries.map(\.isSeeded) == [true])
+        #expect(refusal(first, ledger: folder["s"]).contains("holds updates with noise from a seed"))
+    }
+
+    @Test("Of two updates that began with one ledger, only one is entered")
+    func ledgerIsLocked() throws {
+        let world = try Federation.shared.get()
+        let folder = try Folder()
+        let round = try world.begin(folder["r0"], world.settings(privacy: Self.privacy))
+        let trainings = try (0..<2).map { _ in
+            try SiteTraining(
+                round, site: "site-0", model: round.model(), set: world.sets[0], threads: 1, ledger: folder["l"])
+        }
+        for training in trainings { #expect(try training.run().isComplete) }
+        _ = try trainings[0].write(to: folder["a"])
+        #expect(throws: MCRError.self) { try trainings[1].write(to: folder["b"]) }
+        #expect(try PrivacyLedger(path: folder["l"]).entries.count == 1)
+        // Whoever holds the lock is waited for.
+        let descriptor = open(folder["l"] + ".lock", O_RDWR)
+        #expect(descriptor >= 0)
+        try PrivacyLedger.locked(folder["l"]) { #expect(flock(descriptor, LOCK_EX | LOCK_NB) != 0) }
+        #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        close(descriptor)
+    }
+
+    @Test("An update of a round with a budget says that it kept to it")
+    func budgetsAreMerged() throws {
+        let world = try Federation.shared.get()
+        let folder = try Folder()
+        let round = try world.begin(folder["r0"], world.settings(privacy: Self.privacy))
+        _ = try world.train(round, 0, to: folder["u"], ledger: folder["l"])
+        func refusal(_ change: (inout [(key: String, value: JSON)]) -> Void) throws -> String {
+            let path = folder["u"] + "/update.json"
+            guard case .object(var members) = try SealedFile.read(path).json else { return "no object" }
+            let former = try FileIO.read(path)
+            members.removeAll { $0.key == "seal" }
+            change(&members)
+            try SealedFile.write(.object(members), to: path)
+            defer { try? FileIO.writeAtomically(path, former) }
+            do {
+                _ = try round.merge([folder["u"]], to: folder["never"])
+                return "it was merged"
+            } catch { return "\(error)" }
+        }
+        func privacy(epsilon: Double, budget: Double = 2) -> JSON {
+            PrivacySpent(
+                epsilon: epsilon, leftOutEpsilon: nil, budget: budget, delta: 1e-3, noise: 1, samplingRate: 0.5,
+                stepCount: 2, isSeeded: false
+            ).json
+        }
+        func with(_ value: JSON?) throws -> String {
+            try refusal { members in
+                members.removeAll { $0.key == "privacy" }
+                if let value { members.append(("privacy", value)) }
+            }
+        }
+        #expect(try with(nil).contains("says nothing of the privacy budget"))
+        #expect(try with(privacy(epsilon: 1, budget: 9)).contains("says nothing of the privacy budget"))
+        #expect(try with(privacy(epsilon: 2.5)).contains("has spent epsilon 2.5 of a budget of 2"))
+        #expect(try round.merge([folder["u"]], to: folder["r1"]).isNew)
     }
 
     @Test("A budget needs a sound ledger, enough patients and a small delta")

@@ -124,6 +124,56 @@ struct PrivacyBudgetTests {
         #expect(PrivacyAccountant.noise(for: 10, samplingRate: 0.1, after: before, epsilon: 1, delta: 1e-5) == nil)
     }
 
+    @Test("Left out altogether costs more than an empty place, and the same where a group is one patient")
+    func leftOutCostsMore() {
+        for (rate, noise, count) in [(0.221, 1.012, 4), (0.276, 1.37, 64), (1, 5.31, 16)] {
+            let steps = [NoisySteps(samplingRate: rate, noise: noise, count: count)]
+            let empty = PrivacyAccountant.epsilon(of: steps, delta: 1e-4)
+            #expect(PrivacyAccountant.leftOutEpsilon(of: steps, groupSize: 8, delta: 1e-4) > 1.5 * empty)
+            #expect(PrivacyAccountant.leftOutEpsilon(of: steps, groupSize: 1, delta: 1e-4) == empty)
+        }
+    }
+
+    @Test("The accountant's numbers of Benchmarks/federated")
+    func benchmarkArms() throws {
+        // From the seed 16 of 58 groups in each of 48 steps are taken, from a start all groups in 16 steps.
+        let arms = [
+            (16.0 / 58, 48, 8.0, 1.37, 26.2), (16.0 / 58, 48, 3.0, 2.78, 7.9), (1.0, 16, 8.0, 2.33, 19.4),
+            (1.0, 16, 3.0, 5.31, 6.8),
+        ]
+        for (rate, count, epsilon, noise, leftOut) in arms {
+            let least = try #require(
+                PrivacyAccountant.noise(for: count, samplingRate: rate, after: [], epsilon: epsilon, delta: 1e-4))
+            #expect(abs(least - noise) < 0.01)
+            let steps = [NoisySteps(samplingRate: rate, noise: least, count: count)]
+            #expect(abs(PrivacyAccountant.leftOutEpsilon(of: steps, groupSize: 4, delta: 1e-4) - leftOut) < 0.06)
+        }
+    }
+
+    @Test(
+        "Half the noise bounds a group whose gradient turns round, by numerical integration",
+        arguments: [0.1, 0.276, 0.6])
+    func leftOutBoundsAnExchange(rate: Double) {
+        for noise in [0.8, 1.37, 3] {
+            func density(_ x: Double, _ mean: Double) -> Double {
+                exp(-(x - mean) * (x - mean) / (2 * noise * noise)) / (noise * (2 * Double.pi).squareRoot())
+            }
+            for order in [1.5, 2, 4, 8] {
+                var moment = 0.0
+                for index in -8_000...8_000 {
+                    let x = Double(index) * 0.005 * noise
+                    let p = (1 - rate) * density(x, 0) + rate * density(x, 1)
+                    let q = (1 - rate) * density(x, 0) + rate * density(x, -1)
+                    if q > 0 { moment += pow(p, order) * pow(q, 1 - order) * 0.005 * noise }
+                }
+                let exchanged = log(moment) / (order - 1)
+                let bound = PrivacyAccountant.divergence(order, samplingRate: rate, noise: noise / 2)
+                #expect(exchanged > PrivacyAccountant.divergence(order, samplingRate: rate, noise: noise))
+                #expect(exchanged < bound, "order \(order), noise \(noise)")
+            }
+        }
+    }
+
     @Test("log erfc goes on where erfc ends")
     func logErfcIsSmooth() {
         for x in [0.5, 5, 19.9] { #expect(PrivacyAccountant.logErfc(x) == log(erfc(x))) }
@@ -191,6 +241,31 @@ struct PrivacyBudgetTests {
         #expect(abs(brought.squareRoot() - min(scale, 0.75)) < 0.003 * min(scale, 0.75))
     }
 
+    @Test(
+        "A patient who is left out may be followed by another: the sum changes by more than the bound, never by twice")
+    func leftOutPatientIsReplaced() throws {
+        // Thirteen patients are three groups of four and one who is left over; so are twelve and none.
+        let (network, whole) = gradient(patients: 13, noise: 0, clip: 1)
+        let (_, less) = gradient(patients: 12, noise: 0, clip: 1)
+        #expect(whole.groups.groupCount == less.groups.groupCount)
+        #expect(whole.samplingRate == 1 && less.samplingRate == 1)
+        let place = try #require(network.layout.parameters.first { FederationSettings.Parts.all.trains($0.name) })
+            .offset
+        let raw = ParameterBuffer(count: network.layout.count)
+        /// Three times the mean of the groups; that of patient 12 pulls the other way.
+        func sum(_ gradient: PrivateGradient) -> Double {
+            3
+                * Double(
+                    gradient.next { samples in
+                        raw.pointer[place] = samples.contains(12) ? 5 : -5
+                        return raw
+                    }.pointer[place])
+        }
+        let changes = (0..<40).map { _ in sum(whole) - sum(less) }
+        #expect(changes.allSatisfy { abs($0) < 1e-4 || abs($0 - 2) < 1e-4 }, "\(changes)")
+        #expect(changes.contains { $0 > 1.99 }, "the patient is left over in one step of thirteen")
+    }
+
     @Test("A gradient that is not finite brings nothing")
     func brokenGradientBringsNothing() {
         let (network, gradient) = gradient(patients: 4, noise: 0, clip: 1)
@@ -230,5 +305,6 @@ struct PrivacyBudgetTests {
         #expect(first(NoiseSource(seed: 7, round: 1, site: "a")) == first(NoiseSource(seed: 7, round: 1, site: "a")))
         #expect(first(NoiseSource(seed: 7, round: 1, site: "a")) != first(NoiseSource(seed: 7, round: 2, site: "a")))
         #expect(first(NoiseSource(seed: 7, round: 1, site: "a")) != first(NoiseSource(seed: 7, round: 1, site: "b")))
+        #expect(first(NoiseSource(seed: 7, id: "r")) != first(NoiseSource(seed: 7, id: "s")), "another federation")
     }
 }

@@ -68,6 +68,8 @@ struct FederateCallTests {
         let before = try FileIO.digest(scratch.path("u/update.json"))
         #expect(try call(train + ["--out", "u"], in: scratch).text.contains("it stood here already"))
         #expect(try FileIO.digest(scratch.path("u/update.json")) == before)
+        let unasked = try call(train + ["--out", "v", "--ledger", "l.json"], in: scratch, status: 2)
+        #expect(unasked.errors.contains("--ledger needs a round with a budget"))
         _ = try call(["merge", "r0", "u", "--out", "r1"], in: scratch)
         #expect(try call(["merge", "r0", "u", "--out", "r1"], in: scratch).text.contains("it stood here already"))
         // An update of another site stands there; a round does; a folder with other files does.
@@ -94,7 +96,9 @@ struct FederateCallTests {
         let train = ["train", "r0", "--data", world.phantoms, "--site", "a", "--quiet", "--out"]
         #expect(try call(train + ["u"], in: scratch, status: 2).errors.contains("--ledger is missing"))
         let result = try call(train + ["u", "--ledger", "ledger.json"], in: scratch)
-        #expect(result.text.contains(" of 3 spent at delta 0.001 by patient"), "\(result.text)")
+        #expect(result.text.contains(" of 3 spent at delta 0.001 by patient, "), "\(result.text)")
+        #expect(result.text.contains(" if left out altogether"), "\(result.text)")
+        #expect(result.errors.contains("a new ledger begins at ledger.json"), "\(result.errors)")
         #expect(!result.text.contains("contrast"), "a loss tells of the cases")
         let seeded = try call(train + ["s", "--ledger", "other.json", "--noise-seed", "4", "--json"], in: scratch)
             .object()
@@ -102,6 +106,8 @@ struct FederateCallTests {
         #expect(privacy["seeded"] as? Bool == true)
         let spent = try #require(privacy["epsilon"] as? Double)
         #expect(spent > 0.5 && spent < 3)
+        #expect(try #require(privacy["epsilon_left_out"] as? Double) > spent)
+        #expect(seeded["unnamed"] as? Int == 0)
         #expect(seeded["contrast"] == nil)
         let merged = try call(["merge", "r0", "s", "--out", "r1"], in: scratch)
         #expect(merged.errors.contains("its noise comes from a seed"))
@@ -110,6 +116,38 @@ struct FederateCallTests {
         // Asked again, nothing is spent.
         _ = try call(train + ["u", "--ledger", "ledger.json"], in: scratch)
         #expect(try FileIO.read(scratch.path("ledger.json")) == ledger)
+    }
+
+    @Test("With a budget, cases that name no patient are counted aloud")
+    func casesWithoutPatient() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        try begin("r0", ["--epsilon", "3", "--delta", "0.001", "--group", "4", "--parts", "heads"], in: scratch)
+        let text = String(decoding: try FileIO.read(world.phantoms + "/cases.jsonl"), as: UTF8.self)
+        func lines(_ count: Int) throws -> String {
+            let lines = try text.split(separator: "\n").enumerated().map { number, line in
+                var object = try #require(
+                    try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+                for key in ["image", "report_file"] {
+                    if let name = object[key] as? String { object[key] = world.phantoms + "/" + name }
+                }
+                if number < count { object["patient"] = nil }
+                return String(decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self)
+            }
+            return lines.joined(separator: "\n") + "\n"
+        }
+        for (count, unit) in [(2, " by patient, for 2 cases by case,"), (World.caseCount, " by case,")] {
+            let name = "m\(count)"
+            _ = try scratch.write("\(name)/cases.jsonl", try lines(count))
+            let result = try call(
+                [
+                    "train", "r0", "--data", "\(name)/cases.jsonl", "--site", "a", "--out", "u\(count)", "--ledger",
+                    "l\(count)",
+                ],
+                in: scratch)
+            #expect(result.errors.contains("\(count) of \(World.caseCount) cases name no patient"), "\(result.errors)")
+            #expect(result.text.contains(unit), "\(result.text)")
+        }
     }
 
     @Test("A federation may begin without a model: its vocabulary holds no site's words")

@@ -33,6 +33,7 @@ public struct FederatedRound: Sendable {
         public init(json: JSON) throws(JSON.Mismatch) {
             self.init(
                 site: try json.member("site"), count: try json.member("count"), update: try json.member("update"))
+            guard 1...SiteUpdate.mostCases ~= count else { throw JSON.Mismatch("is out of range") }
         }
 
         /// An object with all members.

@@ -15,11 +15,11 @@ struct NoiseSource: RandomNumberGenerator {
     private var origin: Origin
     private var spareNormal: Double?
 
-    /// - Parameter seed: nil: the system's own random numbers. Each round and site has a stream of its own.
-    init(seed: UInt64?, round: Int = 0, site: String = "") {
-        let name = site.utf8.reduce(UInt64(0)) { $0 &* 31 &+ UInt64($1) }
+    /// - Parameter seed: nil: the system's own random numbers. Each round of each federation and each site has a stream of its own.
+    init(seed: UInt64?, round: Int = 0, id: String = "", site: String = "") {
+        func key(_ name: String) -> UInt64 { name.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) } }
         origin =
-            seed.map { .seeded(SeededGenerator(seed: $0, keys: 0xD1_FF, UInt64(round), name)) }
+            seed.map { .seeded(SeededGenerator(seed: $0, keys: 0xD1_FF, UInt64(round), key(id), key(site))) }
             ?? .system(SystemRandomNumberGenerator())
     }
 

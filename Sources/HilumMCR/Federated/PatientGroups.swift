@@ -2,8 +2,9 @@
 ///
 ///     patients ─ shuffled at each step ─► groups of g ─ each with probability q ─► one pair of each patient
 ///
-/// A patient stands in one group of a step, with one pair. So without this patient one group is missing in the sum of a step, and no
-/// other changes: a group that is not full is not used.
+/// A patient stands in one group of a step, with one pair, so one patient touches one group's gradient. A group that is not full is
+/// not used: where this patient's group stays empty, one gradient is missing in the sum and no other changes. Left out altogether,
+/// a patient that was left over may take the place, and then that gradient is another one.
 struct PatientGroups: Sendable {
     /// The pairs of each patient.
     let pairs: [[Int]]

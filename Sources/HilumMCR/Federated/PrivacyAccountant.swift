@@ -27,6 +27,17 @@ enum PrivacyAccountant {
         return max(0, bounds.min() ?? .infinity)
     }
 
+    /// ε of these steps beside an archive from which the patient was left out altogether.
+    ///
+    /// `epsilon` compares with a plan in which the patient's group stays empty. Left out, another patient may take the place, so that
+    /// the group's gradient changes to another one: by 2C at the most, which is half the noise in lengths of the change. A group of
+    /// one has no place to take.
+    static func leftOutEpsilon(of steps: [NoisySteps], groupSize: Int, delta: Double) -> Double {
+        guard groupSize > 1 else { return epsilon(of: steps, delta: delta) }
+        let halved = steps.map { NoisySteps(samplingRate: $0.samplingRate, noise: $0.noise / 2, count: $0.count) }
+        return epsilon(of: halved, delta: delta)
+    }
+
     /// The least noise multiplier, up to a ten-thousandth, with which `count` more steps stay within `epsilon` after those
     /// before; nil where none does.
     static func noise(

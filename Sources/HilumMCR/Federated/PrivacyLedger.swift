@@ -11,11 +11,17 @@ struct PrivacyLedger: Sendable {
         /// The id of the round that it began with.
         let base: String
         let steps: NoisySteps
+        /// Whether its noise came from a seed, and hides nothing from those who know it.
+        let isSeeded: Bool
     }
 
     static let version = 1
+    /// An entry takes some 200 bytes, so this is enough for hundreds of thousands.
+    private static let limitInBytes = 64 << 20
     let path: String
     private(set) var entries: [Entry] = []
+    /// Whether there was no file yet.
+    private(set) var isNew = false
 
     /// Reads the file; a missing one is empty.
     ///
@@ -23,7 +29,10 @@ struct PrivacyLedger: Sendable {
     init(path: String) throws {
         self.path = path
         let json: JSON
-        do { json = try SealedFile.read(path).json } catch let error as FileError where error.code == .notFound {
+        do { json = try SealedFile.read(path, limitInBytes: Self.limitInBytes).json } catch let error as FileError
+            where error.code == .notFound
+        {
+            isNew = true
             return
         }
         do {
@@ -33,6 +42,21 @@ struct PrivacyLedger: Sendable {
         } catch let error as JSON.Mismatch {
             throw MCRError(.badRound(reason: "\(error)"), path: path)
         }
+    }
+
+    /// Runs `body` while no other process does so for the same ledger; the lock is the file `PATH.lock`, which stays.
+    ///
+    /// - Throws: what `body` throws, or `FileError`.
+    static func locked<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+        let lock = path + ".lock"
+        let descriptor = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw FileError(.system(errno: errno), path: lock, call: "open") }
+        // Closing the only descriptor lets go of the lock.
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw FileError(.system(errno: errno), path: lock, call: "flock") }
+        }
+        return try body()
     }
 
     /// Adds an update and writes the file; only its owner may read it.
@@ -57,10 +81,14 @@ extension PrivacyLedger.Entry: JSONReadable, JSONWritable {
         guard 0...1 ~= steps.samplingRate, steps.noise > 0, steps.count >= 0 else {
             throw JSON.Mismatch("is out of range")
         }
-        self.init(base: try json.member("base"), steps: steps)
+        self.init(
+            base: try json.member("base"), steps: steps, isSeeded: try json.optionalMember("seeded") ?? false)
     }
 
     var json: JSON {
-        JSON(members: ["base": base, "sampling_rate": steps.samplingRate, "noise": steps.noise, "steps": steps.count])
+        JSON(members: [
+            "base": base, "sampling_rate": steps.samplingRate, "noise": steps.noise, "steps": steps.count,
+            "seeded": isSeeded,
+        ])
     }
 }

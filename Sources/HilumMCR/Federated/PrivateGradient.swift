@@ -9,7 +9,8 @@ import HilumNN
 ///
 /// The contrast couples the pairs of a batch, so a gradient for each pair by itself does not bound what one pair changes: it is
 /// also in the gradients of the others. Pairs are therefore compared within their group only, and the whole gradient of a group is
-/// cut. What a patient changes in the sum is then one group's gradient, at most C long.
+/// cut. What a patient changes in the sum is then one group's gradient, at most C long: C where the group stays empty, up to 2C where
+/// another patient takes the place.
 /// Thread rule: one caller at a time.
 final class PrivateGradient {
     let groups: PatientGroups

@@ -6,7 +6,8 @@ import HilumCore
 /// A seal says nothing of who wrote the file: whoever changes it on purpose can make it anew.
 enum SealedFile {
     private static let key = "seal"
-    private static let limitInBytes = 1 << 20
+    /// The largest round or update that is read.
+    static let limitInBytes = 1 << 20
 
     /// - Returns: the seal.
     @discardableResult
@@ -18,7 +19,7 @@ enum SealedFile {
     }
 
     /// - Throws: `MCRError.badRound` for a file that is damaged or something else, or `FileError`.
-    static func read(_ path: String) throws -> (json: JSON, seal: String) {
+    static func read(_ path: String, limitInBytes: Int = limitInBytes) throws -> (json: JSON, seal: String) {
         let bytes = try FileIO.read(path, limitInBytes: limitInBytes)
         guard let json = try? JSON(parsing: bytes[...]), case .object(let members) = json,
             let seal = json[key]?.string

@@ -32,6 +32,9 @@ public final class SiteTraining {
     /// What will have been spent when the update is written; nil where no privacy was asked for.
     public private(set) var privacy: PrivacySpent?
 
+    /// Whether the ledger is not there yet, so that the site counts from nothing.
+    public var beginsLedger: Bool { ledger?.isNew ?? false }
+
     private let set: TrainingSet
     private let trainer: MCRTrainer
     private let gradient: PrivateGradient?
@@ -73,9 +76,11 @@ public final class SiteTraining {
         let rate = PrivateGradient.samplingRate(groups, batchSize: options.batchSize)
         var noise = 0.0
         var spent: Double?
+        var leftOut: Double?
         if let budget = privacy.epsilon {
             guard let path else { throw refusal("a budget needs the site's ledger, the file with what it has spent") }
             let ledger = try PrivacyLedger(path: path)
+            try Self.check(ledger, round, site: site, isSeeded: noiseSeed != nil)
             guard privacy.delta * Double(patientCount) < 1 else {
                 throw refusal(
                     "delta \(privacy.delta) is not below 1 in \(patientCount) patients, so that one of them may be told whole"
@@ -95,16 +100,42 @@ public final class SiteTraining {
                             + "\(left) rounds are left"), path: path)
             }
             noise = least
-            spent = PrivacyAccountant.epsilon(
-                of: before + [NoisySteps(samplingRate: rate, noise: noise, count: stepCount)], delta: privacy.delta)
+            let all = before + [NoisySteps(samplingRate: rate, noise: noise, count: stepCount)]
+            spent = PrivacyAccountant.epsilon(of: all, delta: privacy.delta)
+            leftOut = PrivacyAccountant.leftOutEpsilon(of: all, groupSize: groups.size, delta: privacy.delta)
             self.ledger = ledger
         }
         gradient = PrivateGradient(
             groups, batchSize: options.batchSize, noise: noise, clip: privacy.clip, network: trainer.network,
-            parts: settings.parts, source: NoiseSource(seed: noiseSeed, round: round.number, site: site))
+            parts: settings.parts,
+            source: NoiseSource(seed: noiseSeed, round: round.number, id: round.id, site: site))
         self.privacy = PrivacySpent(
-            epsilon: spent, budget: privacy.epsilon, delta: privacy.delta, noise: noise, samplingRate: rate,
+            epsilon: spent, leftOutEpsilon: leftOut, budget: privacy.epsilon, delta: privacy.delta, noise: noise,
+            samplingRate: rate,
             stepCount: stepCount, isSeeded: noiseSeed != nil)
+    }
+
+    /// - Throws: `MCRError.badRound` where the ledger is another one than this site had in the round before, or its noise of another
+    ///   kind: entries with a seed promise nothing, so they are not added up with others.
+    private static func check(
+        _ ledger: PrivacyLedger, _ round: FederatedRound, site: String, isSeeded: Bool
+    ) throws(MCRError) {
+        if ledger.entries.contains(where: { $0.isSeeded != isSeeded }) {
+            let (held, wanted) = isSeeded ? ("from the system", "from a seed") : ("from a seed", "from the system")
+            throw MCRError(
+                .badRound(
+                    reason: "it holds updates with noise \(held), and this one has noise \(wanted); "
+                        + "each kind needs a ledger of its own"),
+                path: ledger.path)
+        }
+        guard round.sites.contains(where: { $0.site == site }) else { return }
+        guard ledger.entries.contains(where: { $0.base == round.previous }) else {
+            throw MCRError(
+                .badRound(
+                    reason: "site \(site) took part in the round before, and this ledger has no entry of it; "
+                        + "it is another file, or it was lost"),
+                path: ledger.path)
+        }
     }
 
     /// Trains the round, or until `interrupted` is raised; then nothing is to be written.
@@ -128,15 +159,18 @@ public final class SiteTraining {
     /// - Throws: `MCRError.badRound` where another run has spent the budget meanwhile, or `FileError`.
     public func write(to directory: String) throws -> SiteUpdate {
         if let known = ledger, let privacy {
-            var ledger = try PrivacyLedger(path: known.path)
-            guard ledger.entries == known.entries else {
-                throw MCRError(
-                    .badRound(reason: "another run has made an update meanwhile; train this one again"),
-                    path: known.path)
+            ledger = try PrivacyLedger.locked(known.path) {
+                var ledger = try PrivacyLedger(path: known.path)
+                guard ledger.entries == known.entries else {
+                    throw MCRError(
+                        .badRound(reason: "another run has made an update meanwhile; train this one again"),
+                        path: known.path)
+                }
+                let steps = NoisySteps(
+                    samplingRate: privacy.samplingRate, noise: privacy.noise, count: privacy.stepCount)
+                try ledger.append(PrivacyLedger.Entry(base: round.id, steps: steps, isSeeded: privacy.isSeeded))
+                return ledger
             }
-            let steps = NoisySteps(samplingRate: privacy.samplingRate, noise: privacy.noise, count: privacy.stepCount)
-            try ledger.append(PrivacyLedger.Entry(base: round.id, steps: steps))
-            self.ledger = ledger
         }
         try SiteUpdate.write(
             directory, round: round, site: site, count: pairCount, privacy: privacy, trainer.network, trainer.values)

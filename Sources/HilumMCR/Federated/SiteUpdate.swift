@@ -13,6 +13,8 @@ public struct SiteUpdate: Sendable {
     static let file = "update.json"
     static let weightsFile = "weights.safetensors"
     static let version = 1
+    /// The most cases that a site is believed to have.
+    static let mostCases = 1_000_000_000
     /// Names of sites, which stand in files and on screens.
     public static let nameRule = "1 to 64 letters, digits, dots, dashes and underscores"
 
@@ -102,6 +104,16 @@ public struct SiteUpdate: Sendable {
             throw refusal("site \(site) began with other weights or settings of a round \(round.number) than these")
         }
         if count < 1 { throw refusal("site \(site) trained on no cases") }
+        if count > Self.mostCases {
+            throw refusal("site \(site) says \(count) cases, more than the \(Self.mostCases) that are believed")
+        }
+        guard let wanted = round.settings.privacy, let budget = wanted.epsilon else { return }
+        guard let privacy, let spent = privacy.epsilon, privacy.budget == budget, privacy.delta == wanted.delta else {
+            throw refusal("site \(site) says nothing of the privacy budget that all have agreed on")
+        }
+        guard spent <= budget, privacy.noise > 0 else {
+            throw refusal("site \(site) has spent epsilon \(spent) of a budget of \(budget)")
+        }
     }
 
     /// The weights, their names and shapes checked.
@@ -144,6 +156,9 @@ public struct SiteUpdate: Sendable {
 public struct PrivacySpent: Sendable, Equatable {
     /// Spent so far, over all rounds of the site's ledger; nil where there is no noise, which promises nothing.
     public let epsilon: Double?
+    /// The same beside an archive from which the patient was left out altogether, so that another may take the place in a group:
+    /// more than `epsilon`, which compares with a plan in which that place stays empty.
+    public let leftOutEpsilon: Double?
     /// What may be spent; nil without noise.
     public let budget: Double?
     /// The probability with which the promise may fail.
@@ -162,7 +177,8 @@ extension PrivacySpent: JSONReadable, JSONWritable {
     /// The member `privacy` of `update.json`.
     public init(json: JSON) throws(JSON.Mismatch) {
         self.init(
-            epsilon: try json.optionalMember("epsilon"), budget: try json.optionalMember("budget"),
+            epsilon: try json.optionalMember("epsilon"),
+            leftOutEpsilon: try json.optionalMember("epsilon_left_out"), budget: try json.optionalMember("budget"),
             delta: try json.member("delta"), noise: try json.member("noise"),
             samplingRate: try json.member("sampling_rate"), stepCount: try json.member("steps"),
             isSeeded: try json.member("seeded"))
@@ -171,8 +187,8 @@ extension PrivacySpent: JSONReadable, JSONWritable {
     /// An object with all members.
     public var json: JSON {
         JSON(members: [
-            "epsilon": epsilon, "budget": budget, "delta": delta, "noise": noise, "sampling_rate": samplingRate,
-            "steps": stepCount, "seeded": isSeeded,
+            "epsilon": epsilon, "epsilon_left_out": leftOutEpsilon, "budget": budget, "delta": delta,
+            "noise": noise, "sampling_rate": samplingRate, "steps": stepCount, "seeded": isSeeded,
         ])
     }
 }

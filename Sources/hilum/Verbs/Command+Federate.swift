@@ -60,9 +60,11 @@ extension Command {
 
             An update without a budget remembers cases: from it, and from a model made of few sites, one may find out that a
             case was among them, and sometimes parts of it. Give such folders only to those who may see the cases. With
-            --epsilon each step adds noise, so that what anybody learns from all updates of a site is almost as likely without
-            any one patient (differential privacy, by patient; the number of cases is told as it is). It costs accuracy, on
-            small archives nearly all of it: 'Benchmarks/federated' has figures.
+            --epsilon each step adds noise, so that what anybody learns from all updates of a site is almost as likely if one
+            patient's place in each step had stayed empty (differential privacy, by patient). If the patient had been left out
+            altogether, another could take the place in a group, so the epsilon of that is larger; both are printed. The
+            numbers of cases and patients are told as they are, and a case that names no patient counts as a patient. Noise
+            costs accuracy, on small archives nearly all of it: 'Benchmarks/federated' has figures.
             """,
         examples: [
             (
@@ -219,12 +221,16 @@ private func runFederateTrain(_ arguments: Arguments) throws -> ExitStatus {
         throw CommandError.usage(
             "--ledger is missing: this federation has a budget, and the site keeps its own account of it")
     }
+    if !isPrivate && arguments.text("ledger") != nil {
+        throw CommandError.usage(
+            "--ledger needs a round with a budget: this one has none, and what is told without noise enters no account")
+    }
     if SiteUpdate.isThere(output) {
         let update = try SiteUpdate(directory: output)
         guard update.began(with: round), update.site == site else {
             throw CommandError(.failed, "\(output): another update stands here already; choose another folder")
         }
-        show(update, training: nil, outcome: nil, seconds: nil, asJSON: arguments.has("json"))
+        show(update, training: nil, unnamed: 0, outcome: nil, seconds: nil, asJSON: arguments.has("json"))
         return .done
     }
     try OutputFolder.checkModel(output)
@@ -232,7 +238,12 @@ private func runFederateTrain(_ arguments: Arguments) throws -> ExitStatus {
     try MCRTrainer.checkLibraries()
     let model = try round.model()
     let labels = round.settings.options.labelShare > 0 ? try ReportLabels.standard() : nil
-    let (sources, _) = try trainingSources(folders, labels, joinsPatients: true)
+    let (sources, counts) = try trainingSources(folders, labels, joinsPatients: true)
+    if isPrivate && counts.withoutPatient > 0 {
+        standardError(
+            "warning: \(counts.withoutPatient) of \(sources.count) cases name no patient and count as a patient each; "
+                + "for these epsilon is by case\n")
+    }
     let threads = TrainingOptions().threads
     let loading = Progress("read", total: sources.count, unit: "pairs", quiet: arguments.has("quiet"))
     let (set, refused) = TrainingSet.load(
@@ -242,6 +253,9 @@ private func runFederateTrain(_ arguments: Arguments) throws -> ExitStatus {
     let training = try SiteTraining(
         round, site: site, model: model, set: set, threads: threads, ledger: arguments.text("ledger"),
         noiseSeed: noiseSeed ?? nil)
+    if training.beginsLedger, let ledger = arguments.text("ledger") {
+        standardError("a new ledger begins at \(shown(ledger))\n")
+    }
     Interruption.watch("stopping after this step; nothing is written")
     let progress = Progress("train", total: training.stepCount, unit: "steps", quiet: arguments.has("quiet"))
     let started = monotonicSeconds()
@@ -250,19 +264,23 @@ private func runFederateTrain(_ arguments: Arguments) throws -> ExitStatus {
     guard outcome.isComplete else { return .interrupted }
     let update = try training.write(to: output)
     show(
-        update, training: training, outcome: outcome, seconds: monotonicSeconds() - started,
-        asJSON: arguments.has("json"))
+        update, training: training, unnamed: counts.withoutPatient, outcome: outcome,
+        seconds: monotonicSeconds() - started, asJSON: arguments.has("json"))
     return refused.isEmpty ? .done : .partlyDone
 }
 
-/// - Parameter training: nil for an update that stood there already.
+/// - Parameters:
+///   - training: nil for an update that stood there already.
+///   - unnamed: cases that name no patient.
 private func show(
-    _ update: SiteUpdate, training: SiteTraining?, outcome: SiteTraining.Outcome?, seconds: Double?, asJSON: Bool
+    _ update: SiteUpdate, training: SiteTraining?, unnamed: Int, outcome: SiteTraining.Outcome?, seconds: Double?,
+    asJSON: Bool
 ) {
     if asJSON {
         let object = JSON(members: [
             "out": update.directory, "site": update.site, "round": update.round, "count": update.count,
-            "patients": training?.patientCount, "steps": training?.stepCount, "contrast": outcome?.contrastLoss,
+            "patients": training?.patientCount, "unnamed": training.map { _ in unnamed },
+            "steps": training?.stepCount, "contrast": outcome?.contrastLoss,
             "seconds": seconds.map { JSON.number($0, decimals: 1) }, "privacy": update.privacy, "new": training != nil,
         ])
         standardOutputLine(object.text)
@@ -273,16 +291,25 @@ private func show(
     if let loss = outcome?.contrastLoss { text += String(format: ", contrast %.3f", loss) }
     if let privacy = update.privacy {
         if let spent = privacy.epsilon, let budget = privacy.budget {
+            text += String(format: ", epsilon %.3f of %g spent at delta %g", spent, budget, privacy.delta)
+            if let training { text += unit(unnamed: unnamed, of: training.pairCount) }
+            if let leftOut = privacy.leftOutEpsilon {
+                text += String(format: ", at most %.3f if left out altogether", leftOut)
+            }
             text += String(
-                format:
-                    ", epsilon %.3f of %g spent at delta %g by patient (noise %.3f, groups taken with probability %.3f)",
-                spent, budget, privacy.delta, privacy.noise, privacy.samplingRate)
+                format: " (noise %.3f, groups taken with probability %.3f)", privacy.noise, privacy.samplingRate)
             if privacy.isSeeded { text += ", noise from a seed" }
         } else {
             text += ", clipped without noise"
         }
     }
     standardOutputLine(text + (training == nil ? "; it stood here already" : ""))
+}
+
+/// Whom epsilon protects.
+private func unit(unnamed: Int, of count: Int) -> String {
+    if unnamed == 0 { return " by patient" }
+    return unnamed >= count ? " by case" : " by patient, for \(unnamed) cases by case"
 }
 
 // MARK: merge
@@ -300,6 +327,10 @@ private func runFederateMerge(_ arguments: Arguments) throws -> ExitStatus {
         standardError("warning: \(folder): its noise comes from a seed and hides nothing from those who know it\n")
     }
     let (next, isNew) = try round.merge(updates, to: output)
+    let cases = next.sites.reduce(0) { $0 + $1.count }
+    for site in next.sites where next.sites.count > 1 && Double(site.count) > 0.9 * Double(cases) {
+        standardError("warning: site \(site.site) has \(site.count) of \(cases) cases: the round is nearly its own\n")
+    }
     try show(next, isNew: isNew, asJSON: arguments.has("json"))
     return .done
 }

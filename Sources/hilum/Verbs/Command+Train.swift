@@ -222,10 +222,12 @@ private func configuration(_ arguments: Arguments) throws -> MCRConfiguration {
     return configuration
 }
 
-/// How many pairs have findings, and where these come from.
-struct LabelCounts {
+/// How many pairs have findings, where these come from, and how many pairs name no patient.
+struct PairCounts {
     var given = 0
     var fromReports = 0
+    /// Each counts as a patient of its own.
+    var withoutPatient = 0
 }
 
 /// The pairs of images and reports in the folders.
@@ -235,9 +237,9 @@ struct LabelCounts {
 ///   - joinsPatients: whether a name in two folders is one patient's.
 func trainingSources(
     _ folders: [String], _ labels: ReportLabels?, joinsPatients: Bool = false
-) throws -> ([TrainingSet.Source], LabelCounts) {
+) throws -> ([TrainingSet.Source], PairCounts) {
     var sources: [TrainingSet.Source] = []
-    var counts = LabelCounts()
+    var counts = PairCounts()
     for folder in folders {
         let read: CaseFiles
         do { read = try CaseFiles(source: folder) } catch { throw CommandError(.failed, "\(error)") }
@@ -254,6 +256,7 @@ func trainingSources(
                 counts.fromReports += findings.isEmpty ? 0 : 1
             }
             let named = item.fields.patient
+            if named == nil { counts.withoutPatient += 1 }
             let patient = joinsPatients ? named ?? "\(folder) \(item.id)" : "\(folder) \(named ?? item.id)"
             sources.append(
                 TrainingSet.Source(
@@ -312,7 +315,7 @@ private func writeCurves(_ records: [TrainingRecord], to folder: String) throws 
 }
 
 private func report(
-    _ trainer: MCRTrainer, _ output: String, _ labels: LabelCounts, isComplete: Bool, asJSON: Bool
+    _ trainer: MCRTrainer, _ output: String, _ labels: PairCounts, isComplete: Bool, asJSON: Bool
 ) throws {
     // Load the saved file: rounded to half precision, its weights are a different model from those in memory.
     let model = try MCRModel(directory: output)
