@@ -57,6 +57,35 @@ import Testing
         #expect(try PictureScrubber.scrubbed(plain) == plain)
     }
 
+    @Test("No more is unpacked than the header says, and nothing of a picture that is too large")
+    func bombs() throws {
+        let side = 6_000
+        let black = GrayImage(width: side, height: side, samples: [UInt16](repeating: 0, count: side * side))
+        let plain = try PNGEncoder.encode(black, bitDepth: 8)
+        func claiming(_ side: Int) -> [UInt8] {
+            let header = PNGBuilder.header(width: side, height: side, bitDepth: 8, colorType: 0)
+            return Array(plain[..<8]) + header + Array(plain[(8 + header.count)...])
+        }
+        #expect(try PictureScrubber.scrubbed(plain) == plain && claiming(side) == plain)
+        func now() -> Double {
+            var time = timespec()
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        }
+        // To unpack all of it takes 0.05 s and more.
+        let large = claiming(40_000)
+        var start = now()
+        let error = #expect(throws: ImagingError.self) { try PictureScrubber.scrubbed(large) }
+        let refusing = now() - start
+        #expect(error?.code == .tooManyPixels(width: 40_000, height: 40_000, limit: 100_000_000))
+        let small = claiming(64)
+        start = now()
+        let kept = try PictureScrubber.scrubbed(small)
+        let taking = now() - start
+        #expect(try ImageDecoder.decode(kept).width == 64)
+        #expect(refusing < 0.02 && taking < 0.02, "\(refusing) s, \(taking) s")
+    }
+
     @Test func aFileThatHoldsNoPictureIsRefusedAsTheDecoderRefusesIt() throws {
         let plain = try PNGEncoder.encode(picture())
         var files = [8, 20, 40, plain.count - 1].map { Array(plain[..<$0]) }

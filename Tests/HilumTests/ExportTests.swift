@@ -152,7 +152,7 @@ struct ExportTests {
         }
         func lines(_ archive: String) throws -> [String] {
             let out = archive + ".out"
-            let done = try Program.run(["export", archive, out, "--with", "fields,report", "--json", "-q"])
+            let done = try Program.run(["export", archive, out, "--with", "fields,report", "--settled", "--json", "-q"])
             #expect(try done.object()["without_vectors"] as? Int == 1, "\(done.errors)")
             return try ["reports.jsonl", "without-vectors.jsonl"].flatMap { name in
                 try String(contentsOfFile: "\(out)/\(name)", encoding: .utf8).split(separator: "\n").map {
@@ -167,7 +167,9 @@ struct ExportTests {
         #expect(!wanted.joined().contains("2026-03-04"), "\(wanted)")
         let (second, third) = try (made("second"), made("third"))
         for _ in 0..<2 {
-            let done = try Program.run(["import", second, first + ".out", "--settled", "--json", "-q"])
+            let done = try Program.run([
+                "import", second, first + ".out", "--settled", first + "/log.key", "--json", "-q",
+            ])
             #expect(done.status == 0, "\(done.errors)")
         }
         #expect(try lines(second) == wanted)
@@ -177,14 +179,30 @@ struct ExportTests {
         #expect(try Program.run(["import", third, first + ".out", "-q"]).status == 0)
         #expect(try lines(third) != wanted)
         let both = try Program.run([
-            "import", third, first + ".out", "--settled", "--generation", "next", "--name", "x",
+            "import", third, first + ".out", "--settled", first + "/log.key", "--generation", "next", "--name", "x",
         ])
         #expect(both.status == 2)
+        // Lines that come from elsewhere prove nothing, and a key of another archive does not either.
+        let raw = scratch.path("raw.npy")
+        let embedded = try Program.run([
+            "embed", "--manifest", manifest, "--shard", "1/1", "--with", "fields,report", "--out", raw, "-q",
+        ])
+        #expect(embedded.status == 0, "\(embedded.errors)")
+        let fourth = try made("fourth")
+        #expect(try Program.run(["init", scratch.path("fifth"), "--dates", "shift"]).status == 0)
+        #expect(
+            try Program.run(["export", scratch.path("fifth"), scratch.path("fifth.out"), "--settled", "-q"]).status == 0
+        )
+        for (source, key) in [(raw, first), (first + ".out", scratch.path("fifth"))] {
+            let refused = try Program.run(["import", fourth, source, "--settled", key + "/log.key", "--json", "-q"])
+            #expect(refused.status == 3, "\(refused.text) \(refused.errors)")
+        }
+        #expect(try Program.run(["stats", fourth, "--json"]).object()["cases"] as? Int == 0)
         // Cut lines are noticed by their seal.
         let cut = first + ".out/without-vectors.jsonl"
         let text = try String(contentsOfFile: cut, encoding: .utf8)
         try text.replacing("quux", with: "quuy").write(toFile: cut, atomically: true, encoding: .utf8)
-        let damaged = try Program.run(["import", second, first + ".out", "--settled", "-q"])
+        let damaged = try Program.run(["import", second, first + ".out", "--settled", first + "/log.key", "-q"])
         #expect(damaged.status == 3 && (damaged.text + damaged.errors).contains("damaged"), "\(damaged.text)")
     }
 

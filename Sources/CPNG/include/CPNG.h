@@ -81,7 +81,7 @@ void hilum_png_free(uint8_t *bytes);
 // end where `out` is full, where the input ends, or where it is damaged.
 size_t hilum_inflate(const uint8_t *bytes, size_t byte_count, uint8_t *out, size_t capacity);
 
-// Whether a zlib stream ends with the last of `bytes`; `*out_count` gets how many bytes it holds. Nothing is kept of them.
-int hilum_zlib_is_all(const uint8_t *bytes, size_t byte_count, size_t *out_count);
+// Whether a zlib stream of exactly `out_count` bytes ends with the last of `bytes`. Nothing is kept of them, and no more are inflated.
+int hilum_zlib_is_all(const uint8_t *bytes, size_t byte_count, size_t out_count);
 
 #endif

@@ -31,9 +31,8 @@ struct ImportedCaseMaker: Sendable {
     let archive: Archive
     let plan: ImportPlan
     let replaces: Bool
-    /// Whether lines are of an archive that took identifiers out by the same settings and the same key, so that nothing is to be taken out
-    /// of them again, and every picture has been looked at.
-    let isSettled: Bool
+    /// As `VectorImporter.proofs`.
+    let proofs: [LineProof]
     let serving: Serving
     /// Looks at pictures.
     let gate: PictureGate
@@ -148,7 +147,9 @@ struct ImportedCaseMaker: Sendable {
         try joinImages(item, given, stored, &joined)
         var fields = CaseFields()
         var text: String?
-        for more in given.compactMap(\.row.more?.said) + [item.bare?.more?.said].compactMap(\.self) {
+        for line in given.compactMap(\.row.more) + [item.bare?.more].compactMap(\.self) {
+            let more = line.said
+            if !proofs.isEmpty { try check(line, id: item.id) }
             fields.fill(from: more.fields)
             if fields.findings.isEmpty { fields.findings = more.fields.findings }
             text = try text ?? Self.text(of: more)
@@ -158,13 +159,13 @@ struct ImportedCaseMaker: Sendable {
         for tags in given.compactMap(\.picture?.tags) { persons.add(tags) }
         let privacy = archive.privacy
         if let given = text {
-            if !isSettled { text = try privacy.masked(given, persons, id: item.id, &joined.masks) }
+            if proofs.isEmpty { text = try privacy.masked(given, persons, id: item.id, &joined.masks) }
             guard given.utf8.count <= ArchiveLimits.reportByteCount else {
                 throw ArchiveError(.limit, "the report is longer than \(ArchiveLimits.reportByteCount) bytes")
             }
         }
         try fields.settle(for: item.id)
-        if !isSettled {
+        if proofs.isEmpty {
             try privacy.apply(to: &fields, of: fields.patient, persons, fromTags: false, &joined.masks)
         }
         if let stored {
@@ -172,10 +173,24 @@ struct ImportedCaseMaker: Sendable {
             fields.fill(from: stored.entry.fields)
         }
         joined.fields = fields
-        joined.reportVector = given.first { $0.row.kind == .report }?.vector ?? stored?.report
+        // A vector of the former report says nothing of another one.
+        let isSameReport = text == nil || text == stored?.text
+        joined.reportVector =
+            given.first { $0.row.kind == .report }?.vector ?? (isSameReport ? stored?.report : nil)
         // A vector without a text: an empty one is stored.
         joined.text = text ?? stored?.text ?? (joined.reportVector == nil ? nil : "")
         return joined
+    }
+
+    /// - Throws: `.badRequest` for a line that does not prove where it comes from.
+    private func check(_ line: VectorRow.LineFields, id: String) throws(ArchiveError) {
+        let report = try Self.text(of: line.said)
+        guard let proof = line.proof, proofs.contains(where: { $0.member(id: id, report: report) == proof }) else {
+            throw ArchiveError(
+                .badRequest,
+                "the line does not prove that identifiers were taken out of it; export it with --settled from an archive of the "
+                    + "same --deid and --dates, and name that archive's log.key")
+        }
     }
 
     /// The report that a line brings; nil for none.

@@ -18,11 +18,14 @@ struct PictureGate: Sendable {
     /// What was decided of pictures that were set aside, by SHA-256 and id of the case as it is shown.
     private let decided: [[UInt8]: [String: QuarantineEntry.State]]
 
-    /// - Parameter isOpen: whether all pictures were looked at in the archive that the lines come from.
+    /// Whether pictures were looked at in the archive that the lines come from; what was decided of them here still counts.
+    private let isOpen: Bool
+
     /// - Throws: `.damaged`, `.io`.
     init(_ archive: Archive, isOpen: Bool = false) throws {
         self.archive = archive
-        privacy = isOpen ? .off : archive.privacy
+        self.isOpen = isOpen
+        privacy = archive.privacy
         var decided: [[UInt8]: [String: QuarantineEntry.State]] = [:]
         if privacy.isOn {
             for entry in try archive.store.environment.read({ try archive.store.quarantine($0) }) {
@@ -58,6 +61,7 @@ struct PictureGate: Sendable {
         // Whatever case it was dropped from, or waits for.
         if known.values.contains(.dropped) { throw refusal("a person dropped its picture from the quarantine") }
         if known.values.contains(.held) { throw refusal("its picture waits in the quarantine (`hilum quarantine`)") }
+        if isOpen { return picture }
         if picture.tags?.saysBurnedIn == true, privacy.holdsBurnedIn { throw mayHoldWords }
         guard privacy.holdsText, !isStored(picture.digest) else { return picture }
         guard let decoded = try? ImageDecoder.decodeWithNotes(bytes, fitting: nil, findsText: true) else { return nil }

@@ -18,9 +18,9 @@ public struct VectorImporter {
     public var isQuiet = false
     /// Whether the archive is to hold some parts of a set only, so that the others are not missed.
     public var isShard = false
-    /// Whether the lines are what `hilum export` wrote of an archive with the same privacy settings and the same `log.key`: nothing is masked,
-    /// hidden or shifted twice, and pictures come in that are in that archive.
-    public var isSettled = false
+    /// By which keys lines prove that they were exported from archives with the same privacy settings: nothing is masked, hidden or shifted
+    /// twice then, pictures are not looked at again, and a line without such a proof is refused. Empty: all lines are taken as new.
+    public var proofs: [LineProof] = []
     /// Ends the run after the batch that is under way.
     public var interrupt: AtomicFlag?
     /// Cases of a transaction. Nothing is acknowledged before the run ends, so it may be large.
@@ -53,8 +53,8 @@ public struct VectorImporter {
         }
         try withArchiveErrors {
             let maker = ImportedCaseMaker(
-                archive: archive, plan: plan, replaces: replaces, isSettled: isSettled, serving: serving,
-                gate: try PictureGate(archive, isOpen: isSettled))
+                archive: archive, plan: plan, replaces: replaces, proofs: proofs, serving: serving,
+                gate: try PictureGate(archive, isOpen: !proofs.isEmpty))
             try store(plan, maker, &summary)
         }
         summary.seconds = monotonicSeconds() - started

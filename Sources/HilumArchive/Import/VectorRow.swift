@@ -23,8 +23,13 @@ struct VectorRow: Sendable {
     /// What a line says beside id and kind; on the heap, as most lines of large files say nothing.
     final class LineFields: Sendable {
         let said: SourceCase
+        /// As `LineProof.member`; nil where the line bears none.
+        let proof: String?
 
-        init(_ said: SourceCase) { self.said = said }
+        init(_ said: SourceCase, proof: String?) {
+            self.said = said
+            self.proof = proof
+        }
     }
 
     /// How lines are written.
@@ -47,9 +52,16 @@ struct VectorRow: Sendable {
         do { json = try Manifest.json(parsing: bytes) } catch { throw Fault("the line is not valid JSON: \(error)") }
         guard case .object(let members) = json else { throw Fault("the line is not a JSON object") }
         var said: SourceCase?
-        for (key, value) in members { try take(key, value, row: row, form, &said) }
+        var proof: String?
+        for (key, value) in members {
+            if key == "settled", !form.isClip {
+                proof = value.string
+            } else {
+                try take(key, value, row: row, form, &said)
+            }
+        }
         if id.isEmpty, let image = said?.imagePaths.first { id = Self.name(of: image, form) }
-        more = said.map { LineFields($0) }
+        more = said.map { LineFields($0, proof: proof) }
         guard !id.isEmpty else { throw Fault("the line has no id") }
         id = CaseID.canonical(id)
         do { try CaseID.check(id) } catch { throw Fault(error.reason) }

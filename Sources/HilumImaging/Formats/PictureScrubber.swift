@@ -56,20 +56,23 @@ package enum PictureScrubber {
             if staysInPNG(name, length, colorType) { result += bytes[place..<end] }
             if name == "IEND" {
                 // Decoders pass over what stands behind the samples.
-                var count = 0
-                let isAll = hilum_zlib_is_all(samples, samples.count, &count) == 1
-                return length == 0 && isAll && count == sampleByteCount ? result : nil
+                guard length == 0, let sampleByteCount else { return nil }
+                return hilum_zlib_is_all(samples, samples.count, sampleByteCount) == 1 ? result : nil
             }
             place = end
         }
         return nil
     }
 
-    /// How many bytes the samples of a PNG are, with the filter of each row, by its IHDR; nil for an interlaced one, which is rare.
+    /// How many bytes the samples of a PNG are, with the filter of each row, by its IHDR; nil for an interlaced one, which is rare, and for
+    /// one that is too large to be decoded.
     private static func sampleByteCount(_ head: ArraySlice<UInt8>) -> Int? {
         let head = Array(head)
         let channels = [0: 1, 2: 3, 3: 1, 4: 2, 6: 4][head[9]] ?? 0
-        guard head[12] == 0, channels > 0 else { return nil }
+        guard head[12] == 0, channels > 0,
+            (try? ImageLimits.standard.check(
+                width: number(head, 0, 4), height: number(head, 4, 4))) != nil
+        else { return nil }
         let bits = number(head, 0, 4).multipliedReportingOverflow(by: channels * Int(head[8]))
         let all = number(head, 4, 4).multipliedReportingOverflow(by: (bits.partialValue + 7) / 8 + 1)
         return bits.overflow || all.overflow ? nil : all.partialValue

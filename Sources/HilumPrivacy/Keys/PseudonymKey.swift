@@ -22,6 +22,7 @@ public struct PseudonymKey: Sendable {
     private let ids: HMACSHA256
     private let uids: HMACSHA256
     private let checks: HMACSHA256
+    private let proofs: HMACSHA256
     let dates: HMACSHA256
     /// Hides names of files and ids where the archive itself must be able to read them.
     public let names: NameSeal
@@ -38,10 +39,14 @@ public struct PseudonymKey: Sendable {
         uids = HMACSHA256(key: root.code("hilum pseudonyms of uids, 1"))
         checks = HMACSHA256(key: root.code("hilum checks of pseudonyms, 1"))
         dates = HMACSHA256(key: root.code("hilum shifts of dates, 1"))
+        proofs = HMACSHA256(key: root.code("hilum proofs of exported lines, 1"))
         names = NameSeal(
             tags: HMACSHA256(key: root.code("hilum tags of names, 1")),
             stream: HMACSHA256(key: root.code("hilum sealed names, 1")))
     }
+
+    /// What only a holder of the key can write beside a text, in 64 hexadecimal digits.
+    public func proof(of text: String) -> String { hexadecimal(proofs.code(text)) }
 
     /// Pseudonyms by the key in a file, which is made, for its owner alone, where there is none.
     ///

@@ -19,6 +19,8 @@ struct VectorExport {
     let format: Format
     /// What lines bring of a case besides.
     var extras = CaseLine()
+    /// Proves of lines that identifiers were taken out of them; nil for none.
+    var proof: LineProof?
     /// Called when a file is whole.
     var onFile: (String) -> Void = { _ in }
 
@@ -52,8 +54,10 @@ struct VectorExport {
             json.beginObject()
             json.member("id", record.id)
             json.member("case", Int(record.number))
-            if extras.hasReport, let report = record.report { json.member("report", report) }
+            let report = extras.hasReport ? record.report : nil
+            if let report { json.member("report", report) }
             extras.write(image: nil, view: nil, hasImage: false, fields: record.fields, to: &json)
+            if let proof { json.member("settled", proof.member(id: record.id, report: report)) }
             json.endObject()
             lines += json.bytes + [UInt8(ascii: "\n")]
             count += 1
@@ -164,6 +168,7 @@ struct VectorExport {
     /// What the file of ids says of a row. What is known of a case stands once: with its first image, or with its report.
     private func line(_ row: Int, _ kind: VectorKind, _ place: Row, isClip: Bool) -> String {
         let (record, image) = place
+        var report: String?
         var json = JSONWriter()
         json.beginObject()
         if !isClip { json.member("row", row) }
@@ -178,14 +183,14 @@ struct VectorExport {
                 extras.write(image: image, path: path, to: &json)
             }
             json.member("case", Int(record.number))
-            if extras.hasReport, kind == .report || image == 0, let report = record.report {
-                json.member("report", report)
-            }
+            if extras.hasReport, kind == .report || image == 0 { report = record.report }
+            if let report { json.member("report", report) }
         }
         extras.write(
             image: kind == .image ? image : nil,
             view: record.images.indices.contains(image) ? record.images[image].view : nil, hasImage: record.hasImage,
             fields: record.fields, to: &json)
+        if let proof { json.member("settled", proof.member(id: record.id, report: report)) }
         json.endObject()
         return String(decoding: json.bytes, as: UTF8.self)
     }

@@ -6,7 +6,7 @@ extension Command {
     static let export = Command(
         name: "export",
         summary: "write an archive's vectors for other programs",
-        usage: ["ARCHIVE OUT [--format npy|fvecs|clip] [--with fields,report] [--json]"],
+        usage: ["ARCHIVE OUT [--format npy|fvecs|clip] [--with fields,report] [--settled] [--json]"],
         operands: ["ARCHIVE", "OUT"],
         options: [
             .value(
@@ -15,6 +15,10 @@ extension Command {
                     + "clip-retrieval"
             ),
             CaseLine.value,
+            .flag(
+                "settled",
+                "lines prove, by log.key, that identifiers were taken out of them, so that 'hilum import --settled' need not do it again"
+            ),
             .quiet, .json,
         ],
         details: """
@@ -44,6 +48,10 @@ private func runExport(_ arguments: Arguments) throws -> ExitStatus {
     export.extras = try CaseLine(arguments)
     let archive = try openArchive(place, .readOnly)
     defer { archive.close() }
+    if arguments.has("settled") {
+        guard format != .clip else { throw CommandError.usage("--settled and --format clip exclude each other") }
+        export.proof = try LineProof(keyFile: place + "/log.key", settings: archive.privacySettings, makesKey: true)
+    }
     if let name = try? FileManager.default.contentsOfDirectory(atPath: folder).first {
         throw CommandError(.failed, "\(folder): the folder holds other files (\(name)); choose a new or empty folder")
     }

@@ -7,7 +7,7 @@ extension Command {
         name: "import",
         summary: "bring vectors of other programs or machines into an archive",
         usage: [
-            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--settled] [--replace] [--json]",
+            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--settled KEY] [--replace] [--json]",
             "ARCHIVE SOURCE… --generation next (--name NAME | --model MODEL [--precision F]) [--json]",
         ],
         operands: ["ARCHIVE", "SOURCE"],
@@ -17,9 +17,9 @@ extension Command {
             .flag(
                 "shard",
                 "the archive is one of several: parts of 'hilum embed --shard' that are not named are not missed"),
-            .flag(
-                "settled",
-                "the lines are exported from an archive of the same --deid, --dates and log.key; nothing is masked or shifted twice"
+            .value(
+                "settled", "KEY",
+                "the lines were exported with --settled from an archive of the same --deid and --dates, whose log.key this is; may stand several times"
             ),
             .flag("replace", "let vectors change cases that were not imported"),
             .value(
@@ -71,7 +71,7 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     let kind = try arguments.choice("kind", among: kinds).flatMap(VectorKind.init) ?? .image
     let jobs = try arguments.integer("jobs", in: 1...1024) ?? defaultThreadCount
     let maker = try maker(arguments)
-    if maker != nil, arguments.has("settled") {
+    if maker != nil, !arguments.texts("settled").isEmpty {
         throw CommandError.usage(
             "--settled and --generation exclude each other; a generation beside takes vectors alone")
     }
@@ -88,7 +88,9 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     importer.isQuiet = arguments.has("quiet")
     importer.interrupt = Interruption.flag
     importer.isShard = arguments.has("shard")
-    importer.isSettled = arguments.has("settled")
+    importer.proofs = try arguments.texts("settled").map {
+        try LineProof(keyFile: $0, settings: archive.privacySettings, makesKey: false)
+    }
     guard let maker else {
         return show(
             try importer.run(sources, replaces: arguments.has("replace")), asJSON: arguments.has("json"))

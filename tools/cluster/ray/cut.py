@@ -31,9 +31,9 @@ class CutPart:
     model: Dict[str, bytes] = field(default_factory=dict)
 
 
-def cut(folder: str, archive: str, count: int) -> List[CutPart]:
-    """The rows of an exported folder, by the shard of their case among `count`."""
-    model = _model(archive)
+def cut(folder: str, archive: str, count: int, generation: int) -> List[CutPart]:
+    """The rows of an exported folder, by the shard of their case among `count`; with the model of the generation that is searched."""
+    model = _model(archive, generation)
     parts = [CutPart(model=model) for _ in range(count)]
     for kind in KINDS:
         with open(f"{folder}/{kind}.npy", "rb") as vectors, open(f"{folder}/{kind}.jsonl", encoding="utf-8") as lines:
@@ -91,10 +91,9 @@ def write_joined(parts: List[CutPart], folder: str) -> str:
     return folder + "/model"
 
 
-def _model(archive: str) -> Dict[str, bytes]:
-    """The files of the model that is searched with: the newest, as every switch makes a folder with a larger number."""
-    folders = [name for name in os.listdir(archive) if name == "model" or name.startswith("model.")]
-    newest = max(folders, key=lambda name: int(name.partition(".")[2] or 1))
+def _model(archive: str, generation: int) -> Dict[str, bytes]:
+    """The files of the model of a generation. The newest folder may be of one that is not searched: not yet, or not any more."""
+    newest = "model" if generation == 1 else f"model.{generation}"
     files: Dict[str, bytes] = {}
     for name in sorted(os.listdir(f"{archive}/{newest}")):
         with open(f"{archive}/{newest}/{name}", "rb") as file:

@@ -146,9 +146,10 @@ class DaemonActor:
     def _parts(self, program: str, count: int) -> List["ray.ObjectRef[CutPart]"]:
         folder = self.archive + ".cut"
         shutil.rmtree(folder, ignore_errors=True)
-        told(program, "export", self.archive, folder, "--with", "fields,report,path", "--quiet")
+        told(program, "export", self.archive, folder, "--with", "fields,report,path", "--settled", "--quiet")
         try:
-            return [ray.put(part) for part in cut(folder, self.archive, count)]
+            generation = figures_of(program, self.archive)["generation"]
+            return [ray.put(part) for part in cut(folder, self.archive, count, generation)]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -179,9 +180,12 @@ def figures_of(program: str, archive: str) -> Dict[str, Any]:
 
 @ray.remote(num_cpus=0)
 def fill(
-    program: str, archive: str, settings: List[str], key: Optional[bytes], parts: "List[ray.ObjectRef[CutPart]]",
+    program: str, archive: str, settings: List[str], keys: List[bytes], wanted: str, parts: "List[ray.ObjectRef[CutPart]]",
 ) -> int:
-    """Makes the archive of a new shard from its parts of the old ones; how many cases it has."""
+    """Makes the archive of a new shard from its parts of the old ones; how many cases it has.
+
+    keys: the `log.key` of the old shards; the first becomes that of the new one. wanted: the id of the model of the old shards.
+    """
     folder = archive + ".parts"
     if os.path.exists(archive):
         raise RuntimeError(f"{archive}: something stands here already; name a folder that does not exist yet")
@@ -189,13 +193,19 @@ def fill(
     try:
         model = write_joined([ray.get(part) for part in parts], folder)
         told(program, "init", archive, "--model", model, *settings)
-        if key is not None:
-            with open(os.open(archive + "/log.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(key)
+        proofs: List[str] = []
+        for place, key in enumerate(keys):
+            for name in [f"{folder}/key-{place}"] + ([archive + "/log.key"] if place == 0 else []):
+                with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(key)
+            proofs += ["--settled", f"{folder}/key-{place}"]
         # What the old shards stored is stored as it is: nothing is masked or shifted twice.
         if os.listdir(folder + "/rows"):
-            told(program, "import", archive, folder + "/rows", "--settled", "--quiet", "--json")
-        return int(figures_of(program, archive)["cases"])
+            told(program, "import", archive, folder + "/rows", *proofs, "--quiet", "--json")
+        figures = figures_of(program, archive)
+        if figures["model"] not in ("", wanted):
+            raise RuntimeError(f"{archive}: the model that came along is not the one that made the vectors")
+        return int(figures["cases"])
     except BaseException:
         shutil.rmtree(archive, ignore_errors=True)
         raise
@@ -484,17 +494,16 @@ def grow(path: str, new_path: str) -> None:
         if ray.get(stands.options(**placement(one)).remote(one["archive"])):
             sys.exit(f"serve: {one['archive']}: something stands here already; name folders that do not exist yet")
     leaders = [actor_of(shard[0]) for shard in config["shards"]]
-    settings = {(one["deid"], one["dates"]) for one in ray.get([leader.figures.remote(program) for leader in leaders])}
+    figures = ray.get([leader.figures.remote(program) for leader in leaders])
+    settings = {(one["deid"], one["dates"]) for one in figures}
     if len(settings) > 1:
         sys.exit("serve: the shards have different settings of --deid or --dates; make them alike first (hilum init --set)")
+    models = {one["model"] for one in figures if one["model"]}
+    if len(models) > 1:
+        sys.exit("serve: the shards are searched by different models; let all of them switch, or roll back, first (hilum reembed)")
     deid, dates = settings.pop()
     if deid == "require":
         sys.exit("serve: archives of --deid require cannot be cut anew, as each hides ids by a key of its own")
-    keys = {key for key in ray.get([leader.key.remote() for leader in leaders]) if key}
-    if len(keys) > 1:
-        print("serve: the shards have different keys (log.key), so cases that come from now on name patients and shift dates by the first "
-              "one's: a patient of another shard gets a second name", file=sys.stderr)
-    key = next((key for key in ray.get([leader.key.remote() for leader in leaders]) if key), None)
     marker = path + ".growing"
     # Held as long as this process lives.
     held = open(marker, "w")
@@ -502,13 +511,19 @@ def grow(path: str, new_path: str) -> None:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         sys.exit("serve: these shards are being cut anew already")
-    ray.get([router.reload.remote() for router in routers(path)])
     made = []
     try:
+        ray.get([router.reload.remote() for router in routers(path)])
         parts = ray.get([leader.parts.remote(program, count) for leader in leaders])
+        # Made by the export where there was none.
+        keys = list(dict.fromkeys(key for key in ray.get([leader.key.remote() for leader in leaders]) if key))
+        if len(keys) > 1:
+            print("serve: the shards have different keys (log.key), so cases that come from now on name patients and shift dates by the first "
+                  "one's: a patient of another shard gets a second name", file=sys.stderr)
         filled = [
             fill.options(**placement(one)).remote(
-                program, one["archive"], ["--deid", deid, "--dates", dates], key, [of[number] for of in parts])
+                program, one["archive"], ["--deid", deid, "--dates", dates], keys, next(iter(models), ""),
+                [of[number] for of in parts])
             for number, one in enumerate(firsts)
         ]
         # All of them end before one that failed is told of.

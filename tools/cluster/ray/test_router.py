@@ -425,14 +425,15 @@ class DaemonTests(unittest.TestCase):
             shutil.copytree(f"{self.folder}/{name}", f"{self.folder}/{name}.old", ignore=shutil.ignore_patterns("*.sock", "lock*"))
             name += ".old"
             self.run_program("index", name, manifest, "--quiet")
-            self.run_program("export", name, f"{name}.out", "--with", "fields,report,path", "--quiet")
-            parts.append(cut.cut(f"{self.folder}/{name}.out", f"{self.folder}/{name}", 3))
+            self.run_program("export", name, f"{name}.out", "--with", "fields,report,path", "--settled", "--quiet")
+            parts.append(cut.cut(f"{self.folder}/{name}.out", f"{self.folder}/{name}", 3, 1))
+        proofs = [word for name in ("shard-1", "shard-2") for word in ("--settled", f"{name}.old/log.key")]
         for shard in range(3):
             folder = f"{self.folder}/cut-{shard}"
             model = cut.write_joined([of[shard] for of in parts], folder)
             self.run_program("init", f"new-{shard}", "--model", model)
             summary = json.loads(
-                self.run_program("import", f"new-{shard}", folder + "/rows", "--settled", "--quiet", "--json"))
+                self.run_program("import", f"new-{shard}", folder + "/rows", *proofs, "--quiet", "--json"))
             self.run_program("export", f"new-{shard}", f"new-{shard}.out", "--with", "fields,report", "--quiet")
             with open(f"{self.folder}/new-{shard}.out/reports.jsonl", encoding="utf-8") as lines:
                 ids = [json.loads(line)["id"] for line in lines]
