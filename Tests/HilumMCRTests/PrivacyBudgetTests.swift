@@ -242,7 +242,8 @@ struct PrivacyBudgetTests {
     }
 
     @Test(
-        "A patient who is left out may be followed by another: the sum changes by more than the bound, never by more than twice")
+        "A patient who is left out may be followed by another: the sum changes by more than the bound, never by more than twice"
+    )
     func leftOutPatientIsReplaced() throws {
         // Thirteen patients are three groups of four and one who is left over; so are twelve and none.
         let (network, whole) = gradient(patients: 13, noise: 0, clip: 1)
