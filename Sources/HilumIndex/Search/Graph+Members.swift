@@ -17,8 +17,8 @@ extension Graph {
     /// Up to this share of all, matching nodes are walked among themselves. Beyond that a list has enough of them by itself, and the bits of
     /// all cost more than the walk.
     static let memberShare = 0.2
-    /// With fewer matching nodes two steps away, some are not reached.
-    static let leastReach = 12.0
+    /// With fewer matching nodes two steps away, a search finds less than one without a filter (`hilum-bench serve --recall`).
+    static let leastReach = 36.0
     /// Nodes from all over the filter that a walk begins at.
     fileprivate static let seedCount = 16
     /// So many lists are read before it is said whether matching nodes lie together.
