@@ -6,7 +6,7 @@ extension Graph {
     /// ```
     /// share that matches   way
     /// few                  scan: their codes first, then the nearest of these
-    /// up to a fifth        walk among members; where these lie together and are not many, the scan
+    /// a tenth to a fifth   walk among members; where these lie together and are not many, the scan
     /// more                 walk over all nodes; where what matches lies elsewhere, the walk among members
     /// ```
     /// A walk over all nodes ends as an unfiltered walk does, only that the pool which decides holds matching nodes: it widens by itself

@@ -32,10 +32,10 @@ extension Graph {
     /// matching node ─→ link that matches ────────────────→ measured
     ///               └→ link that does not (a bridge) ─→ its links that match ─→ measured
     /// ```
-    /// Only what may be a hit is measured. A list of 32 links leads to a thousand nodes in two steps, so with one in a hundred matching
-    /// there are still ways to ten (ACORN: Patel et al., "Performant and predicate-agnostic search over vector embeddings and structured
-    /// data", 2024, section 5, there with denser graphs). The walk also begins at a few nodes from all over the filter, for what matches may
-    /// lie far from the query.
+    /// Only what may be a hit is measured. Two steps lead to some hundreds of nodes, so with one in ten matching there are ways to forty
+    /// (ACORN: Patel et al., "Performant and predicate-agnostic search over vector embeddings and structured data", 2024, section 5, there
+    /// with denser graphs); with few more than ten, too much is missed (`leastReach`). The walk also begins at a few nodes from all over the
+    /// filter, for what matches may lie far from the query.
     ///
     /// - Parameter pool: with room for `gatheredBreadth` times as many as `plan.limit`.
     func walkMembers(
