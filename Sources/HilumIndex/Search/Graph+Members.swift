@@ -34,8 +34,8 @@ extension Graph {
     /// ```
     /// Only what may be a hit is measured. Two steps lead to some hundreds of nodes, so with one in ten matching there are ways to forty
     /// (ACORN: Patel et al., "Performant and predicate-agnostic search over vector embeddings and structured data", 2024, section 5, there
-    /// with denser graphs); with few more than ten, too much is missed (`leastReach`). The walk also begins at a few nodes from all over the
-    /// filter, for what matches may lie far from the query.
+    /// with denser graphs). With one in twenty matching, too much is missed (`leastReach`). The walk also begins at a few nodes from all over
+    /// the filter, for what matches may lie far from the query.
     ///
     /// - Parameter pool: with room for `gatheredBreadth` times as many as `plan.limit`.
     func walkMembers(
