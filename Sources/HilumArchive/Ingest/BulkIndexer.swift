@@ -266,6 +266,7 @@ public struct BulkIndexer {
         for path in summary.passedOver.twins {
             summary.notes.append("\(path): another file has this name in another Unicode spelling, and is taken")
         }
+        for file in summary.passedOver.lost { summary.notes.append("\(file.place): \(file.reason)") }
         for folder in summary.passedOver.unreadable { summary.notes.append("\(folder): the folder cannot be read") }
         return items
     }

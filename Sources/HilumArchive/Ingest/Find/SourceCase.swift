@@ -36,6 +36,8 @@ package struct SourceCase: Sendable, Equatable {
     var waiting: CaseOrigin.Former?
     /// Whether the stored case is a report whose file has the name of these images, and lies there as it was.
     var isTiedToReport = false
+    /// Why its files cannot be one case; nil where nothing speaks against it.
+    var fault: String?
     /// Whether somebody named one file, so that other files of the case may lie where nobody looked.
     var isPart = false
 
@@ -106,6 +108,9 @@ package struct SourceCase: Sendable, Equatable {
         writer.optionalText(report)
         fields.encode(to: &writer)
         for view in imageViews { writer.text(view) }
+        // Releases before took the view of a further image for that of the case, and the last of several records for all.
+        if imageViews.first == "" && imageViews.contains(where: { !$0.isEmpty }) { writer.text("first-view") }
+        if recordPaths.count > 1 { writer.text("first-record") }
         // A message that stays as it is may lie in a file that grows.
         for lead in leads { writer.raw(lead.identity) }
         for path in imagePaths + [reportPath].compactMap(\.self) + recordPaths {
@@ -133,6 +138,19 @@ package struct SourceCase: Sendable, Equatable {
         case .array(let values): set(key, values.compactMap(Self.text(of:)), isList: true, folder: folder)
         default: if let text = Self.text(of: value) { set(key, [text], isList: false, folder: folder) }
         }
+    }
+
+    /// Whether a member says anything: null and an empty text do not.
+    static func says(_ value: JSON) -> Bool {
+        if case .array(let values) = value { return values.contains(where: says) }
+        return text(of: value)?.contains { !$0.isWhitespace } ?? false
+    }
+
+    /// Whether two members say the same, whatever blanks stand around it; of dates the days count, however they are written.
+    static func saysSame(_ one: JSON, _ other: JSON, of key: String) -> Bool {
+        func plain(_ value: JSON) -> String? { text(of: value)?.trimmingCharacters(in: .whitespacesAndNewlines) }
+        func day(_ value: JSON) -> String? { plain(value).map { String($0.filter(\.isNumber).prefix(8)) } }
+        return plain(one) == plain(other) || key.lowercased().hasSuffix("date") && day(one) == day(other)
     }
 
     /// A string, or a number, true or false in its own spelling; nil for what a row may hold and a case does not keep.
@@ -174,6 +192,7 @@ package struct SourceCase: Sendable, Equatable {
     ///
     /// - Throws: `.badRequest` or `.io`, which refuse this case alone.
     package func input() throws(ArchiveError) -> CaseInput {
+        if let fault { throw ArchiveError(.badRequest, fault) }
         var input = CaseInput(id: id, report: report, fields: fields)
         input.origin = origin
         if !leads.isEmpty {
