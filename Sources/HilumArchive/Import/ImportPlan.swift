@@ -86,7 +86,8 @@ struct ImportPlan: Sendable {
             }
         }
         for (folder, count) in bareLines.sorted(by: { $0.key < $1.key }) where count.wanted != count.found {
-            let reason = "\(count.wanted) cases without a vector were exported, and \(count.found) are here; export again"
+            let reason =
+                "\(count.wanted) cases without a vector were exported, and \(count.found) are here; export again"
             refused.append(.init(source: "\(folder)/\(VectorSource.bareName)", reason: reason))
         }
         if files.isEmpty, cases.isEmpty { throw first ?? ArchiveError(.badRequest, "there is nothing to import") }
