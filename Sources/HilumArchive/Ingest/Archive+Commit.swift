@@ -140,7 +140,9 @@ extension Archive {
                 case .gone(let source): try forgetSource(transaction, source)
                 case .erased: try eraseJournal(transaction, leadingTo: number)
                 }
-                batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
+                var change = CommittedChange(oldNumber: number, oldEntry: entry)
+                if case .gone = removal {} else { change.forgottenQuarantine = try store.quarantineName(of: id) }
+                batch.changes.append(change)
                 try storeWords(transaction, batch, first: state.nextNumber)
                 if case .erased = removal, entry.hasReport {
                     try eraseWords(transaction, of: number, nextNumber: state.nextNumber)
