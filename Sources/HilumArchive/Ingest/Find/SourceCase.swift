@@ -166,6 +166,8 @@ package struct SourceCase: Sendable, Equatable {
     ///
     /// - Parameter folder: what relative paths begin at.
     mutating func set(_ key: String, _ values: [String], isList: Bool, folder: String) {
+        // Blanks at its ends are of a program that fills up fields; a report keeps its lines as they are.
+        let values = key == "report" ? values : values.map { $0.trimmingCharacters(in: .whitespaces) }
         guard let value = values.first(where: { !$0.isEmpty }) else { return }
         func absolute(_ path: String) -> String { FilePath.isAbsolute(path) ? path : "\(folder)/\(path)" }
         switch key {
@@ -195,6 +197,7 @@ package struct SourceCase: Sendable, Equatable {
         if let fault { throw ArchiveError(.badRequest, fault) }
         var input = CaseInput(id: id, report: report, fields: fields)
         input.origin = origin
+        input.origin?.texts = textDigests
         if !leads.isEmpty {
             let document = try readReports()
             input.report = document.text
@@ -206,13 +209,17 @@ package struct SourceCase: Sendable, Equatable {
             let bytes = try withArchiveErrors {
                 try FileIO.read(reportPath, limitInBytes: ArchiveLimits.reportByteCount)
             }
-            guard let text = String(validating: Manifest.withoutMark(bytes[...]), as: UTF8.self) else {
-                throw ArchiveError(.badRequest, "\(reportPath): the report is not UTF-8 text; convert it")
+            guard let read = TextEncoding.text(bytes) else {
+                throw ArchiveError(
+                    .badRequest,
+                    "\(reportPath): the report is text neither of UTF-8, nor of UTF-16 with its mark, nor of Windows-1252; "
+                        + "convert it")
             }
-            guard !text.utf8.contains(0) else {
+            guard !read.text.utf8.contains(0) else {
                 throw ArchiveError(.badRequest, "\(reportPath): the report holds a NUL")
             }
-            input.report = text
+            input.report = read.text
+            input.origin?.hasGuessedText = read.isGuessed
         }
         let views = imageViews.count == imagePaths.count ? imageViews.map { Optional($0) } : []
         var images = imagePaths.indices.map { CaseImage(.file(imagePaths[$0]), view: views.isEmpty ? nil : views[$0]) }
@@ -230,6 +237,23 @@ package struct SourceCase: Sendable, Equatable {
         }
         input.images = images
         return input
+    }
+
+    /// SHA-256 of what its files other than images hold, and of its row, whatever they are called.
+    private var textDigests: [[UInt8]] {
+        var digests = leads.map(\.digest)
+        for path in [reportPath].compactMap(\.self) + recordPaths {
+            // Whoever reads it says why it cannot be read.
+            let bytes = (try? FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount)) ?? []
+            digests.append(ImageStore.digest(bytes))
+        }
+        if isRow || report != nil {
+            var writer = ByteWriter()
+            writer.optionalText(report)
+            fields.encode(to: &writer)
+            digests.append(ImageStore.digest(writer.bytes))
+        }
+        return digests
     }
 
     // MARK: Looking at files
