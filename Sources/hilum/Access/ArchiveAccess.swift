@@ -150,12 +150,12 @@ func shown(_ text: String) -> String {
     String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
 }
 
-/// Writes a contact sheet of queries and their hits.
+/// Writes a contact sheet of queries and their hits, which only its owner may read.
 func writeContactSheet(
     _ rows: [(query: ContactSheet.Query, hits: [FoundCase])], title: String, to file: OutputFile
 ) throws {
     let drawn = rows.map { row in
         ContactSheet.Row(query: row.query, hits: row.hits.enumerated().map { $1.drawn(rank: $0 + 1) })
     }
-    try file.write(picture: ContactSheet(title: title, rows: drawn).render())
+    try file.write(picture: ContactSheet(title: title, rows: drawn).render(), isPrivate: true)
 }
