@@ -1,4 +1,4 @@
-import HilumCore
+import HilumPrivacy
 
 /// Dates as sources write them, and as an archive keeps them.
 extension CaseFields {

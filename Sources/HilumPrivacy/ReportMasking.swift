@@ -13,7 +13,7 @@ import HilumCore
 // | `ReportMasking`, `MaskedReport`, `MaskCounts`, `KnownIdentifiers` | masking, as the rest of Hilum sees it |
 // | Text/: `Page`, `Piece`, `ListedWords`, `WordClass` | a text in pieces, and the lists of words of Resources/Privacy |
 // | Rules/: `MaskPass` and its extensions | what is an identifier |
-// | Keys/: `PseudonymKey`, `NameSeal`, `DateShift`, `CivilDay` | pseudonyms, sealed names, shifted dates |
+// | Keys/: `PseudonymKey`, `NameSeal`, `DateText`, `DateShift`, `CivilDay` | pseudonyms, sealed names, dates and how they shift |
 // | Filter/: `ExternalFilter`, `FilterProcess`, `FilterCommand` | a filter from outside |
 
 /// Masks names, dates, numbers, addresses and the like in English and Japanese reports, by rules and lists of words.

@@ -1,4 +1,3 @@
-import HilumCore
 import HilumImaging
 import HilumPrivacy
 

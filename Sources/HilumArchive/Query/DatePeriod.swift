@@ -1,4 +1,4 @@
-import HilumCore
+import HilumPrivacy
 
 /// The days that a date stands for: one day, or all of a month or a year where it is no more exact.
 ///

@@ -1,5 +1,3 @@
-import HilumCore
-
 /// Days of the Gregorian calendar, counted from 1 March of the year 0.
 ///
 /// The arithmetic is that of Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms".

@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumPrivacy
 
 /// Reads the rows of a manifest: JSON lines, or a table with a header (`TableReader`).
 ///

@@ -1,4 +1,4 @@
-import HilumCore
+import HilumPrivacy
 import Testing
 
 @Suite("Dates as people write them") struct DateTextTests {
