@@ -47,7 +47,10 @@ public struct KnownIdentifiers: Sendable {
             let known = parts.latin.count
             if let name { parts.add(name) }
             if !isSure { doubtful.formUnion(parts.latin[known...].filter { !certain.contains($0) }) }
-            if patient.utf8.contains(where: { 48...57 ~= $0 }) { all.append(patient) }
+            let numbers = Self.words(of: patient).filter { $0.utf8.contains { 48...57 ~= $0 } }
+            if !numbers.isEmpty { all.append(patient) }
+            // A number that stands beside a name.
+            if name != nil { all += numbers.map(String.init) }
         }
         latin = Array(Set(parts.latin)).sorted { $0.count > $1.count }
         self.doubtful = doubtful
@@ -59,7 +62,7 @@ public struct KnownIdentifiers: Sendable {
     /// of a name between them.
     private static func name(in patient: String) -> (name: String?, isSure: Bool) {
         let hasMark = patient.contains(",") || patient.contains("^")
-        let words = patient.split { $0 == " " || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
+        let words = words(of: patient)
         let plain = words.filter { word in
             word.count > 1 && word.contains { $0.isLetter } && !word.contains { $0.isNumber }
         }
@@ -67,6 +70,10 @@ public struct KnownIdentifiers: Sendable {
         guard !plain.isEmpty, plain.count > 1 || plain.count == words.count || hasMark else { return (nil, false) }
         if plain.count == words.count { return (patient.replacing("_", with: "^"), hasMark) }
         return (plain.joined(separator: "^"), hasMark && plain.count > 1)
+    }
+
+    private static func words(of patient: String) -> [Substring] {
+        patient.split { $0 == " " || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
     }
 
     private static func id(_ text: String) -> ID? {
