@@ -221,7 +221,8 @@ struct KnownIdentifierTests {
             A 12 mm nodule at T12, 7 of 12, 712 HU and 10mm. Maximum 12. Chest AP 2 views. Effusion at L5, 45 %. Patient 45 years old.
             CHEST: NO EFFUSION. Grade A1. Patient 12 mm mass.
             """
-        #expect(try ReportMasking.shared().mask(text, known: KnownIdentifiers(ids: ids, patients: ids)).text == text)
+        let known = KnownIdentifiers(ids: ids, patients: ids)
+        #expect(try ReportMasking.shared().mask(text, known: known).text == text)
     }
 
     @Test(

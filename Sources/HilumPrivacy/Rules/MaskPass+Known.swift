@@ -173,7 +173,11 @@ extension MaskPass {
 
     /// Whether a word before a value says that it is a number of a patient: `patient 12`, `MRN: 12`, `# 12`.
     private func isCued(_ index: Int, _ end: Int) -> Bool {
-        guard !isMeasure(end - 1), !isAmount(end - 1), !piece(index).is(.startsLine) else { return false }
+        // `Patient 45 years old`, `Patient 12 mm`
+        let behind = isMark(end, "-") ? end + 1 : end
+        guard !isMeasure(end - 1), !isAmount(end - 1), !piece(behind).has(.old), !piece(index).is(.startsLine) else {
+            return false
+        }
         var place = index - 1
         var isMarked = false
         while place >= 0, place > index - 6 {
