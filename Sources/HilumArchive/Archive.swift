@@ -504,7 +504,7 @@ public final class Archive: @unchecked Sendable {
                 condition.key == "id"
                     ? try store.environment.read { try self.numbers($0, of: condition, until: deadline) } : nil
             }
-            let said = try filter.conditions.enumerated().map { place, condition in
+            let said = try filter.conditions.enumerated().map { place, condition -> SaidCases? in
                 try Self.checkTime(deadline)
                 if let number = numbers[place] {
                     return SaidCases(cases: try select(Filter([number]), until: deadline))
