@@ -498,25 +498,39 @@ public final class Archive: @unchecked Sendable {
     func matching(_ filter: Filter, until deadline: Double? = nil) throws -> ItemSet {
         try withArchiveErrors {
             try checkKeys(of: filter)
-            let filter = try privacy.settled(filter)
+            let (filter, numbers) = try withPatients(try privacy.settled(filter))
             // Before the attributes are locked: a range of ids reads the whole table.
             let named = try filter.conditions.map { condition in
                 condition.key == "id"
-                    ? try store.environment.read { try numbers($0, of: condition, until: deadline) } : nil
+                    ? try store.environment.read { try self.numbers($0, of: condition, until: deadline) } : nil
             }
-            let said = try filter.conditions.map { condition in
+            let said = try filter.conditions.enumerated().map { place, condition -> SaidCases? in
                 try Self.checkTime(deadline)
+                if let number = numbers[place] {
+                    return SaidCases(cases: try select(Filter([number]), until: deadline))
+                }
                 return try saidCases(condition, until: deadline)
             }
-            let names = filter.conditions.map(\.key)
-            var learned: [Attributes.Learned] = []
-            let (cases, version) = try withPostings(names, until: deadline) { attributes in
-                let cases = attributes.evaluate(filter, said: said, named: named, learned: &learned)
-                return (cases, attributes.version)
-            }
-            if !learned.isEmpty { attributes.write { $0.remember(learned, madeAt: version) } }
-            return cases
+            return try select(filter, said: said, named: named, until: deadline)
         }
+    }
+
+    /// The cases of a filter as it stands.
+    ///
+    /// - Parameters:
+    ///   - said: by condition, cases that match whatever their values are.
+    ///   - named: by condition, the cases that one on ids names.
+    private func select(
+        _ filter: Filter, said: [SaidCases?] = [], named: [[UInt32]?] = [], until deadline: Double?
+    ) throws -> ItemSet {
+        let names = filter.conditions.map(\.key)
+        var learned: [Attributes.Learned] = []
+        let (cases, version) = try withPostings(names, until: deadline) { attributes in
+            let cases = attributes.evaluate(filter, said: said, named: named, learned: &learned)
+            return (cases, attributes.version)
+        }
+        if !learned.isEmpty { attributes.write { $0.remember(learned, madeAt: version) } }
+        return cases
     }
 
     /// The cases that a condition on ids names; all its ranges are compared in one pass over the ids.

@@ -103,6 +103,7 @@ public struct CaseFields: Sendable, Equatable {
     /// - Throws: `.limit`.
     mutating func settle(for id: String) throws(ArchiveError) {
         for name in Text.allCases where self[name] == "" { self[name] = nil }
+        settleDates()
         findings.removeAll { $0.isEmpty }
         var isShort = findings.allSatisfy(Self.isShort)
         forEachText { key, value in isShort = isShort && Self.isShort(key) && Self.isShort(value) }

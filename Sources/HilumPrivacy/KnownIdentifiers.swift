@@ -2,56 +2,126 @@
 ///
 /// A name may have the form of DICOM (`YAMADA^TARO=山田^太郎=やまだ^たろう`), of a list (`Smith, John A.`) or of a signature. Each of its parts is
 /// masked, in any order and case; kana in both scripts. A part that is a word of reports (`Young`, `Long`) is masked where it has a capital, or
-/// stands beside another part. A Latin part of one letter, and a part of one kanji, are masked beside another part alone. An id has at
-/// least three letters or digits; hyphens and leading zeros in it do not count. Thread rule: a value.
+/// stands beside another part. A Latin part of one letter, and a part of one kanji, are masked beside another part alone.
+///
+/// An id is masked where it stands as a whole word; hyphens and leading zeros in it do not count. What may be something else in a report is
+/// masked behind a cue alone (`Patient 12`, `MRN: 12`): fewer than three letters or digits, a number of fewer than four, a level of the spine
+/// (`T12`), a word of reports. Thread rule: a value.
 public struct KnownIdentifiers: Sendable {
+    /// An id in small letters and digits, without leading zeros.
+    struct ID: Sendable {
+        enum Form: Sendable {
+            /// Masked wherever it stands.
+            case sure
+            /// Letters alone: masked where they are no word of reports.
+            case word
+            /// Masked behind a cue.
+            case short
+        }
+
+        let characters: [UInt32]
+        let form: Form
+    }
+
     /// Folded parts of names in Latin letters.
     let latin: [[UInt32]]
+    /// Those of them that may be a label: masked where they are no word of reports, or beside another part.
+    let doubtful: Set<[UInt32]>
     /// Parts of names in kanji and kana, katakana for hiragana, the longest first.
     let wide: [[UInt32]]
-    /// Ids: small letters and digits without leading zeros.
-    let ids: [[UInt32]]
+    let ids: [ID]
 
     var isEmpty: Bool { latin.isEmpty && wide.isEmpty && ids.isEmpty }
 
     /// Identifiers of one case.
-    public init(names: [String] = [], ids: [String] = []) {
-        var latin: [[UInt32]] = []
-        var wide: [[UInt32]] = []
-        for name in names {
-            var page = Page()
-            page.decode(Array(name.utf8))
-            for group in page.characters.split(separator: 61) {
-                var parts: [[UInt32]] = []
-                for part in group.split(whereSeparator: { !Self.isLetter($0) && $0 != 39 }) where !part.isEmpty {
-                    if part.contains(where: { $0 > 0x2FF }) {
-                        parts.append(Self.inKatakana(part))
-                    } else {
-                        latin.append(Array(part))
-                    }
-                }
-                // The whole name, and each part that is long enough to stand alone.
-                if parts.count > 1 { wide.append(parts.flatMap { $0 }) }
-                wide += parts.filter { $0.count > 1 }
-            }
+    ///
+    /// - Parameter patients: whose the case is, where that may be a number, a name (`Meier, Hans`) or both.
+    public init(names: [String] = [], ids: [String] = [], patients: [String] = []) {
+        var parts = NameParts()
+        for name in names { parts.add(name) }
+        let certain = Set(parts.latin)
+        var all = ids
+        var doubtful: Set<[UInt32]> = []
+        for patient in patients {
+            let (name, isSure) = Self.name(in: patient)
+            let known = parts.latin.count
+            if let name { parts.add(name) }
+            if !isSure { doubtful.formUnion(parts.latin[known...].filter { !certain.contains($0) }) }
+            let numbers = Self.words(of: patient).filter { $0.utf8.contains { 48...57 ~= $0 } }
+            if !numbers.isEmpty { all.append(patient) }
+            // A number that stands beside a name.
+            if name != nil { all += numbers.map(String.init) }
         }
-        self.latin = Array(Set(latin)).sorted { $0.count > $1.count }
-        self.wide = Array(Set(wide)).filter { $0.count > 1 }.sorted { $0.count > $1.count }
-        self.ids = ids.compactMap { id in
-            var page = Page()
-            page.decode(Array(id.utf8))
-            let plain = Array(page.characters.filter(Self.isCode).drop { $0 == 48 })
-            return plain.count > 2 ? plain : nil
-        }
+        latin = Array(Set(parts.latin)).sorted { $0.count > $1.count }
+        self.doubtful = doubtful
+        wide = Array(Set(parts.wide)).filter { $0.count > 1 }.sorted { $0.count > $1.count }
+        self.ids = all.compactMap(Self.id)
     }
 
-    static func isCode(_ character: UInt32) -> Bool { 48...57 ~= character || 97...122 ~= character }
+    /// The words without a digit of what may be a name, with the marks between them; nil where there are none. Sure are words with the mark
+    /// of a name between them.
+    private static func name(in patient: String) -> (name: String?, isSure: Bool) {
+        let hasMark = patient.contains(",") || patient.contains("^")
+        let words = words(of: patient)
+        let plain = words.filter { word in
+            word.count > 1 && word.contains { $0.isLetter } && !word.contains { $0.isNumber }
+        }
+        // One word beside a number tells what the number is: `patient 12`.
+        guard !plain.isEmpty, plain.count > 1 || plain.count == words.count || hasMark else { return (nil, false) }
+        if plain.count == words.count { return (patient.replacing("_", with: "^"), hasMark) }
+        return (plain.joined(separator: "^"), hasMark && plain.count > 1)
+    }
+
+    private static func words(of patient: String) -> [Substring] {
+        patient.split { $0 == " " || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
+    }
+
+    private static func id(_ text: String) -> ID? {
+        var page = Page()
+        page.decode(Array(text.utf8))
+        let plain = Array(page.characters.filter(isCode).drop { $0 == 48 })
+        guard !plain.isEmpty else { return nil }
+        let digits = plain.count { 48...57 ~= $0 }
+        let letters = Array(plain.prefix { !(48...57 ~= $0) })
+        let levels: [[UInt32]] = ["c", "d", "t", "th", "l", "s"].map { $0.unicodeScalars.map(\.value) }
+        let isLevel = levels.contains(letters) && digits < 3 && letters.count + digits == plain.count
+        let isShort = plain.count < 3 || digits == plain.count && digits < 4 || isLevel
+        return ID(characters: plain, form: isShort ? .short : digits == 0 ? .word : .sure)
+    }
+
+    static func isCode(_ character: UInt32) -> Bool {
+        48...57 ~= character || 97...122 ~= character || 0xDF...0x24F ~= character && character != 0xF7
+    }
+}
+
+/// The parts of names.
+private struct NameParts {
+    var latin: [[UInt32]] = []
+    var wide: [[UInt32]] = []
+
+    mutating func add(_ name: String) {
+        var page = Page()
+        page.decode(Array(name.utf8))
+        for group in page.characters.split(separator: 61) {
+            var parts: [[UInt32]] = []
+            for part in group.split(whereSeparator: { !Self.isLetter($0) && $0 != 39 }) where !part.isEmpty {
+                if part.contains(where: { $0 > 0x2FF }) {
+                    parts.append(Self.inKatakana(part))
+                } else {
+                    latin.append(Array(part))
+                }
+            }
+            // The whole name, and each part that is long enough to stand alone.
+            if parts.count > 1 { wide.append(parts.flatMap { $0 }) }
+            wide += parts.filter { $0.count > 1 }
+        }
+    }
 
     private static func isLetter(_ character: UInt32) -> Bool {
         97...122 ~= character || 0xC0...0x24F ~= character || character >= 0x3005 && character != 0x30FB
     }
 
-    static func inKatakana(_ text: some Sequence<UInt32>) -> [UInt32] {
+    private static func inKatakana(_ text: some Sequence<UInt32>) -> [UInt32] {
         text.map { 0x3041...0x3096 ~= $0 ? $0 + 0x60 : $0 }
     }
 }

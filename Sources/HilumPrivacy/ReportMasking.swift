@@ -13,7 +13,7 @@ import HilumCore
 // | `ReportMasking`, `MaskedReport`, `MaskCounts`, `KnownIdentifiers` | masking, as the rest of Hilum sees it |
 // | Text/: `Page`, `Piece`, `ListedWords`, `WordClass` | a text in pieces, and the lists of words of Resources/Privacy |
 // | Rules/: `MaskPass` and its extensions | what is an identifier |
-// | Keys/: `PseudonymKey`, `NameSeal`, `DateShift`, `CivilDay` | pseudonyms, sealed names, shifted dates |
+// | Keys/: `PseudonymKey`, `NameSeal`, `DateText`, `DateShift`, `CivilDay` | pseudonyms, sealed names, dates and how they shift |
 // | Filter/: `ExternalFilter`, `FilterProcess`, `FilterCommand` | a filter from outside |
 
 /// Masks names, dates, numbers, addresses and the like in English and Japanese reports, by rules and lists of words.
@@ -27,7 +27,7 @@ import HilumCore
 /// - Complexity: O(bytes) a walk; two walks are usual where something was found, one where nothing was, and there is a limit to them.
 public struct ReportMasking: Sendable {
     /// Changes with the rules and lists, so that reports are read again that were masked by others.
-    public static let version = 2
+    public static let version = 3
 
     private static let read = Result { () throws(PrivacyError) -> ReportMasking in try ReportMasking() }
 

@@ -90,6 +90,66 @@ import Testing
         }
     }
 
+    @Test(arguments: [PrivacySettings.Deidentification.mask, .require])
+    func numbersAndNamesOfPatientsAreMaskedHoweverShort(deidentification: PrivacySettings.Deidentification) throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch, PrivacySettings(deidentification: deidentification))
+        func masked(_ report: String, _ fields: CaseFields) throws -> String? {
+            try archive.put([CaseInput(id: "a", report: report, fields: fields)])
+            return try archive.get(id: "a")?.report
+        }
+        let text = "QXZW12 effusion. MRN QXZW12"
+        let wanted = "[NUMBER] effusion. MRN [NUMBER]"
+        for key in ["mrn", "accession", "patient_id"] {
+            #expect(try masked(text, CaseFields(metadata: [key: "QXZW12"])) == wanted)
+        }
+        for number in ["PAT3", "AB12", "ABCDEF"] {
+            #expect(try masked("\(number) effusion", CaseFields(metadata: ["mrn": number])) == "[NUMBER] effusion")
+        }
+        #expect(try masked("Effusion Kowalski", CaseFields(patient: "KOWALSKI")) == "Effusion [NAME]")
+        #expect(
+            try masked("Hans Meier effusion, Meier.", CaseFields(patient: "Meier, Hans"))
+                == "[NAME] effusion, [NAME].")
+        #expect(
+            try masked("A 12 mm effusion, patient 12.", CaseFields(patient: "12"))
+                == "A 12 mm effusion, patient [NUMBER].")
+        #expect(
+            try masked("Normal effusion at T12", CaseFields(patient: "normal", metadata: ["mrn": "T12"]))
+                == "Normal effusion at T12")
+    }
+
+    @Test func aTextThatComesLaterIsMaskedByTheRowOfItsCase() throws {
+        let scratch = try Scratch()
+        try scratch.write("in/a.png", makePNG(1))
+        try scratch.write("in/a.json", #"{"patient":"Meier, Hans"}"#)
+        let archive = try scratch.makeArchive()
+        _ = try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true)
+        try scratch.write("in/a.txt", "Meier has an effusion.")
+        let text = scratch.path + "/in/a.txt"
+        _ = try BulkIndexer(archive: archive).run(sources: [text], isQuiet: true)
+        #expect(try archive.get(id: "a")?.report == "[NAME] has an effusion.")
+        #expect(try archive.get(id: "a")?.fields.patient == "Meier, Hans")
+    }
+
+    @Test(.enabled(if: decodesDICOM, "without GDCM"), arguments: ["QX12", "PAT-44"])
+    func numbersInTagsAndMessagesAreMaskedHoweverShort(number: String) throws {
+        let scratch = try Scratch()
+        let archive = try archive(scratch, PrivacySettings())
+        let report = "MRN \(number). Patient \(number) was seen; ID: \(number)"
+        let wanted = "MRN [NUMBER]. Patient [NUMBER] was seen; ID: [NUMBER]"
+        let film = makeDICOM(1, study: "1.2.3", patient: number)
+        try archive.put([CaseInput(id: "a", image: .bytes(film), report: report)])
+        #expect(try archive.get(id: "a")?.report == wanted)
+        try scratch.write("in/m.hl7", SyntheticMessage(report, patient: number, accession: "ACC-7").bytes())
+        _ = try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true)
+        var reports: [String] = []
+        try archive.forEachCase(withReports: true) { record in
+            if record.id != "a", let report = record.report { reports.append(report) }
+            return true
+        }
+        #expect(reports == [wanted])
+    }
+
     @Test(arguments: [DateShift.Mode.keep, .shift, .drop])
     func datesStayMoveOrGo(mode: DateShift.Mode) throws {
         let scratch = try Scratch()

@@ -68,6 +68,10 @@ private func aBlankPictureIsNoted(_ client: Client) throws {
     let again = try client.request("PUT id=grey", literal: picture).status
     #expect(again.fields["unchanged"] == "1" && !again.text.contains("note="))
     #expect(try client.request("DELETE id=grey").status.isOK)
+    // So does who sent a date that is none.
+    let dated = try client.request("PUT id=dated report=effusion date=2019-02-30").status
+    #expect(dated.isOK && dated.text.contains("note=\"a date cannot be read\""))
+    #expect(try client.request("DELETE id=dated").status.isOK)
 }
 
 @Suite struct ArchiveBackendTests {

@@ -32,6 +32,7 @@ struct ExplainTests {
         #expect(width > 0 && x >= 0 && x + width <= World.imageSide)
         let sheet = try ImageDecoder.decode(path: picture)
         #expect(sheet.width > 512 && sheet.height > 512)
+        #expect(scratch.rights("heat.png") == 0o600)
         let byModel = try Program.run([
             "explain", "--model", world.model, "--reference", world.phantoms, "--image", image, "--text", "effusion",
             "--json",

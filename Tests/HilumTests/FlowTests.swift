@@ -163,6 +163,7 @@ struct FlowTests {
         #expect((best["score"] as? Double ?? 0) > 0.999)
         let picture = try ImageDecoder.decode(path: sheet)
         #expect(picture.width > 500 && picture.height > 200)
+        #expect(scratch.rights("sheet.png") == 0o600)
 
         let bytes = try FileIO.read(world.phantoms + "/" + image)
         let piped = try Program.run(["search", archive, "--image", "-", "-k", "3", "--json"], input: bytes)

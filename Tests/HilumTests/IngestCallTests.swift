@@ -70,6 +70,48 @@ struct IngestCallTests {
         #expect(try back.object()["deleted"] as? Int == 0 && back.object()["stored"] as? Int == 1)
     }
 
+    @Test("Dates that cannot be read are counted and named by a run and a dry run, as text and as JSON")
+    func dates() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        let table = try scratch.write(
+            "cases.csv",
+            "id,date,report\na,31.12.2019,left effusion\nb,2019-13-45,left effusion\nc,05/06/2019,left effusion\n")
+        let notes = [
+            "1 case has a date that cannot be read, in line 3 of \(table)",
+            "1 case has a date of which day and month cannot be told apart, in line 4 of \(table)",
+        ]
+        for option in ["--dry-run", "--quiet"] {
+            let text = try Program.run(["index", archive, table, option])
+            #expect(text.status == 0, "\(text.errors)")
+            for note in notes { #expect(text.text.contains("note: \(note)\n"), "\(text.text)") }
+            #expect(
+                try Program.run(["index", archive, table, option, "--json"]).object()["notes"] as? [String] == notes)
+        }
+        let found = try Program.run(["search", archive, "--text", "effusion", "--where", "date=2019", "--json"])
+            .objects()
+        #expect(found.map { $0["id"] as? String } == ["a"])
+    }
+
+    @Test("A patient's number finds the report that came as a message")
+    func patientNumber() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        let message = [
+            "MSH|^~\\&|RIS|HOSP|||20260102101500||ORU^R01|M1|P|2.5", "PID|1||PAT1^^^HOSP^MR||Inventado^Alba",
+            "OBR|1||ACC-1|71020^XR CHEST", "OBX|1|TX|R^Report||Left effusion.||||||F",
+        ]
+        _ = try scratch.write("in/m.hl7", message.joined(separator: "\r"))
+        _ = try scratch.write("in/t.txt", "Left effusion.")
+        #expect(try Program.run(["index", archive, scratch.path("in"), "--quiet"]).status == 0)
+        func count(_ filter: String) throws -> Int {
+            try Program.run(["search", archive, "--text", "effusion", "--where", filter, "--json"]).objects().count
+        }
+        #expect(try count("patient=PAT1") == 1 && count("patient!=PAT1") == 1 && count("patient=PAT2") == 0)
+    }
+
     @Test("A manifest without rows exits 1 and says so")
     func noRows() throws {
         let world = try World.shared()

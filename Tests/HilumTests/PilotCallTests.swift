@@ -36,6 +36,10 @@ struct PilotCallTests {
         #expect(FileManager.default.fileExists(atPath: scratch.path("plots/recall.png")))
         let json = try FileIO.read(scratch.path("trial.json"))
         #expect(String(decoding: json, as: UTF8.self) == first.text)
+        // All of it names cases, and the page shows their films.
+        #expect(scratch.rights("trial.html") == 0o600 && scratch.rights("trial.json") == 0o600)
+        #expect(scratch.rights("trial.work") == 0o700)
+        for name in ["begun", "fold-1", "fold-2"] { #expect(scratch.rights("trial.work/\(name).json") == 0o600) }
 
         // One fold is lost, the other kept: the figures are those of the first run, and only the one is run again.
         try FileManager.default.removeItem(atPath: scratch.path("trial.work/fold-2.json"))

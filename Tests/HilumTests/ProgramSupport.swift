@@ -112,6 +112,12 @@ final class Scratch {
 
     func path(_ name: String) -> String { folder + "/" + name }
 
+    /// Who may read, write and enter a file or folder; 0 where there is none.
+    func rights(_ name: String) -> mode_t {
+        var status = stat()
+        return stat(path(name), &status) == 0 ? status.st_mode & 0o777 : 0
+    }
+
     func write(_ name: String, _ text: String) throws -> String {
         try FileIO.makeFolder((path(name) as NSString).deletingLastPathComponent)
         try FileIO.writeAtomically(path(name), Array(text.utf8))

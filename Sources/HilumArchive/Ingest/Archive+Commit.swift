@@ -284,6 +284,7 @@ extension Archive {
         }
         let isNew = oldNumber == nil
         var notes = item.imageNotes.map(\.description) + (item.leavesRest ? [CarriedFields.leavesNote] : [])
+        notes += DateNote.notes(item.dateFault, isLost: item.hasLostDate)
         if !item.setAside.isEmpty { notes.append(CaseLoader.quarantineNote(item.setAside.count)) }
         batch.outcomes.append(
             .committed(

@@ -59,6 +59,8 @@ public struct IndexSummary: Sendable, Equatable {
     public var quarantined = 0
     /// What was masked in the cases that were stored or replaced.
     public var masked = MaskCounts()
+    /// Cases of which a date was left out, as it cannot be moved.
+    public var lostDates = 0
     /// Cases that keep images whose files have left.
     public var keepingImages = 0
     /// Cases that took the place of one that held more, of which nothing was kept, because it may be another patient's.
@@ -264,6 +266,11 @@ public struct BulkIndexer {
                 "\(summary.guessedTexts) texts are not UTF-8 and were read as Windows-1252 (Latin-1); see that their letters are right"
             )
         }
+        if summary.lostDates > 0 {
+            summary.notes.append(
+                "\(summary.lostDates) cases have a date that was left out, as dates are shifted here: "
+                    + "it cannot be read, or nothing says whose case it is")
+        }
         if summary.parted > 0 {
             summary.notes.append(
                 "\(summary.parted) cases have a new image, and kept neither report nor images whose files have left: "
@@ -289,7 +296,29 @@ public struct BulkIndexer {
         }
         for file in summary.passedOver.lost { summary.notes.append("\(file.place): \(file.reason)") }
         for folder in summary.passedOver.unreadable { summary.notes.append("\(folder): the folder cannot be read") }
+        if archive.privacySettings.dates != .drop { summary.notes += Self.dateNotes(items) }
         return items
+    }
+
+    /// What no filter of dates will find, a sentence for each kind.
+    private static func dateNotes(_ items: [SourceItem]) -> [String] {
+        var found: [(fault: DateText.Fault, count: Int, first: String)] = []
+        for case .found(let source) in items {
+            guard let fault = source.fields.dateFault else { continue }
+            if let place = found.firstIndex(where: { $0.fault == fault }) {
+                found[place].count += 1
+            } else {
+                found.append((fault, 1, source.place))
+            }
+        }
+        return found.map { fault, count, first in
+            // A row is `PATH:LINE`.
+            let parts = first.split(separator: ":", omittingEmptySubsequences: false)
+            let line = parts.last.flatMap { Int($0) }
+            let place = line.map { "line \($0) of \(parts.dropLast().joined(separator: ":"))" } ?? first
+            let cases = count == 1 ? "1 case has" : "\(count) cases have"
+            return "\(cases) a date \(fault.reason), \(count == 1 ? "" : "first ")in \(place)"
+        }
     }
 
     /// The items in two rounds: reports that stand alone come last, as they may be of images from another source of the same run.
@@ -415,6 +444,7 @@ private final class BatchWriter: Sendable {
         if keepsImages, let origin = item.input.origin, !origin.isPart, !origin.joins { counts.keepingImages += 1 }
         if item.leavesRest { counts.parted += 1 }
         if item.input.origin?.hasGuessedText == true { counts.guessedTexts += 1 }
+        if item.hasLostDate { counts.lostDates += 1 }
         if item.imageNotes.contains(.blank) { counts.blankImages.append(archive.shownID(item.input.id)) }
         if item.imageNotes.contains(where: { if case .warning = $0 { true } else { false } }) {
             counts.oddImages.append(archive.shownID(item.input.id))
@@ -438,6 +468,7 @@ private final class BatchWriter: Sendable {
             summary.keepingImages += counts.keepingImages
             summary.parted += counts.parted
             summary.guessedTexts += counts.guessedTexts
+            summary.lostDates += counts.lostDates
             summary.masked += counts.masked
             summary.blankImages += counts.blankImages
             summary.oddImages += counts.oddImages

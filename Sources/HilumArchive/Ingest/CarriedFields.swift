@@ -238,7 +238,7 @@ enum Resemblance: Equatable {
     }
 
     /// Whether a patient stands there as `Archive.patientKey` writes it.
-    private static func isKey(_ text: String) -> Bool {
+    static func isKey(_ text: String) -> Bool {
         text.utf8.count == keyDigitCount && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 }

@@ -49,6 +49,7 @@ struct CaseLoader: Sendable {
         if prepared.input.document != nil { prepared.given = prepared.input }
         do {
             try prepared.input.settle()
+            if !prepared.input.isDeidentified { prepared.dateFault = prepared.input.fields.dateFault }
             let files = try read(&prepared)
             try recognise(&prepared)
             if prepared.wasDeleted { return (prepared, []) }
@@ -229,6 +230,8 @@ struct CaseLoader: Sendable {
         if let patientText { fresh.patient = patientText }
         if let document { fresh.fill(from: document, of: patient, patientKey: patientKey) }
         try hide(in: &prepared, patient, &persons)
+        // A text that comes later may name the patient whom the row of the case named.
+        persons.add(patient: prepared.input.carried?.identity.patient)
         let person = prepared.input.person
         if let document, prepared.input.carried == nil {
             var own = prepared.input.fields
@@ -236,7 +239,8 @@ struct CaseLoader: Sendable {
             if isNamedByPlace { own.patient = nil }
             try refuseAnother(document, patient, own, tagged, prepared.input.id, of: person, persons)
         }
-        try privacy.apply(to: &fresh, of: person, persons, fromTags: true, &prepared.maskCounts)
+        let isLost = try privacy.apply(to: &fresh, of: person, persons, fromTags: true, &prepared.maskCounts)
+        prepared.hasLostDate = prepared.hasLostDate || isLost
         var staying: Set<String> = []
         if let carried = prepared.input.carried {
             var whose = Whose(fields: fresh)
@@ -349,7 +353,7 @@ struct CaseLoader: Sendable {
         guard !prepared.input.isDeidentified else { return }
         persons.add(prepared.input.fields)
         prepared.input.person = patient?.number ?? prepared.input.fields.patient
-        try privacy.apply(
+        prepared.hasLostDate = try privacy.apply(
             to: &prepared.input.fields, of: prepared.input.person, persons, fromTags: false, &prepared.maskCounts)
         prepared.input.isDeidentified = true
     }

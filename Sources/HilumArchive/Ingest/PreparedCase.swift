@@ -17,6 +17,10 @@ struct PreparedCase: Sendable {
     var modelID: String?
     /// What is odd about its images.
     var imageNotes: [DecodedImage.Note] = []
+    /// Why one of its dates is none.
+    var dateFault: DateText.Fault?
+    /// Whether a date was left out, as it cannot be moved.
+    var hasLostDate = false
     /// What was masked of it.
     var maskCounts = MaskCounts()
     /// Whether no word of the report is known, so that it gets no vector.
@@ -60,6 +64,7 @@ struct PreparedCase: Sendable {
         if let given { return PreparedCase(given) }
         var copy = PreparedCase(input)
         copy.maskCounts = maskCounts
+        (copy.dateFault, copy.hasLostDate) = (dateFault, hasLostDate)
         guard !input.keepsImages else { return copy }
         copy.input.images = images.indices.filter { !keptPlaces.contains($0) }.map { place in
             CaseImage(keptBytes[place].map { .bytes($0) } ?? .file(images[place].path), view: images[place].view)

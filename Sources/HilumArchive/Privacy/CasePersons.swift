@@ -6,9 +6,8 @@ import HilumPrivacy
 struct CasePersons {
     private var names: [String] = []
     private var ids: [String] = []
-
-    /// A shorter number may be a measurement.
-    private static let leastDigitCount = 4
+    /// What people give as the patient: a number or a name.
+    private var patients: [String] = []
 
     /// Takes what the tags of an image say.
     mutating func add(_ tags: DICOMDescription) {
@@ -17,18 +16,20 @@ struct CasePersons {
             // Several persons stand with a backslash between.
             names += text.split(separator: "\\").map(String.init)
         }
-        for tag in [DICOMTag.patientID, .otherPatientIDs, .accession] { add(id: tags[tag]) }
+        for tag in [DICOMTag.patientID, .otherPatientIDs] { add(patient: tags[tag]) }
+        add(id: tags[.accession])
     }
 
     /// Takes what the message of a report says.
     mutating func add(_ document: ReportDocument) {
         names += document.names
-        for number in document.patients.map(\.number) + document.numbers + document.accessions { add(id: number) }
+        for patient in document.patients { add(patient: patient.number) }
+        for number in document.numbers + document.accessions { add(id: number) }
     }
 
     /// Takes what fields say.
     mutating func add(_ fields: CaseFields) {
-        add(id: fields.patient)
+        add(patient: fields.patient)
         for (key, value) in fields.metadata {
             switch IdentifyingKeys.kind(of: key) {
             case .name: names.append(value)
@@ -38,14 +39,13 @@ struct CasePersons {
         }
     }
 
-    private mutating func add(id: String?) {
-        guard let id else { return }
-        for part in id.split(separator: "\\") {
-            let digits = part.utf8.count { (48...57).contains($0) }
-            if digits >= Self.leastDigitCount { ids.append(String(part)) }
-        }
+    /// Takes whose the case is; several stand with a backslash between.
+    mutating func add(patient: String?) {
+        patients += (patient ?? "").split(separator: "\\").map(String.init)
     }
 
+    private mutating func add(id: String?) { ids += (id ?? "").split(separator: "\\").map(String.init) }
+
     /// What masking is told.
-    var known: KnownIdentifiers { KnownIdentifiers(names: names, ids: ids) }
+    var known: KnownIdentifiers { KnownIdentifiers(names: names, ids: ids, patients: patients) }
 }

@@ -102,13 +102,15 @@ struct Deidentifier: Sendable {
     /// - Parameters:
     ///   - person: whose case it is, as its files or its row say it; nil where it is not known, and then no date can be shifted.
     ///   - fromTags: whether they are of a DICOM file, whose patient and number are hashes by the key of the archive already.
+    /// - Returns: whether a date went that was to move.
     /// - Throws: `.io` without the key.
+    @discardableResult
     func apply(
         to fields: inout CaseFields, of person: String?, _ persons: CasePersons, fromTags: Bool,
         _ counts: inout MaskCounts
-    ) throws(ArchiveError) {
-        try applyDates(to: &fields, of: person)
-        guard isOn else { return }
+    ) throws(ArchiveError) -> Bool {
+        let isLost = try applyDates(to: &fields, of: person)
+        guard isOn else { return isLost }
         if isStrict {
             let key = try pseudonyms()
             if !fromTags, let patient = fields.patient { fields.patient = key.id(patient) }
@@ -122,6 +124,7 @@ struct Deidentifier: Sendable {
             if fromTags, key == CaseFields.patientNumberKey { continue }
             fields.metadata[key] = try stored(value, of: key, known, &counts)
         }
+        return isLost
     }
 
     /// The forms in which a stored case may have a value under a key: as it is, and as it is hidden.
@@ -165,14 +168,19 @@ struct Deidentifier: Sendable {
         value.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "@") && $0 != UInt8(ascii: "/") }
     }
 
-    private func applyDates(to fields: inout CaseFields, of person: String?) throws(ArchiveError) {
-        guard settings.dates != .keep else { return }
+    /// - Returns: whether a date went that was to move.
+    private func applyDates(to fields: inout CaseFields, of person: String?) throws(ArchiveError) -> Bool {
+        guard settings.dates != .keep else { return false }
         let shift = DateShift(settings.dates, key: try pseudonyms())
-        fields.date = fields.date.flatMap { shift.apply(to: $0, of: person) }
-        for (key, value) in fields.metadata where Filter.Condition.isDate(key) {
-            guard IdentifyingKeys.kind(of: key) == nil else { continue }
-            fields.metadata[key] = shift.apply(to: value, of: person)
+        var dates: [(key: String, text: String)] = []
+        fields.forEachDate { dates.append(($0, $1)) }
+        var isLost = false
+        for (key, text) in dates {
+            let moved = shift.apply(to: text, of: person)
+            if let name = CaseFields.Text(rawValue: key) { fields[name] = moved } else { fields.metadata[key] = moved }
+            isLost = isLost || moved == nil && settings.dates == .shift
         }
+        return isLost
     }
 
     private func pseudonyms() throws(ArchiveError) -> PseudonymKey {

@@ -1,7 +1,9 @@
+import HilumPrivacy
+
 /// The days that a date stands for: one day, or all of a month or a year where it is no more exact.
 ///
 /// Read are `2019`, `2019-06`, `2019-06-15` and `20190615` (DICOM), also with `/` or a point between the parts, and with a time behind a
-/// space or a `T`, or behind eight digits. Days are compared as the number yyyymmdd.
+/// space or a `T`, or behind eight digits, and all other forms of `DateText` that have one reading. Days are compared as the number yyyymmdd.
 struct DatePeriod: Equatable {
     let firstDay: Int
     let lastDay: Int
@@ -10,6 +12,27 @@ struct DatePeriod: Equatable {
 
     /// nil for what is no date.
     init?(_ text: String) {
+        if let standard = DatePeriod(standard: text) {
+            self = standard
+            return
+        }
+        // Values of all keys come here, and few have the length and the digits of a date.
+        guard 7...40 ~= text.utf8.count, text.utf8.count(where: Self.isDigit) > 3, let date = try? DateText(text) else {
+            return nil
+        }
+        firstDay = date.year * 10_000 + (date.month ?? 1) * 100 + (date.day ?? 1)
+        lastDay = date.year * 10_000 + (date.month ?? 12) * 100 + (date.day ?? 31)
+    }
+
+    /// Whether a text has the year first and hyphens, as ISO 8601 has it, or is written as DICOM does.
+    static func isStandard(_ text: String) -> Bool {
+        guard DatePeriod(standard: text) != nil else { return false }
+        let mark = text.utf8.dropFirst(4).first
+        return mark != UInt8(ascii: "/") && mark != UInt8(ascii: ".")
+    }
+
+    /// The year first, two digits for months and days.
+    private init?(standard text: String) {
         var bytes = Array(text.utf8)[...]
         if let end = bytes.firstIndex(where: { $0 == UInt8(ascii: "T") || $0 == UInt8(ascii: " ") }) {
             // A time only follows a whole day.

@@ -9,7 +9,7 @@ struct CivilDay: Equatable {
 
     /// Nil for a day that is not in the calendar.
     init?(year: Int, month: Int, day: Int) {
-        guard 1...12 ~= month, 1...9999 ~= year, day >= 1, day <= Self.dayCount(year, month) else { return nil }
+        guard 1...12 ~= month, 1...9999 ~= year, day >= 1, day <= DateText.dayCount(year, month) else { return nil }
         let year = month <= 2 ? year - 1 : year
         let era = year / 400
         let yearOfEra = year - era * 400
@@ -18,14 +18,6 @@ struct CivilDay: Equatable {
     }
 
     private init(number: Int) { self.number = number }
-
-    private static func dayCount(_ year: Int, _ month: Int) -> Int {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
 
     /// Year, month and day.
     var civil: (year: Int, month: Int, day: Int) {

@@ -69,11 +69,13 @@ extension MaskPass {
     private mutating func numberField(_ end: Int, isPhone: Bool) -> Int? {
         var index = pieceIndex(from: end)
         var steps = 0
+        var isMarked = false
         while steps < 5,
             isMark(index, in: ":=.#()-") || isBracket(index) || piece(index).has([.idNoun, .idStrong, .phone])
                 || isWord(index, "phs")
                 || piece(index).value == 0x2116
         {
+            isMarked = isMarked || isMark(index, in: ":=#") || isBracket(index)
             index += 1
             steps += 1
         }
@@ -88,7 +90,7 @@ extension MaskPass {
         }
         while isMark(last - 1, in: "()-") { last -= 1 }
         let isMeasured = isPhone && digits >= 7 ? isQuantity(last - 1) : isAmount(last - 1)
-        guard digits >= (isPhone ? 4 : 3), !isMeasured else { return nil }
+        guard digits >= (isPhone ? 4 : isMarked ? 1 : 3), !isMeasured else { return nil }
         if isPhone, digits >= 7 { last = extensionEnd(last) }
         add(index, last, .number)
         return page.pieces[last - 1].end

@@ -40,12 +40,29 @@ extension MaskPass {
                 piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
             // An initial is none alone, and a word of reports only with a capital, a title or another part.
             let isSure = parts.contains { part in
-                part.count > 1
-                    && (hasTitle || !part.has([.ordinary, .function]) || part.is(.capital) && !part.is(.loud))
+                guard part.count > 1 else { return false }
+                if hasTitle { return true }
+                if isDoubtful(part) { return !part.has(Self.words) }
+                return !part.has([.ordinary, .function]) || part.is(.capital) && !part.is(.loud)
             }
-            if isSure || parts.count(where: { $0.count > 1 }) > 1 { add(start, end, .name) }
+            if isSure || isSeveral(parts) { add(start, end, .name) }
             index = end
         }
+    }
+
+    /// What a report may say with a word that is also a label: no name by itself.
+    private static let words: WordClass = WordClass.noName.union([.field, .void, .idWeak, .idStrong, .idNoun, .picture])
+
+    /// Whether a part stems from a value that need not be a name.
+    private func isDoubtful(_ part: Piece) -> Bool {
+        !known.doubtful.isEmpty && known.doubtful.contains(Array(page.characters[part.start..<part.end]))
+    }
+
+    /// Whether two parts make a name where one does not; of words that may be labels, two with capitals.
+    private func isSeveral(_ parts: [Piece]) -> Bool {
+        let long = parts.filter { $0.count > 1 }
+        return long.count > 1
+            && long.contains { !isDoubtful($0) || !$0.has(Self.words) || $0.is(.capital) && !$0.is(.loud) }
     }
 
     /// Masks the names that a rule has found wherever else they stand with a capital: `Smith` behind `Dr. Smith`.
@@ -128,10 +145,56 @@ extension MaskPass {
                 index += 1
                 continue
             }
-            let end = known.ids.compactMap { idEnd($0, index) }.max()
+            let ends = known.ids.compactMap { id in
+                idEnd(id.characters, index).flatMap { isSure(id, index, $0) ? $0 : nil }
+            }
+            let end = ends.max()
             if let end { add(index, end, .number) }
             index = end ?? index + 1
         }
+    }
+
+    /// Whether an id that stands there is one and no measurement, level or word.
+    private func isSure(_ id: KnownIdentifiers.ID, _ index: Int, _ end: Int) -> Bool {
+        switch id.form {
+        case .sure:
+            // `10mm`, and `AP 2 views` where `AP2` is an id.
+            let isMeasured = piece(index).kind == .number && end == index + 2 && piece(index + 1).has(.unit)
+            let isWhole = id.characters.count > 5 || (index + 1..<end).allSatisfy(isGlued)
+            return isWhole && !isMeasured || isCued(index, end)
+        case .word: return !(index..<end).contains { piece($0).has(Self.words) } || isCued(index, end)
+        case .short:
+            // With its zeros it is long, and by itself on a line it measures nothing.
+            let isPadded = end == index + 1 && piece(index).kind == .number && piece(index).count > 3
+            let isAlone = piece(index).is(.startsLine) && [.newline, .none].contains(piece(end).kind)
+            return isPadded || isAlone || isCued(index, end)
+        }
+    }
+
+    /// Whether a word before a value says that it is a number of a patient: `patient 12`, `MRN: 12`, `# 12`.
+    private func isCued(_ index: Int, _ end: Int) -> Bool {
+        // `Patient 45 years old`, `Patient 12 mm`
+        let behind = isMark(end, "-") ? end + 1 : end
+        guard !isMeasure(end - 1), !isAmount(end - 1), !piece(behind).has(.old), !piece(index).is(.startsLine) else {
+            return false
+        }
+        var place = index - 1
+        var isMarked = false
+        while place >= 0, place > index - 6 {
+            if isMark(place, "#") { return true }
+            if isMark(place, in: ":=") {
+                isMarked = true
+            } else if isIDCue(place) {
+                return true
+            } else if isWord(place, "id"), isMarked {
+                return true
+            } else if !(isMark(place, in: ".(-") || piece(place).has(.idNoun) || isWord(place, "is")) {
+                return false
+            }
+            guard !piece(place).is(.startsLine) else { return false }
+            place -= 1
+        }
+        return false
     }
 
     /// The piece behind an id that begins at a piece; hyphens, points, blanks and leading zeros do not count.

@@ -38,7 +38,31 @@ extension MaskPass {
         return true
     }
 
-    private func isInitial(_ index: Int) -> Bool {
+    /// Whether a word is also a name of a disease or a device, but stands where a name does and announces none: `Weber`, no `Weber fracture`.
+    private func isEponymousName(_ index: Int) -> Bool {
+        piece(index).has(.eponym) && !piece(index).has(.ordinary) && isTitled(index) && !piece(index).is(.loud)
+            && !isEponymNoun(index)
+    }
+
+    /// Whether a signature names somebody at a place: an initial before any word with a capital, or the name of an eponym.
+    private func isSigner(_ index: Int) -> Bool {
+        guard isInitial(index), isMark(index + 1, ".") else { return isSigned(index) && isEponymousName(index) }
+        let next = index + 2
+        return isTitled(next) && !piece(next).is(.startsLine) && (!piece(next).is(.loud) || isNameLike(next))
+            && (isSigned(index) || isNameLike(next) || isEponymousName(next))
+    }
+
+    /// Whether `signed by` and the like stand before a place, which nothing but people do.
+    private func isSigned(_ index: Int) -> Bool {
+        (1...4).contains { step in
+            let place = index - step
+            return isWord(place, "signed") || isWord(place, "dictated") || isWord(place, "transcribed")
+                || isWord(place, "typed") || isWord(place, "cosigned") || isWord(place, "countersigned")
+                || isWord(place, "authenticated") || isWord(place, "attested")
+        }
+    }
+
+    func isInitial(_ index: Int) -> Bool {
         let piece = piece(index)
         return piece.kind == .word && piece.count == 1 && piece.is(.capital)
     }
@@ -58,7 +82,8 @@ extension MaskPass {
             if isMark(next, "-"), isGlued(next) { next += 1 }
             steps += 1
         }
-        guard isSure ? isTitled(next) : isNameLike(next) else {
+        let hasInitial = next > index && (isInitial(next - 1) || isMark(next - 1, ".") && isInitial(next - 2))
+        guard isSure ? isTitled(next) : isNameLike(next) || hasInitial && isEponymousName(next) else {
             // `Dr. J.`
             return nil
         }
@@ -67,7 +92,9 @@ extension MaskPass {
         var parts = 1
         while parts < 5 {
             let from = next
-            if isMark(next, "-") || isMark(next, "'") || isMark(next, "^"), isGlued(next), isGlued(next + 1),
+            if let end = koreanGivenName(next), !piece(next).is(.startsLine) {
+                next = end
+            } else if isMark(next, "-") || isMark(next, "'") || isMark(next, "^"), isGlued(next), isGlued(next + 1),
                 piece(next + 1).kind == .word
             {
                 if isMark(next, "'"), isWord(next + 1, "s") { break }
@@ -140,6 +167,7 @@ extension MaskPass {
         if word.has(.nursing), word.is(.capital), isNameLike(index + 1), let end = nameEnd(index + 1, isSure: true) {
             return addNames(index + 1, end, isPlural: false)
         }
+        if let end = koreanName(index) { return end }
         if word.has([.field, .holder]), let end = field(index) { return end }
         if isWord(index, "pt") || isWord(index, "patient"),
             let end = smallName(isWord(index + 1, "is") ? index + 2 : index + 1)
@@ -151,7 +179,9 @@ extension MaskPass {
         if isTalk, word.has(.towards), !piece(index + 1).is(.loud) || piece(index + 1).classes.isEmpty {
             var next = index + 1
             if isWord(next, "the") { next += 1 }
-            if isNameLike(next) || isInitial(next) && isMark(next + 1, ".") && isNameLike(next + 2),
+            if isNameLike(next)
+                || isInitial(next) && isMark(next + 1, ".")
+                    && (isNameLike(next + 2) || isEponymousName(next + 2)),
                 !isPlaceAhead(next), let end = nameEnd(next, isSure: false)
             {
                 return addNames(next, end, isPlural: false)
@@ -255,10 +285,11 @@ extension MaskPass {
             } else if isNameLike(start - 1) {
                 start -= 1
                 hasName = true
-            } else if parts == 0, hasComma, isTitled(start - 1),
+            } else if parts == 0, hasComma || isClear, isTitled(start - 1),
                 isNameLike(start - 2) || isMark(start - 2, ".") && isInitial(start - 3)
+                    || isEponymousName(start - 1)
             {
-                // `John Young, MD`
+                // `John Young, MD`, `A. Weber MD`
                 start -= 1
                 hasName = true
             } else if piece(start - 1).has(.particle), piece(start - 1).count > 1, parts > 0 {
@@ -287,9 +318,10 @@ extension MaskPass {
             add(next, next + 1, .name)
             return next + 1
         }
-        guard !piece(next).is(.startsLine), isNameLike(next) || isInitial(next) && isMark(next + 1, "."),
+        guard !piece(next).is(.startsLine),
+            isNameLike(next) || isInitial(next) && isMark(next + 1, ".") || isSigner(next),
             !isPlaceAhead(next),
-            let end = nameEnd(next, isSure: false)
+            let end = nameEnd(next, isSure: isSigner(next))
         else { return nil }
         return addNames(next, end, isPlural: false)
     }
@@ -476,8 +508,9 @@ extension MaskPass {
         }
         let isSure = start > index || hasGiven
         // `Attending: Smith, Mary`
+        let isSigner = isSigner(start) && isInitial(start)
         guard isNameLike(start) || isInitial(start) || isSure && isTitled(start),
-            let end = nameEnd(start, isSure: isSure)
+            let end = nameEnd(start, isSure: isSure || isSigner)
         else { return nil }
         if isMark(end, ","), !piece(end + 1).is(.startsLine),
             piece(end + 1).has(.given)

@@ -23,6 +23,39 @@ extension MaskPass {
 
     // MARK: After a cue
 
+    /// Whether a word says that what follows is the number of a patient or of an order: `MRN`, `Patient`.
+    func isIDCue(_ index: Int) -> Bool {
+        piece(index).has(.idStrong) || isWord(index, "patient") || isWord(index, "pt")
+    }
+
+    /// Whether the words of a cue leave no doubt that a number of a patient follows: `MRN`, `Patient ID`, `ID:`, `Record no.`
+    ///
+    /// - Parameters:
+    ///   - isNamed: whether `number`, `no` or `ID` stands among them.
+    ///   - isMarked: whether a colon or the like does.
+    private func isExplicit(_ index: Int, _ next: Int, isNamed: Bool, isMarked: Bool) -> Bool {
+        if isWord(index, "mrn") || isWord(index, "mrns") || isWord(index, "accession") { return true }
+        if (index..<next).contains(where: { piece($0).has(.idStrong) }) { return isNamed || isMarked }
+        let isOfPatient =
+            isWord(index, "patient") || isWord(index, "pt") || isWord(index, "record") || isWord(index, "chart")
+            || isWord(index, "medical") || isWord(index, "hospital") || isWord(index, "registration")
+        let saysID = (index..<next).contains { place in
+            isWord(place, "id") || isWord(place, "ids") || isWord(place, "identifier")
+                || isWord(place, "identification")
+        }
+        return isNamed && isOfPatient || saysID && isMarked
+    }
+
+    /// Whether words behind an explicit cue are a code of letters: `MRN: ABCDEF`.
+    private func isLetterCode(_ index: Int, _ end: Int) -> Bool {
+        var letters = 0
+        for place in index..<end where piece(place).kind == .word {
+            guard piece(place).classes.isEmpty, piece(place).is(.capitals) else { return false }
+            letters += piece(place).count
+        }
+        return letters > 2
+    }
+
     /// `MRN: 12345`, `Accession number CR-19-0042`, `Patient ID 123`, `pager 4567`, from its first word.
     mutating func numberCue(_ index: Int) -> Int? {
         let cue = piece(index)
@@ -55,8 +88,18 @@ extension MaskPass {
         else { return nil }
         if cue.has(.phone), let end = telephone(next) ?? digitGroups(next, least: 4) { return end }
         let (end, digits, letters) = codeEnd(next)
-        guard digits > 0, letters <= digits + 6 else { return nil }
-        let least = cue.has(.idStrong) ? 3 : isNamed ? 3 : isColon || isMarked ? 4 : cue.has(.phone) ? 4 : 99
+        let isExplicit = isExplicit(index, next, isNamed: isNamed, isMarked: isMarked)
+        if isExplicit, digits == 0, isMarked, isLetterCode(next, end) {
+            add(next, end, .number)
+            return end
+        }
+        guard digits > 0, letters <= digits + (isExplicit ? 12 : 6) else { return nil }
+        if isExplicit, digits < 3, !isMeasure(end - 1), !isAmount(end - 1) {
+            add(next, end, .number)
+            return end
+        }
+        let isBare = isWord(index, "id")
+        let least = cue.has(.idStrong) || isNamed ? 3 : isColon || isMarked || isBare || cue.has(.phone) ? 4 : 99
         let isMeasured = digits < 7 ? isAmount(end - 1) : isQuantity(end - 1)
         guard digits >= least, !(cue.has(.phone) && !isMarked && isMeasured) else { return nil }
         // A blank inside of a number: `123-45 6789`.

@@ -61,8 +61,10 @@ final class InboxLog: Sendable {
 
     /// Cases of a batch were stored.
     ///
-    /// - Parameter leaving: how many of them took nothing over from the version before, which held more.
-    func took(_ count: Int, unchanged: Int, leaving: Int = 0, seconds: Double) {
+    /// - Parameters:
+    ///   - leaving: how many of them took nothing over from the version before, which held more.
+    ///   - undated: how many have a date that cannot be read or moved.
+    func took(_ count: Int, unchanged: Int, leaving: Int = 0, undated: Int = 0, seconds: Double) {
         state.withLock { state in
             state.taken += count + unchanged
             if count > 0 { state.lastPostponed = nil }
@@ -71,6 +73,9 @@ final class InboxLog: Sendable {
         guard count > 0 else { return }
         if leaving > 0 {
             Log.warning("inbox: in \(leaving) \(leaving == 1 ? "case" : "cases") \(InboxLog.leftRest)")
+        }
+        if undated > 0 {
+            Log.warning("inbox: in \(undated) \(undated == 1 ? "case" : "cases") a date cannot be read or moved")
         }
         Log.info("inbox: took \(count) \(count == 1 ? "case" : "cases") in \(String(format: "%.2f", seconds)) s")
     }

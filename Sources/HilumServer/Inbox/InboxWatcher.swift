@@ -224,20 +224,20 @@ final class InboxWatcher: Sendable {
         for index in submitted {
             verdicts[index] = judge(sources[index], results[index], isUnreadable: unreadable.contains(index))
         }
-        var (stored, unchanged, leaving) = (0, 0, 0)
+        var (stored, unchanged, leaving, undated) = (0, 0, 0, 0)
         for case .success(.put(_, let outcome))? in results {
             switch outcome {
-            case .stored: stored += 1
-            case .replaced(_, let notes):
+            case .stored(_, let notes), .replaced(_, let notes):
                 stored += 1
                 if notes.contains(CarriedFields.leavesNote) { leaving += 1 }
+                if notes.contains(where: DateNote.isOne) { undated += 1 }
             case .unchanged: unchanged += 1
             case .deleted: deleted += 1
             case .refused: break
             }
         }
         log.left(deleted)
-        log.took(stored, unchanged: unchanged, leaving: leaving, seconds: monotonicSeconds() - began)
+        log.took(stored, unchanged: unchanged, leaving: leaving, undated: undated, seconds: monotonicSeconds() - began)
         return verdicts
     }
 

@@ -178,12 +178,12 @@ extension FoundCase {
     }
 }
 
-/// Writes a contact sheet of queries and their hits.
+/// Writes a contact sheet of queries and their hits, which only its owner may read.
 func writeContactSheet(
     _ rows: [(query: ContactSheet.Query, hits: [FoundCase])], title: String, to file: OutputFile
 ) throws {
     let drawn = rows.map { row in
         ContactSheet.Row(query: row.query, hits: row.hits.enumerated().map { $1.drawn(rank: $0 + 1) })
     }
-    try file.write(picture: ContactSheet(title: title, rows: drawn).render())
+    try file.write(picture: ContactSheet(title: title, rows: drawn).render(), isPrivate: true)
 }

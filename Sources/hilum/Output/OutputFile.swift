@@ -36,8 +36,10 @@ struct OutputFile {
     }
 
     /// Writes a picture, which says that the verb made it.
-    func write(picture: RGBImage) throws {
-        try write(PNGMark.marked(try PNGEncoder.encode(picture), program: program))
+    ///
+    /// - Parameter isPrivate: only its owner may read it, as it shows films.
+    func write(picture: RGBImage, isPrivate: Bool) throws {
+        try write(PNGMark.marked(try PNGEncoder.encode(picture), program: program), isPrivate: isPrivate)
     }
 
     /// - Parameter isPrivate: only its owner may read it.

@@ -106,7 +106,7 @@ struct PilotInput {
 }
 
 /// The files that a pilot keeps beside its report while it runs, one per fold, so that the same command continues a stopped
-/// pilot.
+/// pilot. They name cases, so only their owner may read them.
 struct PilotStore {
     let folder: String
     /// Identifies data, model and options. Files with another key are ignored.
@@ -124,7 +124,7 @@ struct PilotStore {
         if !names.isEmpty && !names.contains(beginningFile) {
             throw CommandError(.failed, "\(folder) holds files that no pilot made; name another folder with --work")
         }
-        try OutputFolder.make(folder)
+        try OutputFolder.make(folder, isPrivate: true)
     }
 
     private static let beginningFile = "begun.json"
@@ -155,7 +155,7 @@ struct PilotStore {
 
     private func save(_ value: some JSONWritable, _ name: String) throws {
         let entry = JSON(members: ["key": key, "value": value])
-        try FileIO.writeAtomically("\(folder)/\(name)", Array(entry.sorted.text.utf8))
+        try FileIO.writeAtomically("\(folder)/\(name)", Array(entry.sorted.text.utf8), rights: 0o600)
     }
 }
 

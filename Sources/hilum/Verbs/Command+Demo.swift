@@ -170,7 +170,7 @@ private struct Demo {
         let opened = try Archive(path: archive, mode: .readOnly, embedder: try loadModel(builtinModelName))
         defer { opened.close() }
         let explanation = try opened.explain(drawn.image, text: text)
-        try file(heatMap).write(picture: evidenceSheet(explanation, of: drawn.image).render())
+        try file(heatMap).write(picture: evidenceSheet(explanation, of: drawn.image).render(), isPrivate: true)
         tell("heat map of a new image for the words '\(text)': \(heatMap)")
     }
 

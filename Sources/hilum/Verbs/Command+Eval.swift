@@ -224,12 +224,12 @@ struct EvaluationSet {
             title: "Recall, \(cases.count) cases", xLabel: "hits looked at", yLabel: "found, %",
             series: curves + [LinePlot.Series("chance", points: guesses)])
         plot.yRange = 0...100
-        try plots.recall.write(picture: plot.render())
+        try plots.recall.write(picture: plot.render(), isPrivate: false)
         var histogram = LinePlot(
             title: "Ranks of what was looked for, \(cases.count) cases", xLabel: "rank (each step is twice as wide)",
             yLabel: "queries, %", series: directions.map { RankHistogram($1, count: cases.count).series($0) })
         histogram.isLogX = true
-        try plots.ranks.write(picture: histogram.render())
+        try plots.ranks.write(picture: histogram.render(), isPrivate: false)
         for file in [plots.recall, plots.ranks] { standardError("plot: \(file.path)\n") }
         if let rows = evaluation.missingInformation, let file = plots.sweep {
             try writeSweep(rows, to: file, evaluation)

@@ -80,7 +80,7 @@ private func runExplain(_ arguments: Arguments) throws -> ExitStatus {
         }
         explanation = try model.explain(image: image, text: text, baseline: baseline)
     }
-    if let file { try file.write(picture: evidenceSheet(explanation, of: image).render()) }
+    if let file { try file.write(picture: evidenceSheet(explanation, of: image).render(), isPrivate: true) }
     if arguments.has("json") {
         standardOutputLine(json(of: explanation).text)
     } else {

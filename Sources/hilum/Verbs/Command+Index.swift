@@ -39,6 +39,7 @@ extension Command {
             where it came from: another source that has its id is refused, unless --replace says otherwise. One file by name
             adds to the case that has it already, or updates it. An image or a report whose file has left stays with its case.
             A deleted case stays deleted while its files hold the same; --again takes it in.
+            Dates of other forms (31.12.2019, 12/31/2019, Dec 31 2019) are stored as 2019-12-31; what cannot be read is named.
             A run that was stopped goes on where it was; what is stored already is reported as unchanged. The summary on standard
             output counts what was stored, replaced, unchanged and refused, and names each refused file with its reason; it also
             counts cases that have an image or a report alone, and what was passed over. Exits 3 if any was refused. Ctrl-C ends the

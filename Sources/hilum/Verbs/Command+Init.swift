@@ -45,8 +45,9 @@ extension Command {
             --deid mask hides names, dates, numbers and addresses in reports and free metadata before they are stored, by rules for English
             and Japanese; ids, patients and names of files stay as they are given. --deid require also stores ids, patients, sites and UIDs
             as pseudonyms by the key of the archive (ARCHIVE/log.key) and seals names of files; it is chosen when an archive is made.
-            --dates shift moves the dates of a patient by the same 1 to 365 days. An archive of an earlier release counts as off until --set
-            says otherwise; the next 'hilum index' of a source then reads it again. No rule knows every name: look at what is stored.
+            --dates shift moves the dates of a patient by the same 1 to 365 days, and leaves out what it cannot move. An archive of
+            an earlier release counts as off until --set says otherwise; the next 'hilum index' of a source then reads it again. No
+            rule knows every name: look at what is stored.
             """,
         examples: [
             ("hilum init archive", "an archive with the built-in model"),

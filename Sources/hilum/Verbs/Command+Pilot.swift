@@ -160,8 +160,9 @@ private func runPilot(_ arguments: Arguments) throws -> ExitStatus {
         readSeconds: beginning.readSeconds)
     let page = try PilotPage(report, study: study, thumbnails: input.thumbnails, showsText: arguments.has("with-text"))
     let json = report.json.text
-    try outputs.page.write(Data(page.html.text.utf8))
-    try outputs.figures.write(Data((json + "\n").utf8))
+    // Films and ids of patients.
+    try outputs.page.write(Data(page.html.text.utf8), isPrivate: true)
+    try outputs.figures.write(Data((json + "\n").utf8), isPrivate: true)
     if let file = outputs.plot { try writePlot(folds, study, to: file) }
     if let keep, try !keepModel(study, keep, isQuiet: isQuiet) { return .interrupted }
     standardOutput(arguments.has("json") ? json + "\n" : text(of: report, paths))
@@ -246,7 +247,7 @@ private func writePlot(_ folds: [PilotFold], _ study: PilotStudy, to file: Outpu
             LinePlot.Series("guessing", points: chance.map { (x: $0.0, y: $0.1) }),
         ])
     plot.yRange = 0...100
-    try file.write(picture: plot.render())
+    try file.write(picture: plot.render(), isPrivate: false)
     standardError("plot: \(file.path)\n")
 }
 

@@ -27,6 +27,7 @@ extension Command {
             both; '"a phrase"', 'word*' and '-word' work too. A hit then has "fused", which orders the hits, "vector" and "words".
             With --recall, a daemon answers with the smallest ef that has reached R for the queries it measured; it measures some
             of its queries again in idle time, and until there are enough of them it takes an ef of 64 (above 0.95: 256).
+            --where patient=N finds a patient by number, also where cases of DICOM files and messages hold its hash. A sheet is private (0600).
             Exits 4 when the case given with --id is not there or no word of the text is known, 5 when no daemon answers.
             """,
         examples: [

@@ -70,7 +70,7 @@ extension EvaluationSet {
                 series("chance") { _ in evaluation.chance.r10 },
             ])
         plot.yRange = 0...100
-        try file.write(picture: plot.render())
+        try file.write(picture: plot.render(), isPrivate: false)
         standardError("plot: \(file.path)\n")
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumPrivacy
 
 /// Reads the rows of a manifest: JSON lines, or a table with a header (`TableReader`).
 ///
@@ -21,7 +22,24 @@ enum Manifest {
             ? try readTable(bytes, path: absolute, folder: folder)
             : readLines(content, path: absolute, folder: folder)
         guard !items.isEmpty else { throw ArchiveError(.badRequest, "\(path): the manifest has no rows") }
-        return items
+        return withDates(items)
+    }
+
+    /// The rows with dates read in the order of day and month that one of the rows shows.
+    private static func withDates(_ items: [SourceItem]) -> [SourceItem] {
+        var texts: [String: [String]] = [:]
+        for case .found(let source) in items {
+            source.fields.forEachDate { key, text in
+                if !DatePeriod.isStandard(text) { texts[key, default: []].append(text) }
+            }
+        }
+        guard !texts.isEmpty else { return items }
+        let orders = texts.mapValues { DateText.orders(of: $0) }
+        return items.map { item in
+            guard case .found(var source) = item else { return item }
+            source.fields.settleDates(orders)
+            return .found(source)
+        }
     }
 
     static func withoutMark(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
