@@ -117,7 +117,7 @@ import Testing
     }
 
     /// A piece that may be damaged, and how.
-    enum Damage: CaseIterable { case shortCodes, flippedCodes, flippedFirstLinks }
+    enum Damage: CaseIterable { case shortCodes, flippedCodes, flippedFirstLinks, flippedOwners, noOwners }
 
     @Test("Damaged pieces give way to the stored vectors", arguments: Damage.allCases)
     func damagedPieces(_ damage: Damage) throws {
@@ -126,14 +126,21 @@ import Testing
         let wanted = try expected(scratch)
         let store = try Store(path: scratch.archive, mode: .readWrite, mapSizeInBytes: 64 << 20)
         let head = try store.environment.read { try Checkpoint(store: store, generation: 1).head($0) }
-        let isLinks = damage == .flippedFirstLinks
+        let role: PieceRole =
+            switch damage {
+            case .shortCodes, .flippedCodes: .codes(.report)
+            case .flippedFirstLinks: .links(.report)
+            case .flippedOwners, .noOwners: .owners(.report)
+            }
         let codes = try #require(head?.graphs[.report]?.codeEpochs.first)
-        let epoch = isLinks ? try #require(head?.epoch) : codes
-        let role = isLinks ? PieceRole.links(.report) : .codes(.report)
+        let epoch = role == .codes(.report) ? codes : try #require(head?.epoch)
         let key = PieceKey(generation: 1, role: role, piece: 0, epoch: epoch).number
         if damage == .shortCodes {
             // A whole value with the right checksum, and too short for its rows.
             try store.environment.write { try store.put($0, .graphs, key, [1, 2, 3]) }
+            store.environment.close()
+        } else if damage == .noOwners {
+            #expect(try store.environment.write { try $0.delete(store.table(.graphs), key) })
             store.environment.close()
         } else {
             let found = try store.environment.read { try $0.get(store.table(.graphs), key) }

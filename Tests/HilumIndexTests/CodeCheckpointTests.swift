@@ -13,6 +13,8 @@ private final class AtomicCount: Sendable {
 private struct CodeCheckpoint {
     var linkByteCount: Int
     var links: [UInt8]
+    /// Nil in a checkpoint that has none.
+    var owners: [UInt8]?
     var codes: [[UInt8]]
     var residuals: [[UInt8]]
     let dimension: Int
@@ -21,6 +23,7 @@ private struct CodeCheckpoint {
     init(_ index: HNSWIndex) throws {
         links = index.serializeLinks()
         linkByteCount = links.count
+        owners = index.serializeOwners()
         codes = (0..<index.codePieceCount).map { index.withCodePiece($0) { [UInt8]($0) } }
         residuals = try (0..<index.residualPieceCount).map { try index.withResidualPiece($0) { [UInt8]($0) } }
         dimension = index.dimension
@@ -66,14 +69,17 @@ private struct CodeCheckpoint {
         pieceByteCount: Int? = nil
     ) throws -> CheckpointScan {
         let size = pieceByteCount ?? max(links.count, 1)
+        func reader(_ bytes: [UInt8]) -> HNSWIndex.PieceReader {
+            { piece, use in
+                let start = min(piece * size, bytes.count)
+                try Array(bytes[start..<min(start + size, bytes.count)]).withUnsafeBytes { try use($0) }
+            }
+        }
         return try query.withUnsafeBufferPointer { query in
             try HNSWIndex.scan(
-                linkByteCount,
-                links: { piece, use in
-                    let start = min(piece * size, links.count)
-                    try Array(links[start..<min(start + size, links.count)]).withUnsafeBytes { try use($0) }
-                },
-                dimension: dimension, metric: .squaredEuclidean, quantizer: quantizer,
+                linkByteCount, links: reader(links), owners: reader(owners ?? []), hasOwners: owners != nil,
+                dimension: dimension,
+                metric: .squaredEuclidean, quantizer: quantizer,
                 codes: { piece, use in
                     let bytes = piece < codes.count ? codes[piece] : []
                     try bytes.withUnsafeBytes { try use($0) }
@@ -83,9 +89,13 @@ private struct CodeCheckpoint {
     }
 
     /// Whether opening and scanning both refuse it.
-    var isRefused: Bool { isScanRefused && isRestoreRefused }
+    var isRefused: Bool {
+        var linksAlone = self
+        linksAlone.owners = nil
+        return linksAlone.isScanRefused && isRestoreRefused
+    }
 
-    private var isScanRefused: Bool {
+    var isScanRefused: Bool {
         do {
             _ = try scanned([Float](repeating: 0.1, count: dimension), count: 5, existing: ItemSet(0..<10_000))
             return false
@@ -181,7 +191,32 @@ private struct CodeCheckpoint {
             #expect(scan.nodes.map(\.distance) == exact.map(\.distance))
             #expect(scan.nodes.map { $0.items[0] } == exact.map(\.item))
             #expect(scan.known == existing && scan.comparedCount >= 1_270)
+            var older = checkpoint
+            older.owners = nil
+            let slower = try older.scanned(
+                Self.base.row(row), count: 9, existing: existing, pieceByteCount: pieceByteCount)
+            #expect(slower.nodes == scan.nodes && slower.known == existing)
         }
+    }
+
+    @Test func aScanWithOwnersReadsTheHeadOfTheLinksAlone() throws {
+        var checkpoint = try CodeCheckpoint(try makeIndex(Self.small))
+        let owners = try #require(checkpoint.owners)
+        #expect(owners.count * 4 < checkpoint.links.count)
+        let wanted = try checkpoint.scanned(Self.small.row(3), count: 9, existing: ItemSet(0..<10_000)).nodes
+        checkpoint.links.replaceSubrange(100..., with: [UInt8](repeating: 7, count: checkpoint.links.count - 100))
+        #expect(try checkpoint.scanned(Self.small.row(3), count: 9, existing: ItemSet(0..<10_000)).nodes == wanted)
+        for place in stride(from: 0, to: owners.count, by: 23) {
+            checkpoint.owners?[place] ^= 1 << UInt8(place % 8)
+            #expect(checkpoint.isScanRefused, "byte \(place)")
+            checkpoint.owners = owners
+        }
+        for length in stride(from: 0, to: owners.count, by: 197) {
+            checkpoint.owners = Array(owners[..<length])
+            #expect(checkpoint.isScanRefused, "cut off at \(length)")
+        }
+        checkpoint.owners = owners + [0, 0, 0, 0]
+        #expect(checkpoint.isScanRefused)
     }
 
     @Test func aLargeCheckpointIsScannedByTwoThreads() throws {

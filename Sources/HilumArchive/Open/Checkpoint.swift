@@ -146,12 +146,20 @@ package struct Checkpoint {
 
     /// Removes the pieces that belong to no valid checkpoint.
     private func removeOthers(than head: CheckpointHead, _ attributes: Attributes) throws {
-        let valid = validKeys(head, attributes)
+        let validKeys = validKeys(head, attributes)
+        // The head does not say how many pieces owners have.
+        let owners = Set(
+            head.graphs.filter(\.value.hasOwners).keys.map {
+                PieceKey(generation: generation, role: .owners($0), piece: 0, epoch: head.epoch).number
+            })
+        func valid(_ number: UInt64) -> Bool {
+            validKeys.contains(number) || owners.contains(PieceKey.withoutPiece(number))
+        }
         let keys = try store.environment.read { transaction in
             var keys: [UInt64] = []
             // The values are not needed, so neither are their checksums.
             try transaction.forEach(store.table(.graphs)) { key, _ in
-                if let number = UInt64(keyBytes: key), number >> 48 == UInt64(generation - 1), !valid.contains(number) {
+                if let number = UInt64(keyBytes: key), number >> 48 == UInt64(generation - 1), !valid(number) {
                     keys.append(number)
                 }
                 return true

@@ -6,7 +6,7 @@ import LMDB
 ///
 ///     open ──► codes and links, with plain reads in order ──► the first answer
 ///                  └─► residuals stay in the store until a search or a change needs them
-///     save ──► all links, and the pieces of codes and residuals that changed, under the epoch of the new checkpoint
+///     save ──► all links and owners, and the pieces of codes and residuals that changed, under the epoch of the new checkpoint
 ///
 /// A small graph has no codes. It is walked on the vectors, which are read when it opens.
 ///
@@ -174,11 +174,16 @@ package final class StoredGraph: @unchecked Sendable {
     ) throws -> CheckpointScan? {
         guard let graph = head.graphs[kind], graph.hasCodes else { return nil }
         let reader = try PieceReader(store, generation: generation)
+        let ownerReader = try PieceReader(store, generation: generation)
         let codeReader = try PieceReader(store, generation: generation)
         return try question.vector.withUnsafeBufferPointer { vector in
             try HNSWIndex.scan(
                 graph.linkByteCount, links: { try linkPiece(transaction, head, graph, kind, reader, $0, $1) },
-                dimension: vector.count, metric: metric, quantizer: ScalarQuantizer(decoding: graph.quantizer),
+                owners: { piece, use in
+                    let isThere = try ownerReader.piece(transaction, .owners(kind), piece, epoch: head.epoch, use)
+                    guard isThere else { throw CheckpointGone() }
+                }, hasOwners: graph.hasOwners, dimension: vector.count, metric: metric,
+                quantizer: ScalarQuantizer(decoding: graph.quantizer),
                 codes: { try codePiece(store, transaction, graph, kind, codeReader, $0, $1) }, for: vector,
                 count: question.count, itemLimit: question.itemLimit, among: question.items,
                 existing: question.existing, until: question.deadline)
@@ -235,6 +240,9 @@ package final class StoredGraph: @unchecked Sendable {
         new.fittedCount = fittedCount
         let writer = PieceWriter(store, generation: generation, epoch: epoch, groupByteCount: groupByteCount)
         try writer.write(.links(kind), links)
+        // Only codes are scanned.
+        new.hasOwners = new.hasCodes
+        if new.hasOwners { try writer.write(.owners(kind), index.serializeOwners()) }
         if let quantizer = index.quantizer {
             new.quantizer = quantizer.encoded
             new.codeEpochs = try save(

@@ -2,11 +2,13 @@ import HilumCore
 
 /// What the head of a checkpoint says about one graph.
 ///
-///     0 flags (1): 1 codes of 8 bits · vectors when the quantiser was fitted (4) · bytes of the links (8) · quantiser (count, bytes)
+///     0 flags (1): 1 codes of 8 bits, 2 owners · vectors when the quantiser was fitted (4) · bytes of the links (8) · quantiser (count, bytes)
 ///     epochs of the pieces of codes (count, 4 each) · epochs of the pieces of residuals (count, 4 each)
 package struct GraphHead: Sendable, Equatable {
     /// Whether the graph is walked on 8-bit codes; otherwise on the vectors, which are read when the archive opens.
     var hasCodes = false
+    /// Whether the items of each slot are kept beside the links, so that a scan reads no links.
+    var hasOwners = false
     /// Vectors that the quantiser was fitted to.
     var fittedCount = 0
     var linkByteCount = 0
@@ -21,7 +23,7 @@ package struct GraphHead: Sendable, Equatable {
     init() {}
 
     func write(to writer: inout ByteWriter) {
-        writer.byte(hasCodes ? 1 : 0)
+        writer.byte((hasCodes ? 1 : 0) | (hasOwners ? 2 : 0))
         writer.integer(UInt32(fittedCount))
         writer.integer(UInt64(linkByteCount))
         writer.length(quantizer.count)
@@ -33,7 +35,9 @@ package struct GraphHead: Sendable, Equatable {
     }
 
     init(_ reader: inout ByteReader) throws {
-        hasCodes = try reader.byte() & 1 == 1
+        let flags = try reader.byte()
+        hasCodes = flags & 1 != 0
+        hasOwners = flags & 2 != 0
         fittedCount = Int(try reader.integer(UInt32.self))
         linkByteCount = Int(try reader.integer(UInt64.self) & 0xFF_FFFF_FFFF)
         quantizer = [UInt8](try reader.raw(try reader.length()))

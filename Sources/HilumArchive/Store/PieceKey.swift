@@ -4,8 +4,10 @@ enum PieceRole: UInt8, CaseIterable {
     case imageCodes, imageResiduals
     case reportLinks, reportCodes, reportResiduals
     case sets, directory, postings
+    case imageOwners, reportOwners
 
     static func links(_ kind: VectorKind) -> Self { kind == .image ? .imageLinks : .reportLinks }
+    static func owners(_ kind: VectorKind) -> Self { kind == .image ? .imageOwners : .reportOwners }
     static func codes(_ kind: VectorKind) -> Self { kind == .image ? .imageCodes : .reportCodes }
     static func residuals(_ kind: VectorKind) -> Self { kind == .image ? .imageResiduals : .reportResiduals }
 }
@@ -25,6 +27,9 @@ struct PieceKey: Hashable {
     let role: PieceRole
     let piece: Int
     let epoch: UInt32
+
+    /// The number of the first piece with the same role and epoch.
+    static func withoutPiece(_ number: UInt64) -> UInt64 { number & ~(UInt64(pieceLimit - 1) << 24) }
 
     var number: UInt64 {
         UInt64(generation - 1) << 48 | UInt64(role.rawValue) << 44 | UInt64(piece) << 24 | UInt64(epoch)

@@ -23,15 +23,17 @@ extension HNSWIndex {
     /// The distinct vectors nearest to `query` among `items`, by comparing all codes of a checkpoint while they are read.
     ///
     /// ```
-    /// codes  piece ─→ a distance a slot            on another thread
-    /// links  piece ─→ the items of each slot  ─→  the nearest slots that bear one of `items`
+    /// codes   piece ─→ a distance a slot            on another thread
+    /// owners  piece ─→ the items of each slot  ─→  the nearest slots that bear one of `items`
     /// ```
-    /// A graph in memory takes records, lists and tables for every node before it answers anything. Whoever asks once reads the same bytes
-    /// and keeps 12 bytes a node, and misses no vector. Codes tell roughly who is near: whoever has the vectors asks for a few more nodes than
+    /// A graph in memory takes links, records, lists and tables for every node before it answers anything. Whoever asks
+    /// once reads codes and owners, keeps 12 bytes a node, and misses no vector. Codes tell roughly who is near: whoever has the vectors asks for a few more nodes than
     /// are needed and orders them by these.
     ///
     /// - Parameters:
     ///   - linkByteCount, links, codes, quantizer, dimension, metric: as `init(restoring:links:…)`.
+    ///   - owners: the bytes of `serializeOwners`, in pieces of any length.
+    ///   - hasOwners: whether the checkpoint has them; otherwise all links are read, and `owners` is not called.
     ///   - count: how many distinct vectors are looked for.
     ///   - itemLimit: how many items of one vector are named at most.
     ///   - items: what may be found; nil for everything that exists.
@@ -39,9 +41,10 @@ extension HNSWIndex {
     ///   - deadline: in the seconds of `monotonicSeconds`.
     /// - Throws: `IndexError` `.damagedLinks` as `init(restoring:links:…)`, though links are not followed; `.overdue`; `.wrongDimension`,
     ///   `.notFinite`, `.zeroLength` for the query; what `codes` throws.
-    /// - Complexity: O(n) distances; reads every byte of codes and links.
+    /// - Complexity: O(n) distances; reads every byte of codes and owners.
     public static func scan(
-        _ linkByteCount: Int, links: PieceReader, dimension: Int, metric: Metric, quantizer: ScalarQuantizer,
+        _ linkByteCount: Int, links: PieceReader, owners: PieceReader, hasOwners: Bool, dimension: Int, metric: Metric,
+        quantizer: ScalarQuantizer,
         codes: PieceReader, for query: UnsafeBufferPointer<Float>, count: Int, itemLimit: Int, among items: ItemSet?,
         existing: ItemSet, until deadline: Double = .infinity
     ) throws -> CheckpointScan {
@@ -50,18 +53,24 @@ extension HNSWIndex {
         let index = try HNSWIndex(
             dimension: dimension, metric: metric, parameters: header.parameters, precision: .i8, quantizer: quantizer,
             keepsResiduals: false, kernelSet: nil)
-        return try index.graph.scan(
-            header, linkByteCount, links, codes, for: query, count: count, itemLimit: itemLimit, among: items,
-            existing: existing, until: deadline)
+        return try withoutActuallyEscaping(links) { links in
+            try withoutActuallyEscaping(owners) { owners in
+                let source = OwnerSource(
+                    header: header, pieces: hasOwners ? owners : links, linkByteCount: hasOwners ? nil : linkByteCount,
+                    items: items, existing: existing)
+                return try index.graph.scan(
+                    source, codes, for: query, count: count, itemLimit: itemLimit, until: deadline)
+            }
+        }
     }
 }
 
 extension Graph {
     fileprivate func scan(
-        _ header: LinkHeader, _ linkByteCount: Int, _ links: HNSWIndex.PieceReader, _ codes: HNSWIndex.PieceReader,
-        for query: UnsafeBufferPointer<Float>, count: Int, itemLimit: Int, among items: ItemSet?, existing: ItemSet,
-        until deadline: Double
+        _ source: OwnerSource, _ codes: HNSWIndex.PieceReader, for query: UnsafeBufferPointer<Float>, count: Int,
+        itemLimit: Int, until deadline: Double
     ) throws -> CheckpointScan {
+        let header = source.header
         let squareLength = try checkedSquareLength(query)
         let scratch = readers.enter()
         defer { readers.leave(scratch) }
@@ -76,9 +85,7 @@ extension Graph {
             try GraphWriter.sideBySide(isWorthIt: header.slotCount >= GraphWriter.leastParallelCount) {
                 try self.measure(header.slotCount, codes, target, batch, into: distances, until: deadline)
             } and: {
-                try owners.read(
-                    linkByteCount, links, header, dimension: dimension, metric: metric, among: items, existing: existing
-                )
+                try owners.read(source, dimension: dimension, metric: metric)
             }
         }
         var pool = scratch.makePool(limit: min(count, owners.slots.count))
@@ -119,6 +126,17 @@ extension Graph {
     }
 }
 
+/// Where the items of each slot are read from.
+private struct OwnerSource {
+    let header: LinkHeader
+    let pieces: HNSWIndex.PieceReader
+    /// The length of the links, if they are what is read; nil for bytes of `serializeOwners`.
+    let linkByteCount: Int?
+    /// What is asked for; nil for everything that exists.
+    let items: ItemSet?
+    let existing: ItemSet
+}
+
 /// Who has which slot of a checkpoint, of the items that are asked for.
 private struct SlotOwners {
     /// Slots with such an item, ascending.
@@ -146,53 +164,38 @@ private struct SlotOwners {
         return Array(members[Int(starts[low])..<end].sorted().prefix(limit))
     }
 
-    /// Reads the items of all slots, and passes over the links.
-    mutating func read(
-        _ linkByteCount: Int, _ links: HNSWIndex.PieceReader, _ header: LinkHeader, dimension: Int, metric: Metric,
-        among items: ItemSet?, existing: ItemSet
-    ) throws {
-        try withoutActuallyEscaping(links) { links in
-            var piece = 0
-            var checksum: UInt32 = 0
-            var reader = ByteReader(byteCount: linkByteCount) { use in
-                try links(piece) { bytes in
-                    checksum = CRC32C.checksum(bytes, continuing: checksum)
-                    use(bytes)
-                }
-                piece += 1
+    /// Reads the items of all slots, and passes over the links where these are among them.
+    mutating func read(_ source: OwnerSource, dimension: Int, metric: Metric) throws {
+        var piece = 0
+        var checksum: UInt32 = 0
+        var reader = ByteReader(byteCount: source.linkByteCount ?? OwnerFormat.byteCount(source.header)) { use in
+            try source.pieces(piece) { bytes in
+                checksum = CRC32C.checksum(bytes, continuing: checksum)
+                use(bytes)
             }
-            try read(&reader, header, dimension: dimension, metric: metric, among: items, existing: existing)
-            // The checksum itself is the rest.
-            _ = try reader.number()
-            guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
+            piece += 1
         }
+        if source.linkByteCount != nil { _ = try LinkHeader(&reader, dimension: dimension, metric: metric) }
+        try read(&reader, source)
+        // The checksum itself is the rest.
+        _ = try reader.number()
+        guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
     }
 
-    private mutating func read(
-        _ reader: inout ByteReader, _ header: LinkHeader, dimension: Int, metric: Metric, among items: ItemSet?,
-        existing: ItemSet
-    ) throws(IndexError) {
-        _ = try LinkHeader(&reader, dimension: dimension, metric: metric)
+    private mutating func read(_ reader: inout ByteReader, _ source: OwnerSource) throws(IndexError) {
+        let header = source.header
         let parameters = header.parameters
+        let hasLinks = source.linkByteCount != nil
         var nodeCount = 0
         var itemTotal = 0
         for slot in 0..<UInt32(header.slotCount) {
-            guard let head = try reader.slotHead(slot) else { continue }
+            let itemCount = hasLinks ? try reader.slotHead(slot)?.itemCount ?? 0 : Int(try reader.number())
+            guard itemCount > 0 else { continue }
             nodeCount += 1
-            itemTotal += head.itemCount
+            itemTotal += itemCount
             guard itemTotal <= header.itemCount else { throw .damaged("the counts do not match what follows") }
-            let raw = try reader.numberBytes(head.itemCount)
-            let start = members.count
-            for index in 0..<head.itemCount {
-                let item = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
-                guard existing.contains(item) else { continue }
-                guard known.insert(item) else { throw .damaged("item \(item) comes twice") }
-                if items?.contains(item) ?? true { members.append(item) }
-            }
-            if members.count > start {
-                slots.append(slot)
-                starts.append(UInt32(start))
-            }
+            try add(slot, itemCount, &reader, source)
+            guard hasLinks else { continue }
             for layer in 0...parameters.level(ofSlot: slot) {
                 _ = try reader.linkBytes(slot, atMost: layer == 0 ? 2 * parameters.m : parameters.m)
             }
@@ -200,5 +203,21 @@ private struct SlotOwners {
         guard reader.remaining == 4, nodeCount == header.nodeCount, itemTotal == header.itemCount else {
             throw .damaged("the counts do not match what follows")
         }
+    }
+
+    private mutating func add(
+        _ slot: UInt32, _ itemCount: Int, _ reader: inout ByteReader, _ source: OwnerSource
+    ) throws(IndexError) {
+        let raw = try reader.numberBytes(itemCount)
+        let start = members.count
+        for index in 0..<itemCount {
+            let item = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+            guard source.existing.contains(item) else { continue }
+            guard known.insert(item) else { throw .damaged("item \(item) comes twice") }
+            if source.items?.contains(item) ?? true { members.append(item) }
+        }
+        guard members.count > start else { return }
+        slots.append(slot)
+        starts.append(UInt32(start))
     }
 }

@@ -23,6 +23,28 @@ extension GraphWriter {
         return writer.bytes
     }
 
+    /// The items of each slot as bytes; see `HNSWIndex.serializeOwners`.
+    func serializeOwners() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.reserve(4 * (isLinked.count + graph.itemCount + 1))
+        for slot in isLinked.indices {
+            let items = isLinked[slot] ? members(of: UInt32(slot)) : []
+            writer.integer(UInt32(items.count))
+            for item in items { writer.integer(item) }
+        }
+        writer.integer(writer.bytes.withUnsafeBytes { CRC32C.checksum($0) })
+        return writer.bytes
+    }
+
+    private func members(of node: UInt32) -> [UInt32] {
+        var members: [UInt32] = []
+        _ = PostingList.forEach(store.posting(node).pointee.load(ordering: .relaxed)) {
+            members.append($0)
+            return true
+        }
+        return members
+    }
+
     private func append(_ node: UInt32, to writer: inout ByteWriter) {
         guard isLinked[Int(node)] else {
             writer.byte(0)
@@ -31,11 +53,7 @@ extension GraphWriter {
         writer.byte(1)
         writer.integer(store.parent(node))
         writer.integer(store.hash(node))
-        var members: [UInt32] = []
-        _ = PostingList.forEach(store.posting(node).pointee.load(ordering: .relaxed)) {
-            members.append($0)
-            return true
-        }
+        let members = members(of: node)
         writer.integer(UInt32(members.count))
         for item in members { writer.integer(item) }
         for layer in 0...store.level(node) {

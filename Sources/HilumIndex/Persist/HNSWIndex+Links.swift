@@ -5,6 +5,11 @@ extension HNSWIndex {
     /// - Complexity: about 100 bytes a node at m = 16.
     public func serializeLinks() -> [UInt8] { asWriter { $0.serializeLinks() } }
 
+    /// The items of each slot as bytes, for `scan`, which then reads no links; the same graph gives the same bytes. As the writer.
+    ///
+    /// - Complexity: 4 bytes a slot and 4 an item.
+    public func serializeOwners() -> [UInt8] { asWriter { $0.serializeOwners() } }
+
     /// The index of a checkpoint, with the vectors from where they are kept.
     ///
     /// Nothing in `bytes` is trusted: the checksum, every number and every link are checked, and the graph must be whole. Items whose

@@ -22,6 +22,16 @@ enum LinkFormat {
     static func byte(of metric: Metric) -> UInt8 { metric == .cosine ? 1 : 0 }
 }
 
+/// The bytes of the items of each slot, which the links hold too, in about a twelfth of their length. All numbers are little-endian.
+///
+/// ```
+/// slot     item count u32, 0 for a free slot | items u32 each
+/// trailer  CRC-32C u32 of everything before
+/// ```
+enum OwnerFormat {
+    static func byteCount(_ header: LinkHeader) -> Int { 4 * (header.slotCount + header.itemCount + 1) }
+}
+
 /// Reads of 32-bit numbers with the error of this module.
 extension ByteReader {
     /// The next byte.
