@@ -12,11 +12,10 @@ final class WorkerThread: Sendable {
         let group = group
         group.enter()
         let thread = Thread {
-            // The name that the system shows; `Thread.name` is Foundation's own. At most 15 bytes.
-            pthread_setname_np(pthread_self(), name)
             body()
             group.leave()
         }
+        thread.name = name
         thread.stackSize = Self.stackByteCount
         thread.start()
     }

@@ -19,7 +19,17 @@ struct ReadingTask: Sendable {
     let mailbox: EventLoop.Mailbox
 
     /// Lets a thread carry it out; false when the lane takes nothing.
-    func submit(_ lane: WorkerPool.Lane) -> Bool { pool.submit(lane, for: peer) { run(in: lane) } }
+    func submit(_ lane: WorkerPool.Lane) -> Bool {
+        // What takes long has no part in it: its client knows that it waits.
+        guard lane == .light || lane == .heavy else { return pool.submit(lane, for: peer) { run(in: lane) } }
+        handler.crowd.enter()
+        let isTaken = pool.submit(lane, for: peer) {
+            defer { handler.crowd.leave() }
+            run(in: lane)
+        }
+        if !isTaken { handler.crowd.leave() }
+        return isTaken
+    }
 
     private func run(in lane: WorkerPool.Lane) {
         guard var request = errand.take() else { return post(Reply(bytes: [], closes: false)) }
