@@ -354,7 +354,7 @@ func lines(_ bytes: [UInt8]) -> [String] {
         String.init)
 }
 
-extension ServedArchive {
+extension RecoveringArchive {
     /// Stores cases and makes room for nobody.
     func put(_ inputs: [CaseInput]) throws -> [PutOutcome] { try put(inputs, courtesy: .none) }
 }
