@@ -60,6 +60,13 @@ struct LaneTests {
             try client.send("SEARCH text=wait")
             return client
         }
+        // One after the other are no crowd either, however quickly they come.
+        let quick = try running.client()
+        for _ in 0..<200 {
+            #expect(try quick.request("SEARCH text=effusion k=1").status.isOK)
+            #expect(try quick.request("PUT id=a report=x").status.isOK)
+            #expect(!archive.state.withLock { $0.wasCrowded })
+        }
         var clients = [try start()]
         #expect(eventually { archive.state.withLock { $0.runningSearches } == 1 })
         #expect(try writer.request("PUT id=a report=x").status.isOK)

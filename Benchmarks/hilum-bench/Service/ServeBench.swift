@@ -16,7 +16,7 @@ struct ServeBench {
         serves the archive meanwhile. Prints a table and a JSON line for each figure that has a target; ends with 1 if one does not hold.
         --filters   conditions, separated by semicolons; standard: the most frequent view
         --ingest    also searches while new cases are stored at full rate, which are deleted again; serve a copy of an archive you need
-        --ingest-alone  searches while new cases are stored, and nothing else
+        --ingest-alone  searches before new cases are stored and beside that, and nothing else
         --keep      leaves those cases in the archive, as deleting them takes longer
         --recall    prints what searches under filters of all widths find of the exact answer, and what they cost, in this process alone;
                     asks so many questions of each kind: stored cases, points between two cases, sentences
@@ -204,8 +204,13 @@ struct ServeBench {
         let load = ServiceLoad(socket: socket)
         let ingest = IngestLoad(socket: socket, lines: mix.puts(400_000))
         let (socketSeconds, counts) = (seconds, clients.filter { $0 <= Self.comparedClients })
-        // The first thread stores while the second asks.
         let lines = kinds.map { ($0.name, $0.lines) }
+        if options.has("ingest-alone") {
+            for (name, lines) in lines {
+                for count in counts { try note(name, count, load.run(lines, clients: count, seconds: socketSeconds)) }
+            }
+        }
+        // The first thread stores while the second asks.
         let outcomes = BenchThreads.map(2) { number -> Result<[(String, Int, Latencies)], any Error> in
             Result {
                 if number == 0 {
