@@ -154,6 +154,8 @@ public enum PutOutcome: Sendable, Equatable {
     case replaced(vectors: Int, notes: [String] = [])
     /// The same case was there already, with so many vectors.
     case unchanged(vectors: Int)
+    /// Left out: it was deleted before, and its files hold the same.
+    case deleted
     /// Not stored; the error says why.
     case refused(ArchiveError)
 }

@@ -1,4 +1,5 @@
 import Foundation
+import HilumCore
 import Testing
 
 @testable import HilumArchive
@@ -12,6 +13,10 @@ private func pairing(_ scratch: Scratch, _ folder: String = "in") throws -> [Str
         func below(_ path: String) -> String { path.replacingOccurrences(of: root + "/", with: "") }
         return "\(found.id): \(found.imagePaths.map(below).joined(separator: "+"))|\(found.reportPath.map(below) ?? "")"
     }.sorted()
+}
+
+private func index(_ archive: Archive, _ scratch: Scratch) throws -> IndexSummary {
+    try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true)
 }
 
 private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws {
@@ -80,6 +85,55 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
         #expect(try pairing(scratch) == ["a: a.png|", "b: b.png|"])
         let scan = try SourceScanner.scan(scratch.path + "/in")
         #expect(scan.passedOver.counts == ["other file of the same picture": 3])
+        // Smaller copies hold nothing else.
+        #expect(scan.passedOver.lost.map(\.place) == [scratch.path + "/in/a.jpg"])
+    }
+
+    @Test("Records beside images that name two patients, dates or studies make no case, whenever they come")
+    func recordsOfTwoPatients() throws {
+        let scratch = try Scratch()
+        try write(scratch, "a.png", "a_lateral.png", "a.txt")
+        try scratch.write("in/a.json", #"{"patient":"P1","date":"2020-01-01","view":"PA","site":"X"}"#)
+        let archive = try scratch.makeArchive()
+        #expect(try index(archive, scratch).stored == 1)
+        try scratch.write("in/a_lateral.json", #"{"patient":"P9","view":"LATERAL","site":"Y"}"#)
+        let summary = try index(archive, scratch)
+        let refusal = try #require(summary.refused.first)
+        #expect(refusal.reason.contains("a.json and a_lateral.json name two patients"), "\(refusal.reason)")
+        #expect(try archive.get(id: "a")?.fields.patient == "P1" && archive.get(id: "a")?.images.count == 2)
+        #expect(throws: ArchiveError.self) {
+            for case .found(let found) in try SourceScanner.scan(scratch.path + "/in").items { _ = try found.input() }
+        }
+        // What tells no exams apart, and a day in another form, is no contradiction; that of the first image counts.
+        try scratch.write("in/a_lateral.json", #"{"patient":"P1 ","date":"20200101","view":"LATERAL","site":"Y"}"#)
+        #expect(try index(archive, scratch).refused.isEmpty)
+        let fields = try #require(try archive.get(id: "a")?.fields)
+        #expect((fields.patient, fields.date, fields.view, fields.site) == ("P1", "2020-01-01", "PA", "X"))
+    }
+
+    @Test func theViewOfAFurtherImageIsNotThatOfTheCase() throws {
+        let scratch = try Scratch()
+        try write(scratch, "b.png", "b_lateral.png", "c_lateral.png")
+        let archive = try scratch.makeArchive()
+        #expect(try index(archive, scratch).stored == 2)
+        let both = try #require(try archive.get(id: "b"))
+        #expect(both.fields.view == nil && both.images.count { $0.view == "LATERAL" } == 1)
+        #expect(try archive.get(id: "c")?.fields.view == "LATERAL")
+        #expect(try archive.count(Filter(parsing: "view!=LATERAL")) == 1)
+    }
+
+    @Test("Whose content somebody may miss is named, and not only counted")
+    func lostFiles() throws {
+        let scratch = try Scratch()
+        try write(scratch, "images/x.png", "reports/x.txt", "reports/x_report.txt")
+        try scratch.write("in/images/x.json", "no JSON")
+        let lost = try SourceScanner.scan(scratch.path + "/in").passedOver.lost
+        #expect(
+            Set(lost.map { "\(FilePath.name(of: $0.place)): \($0.reason)" }) == [
+                "x.json: record that cannot be read", "x_report.txt: second text of a case",
+            ])
+        let summary = try index(scratch.makeArchive(), scratch)
+        #expect(summary.notes.count { $0.hasPrefix(scratch.path + "/in/") } == 2, "\(summary.notes)")
     }
 
     @Test("What is called a thumbnail and is as large as its partner is no copy of it")

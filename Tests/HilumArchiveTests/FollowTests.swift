@@ -252,13 +252,14 @@ import Testing
         #expect(code { _ = try leader.changes(since: try copy.position()) } == .stale)
     }
 
-    @Test("What waited in the quarantine of a case leaves a copy with the case")
-    func heldPictures() throws {
+    @Test(
+        "A copy forgets what was set aside of a case when its leader does, whatever comes of the id afterwards",
+        arguments: [1, 8 << 20])
+    func heldPictures(byteCount: Int) throws {
         let scratch = try Scratch()
         let leader = try scratch.makeArchive()
-        try leader.put((0..<3).map(makeInput))
-        try hold("case-1", of: leader)
-        try hold("case-2", of: leader)
+        try leader.put((0..<6).map(makeInput))
+        for number in 1..<6 { try hold("case-\(number)", of: leader) }
         _ = try leader.snapshot(to: scratch.path + "/snapshot")
         _ = try Archive.restore(scratch.path + "/snapshot", to: scratch.path + "/copy", asCopy: true)
         let copy = try openCopy(scratch)
@@ -267,13 +268,83 @@ import Testing
             copy.close()
         }
         _ = try leader.delete(id: "case-1")
+        // Another report takes another number, and what waits goes on waiting.
         var replaced = try makeInput(2)
         replaced.report = "A large nodule at the apex."
         try leader.put([replaced])
+        // Deleted and stored again: what waited belonged to the former case.
+        _ = try leader.delete(id: "case-3")
+        try leader.put([makeInput(3)])
+        _ = try leader.delete(id: "case-4")
+        var other = try makeInput(4)
+        other.report = "Another case of this id."
+        try leader.put([other])
+        // What leaves because its files are gone leaves its quarantine there, as at the leader.
+        #expect(try leader.forget(id: "case-5", source: ""))
+        #expect(try leader.quarantined().map(\.id) == ["case-2", "case-5"])
+        #expect(try (follow(leader, copy, byteCount: byteCount) > 1) == (byteCount == 1))
+        #expect(try copy.quarantined().map(\.id) == ["case-2", "case-5"])
+        #expect(try copy.quarantinedCount() == 2 && copy.check(deep: true).findings == [])
+        try expectSame(leader, copy)
+    }
+
+    @Test("A copy knows of sources and decisions what the snapshot knew, and the cases that came since")
+    func journals() throws {
+        let scratch = try Scratch()
+        let leader = try scratch.makeArchive()
+        func input(_ number: Int) throws -> CaseInput {
+            var input = try makeInput(number)
+            input.origin = origin(number)
+            return input
+        }
+        func origin(_ number: Int) -> CaseOrigin {
+            CaseOrigin(source: "folder/\(number)", fingerprint: [UInt8](repeating: UInt8(number), count: 32))
+        }
+        try leader.put([input(1), input(2)])
+        _ = try leader.snapshot(to: scratch.path + "/snapshot")
+        _ = try Archive.restore(scratch.path + "/snapshot", to: scratch.path + "/copy", asCopy: true)
+        let copy = try openCopy(scratch)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        try leader.put([input(3), input(4)])
+        for number in [2, 4] { _ = try leader.delete(id: "case-\(number)") }
         _ = try follow(leader, copy)
-        #expect(try copy.quarantined().map(\.id) == leader.quarantined().map(\.id))
-        #expect(try copy.quarantined().map(\.id) == ["case-2"])
-        #expect(try copy.quarantinedCount() == 1 && copy.check(deep: true).findings == [])
+        func verdicts(_ archive: Archive) throws -> [String] {
+            try (1...4).map { number in
+                switch try archive.verdict(of: origin(number), id: "case-\(number)") {
+                case .open: "open"
+                case .own: "own"
+                case .unchanged: "unchanged"
+                case .deleted: "deleted"
+                default: "other"
+                }
+            }
+        }
+        #expect(try verdicts(leader) == ["unchanged", "deleted", "unchanged", "deleted"])
+        // Read again, the third is found to be what is stored; the fourth comes back, as the guide says.
+        #expect(try verdicts(copy) == ["unchanged", "deleted", "own", "open"])
+        try hold("case-1", of: leader)
+        _ = try follow(leader, copy)
+        #expect(try leader.quarantinedCount() == 1 && copy.quarantinedCount() == 0)
+    }
+
+    @Test("A name of the quarantine that is none is refused, for it could stand for all of it")
+    func strangeNames() throws {
+        let scratch = try Scratch()
+        let (leader, copy) = try pair(scratch, 2)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        try hold("case-1", of: copy)
+        for name in ["", "0", String(repeating: "A", count: 32), String(repeating: "g", count: 32)] {
+            var changes = ArchiveChanges(position: try leader.position())
+            changes.forgotten = [name]
+            #expect(code { try copy.apply(changes) } == .damaged)
+        }
+        #expect(try copy.quarantinedCount() == 1)
     }
 
     /// Writes a row of the quarantine, as a picture with words in it would.

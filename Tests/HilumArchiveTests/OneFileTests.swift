@@ -7,8 +7,10 @@ import Testing
 
 /// What `hilum index` makes of a part of what it knows: one file of a case, or what is left of one.
 @Suite struct OneFileTests {
-    private func run(_ archive: Archive, _ source: String, replaces: Bool = false) throws -> IndexSummary {
-        try BulkIndexer(archive: archive).run(sources: [source], replaces: replaces, isQuiet: true)
+    private func run(
+        _ archive: Archive, _ source: String, replaces: Bool = false, again: Bool = false
+    ) throws -> IndexSummary {
+        try BulkIndexer(archive: archive).run(sources: [source], replaces: replaces, again: again, isQuiet: true)
     }
 
     private func names(_ archive: Archive, _ id: String) throws -> [String] {
@@ -188,8 +190,8 @@ import Testing
         try scratch.write("in/s1.txt", "not clear any more")
         #expect(try verdict("s1_lateral.png", "s1.txt") == .open && verdict("s1_lateral.png") == .deleted)
         #expect(try archive.check(deep: true).findings == [])
-        // Whoever indexes it by hand has it back, and may delete it again.
-        #expect(try run(archive, scratch.path + "/in").stored == 1)
+        // Whoever asks for it has it back, and may delete it again.
+        #expect(try run(archive, scratch.path + "/in", again: true).stored == 1)
         #expect(try verdict("s1_pa.png", "s1_lateral.png", "s1.txt") == .unchanged)
         #expect(try archive.delete(id: "s1") && verdict("s1.txt") == .deleted)
     }

@@ -55,6 +55,33 @@ import Testing
         #expect(found.map(\.report) == ["Ödem – é"])
     }
 
+    @Test("Blanks at the ends of fields are not part of them")
+    func blanks() throws {
+        let scratch = try Scratch()
+        let table = Array("id,patient,image,finding,age\nk1,P1,a.png,x,7\n k2 ,P1\t,\" b.png \",  , 8 \n".utf8)
+        let json = Array(#"{"id":" k2 ","patient":"P1 ","image":" b.png","finding":" ","age":" 8"}"#.utf8)
+        for found in try [rows(scratch, table).last, rows(scratch, json, "m.jsonl").last] {
+            let row = try #require(found)
+            #expect(row.id == "k2" && row.fields.patient == "P1" && row.imagePaths == [scratch.path + "/b.png"])
+            #expect(row.fields.metadata == ["age": "8"])
+        }
+    }
+
+    @Test("Two columns of one name are refused by name", arguments: ["patient", "Patient", " patient ", "age"])
+    func twoColumns(name: String) throws {
+        let scratch = try Scratch()
+        for (ending, separator) in [("csv", ","), ("tsv", "\t")] {
+            let header = ["id", "report", name == "age" ? "age" : "patient", name].joined(separator: separator)
+            let row = ["a", "clear", "P1", "P2"].joined(separator: separator)
+            let table = try scratch.write("m.\(ending)", "\(header)\n\(row)\n")
+            let error = #expect(throws: ArchiveError.self) { try Manifest.read(table) }
+            let said = "two columns are named \(name.trimmingCharacters(in: .whitespaces))"
+            #expect(error?.code == .badRequest && error?.reason.contains(said) == true)
+        }
+        // Columns without a name say nothing.
+        #expect(try rows(scratch, Array("id,report,,\na,clear,,\n".utf8)).count == 1)
+    }
+
     @Test("Quoted zeros stay, and a semicolon in a path is a character where a file has that name")
     func cells() throws {
         let scratch = try Scratch()

@@ -75,6 +75,26 @@ import Testing
         #expect(try archive.search(request).hits.first?.legs == nil)
     }
 
+    @Test("Of a finding that no report speaks of, the wider one comes first, and both are named")
+    func unsaidFindings() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        try archive.put(inputs())
+        var response = try archive.search(SearchRequest(.text("tension pneumothorax")))
+        #expect(response.unsaid == ["tension-pneumothorax"] && response.wider == ["pneumothorax"])
+        #expect(response.hits.first?.record.id == "ptx")
+        #expect(["denied", "effusion", "ja"].contains(response.hits.last?.record.id))
+        // Its side goes with it.
+        try archive.put([CaseInput(id: "left", report: "Left pneumothorax.")])
+        #expect(try ids(archive, "right tension pneumothorax").first == "ptx")
+        #expect(try ids(archive, "left tension pneumothorax").first == "left")
+        response = try archive.search(SearchRequest(.text("pacemaker")))
+        #expect(response.unsaid == ["pacemaker"] && response.wider.isEmpty)
+        for text in ["effusion", "no tension pneumothorax", "xyzzy", "any:pacemaker"] {
+            #expect(try archive.search(SearchRequest(.text(text))).unsaid.isEmpty, "\(text)")
+        }
+    }
+
     @Test("Unknown words are named, and a question of nothing else finds nothing")
     func unknownWords() throws {
         let scratch = try Scratch()

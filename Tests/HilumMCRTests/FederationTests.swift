@@ -401,6 +401,29 @@ struct FederationTests {
         #expect(seeded[0].privacy?.isSeeded == true)
     }
 
+    @Test("Two updates from one seed share no noise, unless they are the same in all")
+    func seededUpdatesDiffer() throws {
+        let world = try Federation.shared.get()
+        let folder = try Folder()
+        let round = try world.begin(folder["r0"], world.settings(privacy: Self.privacy))
+        func first(ledger: String, set: Int = 0, site: String = "site-0", of round: FederatedRound) throws -> UInt64 {
+            let training = try SiteTraining(
+                round, site: site, model: round.model(), set: world.sets[set], threads: 2, ledger: folder[ledger],
+                noiseSeed: 4)
+            var source = try #require(training.gradient).source
+            return source.next()
+        }
+        let fresh = try first(ledger: "l", of: round)
+        #expect(try first(ledger: "l", of: round) == fresh)
+        #expect(try first(ledger: "another", of: round) == fresh)
+        #expect(try first(ledger: "l", set: 1, of: round) != fresh, "other pairs")
+        #expect(try first(ledger: "l", site: "site-1", of: round) != fresh)
+        _ = try world.train(round, 0, to: folder["u"], ledger: folder["l"], noiseSeed: 4)
+        #expect(try first(ledger: "l", of: round) != fresh, "the second update of this round")
+        let next = try round.merge([folder["u"]], to: folder["r1"]).round
+        #expect(try first(ledger: "l", of: next) != fresh)
+    }
+
     @Test("A ledger that is another file is refused, and so is one with noise of the other kind")
     func ledgersAreNotMixed() throws {
         let world = try Federation.shared.get()

@@ -303,9 +303,10 @@ struct PrivacyBudgetTests {
             return source.next()
         }
         #expect(first(NoiseSource(seed: nil)) != first(NoiseSource(seed: nil)))
-        #expect(first(NoiseSource(seed: 7, round: 1, site: "a")) == first(NoiseSource(seed: 7, round: 1, site: "a")))
-        #expect(first(NoiseSource(seed: 7, round: 1, site: "a")) != first(NoiseSource(seed: 7, round: 2, site: "a")))
-        #expect(first(NoiseSource(seed: 7, round: 1, site: "a")) != first(NoiseSource(seed: 7, round: 1, site: "b")))
-        #expect(first(NoiseSource(seed: 7, id: "r")) != first(NoiseSource(seed: 7, id: "s")), "another federation")
+        let wanted = first(NoiseSource(seed: 7, for: ["r", "a"]))
+        #expect(first(NoiseSource(seed: 7, for: ["r", "a"])) == wanted)
+        for other in [["r", "b"], ["s", "a"], ["r"], ["ra"], ["", "ra"], []] {
+            #expect(first(NoiseSource(seed: 7, for: other)) != wanted, "\(other)")
+        }
     }
 }

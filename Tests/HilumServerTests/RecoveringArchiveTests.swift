@@ -47,6 +47,23 @@ struct RecoveringArchiveTests {
         }
     }
 
+    @Test("an archive that is only looked at is opened for reading, once, and every change is refused")
+    func forReading() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        let openings = Openings()
+        let archive = try RecoveringArchive(mode: .readOnly) { mode in
+            openings.modes.withLock { $0.append(mode) }
+            return .init(try Archive(path: path, mode: mode, embedder: ByteEmbedder()))
+        }
+        let error = #expect(throws: ArchiveError.self) { try archive.put([report("a")]) }
+        #expect(error?.code == .readOnly)
+        #expect(throws: ArchiveError.self) { try archive.delete(id: "a") }
+        #expect(openings.modes.withLock { $0 } == [.readOnly])
+        archive.close()
+    }
+
     private func report(_ id: String) -> CaseInput { CaseInput(id: id, report: "Small pleural effusion \(id).") }
 
     /// What a failed commit leaves.

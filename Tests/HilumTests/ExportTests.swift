@@ -204,6 +204,13 @@ struct ExportTests {
         try text.replacing("quux", with: "quuy").write(toFile: cut, atomically: true, encoding: .utf8)
         let damaged = try Program.run(["import", second, first + ".out", "--settled", first + "/log.key", "-q"])
         #expect(damaged.status == 3 && (damaged.text + damaged.errors).contains("damaged"), "\(damaged.text)")
+        // So is a file that is missing as a whole.
+        try FileManager.default.removeItem(atPath: cut)
+        let missing = try Program.run([
+            "import", second, first + ".out", "--settled", first + "/log.key", "--json", "-q",
+        ])
+        #expect(missing.status == 3 && missing.text.contains("without-vectors.jsonl"), "\(missing.text)")
+        #expect(missing.text.contains("1 cases without a vector were exported, and 0 are here"), "\(missing.text)")
     }
 
     @Test("It destroys nothing")

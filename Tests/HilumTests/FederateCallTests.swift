@@ -150,6 +150,32 @@ struct FederateCallTests {
         }
     }
 
+    @Test("Spellings of one patient's name are one patient")
+    func patientsBySpelling() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        try begin("r0", ["--epsilon", "3", "--delta", "0.001", "--group", "2", "--parts", "heads"], in: scratch)
+        let text = String(decoding: try FileIO.read(world.phantoms + "/cases.jsonl"), as: UTF8.self)
+        let spellings = ["MRN 7", " mrn 7", "Mrn  7 ", "ＭＲＮ　7", "mrn7", "MRN-7", "  "]
+        let lines = try text.split(separator: "\n").enumerated().map { number, line in
+            var object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+            for key in ["image", "report_file"] {
+                if let name = object[key] as? String { object[key] = world.phantoms + "/" + name }
+            }
+            object["patient"] = spellings.indices.contains(number) ? spellings[number] : "p\(number)"
+            return String(decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self)
+        }
+        #expect(lines.count > spellings.count)
+        _ = try scratch.write("m/cases.jsonl", lines.joined(separator: "\n") + "\n")
+        let result = try call(
+            ["train", "r0", "--data", "m/cases.jsonl", "--site", "a", "--out", "u", "--ledger", "l", "--json"],
+            in: scratch
+        ).object()
+        // Four spellings of one name are joined; two more names and a blank one are others.
+        #expect(result["patients"] as? Int == lines.count - 3)
+        #expect(result["unnamed"] as? Int == 1)
+    }
+
     @Test("A federation may begin without a model: its vocabulary holds no site's words")
     func beginsWithoutAModel() throws {
         let scratch = try Scratch()

@@ -172,6 +172,30 @@ struct FlowTests {
         #expect(table.lines.count == 4)
     }
 
+    @Test("A contact sheet shows no other film that lies where a stored one lay")
+    func sheetOfStoredFilms() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let (folder, archive) = (scratch.path("films"), scratch.path("archive"))
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let films = try FileManager.default.contentsOfDirectory(atPath: world.phantoms + "/images").sorted().prefix(2)
+        let pictures = try films.map { try FileIO.read(world.phantoms + "/images/" + $0) }
+        let film = folder + "/one.png"
+        try FileIO.writeAtomically(film, pictures[0])
+        try FileIO.writeAtomically(folder + "/one.txt", Array("Left pleural effusion.".utf8))
+        #expect(try Program.run(["init", archive]).status == 0 && Program.run(["index", archive, folder]).status == 0)
+        func sheet(_ name: String, _ words: [String] = ["--text", "effusion"]) throws -> [UInt8] {
+            let result = try Program.run(["search", archive, "--sheet", scratch.path(name)] + words)
+            #expect(result.status == 0, "\(result.errors)")
+            return try FileIO.read(scratch.path(name))
+        }
+        let stored = try sheet("stored.png")
+        try FileIO.writeAtomically(film, pictures[1])
+        let changed = try sheet("changed.png")
+        #expect(unlink(film) == 0)
+        #expect(try sheet("gone.png") == changed && changed != stored)
+    }
+
     @Test("Filters leave what matches and nothing else")
     func filters() throws {
         let world = try World.shared()

@@ -86,7 +86,7 @@ struct ServiceTests {
         #expect(hash.count == 13 && refusals.contains { $0.contains(hash) }, "\(hash): \(log)")
 
         // The next daemon refuses them again, and says so once more only of the one that has changed.
-        try FileIO.writeAtomically(inbox + "/Jane-Doe.txt", [0xFF, 0xFE, 0x41, 0x42])
+        try FileIO.writeAtomically(inbox + "/Jane-Doe.txt", [0xFF, 0xFE, 0x41, 0x42, 0x43])
         let next = try Daemon(archive: archive, in: scratch, inbox: inbox)
         let again = try next.session()
         try waitFor("the refusals are counted again") {

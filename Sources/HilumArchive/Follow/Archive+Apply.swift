@@ -21,14 +21,18 @@ extension Archive {
             guard changes.position.created == own, changes.position.generation == serving.generation,
                 changes.position.next >= state.nextNumber
             else { throw ArchiveError(.stale, "\(path): the changes are of another archive or generation") }
+            guard changes.forgotten.allSatisfy(Store.isQuarantineName) else {
+                throw ArchiveError(.damaged, "what came of the quarantine is malformed")
+            }
             let entries = try changes.items.map { item in
                 try item.entry.withUnsafeBytes { try store.decode($0, number: item.number) }
             }
             try keep(changes.items, entries)
             let batch = try store.environment.write { transaction in
                 var batch = CommitBatch(state, serving, generations.withLock { $0.table })
-                let arriving = Set(entries.map(\.id))
-                for number in changes.left { try leave(transaction, number, arriving, into: &batch) }
+                for number in changes.left { try leave(transaction, number, into: &batch) }
+                // A newer version may have come in an earlier piece; what the leader forgot is forgotten all the same.
+                for name in changes.forgotten { try forgetQuarantine(transaction, named: name, into: &batch) }
                 for (item, entry) in zip(changes.items, entries) {
                     try take(transaction, item, entry, serving, into: &batch)
                 }
@@ -66,16 +70,13 @@ extension Archive {
     }
 
     private func leave(
-        _ transaction: borrowing WriteTransaction, _ number: UInt32, _ arriving: Set<String>,
-        into batch: inout CommitBatch
+        _ transaction: borrowing WriteTransaction, _ number: UInt32, into batch: inout CommitBatch
     ) throws {
         guard let entry = try store.entry(transaction, number) else { return }
         try remove(transaction, number, entry, into: &batch)
         // The id may be that of a newer version already.
         if try store.number(transaction, of: entry.id) == number {
             try transaction.delete(store.table(.ids), try store.idKey(entry.id))
-            // Its pictures that waited for a decision leave with it, as they do at the leader, unless a newer version comes.
-            if !arriving.contains(entry.id) { _ = try forgetQuarantine(transaction, of: entry.id, into: &batch) }
         }
         batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
     }
@@ -100,7 +101,7 @@ extension Archive {
         else { throw ArchiveError(.damaged, "what came of case \(number) is incomplete") }
         // The number that it had before leaves with a later piece at the latest; nobody may find it twice until then.
         if let old = try store.number(transaction, of: entry.id), old != number {
-            try leave(transaction, old, [entry.id], into: &batch)
+            try leave(transaction, old, into: &batch)
         }
         batch.nextNumber = number + entry.numberCount
         try store.put(transaction, .cases, UInt64(number), store.bytes(of: entry), rule: .appending)

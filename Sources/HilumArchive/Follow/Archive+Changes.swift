@@ -60,7 +60,8 @@ extension Archive {
 
     private func collect(
         _ transaction: borrowing ReadTransaction, _ serving: Serving, from position: ArchivePosition,
-        to now: ArchivePosition, _ missed: (left: ArraySlice<UInt32>, changed: ArraySlice<UInt32>), _ limit: Int
+        to now: ArchivePosition, _ missed: (left: ArraySlice<ChangeRing.Left>, changed: ArraySlice<UInt32>),
+        _ limit: Int
     ) throws -> ArchiveChanges {
         var changes = ArchiveChanges(position: position)
         var byteCount = 0
@@ -79,7 +80,8 @@ extension Archive {
         changes.behind = changes.hasMore ? Int(now.next - changes.position.next) : 0
         guard !changes.hasMore else { return changes }
         changes.position = now
-        changes.left = Array(missed.left)
+        changes.left = missed.left.map(\.number)
+        changes.forgotten = missed.left.compactMap(\.forgotten)
         for number in Set(missed.changed) where number < position.next {
             let entry = try store.get(transaction, .cases, UInt64(number)) { Array($0) }
             // It may have left since.

@@ -66,6 +66,8 @@ public struct ArchiveChanges: Sendable {
     public var items: [Item] = []
     /// Numbers of cases that are gone.
     public var left: [UInt32] = []
+    /// Names of cases that were deleted, in the quarantine: what was set aside of them goes too, and what was decided.
+    public var forgotten: [String] = []
     /// Whether there is more.
     public var hasMore = false
     /// Where a copy stands that has them.

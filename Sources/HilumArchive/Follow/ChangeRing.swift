@@ -6,7 +6,14 @@ struct ChangeRing: Sendable {
     /// So many numbers of each kind are remembered.
     static let limit = 1 << 20
 
-    private var left: [UInt32] = []
+    /// A case that left.
+    struct Left: Sendable {
+        let number: UInt32
+        /// `CommittedChange.forgottenQuarantine`
+        let forgotten: String?
+    }
+
+    private var left: [Left] = []
     private var changed: [UInt32] = []
     /// Counts at the first element of each.
     private var firstDeletion = 0
@@ -20,32 +27,36 @@ struct ChangeRing: Sendable {
     mutating func note(_ changes: [CommittedChange]) {
         for change in changes {
             guard let number = change.oldNumber else { continue }
-            if change.newNumber == number { changed.append(number) } else { left.append(number) }
+            if change.newNumber == number {
+                changed.append(number)
+            } else {
+                left.append(Left(number: number, forgotten: change.forgottenQuarantine))
+            }
         }
         Self.trim(&left, &firstDeletion)
         Self.trim(&changed, &firstUpdate)
     }
 
-    private static func trim(_ numbers: inout [UInt32], _ first: inout Int) {
-        guard numbers.count > limit else { return }
-        let count = numbers.count - limit / 2
-        numbers.removeFirst(count)
+    private static func trim(_ items: inout [some Any], _ first: inout Int) {
+        guard items.count > limit else { return }
+        let count = items.count - limit / 2
+        items.removeFirst(count)
         first += count
     }
 
     /// What left and changed between the counts of `position` and these; nil where not all of it is remembered.
     func since(
         _ position: ArchivePosition, deletions: Int, updates: Int
-    ) -> (left: ArraySlice<UInt32>, changed: ArraySlice<UInt32>)? {
+    ) -> (left: ArraySlice<Left>, changed: ArraySlice<UInt32>)? {
         guard let left = Self.slice(left, firstDeletion, position.deletions, deletions),
             let changed = Self.slice(changed, firstUpdate, position.updates, updates)
         else { return nil }
         return (left, changed)
     }
 
-    private static func slice(_ numbers: [UInt32], _ first: Int, _ from: Int, _ to: Int) -> ArraySlice<UInt32>? {
+    private static func slice<Item>(_ items: [Item], _ first: Int, _ from: Int, _ to: Int) -> ArraySlice<Item>? {
         if from == to { return [] }
-        guard from >= first, from < to, to - first <= numbers.count else { return nil }
-        return numbers[(from - first)..<(to - first)]
+        guard from >= first, from < to, to - first <= items.count else { return nil }
+        return items[(from - first)..<(to - first)]
     }
 }

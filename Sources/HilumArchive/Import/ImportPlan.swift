@@ -51,6 +51,8 @@ struct ImportPlan: Sendable {
     private(set) var namesModels = true
 
     private var placeOfID: [String: Int] = [:]
+    /// By folder: how many lines without a vector were written there, as its seals say, and how many are there.
+    private var bareLines: [String: (wanted: Int, found: Int)] = [:]
     private var parts: [Parts] = []
 
     /// The parts of one set that are there.
@@ -82,6 +84,11 @@ struct ImportPlan: Sendable {
                 refused.append(
                     .init(source: source.isBare ? source.lines : source.vectors, reason: error.reason))
             }
+        }
+        for (folder, count) in bareLines.sorted(by: { $0.key < $1.key }) where count.wanted != count.found {
+            let reason =
+                "\(count.wanted) cases without a vector were exported, and \(count.found) are here; export again"
+            refused.append(.init(source: "\(folder)/\(VectorSource.bareName)", reason: reason))
         }
         if files.isEmpty, cases.isEmpty { throw first ?? ArchiveError(.badRequest, "there is nothing to import") }
         for set in parts where set.present.count < set.count && !isShard {
@@ -120,7 +127,7 @@ struct ImportPlan: Sendable {
         _ source: VectorSource, _ kind: VectorKind, _ threads: Int,
         _ check: (VectorFile, String?) throws -> Void
     ) throws {
-        if source.isBare { return try addBare(source.lines, threads) }
+        if source.isBare { return try addBare(source, threads) }
         let file = try VectorFile(path: source.vectors)
         let folder = FilePath.folder(of: SourceScanner.realPath(source.lines) ?? source.lines)
         let form = VectorRow.Form(kind: source.kind ?? kind, folder: folder, isClip: source.isClip)
@@ -128,6 +135,9 @@ struct ImportPlan: Sendable {
         if let seal = lines.seal {
             note(seal)
             try seal.check(file)
+            if let folder = source.folder, let count = seal.bareCount {
+                bareLines[folder, default: (0, 0)].wanted += count
+            }
         }
         guard lines.rows.count == file.rowCount else {
             throw ArchiveError(
@@ -153,8 +163,13 @@ struct ImportPlan: Sendable {
         }
     }
 
-    private mutating func addBare(_ path: String, _ threads: Int) throws {
+    private mutating func addBare(_ source: VectorSource, _ threads: Int) throws {
+        let path = source.lines
         let lines = try VectorLines(path: path, form: .init(kind: .report, folder: ""), threads: threads)
+        // Without a seal somebody else wrote the folder, and no count is known.
+        if let folder = source.folder, lines.seal != nil {
+            bareLines[folder, default: (0, 0)].found += lines.rows.count
+        }
         for (row, line) in lines.rows.enumerated() {
             let place = "\(path):\(lines.lines[row])"
             switch line {

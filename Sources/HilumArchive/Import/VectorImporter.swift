@@ -141,6 +141,8 @@ public struct VectorImporter {
             case .stored: summary.stored += 1
             case .replaced: summary.replaced += 1
             case .unchanged: summary.unchanged += 1
+            // A line has no files that could be those of a deleted case.
+            case .deleted: continue
             case .refused(let error):
                 summary.refused.append(.init(source: item.prepared?.input.id ?? "", reason: error.reason))
                 continue

@@ -6,7 +6,8 @@ import HilumCore
 ///     {"row":1,"id":"b","kind":"report"}
 ///
 /// It is the last member of the first line; a file without rows has one line that holds nothing else. `vectors` is the SHA-256 of the
-/// file of vectors, `lines` that of the lines as they are without the seal.
+/// file of vectors, `lines` that of the lines as they are without the seal. That of `reports.jsonl` in an exported folder also says how many
+/// cases stand in `without-vectors.jsonl`.
 public struct VectorSeal: Sendable, Equatable {
     /// Which part of a set this is, from 1.
     public var part = 1
@@ -20,6 +21,8 @@ public struct VectorSeal: Sendable, Equatable {
     public var model: String
     /// The SHA-256 of what they were made from; nil where nobody noted it.
     public var inputs: String?
+    /// How many cases that no vector stands for have a file of their own in the same folder; nil where there is no such file.
+    public var bareCount: Int?
     /// The SHA-256 of the file of vectors.
     public var vectors: String
     /// The SHA-256 of the lines without the seal; set by `sealed`.
@@ -37,6 +40,7 @@ public struct VectorSeal: Sendable, Equatable {
         self.vectors = vectors
     }
 
+    private static let bareKey = "without_vectors"
     private static let opening = Array(",\"seal\":".utf8)
 
     private var json: JSON {
@@ -45,6 +49,7 @@ public struct VectorSeal: Sendable, Equatable {
             ("dimension", .integer(dimension)), ("model", .string(model)),
         ]
         if let inputs { members.append(("inputs", .string(inputs))) }
+        if let bareCount { members.append((Self.bareKey, .integer(bareCount))) }
         return .object(members + [("vectors", .string(vectors)), ("lines", .string(lines))])
     }
 
@@ -58,6 +63,7 @@ public struct VectorSeal: Sendable, Equatable {
             part: part, partCount: count, rowCount: rows, dimension: dimension, model: model,
             inputs: json["inputs"]?.string, vectors: vectors)
         self.lines = lines
+        bareCount = json[Self.bareKey]?.integer
     }
 
     /// The bytes of the file of ids with this seal.

@@ -11,6 +11,8 @@ public struct VectorSource: Sendable, Equatable {
     public var kind: VectorKind?
     /// Whether the lines are those of clip-retrieval.
     var isClip = false
+    /// The folder that was named, where the pair was found in one.
+    var folder: String?
     /// Whether the lines are of cases that no vector stands for, so that `vectors` names no file.
     var isBare: Bool { vectors.isEmpty }
 
@@ -118,6 +120,7 @@ public struct VectorSource: Sendable, Equatable {
         guard !found.isEmpty else {
             throw ArchiveError(.notFound, "\(folder): the folder holds no .npy or .fvecs file")
         }
+        for index in found.indices { found[index].folder = folder }
         return found
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import HilumCore
 import HilumIndex
+import HilumPrivacy
 import LMDB
 
 extension Archive {
@@ -118,8 +119,8 @@ extension Archive {
         case byHand
         /// Its files are gone, so that nothing has to be remembered; only a case from this source is removed.
         case gone(String)
-        /// Nothing of it may be left.
-        case erased
+        /// Nothing of it may be left but marks by this key, which name nobody: its files may still be there.
+        case erased(PseudonymKey)
     }
 
     func remove(id: String, _ removal: Removal) throws -> Bool {
@@ -134,7 +135,7 @@ extension Archive {
                 if case .gone = removal {} else { sources = try forgetQuarantine(transaction, of: id, into: &batch) }
                 guard let number = try store.number(transaction, of: id) else {
                     // Nothing of it was stored but its images in quarantine, and the journal says that it was refused.
-                    for source in sources { try forgetSource(transaction, source) }
+                    for source in sources { try noteDeleted(transaction, source, removal) }
                     return batch
                 }
                 guard let entry = try store.entry(transaction, number) else {
@@ -146,9 +147,11 @@ extension Archive {
                 switch removal {
                 case .byHand: try noteDeleted(transaction, number, entry)
                 case .gone(let source): try forgetSource(transaction, source)
-                case .erased: try eraseJournal(transaction, leadingTo: number)
+                case .erased(let key): try eraseJournal(transaction, leadingTo: number, entry, key)
                 }
-                batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
+                var change = CommittedChange(oldNumber: number, oldEntry: entry)
+                if case .gone = removal {} else { change.forgottenQuarantine = try store.quarantineName(of: id) }
+                batch.changes.append(change)
                 try storeWords(transaction, batch, first: state.nextNumber)
                 if case .erased = removal, entry.hasReport {
                     try eraseWords(transaction, of: number, nextNumber: state.nextNumber)
@@ -172,6 +175,24 @@ extension Archive {
         guard let source = entry.source, let journal = try journalEntry(transaction, source),
             [0, number].contains(journal.number)
         else { return }
+        try noteDeleted(transaction, journal)
+    }
+
+    /// The same of a case of which nothing was stored, as all of its images wait in quarantine.
+    private func noteDeleted(
+        _ transaction: borrowing WriteTransaction, _ source: String?, _ removal: Removal
+    ) throws {
+        guard let source, let journal = try journalEntry(transaction, source), journal.number == 0 else { return }
+        switch removal {
+        case .byHand: try noteDeleted(transaction, journal)
+        case .gone: try forgetSource(transaction, source)
+        case .erased(let key):
+            try forgetSource(transaction, source)
+            try keepErased(transaction, journal.marks, key)
+        }
+    }
+
+    private func noteDeleted(_ transaction: borrowing WriteTransaction, _ journal: JournalEntry) throws {
         try store.put(transaction, .journal, journal.key, store.bytes(of: journal.deleted))
         for mark in journal.marks.sorted {
             try store.put(transaction, .journal, mark, store.bytes(of: JournalEntry(deleted: mark)))
@@ -181,6 +202,10 @@ extension Archive {
     private func store(_ transaction: borrowing WriteTransaction, _ item: PreparedCase, into batch: inout CommitBatch)
         throws
     {
+        if item.wasDeleted {
+            batch.outcomes.append(.committed(.deleted))
+            return try noteSeen(transaction, item)
+        }
         if let refusal = item.refusal {
             batch.outcomes.append(.committed(.refused(refusal)))
             if item.isHeldBack, try mayHold(transaction, item) {
@@ -437,8 +462,7 @@ extension Archive {
             journal.marks.insert(whole.marks)
         }
         try store.put(transaction, .journal, journal.key, store.bytes(of: journal))
-        // What is stored is not deleted any more.
         guard number != 0, number != JournalEntry.elsewhere else { return }
-        for mark in journal.marks.sorted { try transaction.delete(store.table(.journal), mark) }
+        try unmark(transaction, journal.marks, item.content)
     }
 }

@@ -59,7 +59,7 @@ extension Archive {
             embedder: embedder, count: cases.count, batchCount: cases.count, open: { cases[$0] },
             isStored: { isForced ? false : try self.isStored($0) }, storedImages: self.storedImages,
             hasOther: self.hasPicture, patientKey: patientKey, privacy: privacy, knownImages: self.knownImages,
-            courtesy: courtesy,
+            recognise: self.recognise, courtesy: courtesy,
             deliver: { _, batch, _ in prepared.withLock { $0 = batch } })
         try preparer.run(threads: threads)
         return prepared.withLock { $0 }

@@ -45,6 +45,8 @@ public struct IndexSummary: Sendable, Equatable {
     public var replaced = 0
     /// Cases that were there already.
     public var unchanged = 0
+    /// Cases that were deleted before and are left out, because their files hold the same.
+    public var deleted = 0
     /// Stored cases whose report has no vector, because no word of it is known. Their words find them.
     public var reportsWithoutVector = 0
     /// Stored cases of which an image is one even grey, so that nothing can be seen in it, by their ids.
@@ -61,6 +63,8 @@ public struct IndexSummary: Sendable, Equatable {
     public var keepingImages = 0
     /// Cases that took the place of one that held more, of which nothing was kept, because it may be another patient's.
     public var parted = 0
+    /// Stored cases whose text is neither UTF-8 nor marked as UTF-16, and was read as Windows-1252.
+    public var guessedTexts = 0
     /// Cases that were not stored.
     public var refused: [Refusal] = []
     /// What the sources hold that is no case.
@@ -105,12 +109,13 @@ public struct BulkIndexer {
     ///   - manifest: one more manifest.
     ///   - preset: the layout of the sources; nil recognises it.
     ///   - replaces: whether a case may take the place of one that came from another source.
+    ///   - again: whether cases that were deleted are taken in again, though their files are the same.
     ///   - jobs: threads that decode and encode.
     ///   - interrupt: ends the run after the batches that are under way.
     /// - Throws: `.notFound` for a source that is not there, `.readOnly`, `.notReady`, `.io`.
     public func run(
         sources: [String], manifest: String? = nil, preset: KnownLayout? = nil, replaces: Bool = false,
-        jobs: Int = defaultThreadCount, isQuiet: Bool = false, interrupt: AtomicFlag? = nil
+        again: Bool = false, jobs: Int = defaultThreadCount, isQuiet: Bool = false, interrupt: AtomicFlag? = nil
     ) throws -> IndexSummary {
         let started = monotonicSeconds()
         let embedder = try archive.writableEmbedder()
@@ -118,16 +123,17 @@ public struct BulkIndexer {
         let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
         var hasWritten = false
         for (number, round) in Self.rounds(items).enumerated() where !round.isEmpty && !summary.isInterrupted {
-            let before = summary.unchanged + summary.refused.count
+            func left() -> Int { summary.unchanged + summary.deleted + summary.refused.count }
+            let before = left()
             let open = try withArchiveErrors {
                 // The images of this run are stored by now.
-                try sift(number == 0 ? round : archive.settled(round), replaces, &summary)
+                try sift(number == 0 ? round : archive.settled(round), replaces, again, &summary)
             }
             guard !open.isEmpty else { continue }
-            let done = summary.unchanged + summary.refused.count - before
+            let done = left() - before
             let progress = Progress("index", total: done + open.count, unit: "cases", done: done, quiet: isQuiet)
             let writer = BatchWriter(archive: archive, progress: progress)
-            try prepare(open, replaces, embedder, jobs, interrupt, writer, &summary)
+            try prepare(open, replaces, again, embedder, jobs, interrupt, writer, &summary)
             progress.finish()
             hasWritten = true
         }
@@ -147,15 +153,17 @@ public struct BulkIndexer {
     ///   - manifest: one more manifest.
     ///   - preset: the layout of the sources; nil recognises it.
     ///   - replaces: whether a case may take the place of one that came from another source.
+    ///   - again: whether cases that were deleted are taken in again, though their files are the same.
     /// - Throws: `.notFound` for a source that is not there, `.io`.
     public func dryRun(
-        sources: [String], manifest: String? = nil, preset: KnownLayout? = nil, replaces: Bool = false
+        sources: [String], manifest: String? = nil, preset: KnownLayout? = nil, replaces: Bool = false,
+        again: Bool = false
     ) throws -> IndexSummary {
         let started = monotonicSeconds()
         var summary = IndexSummary()
         try archive.privacy.checkLists()
         let items = try withArchiveErrors { try scan(sources, manifest, preset, &summary) }
-        let open = try withArchiveErrors { try Self.rounds(items).flatMap { try sift($0, replaces, &summary) } }
+        let open = try withArchiveErrors { try Self.rounds(items).flatMap { try sift($0, replaces, again, &summary) } }
         let opened = Set(open.map(\.place))
         var fates: [String: IndexSummary.Pairing.Fate] = [:]
         for source in open {
@@ -163,6 +171,11 @@ public struct BulkIndexer {
                 let input = try source.input()
                 for case .file(let path) in input.images.map(\.source) where access(path, R_OK) != 0 {
                     throw ArchiveError(.badImage, "\(path): the image cannot be read")
+                }
+                if try !again && archive.wasDeleted(source, input) {
+                    summary.deleted += 1
+                    fates[source.place] = .leave
+                    continue
                 }
                 switch try archive.verdict(of: source.origin, id: source.id) {
                 case .foreign(let reason, _) where !replaces: throw ArchiveError(.exists, reason)
@@ -208,8 +221,8 @@ public struct BulkIndexer {
     }
 
     private func prepare(
-        _ cases: [SourceCase], _ replaces: Bool, _ embedder: any Embedder, _ jobs: Int, _ interrupt: AtomicFlag?,
-        _ writer: BatchWriter, _ summary: inout IndexSummary
+        _ cases: [SourceCase], _ replaces: Bool, _ again: Bool, _ embedder: any Embedder, _ jobs: Int,
+        _ interrupt: AtomicFlag?, _ writer: BatchWriter, _ summary: inout IndexSummary
     ) throws {
         let preparer = CasePreparer(
             embedder: embedder, count: cases.count, batchCount: ArchiveLimits.batchCount,
@@ -218,9 +231,11 @@ public struct BulkIndexer {
                 var bare = CaseInput(id: source.id)
                 bare.origin = source.origin
                 bare.origin?.mayReplace = replaces
+                bare.origin?.mayReturn = again
                 do {
                     var input = try source.input()
-                    input.origin = bare.origin
+                    input.origin?.mayReplace = replaces
+                    input.origin?.mayReturn = again
                     if source.isPart || source.isReportAlone || !replaces { try archive.complete(&input, of: source) }
                     return PreparedCase(input)
                 } catch {
@@ -231,6 +246,7 @@ public struct BulkIndexer {
             },
             isStored: archive.isStored, storedImages: archive.storedImages, hasOther: archive.hasPicture,
             patientKey: archive.patientKey, privacy: archive.privacy, knownImages: archive.knownImages,
+            recognise: archive.recognise,
             isInterrupted: { interrupt?.isRaised == true },
             deliver: { range, batch, preparer in writer.write(batch, of: Array(cases[range]), preparer) })
         var failure: (any Error)?
@@ -242,6 +258,11 @@ public struct BulkIndexer {
         if summary.keepingImages > 0 {
             summary.notes.append(
                 "\(summary.keepingImages) cases keep images whose files have left; --replace takes what is there alone")
+        }
+        if summary.guessedTexts > 0 {
+            summary.notes.append(
+                "\(summary.guessedTexts) texts are not UTF-8 and were read as Windows-1252 (Latin-1); see that their letters are right"
+            )
         }
         if summary.parted > 0 {
             summary.notes.append(
@@ -266,6 +287,7 @@ public struct BulkIndexer {
         for path in summary.passedOver.twins {
             summary.notes.append("\(path): another file has this name in another Unicode spelling, and is taken")
         }
+        for file in summary.passedOver.lost { summary.notes.append("\(file.place): \(file.reason)") }
         for folder in summary.passedOver.unreadable { summary.notes.append("\(folder): the folder cannot be read") }
         return items
     }
@@ -281,7 +303,7 @@ public struct BulkIndexer {
 
     /// Counts what is done already, and returns the rest.
     private func sift(
-        _ items: [SourceItem], _ replaces: Bool, _ summary: inout IndexSummary
+        _ items: [SourceItem], _ replaces: Bool, _ again: Bool, _ summary: inout IndexSummary
     ) throws -> [SourceCase] {
         var open: [SourceCase] = []
         var placeOfID: [String: String] = [:]
@@ -313,7 +335,7 @@ public struct BulkIndexer {
                         verdict = .own(isTied: true)
                     }
                     switch verdict {
-                    // A run that somebody starts brings deleted cases back.
+                    case .deleted where !again: summary.deleted += 1
                     case .open, .own, .foreign, .deleted: open.append(source)
                     case .unchanged:
                         summary.unchanged += 1
@@ -361,6 +383,9 @@ private final class BatchWriter: Sendable {
                             counts.replaced += 1
                             note(item, &counts)
                         case .unchanged: counts.unchanged += 1
+                        case .deleted:
+                            counts.deleted += 1
+                            continue
                         case .refused(let error):
                             counts.refused.append(.init(source: source.place, reason: error.reason))
                             continue
@@ -389,6 +414,7 @@ private final class BatchWriter: Sendable {
         // The images of a case that a report joins are none of the report's files.
         if keepsImages, let origin = item.input.origin, !origin.isPart, !origin.joins { counts.keepingImages += 1 }
         if item.leavesRest { counts.parted += 1 }
+        if item.input.origin?.hasGuessedText == true { counts.guessedTexts += 1 }
         if item.imageNotes.contains(.blank) { counts.blankImages.append(archive.shownID(item.input.id)) }
         if item.imageNotes.contains(where: { if case .warning = $0 { true } else { false } }) {
             counts.oddImages.append(archive.shownID(item.input.id))
@@ -407,9 +433,11 @@ private final class BatchWriter: Sendable {
             summary.imageOnly += counts.imageOnly
             summary.reportOnly += counts.reportOnly
             summary.unchanged += counts.unchanged
+            summary.deleted += counts.deleted
             summary.reportsWithoutVector += counts.reportsWithoutVector
             summary.keepingImages += counts.keepingImages
             summary.parted += counts.parted
+            summary.guessedTexts += counts.guessedTexts
             summary.masked += counts.masked
             summary.blankImages += counts.blankImages
             summary.oddImages += counts.oddImages

@@ -39,6 +39,8 @@ struct CaseLoader: Sendable {
     var privacy = Deidentifier.off
     /// What is known of the images of a case before they are read.
     var knownImages: @Sendable (String) throws -> KnownImages = { _ in KnownImages() }
+    /// Marks a case by what its files hold, and finds out whether it was deleted.
+    var recognise: @Sendable (inout PreparedCase) throws -> Void = { _ in }
 
     /// - Returns: the case, with a refusal if something is wrong with it, and the images to be embedded, each with its place in the case.
     func load(_ given: PreparedCase) -> (PreparedCase, [(place: Int, image: GrayImage)]) {
@@ -48,6 +50,8 @@ struct CaseLoader: Sendable {
         do {
             try prepared.input.settle()
             let files = try read(&prepared)
+            try recognise(&prepared)
+            if prepared.wasDeleted { return (prepared, []) }
             var persons = CasePersons()
             let staying = try describe(&prepared, files, &persons)
             if let report = prepared.input.report {

@@ -22,6 +22,12 @@ package struct CaseOrigin: Sendable, Equatable {
     package var fingerprint: [UInt8]
     /// Whether it may take the place of a case from another source.
     package var mayReplace = false
+    /// Whether it is taken though its case was deleted and its files are the same.
+    package var mayReturn = false
+    /// SHA-256 of each of its texts, records and messages, and of its row, without their names; filled when they are read.
+    package var texts: [[UInt8]] = []
+    /// Whether its text names no encoding and was read as Windows-1252.
+    package var hasGuessedText = false
     /// Removed in the transaction that stores this case.
     package var former: [Former] = []
     /// What it was read from, part by part.

@@ -69,6 +69,7 @@ final class CasePreparer: @unchecked Sendable {
     ///   - patientKey: what a case keeps in place of a patient's number in DICOM files; nil keeps nothing.
     ///   - privacy: takes identifiers out of cases.
     ///   - knownImages: what is known of the images of a case before they are read; called by any thread.
+    ///   - recognise: marks a case by what its files hold, and says whether it was deleted; called by any thread.
     ///   - isInterrupted: asked before each batch; those that were begun are finished.
     ///   - courtesy: whom the work makes room for; then passes are small.
     ///   - deliver: takes a batch, in order, and returns at once; calls `hasWritten` on another thread when it is done with.
@@ -79,6 +80,7 @@ final class CasePreparer: @unchecked Sendable {
         hasOther: @escaping @Sendable ([UInt8], String) throws -> Bool = { _, _ in false },
         patientKey: @escaping @Sendable (String) -> String? = { _ in nil }, privacy: Deidentifier = .off,
         knownImages: @escaping @Sendable (String) throws -> KnownImages = { _ in KnownImages() },
+        recognise: @escaping @Sendable (inout PreparedCase) throws -> Void = { _ in },
         isInterrupted: @escaping @Sendable () -> Bool = { false }, courtesy: Courtesy = .none,
         deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
     ) {
@@ -86,7 +88,7 @@ final class CasePreparer: @unchecked Sendable {
         loader = CaseLoader(
             side: embedder.imageSide, isStored: isStored, storedImages: storedImages, hasOther: hasOther,
             knowsWords: { embedder.knowsWords(of: $0) }, patientKey: patientKey, privacy: privacy,
-            knownImages: knownImages)
+            knownImages: knownImages, recognise: recognise)
         self.count = count
         self.batchCount = batchCount
         self.open = open
@@ -199,7 +201,8 @@ final class CasePreparer: @unchecked Sendable {
     private func load(_ index: Int) {
         var (prepared, images) = loader.load(open(index))
         prepared.modelID = embedder.modelID
-        let needsVector = prepared.refusal == nil && !prepared.isStored && !prepared.lacksReportVector
+        let needsVector =
+            prepared.refusal == nil && !prepared.isStored && !prepared.wasDeleted && !prepared.lacksReportVector
         let report = needsVector ? prepared.input.report : nil
         locked { state in
             state.loading -= 1

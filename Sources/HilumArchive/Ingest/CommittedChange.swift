@@ -4,6 +4,8 @@ struct CommittedChange: Sendable {
     var oldEntry: CaseEntry?
     var newNumber: UInt32?
     var newEntry: CaseEntry?
+    /// Where what was known of the case's pictures in quarantine went with it: under which name (`Store.quarantineName`).
+    var forgottenQuarantine: String?
     /// By item.
     var imageVectors: [[Float]] = []
     var reportVector: [Float]?

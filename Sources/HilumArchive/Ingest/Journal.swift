@@ -8,7 +8,8 @@ import LMDB
 ///        · layout 2 only: count of marks, and 16 bytes for each (`SourceMarks`); the mark 0 stands for `isLoose`
 ///
 /// It is written in the transaction that stores the case, so the two cannot disagree. An entry without marks is written in layout 1.
-/// Where a case was deleted, each of its marks has a row of its own, with the mark as its key and no name.
+/// Where a case was deleted, each of its marks has a row of its own, with the mark as its key and no name. Of a case that was erased, the key
+/// is the HMAC of the mark (`Archive+Return`).
 struct JournalEntry: Sendable {
     /// The first 16 bytes of the SHA-256 of `name`.
     var key: [UInt8]
@@ -19,7 +20,7 @@ struct JournalEntry: Sendable {
     var number: UInt32 = 0
     /// Why it was refused; empty when it was not.
     var reason = ""
-    /// What it was read from.
+    /// What it was read from, and what that holds (`ContentMarks`).
     var marks = SourceMarks()
 
     /// Of a source that is to be read again, whatever it holds.
@@ -133,15 +134,13 @@ extension Archive {
         return try (store.entry(transaction, number)?.missingImageCount(in: serving.generation) ?? 0) > 0
     }
 
-    /// Whether all of these are of cases that were deleted.
+    /// Whether all of these are of cases that were deleted or erased.
     private func areDeleted(
         _ transaction: borrowing some (Transaction & ~Copyable), _ marks: SourceMarks
     ) throws -> Bool {
         guard !marks.isEmpty else { return false }
-        for mark in marks.sorted {
-            guard try store.get(transaction, .journal, mark, { _ in true }) != nil else { return false }
-        }
-        return true
+        let key = try? store.key.get(makes: false)
+        return try marks.sorted.allSatisfy { try isMarked(transaction, $0, key) }
     }
 
     /// What is known of a source before it is read.

@@ -38,6 +38,10 @@ struct PreparedCase: Sendable {
     /// Those of its images, by place, whose tags say that words are written into them.
     var burnedIn: Set<Int> = []
     var journal: JournalEntry?
+    /// What its files hold; nil where it does not come from files, or there is no key.
+    var content: ContentMarks?
+    /// Whether its case was deleted and its files are the same, so that it is left out.
+    var wasDeleted = false
     /// The case as its source gave it, where its report came in a message: what is read of that joins what is stored.
     var given: CaseInput?
 

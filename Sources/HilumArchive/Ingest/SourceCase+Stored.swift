@@ -124,8 +124,7 @@ extension SourceCase {
         return folders.contains { above in
             ["\(above)/report.txt", "\(above).txt"].contains { path in
                 let bytes = try? FileIO.read(path, limitInBytes: ArchiveLimits.reportByteCount)
-                // One with a byte order mark holds the text too.
-                return bytes.map { String(decoding: $0, as: UTF8.self).hasSuffix(report) } ?? false
+                return bytes.flatMap(TextEncoding.text)?.text.hasSuffix(report) ?? false
             }
         }
     }

@@ -33,6 +33,9 @@ package struct SourceMarks: Sendable, Equatable {
     /// Whether there is nothing here that is not there.
     func arePart(of others: SourceMarks) -> Bool { !isEmpty && marks.isSubset(of: others.marks) }
 
+    /// Whether all of these are here.
+    func holds(all others: [[UInt8]]) -> Bool { marks.isSuperset(of: others) }
+
     mutating func insert(_ mark: [UInt8]) { marks.insert(mark) }
     mutating func insert(_ others: SourceMarks) {
         marks.formUnion(others.marks)

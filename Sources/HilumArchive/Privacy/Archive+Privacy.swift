@@ -37,7 +37,7 @@ extension Archive {
         for (item, outcome) in zip(prepared, outcomes) {
             switch outcome {
             case .stored, .replaced: counts += item.maskCounts
-            case .unchanged, .refused: break
+            case .unchanged, .deleted, .refused: break
             }
         }
         guard counts.total > 0 else { return }

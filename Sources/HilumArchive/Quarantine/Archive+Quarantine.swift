@@ -149,6 +149,7 @@ extension Archive {
                 input.releases = Set(entries.map(\.image.digest))
                 if let source = entries.first?.source {
                     var origin = CaseOrigin(source: source, fingerprint: JournalEntry.unreadFingerprint)
+                    origin.mayReturn = true
                     if let row = try journalEntry(transaction, source) { origin.marks = row.marks }
                     input.origin = origin
                 }

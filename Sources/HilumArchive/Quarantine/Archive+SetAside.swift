@@ -56,7 +56,19 @@ extension Archive {
     func forgetQuarantine(
         _ transaction: borrowing WriteTransaction, of id: String, into batch: inout CommitBatch
     ) throws -> [String?] {
-        let rows = try store.quarantine(transaction, of: id)
+        try forget(transaction, try store.quarantine(transaction, of: id), into: &batch)
+    }
+
+    /// The same for a case whose leader forgot what was set aside of it, by its name (`Store.quarantineName`).
+    func forgetQuarantine(
+        _ transaction: borrowing WriteTransaction, named name: String, into batch: inout CommitBatch
+    ) throws {
+        _ = try forget(transaction, try store.quarantine(transaction, named: name), into: &batch)
+    }
+
+    private func forget(
+        _ transaction: borrowing WriteTransaction, _ rows: [QuarantineEntry], into batch: inout CommitBatch
+    ) throws -> [String?] {
         for row in rows { try removeQuarantine(transaction, row, into: &batch) }
         batch.hasForgotten = batch.hasForgotten || !rows.isEmpty
         return rows.map(\.source)

@@ -9,9 +9,28 @@ extension Store {
     /// `quarantine.` and half a SHA-256 of the id as the disk knows it, then a point and the SHA-256 of the image. LMDB takes no longer key
     /// than 511 bytes, which an id may almost fill.
     private func quarantineKey(id: String, digest: [UInt8]? = nil) throws -> String {
-        let name = try idKey(CaseID.canonical(id))
-        let prefix = Self.quarantinePrefix + SHA256.hex(Array(name.utf8)).prefix(32) + "."
-        return prefix + (digest.map(hexadecimal) ?? "")
+        try quarantineKey(name: quarantineName(of: id)) + (digest.map(hexadecimal) ?? "")
+    }
+
+    private func quarantineKey(name: String) -> String { Self.quarantinePrefix + name + "." }
+
+    private static let quarantineNameLength = 32
+
+    /// The name under which the images of a case that were set aside lie: half a SHA-256, which is the same in a copy.
+    func quarantineName(of id: String) throws -> String {
+        String(SHA256.hex(Array(try idKey(CaseID.canonical(id)).utf8)).prefix(Self.quarantineNameLength))
+    }
+
+    /// Whether a text may be such a name.
+    static func isQuarantineName(_ text: String) -> Bool {
+        text.utf8.count == quarantineNameLength && text.allSatisfy { $0.isASCII && $0.isHexDigit && !$0.isUppercase }
+    }
+
+    /// The images that were set aside under a name, whatever was decided of them.
+    func quarantine(
+        _ transaction: borrowing some (Transaction & ~Copyable), named name: String
+    ) throws -> [QuarantineEntry] {
+        try quarantine(transaction, under: quarantineKey(name: name))
     }
 
     /// The images of a case that were set aside, whatever was decided of them.

@@ -95,6 +95,8 @@ extension Archive {
         let answer = try answer(text, limit: depth, matching: allowed, until: request)
         question.trace?.end(leg: "words", "words", candidates: answer.hits.count, visited: 0)
         found.response.unknown = answer.unknown
+        found.response.unsaid = answer.unsaid.map(\.name)
+        found.response.wider = answer.unsaid.compactMap(\.wider)
         // A vector of words that nobody knows still has neighbours. Other parts of a question speak for themselves.
         let isTextAlone = request.parts.allSatisfy { if case .text = $0.query { true } else { false } }
         guard answer.isKnown || !isTextAlone || request.corpus != nil else {

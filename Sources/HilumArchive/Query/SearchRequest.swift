@@ -280,6 +280,10 @@ public struct SearchResponse: Sendable {
     public var expectedRecall: Double?
     /// Words of the question that no report contains and the lexicon does not know, as they were written.
     public var unknown: [String] = []
+    /// Findings that the question asks for and no report affirms or doubts, by their stable names.
+    public var unsaid: [String] = []
+    /// The wider findings that were asked for in their place, where there are such in a report.
+    public var wider: [String] = []
     /// Whether nothing was looked for, because all words of the question are unknown.
     public var isUnknown = false
     /// Fewer hits than asked for, because fewer cases match the filter.

@@ -30,7 +30,7 @@ struct WriterLock: ~Copyable {
             let who = holder.map { "process \($0)" } ?? "another process"
             throw ArchiveError(
                 .busy(holder: holder ?? 0),
-                "\(archive): \(who) writes to this archive; stop it, or send the request to its daemon")
+                "\(archive): \(who) writes to this archive; stop it, or ask its daemon by `hilum query --socket`")
         case .failed(let number):
             close(descriptor)
             throw ArchiveError(.io, "\(path): cannot be locked: \(String(cString: strerror(number)))")

@@ -12,6 +12,8 @@ struct WordAnswer {
     var unknown: [String] = []
     /// Whether a part of the question is known; also when there are no reports at all.
     var isKnown = true
+    /// Findings of the question that no report speaks of, and what was asked in their place.
+    var unsaid: [WordQuestion.Unsaid] = []
     /// Reports that the question excludes.
     var excluded = ItemSet()
     /// How well a case meets what the question demands of findings.
@@ -90,11 +92,18 @@ extension Archive {
     ///   - request: has the time that is left.
     /// - Throws: `.limit` for too many words; `.deadline`; `.damaged`.
     func answer(_ text: String, limit: Int, matching: ItemSet?, until request: SearchRequest) throws -> WordAnswer {
-        let question = try WordQuestion(text, ReportWords.sharedReader())
+        let reader = try ReportWords.sharedReader()
+        var question = try WordQuestion(text, reader)
         let lengths = try wordLengths()
         let corpus = try request.corpus.map { try $0.statistics(of: question) }
         var answer = WordAnswer()
         guard lengths.documentCount > 0 else { return answer }
+        // What a part of an archive lacks, another may have.
+        if corpus == nil {
+            answer.unsaid = try question.widen(reader) { term in
+                try saidCases(term, .present).count > 0 || saidCases(term, .uncertain).count > 0
+            }
+        }
         // Kept in memory from question to question: "no pneumothorax" is said in most reports.
         for demand in question.demands {
             func said(_ term: [UInt8]?, _ assertion: WordAssertion) throws -> CaseNumbers {

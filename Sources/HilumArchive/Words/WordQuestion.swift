@@ -11,9 +11,16 @@ struct WordQuestion {
     struct Demand: Equatable {
         /// Whether the question asks for reports that deny it.
         let isDenied: Bool
-        let name: [UInt8]
-        let side: [UInt8]?
-        let place: [UInt8]?
+        var name: [UInt8]
+        var side: [UInt8]?
+        var place: [UInt8]?
+    }
+
+    /// A finding that the question names and no report affirms or doubts.
+    struct Unsaid: Equatable {
+        let name: String
+        /// The nearest wider finding that one does, for which the question is asked in its place; nil where there is none.
+        let wider: String?
     }
 
     /// How much more than another word the name of a finding counts, and its side or place.
@@ -21,7 +28,7 @@ struct WordQuestion {
     private static let attributeWeight: Float = 1.5
 
     private(set) var query: WordQuery
-    let demands: [Demand]
+    private(set) var demands: [Demand]
 
     /// A longer question is asked by its beginning; it is a report, of which vectors know more than words.
     private static let byteLimit = 8 << 10
@@ -58,6 +65,34 @@ struct WordQuestion {
             if demands.count < Self.demandLimit { demands.append(demand) }
         }
         self.demands = demands
+    }
+
+    /// Asks for wider findings in the place of those that nobody speaks of: without it, the first hits of `tension pneumothorax` would be as
+    /// good as drawn, and most of them would deny a pneumothorax.
+    ///
+    /// - Parameter isSaid: whether a report affirms or doubts the finding of this term.
+    mutating func widen(_ reader: ReportReader, isSaid: ([UInt8]) throws -> Bool) rethrows -> [Unsaid] {
+        var unsaid: [Unsaid] = []
+        for index in demands.indices where !demands[index].isDenied {
+            let term = demands[index].name
+            guard let name = term.withUnsafeBytes({ FindingTerm.name($0) }), try !isSaid(term) else { continue }
+            let wider = try reader.lexicon.lineage(of: name).dropFirst().first { try isSaid(FindingTerm.term($0)) }
+            if !unsaid.contains(where: { $0.name == name }) { unsaid.append(Unsaid(name: name, wider: wider)) }
+            guard let wider else { continue }
+            let other = FindingTerm.term(wider)
+            demands[index].name = other
+            demands[index].side = demands[index].side.map { other + $0.dropFirst(term.count) }
+            demands[index].place = demands[index].place.map { other + $0.dropFirst(term.count) }
+            for place in query.clauses.indices where !query.clauses[place].isExcluded {
+                guard case .term(let old) = query.clauses[place].kind, old.starts(with: term) else { continue }
+                let rest = old.dropFirst(term.count)
+                guard rest.isEmpty || rest.first == UInt8(ascii: "|") || rest.first == UInt8(ascii: "@") else {
+                    continue
+                }
+                query.clauses[place].kind = .term(other + rest)
+            }
+        }
+        return unsaid
     }
 
     /// Up to `byteLimit`, cut between words where there are any.

@@ -15,11 +15,16 @@ struct NoiseSource: RandomNumberGenerator {
     private var origin: Origin
     private var spareNormal: Double?
 
-    /// - Parameter seed: nil: the system's own random numbers. Each round of each federation and each site has a stream of its own.
-    init(seed: UInt64?, round: Int = 0, id: String = "", site: String = "") {
-        func key(_ name: String) -> UInt64 { name.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) } }
+    /// - Parameters:
+    ///   - seed: nil: the system's own random numbers.
+    ///   - names: what the noise is for. Two updates that differ in anything have streams of their own: of one stream, their difference
+    ///     would be that of the gradients alone.
+    init(seed: UInt64?, for names: [String] = []) {
+        var hash = SHA256()
+        hash.update(names.description)
+        let key = hash.finish().prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
         origin =
-            seed.map { .seeded(SeededGenerator(seed: $0, keys: 0xD1_FF, UInt64(round), key(id), key(site))) }
+            seed.map { .seeded(SeededGenerator(seed: $0, keys: 0xD1_FF, key)) }
             ?? .system(SystemRandomNumberGenerator())
     }
 

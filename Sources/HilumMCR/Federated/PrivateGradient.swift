@@ -19,7 +19,7 @@ final class PrivateGradient {
     /// The deviation of the noise in lengths C; 0 without a budget.
     let noise: Double
     let clip: Double
-    private var source: NoiseSource
+    private(set) var source: NoiseSource
     private let trained: [Parameter]
     private let sum: ParameterBuffer
     /// The longest gradient that a group brought in the last step, after it was cut.

@@ -37,7 +37,7 @@ public final class SiteTraining {
 
     private let set: TrainingSet
     private let trainer: MCRTrainer
-    private let gradient: PrivateGradient?
+    let gradient: PrivateGradient?
     private var ledger: PrivacyLedger?
 
     /// - Parameters:
@@ -108,11 +108,25 @@ public final class SiteTraining {
         gradient = PrivateGradient(
             groups, batchSize: options.batchSize, noise: noise, clip: privacy.clip, network: trainer.network,
             parts: settings.parts,
-            source: NoiseSource(seed: noiseSeed, round: round.number, id: round.id, site: site))
+            source: Self.noiseSource(noiseSeed, round, site: site, set, ledger, noise: noise))
         self.privacy = PrivacySpent(
             epsilon: spent, leftOutEpsilon: leftOut, budget: privacy.epsilon, delta: privacy.delta, noise: noise,
             samplingRate: rate,
             stepCount: stepCount, isSeeded: noiseSeed != nil)
+    }
+
+    /// Noise of the system, or of a seed and of all that makes an update another one.
+    private static func noiseSource(
+        _ seed: UInt64?, _ round: FederatedRound, site: String, _ set: TrainingSet, _ ledger: PrivacyLedger?,
+        noise: Double
+    ) -> NoiseSource {
+        guard let seed else { return NoiseSource(seed: nil) }
+        return NoiseSource(
+            seed: seed,
+            for: [
+                round.id, site, set.fingerprint, "\(set.patients)", "\(ledger?.entries.count ?? 0)",
+                "\(noise.bitPattern)",
+            ])
     }
 
     /// - Throws: `MCRError.badRound` where the ledger is another one than this site had in the round before, or its noise of another

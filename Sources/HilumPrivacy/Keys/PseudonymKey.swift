@@ -23,6 +23,7 @@ public struct PseudonymKey: Sendable {
     private let uids: HMACSHA256
     private let checks: HMACSHA256
     private let proofs: HMACSHA256
+    private let marks: HMACSHA256
     let dates: HMACSHA256
     /// Hides names of files and ids where the archive itself must be able to read them.
     public let names: NameSeal
@@ -40,6 +41,7 @@ public struct PseudonymKey: Sendable {
         checks = HMACSHA256(key: root.code("hilum checks of pseudonyms, 1"))
         dates = HMACSHA256(key: root.code("hilum shifts of dates, 1"))
         proofs = HMACSHA256(key: root.code("hilum proofs of exported lines, 1"))
+        marks = HMACSHA256(key: root.code("hilum marks of content, 1"))
         names = NameSeal(
             tags: HMACSHA256(key: root.code("hilum tags of names, 1")),
             stream: HMACSHA256(key: root.code("hilum sealed names, 1")))
@@ -47,6 +49,9 @@ public struct PseudonymKey: Sendable {
 
     /// What only a holder of the key can write beside a text, in 64 hexadecimal digits.
     public func proof(of text: String) -> String { hexadecimal(proofs.code(text)) }
+
+    /// 16 bytes by which bytes are known again, and which tell nobody without the key of what they are.
+    public func mark(of bytes: [UInt8]) -> [UInt8] { Array(marks.code(bytes).prefix(16)) }
 
     /// Pseudonyms by the key in a file, which is made, for its owner alone, where there is none.
     ///

@@ -51,6 +51,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     private static let longestWaitInSeconds = 60.0
 
     private let open: Opener
+    private let isForReading: Bool
     private let condition = NSCondition()
     /// Nil while it cannot even be read.
     private var opened: Opened?
@@ -75,12 +76,13 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     /// What `recall` says while there is no archive.
     private let noRecall = RecallEstimator()
 
-    /// Opens for writing.
+    /// Opens for writing, or, where the archive is only looked at, for reading; then every change is refused.
     ///
     /// - Throws: what `open` throws.
-    public init(open: @escaping Opener) throws {
+    public init(mode: Archive.Mode = .readWrite, open: @escaping Opener) throws {
         self.open = open
-        opened = try open(.readWrite)
+        isForReading = mode == .readOnly
+        opened = try open(mode)
     }
 
     // MARK: Leases
@@ -123,6 +125,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
 
     /// Carries out a change, on the writer's thread.
     private func change<Result>(_ body: (Archive) throws -> Result) throws -> Result {
+        guard !isForReading else { throw ArchiveError(.readOnly, "the archive is open for reading only") }
         if let failure, monotonicSeconds() < nextTry { throw failure }
         try reopenIfNeeded()
         do {

@@ -75,6 +75,14 @@ final class InboxLog: Sendable {
         Log.info("inbox: took \(count) \(count == 1 ? "case" : "cases") in \(String(format: "%.2f", seconds)) s")
     }
 
+    /// Cases were left out, as they were deleted and their files hold the same.
+    func left(_ count: Int) {
+        guard count > 0 else { return }
+        Log.info(
+            "inbox: left out \(count) deleted \(count == 1 ? "case whose files are" : "cases whose files are") there still"
+        )
+    }
+
     /// Files were refused, and are not looked at again before they change.
     ///
     /// - Parameters:

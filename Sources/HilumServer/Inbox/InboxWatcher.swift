@@ -186,6 +186,7 @@ final class InboxWatcher: Sendable {
         let unread = Mutex(Set<Int>())
         let done = DispatchSemaphore(value: 0)
         var submitted: [Int] = []
+        var deleted = 0
         for (index, source) in sources.enumerated() {
             guard mayRead(source) else {
                 verdicts[index] = refuse([source.place], id: source.id, .denied, InboxLog.isOutside)
@@ -198,8 +199,11 @@ final class InboxWatcher: Sendable {
                 continue
             }
             switch known {
+            case .unchanged: continue
             // Deleted stays deleted until a file changes.
-            case .unchanged, .deleted: continue
+            case .deleted:
+                deleted += 1
+                continue
             case .refused, .foreign(_, isKnown: true):
                 log.refusedAgain()
                 verdicts[index] = .refused
@@ -228,9 +232,11 @@ final class InboxWatcher: Sendable {
                 stored += 1
                 if notes.contains(CarriedFields.leavesNote) { leaving += 1 }
             case .unchanged: unchanged += 1
+            case .deleted: deleted += 1
             case .refused: break
             }
         }
+        log.left(deleted)
         log.took(stored, unchanged: unchanged, leaving: leaving, seconds: monotonicSeconds() - began)
         return verdicts
     }

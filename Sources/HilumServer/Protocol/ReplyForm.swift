@@ -25,7 +25,9 @@ enum ReplyForm: Sendable, Equatable {
 
 extension Reply {
     /// Values of a status line that are text even where they look like numbers.
-    private static let textFields: Set<String> = ["id", "cursor", "sha256", "unknown", "short", "to"]
+    private static let textFields: Set<String> = [
+        "id", "cursor", "sha256", "unknown", "short", "to", "unsaid", "wider",
+    ]
 
     /// The reply with its bytes as a client that asked in this form reads them. Worker threads call it, as megabytes take milliseconds.
     func written(as form: ReplyForm) -> Reply {

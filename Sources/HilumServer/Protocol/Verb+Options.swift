@@ -55,7 +55,12 @@ extension Verb {
         case .get:
             [.id, RequestOption("with", "meta,report,path,vector,images,said", "what the object brings besides")]
         case .delete:
-            [.id, RequestOption("forget", "0|1", "also what a deleted case leaves in the tables of the archive (0)")]
+            [
+                .id,
+                RequestOption(
+                    "forget", "0|1",
+                    "also what a deleted case leaves in the tables of the archive, but for marks that name nobody (0)"),
+            ]
         case .facet:
             [
                 RequestOption(

@@ -24,7 +24,12 @@ struct ChangesVerb: ReadingVerb {
         let changes = try handler.archive.changes(since: position, byteCount: Self.byteCount)
         var builder = ReplyBuilder(tag: tag)
         for item in changes.items { builder.object { Self.write(item, to: &$0) } }
-        if !changes.left.isEmpty { builder.object { $0.member("left", changes.left.map(Int.init)) } }
+        if !changes.left.isEmpty {
+            builder.object {
+                $0.member("left", changes.left.map(Int.init))
+                if !changes.forgotten.isEmpty { $0.member("forgotten", changes.forgotten) }
+            }
+        }
         return builder.ok(
             "cases=\(changes.items.count) left=\(changes.left.count) more=\(changes.hasMore ? 1 : 0) "
                 + "behind=\(changes.behind) position=\(changes.position.text)")
@@ -53,6 +58,7 @@ struct ChangesVerb: ReadingVerb {
             let object = try JSON(parsing: line)
             if let left = object["left"]?.array {
                 changes.left += left.compactMap { $0.integer.flatMap { UInt32(exactly: $0) } }
+                changes.forgotten += (object["forgotten"]?.array ?? []).compactMap(\.string)
                 continue
             }
             guard let number = object["number"]?.integer.flatMap({ UInt32(exactly: $0) }),

@@ -39,6 +39,8 @@ struct PutVerb {
             let note = notes.isEmpty ? "" : " note=" + ReplyBuilder.statusValue(notes.joined(separator: "; "))
             return builder.ok("id=\(name) vectors=\(vectors)" + note)
         case .unchanged(let vectors): return builder.ok("id=\(name) vectors=\(vectors) unchanged=1")
+        // What a client sends has no files that could be those of a deleted case.
+        case .deleted: return builder.ok("id=\(name) deleted=1")
         case .refused(let error): return .error(ReplyCode(error.code), error.description, tag: request.tag)
         }
     }

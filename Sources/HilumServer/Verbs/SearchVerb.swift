@@ -112,6 +112,8 @@ struct SearchVerb: ReadingVerb {
         if !response.unknown.isEmpty {
             status += " unknown=\(Argument.quoted(response.unknown.joined(separator: " ")))"
         }
+        if !response.unsaid.isEmpty { status += " unsaid=\(Argument.quoted(response.unsaid.joined(separator: " ")))" }
+        if !response.wider.isEmpty { status += " wider=\(Argument.quoted(response.wider.joined(separator: " ")))" }
         return status
     }
 

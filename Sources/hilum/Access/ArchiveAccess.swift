@@ -2,6 +2,7 @@ import Foundation
 import HilumArchive
 import HilumCore
 import HilumImaging
+import HilumServer
 
 /// Opens an archive for one command.
 ///
@@ -37,7 +38,12 @@ struct FoundCase {
     let via: String
     let fields: CaseFields
     let report: String?
-    let imagePath: String?
+    /// Whether it has a picture, which `picture` need not be able to show.
+    let hasPicture: Bool
+    /// The picture that was stored, where hits are drawn; nil also for a file that is another one by now.
+    var picture: GrayImage?
+    /// The place of that image in the case, from 0.
+    let place: Int
     /// The image that was near, from 0, and its view; nil where the case has one image.
     let image: Int?
     let imageView: String?
@@ -54,8 +60,8 @@ struct FoundCase {
         via = hit.via.rawValue
         fields = hit.record.fields
         report = hit.record.report
-        let place = hit.image ?? 0
-        imagePath = hit.record.images.indices.contains(place) ? hit.record.images[place].path : nil
+        place = hit.image ?? 0
+        hasPicture = hit.record.images.indices.contains(place)
         image = hit.record.images.count > 1 ? hit.image : nil
         imageView = image == nil ? nil : hit.record.images[place].view
         legs = hit.legs
@@ -74,8 +80,9 @@ struct FoundCase {
         via = object["via"]?.string ?? ""
         fields = CaseFields(object)
         report = object["report"]?.string
-        imagePath = object["path"]?.string
+        hasPicture = object["path"]?.string != nil
         image = object["image"]?.integer.map { $0 - 1 }
+        place = image ?? 0
         imageView = object["image_view"]?.string
         legs = object["fused"]?.double.map { fused in
             Hit.Legs(
@@ -117,11 +124,10 @@ struct FoundCase {
 
     /// The hit on a contact sheet.
     fileprivate func drawn(rank: Int) -> ContactSheet.Hit {
-        let image = imagePath.flatMap { try? ImageDecoder.decode(path: $0) }
         let details = [imageView ?? fields.view, fields.date].compactMap { $0 }.joined(separator: "  ")
         return ContactSheet.Hit(
             rank: rank, score: score, id: id, via: via, details: details, labels: fields.findings, text: report ?? "",
-            image: image, isImageMissing: image == nil && imagePath != nil)
+            image: picture, isImageMissing: picture == nil && hasPicture)
     }
 
     /// Hits as a table for the terminal.
@@ -148,6 +154,28 @@ struct FoundCase {
 /// `text` on one line without control characters, so that stored text cannot control the terminal.
 func shown(_ text: String) -> String {
     String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+}
+
+/// Pictures of stored cases. Whoever draws one compares it with what was stored: another film may lie at its path by now, and would be shown
+/// beside the wrong report.
+extension FoundCase {
+    /// Asks an archive for the picture.
+    mutating func takePicture(from archive: Archive) {
+        picture = (try? archive.imageBytes(of: id, image: place)).flatMap { try? ImageDecoder.decode($0) }
+    }
+
+    /// Asks a daemon for the picture.
+    mutating func takePicture(from client: Client) { picture = Self.picture(of: id, place: place, from: client) }
+
+    /// An image of a stored case as a daemon shows it, at most 1,024 pixels wide and high; nil where it has none, or another one by now.
+    static func picture(of id: String, place: Int = 0, from client: Client) -> GrayImage? {
+        let line = "PICTURE id=\(Argument.quoted(id)) place=\(place + 1) side=1024"
+        guard let reply = try? client.request(line), reply.status.isOK,
+            let text = reply.objects.first.flatMap({ try? JSON(parsing: $0) })?["png"]?.string,
+            let bytes = Data(base64Encoded: text)
+        else { return nil }
+        return try? ImageDecoder.decode(Array(bytes))
+    }
 }
 
 /// Writes a contact sheet of queries and their hits.

@@ -36,11 +36,11 @@ struct VectorExport {
     ) throws -> [(name: String, count: Int)] {
         var rows: [(name: String, count: Int)] = []
         try archive.walkVectors { walk, bare in
-            rows = try write(walk, model: model, columns: columns, progress)
-            // A line without what it says of its case would be of no use to anybody.
-            if format != .clip, extras.hasReport || extras.hasFields {
-                rows.append(("without_vectors", try writeBare(bare, model: model)))
-            }
+            // A line without what it says of its case would be of no use to anybody. It comes first, as the seal of the reports counts them.
+            let hasBare = format != .clip && (extras.hasReport || extras.hasFields)
+            let bareCount = hasBare ? try writeBare(bare, model: model) : nil
+            rows = try write(walk, model: model, columns: columns, bareCount: bareCount, progress)
+            if let bareCount { rows.append(("without_vectors", bareCount)) }
         }
         return rows
     }
@@ -73,14 +73,14 @@ struct VectorExport {
     }
 
     private func write(
-        _ walk: Archive.VectorWalk, model: String, columns: Int, _ progress: HilumCore.Progress
+        _ walk: Archive.VectorWalk, model: String, columns: Int, bareCount: Int?, _ progress: HilumCore.Progress
     ) throws -> [(name: String, count: Int)] {
         guard format == .clip else {
             return try [(VectorKind.image, "images"), (.report, "reports")].map { kind, name in
                 let stem = "\(folder)/\(name)"
                 let count = try write(
                     walk, kind, to: "\(stem).\(format.rawValue)", lines: stem + ".jsonl", model: model,
-                    columns: columns, progress)
+                    columns: columns, progress, bareCount: kind == .report ? bareCount : nil)
                 return (name, count)
             }
         }
@@ -111,7 +111,7 @@ struct VectorExport {
 
     private func write(
         _ walk: Archive.VectorWalk, _ kind: VectorKind, to file: String, lines names: String?, model: String,
-        columns: Int, _ progress: HilumCore.Progress, only: Set<UInt32>? = nil
+        columns: Int, _ progress: HilumCore.Progress, only: Set<UInt32>? = nil, bareCount: Int? = nil
     ) throws -> Int {
         func isWanted(_ record: CaseRecord, _ image: Int) -> Bool {
             only.map { image == 0 && $0.contains(record.number) } ?? true
@@ -150,7 +150,9 @@ struct VectorExport {
         }
         onFile(file)
         guard let names else { return row }
-        let seal = VectorSeal(rowCount: row, dimension: columns, model: model, vectors: hexadecimal(hash.finish()))
+        var seal = VectorSeal(rowCount: row, dimension: columns, model: model, vectors: hexadecimal(hash.finish()))
+        // None are no file.
+        if let bareCount, bareCount > 0 { seal.bareCount = bareCount }
         // One seal cannot speak for both files of clip-retrieval.
         try FileIO.writeAtomically(names, only == nil ? seal.sealed(lines) : lines, rights: Self.rights)
         onFile(names)

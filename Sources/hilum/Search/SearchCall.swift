@@ -50,7 +50,7 @@ struct SearchCall {
 
     /// What came of it.
     struct Answer {
-        let hits: [FoundCase]
+        var hits: [FoundCase]
         /// The image of the case that the query names, if the hits are drawn.
         var queryImage: GrayImage?
         /// Whether that case has an image that cannot be read.
@@ -263,12 +263,14 @@ struct SearchCall {
         standardError("\(min(count, response.hits.count)) hits in \(milliseconds)\(short)\n")
         Self.tell(cursor: response.cursor)
         try Self.tell(unknown: response.unknown, isAll: response.isUnknown)
+        Self.tell(unsaid: response.unsaid, wider: response.wider)
         let unread = try archive.unreadReportCount()
         if unread > 0, mode != .vector {
             standardError(
                 "\(unread) older reports are not found by their words yet; 'hilum index' and 'hilum serve' read them\n")
         }
         var answer = Answer(hits: response.hits.map { FoundCase($0) })
+        if isDrawn { for place in answer.hits.indices { answer.hits[place].takePicture(from: archive) } }
         if isDrawn, image == nil, let id = ids.first, let record = try archive.get(id: id), record.hasImage {
             answer.queryImage = try? ImageDecoder.decode(try archive.imageBytes(of: id))
             answer.lacksQueryImage = answer.queryImage == nil
@@ -292,6 +294,16 @@ struct SearchCall {
             throw CommandError(.notFound, "no report contains \(words), and the lexicon does not know it")
         }
         standardError("no report contains \(words)\n")
+    }
+
+    /// Names the findings that no report speaks of, and what was asked in their place.
+    private static func tell(unsaid: [String], wider: [String]) {
+        func list(_ names: [String]) -> String {
+            names.map { $0.replacingOccurrences(of: "-", with: " ") }.joined(separator: ", ")
+        }
+        guard !unsaid.isEmpty else { return }
+        let instead = wider.isEmpty ? "" : "; \(list(wider)) comes first"
+        standardError("no report affirms or doubts \(list(unsaid))\(instead)\n")
     }
 
     /// The request line of the protocol for this question, and the image that follows it.
@@ -353,11 +365,16 @@ struct SearchCall {
         Self.tell(cursor: reply.status.fields["cursor"])
         let unknown = reply.status.fields["unknown"].map { $0.split(separator: " ").map(String.init) } ?? []
         try Self.tell(unknown: unknown, isAll: reply.status.fields["known"] == "0")
+        func names(_ key: String) -> [String] {
+            (reply.status.fields[key] ?? "").split(separator: " ").map(String.init)
+        }
+        Self.tell(unsaid: names("unsaid"), wider: names("wider"))
         var answer = Answer(hits: reply.objects.compactMap { FoundCase(line: $0) })
+        if isDrawn { for place in answer.hits.indices { answer.hits[place].takePicture(from: client) } }
         if isDrawn, image == nil, let id = ids.first {
             let record = try client.request("GET id=\(Argument.quoted(id)) with=path")
-            if let path = record.objects.first.flatMap({ try? JSON(parsing: $0)["path"]?.string }) {
-                answer.queryImage = try? ImageDecoder.decode(path: path)
+            if record.objects.first.flatMap({ try? JSON(parsing: $0)["path"]?.string }) != nil {
+                answer.queryImage = FoundCase.picture(of: id, from: client)
                 answer.lacksQueryImage = answer.queryImage == nil
             }
         }

@@ -1,6 +1,7 @@
 import Foundation
 import HilumArchive
 import HilumCore
+import HilumServer
 
 extension Command {
     static let get = Command(
@@ -9,8 +10,10 @@ extension Command {
         usage: ["ARCHIVE ID [--json]"],
         operands: ["ARCHIVE", "ID"],
         options: [.json],
-        details:
-            "Shows what is stored of a case: its metadata, findings and report. Exits 4 when there is no such case.",
+        details: """
+            Shows what is stored of a case: its metadata, findings and report. Exits 4 when there is no such case. It works beside a
+            daemon too; where only the daemon's socket can be reached: hilum query --socket SOCKET 'GET id=ID with=meta,report'.
+            """,
         examples: [("hilum get archive phantom-a-00001 --json", "one case as a JSON object")],
         run: runGet)
 
@@ -24,9 +27,11 @@ extension Command {
         ],
         details: """
             Removes a case and its vectors; it is gone from every later search. Exits 4 when there is no such case.
-            A plain delete leaves a mark, so that an inbox does not take the same files again, and old bytes in free pages of the store.
-            With --forget nothing of the case is left in any file of the archive, which is written anew for that (as 'hilum compact' does)
-            and may be open nowhere else. Snapshots and the files that the case was read from are outside of the archive, and stay.
+            The files that it was read from stay where they are. While they hold the same, neither an inbox nor 'hilum index' takes them
+            in again; 'hilum index --again' does. A plain delete leaves a mark for that, and old bytes in free pages of the store. With
+            --forget nothing of the case is left in any file of the archive, which is written anew (as 'hilum compact' does) and may be
+            open nowhere else; what keeps its files out are codes by the archive's key, which name nobody. Snapshots stay as they are.
+            Where a daemon has the archive open, ask it: hilum query --socket ARCHIVE/hilum.sock 'DELETE id=ID' (or '… forget=1').
             """,
         examples: [
             ("hilum delete archive phantom-a-00001", "removes one case"),
@@ -80,10 +85,11 @@ private func runGet(_ arguments: Arguments) throws -> ExitStatus {
 }
 
 private func runDelete(_ arguments: Arguments) throws -> ExitStatus {
-    let archive = try openArchive(arguments.operands[0], .readWrite)
-    defer { archive.close() }
     let id = arguments.operands[1]
     let forgets = arguments.has("forget")
+    let archive = try openToDelete(arguments.operands[0], id: id, forgets: forgets)
+    defer { archive.close() }
+    let source = try archive.get(id: id)?.source ?? ""
     guard try forgets ? archive.erase(id: id) : archive.delete(id: id) else {
         let hint = forgets ? "; what deleted cases left in free pages goes with 'hilum compact'" : ""
         throw CommandError(.notFound, "there is no case '\(shown(id))' in \(arguments.operands[0])\(hint)")
@@ -98,5 +104,27 @@ private func runDelete(_ arguments: Arguments) throws -> ExitStatus {
     }
     if arguments.has("json") { standardOutputLine(JSON.object([("deleted", .string(id))]).text) }
     standardError("deleted \(shown(id))\n")
+    if !source.isEmpty {
+        standardError(
+            "its files stay, and are not taken in again while they hold the same, but by 'hilum index --again'\n")
+    }
     return .done
 }
+
+/// Opens an archive for a deletion; where a daemon has it, says how to ask that.
+private func openToDelete(_ path: String, id: String, forgets: Bool) throws -> Archive {
+    do { return try openArchive(path, .readWrite) } catch let error as ArchiveError {
+        guard case .busy(let holder) = error.code else { throw error }
+        let socket = path + "/hilum.sock"
+        let isThere = (try? Client(socketPath: socket)) != nil
+        let line = "DELETE id=\(Argument.quoted(id))\(forgets ? " forget=1" : "")"
+        let call = "hilum query --socket \(isThere ? shellWord(socket) : "SOCKET") \(shellWord(line))"
+        throw CommandError(
+            .failed,
+            "\(path): process \(holder) has this archive open for writing; if it is its daemon, ask that: \(shown(call))"
+        )
+    }
+}
+
+/// A text as one word of a shell.
+private func shellWord(_ text: String) -> String { "'" + text.replacing("'", with: "'\\''") + "'" }

@@ -221,7 +221,9 @@ private final class DemoDaemon {
         guard reply.status.isOK else {
             throw CommandError(.failed, "the daemon answered: \(reply.status.text)")
         }
-        let hits = reply.objects.compactMap { FoundCase(line: $0) }
+        var hits = reply.objects.compactMap { FoundCase(line: $0) }
+        let client = try Client(socketPath: socket)
+        for place in hits.indices { hits[place].takePicture(from: client) }
         for row in FoundCase.table(hits).split(separator: "\n") { standardOutputLine("    \(row)") }
         return hits
     }

@@ -63,7 +63,8 @@ extension Command {
             --epsilon each step adds noise, so that what anybody learns from all updates of a site is almost as likely if one
             patient's place in each step had stayed empty (differential privacy, by patient). If the patient had been left out
             altogether, another could take the place in a group, so the epsilon of that is larger; both are printed. The
-            numbers of cases and patients are told as they are, and a case that names no patient counts as a patient. Noise
+            numbers of cases and patients are told as they are. A patient is one name in all folders, whatever its case, widths
+            and spaces ("P 7" is "p 7", and not "p7" or "p 07"); a case that names none counts as a patient. Noise
             costs accuracy, on small archives nearly all of it: 'Benchmarks/federated' has figures.
             """,
         examples: [

@@ -19,7 +19,8 @@ extension Command {
         details: """
             Where ARCHIVE does not stand yet, the leader's daemon is asked for a snapshot beside it, so both see the same disk; otherwise bring
             a snapshot here and 'hilum restore --copy' it. An archive that is no copy is left alone. Then what is stored, changed and deleted at the leader comes by number, and is searched
-            here about half a second later. A copy that missed too much (a gap), or whose leader switched to another model, starts anew from a
+            here about half a second later. What the leader knows of files that it read or refused, and of pictures that wait for a decision, stays
+            as the snapshot had it. A copy that missed too much (a gap), or whose leader switched to another model, starts anew from a
             snapshot while it goes on answering. In place of a socket, a folder of snapshots works too: the newest one takes the copy's place.
             A copy takes no changes of its own. PING answers 'OK PONG lag=0.42 behind=0', and HELLO and METRICS say the same. lag counts the seconds
             for which the leader may have had changes that are not here, also while it is down. The user needs the rights of a writer at the

@@ -6,7 +6,9 @@ extension Command {
     static let index = Command(
         name: "index",
         summary: "store the cases of folders and manifests, in bulk",
-        usage: ["ARCHIVE SOURCE… [--manifest F] [--preset LAYOUT] [--replace] [--dry-run] [--jobs N] [--json]"],
+        usage: [
+            "ARCHIVE SOURCE… [--manifest F] [--preset LAYOUT] [--replace] [--again] [--dry-run] [--jobs N] [--json]"
+        ],
         operands: ["ARCHIVE", "SOURCE"],
         allowsMoreOperands: true,
         optionalOperandCount: 1,
@@ -22,6 +24,7 @@ extension Command {
             .flag(
                 "replace",
                 "let a source replace a case that came from another one, and let go of what has left a folder"),
+            .flag("again", "take in cases that were deleted, though their files are the same"),
             .reportFilter,
             .flag("dry-run", "show which files would make a case, and change nothing"),
             .quiet, .json,
@@ -35,6 +38,7 @@ extension Command {
             same; keys that do not agree are refused by name. A case remembers
             where it came from: another source that has its id is refused, unless --replace says otherwise. One file by name
             adds to the case that has it already, or updates it. An image or a report whose file has left stays with its case.
+            A deleted case stays deleted while its files hold the same; --again takes it in.
             A run that was stopped goes on where it was; what is stored already is reported as unchanged. The summary on standard
             output counts what was stored, replaced, unchanged and refused, and names each refused file with its reason; it also
             counts cases that have an image or a report alone, and what was passed over. Exits 3 if any was refused. Ctrl-C ends the
@@ -59,7 +63,8 @@ private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
         let archive = try openArchive(path, .readOnly)
         defer { archive.close() }
         let summary = try BulkIndexer(archive: archive).dryRun(
-            sources: sources, manifest: manifest, preset: preset, replaces: arguments.has("replace"))
+            sources: sources, manifest: manifest, preset: preset, replaces: arguments.has("replace"),
+            again: arguments.has("again"))
         return show(summary, asJSON: arguments.has("json"))
     }
     let archive = try openArchive(path, .readWrite, withModel: true, filter: arguments.text("report-filter"))
@@ -67,8 +72,8 @@ private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
     Interruption.watch("stopping after the batch at hand; the same call goes on from there")
     try readOldReports(archive, isQuiet: arguments.has("quiet"))
     let summary = try BulkIndexer(archive: archive).run(
-        sources: sources, manifest: manifest, preset: preset, replaces: arguments.has("replace"), jobs: jobs,
-        isQuiet: arguments.has("quiet"), interrupt: Interruption.flag)
+        sources: sources, manifest: manifest, preset: preset, replaces: arguments.has("replace"),
+        again: arguments.has("again"), jobs: jobs, isQuiet: arguments.has("quiet"), interrupt: Interruption.flag)
     return show(summary, asJSON: arguments.has("json"))
 }
 
@@ -100,7 +105,7 @@ private func readOldReports(_ archive: Archive, isQuiet: Bool) throws {
 private func json(of summary: IndexSummary) -> JSON {
     var members: [(key: String, value: JSON)] = [
         ("stored", .integer(summary.stored)), ("replaced", .integer(summary.replaced)),
-        ("unchanged", .integer(summary.unchanged)),
+        ("unchanged", .integer(summary.unchanged)), ("deleted", .integer(summary.deleted)),
         ("reports_without_vector", .integer(summary.reportsWithoutVector)),
         ("blank_images", .strings(summary.blankImages)), ("odd_images", .strings(summary.oddImages)),
         ("text_images", .strings(summary.textImages)), ("quarantined", .integer(summary.quarantined)),
@@ -148,6 +153,10 @@ private func text(of summary: IndexSummary) -> String {
     for refusal in summary.refused { text += "refused: \(shown(refusal.source)): \(shown(refusal.reason))\n" }
     for (reason, count) in summary.passedOver.sorted { text += "passed over: \(shown(reason)): \(count)\n" }
     for note in summary.notes { text += "note: \(shown(note))\n" }
+    if summary.deleted > 0 {
+        text +=
+            "note: \(summary.deleted) deleted before, and left out as their files are the same; --again takes them in\n"
+    }
     text += note(summary.blankImages, "an image of one even grey, in which nothing can be seen")
     text += note(summary.oddImages, "an image of which the decoder warned; every pixel of it is there")
     text += note(summary.textImages, "an image near whose border text stands, which may name the patient")

@@ -71,8 +71,12 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
 }
 
 /// Opens an archive for a daemon, with the work that goes on beside requests.
-func openServedArchive(_ path: String, filter: String? = nil) throws -> RecoveringArchive {
-    try RecoveringArchive { mode in
+///
+/// - Parameter mode: for reading where nothing is to be changed.
+func openServedArchive(
+    _ path: String, _ mode: Archive.Mode = .readWrite, filter: String? = nil
+) throws -> RecoveringArchive {
+    try RecoveringArchive(mode: mode) { mode in
         let archive = try openArchive(path, mode, withModel: true, filter: filter, keepsGraphs: true)
         guard mode == .readWrite else { return .init(archive) }
         return .init(archive, stop: workInBackground(archive))

@@ -230,11 +230,18 @@ struct PairCounts {
     var withoutPatient = 0
 }
 
+/// A patient as it is counted: whatever its case, widths and spaces are, for a name that is taken for two would protect neither. Nil where
+/// nothing is left.
+private func patientName(_ name: String) -> String? {
+    let words = name.precomposedStringWithCompatibilityMapping.lowercased().split(whereSeparator: \.isWhitespace)
+    return words.isEmpty ? nil : words.joined(separator: " ")
+}
+
 /// The pairs of images and reports in the folders.
 ///
 /// - Parameters:
 ///   - labels: reads findings from the reports of pairs that came without; nil where nobody needs them.
-///   - joinsPatients: whether a name in two folders is one patient's.
+///   - joinsPatients: whether a name in two folders or spellings is one patient's.
 func trainingSources(
     _ folders: [String], _ labels: ReportLabels?, joinsPatients: Bool = false
 ) throws -> ([TrainingSet.Source], PairCounts) {
@@ -255,7 +262,7 @@ func trainingSources(
                 findings = labels.labels(of: report).map { "report: \($0)" }
                 counts.fromReports += findings.isEmpty ? 0 : 1
             }
-            let named = item.fields.patient
+            let named = joinsPatients ? item.fields.patient.flatMap(patientName) : item.fields.patient
             if named == nil { counts.withoutPatient += 1 }
             let patient = joinsPatients ? named ?? "\(folder) \(item.id)" : "\(folder) \(named ?? item.id)"
             sources.append(

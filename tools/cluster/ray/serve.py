@@ -273,6 +273,7 @@ class RouterActor:
         self.path = path
         self.router = Router([])
         self.replicas: List[List[ActorReplica]] = []
+        self.config: Config = {}
         self.loop = asyncio.new_event_loop()
         self.listens = False
         self.node = ray.get_runtime_context().get_node_id()
@@ -280,9 +281,20 @@ class RouterActor:
         threading.Thread(target=self._run, daemon=True).start()
 
     def reload(self) -> None:
-        """Takes the shards that the configuration names now, all in one step."""
+        """Takes the shards that the configuration names now, all in one step, and whether they are being cut anew."""
         config = read_config(self.path)
         timeout = config.get("timeout_ms", 5000) / 1000
+        # What is known of shards that stay is kept.
+        if config != self.config:
+            self._take(config, timeout)
+        # A file, so that a router that is started meanwhile knows it too.
+        self.router.frozen = GROWING if os.path.exists(self.path + ".growing") else None
+        # A change that came before is answered first, so that whoever cuts the cases has it.
+        end = time.monotonic() + timeout
+        while self.router.frozen and self.router.changing and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def _take(self, config: Config, timeout: float) -> None:
         replicas = [[ActorReplica(actor_of(one), timeout, socket_of(one), self.node) for one in shard]
                     for shard in config["shards"]]
         shards = []
@@ -292,12 +304,7 @@ class RouterActor:
             shards.append(made)
         self.replicas, self.router.shards = replicas, shards
         self.router.writers = {0, os.getuid(), *config.get("writer_uids", [])}
-        # A file, so that a router that is started meanwhile knows it too.
-        self.router.frozen = GROWING if os.path.exists(self.path + ".growing") else None
-        # A change that came before is answered first, so that whoever cuts the cases has it.
-        end = time.monotonic() + timeout
-        while self.router.frozen and self.router.changing and time.monotonic() < end:
-            time.sleep(0.01)
+        self.config = config
 
     def is_up(self) -> Tuple[int, int]:
         return sum(shard.is_up for shard in self.router.shards), len(self.router.shards)
@@ -398,6 +405,25 @@ def routers(path: str) -> List[Any]:
     return [ray.get_actor(name, namespace=NAMESPACE) for name in router_names(path)]
 
 
+def reload_routers(path: str, seconds: float = 120) -> List[str]:
+    """Has every router take what the configuration and the marker say now; the names of those that did not answer.
+
+    One that Ray starts again meanwhile reads both by itself, so it is asked until it answers.
+    """
+    waiting, end = router_names(path), time.monotonic() + seconds
+    while waiting:
+        for name in list(waiting):
+            try:
+                ray.get(ray.get_actor(name, namespace=NAMESPACE).reload.remote(), timeout=30)
+                waiting.remove(name)
+            except (ValueError, ray.exceptions.RayError):
+                continue
+        if time.monotonic() > end:
+            break
+        time.sleep(0.1)
+    return waiting
+
+
 def placement(replica: Dict[str, Any]) -> Dict[str, Any]:
     """Where a replica lives."""
     return {"resources": {f"node:{replica['node']}": 0.001}} if replica.get("node") else {}
@@ -449,15 +475,12 @@ def wait_for(condition: Any, what: str, seconds: float = 600) -> None:
 
 def start(path: str) -> None:
     config = checked(path)
+    start_replicas(config, config["shards"])
     if is_stale(path + ".growing"):
         os.unlink(path + ".growing")
         print("serve: the shards were being cut anew when that ended; changes are taken again", file=sys.stderr)
-        for name in router_names(path):
-            try:
-                ray.get(ray.get_actor(name, namespace=NAMESPACE).reload.remote())
-            except (ValueError, ray.exceptions.RayError):
-                continue
-    start_replicas(config, config["shards"])
+    # Those that are not there read the configuration when they are started.
+    reload_routers(path, seconds=0)
     begun = [
         ray.remote(RouterActor).options(
             name=name, namespace=NAMESPACE, lifetime="detached", get_if_exists=True, max_restarts=-1, max_concurrency=8,
@@ -513,7 +536,8 @@ def grow(path: str, new_path: str) -> None:
         sys.exit("serve: these shards are being cut anew already")
     made = []
     try:
-        ray.get([router.reload.remote() for router in routers(path)])
+        if away := reload_routers(path):
+            raise RuntimeError(f"{', '.join(away)} does not answer, so it may take changes that nobody would carry")
         parts = ray.get([leader.parts.remote(program, count) for leader in leaders])
         # Made by the export where there was none.
         keys = list(dict.fromkeys(key for key in ray.get([leader.key.remote() for leader in leaders]) if key))
@@ -544,22 +568,27 @@ def grow(path: str, new_path: str) -> None:
                 f"the new shards hold {new} cases and the old ones {old_count}; none may be stored at a shard's own socket "
                 "meanwhile, and a case whose picture has no vector (hilum check) is not carried")
         start_replicas(config, wanted["shards"])
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            json.dump(dict(config, shards=wanted["shards"]), file, indent=1)
     except BaseException as failure:
         # The old shards are as they were.
         os.unlink(marker)
-        ray.get([router.reload.remote() for router in routers(path)])
+        if away := reload_routers(path):
+            print(f"serve: {', '.join(away)} does not answer and may refuse changes; 'start' once more", file=sys.stderr)
         stop_replicas(wanted["shards"])
         ray.get([discard.options(**placement(one)).remote(one["archive"]) for one in made])
         if not isinstance(failure, (RuntimeError, OSError, ray.exceptions.RayError)):
             raise
         why = getattr(failure, "cause", None) or failure
         sys.exit(f"serve: nothing was switched: {why}")
-    grown = dict(config, shards=wanted["shards"])
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        json.dump(grown, file, indent=1)
     os.replace(path + ".new", path)
+    # Changes are taken again when nobody sends them to the old shards any more.
+    if away := reload_routers(path):
+        sys.exit(f"serve: CONFIG names the new shards, but {', '.join(away)} does not answer and may still ask the old ones, which go on; "
+                 "changes are refused until 'start' is called")
     os.unlink(marker)
-    ray.get([router.reload.remote() for router in routers(path)])
+    if away := reload_routers(path):
+        print(f"serve: {', '.join(away)} does not answer and may refuse changes; 'start' once more", file=sys.stderr)
     # Questions that were under way end first.
     time.sleep(2)
     stop_replicas(config["shards"])

@@ -447,6 +447,36 @@ class DaemonTests(unittest.TestCase):
             found += ids
         self.assertEqual(sorted(found), sorted(self.ids + bare))
 
+    def test_cut_anew_the_model_is_the_one_that_is_searched(self) -> None:
+        name = "rolled"
+        shutil.copytree(f"{self.folder}/shard-1", f"{self.folder}/{name}", ignore=shutil.ignore_patterns("*.sock", "lock*", "*.lock"))
+        self.run_program("train", "--data", "cases", "--init", "builtin", "--out", "other", "--steps", "1", "--batch", "2", "--quiet")
+        self.run_program("embed", "--manifest", "cases/cases.jsonl", "--shard", "1/2", "--model", "other", "--with",
+                         "fields,report,path", "--out", "other.npy", "--quiet")
+        self.run_program("import", name, "other.npy", "--generation", "next", "--model", "other", "--shard", "--quiet")
+
+        def figures(archive: str) -> Dict[str, Any]:
+            return json.loads(self.run_program("stats", archive, "--json"))
+
+        def carried() -> str:
+            """The model that comes along."""
+            shutil.rmtree(f"{self.folder}/{name}.out", ignore_errors=True)
+            self.run_program("export", name, f"{name}.out", "--with", "fields,report", "--settled", "--quiet")
+            parts = cut.cut(f"{self.folder}/{name}.out", f"{self.folder}/{name}", 1, figures(name)["generation"])
+            model = cut.write_joined(parts, f"{self.folder}/{name}-{len(os.listdir(self.folder))}")
+            return json.loads(self.run_program("model", "inspect", model, "--json"))["id"]
+
+        first = figures(name)["model"]
+        self.assertEqual(carried(), first, "a generation that is not searched yet")
+        self.run_program("reembed", name, "--switch")
+        second = figures(name)["model"]
+        self.assertNotEqual(second, first)
+        self.assertEqual(carried(), second)
+        self.run_program("reembed", name, "--rollback")
+        self.assertEqual((figures(name)["model"], figures(name)["generation"]), (first, 1))
+        self.assertIn("model.2", os.listdir(f"{self.folder}/{name}"))
+        self.assertEqual(carried(), first, "the newest one is not searched any more")
+
 
 if __name__ == "__main__":
     unittest.main()

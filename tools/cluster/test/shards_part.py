@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -49,6 +50,19 @@ class Cluster:
     def pids(self, config: str) -> Dict[str, int]:
         """The processes of the router and of each daemon."""
         return json.loads(self.python(os.path.join(HERE, "pids.py"), config))
+
+
+def kill_meanwhile(config: str, routers: Dict[str, int]) -> None:
+    """Kills the router that waits when cases begin to be cut anew, and the one that listens when the new shards are named."""
+
+    def is_named() -> bool:
+        with open(config, encoding="utf-8") as file:
+            return "grown-1" in file.read()
+
+    until(lambda: os.path.exists(config + ".growing"), "the mark of growing", 120, pause=0.002)
+    os.kill(routers["waiting"], signal.SIGKILL)
+    until(is_named, "the new shards' names", 600, pause=0.002)
+    os.kill(routers["router"], signal.SIGKILL)
 
 
 def questions(world: World, ids: List[str], texts: List[str], count: int) -> List[Tuple[str, Dict[str, Any]]]:
@@ -93,6 +107,25 @@ def compare(one: str, shards: str, asked: List[Tuple[str, Dict[str, Any]]]) -> T
     return same, recall / len(asked), differing
 
 
+def roll_back(world: World, archive: str, shard: int, count: int) -> None:
+    """Switches an archive to another model and back, so that its newest model is not the one that is searched."""
+    model = world.path("other-model")
+    parts = [world.path("new-parts", f"part-{part}-of-{world.parts}.npy") for part in range(shard, world.parts + 1, count)]
+    if not os.path.exists(parts[0]):
+        world.run("train", "--data", world.path("few"), "--init", "builtin", "--out", model, "--steps", "1", "--batch", "2",
+                  "--quiet")
+        parts = [world.path(f"new-part-{shard}.npy")]
+        world.run("embed", "--manifest", world.path("cases", "cases.jsonl"), "--shard", f"{shard}/{count}", "--model", model,
+                  "--with", "fields,report,path", "--out", parts[0], "--quiet")
+    world.run("import", archive, *parts, "--generation", "next", "--model", model, "--shard", "--quiet")
+    for turn in ("--switch", "--rollback"):
+        world.run("reembed", archive, turn)
+
+
+def model_of(world: World, archive: str) -> str:
+    return json.loads(world.run("stats", archive, "--json"))["model"]
+
+
 def run(world: World, ids: List[str], texts: List[str]) -> None:
     cluster = Cluster(world)
     count = 2 if world.is_quick else 4
@@ -106,6 +139,8 @@ def run(world: World, ids: List[str], texts: List[str]) -> None:
                       "--with", "fields,report,path", "--out", parts[0], "--quiet")
         world.run("init", archive)
         world.run("import", archive, *parts, "--shard", "--quiet")
+        if shard == count:
+            roll_back(world, archive, shard, count)
     shards: List[List[Dict[str, str]]] = [[{"archive": world.path(f"shard-{shard}")}] for shard in range(1, count + 1)]
     shards[0].append({"archive": world.path("shard-1-copy")})
     config, router = world.path("shards.json"), world.path("router.sock")
@@ -182,15 +217,25 @@ def run(world: World, ids: List[str], texts: List[str]) -> None:
     grown = world.path("grown.json")
     with open(grown, "w") as file:
         json.dump({"shards": [[{"archive": world.path(f"grown-{shard}")}] for shard in range(1, wanted + 1)]}, file)
+    routers = cluster.pids(config)
+    killing = threading.Thread(target=kill_meanwhile, args=(config, routers), daemon=True)
     with Asking(router, texts) as asking:
         began = time.monotonic()
+        killing.start()
         cluster.serve("grow", config, grown)
         seconds = time.monotonic() - began
+        killing.join(60)
         until(lambda: f"shards={wanted}/{wanted}" in line(router, "PING")[1], "the new shards")
         time.sleep(0.5)
     world.figure(f"from {count} to {wanted} shards while serving, seconds", round(seconds, 1), "measured", True)
     world.figure("questions meanwhile failed, partial, asked", f"{asking.failed}, {asking.partial}, {asking.asked}",
                  "0 failed, and partial only where it is said", asking.failed == 0)
+    models = {model_of(world, world.path(f"grown-{shard}")) for shard in range(1, wanted + 1)}
+    world.figure("new shards have the model that is searched, after one was rolled back", len(models), "1",
+                 models == {model_of(world, world.path("single"))})
+    now = cluster.pids(config)
+    world.figure("routers killed while the shards were cut anew, and at the switch", len({routers["router"], routers["waiting"]}
+                 - {now["router"], now["waiting"]}), "2", not {routers["router"], routers["waiting"]} & {now["router"], now["waiting"]})
     with hilum.Client(router) as client:
         carried = [client.get(id, include="report").report for id in bare]
         found = {hit.id for hit in client.search("quuxzyzzy", mode="words", k=20)}

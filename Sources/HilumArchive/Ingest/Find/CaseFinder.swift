@@ -148,15 +148,18 @@ package struct CaseFinder {
         found.imagePaths = images.map { absolute($0.path) }
         if images.contains(where: { $0.view != nil }) {
             found.imageViews = images.map { $0.view ?? "" }
-            found.fields.view = found.imageViews.first { !$0.isEmpty }
+            // What a further image shows says nothing of the first.
+            found.fields.view = images.first?.view
         }
         if let text = pile.texts.min(by: { $0.file.path.count < $1.file.path.count }) {
             found.reportPath = absolute(text.file.path)
-            passedOver.add("second text of a case", pile.texts.count - 1)
+            for other in pile.texts where absolute(other.file.path) != found.reportPath {
+                passedOver.addLost("second text of a case", absolute(other.file.path))
+            }
         }
         found.accessions = Set(pile.images.compactMap { glance(at: $0.file)?.accession })
         found.fields.patient = FilePlace.patient(of: first)
-        for record in pile.records { describe(&found, by: absolute(record.file.path)) }
+        describe(&found, by: pile.records.map { absolute($0.file.path) })
         found.former = pile.former.map { CaseOrigin.Former(id: $0, source: absolute($0)) }
         guard !found.imagePaths.isEmpty || found.reportPath != nil else {
             passedOver.add("other kind")
@@ -182,7 +185,15 @@ package struct CaseFinder {
             }
             passedOver.add("other kind (no ending)", candidates.count - able.count)
             let best = best(of: able)
-            passedOver.add("other file of the same picture", able.count - best.count)
+            for other in able where !best.contains(where: { $0.file == other.file }) {
+                // A smaller copy is lost to nobody.
+                let reason = "other file of the same picture"
+                if other.place.isThumbnail {
+                    passedOver.add(reason)
+                } else {
+                    passedOver.addLost(reason, absolute(other.file.path))
+                }
+            }
             chosen += best.map { ($0.file.path, $0.place.view ?? view(of: $0.file)) }
         }
         let plain = chosen.filter { Self.rank($0.view) == 0 }
@@ -211,19 +222,36 @@ package struct CaseFinder {
         return [result.0] + own.map(\.0)
     }
 
-    /// Reads a record beside a case; one that cannot be read costs itself alone.
-    private mutating func describe(_ found: inout SourceCase, by path: String) {
-        let folder = FilePath.folder(of: path)
-        guard let bytes = try? FileIO.read(path, limitInBytes: Manifest.rowByteCount),
-            let record = try? Manifest.json(parsing: Manifest.withoutMark(bytes[...])),
-            case .object(let members) = record
-        else { return passedOver.add("record that cannot be read") }
-        for (key, value) in members where !["id", "image", "report_file"].contains(key) {
-            // The text beside the image is the report.
-            if key == "report" && found.reportPath != nil { continue }
-            found.set(key, value, folder: folder)
+    /// Reads the records beside a case; one that cannot be read costs itself alone. Of two that say different things the first counts, as it
+    /// is that of the first image. Two that say another patient, date, study or order are of two exams, so the case is refused.
+    private mutating func describe(_ found: inout SourceCase, by paths: [String]) {
+        var said: [String: (value: JSON, path: String)] = [:]
+        for path in paths {
+            let folder = FilePath.folder(of: path)
+            guard let bytes = try? FileIO.read(path, limitInBytes: Manifest.rowByteCount),
+                let record = try? Manifest.json(parsing: Manifest.withoutMark(bytes[...])),
+                case .object(let members) = record
+            else {
+                passedOver.addLost("record that cannot be read", path)
+                continue
+            }
+            for (key, value) in members where !["id", "image", "report_file"].contains(key) {
+                // The text beside the image is the report.
+                if key == "report" && found.reportPath != nil { continue }
+                guard SourceCase.says(value) else { continue }
+                if let first = said[key] {
+                    if ReportKeys.tellsExams(key), !SourceCase.saysSame(first.value, value, of: key) {
+                        found.fault =
+                            "\(found.id): \(FilePath.name(of: first.path)) and \(FilePath.name(of: path)) name two "
+                            + "patients, dates or studies (\"\(key)\"), and a case is of one; part them by folders or names"
+                    }
+                    continue
+                }
+                said[key] = (value, path)
+                found.set(key, value, folder: folder)
+            }
+            found.recordPaths.append(path)
         }
-        found.recordPaths.append(path)
     }
 
     /// The rows of a manifest that lies below `root`. The cases that their files were by themselves give way to them. Of two rows with one

@@ -60,7 +60,8 @@ struct FolderWalk {
             let path = below.isEmpty ? name : "\(below)/\(name)"
             var status = stat()
             guard lstat("\(root)/\(path)", &status) == 0 else {
-                passedOver.add("unreadable")
+                // A name that is not UTF-8 cannot be opened by what became of it.
+                passedOver.addLost("unreadable; is its name UTF-8?", "\(root)/\(path)")
                 continue
             }
             switch status.st_mode & S_IFMT {

@@ -7,6 +7,17 @@ public struct PassedOver: Sendable, Equatable {
     /// Files and folders that differ from another one only in how Unicode writes their names, at most `placeLimit`.
     public private(set) var twins: [String] = []
 
+    /// Files of which somebody may miss what they hold, and why they are no part of a case, at most `placeLimit` of each kind.
+    public private(set) var lost: [Lost] = []
+
+    /// A file that is no part of a case.
+    public struct Lost: Sendable, Equatable {
+        /// The kind under which it is counted.
+        public let reason: String
+        /// Its path.
+        public let place: String
+    }
+
     static let placeLimit = 20
 
     /// Nothing yet.
@@ -14,6 +25,15 @@ public struct PassedOver: Sendable, Equatable {
 
     mutating func add(_ reason: String, _ count: Int = 1) {
         if count > 0 { counts[reason, default: 0] += count }
+    }
+
+    mutating func addLost(_ reason: String, _ place: String) {
+        add(reason)
+        note(Lost(reason: reason, place: place))
+    }
+
+    private mutating func note(_ file: Lost) {
+        if lost.count(where: { $0.reason == file.reason }) < Self.placeLimit { lost.append(file) }
     }
 
     mutating func addUnreadable(_ folder: String) {
@@ -29,6 +49,7 @@ public struct PassedOver: Sendable, Equatable {
     mutating func add(_ other: PassedOver) {
         for (reason, count) in other.counts { add(reason, count) }
         unreadable += other.unreadable.prefix(max(0, Self.placeLimit - unreadable.count))
+        for file in other.lost { note(file) }
         twins += other.twins.prefix(max(0, Self.placeLimit - twins.count))
     }
 

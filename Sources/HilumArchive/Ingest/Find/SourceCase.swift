@@ -36,6 +36,8 @@ package struct SourceCase: Sendable, Equatable {
     var waiting: CaseOrigin.Former?
     /// Whether the stored case is a report whose file has the name of these images, and lies there as it was.
     var isTiedToReport = false
+    /// Why its files cannot be one case; nil where nothing speaks against it.
+    var fault: String?
     /// Whether somebody named one file, so that other files of the case may lie where nobody looked.
     var isPart = false
 
@@ -106,6 +108,9 @@ package struct SourceCase: Sendable, Equatable {
         writer.optionalText(report)
         fields.encode(to: &writer)
         for view in imageViews { writer.text(view) }
+        // Releases before took the view of a further image for that of the case, and the last of several records for all.
+        if imageViews.first == "" && imageViews.contains(where: { !$0.isEmpty }) { writer.text("first-view") }
+        if recordPaths.count > 1 { writer.text("first-record") }
         // A message that stays as it is may lie in a file that grows.
         for lead in leads { writer.raw(lead.identity) }
         for path in imagePaths + [reportPath].compactMap(\.self) + recordPaths {
@@ -135,6 +140,19 @@ package struct SourceCase: Sendable, Equatable {
         }
     }
 
+    /// Whether a member says anything: null and an empty text do not.
+    static func says(_ value: JSON) -> Bool {
+        if case .array(let values) = value { return values.contains(where: says) }
+        return text(of: value)?.contains { !$0.isWhitespace } ?? false
+    }
+
+    /// Whether two members say the same, whatever blanks stand around it; of dates the days count, however they are written.
+    static func saysSame(_ one: JSON, _ other: JSON, of key: String) -> Bool {
+        func plain(_ value: JSON) -> String? { text(of: value)?.trimmingCharacters(in: .whitespacesAndNewlines) }
+        func day(_ value: JSON) -> String? { plain(value).map { String($0.filter(\.isNumber).prefix(8)) } }
+        return plain(one) == plain(other) || key.lowercased().hasSuffix("date") && day(one) == day(other)
+    }
+
     /// A string, or a number, true or false in its own spelling; nil for what a row may hold and a case does not keep.
     private static func text(of value: JSON) -> String? {
         switch value {
@@ -148,6 +166,8 @@ package struct SourceCase: Sendable, Equatable {
     ///
     /// - Parameter folder: what relative paths begin at.
     mutating func set(_ key: String, _ values: [String], isList: Bool, folder: String) {
+        // Blanks at its ends are of a program that fills up fields; a report keeps its lines as they are.
+        let values = key == "report" ? values : values.map { $0.trimmingCharacters(in: .whitespaces) }
         guard let value = values.first(where: { !$0.isEmpty }) else { return }
         func absolute(_ path: String) -> String { FilePath.isAbsolute(path) ? path : "\(folder)/\(path)" }
         switch key {
@@ -174,8 +194,10 @@ package struct SourceCase: Sendable, Equatable {
     ///
     /// - Throws: `.badRequest` or `.io`, which refuse this case alone.
     package func input() throws(ArchiveError) -> CaseInput {
+        if let fault { throw ArchiveError(.badRequest, fault) }
         var input = CaseInput(id: id, report: report, fields: fields)
         input.origin = origin
+        input.origin?.texts = textDigests
         if !leads.isEmpty {
             let document = try readReports()
             input.report = document.text
@@ -187,13 +209,17 @@ package struct SourceCase: Sendable, Equatable {
             let bytes = try withArchiveErrors {
                 try FileIO.read(reportPath, limitInBytes: ArchiveLimits.reportByteCount)
             }
-            guard let text = String(validating: Manifest.withoutMark(bytes[...]), as: UTF8.self) else {
-                throw ArchiveError(.badRequest, "\(reportPath): the report is not UTF-8 text; convert it")
+            guard let read = TextEncoding.text(bytes) else {
+                throw ArchiveError(
+                    .badRequest,
+                    "\(reportPath): the report is text neither of UTF-8, nor of UTF-16 with its mark, nor of Windows-1252; "
+                        + "convert it")
             }
-            guard !text.utf8.contains(0) else {
+            guard !read.text.utf8.contains(0) else {
                 throw ArchiveError(.badRequest, "\(reportPath): the report holds a NUL")
             }
-            input.report = text
+            input.report = read.text
+            input.origin?.hasGuessedText = read.isGuessed
         }
         let views = imageViews.count == imagePaths.count ? imageViews.map { Optional($0) } : []
         var images = imagePaths.indices.map { CaseImage(.file(imagePaths[$0]), view: views.isEmpty ? nil : views[$0]) }
@@ -211,6 +237,23 @@ package struct SourceCase: Sendable, Equatable {
         }
         input.images = images
         return input
+    }
+
+    /// SHA-256 of what its files other than images hold, and of its row, whatever they are called.
+    private var textDigests: [[UInt8]] {
+        var digests = leads.map(\.digest)
+        for path in [reportPath].compactMap(\.self) + recordPaths {
+            // Whoever reads it says why it cannot be read.
+            let bytes = (try? FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount)) ?? []
+            digests.append(ImageStore.digest(bytes))
+        }
+        if isRow || report != nil {
+            var writer = ByteWriter()
+            writer.optionalText(report)
+            fields.encode(to: &writer)
+            digests.append(ImageStore.digest(writer.bytes))
+        }
+        return digests
     }
 
     // MARK: Looking at files

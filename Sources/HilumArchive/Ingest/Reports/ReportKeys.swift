@@ -33,6 +33,13 @@ enum ReportKeys {
         ["accession", "accessionnumber", "accessionno", "accession2", "accession3"].contains(plain(key))
     }
 
+    /// Whether cases with two values of this key are of two patients or two exams.
+    static func tellsExams(_ key: String) -> Bool {
+        isStudy(key) || isAccession(key)
+            || ["patient", "patientid", "patientname", "patientnumber", "mrn", "birthdate", "patientbirthdate", "date"]
+                .contains(plain(key))
+    }
+
     private static func plain(_ key: String) -> String {
         String(decoding: key.utf8.filter { ![32, 45, 46, 95].contains($0) }, as: UTF8.self).lowercased()
     }

@@ -19,7 +19,7 @@ package struct ReportLead: Sendable, Equatable {
     /// What may be its accession number, likeliest first.
     let accessions: [String]
     /// SHA-256 of what it says.
-    private let digest: [UInt8]
+    let digest: [UInt8]
 
     private static let mark = "#report "
 

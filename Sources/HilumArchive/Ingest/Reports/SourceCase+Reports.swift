@@ -1,3 +1,4 @@
+import HilumCore
 import HilumDocuments
 
 /// Reports that came in messages.
@@ -62,7 +63,12 @@ extension SourceCase {
             documents.append(document)
         }
         guard let merged = ReportDocument.merged(documents) else {
-            throw ArchiveError(.badRequest, "\(id): its reports name two patients, and a case is of one")
+            let names = Set(leads.map { FilePath.name(of: $0.path) }).sorted()
+            let shown = names.prefix(5).joined(separator: ", ") + (names.count > 5 ? ", …" : "")
+            throw ArchiveError(
+                .badRequest,
+                "\(id): its reports (\(shown)) name two patients, and a case is of one; take away the one that is wrong"
+            )
         }
         return merged
     }

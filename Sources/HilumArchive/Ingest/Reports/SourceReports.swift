@@ -79,7 +79,7 @@ package struct SourceReports: Sendable {
                     passedOver.add("report of a case whose table says the report")
                     continue
                 }
-                if target.reportPath != nil { passedOver.add("second text of a case") }
+                if let other = target.reportPath { passedOver.addLost("second text of a case", other) }
                 target.leads.append(item.lead)
                 found[place] = .found(target)
             case .several(let reason): refused.append(.init(place: item.lead.path, reason: reason))

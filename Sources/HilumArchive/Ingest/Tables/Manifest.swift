@@ -128,6 +128,11 @@ enum Manifest {
                 "\(path): no column is named id, image or report_file; \(reader.separatorName) separates "
                     + "the columns \(header.prefix(20).joined(separator: ", "))")
         }
+        if let twice = names.indices.first(where: { !names[$0].isEmpty && names[..<$0].contains(names[$0]) }) {
+            throw ArchiveError(
+                .badRequest,
+                "\(path): two columns are named \(header[twice]); which one counts cannot be told, so rename one")
+        }
         var items: [SourceItem] = []
         while let row = reader.next() {
             switch row {

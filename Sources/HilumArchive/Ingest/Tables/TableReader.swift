@@ -146,30 +146,12 @@ struct TableReader {
     }
 
     private static func text(_ field: [UInt8]) -> String {
-        if let text = String(validating: field, as: UTF8.self) { return text }
-        var text = ""
-        for byte in field { text.unicodeScalars.append(windows1252(byte)) }
-        return text
-    }
-
-    /// Latin-1, but for the 32 characters that Windows put in place of controls.
-    private static func windows1252(_ byte: UInt8) -> Unicode.Scalar {
-        let upper: [UInt32] = [
-            0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,
-            0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A,
-            0x0153, 0x9D, 0x017E, 0x0178,
-        ]
-        guard (0x80...0x9F).contains(byte) else { return Unicode.Scalar(byte) }
-        return Unicode.Scalar(upper[Int(byte) - 0x80]) ?? Unicode.Scalar(byte)
+        String(validating: field, as: UTF8.self) ?? TextEncoding.windows1252(field)
     }
 
     /// UTF-16 with a mark as UTF-8; a UTF-8 mark is left out.
     private static func utf8(_ bytes: [UInt8]) -> [UInt8] {
-        let isLittle = bytes.starts(with: [0xFF, 0xFE])
-        guard isLittle || bytes.starts(with: [0xFE, 0xFF]) else { return Array(Manifest.withoutMark(bytes[...])) }
-        let units = stride(from: 2, to: bytes.count - 1, by: 2).map { place in
-            UInt16(bytes[place + (isLittle ? 0 : 1)]) | UInt16(bytes[place + (isLittle ? 1 : 0)]) << 8
-        }
+        guard let units = TextEncoding.utf16(bytes) else { return Array(Manifest.withoutMark(bytes[...])) }
         return Array(String(decoding: units, as: UTF16.self).utf8)
     }
 }

@@ -62,6 +62,9 @@ function summary(reply, time) {
   if (reply.status.short === "filter") parts.push(word("shortFilter"));
   if (reply.status.short === "group") parts.push(word("shortGroup"));
   if (reply.status.unknown) parts.push(word("unknown", { words: reply.status.unknown }));
+  const plain = (names) => names.replaceAll(" ", ", ").replaceAll("-", " ");
+  if (reply.status.unsaid) parts.push(word("unsaid", { names: plain(reply.status.unsaid) }));
+  if (reply.status.wider) parts.push(word("wider", { names: plain(reply.status.wider) }));
   return parts.join(" · ");
 }
 

@@ -1,0 +1,29 @@
+import HilumPrivacy
+
+/// By what the files of a case are known again that were copied, renamed or only touched: 16 bytes each, made by the archive's key of what
+/// they hold. Without the key they tell nothing, and they hold no name.
+///
+/// A picture is nobody else's, and is known wherever it lies. A text alone is not: `No acute disease.` is the report of many. So a case
+/// with images is known by all of its files, and one without by its texts under its id. Thread rule: a value.
+struct ContentMarks: Sendable, Equatable {
+    private(set) var images: [[UInt8]] = []
+    /// Of texts, records, messages and the row, whatever case they are of.
+    private(set) var texts: [[UInt8]] = []
+    /// Of the same under the id of the case.
+    private(set) var named: [[UInt8]] = []
+
+    /// - Parameters:
+    ///   - images: SHA-256 of each image file.
+    ///   - texts: SHA-256 of everything else that the case was read from.
+    init(images: [[UInt8]], texts: [[UInt8]], id: String, key: PseudonymKey) {
+        self.images = images.map { key.mark(of: Array("image".utf8) + $0) }
+        self.texts = texts.map { key.mark(of: Array("text".utf8) + $0) }
+        named = texts.map { key.mark(of: Array("text".utf8) + $0 + Array(id.utf8)) }
+    }
+
+    /// What the journal keeps.
+    var all: [[UInt8]] { images + texts + named }
+
+    /// What must all be known for the files to be those of a deleted case.
+    var telling: [[UInt8]] { images.isEmpty ? named : images + texts }
+}
