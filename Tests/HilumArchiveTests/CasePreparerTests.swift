@@ -47,6 +47,38 @@ import Testing
         }
     }
 
+    @Test("Cases that are stored while others wait have the same vectors, and all are linked")
+    func roomIsMade() throws {
+        var expected: [String: [Float]] = [:]
+        for isWanted in [false, true] {
+            let scratch = try Scratch()
+            let most = Mutex(0)
+            let embedder = FakeEmbedder(imagesPerPass: 5) { images in most.withLock { $0 = max($0, images.count) } }
+            let archive = try scratch.makeArchive(embedder)
+            let inputs = try (0..<40).map { number -> CaseInput in
+                var input = CaseInput(id: "c\(number)", report: makeReport(number))
+                if number % 2 == 0 { input.image = .bytes(try makePNG(number, side: 24)) }
+                return input
+            }
+            let asked = AtomicCounter()
+            let courtesy = Courtesy(restFactor: 0.1) {
+                asked.increment()
+                return isWanted
+            }
+            let outcomes = try archive.put(inputs, threads: 2, courtesy: courtesy)
+            #expect(outcomes.count == 40 && asked.current > 40)
+            // Small pieces, so that nobody waits long for one.
+            #expect(isWanted == (most.withLock { $0 } == 1))
+            let found = try rows(archive)
+            #expect(found.count == 60)
+            if expected.isEmpty { expected = found }
+            #expect(found == expected)
+            let graphs = try #require(archive.graphs)
+            #expect(graphs[.report].index.count == 40 && graphs[.image].index.count == 20)
+            for kind in VectorKind.allCases { #expect(graphs[kind].index.validate() == []) }
+        }
+    }
+
     @Test("An embedder that names its side gets small images only, and never more than it takes in a pass")
     func imagesAreFitted() throws {
         let scratch = try Scratch()

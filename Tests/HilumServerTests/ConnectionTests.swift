@@ -32,7 +32,7 @@ struct Machine {
                 case .delete(let id, _): outcome = .deleted(try handler.archive.delete(id: id))
                 case .put(let make):
                     let value = try make()
-                    outcome = .put(id: value.id, try handler.archive.put([value])[0])
+                    outcome = .put(id: value.id, try handler.archive.put([value], courtesy: .none)[0])
                 }
                 return RequestHandler.reply(to: work.request, outcome: .success(outcome))
             } catch {

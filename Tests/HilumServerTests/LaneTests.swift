@@ -50,6 +50,64 @@ struct LaneTests {
         running.stop()
     }
 
+    @Test("Changes make room for requests as soon as these keep all workers, and not for one alone")
+    func crowd() throws {
+        let running = try RunningServer { $0.workerCount = 2 }
+        let archive = running.archive
+        let writer = try running.client()
+        func start() throws -> Client {
+            let client = try running.client()
+            try client.send("SEARCH text=wait")
+            return client
+        }
+        // One after the other are no crowd either, however quickly they come.
+        let quick = try running.client()
+        for _ in 0..<200 {
+            #expect(try quick.request("SEARCH text=effusion k=1").status.isOK)
+            #expect(try quick.request("PUT id=a report=x").status.isOK)
+            #expect(!archive.state.withLock { $0.wasCrowded })
+        }
+        var clients = [try start()]
+        #expect(eventually { archive.state.withLock { $0.runningSearches } == 1 })
+        #expect(try writer.request("PUT id=a report=x").status.isOK)
+        #expect(!archive.state.withLock { $0.wasCrowded })
+        clients.append(try start())
+        #expect(eventually { archive.state.withLock { $0.runningSearches } == 2 })
+        #expect(try writer.request("PUT id=b report=x").status.isOK)
+        #expect(archive.state.withLock { $0.wasCrowded })
+        archive.gate.raise()
+        for client in clients { _ = try client.readReply { _ in } }
+        // Nobody asks any more; a moment later that is known.
+        #expect(
+            eventually {
+                _ = try? writer.request("PUT id=c report=x")
+                return !archive.state.withLock { $0.wasCrowded }
+            })
+        running.stop()
+    }
+
+    @Test("A crowd is remembered for a moment, and ends however requests come and go")
+    func crowdAlone() {
+        let time = Mutex(100.0)
+        let crowd = Crowd(size: 1) { time.withLock { $0 } }
+        for _ in 0..<3 {
+            #expect(!crowd.isThere)
+            crowd.enter()
+            #expect(!crowd.isThere, "one is no crowd")
+            crowd.enter()
+            #expect(crowd.isThere)
+            time.withLock { $0 += 10 }
+            #expect(crowd.isThere)
+            crowd.leave()
+            #expect(crowd.isThere)
+            time.withLock { $0 += 0.01 }
+            #expect(crowd.isThere)
+            time.withLock { $0 += 0.02 }
+            #expect(!crowd.isThere)
+            crowd.leave()
+        }
+    }
+
     @Test("EXPLAIN and large pictures wait for each other, whether they are sent or stored; searches go on")
     func longOnes() throws {
         let running = try RunningServer { $0.workerCount = 2 }

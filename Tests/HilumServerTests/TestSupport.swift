@@ -55,6 +55,8 @@ final class FakeArchive: ServedArchive {
         var waitingCount = 0
         var isClosed = false
         var isPutBroken = false
+        /// Whether requests were to be made room for when the last case was stored.
+        var wasCrowded = false
         var isDiskFull = false
         /// What REEMBED asked for.
         var orders: [ReembedOrder] = []
@@ -174,9 +176,11 @@ final class FakeArchive: ServedArchive {
         return status
     }
 
-    func put(_ inputs: [CaseInput]) throws -> [PutOutcome] {
+    func put(_ inputs: [CaseInput], courtesy: Courtesy) throws -> [PutOutcome] {
         if inputs.contains(where: { $0.id.hasPrefix("wait") }) { _ = eventually { gate.isRaised } }
+        let isCrowded = courtesy.isWanted
         return try state.withLock { state in
+            state.wasCrowded = isCrowded
             if state.isDiskFull { throw ArchiveError(.io, "the disk is full") }
             if state.isPutBroken && inputs.count > 1 { throw ArchiveError(.badImage, "one of them is bad") }
             state.batches.append(inputs.count)
@@ -348,4 +352,9 @@ final class RunningServer: Sendable {
 func lines(_ bytes: [UInt8]) -> [String] {
     String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(
         String.init)
+}
+
+extension RecoveringArchive {
+    /// Stores cases and makes room for nobody.
+    func put(_ inputs: [CaseInput]) throws -> [PutOutcome] { try put(inputs, courtesy: .none) }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import HilumCore
 import HilumServer
 import Synchronization
@@ -19,6 +20,13 @@ final class IngestLoad: Sendable {
 
     /// Cases that were stored until now.
     var storedCount: Int { stored.current }
+
+    /// Cases that are stored a second, from now on for so long.
+    func rate(forSeconds seconds: Double) -> Double {
+        let (began, before) = (monotonicSeconds(), stored.current)
+        Thread.sleep(forTimeInterval: seconds)
+        return Double(stored.current - before) / (monotonicSeconds() - began)
+    }
 
     /// Stores until `stop`, or until nothing is left; then deletes what was stored.
     func run() throws {

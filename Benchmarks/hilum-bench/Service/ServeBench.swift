@@ -8,7 +8,7 @@ import HilumServer
 struct ServeBench {
     static let usage = """
         usage: hilum-bench serve --archive ARCHIVE [--socket SOCKET] [--clients 1,8,64] [--seconds 2] [--rounds 2]
-                                 [--filters 'view=PA;site=A'] [--ingest] [--json]
+                                 [--filters 'view=PA;site=A'] [--ingest | --ingest-alone [--keep]] [--json]
                hilum-bench serve --archive ARCHIVE --recall [--questions 100] [--ef 64,128]
                hilum-bench serve --socket SOCKET --requests FILE [--name NAME] [--clients 1,8,64] [--seconds 2] [--json]
         Searches by id, by vector and by text, with conditions and without; COUNT, FACET and STATS; picked hits and pages. The requests
@@ -16,6 +16,8 @@ struct ServeBench {
         serves the archive meanwhile. Prints a table and a JSON line for each figure that has a target; ends with 1 if one does not hold.
         --filters   conditions, separated by semicolons; standard: the most frequent view
         --ingest    also searches while new cases are stored at full rate, which are deleted again; serve a copy of an archive you need
+        --ingest-alone  searches before new cases are stored and beside that, and nothing else
+        --keep      leaves those cases in the archive, as deleting them takes longer
         --recall    prints what searches under filters of all widths find of the exact answer, and what they cost, in this process alone;
                     asks so many questions of each kind: stored cases, points between two cases, sentences
         --requests  asks the lines of FILE, which must be requests without octets, and prints the table alone
@@ -31,6 +33,7 @@ struct ServeBench {
     private static let ingestTarget = 5.0
     private static let recallTarget = 0.95
     private static let besideIngest = ", beside ingest"
+    private static let warmingInSeconds = 0.5
     /// The number of clients whose rate is held against that of the archive in process.
     private static let comparedClients = 8
 
@@ -55,7 +58,7 @@ struct ServeBench {
             values: [
                 "archive", "socket", "clients", "seconds", "rounds", "filters", "requests", "name", "questions", "ef",
             ],
-            flags: ["ingest", "json", "recall"])
+            flags: ["ingest", "ingest-alone", "json", "keep", "recall"])
         clients = (options.text("clients") ?? "1,8,64").split(separator: ",").compactMap { Int($0) }
         guard !clients.isEmpty, clients.allSatisfy({ (1...1024).contains($0) }) else {
             throw BenchError("--clients takes numbers from 1 to 1024, such as 1,8,64")
@@ -90,8 +93,8 @@ struct ServeBench {
         let archive = try Archive(path: path, mode: .readOnly, embedder: model)
         defer { archive.close() }
         let mix = try RequestMix(archive, filters: options.text("filters"), seed: 7)
-        try measure(mix, archive, ServiceLoad(socket: socket))
-        if options.has("ingest") { try measureIngest(mix, socket) }
+        if !options.has("ingest-alone") { try measure(mix, archive, ServiceLoad(socket: socket)) }
+        if options.has("ingest") || options.has("ingest-alone") { try measureIngest(mix, socket) }
         printRows()
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let cases = try archive.stats().cases
@@ -200,10 +203,14 @@ struct ServeBench {
         let kinds = try mix.searches().prefix(2)
         let load = ServiceLoad(socket: socket)
         let ingest = IngestLoad(socket: socket, lines: mix.puts(400_000))
-        let began = monotonicSeconds()
         let (socketSeconds, counts) = (seconds, clients.filter { $0 <= Self.comparedClients })
-        // The first thread stores while the second asks.
         let lines = kinds.map { ($0.name, $0.lines) }
+        if options.has("ingest-alone") {
+            for (name, lines) in lines {
+                for count in counts { try note(name, count, load.run(lines, clients: count, seconds: socketSeconds)) }
+            }
+        }
+        // The first thread stores while the second asks.
         let outcomes = BenchThreads.map(2) { number -> Result<[(String, Int, Latencies)], any Error> in
             Result {
                 if number == 0 {
@@ -211,21 +218,24 @@ struct ServeBench {
                     return []
                 }
                 defer { ingest.stop() }
-                Thread.sleep(forTimeInterval: 0.5)
+                // What comes first finds the daemon's memory cold.
+                Thread.sleep(forTimeInterval: Self.warmingInSeconds)
+                print("stored cases a second, alone: \(Int(ingest.rate(forSeconds: socketSeconds)))")
                 var measured: [(String, Int, Latencies)] = []
                 for (name, lines) in lines {
                     for count in counts {
+                        let (began, before) = (monotonicSeconds(), ingest.storedCount)
                         let found = try load.run(lines, clients: count, seconds: 2 * socketSeconds)
+                        let rate = Double(ingest.storedCount - before) / (monotonicSeconds() - began)
+                        print("stored cases a second beside \(name), \(count) clients: \(Int(rate))")
                         measured.append((name + Self.besideIngest, count, found))
                     }
                 }
                 return measured
             }
         }
-        let took = monotonicSeconds() - began
         for (name, count, latencies) in try outcomes.flatMap({ try $0.get() }) { try note(name, count, latencies) }
-        print(String(format: "stored %.0f cases a second beside searches", Double(ingest.storedCount) / took))
-        try ingest.clean()
+        if !options.has("keep") { try ingest.clean() }
     }
 
     private mutating func note(_ name: String, _ clients: Int, _ latencies: Latencies) throws {

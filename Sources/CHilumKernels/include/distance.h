@@ -34,4 +34,9 @@ void hilum_bf16_to_f32(const uint16_t *from, float *to, size_t count);
 
 /// Asks for the cache line at `address` to be loaded; any address is fine.
 static inline void hilum_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+
+/// Asks for all cache lines of `size` bytes that begin with one.
+static inline void hilum_prefetch_bytes(const void *address, size_t size) {
+    for (size_t at = 0; at < size; at += 64) __builtin_prefetch((const char *)address + at, 0, 3);
+}
 #endif

@@ -9,9 +9,13 @@ extension Archive {
     ///
     /// A case that equalled the stored one when it was prepared, and no longer does, is embedded and stored in a second round.
     ///
-    /// - Parameter linkThreads: threads that link the vectors.
-    func commit(_ prepared: [PreparedCase], threads: Int = 1, linkThreads: Int = 1) throws -> [PutOutcome] {
-        let first = try commitOnce(prepared, linkThreads)
+    /// - Parameters:
+    ///   - linkThreads: threads that link the vectors.
+    ///   - courtesy: whom that makes room for.
+    func commit(
+        _ prepared: [PreparedCase], threads: Int = 1, linkThreads: Int = 1, courtesy: Courtesy = .none
+    ) throws -> [PutOutcome] {
+        let first = try commitOnce(prepared, linkThreads, courtesy)
         let stale = first.compactMap { outcome -> PreparedCase? in
             guard case .staleEmbedding(let item) = outcome else { return nil }
             return item
@@ -34,7 +38,9 @@ extension Archive {
     }
 
     /// Stores prepared cases in one transaction, except those whose vectors are missing.
-    private func commitOnce(_ prepared: [PreparedCase], _ linkThreads: Int = 1) throws -> [CommitOutcome] {
+    private func commitOnce(
+        _ prepared: [PreparedCase], _ linkThreads: Int = 1, _ courtesy: Courtesy = .none
+    ) throws -> [CommitOutcome] {
         try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
@@ -42,17 +48,19 @@ extension Archive {
             let kept = try keepImages(of: prepared)
             // Also those of a case that was refused.
             defer { removeUnused(kept) }
-            let batch = try store.environment.write { transaction in
-                var batch = CommitBatch(state, serving, generations.withLock { $0.table })
-                for item in prepared { try store(transaction, item, into: &batch) }
-                try storeWords(transaction, batch, first: state.nextNumber)
-                if batch.nextNumber != state.nextNumber { try store.set(transaction, .next, Int(batch.nextNumber)) }
-                if batch.deletions != state.deletions { try store.set(transaction, .deletions, batch.deletions) }
-                if batch.updates != state.updates { try store.set(transaction, .updates, batch.updates) }
-                if batch.hasNewTable { try store.put(transaction, batch.table) }
-                return batch
+            let batch = try courtesy.piece {
+                try store.environment.write { transaction in
+                    var batch = CommitBatch(state, serving, generations.withLock { $0.table })
+                    for item in prepared { try store(transaction, item, into: &batch) }
+                    try storeWords(transaction, batch, first: state.nextNumber)
+                    if batch.nextNumber != state.nextNumber { try store.set(transaction, .next, Int(batch.nextNumber)) }
+                    if batch.deletions != state.deletions { try store.set(transaction, .deletions, batch.deletions) }
+                    if batch.updates != state.updates { try store.set(transaction, .updates, batch.updates) }
+                    if batch.hasNewTable { try store.put(transaction, batch.table) }
+                    return batch
+                }
             }
-            finish(batch, linkThreads: linkThreads)
+            finish(batch, linkThreads: linkThreads, courtesy)
             return batch.outcomes
         }
     }

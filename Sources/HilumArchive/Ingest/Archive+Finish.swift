@@ -6,8 +6,10 @@ import LMDB
 extension Archive {
     /// Repeats the changes in memory. A new version is linked before the old one goes, so that a case is always found.
     ///
-    /// - Parameter linkThreads: for each kind of vectors of which the batch has some.
-    func finish(_ batch: CommitBatch, linkThreads: Int = 1) {
+    /// - Parameters:
+    ///   - linkThreads: for each kind of vectors of which the batch has some.
+    ///   - courtesy: whom linking makes room for.
+    func finish(_ batch: CommitBatch, linkThreads: Int = 1, _ courtesy: Courtesy = .none) {
         removeImages(batch.unusedImages)
         guard !batch.changes.isEmpty else { return }
         // Before anything here can fail: the counters are on disk.
@@ -21,7 +23,7 @@ extension Archive {
         noteWords(batch.words)
         if let graphs {
             let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
-                Self.apply(batch.changes, to: graphs[kind].index, kind, threads: linkThreads)
+                Self.apply(batch.changes, to: graphs[kind].index, kind, threads: linkThreads, courtesy)
             }
             if let failure = failures.compactMap(\.self).first {
                 // The cases are stored, and whoever waits for them is told so; opening links them.
@@ -76,9 +78,12 @@ extension Archive {
         changed.ring()
     }
 
+    /// So many vectors are linked at once where others wait: each takes as long as a search.
+    private static let linkedAtOnce = 4
+
     /// - Returns: what went wrong.
     private static func apply(
-        _ changes: [CommittedChange], to index: HNSWIndex, _ kind: VectorKind, threads: Int
+        _ changes: [CommittedChange], to index: HNSWIndex, _ kind: VectorKind, threads: Int, _ courtesy: Courtesy
     ) -> String? {
         var numbers: [UInt32] = []
         var vectors: [Float] = []
@@ -90,7 +95,19 @@ extension Archive {
             }
         }
         do {
-            try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: numbers, threads: threads) }
+            try vectors.withUnsafeBufferPointer { vectors in
+                var first = 0
+                while first < numbers.count {
+                    let count = courtesy.isWanted ? Self.linkedAtOnce : numbers.count
+                    let rows = first..<min(numbers.count, first + count)
+                    let part = (rows.lowerBound * index.dimension)..<(rows.upperBound * index.dimension)
+                    try courtesy.piece {
+                        try index.insertBatch(
+                            UnsafeBufferPointer(rebasing: vectors[part]), items: Array(numbers[rows]), threads: threads)
+                    }
+                    first = rows.upperBound
+                }
+            }
         } catch { return "\(error)" }
         for change in changes { for item in change.oldItems(kind) { index.remove(item: item) } }
         return nil

@@ -9,16 +9,21 @@ extension Archive {
     ///
     /// Reading, decoding and encoding run on `threads` threads, outside of the transactions (one for each 64 cases). A case
     /// that cannot be read is refused by itself.
+    ///
+    /// - Parameter courtesy: whom the work makes room for.
     /// - Returns: one outcome for each input, in order.
     /// - Throws: `.readOnly`, `.notReady` without an embedder, `.io`; then the cases of earlier transactions are stored.
     @discardableResult
-    public func put(_ inputs: [CaseInput], threads: Int = defaultThreadCount) throws -> [PutOutcome] {
+    public func put(
+        _ inputs: [CaseInput], threads: Int = defaultThreadCount, courtesy: Courtesy = .none
+    ) throws -> [PutOutcome] {
         let embedder = try writableEmbedder()
         var outcomes: [PutOutcome] = []
         for start in stride(from: 0, to: inputs.count, by: ArchiveLimits.batchCount) {
             let batch = Array(inputs[start..<min(start + ArchiveLimits.batchCount, inputs.count)])
-            let prepared = try prepare(batch.map(PreparedCase.init), with: embedder, threads: threads)
-            outcomes += try commit(prepared, threads: threads)
+            let prepared = try prepare(
+                batch.map(PreparedCase.init), with: embedder, threads: threads, courtesy: courtesy)
+            outcomes += try commit(prepared, threads: threads, courtesy: courtesy)
         }
         return outcomes
     }
@@ -45,7 +50,8 @@ extension Archive {
     ///
     /// - Parameter isForced: embeds also what seems to be stored already.
     func prepare(
-        _ cases: [PreparedCase], with embedder: any Embedder, threads: Int, isForced: Bool = false
+        _ cases: [PreparedCase], with embedder: any Embedder, threads: Int, isForced: Bool = false,
+        courtesy: Courtesy = .none
     ) throws -> [PreparedCase] {
         guard !cases.isEmpty else { return [] }
         let prepared = Mutex<[PreparedCase]>([])
@@ -53,7 +59,7 @@ extension Archive {
             embedder: embedder, count: cases.count, batchCount: cases.count, open: { cases[$0] },
             isStored: { isForced ? false : try self.isStored($0) }, storedImages: self.storedImages,
             hasOther: self.hasPicture, patientKey: patientKey, privacy: privacy, knownImages: self.knownImages,
-            recognise: self.recognise,
+            recognise: self.recognise, courtesy: courtesy,
             deliver: { _, batch, _ in prepared.withLock { $0 = batch } })
         try preparer.run(threads: threads)
         return prepared.withLock { $0 }

@@ -53,6 +53,7 @@ final class CasePreparer: @unchecked Sendable {
     private let batchCount: Int
     private let open: @Sendable (Int) -> PreparedCase
     private let isInterrupted: @Sendable () -> Bool
+    private let courtesy: Courtesy
     private let deliver: @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
     private let condition = NSCondition()
     private var state: State
@@ -70,6 +71,7 @@ final class CasePreparer: @unchecked Sendable {
     ///   - knownImages: what is known of the images of a case before they are read; called by any thread.
     ///   - recognise: marks a case by what its files hold, and says whether it was deleted; called by any thread.
     ///   - isInterrupted: asked before each batch; those that were begun are finished.
+    ///   - courtesy: whom the work makes room for; then passes are small.
     ///   - deliver: takes a batch, in order, and returns at once; calls `hasWritten` on another thread when it is done with.
     init(
         embedder: any Embedder, count: Int, batchCount: Int, open: @escaping @Sendable (Int) -> PreparedCase,
@@ -79,7 +81,7 @@ final class CasePreparer: @unchecked Sendable {
         patientKey: @escaping @Sendable (String) -> String? = { _ in nil }, privacy: Deidentifier = .off,
         knownImages: @escaping @Sendable (String) throws -> KnownImages = { _ in KnownImages() },
         recognise: @escaping @Sendable (inout PreparedCase) throws -> Void = { _ in },
-        isInterrupted: @escaping @Sendable () -> Bool = { false },
+        isInterrupted: @escaping @Sendable () -> Bool = { false }, courtesy: Courtesy = .none,
         deliver: @escaping @Sendable (Range<Int>, [PreparedCase], CasePreparer) -> Void
     ) {
         self.embedder = embedder
@@ -91,6 +93,7 @@ final class CasePreparer: @unchecked Sendable {
         self.batchCount = batchCount
         self.open = open
         self.isInterrupted = isInterrupted
+        self.courtesy = courtesy
         self.deliver = deliver
         state = State(end: count)
     }
@@ -100,21 +103,23 @@ final class CasePreparer: @unchecked Sendable {
     /// - Throws: what the embedder throws, and what `stop` was given.
     func run(threads: Int) throws {
         parallelFor(max(1, threads), threads: threads) { _ in
-            while let work = next() {
-                switch work {
-                case .load(let index): load(index)
-                case .images(let items):
-                    embed(items.map { ($0.index, \.imageVectors[$0.place]) }) {
-                        try embedder.embed(images: items.map(\.image), threads: 1)
-                    }
-                case .reports(let items):
-                    embed(items.map { ($0.index, \.reportVector) }) {
-                        try embedder.embed(reports: items.map(\.report), threads: 1)
-                    }
-                }
-            }
+            while let work = next() { courtesy.piece { perform(work) } }
         }
         if let failure = locked({ $0.failure }) { throw failure }
+    }
+
+    private func perform(_ work: Work) {
+        switch work {
+        case .load(let index): load(index)
+        case .images(let items):
+            embed(items.map { ($0.index, \.imageVectors[$0.place]) }) {
+                try embedder.embed(images: items.map(\.image), threads: 1)
+            }
+        case .reports(let items):
+            embed(items.map { ($0.index, \.reportVector) }) {
+                try embedder.embed(reports: items.map(\.report), threads: 1)
+            }
+        }
     }
 
     /// One more batch is done with.
@@ -164,13 +169,16 @@ final class CasePreparer: @unchecked Sendable {
     }
 
     private func take(isLast: Bool) -> Work? {
-        let images = min(state.images.count, max(1, embedder.imagesPerPass))
-        if images > 0 && (isLast || images == max(1, embedder.imagesPerPass)) {
+        let isHurried = courtesy.isWanted
+        let imagesPerPass = isHurried ? 1 : max(1, embedder.imagesPerPass)
+        let images = min(state.images.count, imagesPerPass)
+        if images > 0 && (isLast || images == imagesPerPass) {
             defer { state.images.removeFirst(images) }
             return .images(Array(state.images.prefix(images)))
         }
-        let reports = min(state.reports.count, Self.reportsPerPass)
-        if reports > 0 && (isLast || reports == Self.reportsPerPass) {
+        let reportsPerPass = isHurried ? 1 : Self.reportsPerPass
+        let reports = min(state.reports.count, reportsPerPass)
+        if reports > 0 && (isLast || reports == reportsPerPass) {
             defer { state.reports.removeFirst(reports) }
             return .reports(Array(state.reports.prefix(reports)))
         }

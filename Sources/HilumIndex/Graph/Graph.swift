@@ -19,6 +19,7 @@ final class Graph: Sendable {
     let store: NodeStore
     let readers: ReaderPool
     let items = ItemTable()
+    let knownMembers = MemberMemory()
     /// Where residuals are read from that are not in memory yet; nil if all are.
     let residuals: ResidualSource?
     /// Keeps the memory behind the records as long as a search may hold a pointer into it.

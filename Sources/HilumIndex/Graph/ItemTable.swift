@@ -13,6 +13,10 @@ final class ItemTable: @unchecked Sendable {
     private let directoryByteCount: Int
     /// Chunks from here on do not exist. Writer only.
     private var chunkEnd = 0
+    private let departures = Atomic<Int>(0)
+
+    /// Grows each time an item has left a node. What is known of where items are holds while this does not change, but for items that come.
+    var departureCount: Int { departures.load(ordering: .acquiring) }
 
     init() {
         // Zeroed pages of the system are only resident once written, so the empty directory of 8 MiB costs nothing.
@@ -52,11 +56,32 @@ final class ItemTable: @unchecked Sendable {
             target = fresh.assumingMemoryBound(to: Atomic<UInt64>.self)
         }
         let word = UInt64(node &+ 1) << 32 | UInt64(UInt32(place))
-        target?[Int(item) & (Self.chunkItemCount - 1)].store(word, ordering: .releasing)
+        guard let target else { return }
+        let before = target[Int(item) & (Self.chunkItemCount - 1)].exchange(word, ordering: .acquiringAndReleasing)
+        if before != 0, before >> 32 != word >> 32 { departures.add(1, ordering: .acquiringAndReleasing) }
     }
 
     func clear(_ item: UInt32) {
         chunk(item)?[Int(item) & (Self.chunkItemCount - 1)].store(0, ordering: .releasing)
+        departures.add(1, ordering: .acquiringAndReleasing)
+    }
+
+    /// Calls `body` with each of the 64 items from `first` on whose bit is set, and its node; nil where it is not there. Any thread.
+    ///
+    /// - Parameter first: a multiple of 64.
+    @inline(__always)
+    func locateEach<Failure: Error>(
+        of bits: UInt64, from first: UInt32, _ body: (_ item: UInt32, _ node: UInt32?) throws(Failure) -> Void
+    ) throws(Failure) {
+        var rest = bits
+        // A chunk holds all of them, as its size is a multiple of 64.
+        let chunk = rest == 0 ? nil : chunk(first)
+        while rest != 0 {
+            let item = first + UInt32(rest.trailingZeroBitCount)
+            rest &= rest - 1
+            let word = chunk?[Int(item) & (Self.chunkItemCount - 1)].load(ordering: .acquiring) ?? 0
+            try body(item, word == 0 ? nil : UInt32(truncatingIfNeeded: word >> 32) &- 1)
+        }
     }
 
     /// Calls `body` for each item in ascending order. Writer only.

@@ -95,6 +95,15 @@ struct NodeStore: @unchecked Sendable {
         return layout.stride + layout.exactStride
     }
 
+    /// Bytes of a code.
+    var codeByteCount: Int {
+        switch precision {
+        case .f32: 4 * dimension
+        case .bf16: 2 * dimension
+        case .i8: hilum_code_bytes(dimension)
+        }
+    }
+
     /// Nodes of one chunk.
     var chunkNodeCount: Int { 1 << Int(chunkShift) }
 

@@ -1,32 +1,60 @@
 import HilumCore
 
+/// What walks are taken to cost, for each candidate that is kept; in the time that a cache line takes to come, as `Graph.scanCost`.
+struct WalkCosts {
+    /// Among matching nodes alone; a little more than that, as a scan misses none.
+    var members = 2_100
+    /// Over all nodes, if all matched; it takes the longer the fewer do.
+    var all = 400
+
+    static let usual = WalkCosts()
+}
+
 extension Graph {
     /// A search whose hits must match a filter.
     ///
     /// ```
     /// share that matches   way
     /// few                  scan: their codes first, then the nearest of these
-    /// a tenth to a fifth   walk among members; where these lie together and are not many, the scan
+    /// a tenth to a fifth   walk among members, or the scan where that is cheaper: by the number, or because members lie together
     /// more                 walk over all nodes; where what matches lies elsewhere, the walk among members
     /// ```
     /// A walk over all nodes ends as an unfiltered walk does, only that the pool which decides holds matching nodes: it widens by itself
     /// where matches are rare. A walk that gets dearer than the scan gives way to it, as soon as that can be told, and so does one that ends
     /// with fewer than `k` hits.
     ///
-    /// - Parameter matching: an upper bound of the matching items.
+    /// - Parameters:
+    ///   - matching: an upper bound of the matching items.
+    ///   - costs: weighed against that of a scan.
     func filteredSearch(
-        _ query: Target, k: Int, ef: Int, filter: ItemFilter, matching: Int, until deadline: Double, _ scratch: Scratch
+        _ query: Target, k: Int, ef: Int, filter: ItemFilter, matching: Int, until deadline: Double,
+        _ costs: WalkCosts, _ scratch: Scratch
     ) throws(IndexError) -> SearchResult {
         guard k > 0, filter.words != nil, matching > 0, let entry else { return SearchResult() }
+        let itemsOfFilter = matching
         let matching = min(matching, itemCount)
         let limit = max(k, ef)
         let share = Double(matching) / Double(itemCount)
         let isConnected = reaches(share)
         let isFew = isConnected && share <= Self.memberShare
-        if matching <= limit || matching * matching <= (isFew ? 2 : 20) * limit * itemCount {
-            return try scanCodes(query, k: k, filter: filter, until: deadline, scratch)
+        let isScanned =
+            isFew
+            ? matching * scanCost <= costs.members * limit
+            : matching * matching / max(1, limit) * scanCost <= costs.all * itemCount
+        if matching <= limit || isScanned {
+            return try scanCodes(query, k: k, filter: filter, matching: itemsOfFilter, until: deadline, scratch)
         }
         let slotCount = slots.load(ordering: .acquiring)
+        let scansGathered = matching * scanCost <= Self.gatheredBreadth * costs.members * limit
+        var members: (count: Int, gathering: MemberMemory.Gathering)?
+        if isFew {
+            let marked = markMembers(filter, matching: itemsOfFilter, slotCount: slotCount, scratch)
+            if scansGathered, marked.gathering.isCertain {
+                return try scanMembers(
+                    query, k: k, filter: filter, slotCount: slotCount, until: deadline, scratch)
+            }
+            members = marked
+        }
         var cost = SearchCost(until: deadline)
         let start = descend(from: entry, to: 0, query: query, scratch, &cost)
         let budget = max(limit, matching / 4)
@@ -39,12 +67,14 @@ extension Graph {
                 scratch.beginVisit(slotCount: slotCount), &pool, scratch, &cost)
         if !isComplete, isConnected, deadline == .infinity || monotonicSeconds() < deadline {
             pool = scratch.makePool(limit: min(Self.gatheredBreadth * limit, slotCount))
+            let marked =
+                members ?? markMembers(filter, matching: itemsOfFilter, slotCount: slotCount, scratch)
             let plan = MemberPlan(
-                limit: limit, budget: budget + cost.distanceCount, isGathered: !isFew,
-                scansGathered: matching * matching <= 20 * limit * itemCount)
+                limit: limit, budget: budget + cost.distanceCount, isGathered: !isFew, scansGathered: scansGathered,
+                gathering: marked.gathering)
             isComplete = walkMembers(
-                from: start, query: query, filter: filter, plan, scratch.beginVisit(slotCount: slotCount), &pool,
-                scratch, &cost)
+                from: start, query: query, memberCount: marked.count, plan,
+                scratch.beginVisit(slotCount: slotCount), &pool, scratch, &cost)
         }
         if !isComplete, deadline < .infinity, monotonicSeconds() >= deadline { throw IndexError(.overdue) }
         var result = SearchResult()
@@ -52,7 +82,8 @@ extension Graph {
             try collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
         }
         if result.hits.count < k {
-            result = try scanCodes(query, k: k, filter: filter, until: deadline, scratch)
+            result = try scanCodes(
+                query, k: k, filter: filter, matching: itemsOfFilter, until: deadline, scratch)
         }
         result.visited = cost.visited
         result.distanceCount += cost.distanceCount
@@ -101,7 +132,7 @@ extension Graph {
     }
 
     /// Whether any item of a node matches.
-    private func matches(_ node: UInt32, _ filter: ItemFilter) -> Bool {
+    func matches(_ node: UInt32, _ filter: ItemFilter) -> Bool {
         var isFound = false
         _ = PostingList.forEach(store.posting(node).pointee.load(ordering: .acquiring)) { item in
             isFound = filter.matches(item)

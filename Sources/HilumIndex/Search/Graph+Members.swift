@@ -10,6 +10,8 @@ struct MemberPlan {
     let isGathered: Bool
     /// Whether they are scanned if they do: a scan misses none.
     let scansGathered: Bool
+    /// Hears what the walk finds of that.
+    let gathering: MemberMemory.Gathering
 }
 
 /// Walks among the nodes that match a filter.
@@ -26,7 +28,7 @@ extension Graph {
     /// Where they do, the query lies outside of them, and so many times as many candidates are kept.
     static let gatheredBreadth = 4
 
-    /// Walks layer 0 over matching nodes alone; false if `budget` distances were not enough.
+    /// Walks layer 0 over the nodes whose bits are set in `scratch.members` alone; false if `budget` distances were not enough.
     ///
     /// ```
     /// matching node ─→ link that matches ────────────────→ measured
@@ -37,12 +39,13 @@ extension Graph {
     /// with denser graphs). With one in twenty matching, too much is missed (`leastReach`). The walk also begins at a few nodes from all over
     /// the filter, for what matches may lie far from the query.
     ///
-    /// - Parameter pool: with room for `gatheredBreadth` times as many as `plan.limit`.
+    /// - Parameters:
+    ///   - memberCount: so many bits are set.
+    ///   - pool: with room for `gatheredBreadth` times as many as `plan.limit`.
     func walkMembers(
-        from start: UInt32, query: Target, filter: ItemFilter, _ plan: MemberPlan, _ marks: VisitedMarks,
+        from start: UInt32, query: Target, memberCount: Int, _ plan: MemberPlan, _ marks: VisitedMarks,
         _ pool: inout SortedPool, _ scratch: Scratch, _ cost: inout SearchCost
     ) -> Bool {
-        let memberCount = markMembers(filter, slotCount: Int(marks.slotCount), scratch)
         // Copies share a node, so fewer nodes match than items may.
         let share = Double(memberCount) / Double(max(1, nodeCount))
         guard reaches(share) else { return false }
@@ -59,33 +62,6 @@ extension Graph {
     func reaches(_ share: Double) -> Bool {
         let reach = 1.25 * Double(parameters.m)
         return share * reach * reach >= Self.leastReach
-    }
-
-    /// Sets the bits of the nodes that bear a matching item.
-    ///
-    /// - Returns: how many there are.
-    private func markMembers(_ filter: ItemFilter, slotCount: Int, _ scratch: Scratch) -> Int {
-        var members = scratch.members
-        scratch.members = []
-        defer { scratch.members = members }
-        members.removeAll(keepingCapacity: true)
-        members.append(contentsOf: repeatElement(0, count: (slotCount + 63) / 64))
-        guard let words = filter.words else { return 0 }
-        var count = 0
-        members.withUnsafeMutableBufferPointer { members in
-            for wordIndex in 0..<filter.wordCount {
-                var rest = words[wordIndex]
-                while rest != 0 {
-                    let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
-                    rest &= rest - 1
-                    guard let (node, _) = items.locate(item), Int(node) < slotCount else { continue }
-                    let bits = members[Int(node >> 6)]
-                    count += Int(~bits >> UInt64(node & 63) & 1)
-                    members[Int(node >> 6)] = bits | 1 << UInt64(node & 63)
-                }
-            }
-        }
-        return count
     }
 }
 
@@ -224,10 +200,8 @@ private struct MemberWalk {
         memberLinkCount += memberCount
         guard listCount == Graph.trialCount else { return }
         // Where matching nodes lie among all others, their lists lead to as many of them as there are everywhere.
-        if Double(memberLinkCount) <= 2 * share * Double(linkCount) {
-            kept = plan.limit
-        } else {
-            givesWay = plan.scansGathered
-        }
+        let isGathered = Double(memberLinkCount) > 2 * share * Double(linkCount)
+        plan.gathering.note(isGathered)
+        if isGathered { givesWay = plan.scansGathered } else { kept = plan.limit }
     }
 }

@@ -28,7 +28,8 @@ struct SearchCost {
 extension Graph {
     /// The `k` items nearest to `query` that the graph leads to; see `HNSWIndex.search`.
     func search(
-        _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil, until deadline: Double = .infinity
+        _ query: UnsafeBufferPointer<Float>, k: Int, ef: Int, filter: ItemSet? = nil,
+        until deadline: Double = .infinity, costs: WalkCosts = .usual
     ) throws(IndexError) -> SearchResult {
         let squareLength = try checkedSquareLength(query)
         let scratch = readers.enter()
@@ -39,7 +40,7 @@ extension Graph {
                 // Safety: the words outlive this closure, and the filter does not leave it.
                 let bits = ItemFilter(words: words.baseAddress, wordCount: words.count)
                 return try filteredSearch(
-                    target, k: k, ef: ef, filter: bits, matching: filter.count, until: deadline, scratch)
+                    target, k: k, ef: ef, filter: bits, matching: filter.count, until: deadline, costs, scratch)
             }
         }
         var result = SearchResult()
@@ -303,42 +304,6 @@ extension Graph {
         return finish(&scan, k: k, query: query, filter: .everything, scratch)
     }
 
-    /// Compares the codes of all items of `filter`, then the nearest of these as well as the index can.
-    func scanCodes(
-        _ query: Target, k: Int, filter: ItemFilter, until deadline: Double, _ scratch: Scratch
-    ) throws(IndexError) -> SearchResult {
-        guard hasFineDistances else {
-            return try scan(query, k: k, filter: filter, SearchCost(until: deadline), scratch)
-        }
-        let slotCount = slots.load(ordering: .acquiring)
-        let marks = scratch.beginVisit(slotCount: slotCount)
-        var pool = scratch.makePool(limit: min(max(2 * k, k + 32), slotCount))
-        var cost = SearchCost(until: deadline)
-        var waiting = 0
-        func flush() throws(IndexError) {
-            kernels.gather(query, scratch.codes, waiting, dimension, scratch.distances)
-            for index in 0..<waiting {
-                pool.insert(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index]))
-            }
-            cost.distanceCount += waiting
-            waiting = 0
-            if cost.isOverdue() { throw IndexError(.overdue) }
-        }
-        if k > 0 {
-            try forEachNode(filter, marks) { (node) throws(IndexError) in
-                scratch.nodes[waiting] = node
-                scratch.codes[waiting] = UnsafeRawPointer(store.code(node))
-                waiting += 1
-                if waiting == Scratch.batchCapacity { try flush() }
-            }
-        }
-        try flush()
-        var result = SearchResult()
-        try collect(pool, k: k, query: query, filter: filter, scratch, &cost, into: &result)
-        result.distanceCount = cost.distanceCount
-        return result
-    }
-
     /// Compares the vectors of all items of `filter`, each vector once.
     func scan(
         _ query: Target, k: Int, filter: ItemFilter, _ cost: SearchCost, _ scratch: Scratch
@@ -354,16 +319,13 @@ extension Graph {
 
     /// Calls `body` with the node of each matching item, once a node.
     @inline(__always)
-    private func forEachNode(
+    func forEachNode(
         _ filter: ItemFilter, _ marks: VisitedMarks, _ body: (UInt32) throws(IndexError) -> Void
     ) throws(IndexError) {
         guard let words = filter.words else { return }
-        for wordIndex in 0..<filter.wordCount {
-            var rest = words[wordIndex]
-            while rest != 0 {
-                let item = UInt32(wordIndex * 64 + rest.trailingZeroBitCount)
-                rest &= rest - 1
-                if let (node, _) = items.locate(item), marks.visit(node) { try body(node) }
+        for index in 0..<filter.wordCount {
+            try items.locateEach(of: words[index], from: UInt32(index * 64)) { (_, node) throws(IndexError) in
+                if let node, marks.visit(node) { try body(node) }
             }
         }
     }

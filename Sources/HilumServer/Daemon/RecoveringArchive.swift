@@ -290,7 +290,9 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     }
 
     func forget(id: String, source: String) throws -> Bool { try change { try $0.forget(id: id, source: source) } }
-    func put(_ inputs: [CaseInput]) throws -> [PutOutcome] { try change { try $0.put(inputs) } }
+    func put(_ inputs: [CaseInput], courtesy: Courtesy) throws -> [PutOutcome] {
+        try change { try $0.put(inputs, courtesy: courtesy) }
+    }
     func delete(id: String) throws -> Bool { try change { try $0.delete(id: id) } }
     func erase(id: String) throws -> Bool { try change { try $0.erase(id: id) } }
     func clearDeadReaders() throws { try change { try $0.clearDeadReaders() } }

@@ -57,7 +57,9 @@ protocol ServedArchive: Sendable {
     /// Removes a case whose files are gone, if it came from `source`; false otherwise.
     func forget(id: String, source: String) throws -> Bool
     /// Stores or replaces cases; what it says is durable when it returns. One outcome a case, in order.
-    func put(_ inputs: [CaseInput]) throws -> [PutOutcome]
+    ///
+    /// - Parameter courtesy: whom the work makes room for.
+    func put(_ inputs: [CaseInput], courtesy: Courtesy) throws -> [PutOutcome]
     /// Removes a case durably; false if there is none.
     func delete(id: String) throws -> Bool
     /// As `delete`, and takes out of the tables what a deleted case leaves there; whether there was anything.
@@ -125,5 +127,7 @@ extension Archive: ServedArchive {
 
     /// Stores or replaces cases, on as many threads as there are cores.
     @discardableResult
-    func put(_ inputs: [CaseInput]) throws -> [PutOutcome] { try put(inputs, threads: defaultThreadCount) }
+    func put(_ inputs: [CaseInput], courtesy: Courtesy) throws -> [PutOutcome] {
+        try put(inputs, threads: defaultThreadCount, courtesy: courtesy)
+    }
 }

@@ -115,7 +115,10 @@ public final class Server: Sendable {
         defer { if configuration.handlesSignals { hilum_signals_restore() } }
         let inboxLog = inbox.map { _ in InboxLog(names: configuration.logNames, memory: configuration.refusalMemory) }
         let handler = RequestHandler(archive: archive, configuration: configuration, roots: roots, inboxLog: inboxLog)
-        let writer = WriterQueue(archive: archive) { handler.metrics.runningCount == 0 }
+        let crowd = handler.crowd
+        let writer = WriterQueue(archive: archive, courtesy: Courtesy { crowd.isThere }) {
+            handler.metrics.runningCount == 0
+        }
         writer.start()
         defer { writer.stop() }
         var watcher: InboxWatcher?

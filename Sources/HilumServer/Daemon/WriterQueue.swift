@@ -7,6 +7,8 @@ import Synchronization
 /// ```
 /// submit ─→ queue ─→ up to 64 cases or 5 ms ─→ ServedArchive.put (one durable commit) ─→ each request's completion
 /// ```
+/// While requests come side by side, changes make room for them (`Courtesy`): searches are answered first, and changes take longer.
+///
 /// While no change waits, an archive that a failed write has left unfit is mended. While no search runs either, a tenth of the thread's time at most goes to
 /// `ServedArchive.estimateRecall`, a few milliseconds at once. A case that comes alone is not kept waiting longer than
 /// that. Changes take effect in the order in which they were submitted.
@@ -53,13 +55,16 @@ final class WriterQueue: Sendable {
     private let limits: Limits
     /// Whether no request runs on another thread.
     private let isIdle: @Sendable () -> Bool
+    private let courtesy: Courtesy
     private let thread: Mutex<WorkerThread?> = Mutex(nil)
 
     init(
-        archive: any ServedArchive, limits: Limits = Limits(), isIdle: @escaping @Sendable () -> Bool = { true }
+        archive: any ServedArchive, limits: Limits = Limits(), courtesy: Courtesy = .none,
+        isIdle: @escaping @Sendable () -> Bool = { true }
     ) {
         self.archive = archive
         self.limits = limits
+        self.courtesy = courtesy
         self.isIdle = isIdle
     }
 
@@ -144,7 +149,7 @@ final class WriterQueue: Sendable {
             switch item.change {
             case .put(let make):
                 do {
-                    let value = try make()
+                    let value = try courtesy.piece { try make() }
                     if ids.contains(value.id) { flush() }
                     ids.insert(value.id)
                     cases.append(value)
@@ -169,7 +174,7 @@ final class WriterQueue: Sendable {
     private func commit(_ cases: [CaseInput], _ completions: [Completion]) {
         guard !cases.isEmpty else { return }
         do {
-            let outcomes = try archive.put(cases)
+            let outcomes = try archive.put(cases, courtesy: courtesy)
             guard outcomes.count == cases.count else {
                 throw ServerError.refused(.internal, "the archive answered for another number of cases")
             }

@@ -19,15 +19,38 @@ struct ReadingTask: Sendable {
     let mailbox: EventLoop.Mailbox
 
     /// Lets a thread carry it out; false when the lane takes nothing.
-    func submit(_ lane: WorkerPool.Lane) -> Bool { pool.submit(lane, for: peer) { run(in: lane) } }
+    func submit(_ lane: WorkerPool.Lane) -> Bool {
+        enterCrowd(lane)
+        let isTaken = pool.submit(lane, for: peer) { run(in: lane) }
+        if !isTaken { leaveCrowd(lane) }
+        return isTaken
+    }
+
+    /// What takes long is no part of a crowd: its client knows that it waits.
+    private func isOfCrowd(_ lane: WorkerPool.Lane) -> Bool { lane == .light || lane == .heavy }
+
+    private func enterCrowd(_ lane: WorkerPool.Lane) {
+        if isOfCrowd(lane) { handler.crowd.enter() }
+    }
+
+    /// Called before a reply goes out: whoever has read it may ask again at once, and is still one.
+    private func leaveCrowd(_ lane: WorkerPool.Lane) {
+        if isOfCrowd(lane) { handler.crowd.leave() }
+    }
 
     private func run(in lane: WorkerPool.Lane) {
-        guard var request = errand.take() else { return post(Reply(bytes: [], closes: false)) }
+        guard var request = errand.take() else {
+            leaveCrowd(lane)
+            return post(Reply(bytes: [], closes: false))
+        }
         request.deadline = deadline
         if let deadline, deadline <= monotonicSeconds() {
+            leaveCrowd(lane)
             return answer(request, Connection.late(request.tag, hadBegun: false))
         }
-        switch handler.reading(request, in: lane) {
+        let reading = handler.reading(request, in: lane)
+        leaveCrowd(lane)
+        switch reading {
         case .takesLong(let request):
             let isTaken = errand.giveBack(request) && submit(.long)
             if !isTaken { post(Reply(bytes: [], closes: false)) }

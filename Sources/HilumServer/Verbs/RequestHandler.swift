@@ -21,6 +21,8 @@ final class RequestHandler: Sendable {
     let configuration: ServerConfiguration
     let roots: ImageRoots
     let metrics = RequestMetrics()
+    /// Of the reading requests that do not take long.
+    let crowd: Crowd
     /// Raised when the daemon ends: long work gives up.
     let isStopping = AtomicFlag()
     /// What is counted of the inbox; nil without one.
@@ -33,6 +35,7 @@ final class RequestHandler: Sendable {
         self.inboxLog = inboxLog
         self.archive = archive
         self.configuration = configuration
+        crowd = Crowd(size: configuration.workerCount)
         self.roots = roots
     }
 

@@ -57,7 +57,9 @@ final class EmptyArchive: ServedArchive {
     func verdict(of origin: CaseOrigin, id: String) -> SourceVerdict { .open }
     func sources(below prefix: String) -> [(id: String, source: String)] { [] }
     func forget(id: String, source: String) -> Bool { false }
-    func put(_ inputs: [CaseInput]) -> [PutOutcome] { inputs.map { .stored(vectors: $0.vectorCount, notes: []) } }
+    func put(_ inputs: [CaseInput], courtesy: Courtesy) -> [PutOutcome] {
+        inputs.map { .stored(vectors: $0.vectorCount, notes: []) }
+    }
     func delete(id: String) -> Bool { false }
     func erase(id: String) -> Bool { false }
     func withReports(_ source: SourceCase) -> SourceCase { source }
