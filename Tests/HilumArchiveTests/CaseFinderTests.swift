@@ -105,7 +105,7 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
             for case .found(let found) in try SourceScanner.scan(scratch.path + "/in").items { _ = try found.input() }
         }
         // What tells no exams apart, and a day in another form, is no contradiction; that of the first image counts.
-        try scratch.write("in/a_lateral.json", #"{"patient":"P1 ","date":"20200101","view":"LATERAL","site":"Y"}"#)
+        try scratch.write("in/a_lateral.json", #"{"patient":"P1 ","date":"01.01.2020","view":"LATERAL","site":"Y"}"#)
         #expect(try index(archive, scratch).refused.isEmpty)
         let fields = try #require(try archive.get(id: "a")?.fields)
         #expect((fields.patient, fields.date, fields.view, fields.site) == ("P1", "2020-01-01", "PA", "X"))

@@ -2,6 +2,7 @@ import Foundation
 import HilumCore
 import HilumDocuments
 import HilumImaging
+import HilumPrivacy
 
 /// A case as a source describes it; nothing is read of its files yet.
 package struct SourceCase: Sendable, Equatable {
@@ -149,7 +150,11 @@ package struct SourceCase: Sendable, Equatable {
     /// Whether two members say the same, whatever blanks stand around it; of dates the days count, however they are written.
     static func saysSame(_ one: JSON, _ other: JSON, of key: String) -> Bool {
         func plain(_ value: JSON) -> String? { text(of: value)?.trimmingCharacters(in: .whitespacesAndNewlines) }
-        func day(_ value: JSON) -> String? { plain(value).map { String($0.filter(\.isNumber).prefix(8)) } }
+        func day(_ value: JSON) -> String? {
+            guard let text = plain(value) else { return nil }
+            let iso = (try? DateText(text))?.iso ?? text
+            return String(iso.filter(\.isNumber).prefix(8))
+        }
         return plain(one) == plain(other) || key.lowercased().hasSuffix("date") && day(one) == day(other)
     }
 
