@@ -83,7 +83,7 @@ import Testing
         try scratch.write("in/MUELLER.txt", "clear")
         let archive = try scratch.makeArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
-        try scratch.write("in/MUELLER.txt", [0xFF, 0xFE, 0x41, 0x42])
+        try scratch.write("in/MUELLER.txt", [0xFF, 0xFE, 0x41, 0x42, 0x43])
         #expect(try run(archive, scratch.path + "/in").refused.count == 1)
         #expect(try archive.delete(id: "MUELLER"))
         archive.close()
