@@ -246,7 +246,8 @@ extension Archive {
         if let oldNumber, let oldEntry, isSame, oldEntry.missingImageCount(in: serving.generation) == 0 {
             try writeJournal(transaction, item, number: oldNumber, reason: "")
             try settleQuarantine(transaction, item, into: &batch)
-            try update(transaction, oldNumber, from: oldEntry, to: kept, into: &batch)
+            let notes = DateNote.notes(item.dateFault, isLost: item.hasLostDate)
+            try update(transaction, oldNumber, from: oldEntry, to: kept, notes: notes, into: &batch)
             return
         }
         let imageVectors = item.imageVectors.compactMap(\.self)
@@ -363,7 +364,7 @@ extension Archive {
     /// Image and report are the same, so number and vectors stay; only the entry is written again, if it differs.
     func update(
         _ transaction: borrowing WriteTransaction, _ number: UInt32, from old: CaseEntry, to new: CaseEntry,
-        into batch: inout CommitBatch
+        notes: [String] = [], into batch: inout CommitBatch
     ) throws {
         guard old != new else { return batch.outcomes.append(.committed(.unchanged(vectors: old.vectorCount))) }
         batch.updates += 1
@@ -381,7 +382,9 @@ extension Archive {
         moved.source = new.source
         for place in moved.images.indices { moved.images[place].path = new.images[place].path }
         batch.outcomes.append(
-            .committed(moved == new ? .unchanged(vectors: new.vectorCount) : .replaced(vectors: new.vectorCount)))
+            .committed(
+                moved == new
+                    ? .unchanged(vectors: new.vectorCount) : .replaced(vectors: new.vectorCount, notes: notes)))
         batch.changes.append(CommittedChange(oldNumber: number, oldEntry: old, newNumber: number, newEntry: new))
     }
 

@@ -193,9 +193,11 @@ private struct Reader {
             guard takeMark() == mark, let day = number(), day.count < 3 else { throw .unreadable }
             return try checked(year, month, day.value)
         }
-        guard let month = number(), month.count < 3 else { throw .unreadable }
+        // A single digit behind a hyphen may be what is left of two.
+        let counts = mark == UInt8(ascii: "-") ? 2...2 : 1...2
+        guard let month = number(), counts.contains(month.count) else { throw .unreadable }
         guard !rest.isEmpty else { return try checked(year, month.value, nil) }
-        guard takeMark() == mark, let day = number(), day.count < 3 else { throw .unreadable }
+        guard takeMark() == mark, let day = number(), counts.contains(day.count) else { throw .unreadable }
         return try checked(year, month.value, day.value)
     }
 
