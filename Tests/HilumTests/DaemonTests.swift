@@ -87,6 +87,28 @@ struct DaemonTests {
         #expect(piped.lines.first == "OK PONG")
     }
 
+    @Test(
+        "Who deletes while a daemon serves is told the line that does it, and the line does it",
+        arguments: [false, true])
+    func deleteBeside(forgets: Bool) throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let daemon = try Daemon(archive: archive, in: scratch)
+        let put = try Program.run(["query", "--socket", daemon.socket, "PUT id=\"o'hara 1\" report=\"Left effusion.\""])
+        #expect(put.status == 0, "\(put.text)")
+        let refused = try Program.run(["delete", archive, "o'hara 1"] + (forgets ? ["--forget"] : []))
+        #expect(refused.status == 1 && refused.errors.contains("process \(daemon.identifier) has this archive open"))
+        // The daemon of a test listens elsewhere than where one is looked for.
+        let start = try #require(refused.errors.range(of: "hilum query --socket SOCKET "), "\(refused.errors)")
+        let word = refused.errors[start.upperBound...].trimmingCharacters(in: .whitespacesAndNewlines)
+        let said = try Program.run(
+            ["-c", "\"$0\" query --socket \"$1\" \(word)", Program.path, daemon.socket], program: "/bin/sh")
+        #expect(
+            said.status == 0 && said.lines.last?.hasPrefix("OK id=") == true, "\(word): \(said.text) \(said.errors)")
+        #expect(try Program.run(["get", archive, "o'hara 1"]).status == 4)
+    }
+
     @Test("A daemon measures the queries it answered, and the program can ask for a recall")
     func recall() throws {
         let world = try World.shared()

@@ -50,6 +50,26 @@ struct IngestCallTests {
         #expect(try replaced.status == 0 && replaced.object()["replaced"] as? Int == 1)
     }
 
+    @Test("A deleted case is left out of the next run, which says so and how to undo it", arguments: [false, true])
+    func again(forgets: Bool) throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        for name in ["a", "b"] { _ = try scratch.write("in/\(name).txt", "left effusion \(name)") }
+        #expect(try Program.run(["index", archive, scratch.path("in"), "--quiet"]).status == 0)
+        let gone = try Program.run(["delete", archive, "a"] + (forgets ? ["--forget"] : []))
+        #expect(gone.status == 0 && gone.errors.contains("'hilum index --again'"), "\(gone.errors)")
+        let left = try Program.run(["index", archive, scratch.path("in"), "--quiet"])
+        #expect(left.status == 0 && left.text.contains("note: 1 deleted before, and left out"), "\(left.text)")
+        #expect(left.text.contains("--again") && left.text.contains("0 stored, 0 replaced, 1 unchanged, 0 refused"))
+        for option in ["--dry-run", "--quiet"] {
+            let result = try Program.run(["index", archive, scratch.path("in"), "--json", option])
+            #expect(try result.object()["deleted"] as? Int == 1 && result.object()["stored"] as? Int == 0)
+        }
+        let back = try Program.run(["index", archive, scratch.path("in"), "--again", "--json", "--quiet"])
+        #expect(try back.object()["deleted"] as? Int == 0 && back.object()["stored"] as? Int == 1)
+    }
+
     @Test("A manifest without rows exits 1 and says so")
     func noRows() throws {
         let world = try World.shared()

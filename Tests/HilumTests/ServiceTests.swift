@@ -161,5 +161,19 @@ struct ServiceTests {
         chmod(archive + "/lock.mdb", 0o666)
         let readable = try ask("stats", archive)
         #expect(readable.status == 0, "what may be read is read: \(readable.errors)")
+        guard Viewed.isBuilt else { return }
+        // The page changes nothing, so it needs no more.
+        let folder = scratch.path("page")
+        try FileIO.makeFolder(folder)
+        chmod(folder, 0o777)
+        let script = """
+            "$1" view "$2" > "$3/out" 2> "$3/errors" & p=$!
+            while kill -0 $p 2> /dev/null && ! grep -q http "$3/out"; do sleep 0.05; done
+            kill -INT $p; wait $p; cat "$3/out"; cat "$3/errors" >&2
+            """
+        let words =
+            prefix + ["/usr/bin/env", "TMPDIR=/tmp", "/bin/sh", "-c", script, "sh", Program.path, archive, folder]
+        let page = try Program.run(Array(words.dropFirst()), program: words[0])
+        #expect(page.text.hasPrefix("http://127.0.0.1:"), "\(page.text) \(page.errors)")
     }
 }
