@@ -12,6 +12,7 @@ import Foundation
 /// | `encode`, `train` | the encoders and their training, as `tools/bench-encoders` calls them |
 /// | `stem` | the convolutional stem, as `tools/bench-encoders` calls it |
 /// | `contrast` | the products of a contrast, by OpenBLAS and by Hilum's kernels |
+/// | `inputs` | writes what the linear ways read, for `tools/solve-ways` |
 /// | `explain` | where heat maps point |
 /// | `findings` | what reports are read to say, against labels, and how fast |
 /// | `plot` | draws figures in JSON as line plots |
@@ -57,7 +58,7 @@ struct HilumBench {
         let verb: String
         // The driver of the index benchmark calls a program with the options alone.
         if let first = arguments.first,
-            ["ann", "encode", "stem", "train", "contrast", "index", "churn"].contains(first)
+            ["ann", "encode", "stem", "train", "contrast", "index", "inputs", "churn"].contains(first)
         {
             verb = first
             arguments.removeFirst()
@@ -66,7 +67,7 @@ struct HilumBench {
         } else {
             let usages = [
                 AnnBench.usage, ChurnBench.usage, EncoderBench.usage, StemBench.usage, TrainingBench.usage,
-                ContrastBench.usage,
+                ContrastBench.usage, WayInputsBench.usage,
                 IndexBench.usage, ArchiveBench.usage, ServeBench.usage, ExplainBench.usage,
                 FindingsBench.usage,
                 PlotCommand.usage,
@@ -79,6 +80,7 @@ struct HilumBench {
             case "encode": try EncoderBench(arguments).run()
             case "index": try IndexBench(arguments).run()
             case "stem": try StemBench(arguments).run()
+            case "inputs": try WayInputsBench(arguments).run()
             case "train": try TrainingBench(arguments).run()
             case "contrast": try ContrastBench(arguments).run()
             case "churn": try ChurnBench(arguments).run()
