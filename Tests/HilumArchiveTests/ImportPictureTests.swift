@@ -70,7 +70,7 @@ import Testing
         #expect(try archive.count() == 0)
         // A person looks again and releases.
         #expect(try archive.erase(id: id))
-        _ = try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true)
+        _ = try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], again: true, isQuiet: true)
         let again = try #require(try archive.quarantined().first)
         #expect(try archive.release([again]).map(\.outcome) == [.stored(vectors: 1)])
         let own = try source(scratch, "{\"id\":\"\(id)\",\"image\":\"in/tagged.dcm\"}")

@@ -131,7 +131,7 @@ struct OutputTests {
         let scratch = try Scratch()
         let file = try OutputFile(scratch.path("x.png"), of: "search")
         _ = try scratch.write("x.png", "mine")
-        #expect(throws: CommandError.self) { try file.write(picture: Self.picture) }
+        #expect(throws: CommandError.self) { try file.write(picture: Self.picture, isPrivate: true) }
         #expect(String(decoding: try bytes(scratch.path("x.png")), as: UTF8.self) == "mine")
     }
 

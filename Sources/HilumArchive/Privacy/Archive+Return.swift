@@ -45,9 +45,9 @@ extension Archive {
         guard !telling.isEmpty else { return false }
         return try store.environment.read { transaction in
             guard try store.number(transaction, of: id) == nil else { return false }
-            if let found = try journalEntry(transaction, origin.source),
-                ![0, JournalEntry.elsewhere].contains(found.number), found.marks.holds(all: telling),
-                try found.number == JournalEntry.deleted || store.entry(transaction, found.number) == nil
+            // Other rows may lead to a case that another source replaced, whose files are a case of their own.
+            if let found = try journalEntry(transaction, origin.source), found.number == JournalEntry.deleted,
+                found.marks.holds(all: telling)
             {
                 return true
             }
