@@ -54,7 +54,7 @@ import Testing
         ] {
             let scratch = try Scratch()
             try write(scratch, first.filter { isSaid || $0 != "001.json" }, seed: 1, patient: "MUELLER")
-            let archive = try scratch.makeArchive()
+            let archive = try scratch.makePlainArchive()
             #expect(try run(archive, scratch.path + "/in").stored == 1)
             let before = try #require(try archive.get(id: "001"))
             try empty(scratch)
@@ -80,7 +80,7 @@ import Testing
     func theReviewersCase() throws {
         let scratch = try Scratch()
         try write(scratch, ["001.png", "001_lateral.png", "001.txt"], seed: 1, patient: "MUELLER")
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         try empty(scratch)
         try write(scratch, ["001.png"], seed: 50, patient: nil)
@@ -108,7 +108,7 @@ import Testing
             try scratch.write("in/" + name, bytes)
         }
         try scratch.write("in/001.txt", "Patient A: large left effusion.")
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         _ = try run(archive, scratch.path + "/in")
         let before = try #require(try archive.get(id: "001"))
         #expect(before.images.count == 2 && before.hasReport)
@@ -140,7 +140,7 @@ import Testing
         try scratch.write("in/001.png", makePNG(1))
         try copy(to: "001_lateral.png")
         try scratch.write("in/001.txt", "the report of MUELLER")
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         try empty(scratch)
         try scratch.write("in/001.png", makePNG(50))
@@ -152,7 +152,7 @@ import Testing
     @Test("A patient who comes again does not get the report of the exam before")
     func followUp() throws {
         let scratch = try Scratch()
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         for (record, isKept) in [
             (#"{"patient":"X9"}"#, false), (#"{"patient":"X9","date":"2019-03-01"}"#, true),
             (#"{"patient":"X9","study":"1.2.3"}"#, true),
@@ -176,7 +176,7 @@ import Testing
     func textFirst() throws {
         let scratch = try Scratch()
         try write(scratch, ["001.png", "001_lateral.png", "001.txt", "001.json"], seed: 1, patient: "MUELLER")
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         let before = try #require(try archive.get(id: "001"))
         try empty(scratch)
@@ -199,7 +199,7 @@ import Testing
     func theTextOfAnOverwrittenImage() throws {
         let scratch = try Scratch()
         try write(scratch, ["images/1.png", "reports/1.txt"], seed: 1, patient: "MUELLER")
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         try write(scratch, ["images/1.png", "reports/1.txt"], seed: 50, patient: "SCHMIDT")
         let alone = try run(archive, scratch.path + "/in/reports/1.txt")
@@ -215,7 +215,7 @@ import Testing
         let image = try scratch.write("in/x.png", makePNG(1))
         try scratch.write(
             "in/cases.jsonl", #"{"id":"other","image":"x.png","report":"of MUELLER","patient":"MUELLER"}"#)
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         let before = try archive.get(id: "other")
         try scratch.write("in/x.png", makePNG(50))
@@ -231,7 +231,7 @@ import Testing
     func oneImageOfTrees() throws {
         let scratch = try Scratch()
         try write(scratch, ["images/w/1.png", "reports/w/1.txt"], seed: 1, patient: "MUELLER")
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         let image = try scratch.write("in/images/w/1.png", makePNG(9))
         #expect(try run(archive, image).replaced == 1)
@@ -248,7 +248,7 @@ import Testing
         let record = #"{"patient":"P1","date":"2020-01-01","study":"7"}"#
         try scratch.write("in/a_pa.png", makePNG(1))
         try scratch.write("in/a.json", record)
-        let archive = try scratch.makeArchive()
+        let archive = try scratch.makePlainArchive()
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         let before = try archive.get(id: "a")
         try empty(scratch)
@@ -269,5 +269,13 @@ import Testing
         #expect(try archive.delete(id: "a"))
         #expect(try run(archive, scratch.path + "/in").stored == 1)
         #expect(try archive.check(deep: true).findings == [])
+    }
+}
+
+extension Scratch {
+    /// An archive that stores reports as they are: those of these tests say whose they are by a name, which would be masked.
+    fileprivate func makePlainArchive() throws -> Archive {
+        try Archive.create(at: archive, privacy: PrivacySettings(deidentification: .off))
+        return try Archive(path: archive, mode: .readWrite, embedder: FakeEmbedder())
     }
 }
