@@ -109,7 +109,7 @@ import Testing
         let folder = try TemporaryFolder()
         try writeImage(folder, "inbox/001.png", 1)
         try writeImage(folder, "inbox/001_lateral.png", 2)
-        try folder.write("inbox/001.txt", "The report of MUELLER.")
+        try folder.write("inbox/001.txt", "The first report.")
         if isSaid { try folder.write("inbox/001.json", #"{"patient":"MUELLER"}"#) }
         try serveInbox(folder) { archive, client in
             #expect(
@@ -133,8 +133,8 @@ import Testing
             let after = try #require(try archive.get(id: "001"))
             #expect(Set(after.images.map(\.digest)).isDisjoint(with: before.images.map(\.digest)))
             #expect(!after.hasReport && after.fields.patient == (isSaid ? "SCHMIDT" : nil))
-            try folder.write("inbox/001.txt", "The report of SCHMIDT.")
-            #expect(eventually { (try? archive.get(id: "001"))?.report == "The report of SCHMIDT." })
+            try folder.write("inbox/001.txt", "The later report.")
+            #expect(eventually { (try? archive.get(id: "001"))?.report == "The later report." })
             #expect(imageNames(archive, "001").count == 2)
             #expect(try archive.check(deep: true).findings == [])
         }
@@ -144,7 +144,7 @@ import Testing
     func aFurtherImageOfAnotherPatient() throws {
         let folder = try TemporaryFolder()
         try writeImage(folder, "inbox/001.png", 1)
-        try folder.write("inbox/001.txt", "The report of MUELLER.")
+        try folder.write("inbox/001.txt", "The first report.")
         try serveInbox(folder) { archive, client in
             #expect(
                 eventually { imageNames(archive, "001").count == 1 && (try? archive.get(id: "001"))?.report != nil })
@@ -155,11 +155,11 @@ import Testing
             #expect(eventually { (try? client.metric("hilum_inbox_refused_total")) == 1 })
             #expect(try archive.get(id: "001") == before)
             // Its text does not go to the patient before by itself.
-            try folder.write("inbox/001.txt", "The report of SCHMIDT.")
+            try folder.write("inbox/001.txt", "The later report.")
             #expect(eventually { (try? client.metric("hilum_inbox_refused_total")) == 2 })
             #expect(try archive.get(id: "001") == before)
             try writeImage(folder, "inbox/001.png", 30)
-            #expect(eventually { (try? archive.get(id: "001"))?.report == "The report of SCHMIDT." })
+            #expect(eventually { (try? archive.get(id: "001"))?.report == "The later report." })
             #expect(imageNames(archive, "001").count == 2)
             #expect(try archive.get(id: "001")?.images.contains { $0.digest == before?.images[0].digest } == false)
         }

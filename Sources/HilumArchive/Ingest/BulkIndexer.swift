@@ -365,7 +365,7 @@ public struct BulkIndexer {
                     }
                     switch verdict {
                     case .deleted where !again: summary.deleted += 1
-                    case .open, .own, .foreign, .deleted: open.append(source)
+                    case .open, .own, .foreign, .deleted, .gone: open.append(source)
                     case .unchanged:
                         summary.unchanged += 1
                         count(source, &summary)

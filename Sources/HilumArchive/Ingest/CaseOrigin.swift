@@ -76,6 +76,8 @@ package enum SourceVerdict: Sendable, Equatable {
     case unchanged
     /// Its case was deleted, and the files are still the same.
     case deleted
+    /// Its case is gone, the files are still the same, and no row says that somebody deleted it: the case of another source took its place.
+    case gone
     /// Refused before, and still the same.
     case refused(String)
     /// A case from elsewhere has its id: why it is refused, unless it may replace that one.

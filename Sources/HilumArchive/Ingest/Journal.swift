@@ -102,7 +102,7 @@ extension Archive {
             if found.number == 0 { return .refused(found.reason) }
             // It was taken once and is the same, but its case is gone: somebody deleted it. Where a case goes for another reason, its
             // row of the journal goes too. The number alone is not enough: the deleted case may have come from another source.
-            if number == nil { return .deleted }
+            if number == nil { return found.number == JournalEntry.deleted ? .deleted : .gone }
             if let number, found.number == number {
                 // An image without a vector is there again, as a partial switch or a drop left it.
                 return try lacksImages(transaction, number) ? .own(isTied: true) : .unchanged
@@ -113,7 +113,7 @@ extension Archive {
             if let found, ![0, JournalEntry.elsewhere].contains(found.number), origin.marks.arePart(of: found.marks),
                 try found.number == JournalEntry.deleted || store.entry(transaction, found.number) == nil
             {
-                return .deleted
+                return found.number == JournalEntry.deleted ? .deleted : .gone
             }
             // What is left may be a case of another name, as a report without its image is.
             if try areDeleted(transaction, origin.marks) { return .deleted }

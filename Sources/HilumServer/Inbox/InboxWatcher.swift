@@ -201,7 +201,7 @@ final class InboxWatcher: Sendable {
             switch known {
             case .unchanged: continue
             // Deleted stays deleted until a file changes.
-            case .deleted:
+            case .deleted, .gone:
                 deleted += 1
                 continue
             case .refused, .foreign(_, isKnown: true):

@@ -142,13 +142,16 @@ class VerbTests(DaemonCase):
             name = f"odd-{place}"
             report = f"Effusion on the left. {text}"
             stored = self.client.put(
-                name, report=report, patient=text, view="PA", date="2020-01-02", findings=["effusion", "nodule left"],
+                name, report=report, patient="p", view="PA", date="2020-01-02", findings=["effusion", "nodule left"],
                 metadata={"note": text, "number": 5})
             self.assertEqual((stored.id, stored.vectors, stored.unchanged), (name, 1, False))
             case = self.client.get(name, include="report")
-            self.assertEqual((case.report, case.patient or "", case.findings), (report, text, ("effusion", "nodule left")))
+            self.assertEqual((case.report, case.patient, case.findings), (report, "p", ("effusion", "nodule left")))
             self.assertEqual(case.metadata.get("note", ""), text)
             self.assertEqual(case.metadata["number"], "5")
+            # What names the patient is masked in the report, so it stands alone.
+            self.client.put(name, report="Effusion on the left.", patient=text)
+            self.assertEqual(self.client.get(name).patient or "", text)
             self.client.delete(name)
             with self.assertRaises(hilum.NotFound):
                 self.client.delete(name)
