@@ -77,6 +77,8 @@ extension Archive {
         // The id may be that of a newer version already.
         if try store.number(transaction, of: entry.id) == number {
             try transaction.delete(store.table(.ids), try store.idKey(entry.id))
+            // Should this copy take over, the files of a deleted case stay out, as they do at the leader.
+            try noteDeleted(transaction, number, entry)
         }
         batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
     }

@@ -168,7 +168,7 @@ extension Archive {
     // MARK: Inside of the transaction
 
     /// Remembers that the case was deleted, so that the inbox does not take its files again while they are the same.
-    private func noteDeleted(
+    func noteDeleted(
         _ transaction: borrowing WriteTransaction, _ number: UInt32, _ entry: CaseEntry
     ) throws {
         // 0: its files have changed since, and were refused.
