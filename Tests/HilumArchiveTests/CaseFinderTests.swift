@@ -111,6 +111,26 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
         #expect((fields.patient, fields.date, fields.view, fields.site) == ("P1", "2020-01-01", "PA", "X"))
     }
 
+    @Test(
+        "Of two records, other forms of one thing are no contradiction, and other things in a list are",
+        arguments: [
+            (#""date":"2019""#, #""date":"2019-12-31""#, true),
+            (#""date":"2019-12-30""#, #""date":"31.12.2019""#, false),
+            (#""patient_name":"Muster^Eva""#, #""patient_name":"MUSTER, EVA""#, true),
+            (#""patient_name":"Muster^Eva""#, #""patient_name":"Muster^Ida""#, false),
+            (#""study":"chest PA""#, #""study":"chest lateral""#, true),
+            (#""study":"1.2.3""#, #""study":"1.2.4""#, false),
+            (#""patient":["P1"]"#, #""patient":["P2"]"#, false), (#""patient":["P1"]"#, #""patient":["P1"]"#, true),
+        ])
+    func formsOfOneThing(first: String, second: String, agree: Bool) throws {
+        let scratch = try Scratch()
+        try write(scratch, "a.png", "a_lateral.png")
+        try scratch.write("in/a.json", "{\(first)}")
+        try scratch.write("in/a_lateral.json", "{\(second)}")
+        let summary = try index(scratch.makeArchive(), scratch)
+        #expect(summary.refused.isEmpty == agree, "\(summary.refused)")
+    }
+
     @Test func theViewOfAFurtherImageIsNotThatOfTheCase() throws {
         let scratch = try Scratch()
         try write(scratch, "b.png", "b_lateral.png", "c_lateral.png")

@@ -365,6 +365,8 @@ public struct BulkIndexer {
                     }
                     switch verdict {
                     case .deleted where !again: summary.deleted += 1
+                    // A report of a message that had joined its case left no row of its own when that was deleted.
+                    case .gone where !again && source.isReportAlone: summary.deleted += 1
                     case .open, .own, .foreign, .deleted, .gone: open.append(source)
                     case .unchanged:
                         summary.unchanged += 1
