@@ -92,12 +92,19 @@ struct ListeningSocket: ~Copyable {
         }
     }
 
+    /// The mask is of the whole process: of two threads that change and restore it at once, one may restore the other's.
+    private static let masking = NSLock()
+
     /// A folder that is missing is made for this user alone; one that exists stays as it is.
     private static func makeFolder(of path: String) throws(ServerError) {
         let folder = FilePath.folder(of: path)
         guard access(folder, F_OK) != 0 else { return }
+        masking.lock()
         let mask = umask(0o077)
-        defer { umask(mask) }
+        defer {
+            umask(mask)
+            masking.unlock()
+        }
         do {
             try FileIO.makeFolder(folder)
         } catch {
@@ -187,10 +194,12 @@ struct ListeningSocket: ~Copyable {
     private static func bind(_ path: String) throws(ServerError) -> Int32 {
         let descriptor = hilum_unix_socket(1)
         guard descriptor >= 0 else { throw failure("socket", path) }
+        masking.lock()
         let mask = umask(0o077)
         let bound = hilum_unix_bind(descriptor, path)
         let number = errno
         umask(mask)
+        masking.unlock()
         guard bound == 0 else {
             Foundation.close(descriptor)
             throw failure("bind", path, number)
