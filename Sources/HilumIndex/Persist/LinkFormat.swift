@@ -22,7 +22,7 @@ enum LinkFormat {
     static func byte(of metric: Metric) -> UInt8 { metric == .cosine ? 1 : 0 }
 }
 
-/// The bytes of the items of each slot, which the links hold too, in about a twelfth of their length. All numbers are little-endian.
+/// The bytes of the items of each slot, which the links hold too, in about a fourteenth of their length. All numbers are little-endian.
 ///
 /// ```
 /// slot     item count u32, 0 for a free slot | items u32 each
