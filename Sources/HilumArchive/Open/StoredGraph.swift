@@ -178,9 +178,19 @@ package final class StoredGraph: @unchecked Sendable {
         let codeReader = try PieceReader(store, generation: generation)
         return try question.vector.withUnsafeBufferPointer { vector in
             try HNSWIndex.scan(
-                graph.linkByteCount, links: { try linkPiece(transaction, head, graph, kind, reader, $0, $1) },
+                graph.linkByteCount,
+                links: { piece, use in
+                    // Beside owners only the first piece is read; announcing the others would keep the disk from the codes.
+                    guard graph.hasOwners else {
+                        return try linkPiece(transaction, head, graph, kind, reader, piece, use)
+                    }
+                    let isThere = try reader.piece(transaction, .links(kind), piece, epoch: head.epoch, use)
+                    guard isThere else { throw CheckpointGone() }
+                },
                 owners: { piece, use in
-                    let isThere = try ownerReader.piece(transaction, .owners(kind), piece, epoch: head.epoch, use)
+                    let isThere = try ownerReader.piece(
+                        transaction, .owners(kind), piece, epoch: head.epoch,
+                        later: { $0 < graph.linkPieceCount ? head.epoch : nil }, use)
                     guard isThere else { throw CheckpointGone() }
                 }, hasOwners: graph.hasOwners, dimension: vector.count, metric: metric,
                 quantizer: ScalarQuantizer(decoding: graph.quantizer),
