@@ -136,8 +136,12 @@ package final class StoredGraph: @unchecked Sendable {
         guard piece < graph.codeEpochs.count else { throw store.damaged("a piece of the codes is missing") }
         let isThere = try reader.piece(
             transaction, .codes(kind), piece, epoch: graph.codeEpochs[piece],
-            later: { $0 < graph.codeEpochs.count ? graph.codeEpochs[$0] : nil }, use)
+            later: { codePieceEpoch(graph, $0) }, use)
         guard isThere else { throw CheckpointGone() }
+    }
+
+    private static func codePieceEpoch(_ graph: GraphHead, _ piece: Int) -> UInt32? {
+        piece < graph.codeEpochs.count ? graph.codeEpochs[piece] : nil
     }
 
     // MARK: Without opening
@@ -176,6 +180,8 @@ package final class StoredGraph: @unchecked Sendable {
         let reader = try PieceReader(store, generation: generation)
         let ownerReader = try PieceReader(store, generation: generation)
         let codeReader = try PieceReader(store, generation: generation)
+        // The disk is at them while owners are read.
+        try codeReader.announce(transaction, .codes(kind)) { codePieceEpoch(graph, $0) }
         return try question.vector.withUnsafeBufferPointer { vector in
             try HNSWIndex.scan(
                 graph.linkByteCount,
