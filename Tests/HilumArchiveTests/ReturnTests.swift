@@ -153,6 +153,22 @@ struct ReturnTests {
         #expect(try archive.get(id: "r1") == nil && archive.get(id: "r3") != nil)
     }
 
+    @Test("Of what is left out as deleted the first places are named, by a dry run too")
+    func places() throws {
+        let scratch = try Scratch()
+        for number in 10..<35 { try scratch.write("in/\(number).txt", "Report \(number).") }
+        let archive = try scratch.makeArchive()
+        let folder = scratch.path + "/in"
+        #expect(try run(archive, folder).stored == 25)
+        for number in 10..<35 { #expect(try archive.delete(id: "\(number)")) }
+        for number in 20..<35 { try touch("\(folder)/\(number).txt") }
+        let dry = try BulkIndexer(archive: archive).dryRun(sources: [folder])
+        for summary in [dry, try run(archive, folder)] {
+            #expect(summary.deleted == 25 && summary.deletedPlaces.count == 20)
+            #expect(Set(summary.deletedPlaces).isSubset(of: (10..<35).map { "\(folder)/\($0).txt" }))
+        }
+    }
+
     @Test("What waits in quarantine and is deleted does not come back either", arguments: [false, true])
     func heldBack(isErased: Bool) throws {
         let scratch = try Scratch()
