@@ -153,6 +153,27 @@ struct ReturnTests {
         #expect(try archive.get(id: "r1") == nil && archive.get(id: "r3") != nil)
     }
 
+    @Test("An erased case stays out when another case with its picture is stored, before and after that one is erased")
+    func sharedPicture() throws {
+        let scratch = try Scratch()
+        let archive = try made(scratch)
+        let folder = scratch.path + "/in"
+        #expect(try archive.erase(id: "Harrowgate"))
+        try scratch.write("two/z.png", makePNG(1))
+        try scratch.write("two/z_lateral.png", makePNG(4))
+        try scratch.write("two/z.txt", "Another exam with the same picture.")
+        #expect(try run(archive, scratch.path + "/two").stored == 1)
+        for name in ["png", "txt", "json"] { try touch("\(folder)/Harrowgate.\(name)") }
+        let summary = try run(archive, folder)
+        #expect(summary.stored == 0 && summary.deletedPlaces == [folder + "/Harrowgate.png"])
+        #expect(try archive.get(id: "z") != nil && archive.get(id: "Harrowgate") == nil)
+        // Asked for, it is a case like any other, and is no longer marked.
+        #expect(try run(archive, folder, again: true).stored == 1)
+        #expect(try archive.forget(id: "Harrowgate", source: folder + "/Harrowgate"))
+        try touch(folder + "/Harrowgate.png")
+        #expect(try run(archive, folder).stored == 1)
+    }
+
     @Test("Of what is left out as deleted the first places are named, by a dry run too")
     func places() throws {
         let scratch = try Scratch()

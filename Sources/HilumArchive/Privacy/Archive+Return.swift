@@ -90,10 +90,14 @@ extension Archive {
         try keepErased(transaction, origin.marks, store.key.get(makes: false))
     }
 
-    /// What is stored is not deleted any more. A text that others have too stays marked, as no case is known by it alone.
+    /// What is stored is not deleted any more. A text that others have too stays marked, as no case is known by it alone; and so does what
+    /// another case shares with an erased one, such as a picture, or that one would come back with its other files.
     func unmark(_ transaction: borrowing WriteTransaction, _ marks: SourceMarks, _ content: ContentMarks?) throws {
         let key = try? store.key.get(makes: false)
-        let shared = Set(content?.texts ?? [])
+        var shared = Set(content?.texts ?? [])
+        if let key, let content, try !content.telling.allSatisfy({ try isErased(transaction, $0, key) }) {
+            shared.formUnion(content.all)
+        }
         for mark in marks.sorted {
             try transaction.delete(store.table(.journal), mark)
             if let key, !shared.contains(mark) { try transaction.delete(store.table(.journal), key.mark(of: mark)) }
