@@ -174,6 +174,28 @@ struct ReturnTests {
         #expect(try run(archive, folder).stored == 1)
     }
 
+    @Test("An erased report that does not say whose it is keeps those of other folders in, and its own place out")
+    func reportsOfFolders() throws {
+        let scratch = try Scratch()
+        for folder in ["s1", "s2"] { try scratch.write("\(folder)/1.txt", "No acute disease.") }
+        let archive = try scratch.makeArchive()
+        #expect(try run(archive, scratch.path + "/s1").stored == 1)
+        #expect(try archive.erase(id: "1"))
+        try touch(scratch.path + "/s1/1.txt")
+        let left = try run(archive, scratch.path + "/s1")
+        #expect(left.stored == 0 && left.deletedPlaces == [scratch.path + "/s1/1.txt"])
+        #expect(try run(archive, scratch.path + "/s2").stored == 1)
+        #expect(try archive.delete(id: "1"))
+        try touch(scratch.path + "/s2/1.txt")
+        #expect(try run(archive, scratch.path + "/s2").deleted == 1)
+        // Rows without a patient likewise; a row that names one is known in another table (`texts`).
+        for folder in ["t1", "t2"] { try scratch.write("\(folder)/cases.csv", "id,report\nr,Clear.\n") }
+        #expect(try run(archive, scratch.path + "/t1").stored == 1)
+        #expect(try archive.erase(id: "r"))
+        #expect(try run(archive, scratch.path + "/t1").deleted == 1)
+        #expect(try run(archive, scratch.path + "/t2").stored == 1)
+    }
+
     @Test("Of what is left out as deleted the first places are named, by a dry run too")
     func places() throws {
         let scratch = try Scratch()

@@ -215,6 +215,8 @@ package struct SourceCase: Sendable, Equatable {
         var input = CaseInput(id: id, report: report, fields: fields)
         input.origin = origin
         input.origin?.texts = textDigests
+        input.origin?.tellsPatient =
+            fields.patient != nil || fields.metadata.keys.contains(where: ReportKeys.tellsPatient)
         if !leads.isEmpty {
             let document = try readReports()
             input.report = document.text
@@ -238,6 +240,8 @@ package struct SourceCase: Sendable, Equatable {
             input.report = read.text
             input.origin?.hasGuessedText = read.isGuessed
         }
+        // A message names its patient or its order.
+        if input.document != nil { input.origin?.tellsPatient = true }
         let views = imageViews.count == imagePaths.count ? imageViews.map { Optional($0) } : []
         var images = imagePaths.indices.map { CaseImage(.file(imagePaths[$0]), view: views.isEmpty ? nil : views[$0]) }
         if images.count > 1 {

@@ -34,9 +34,12 @@ enum ReportKeys {
     }
 
     /// Whether cases with two values of this key are of two patients or two exams.
-    static func tellsExams(_ key: String) -> Bool {
-        isStudy(key) || isAccession(key)
-            || ["patient", "patientid", "patientname", "patientnumber", "mrn", "birthdate", "patientbirthdate", "date"]
+    static func tellsExams(_ key: String) -> Bool { isStudy(key) || tellsPatient(key) || plain(key) == "date" }
+
+    /// Whether a value of this key is one patient's, or one order's.
+    static func tellsPatient(_ key: String) -> Bool {
+        isAccession(key)
+            || ["patient", "patientid", "patientname", "patientnumber", "mrn", "birthdate", "patientbirthdate"]
                 .contains(plain(key))
     }
 
