@@ -97,6 +97,9 @@ struct MaskingTests {
             ("Patient no. 3", "Patient no. [NUMBER]"), ("Medical record number 12", "Medical record number [NUMBER]"),
             ("Record no: 9B", "Record no: [NUMBER]"), ("MRN: ABCDEF", "MRN: [NUMBER]"),
             ("Accession: A1", "Accession: [NUMBER]"), ("ID 4711 seen", "ID [NUMBER] seen"),
+            ("Patient no 3", "Patient no [NUMBER]"), ("Patient no 3 was seen", "Patient no [NUMBER] was seen"),
+            ("PT: 13501", "PT: [NUMBER]"), ("Pt: 1500 was seen", "Pt: [NUMBER] was seen"),
+            ("Pt: 1500 films", "Pt: [NUMBER] films"), ("MRN: 1500 units", "MRN: [NUMBER] units"),
             ("Patient ID KLMNOP12", "Patient ID [NUMBER]"), ("患者ID：12", "患者ID：[NUMBER]"),
             ("患者番号: A1", "患者番号: [NUMBER]"),
         ])
@@ -110,6 +113,7 @@ struct MaskingTests {
             "MRN: unknown", "ID consulted.", "ID: no acute disease", "Patient ID pending", "Patient 45 years old",
             "Patient: 45 year old male.", "Exam 2 of 3", "Record of 2 falls", "Patient ID is withheld",
             "Case: 3.", "Film no. 2 shows it.", "Hospital day 3.", "patient no 3 mm nodule", "ID: Pneumonia",
+            "PT: 1350 units heparin", "Pt: 1500 ml drained", "Record no 2 lesions.", "Patient no 3 fracture.",
         ])
     func wordsBehindCuesStay(text: String) throws { #expect(try Self.masking().mask(text).text == text) }
 
