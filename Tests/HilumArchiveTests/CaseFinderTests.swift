@@ -121,6 +121,17 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
             (#""study":"chest PA""#, #""study":"chest lateral""#, true),
             (#""study":"1.2.3""#, #""study":"1.2.4""#, false),
             (#""patient":["P1"]"#, #""patient":["P2"]"#, false), (#""patient":["P1"]"#, #""patient":["P1"]"#, true),
+            (#""patient":["P1"]"#, #""patient":"P1""#, true), (#""patient":["P1"]"#, #""patient":"P2""#, false),
+            (#""date":"05/06/2019""#, #""date":"2019-06-05""#, true),
+            (#""date":"05/06/2019""#, #""date":"2019-05-06""#, true),
+            (#""date":"05/06/2019""#, #""date":"2019-05-07""#, false),
+            (#""date":"05/06/2019""#, #""date":"06/05/2019""#, true),
+            (#""Patient":"p1""#, #""patient":"P2""#, false), (#""Patient ID":"p1""#, #""patient_id":"p1""#, true),
+            (#""patient":"0012""#, #""patient":12"#, false), (#""study":"CT-17""#, #""study":"CT-18""#, false),
+            (#""study":"17""#, #""study":"18""#, false), (#""study":"baseline""#, #""study":"follow-up""#, false),
+            (#""study":"Chest 2019 PA""#, #""study":"Chest 2020 LAT""#, false),
+            (#""study":"1.2.3""#, #""study":"Chest PA""#, true),
+            (#""study_uid":"Chest PA""#, #""study_uid":"Chest""#, false),
         ])
     func formsOfOneThing(first: String, second: String, agree: Bool) throws {
         let scratch = try Scratch()

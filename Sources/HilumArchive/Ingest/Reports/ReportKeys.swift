@@ -43,7 +43,8 @@ enum ReportKeys {
                 .contains(plain(key))
     }
 
-    private static func plain(_ key: String) -> String {
+    /// A key without what spellings of it differ in: capitals, blanks, hyphens, points and underscores.
+    static func plain(_ key: String) -> String {
         String(decoding: key.utf8.filter { ![32, 45, 46, 95].contains($0) }, as: UTF8.self).lowercased()
     }
 }
