@@ -115,6 +115,20 @@ struct IngestCallTests {
         #expect(try count("patient=PAT1") == 1 && count("patient!=PAT1") == 1 && count("patient=PAT2") == 0)
     }
 
+    @Test("A record that cannot be read is refused by name and exits 3, and its case goes without it")
+    func brokenRecord() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        _ = try scratch.write("in/a.txt", "left effusion")
+        let record = try scratch.write("in/a.json", "{\"patient\": ")
+        for option in ["--dry-run", "--quiet"] {
+            let result = try Program.run(["index", archive, scratch.path("in"), option])
+            #expect(result.status == 3 && result.text.contains("refused: \(record): the record"), "\(result.text)")
+            #expect(result.text.contains("1 stored, 0 replaced, 0 unchanged, 1 refused"), "\(result.text)")
+        }
+    }
+
     @Test("A manifest without rows exits 1 and says so")
     func noRows() throws {
         let world = try World.shared()

@@ -309,6 +309,10 @@ public struct BulkIndexer {
             summary.notes.append("\(path): another file has this name in another Unicode spelling, and is taken")
         }
         for file in summary.passedOver.lost { summary.notes.append("\(file.place): \(file.reason)") }
+        for path in summary.passedOver.brokenRecords {
+            summary.refused.append(
+                .init(source: path, reason: "the record is no JSON object that can be read; its case goes without it"))
+        }
         for folder in summary.passedOver.unreadable { summary.notes.append("\(folder): the folder cannot be read") }
         if archive.privacySettings.dates != .drop { summary.notes += Self.dateNotes(items) }
         return items

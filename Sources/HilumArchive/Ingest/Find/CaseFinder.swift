@@ -234,7 +234,7 @@ package struct CaseFinder {
                 let record = try? Manifest.json(parsing: Manifest.withoutMark(bytes[...])),
                 case .object(let members) = record
             else {
-                passedOver.addLost("record that cannot be read", path)
+                passedOver.addBrokenRecord(path)
                 continue
             }
             for (key, value) in members where !["id", "image", "report_file"].contains(key) {
