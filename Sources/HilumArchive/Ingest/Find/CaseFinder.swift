@@ -158,6 +158,7 @@ package struct CaseFinder {
             }
         }
         found.accessions = Set(pile.images.compactMap { glance(at: $0.file)?.accession })
+        found.tagged = pile.images.compactMap { glance(at: $0.file)?.patient }
         found.fields.patient = FilePlace.patient(of: first)
         describe(&found, by: pile.records.map { absolute($0.file.path) })
         found.former = pile.former.map { CaseOrigin.Former(id: $0, source: absolute($0)) }

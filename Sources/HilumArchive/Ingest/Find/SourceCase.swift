@@ -27,6 +27,8 @@ package struct SourceCase: Sendable, Equatable {
     var study: String?
     /// What the tags of its images call the order, by which reports name it.
     var accessions: Set<String> = []
+    /// Whose its images are by their tags; in memory alone.
+    var tagged: [DICOMPatient] = []
     /// The reports of messages and structured reports that are about it.
     package var leads: [ReportLead] = []
     /// How a report that came by itself was found to be of the stored case `id`; nil where it is of none.

@@ -13,6 +13,8 @@ enum ReportKeys {
         "the study UID of the report leads to another case than its accession number; correct the one that is wrong"
     static let anotherPatient =
         "the report and the case of its study or accession number name two patients, two studies or two dates"
+    static let anotherPatientThanOthers =
+        "a report names another patient than the case of its study or accession number and than the report beside it, which is taken"
     static let anotherExam =
         "its images or its row and its report name two patients, two studies or dates more than a week apart"
     static let undated =
