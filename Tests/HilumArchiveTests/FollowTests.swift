@@ -91,6 +91,27 @@ import Testing
         try expectSame(leader, copy)
     }
 
+    @Test("A writer that makes room for others keeps no copy waiting for its rests", .timeLimit(.minutes(1)))
+    func hastens() throws {
+        let scratch = try Scratch()
+        let leader = try scratch.makeArchive()
+        defer { leader.close() }
+        let embedder = try leader.writableEmbedder()
+        let cases = try leader.prepare((0..<6).map { try PreparedCase(makeInput($0)) }, with: embedder, threads: 1)
+        // Each rest would last until tomorrow.
+        let courtesy = Courtesy(restFactor: 1e9) { true }
+        let (began, ended) = (AtomicCounter(), AtomicFlag())
+        let thread = Thread {
+            began.increment()
+            #expect(throws: Never.self) { try leader.commit(cases, courtesy: courtesy) }
+            ended.raise()
+        }
+        thread.start()
+        while !ended.isRaised { _ = try leader.changes(since: nil) }
+        #expect(began.current == 1)
+        #expect(try leader.changes(since: nil).position.next > 6)
+    }
+
     @Test("Changes that are applied again change nothing, and a copy that is opened again goes on")
     func appliesAgain() throws {
         let scratch = try Scratch()
