@@ -48,6 +48,8 @@ public struct CaseInput: Sendable, Equatable {
     package var document: ReportDocument?
     /// Why its files make no case, so that the archive remembers it; nil for one that may be stored.
     package var refusal: ArchiveError?
+    /// Further images of it, which cannot be read; the case is stored without them.
+    package var lostImages: [LostImage] = []
     /// Images of it, by SHA-256, that a person gives back to it from the quarantine; the decision is stored with the case.
     package var releases: Set<[UInt8]> = []
 

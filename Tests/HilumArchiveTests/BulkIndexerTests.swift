@@ -135,6 +135,7 @@ import Testing
         let archive = try scratch.makeArchive()
         let summary = try run(archive, scratch.path + "/cases.jsonl")
         #expect(summary.stored == 1 && summary.notes.count == 1)
+        #expect(summary.refused.map(\.source) == ["none.png", "bad.png"].map { "\(scratch.path)/\($0)" })
         let images = try #require(try archive.get(id: "a")?.images)
         #expect(images.map(\.path) == good && images.map(\.view) == ["PA", "LATERAL"])
         #expect(try archive.get(id: "a")?.fields.view == "PA")

@@ -458,7 +458,8 @@ extension Archive {
     ) throws {
         guard var journal = item.journal else { return }
         journal.number = number
-        journal.reason = reason
+        let isStored = number != 0 && number != JournalEntry.elsewhere
+        journal.reason = isStored ? LostImage.joined(item.input.lostImages) : reason
         // A name that may be that of another patient's case. The row of a report in a message leads to the case that it joined, whose
         // number changes without it, so the row must say nothing when that case is forgotten.
         if number == JournalEntry.elsewhere || item.input.origin?.joins == true { journal.name = "" }
@@ -468,7 +469,7 @@ extension Archive {
             journal.marks.insert(whole.marks)
         }
         try store.put(transaction, .journal, journal.key, store.bytes(of: journal))
-        guard number != 0, number != JournalEntry.elsewhere else { return }
+        guard isStored else { return }
         try unmark(transaction, journal.marks, item.content)
     }
 }

@@ -71,8 +71,10 @@ public struct IndexSummary: Sendable, Equatable {
     public var parted = 0
     /// Stored cases whose text is neither UTF-8 nor marked as UTF-16, and was read as Windows-1252.
     public var guessedTexts = 0
-    /// Cases that were not stored.
+    /// Cases that were not stored, and images without which theirs were.
     public var refused: [Refusal] = []
+    /// Images that cannot be read of cases that are stored; `refused` has them once the run has ended.
+    var lost: [Refusal] = []
     /// What the sources hold that is no case.
     public var passedOver = PassedOver()
     /// Cases that are not refused and have an image alone.
@@ -96,6 +98,23 @@ public struct IndexSummary: Sendable, Equatable {
     mutating func addDeleted(_ place: String) {
         deleted += 1
         if deletedPlaces.count < Self.placeLimit { deletedPlaces.append(place) }
+    }
+
+    mutating func add(lost images: [LostImage]) {
+        lost += images.map { Refusal(source: $0.path, reason: $0.reason) }
+    }
+
+    mutating func noteLostDates() {
+        guard lostDates > 0 else { return }
+        notes.append(
+            "\(lostDates) cases have a date that was left out, as dates are shifted here: "
+                + "it cannot be read, or nothing says whose case it is")
+    }
+
+    /// Ends the run.
+    mutating func refuseLost() {
+        refused += lost
+        lost = []
     }
 
     mutating func addDeleted(_ other: IndexSummary) {
@@ -157,6 +176,7 @@ public struct BulkIndexer {
             follow(jobs, interrupt, &summary)
             try archive.writeCheckpoint()
         }
+        summary.refuseLost()
         summary.seconds = monotonicSeconds() - started
         summary.casesPerSecond = summary.seconds > 0 ? Double(summary.stored + summary.replaced) / summary.seconds : 0
         return summary
@@ -198,6 +218,7 @@ public struct BulkIndexer {
                 case .foreign, .own: fates[source.place] = .replace
                 default: fates[source.place] = .store
                 }
+                summary.add(lost: input.lostImages)
                 count(source, &summary)
             } catch {
                 fates[source.place] = .refuse
@@ -216,6 +237,7 @@ public struct BulkIndexer {
                     report: source.leads.last?.path ?? source.reportPath
                         ?? (source.report == nil ? nil : source.place), fate: fate))
         }
+        summary.refuseLost()
         summary.seconds = monotonicSeconds() - started
         return summary
     }
@@ -389,6 +411,9 @@ public struct BulkIndexer {
                     case .unchanged:
                         summary.unchanged += 1
                         count(source, &summary)
+                        if source.imagePaths.count > 1 {
+                            summary.add(lost: try archive.lostImages(transaction, of: source.origin))
+                        }
                     case .refused(let reason): summary.refused.append(.init(source: source.place, reason: reason))
                     }
                 }
@@ -439,6 +464,7 @@ private final class BatchWriter: Sendable {
                             counts.refused.append(.init(source: source.place, reason: error.reason))
                             continue
                         }
+                        counts.add(lost: item.input.lostImages)
                         if source.imagePaths.isEmpty {
                             counts.reportOnly += 1
                         } else if !source.hasReport {
@@ -495,6 +521,7 @@ private final class BatchWriter: Sendable {
             summary.textImages += counts.textImages
             summary.quarantined += counts.quarantined
             summary.refused += counts.refused
+            summary.lost += counts.lost
         }
     }
 }

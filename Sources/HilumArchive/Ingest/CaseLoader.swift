@@ -53,40 +53,60 @@ struct CaseLoader: Sendable {
             let files = try read(&prepared)
             try recognise(&prepared)
             if prepared.wasDeleted { return (prepared, []) }
-            var persons = CasePersons()
-            let staying = try describe(&prepared, files, &persons)
-            if let report = prepared.input.report {
-                prepared.input.report = try privacy.masked(
-                    report, persons, id: prepared.input.id, &prepared.maskCounts)
-                try prepared.joinReports()
+            let whole = prepared
+            do {
+                let images = try decode(&prepared, files)
+                return (prepared, images)
+            } catch {
+                let error = ArchiveError.wrapping(error)
+                guard error.code == .badImage, whole.input.origin != nil, !files.isEmpty else { throw error }
+                prepared = whole
+                let rest = try leaveOutUnreadable(&prepared, files, error)
+                let images = try decode(&prepared, rest)
+                return (prepared, images)
             }
-            let pictures = try setAside(&prepared, files)
-            var places = Array(pictures.indices)
-            if !prepared.input.keepsImages {
-                prepared.imageVectors = [[Float]?](repeating: nil, count: pictures.count)
-                places = try addImages(at: staying, to: &prepared)
-            }
-            try refuseEmpty(&prepared)
-            prepared.isStored = try isStored(prepared)
-            if prepared.isStored { return (prepared, []) }
-            if let report = prepared.input.report {
-                let words = ReportWords(report, try ReportWords.sharedReader())
-                prepared.lacksReportVector = !words.saysSomething && !knowsWords(report)
-                prepared.words = words
-            }
-            let decoded: [DecodedImage]
-            do throws(ImagingError) {
-                decoded = try pictures.map { (picture) throws(ImagingError) in
-                    if let decoded = picture.decoded { return decoded }
-                    return try ImageDecoder.decodeWithNotes(picture.bytes, fitting: side)
-                }
-            } catch { throw refusal(error, prepared.input.id) }
-            prepared.imageNotes = decoded.flatMap(\.notes)
-            return (prepared, zip(places, decoded).map { ($0, $1.image) })
         } catch {
             prepared.refusal = ArchiveError.wrapping(error)
             return (prepared, [])
         }
+    }
+
+    /// Does what comes after reading.
+    ///
+    /// - Parameter files: the bytes of each image.
+    /// - Returns: the images to be embedded; none for a case that is stored already.
+    private func decode(
+        _ prepared: inout PreparedCase, _ files: [[UInt8]]
+    ) throws -> [(place: Int, image: GrayImage)] {
+        var persons = CasePersons()
+        let staying = try describe(&prepared, files, &persons)
+        if let report = prepared.input.report {
+            prepared.input.report = try privacy.masked(report, persons, id: prepared.input.id, &prepared.maskCounts)
+            try prepared.joinReports()
+        }
+        let pictures = try setAside(&prepared, files)
+        var places = Array(pictures.indices)
+        if !prepared.input.keepsImages {
+            prepared.imageVectors = [[Float]?](repeating: nil, count: pictures.count)
+            places = try addImages(at: staying, to: &prepared)
+        }
+        try refuseEmpty(&prepared)
+        prepared.isStored = try isStored(prepared)
+        if prepared.isStored { return [] }
+        if let report = prepared.input.report {
+            let words = ReportWords(report, try ReportWords.sharedReader())
+            prepared.lacksReportVector = !words.saysSomething && !knowsWords(report)
+            prepared.words = words
+        }
+        let decoded: [DecodedImage]
+        do throws(ImagingError) {
+            decoded = try pictures.map { (picture) throws(ImagingError) in
+                if let decoded = picture.decoded { return decoded }
+                return try ImageDecoder.decodeWithNotes(picture.bytes, fitting: side)
+            }
+        } catch { throw refusal(error, prepared.input.id) }
+        prepared.imageNotes = decoded.flatMap(\.notes)
+        return zip(places, decoded).map { ($0, $1.image) }
     }
 
     /// Moves the images of the input to `images` and `keptBytes`.
@@ -98,6 +118,7 @@ struct CaseLoader: Sendable {
             return []
         }
         var files: [[UInt8]] = []
+        var failure: ArchiveError?
         for image in prepared.input.images {
             let bytes: [UInt8]
             switch image.source {
@@ -113,13 +134,17 @@ struct CaseLoader: Sendable {
                     if error.mayPass || error.code == .system(errno: ELOOP) {
                         throw ArchiveError(.io, error.description)
                     }
-                    throw ArchiveError(.badImage, error.description)
+                    failure = failure ?? ArchiveError(.badImage, error.description)
+                    prepared.input.lostImages.append(LostImage(path: path, reason: error.description))
+                    continue
                 }
                 prepared.keptBytes.append(nil)
                 prepared.images.append(.init(digest: ImageStore.digest(bytes), path: path, view: image.view))
             }
             files.append(bytes)
         }
+        // Whoever puts a case by hand hears that it is not whole.
+        if let failure, files.isEmpty || prepared.input.origin == nil { throw failure }
         prepared.input.images = []
         return files
     }

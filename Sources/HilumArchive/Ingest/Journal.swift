@@ -18,7 +18,7 @@ struct JournalEntry: Sendable {
     /// SHA-256 over the row's content, and path, size and time of its files.
     var fingerprint: [UInt8]
     var number: UInt32 = 0
-    /// Why it was refused; empty when it was not.
+    /// Why it was refused; of a case that is stored, the images that it lacks (`LostImage`), and empty for none.
     var reason = ""
     /// What it was read from, and what that holds (`ContentMarks`).
     var marks = SourceMarks()
@@ -146,6 +146,22 @@ extension Archive {
     /// What is known of a source before it is read.
     package func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict {
         try withArchiveErrors { try store.environment.read { try verdict($0, origin, id: id) } }
+    }
+
+    /// The images that a case lacks which was stored from this very source, as they cannot be read.
+    func lostImages(
+        _ transaction: borrowing some (Transaction & ~Copyable), of origin: CaseOrigin
+    ) throws -> [LostImage] {
+        guard let found = try journalEntry(transaction, origin.source), !found.reason.isEmpty,
+            ![0, JournalEntry.deleted, JournalEntry.elsewhere].contains(found.number),
+            found.fingerprint == privacy.stamped(origin.fingerprint)
+        else { return [] }
+        return LostImage.parted(found.reason)
+    }
+
+    /// The images that a case lacks which was stored from this very source, as they cannot be read.
+    package func lostImages(of origin: CaseOrigin) throws -> [LostImage] {
+        try withArchiveErrors { try store.environment.read { try lostImages($0, of: origin) } }
     }
 
     /// Removes what is known of a source, so that its files count as new when they are seen again.

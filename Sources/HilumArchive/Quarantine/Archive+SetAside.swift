@@ -10,6 +10,7 @@ extension Archive {
             for entry in try store.quarantine(transaction, of: id) { known.states[entry.image.digest] = entry.state }
             if let number = try store.number(transaction, of: id), let entry = try store.entry(transaction, number) {
                 known.stored = Set(entry.images.map(\.digest))
+                known.paths = Set(entry.images.filter { !$0.isKept && $0.hasPicture }.map(\.path))
             }
             return known
         }

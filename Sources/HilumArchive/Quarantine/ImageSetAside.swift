@@ -11,4 +11,6 @@ struct KnownImages: Sendable {
     var states: [[UInt8]: QuarantineEntry.State] = [:]
     /// Those that the stored case has, by SHA-256: they were looked at when they came.
     var stored: Set<[UInt8]> = []
+    /// Where those lie.
+    var paths: Set<String> = []
 }

@@ -266,6 +266,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict {
         try withArchive { try $0.verdict(of: origin, id: id) }
     }
+    func lostImages(of origin: CaseOrigin) throws -> [LostImage] { try withArchive { try $0.lostImages(of: origin) } }
     func withReports(_ source: SourceCase) throws -> SourceCase {
         try withArchive { try $0.withReports(source) }
     }

@@ -50,6 +50,8 @@ protocol ServedArchive: Sendable {
 
     /// What is known of a source before it is read.
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict
+    /// The images that a case lacks which was stored from this very source, as they cannot be read.
+    func lostImages(of origin: CaseOrigin) throws -> [LostImage]
     /// A source, where the archive knows the other half of it: the case of a report, or the report of images.
     func withReports(_ source: SourceCase) throws -> SourceCase
     /// The cases whose source begins with `prefix`, with their sources.
@@ -89,6 +91,8 @@ protocol ServedArchive: Sendable {
 extension ServedArchive {
     /// Nothing ever is.
     func mend() {}
+    /// None, for an archive that does not say.
+    func lostImages(of origin: CaseOrigin) throws -> [LostImage] { [] }
     /// None, for an archive that does not say.
     var metadataKeys: [String] { [] }
     /// Not of an archive that does not say.

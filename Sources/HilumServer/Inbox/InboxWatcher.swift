@@ -199,7 +199,9 @@ final class InboxWatcher: Sendable {
                 continue
             }
             switch known {
-            case .unchanged: continue
+            case .unchanged:
+                nameLost(of: source)
+                continue
             // Deleted stays deleted until a file changes.
             case .deleted, .gone:
                 deleted += 1
@@ -260,12 +262,23 @@ final class InboxWatcher: Sendable {
                 memory.forgetFailures(of: names)
                 if let waiting = source.waitingID { memory.moveReports(of: waiting, to: source.id) }
             }
+            nameLost(of: source)
             return .taken
         case .failure(let error):
             guard case .refused(let code) = error.code else {
                 return refuse(names, id: source.id, .internal, error.text)
             }
             return refuse(names, id: source.id, code, error.text, isOfCase: isUnreadable)
+        }
+    }
+
+    /// Says which images of a stored case cannot be read.
+    private func nameLost(of source: SourceCase) {
+        guard source.imagePaths.count > 1 else { return }
+        // Where the archive cannot be read, the case itself says so.
+        for image in (try? archive.lostImages(of: source.origin)) ?? [] {
+            let stamps = [InboxRun.stamp(of: image.path)].compactMap(\.self)
+            log.refused([image.path], id: source.id, stamps: stamps, image.reason)
         }
     }
 

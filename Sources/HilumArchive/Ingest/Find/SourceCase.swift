@@ -234,6 +234,9 @@ package struct SourceCase: Sendable, Equatable {
             }
             let readable = imagePaths.indices.filter { Self.looksReadable(imagePaths[$0]) }
             images = readable.isEmpty ? [images[0]] : readable.map { images[$0] }
+            if !readable.isEmpty && readable.count < imagePaths.count {
+                for path in imagePaths where !Self.looksReadable(path) { input.lostImages.append(Self.lost(path)) }
+            }
         }
         input.images = images
         return input
@@ -264,6 +267,14 @@ package struct SourceCase: Sendable, Equatable {
     private static func head(of path: String) -> [UInt8]? { FileHead.read(path, byteCount: headByteCount) }
 
     private static func looksReadable(_ path: String) -> Bool { head(of: path).map(ImageKind.isImage) ?? false }
+
+    /// Why a file is no image.
+    private static func lost(_ path: String) -> LostImage {
+        do { _ = try FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) } catch {
+            return LostImage(path: path, reason: error.description)
+        }
+        return LostImage(path: path, reason: LostImage.isNone)
+    }
 
     /// Whether the file begins as an image does.
     static func looksLikeImage(_ path: String) -> Bool { looksReadable(path) }

@@ -1,0 +1,53 @@
+import HilumCore
+import HilumImaging
+
+/// One image that cannot be read takes neither the others of its case nor the report with it.
+extension CaseLoader {
+    /// Takes the images out of a case that cannot be decoded.
+    ///
+    /// - Parameters:
+    ///   - files: the bytes of each.
+    ///   - error: why the case was refused.
+    /// - Returns: the bytes of the others.
+    /// - Throws: `.badImage` where none is left, and where the stored case has a picture of such a file, which would go for one that nobody
+    ///   can see; `.io` and `.notReady` where the decoder may do better the next time.
+    func leaveOutUnreadable(
+        _ prepared: inout PreparedCase, _ files: [[UInt8]], _ error: ArchiveError
+    ) throws -> [[UInt8]] {
+        let id = prepared.input.id
+        var lost: [LostImage] = []
+        var staying: [Int] = []
+        for (place, bytes) in files.enumerated() {
+            do throws(ImagingError) {
+                _ = try ImageDecoder.decodeWithNotes(bytes, fitting: side)
+                if ImageDecoder.format(of: bytes) == .dicom {
+                    _ = try ImageDecoder.description(of: bytes, fitting: side)
+                }
+                staying.append(place)
+            } catch {
+                let refusal = refusal(error, id)
+                guard refusal.code == .badImage, !prepared.images[place].isKept else { throw refusal }
+                lost.append(LostImage(path: prepared.images[place].path, reason: "\(error)"))
+            }
+        }
+        guard let first = lost.first else { throw error }
+        let isRow = prepared.input.origin?.source.hasSuffix("#" + id) ?? false
+        guard !staying.isEmpty else {
+            let count = files.count + prepared.input.lostImages.count
+            guard count > 1 || isRow else { throw error }
+            let what = count > 1 ? "none of its \(count) images can be read: " : ""
+            throw ArchiveError(.badImage, "\(what)\(first.path): \(first.reason)")
+        }
+        let stored = prepared.input.origin?.mayReplace == true ? [] : try knownImages(id).paths
+        if let known = lost.first(where: { stored.contains($0.path) }) {
+            throw ArchiveError(
+                .badImage,
+                "\(known.path): \(known.reason); the stored case keeps the picture that lay there: copy it again, whole, "
+                    + "or let `hilum index --replace` take what can be read")
+        }
+        prepared.images = staying.map { prepared.images[$0] }
+        prepared.keptBytes = staying.map { prepared.keptBytes[$0] }
+        prepared.input.lostImages += lost
+        return staying.map { files[$0] }
+    }
+}
