@@ -83,6 +83,7 @@ extension Archive {
             try transaction.delete(store.table(.ids), try store.idKey(entry.id))
             if try byHand.contains(store.quarantineName(of: entry.id)) {
                 try noteDeleted(transaction, number, entry)
+                try markDeleted(transaction, id: entry.id)
             } else {
                 try forgetSource(transaction, entry.source)
             }
@@ -113,6 +114,7 @@ extension Archive {
             try leave(transaction, old, into: &batch)
         }
         // It was deleted, and somebody has stored it again since.
+        try unmarkDeleted(transaction, id: entry.id)
         if let source = entry.source, let row = try journalEntry(transaction, source),
             row.number == JournalEntry.deleted
         {

@@ -107,6 +107,9 @@ struct ImportPlan: Sendable {
     /// Names a line in refusals.
     func place(of row: Row) -> String { "\(lineFiles[row.file]):\(row.line)" }
 
+    /// Names a case by the first of its lines.
+    func place(of item: Case) -> String { item.rows.first.map(place) ?? item.bare?.place ?? "" }
+
     /// The vector of a row with length 1.
     ///
     /// - Throws: `.badVector` for one that is not finite or has no direction; `.badRequest`, `.io`.

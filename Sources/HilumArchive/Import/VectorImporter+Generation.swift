@@ -93,6 +93,49 @@ extension Archive {
         var retries: [UInt32] = []
     }
 
+    /// Whether a generation would get anything of a plan; says what is wrong with each case of it where it would not.
+    func takesAny(of plan: ImportPlan, _ summary: inout IndexSummary) throws -> Bool {
+        var faults = IndexSummary()
+        for start in stride(from: 0, to: plan.cases.count, by: 1000) {
+            let isTaken = try store.environment.read { transaction in
+                for item in plan.cases[start..<min(start + 1000, plan.cases.count)] where !item.rows.isEmpty {
+                    guard let (_, entry) = try storedEntry(transaction, of: item, plan, &faults) else { continue }
+                    for row in item.rows {
+                        do throws(ArchiveError) {
+                            try ImportedVectors.checkPlace(row, entry)
+                            _ = try plan.vector(row)
+                            return true
+                        } catch { faults.refused.append(.init(source: plan.place(of: row), reason: error.reason)) }
+                    }
+                }
+                return false
+            }
+            if isTaken { return true }
+        }
+        summary.refused += faults.refused
+        summary.addDeleted(faults)
+        return false
+    }
+
+    /// The stored case that vectors are of; nil where there is none, which is said.
+    private func storedEntry(
+        _ transaction: borrowing ReadTransaction, of item: ImportPlan.Case, _ plan: ImportPlan,
+        _ summary: inout IndexSummary
+    ) throws -> (number: UInt32, entry: CaseEntry)? {
+        if let number = try store.number(transaction, of: item.id), let entry = try store.entry(transaction, number) {
+            return (number, entry)
+        }
+        if let key = try? store.key.get(makes: false), try isDeleted(transaction, id: item.id, key) {
+            summary.addDeleted(plan.place(of: item))
+        } else {
+            summary.refused.append(
+                .init(
+                    source: plan.place(of: item),
+                    reason: "there is no case \(item.id); a generation beside takes vectors of stored cases"))
+        }
+        return nil
+    }
+
     /// Finds the stored cases of a plan; refuses those that are not there, and vectors that differ from those of the generation.
     func settle(
         _ plan: ImportPlan, _ record: GenerationRecord, _ summary: inout IndexSummary
@@ -103,17 +146,9 @@ extension Archive {
             try store.environment.read { transaction in
                 for place in start..<min(start + 1000, plan.cases.count) {
                     let item = plan.cases[place]
-                    guard let first = item.rows.first else { continue }
-                    guard let number = try store.number(transaction, of: item.id),
-                        let entry = try store.entry(transaction, number)
-                    else {
-                        summary.refused.append(
-                            .init(
-                                source: plan.place(of: first),
-                                reason: "there is no case \(item.id); a generation beside takes vectors of stored cases"
-                            ))
-                        continue
-                    }
+                    guard !item.rows.isEmpty,
+                        let (number, entry) = try storedEntry(transaction, of: item, plan, &summary)
+                    else { continue }
                     known.placeOfNumber[number] = place
                     guard number < record.watermark else { continue }
                     let (isOpen, refused) = try compare(transaction, item, plan, number, entry, record)

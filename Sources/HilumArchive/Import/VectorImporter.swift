@@ -9,6 +9,9 @@ import HilumPrivacy
 /// A vector that is stored already is not written again. So a run that was killed is continued by calling it again.
 /// Thread rule: one run at a time.
 public struct VectorImporter {
+    /// What a stored case that was imported has as its source.
+    public static let source = ImportedCaseMaker.source
+
     let archive: Archive
     /// Of rows whose line names no kind.
     public var kind = VectorKind.image
@@ -21,6 +24,8 @@ public struct VectorImporter {
     /// By which keys lines prove that they were exported from archives with the same privacy settings: nothing is masked, hidden or shifted
     /// twice then, pictures are not looked at again, and a line without such a proof is refused. Empty: all lines are taken as new.
     public var proofs: [LineProof] = []
+    /// Whether cases that were deleted are taken in again.
+    public var again = false
     /// Ends the run after the batch that is under way.
     public var interrupt: AtomicFlag?
     /// Cases of a transaction. Nothing is acknowledged before the run ends, so it may be large.
@@ -101,7 +106,10 @@ public struct VectorImporter {
                 summary.isInterrupted = true
                 break
             }
-            let batch = Array(plan.cases[start..<min(start + batchCount, plan.cases.count)])
+            let all = Array(plan.cases[start..<min(start + batchCount, plan.cases.count)])
+            let deleted = again ? [] : try archive.deletedIDs(among: all.map(\.id))
+            for item in all where deleted.contains(item.id) { summary.addDeleted(plan.place(of: item)) }
+            let batch = all.filter { !deleted.contains($0.id) }
             let made = parallelMap(batch, threads: jobs) { maker.make($0) }
             let changed = made.filter { $0.prepared != nil }
             if !hasRaised, changed.contains(where: { $0.bareCount > 0 }) {
@@ -112,7 +120,7 @@ public struct VectorImporter {
             count(made, changed, outcomes, &summary)
             bareCount += made.reduce(0) { $0 + $1.bareCount }
             lostPictures += made.reduce(0) { $0 + $1.lostPictures }
-            progress.advance(by: batch.count)
+            progress.advance(by: all.count)
         }
         if !plan.cases.isEmpty { progress.finish() }
         if bareCount > 0 {

@@ -138,6 +138,7 @@ extension Archive {
                 guard let number = try store.number(transaction, of: id) else {
                     // Nothing of it was stored but its images in quarantine, and the journal says that it was refused.
                     for source in sources { try noteDeleted(transaction, source, removal) }
+                    if !sources.isEmpty { try markDeleted(transaction, id: id) }
                     return batch
                 }
                 guard let entry = try store.entry(transaction, number) else {
@@ -151,6 +152,7 @@ extension Archive {
                 case .gone(let source): try forgetSource(transaction, source)
                 case .erased(let key): try eraseJournal(transaction, leadingTo: number, entry, key)
                 }
+                if case .gone = removal {} else { try markDeleted(transaction, id: entry.id) }
                 var change = CommittedChange(oldNumber: number, oldEntry: entry)
                 if case .gone = removal {} else { change.forgottenQuarantine = try store.quarantineName(of: id) }
                 batch.changes.append(change)
@@ -277,6 +279,7 @@ extension Archive {
         try store.put(transaction, .cases, UInt64(number), store.bytes(of: entry), rule: .appending)
         let key = try store.idKey(entry.id)
         try withUnsafeBytes(of: number.littleEndian) { try store.put(transaction, .ids, key, $0) }
+        if oldNumber == nil { try unmarkDeleted(transaction, id: entry.id) }
         if let report = item.input.report {
             try store.put(transaction, .reports, UInt64(number), Array(report.utf8), rule: .appending)
         }

@@ -62,6 +62,8 @@ extension Archive {
             }
             for key in keys { try transaction.delete(store.table(.journal), key) }
             try keepErased(transaction, marks, key)
+            // An earlier release deleted it and kept nothing of its id.
+            if !marks.isEmpty, try store.number(transaction, of: id) == nil { try markDeleted(transaction, id: id) }
             return !keys.isEmpty
         }
     }

@@ -8,6 +8,7 @@ import LMDB
 ///   same place with the same content are its own.
 /// - A case that was erased leaves the HMAC, by the archive's key, of each of these marks, as a row of the journal without a name. Files with the
 ///   same content are its own wherever they lie; a text that does not say whose it is, where it lay (`ContentMarks`).
+/// - Either leaves the HMAC of the id too. Vectors come by an import without files, and belong to the case that has the id.
 extension Archive {
     /// Marks a case by what its files hold, and finds out whether it was deleted. A case that does not come from files is left as it is.
     func recognise(_ prepared: inout PreparedCase) throws {
@@ -56,6 +57,30 @@ extension Archive {
         }
     }
 
+    /// Which of these ids are those of cases that were deleted or erased, and stored by nobody since.
+    func deletedIDs(among ids: [String]) throws -> Set<String> {
+        guard let key = try? store.key.get(makes: false) else { return [] }
+        return try store.environment.read { transaction in
+            var found: Set<String> = []
+            for id in ids where try isDeleted(transaction, id: id, key) { found.insert(id) }
+            return found
+        }
+    }
+
+    /// Whether a case of this id was deleted or erased, and stored by nobody since.
+    func isDeleted(
+        _ transaction: borrowing some (Transaction & ~Copyable), id: String, _ key: PseudonymKey
+    ) throws -> Bool {
+        let mark = try deletionMark(of: id, key)
+        guard try store.get(transaction, .journal, mark, { _ in true }) != nil else { return false }
+        return try store.number(transaction, of: id) == nil
+    }
+
+    /// Of a case by its id, or by what people are shown in place of it.
+    private func deletionMark(of id: String, _ key: PseudonymKey) throws -> [UInt8] {
+        key.mark(of: Array("id".utf8) + Array(try store.idKey(CaseID.canonical(id)).utf8))
+    }
+
     /// Whether a mark is that of a part of a case that was deleted or erased.
     func isMarked(
         _ transaction: borrowing some (Transaction & ~Copyable), _ mark: [UInt8], _ key: PseudonymKey?
@@ -72,6 +97,19 @@ extension Archive {
     }
 
     // MARK: Inside of the transaction
+
+    /// Remembers that somebody deleted the case of this id. Without a key nothing is kept.
+    func markDeleted(_ transaction: borrowing WriteTransaction, id: String) throws {
+        guard let key = try? store.key.get(makes: mode == .readWrite) else { return }
+        let mark = try deletionMark(of: id, key)
+        try store.put(transaction, .journal, mark, store.bytes(of: JournalEntry(deleted: mark)))
+    }
+
+    /// A case of this id is stored.
+    func unmarkDeleted(_ transaction: borrowing WriteTransaction, id: String) throws {
+        guard let key = try? store.key.get(makes: false) else { return }
+        try transaction.delete(store.table(.journal), try deletionMark(of: id, key))
+    }
 
     /// Stands for all erased cases; no hash is 1.
     private static let anyErased = [UInt8](repeating: 1, count: SourceMarks.byteCount)

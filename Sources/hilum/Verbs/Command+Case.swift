@@ -28,9 +28,10 @@ extension Command {
         details: """
             Removes a case and its vectors; it is gone from every later search. Exits 4 when there is no such case.
             The files that it was read from stay where they are. While they hold the same, neither an inbox nor 'hilum index' takes them
-            in again; 'hilum index --again' does. A plain delete leaves a mark for that, and old bytes in free pages of the store. With
-            --forget nothing of the case is left in any file of the archive, which is written anew (as 'hilum compact' does) and may be
-            open nowhere else; what keeps its files out are codes by the archive's key, which name nobody. Snapshots stay as they are.
+            in again, and 'hilum import' takes no vectors of its id; --again of both does. A plain delete leaves marks for that, and old
+            bytes in free pages of the store. With --forget nothing of the case is left in any file of the archive, which is written anew
+            (as 'hilum compact' does) and may be open nowhere else; what keeps it out are codes by the archive's key, which name nobody.
+            Snapshots stay as they are.
             Where a daemon has the archive open, ask it: hilum query --socket ARCHIVE/hilum.sock 'DELETE id=ID' (or '… forget=1').
             """,
         examples: [
@@ -104,7 +105,11 @@ private func runDelete(_ arguments: Arguments) throws -> ExitStatus {
     }
     if arguments.has("json") { standardOutputLine(JSON.object([("deleted", .string(id))]).text) }
     standardError("deleted \(shown(id))\n")
-    if !source.isEmpty {
+    switch source {
+    case "": break
+    case VectorImporter.source:
+        standardError("files of its vectors stay, and are not taken in again but by 'hilum import --again'\n")
+    default:
         standardError(
             "its files stay, and are not taken in again while they hold the same, but by 'hilum index --again'\n")
     }

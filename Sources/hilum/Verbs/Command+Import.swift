@@ -7,7 +7,7 @@ extension Command {
         name: "import",
         summary: "bring vectors of other programs or machines into an archive",
         usage: [
-            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--settled KEY] [--replace] [--json]",
+            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--settled KEY] [--replace] [--again] [--json]",
             "ARCHIVE SOURCE… --generation next (--name NAME | --model MODEL [--precision F]) [--json]",
         ],
         operands: ["ARCHIVE", "SOURCE"],
@@ -22,6 +22,7 @@ extension Command {
                 "the lines were exported with --settled from an archive of the same --deid and --dates, whose log.key this is; may stand several times"
             ),
             .flag("replace", "let vectors change cases that were not imported"),
+            .flag("again", "take in cases that were deleted"),
             .value(
                 "generation", "WHICH",
                 "next: make a generation beside the one that is searched, of stored cases; 'hilum reembed' switches to it"
@@ -42,6 +43,7 @@ extension Command {
             others are stored; a file of another dimension or model is refused as a whole, and so is a part of 'hilum embed --shard' that is
             damaged; one that is missing is named. What is stored already is unchanged, so a run that was stopped is called again. In an archive
             that masks, a row is refused whose picture 'hilum index' would set aside, or a person dropped (see 'hilum quarantine').
+            A case that was deleted is known by its id and left out, until it is stored otherwise; --again takes it in.
 
             An archive of 'hilum init --space' takes vectors of any encoder, and is searched by vec=, by id= and by the words of reports. With
             --generation next the vectors may have another dimension; a stored case that gets none is a gap, which --switch has to be told
@@ -78,6 +80,9 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     if maker != nil, arguments.has("replace") {
         throw CommandError.usage("--replace and --generation exclude each other; a new generation replaces nothing")
     }
+    if maker != nil, arguments.has("again") {
+        throw CommandError.usage("--again and --generation exclude each other; a new generation stores no case")
+    }
     let sources = try VectorSource.find(Array(arguments.operands.dropFirst()))
     let archive = try openNamed(path, filter: arguments.text("report-filter"))
     defer { archive.close() }
@@ -88,16 +93,18 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     importer.isQuiet = arguments.has("quiet")
     importer.interrupt = Interruption.flag
     importer.isShard = arguments.has("shard")
+    importer.again = arguments.has("again")
     importer.proofs = try arguments.texts("settled").map {
         try LineProof(keyFile: $0, settings: archive.privacySettings, makesKey: false)
     }
     guard let maker else {
         return show(
-            try importer.run(sources, replaces: arguments.has("replace")), asJSON: arguments.has("json"))
+            try importer.run(sources, replaces: arguments.has("replace")), asJSON: arguments.has("json"),
+            hasFiles: false)
     }
     try archive.removeLeavingGenerations { Interruption.flag.isRaised }
-    let shown = show(try importer.run(sources, into: maker), asJSON: arguments.has("json"))
-    guard shown == .done else { return shown }
+    let shown = show(try importer.run(sources, into: maker), asJSON: arguments.has("json"), hasFiles: false)
+    guard shown == .done, try archive.reembedStatus().nextGeneration != nil else { return shown }
     return try archive.reembedStatus().missingCount > 0 ? .partlyDone : .done
 }
 

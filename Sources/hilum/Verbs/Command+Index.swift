@@ -79,11 +79,13 @@ private func runIndex(_ arguments: Arguments) throws -> ExitStatus {
 }
 
 /// Prints what a bulk run did; the exit status says whether all went well.
-func show(_ summary: IndexSummary, asJSON: Bool) -> ExitStatus {
+///
+/// - Parameter hasFiles: whether its cases are files, and not vectors.
+func show(_ summary: IndexSummary, asJSON: Bool, hasFiles: Bool = true) -> ExitStatus {
     if asJSON {
         standardOutputLine(json(of: summary).text)
     } else {
-        standardOutput(text(of: summary))
+        standardOutput(text(of: summary, hasFiles: hasFiles))
     }
     if summary.isInterrupted { return .interrupted }
     return summary.refused.isEmpty ? .done : .partlyDone
@@ -146,7 +148,7 @@ private func note(_ ids: [String], _ what: String) -> String {
     return "note: \(ids.count) with \(what): \(ids.prefix(most).map(shown).joined(separator: ", "))\(more)\n"
 }
 
-private func text(of summary: IndexSummary) -> String {
+private func text(of summary: IndexSummary, hasFiles: Bool) -> String {
     var text = ""
     for pairing in summary.pairings {
         let files = pairing.images + [pairing.report].compactMap(\.self)
@@ -157,7 +159,8 @@ private func text(of summary: IndexSummary) -> String {
     for note in summary.notes { text += "note: \(shown(note))\n" }
     if summary.deleted > 0 {
         text +=
-            "note: \(summary.deleted) deleted before, and left out as their files are the same; --again takes them in\n"
+            "note: \(summary.deleted) deleted before, and left out\(hasFiles ? " as their files are the same" : ""); "
+            + "--again takes them in\n"
         for place in summary.deletedPlaces { text += "note: \(shown(place)): a deleted case\n" }
         let more = summary.deleted - summary.deletedPlaces.count
         if more > 0 { text += "note: and \(more) more of deleted cases\n" }
