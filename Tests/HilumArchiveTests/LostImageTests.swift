@@ -139,4 +139,24 @@ struct LostImageTests {
         }
         #expect(error.code == .badImage)
     }
+
+    @Test(
+        "--replace takes what is there of a study that had more images than a case may have", .enabled(if: decodesDICOM)
+    )
+    func tooMany() throws {
+        let scratch = try Scratch()
+        let folder = scratch.path + "/in"
+        for number in 0..<33 { try scratch.write("in/\(number).dcm", makeDICOM(number, study: "1.2.3")) }
+        let archive = try scratch.makeArchive()
+        #expect(try run(archive, folder).stored == 1)
+        try FileManager.default.removeItem(atPath: folder)
+        for number in 40..<73 { try scratch.write("in/\(number).dcm", makeDICOM(number, study: "1.2.3")) }
+        for _ in 0..<2 {
+            let refused = try run(archive, folder).refused
+            #expect(refused.count == 1 && refused.first?.reason.contains("--replace") == true, "\(refused)")
+        }
+        let summary = try run(archive, folder, replaces: true)
+        #expect(summary.replaced == 1 && summary.refused == [])
+        #expect(try archive.get(id: "1.2.3")?.images.count == 33)
+    }
 }

@@ -215,7 +215,7 @@ public struct BulkIndexer {
                 }
                 switch try archive.verdict(of: source.origin, id: source.id) {
                 case .foreign(let reason, _) where !replaces: throw ArchiveError(.exists, reason)
-                case .foreign, .own: fates[source.place] = .replace
+                case .foreign, .own, .refused: fates[source.place] = .replace
                 default: fates[source.place] = .store
                 }
                 summary.add(lost: input.lostImages)
@@ -402,6 +402,10 @@ public struct BulkIndexer {
                     // What has left goes where that is asked for.
                     if replaces, verdict == .unchanged, try archive.holdsMore(transaction, than: source) {
                         verdict = .own(isTied: true)
+                    }
+                    // What is stored may be why they were refused: without it they may be a case.
+                    if case .refused = verdict, replaces, try archive.store.number(transaction, of: source.id) != nil {
+                        verdict = .open
                     }
                     switch verdict {
                     case .deleted where !again: summary.addDeleted(source.place)

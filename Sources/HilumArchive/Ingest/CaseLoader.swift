@@ -182,7 +182,9 @@ struct CaseLoader: Sendable {
         guard !kept.isEmpty else { return new }
         guard kept.count + new.count <= ArchiveLimits.imageCount else {
             throw ArchiveError(
-                .limit, "\(id): with those whose files have left it has more than \(ArchiveLimits.imageCount) images")
+                .limit,
+                "\(id): with those whose files have left it has more than \(ArchiveLimits.imageCount) images; "
+                    + "`hilum index --replace` takes what is there alone")
         }
         var all: [Joined] = []
         for place in new {
