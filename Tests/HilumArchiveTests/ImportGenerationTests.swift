@@ -141,6 +141,27 @@ import Testing
         #expect(try archive.check(deep: true).findings == [])
     }
 
+    @Test("A file of which nothing fits makes no generation, and the right one may follow")
+    func nothingFits() throws {
+        let scratch = try Scratch()
+        let archive = try FakeModel.makeArchive(scratch)
+        try store(archive, 0..<9)
+        #expect(try archive.delete(id: "case-8"))
+        let format = try archive.stats().formatVersion
+        let wrong = try VectorFixture.write(
+            scratch, "wrong", VectorFixture.vectors(0..<4, dimension: 40),
+            ["{\"id\":\"x\"}", "{\"id\":\"case-0\",\"image\":5}", "{\"id\":\"case-8\"}", "{\"id\":\"y\"}"])
+        let summary = try importer(archive).run([wrong], into: .space("x"))
+        #expect(summary.stored == 0 && summary.refused.count == 3 && summary.deleted == 1, "\(summary.refused)")
+        #expect(summary.notes == ["nothing of it is of a stored case, so no generation was made"])
+        let status = try archive.reembedStatus()
+        #expect(try status.nextGeneration == nil && status.state == .none && archive.stats().formatVersion == format)
+        let right = try importer(archive).run(write(scratch, "right", 0..<9), into: .space("x"))
+        #expect(right.stored == 8 && right.refused == [] && right.deleted >= 1)
+        try archive.switchGeneration()
+        try look(archive, 0..<8)
+    }
+
     @Test("What no generation takes is refused by name")
     func refusals() throws {
         let scratch = try Scratch()

@@ -26,6 +26,11 @@ extension VectorImporter {
         }
         var summary = self.summary(of: plan)
         try withArchiveErrors {
+            // The wrong file leaves no generation behind.
+            if archive.recordBeside == nil, try !archive.takesAny(of: plan, &summary) {
+                summary.notes.append("nothing of it is of a stored case, so no generation was made")
+                return
+            }
             switch maker {
             case .space(let name):
                 try archive.startImporting(ImportedSpace(name: name, dimension: plan.dimension))

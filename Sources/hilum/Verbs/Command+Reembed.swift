@@ -213,6 +213,8 @@ private func text(of status: ReembedStatus) -> String {
             case .none, .building: "is being made"
             case .paused: "is paused"
             case .waiting: "waits for its time of day"
+            case .ready where status.missingCount > 0:
+                "has no vector of what is named below; --switch --partial searches it"
             case .ready: "is complete; --switch searches it"
             case .kept: "is kept; --rollback returns to it, --drop frees its space"
             case .unusable: "cannot be read; --abort or --drop removes it"
