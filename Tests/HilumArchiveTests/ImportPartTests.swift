@@ -52,9 +52,26 @@ import Testing
         #expect(
             reasons.contains { $0.hasPrefix(parts[2].vectors) && $0.contains("damaged or was changed") }, "\(reasons)")
         #expect(reasons.contains { $0.hasPrefix("part 4/4: ") } && !reasons.contains { $0.hasPrefix("part 1/4") })
+        #expect(reasons.contains { $0.hasPrefix("part 4/4: ") && $0.contains("--shard") })
         for part in 2...4 { _ = try VectorFixture.writePart(scratch, part, of: 4, 0..<40) }
         let whole = try importer(archive).run(parts)
         #expect(whole.stored == 30 && whole.unchanged == 10 && whole.refused == [])
+    }
+
+    @Test("Lines that an export wrote and whose vectors are gone are refused by name, and the others are stored")
+    func orphans() throws {
+        let scratch = try Scratch()
+        let archive = try VectorFixture.makeSpace(scratch)
+        for part in 1...2 {
+            let source = try VectorFixture.writePart(scratch, part, of: 2, 0..<10)
+            try scratch.write("out/part\(part).jsonl", FileIO.read(source.lines))
+            if part == 1 { try scratch.write("out/part1.npy", FileIO.read(source.vectors)) }
+        }
+        try scratch.write("out/notes.jsonl", #"{"id":"a"}"# + "\n")
+        let sources = try VectorSource.find([scratch.path + "/out"])
+        #expect(sources.map { FilePath.name(of: $0.lines) } == ["part1.jsonl", "part2.jsonl"])
+        let summary = try importer(archive).run(sources)
+        #expect(summary.stored == 5 && summary.refused.contains { $0.source == scratch.path + "/out/part2.npy" })
     }
 
     @Test("Pairs are found by name, beside each other and in folders")

@@ -128,6 +128,21 @@ import Testing
         #expect(error?.code == .stale && error?.reason.contains("two encoders cannot be compared") == true)
     }
 
+    @Test("Dates of lines that cannot be read are counted and named, as those of files are")
+    func dates() throws {
+        let scratch = try Scratch()
+        let archive = try VectorFixture.makeSpace(scratch)
+        let source = try VectorFixture.write(
+            scratch, "v", VectorFixture.vectors(0..<3),
+            [#"{"id":"a","date":"2020-02-01"}"#, #"{"id":"b","date":"2020-99-01"}"#, #"{"id":"c","date":"soon"}"#])
+        for _ in 0..<2 {
+            let summary = try importer(archive).run([source])
+            #expect(summary.stored + summary.unchanged == 3)
+            let note = "2 cases have a date that cannot be read, first in line 2 of \(source.lines)"
+            #expect(summary.notes.contains(note), "\(summary.notes)")
+        }
+    }
+
     @Test("Images and reports of a case may come in several runs, and several images by their numbers")
     func several() throws {
         let scratch = try Scratch()

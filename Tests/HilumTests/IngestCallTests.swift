@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumImaging
 import Testing
 
 /// What `index` and `check` say of sources, as a person and a program see it.
@@ -71,6 +72,34 @@ struct IngestCallTests {
         }
         let back = try Program.run(["index", archive, scratch.path("in"), "--again", "--json", "--quiet"])
         #expect(try back.object()["deleted"] as? Int == 0 && back.object()["stored"] as? Int == 1)
+    }
+
+    @Test("An image that cannot be read is refused by its path and exits 3; vectors of a deleted case are left out")
+    func lostAndDeleted() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        let film = try PNGEncoder.encode(
+            GrayImage(width: 4, height: 4, samples: (0..<16).map { $0 * 999 }), bitDepth: 16)
+        for (name, count) in [("s_pa.png", film.count), ("s_lateral.png", 50)] {
+            try FileIO.makeFolder(scratch.path("in"))
+            try FileIO.writeAtomically(scratch.path("in/\(name)"), Array(film.prefix(count)))
+        }
+        for _ in 0..<2 {
+            let text = try Program.run(["index", archive, scratch.path("in"), "-q"])
+            #expect(
+                text.status == 3 && text.text.contains("refused: \(scratch.path("in/s_lateral.png")): "), "\(text.text)"
+            )
+        }
+        // It counts images, of which a case may have several.
+        #expect(try Program.run(["stats", archive]).text.split(separator: "\n").contains { $0.hasPrefix("images ") })
+        #expect(try Program.run(["export", archive, scratch.path("out"), "-q"]).status == 0)
+        let deleted = try Program.run(["delete", archive, "s", "--forget"])
+        #expect(deleted.status == 0, "\(deleted.errors)")
+        let left = try Program.run(["import", archive, scratch.path("out"), "-q"])
+        #expect(left.status == 0 && left.text.contains("note: 1 deleted before, and left out; --again"), "\(left.text)")
+        let asked = try Program.run(["import", archive, scratch.path("out"), "-q", "--again", "--json"])
+        #expect(try asked.status == 0 && asked.object()["stored"] as? Int == 1, "\(asked.errors)")
     }
 
     @Test("Dates that cannot be read are counted and named by a run and a dry run, as text and as JSON")

@@ -93,7 +93,12 @@ struct ImportPlan: Sendable {
         if files.isEmpty, cases.isEmpty { throw first ?? ArchiveError(.badRequest, "there is nothing to import") }
         for set in parts where set.present.count < set.count && !isShard {
             for part in 1...set.count where !set.present.contains(part) {
-                refused.append(.init(source: "part \(part)/\(set.count)", reason: "the part is not among the files"))
+                refused.append(
+                    .init(
+                        source: "part \(part)/\(set.count)",
+                        reason:
+                            "the part is not among the files; where the archive has it, name --shard"
+                    ))
             }
         }
         if cases.allSatisfy({ $0.order != nil }) {

@@ -22,6 +22,8 @@ struct ImportedCase: Sendable {
     /// Pictures that its lines name and that cannot be read.
     var lostPictures = 0
     var refused: [IndexSummary.Refusal] = []
+    /// Why one of the dates that its lines say is none, and where it stands.
+    var dateFault: (fault: DateText.Fault, place: String)?
 }
 
 /// Makes cases of imported vectors: what the lines say, joined with what is stored of the case.
@@ -55,6 +57,8 @@ struct ImportedCaseMaker: Sendable {
         var text: String?
         var fields = CaseFields()
         var masks = MaskCounts()
+        var dateFault: DateText.Fault?
+        var hasLostDate = false
     }
 
     func make(_ item: ImportPlan.Case) -> ImportedCase {
@@ -76,6 +80,7 @@ struct ImportedCaseMaker: Sendable {
             given = look(at: given, of: item.id, stored, &made)
             guard !given.isEmpty || item.rows.isEmpty else { return made }
             let joined = try join(item, given, stored)
+            made.dateFault = joined.dateFault.map { ($0, place) }
             let isTextKnown = joined.text?.isEmpty == false
             made.half = joined.images.isEmpty ? .report : joined.text == nil ? .image : nil
             made.bareCount =
@@ -134,6 +139,7 @@ struct ImportedCaseMaker: Sendable {
         prepared.modelID = serving.modelID
         prepared.bringsVectors = true
         prepared.maskCounts = joined.masks
+        (prepared.dateFault, prepared.hasLostDate) = (joined.dateFault, joined.hasLostDate)
         if let text = joined.text { prepared.words = ReportWords(text, try ReportWords.sharedReader()) }
         return prepared
     }
@@ -166,7 +172,9 @@ struct ImportedCaseMaker: Sendable {
         }
         try fields.settle(for: item.id)
         if proofs.isEmpty {
-            try privacy.apply(to: &fields, of: fields.patient, persons, fromTags: false, &joined.masks)
+            joined.dateFault = fields.dateFault
+            joined.hasLostDate = try privacy.apply(
+                to: &fields, of: fields.patient, persons, fromTags: false, &joined.masks)
         }
         if let stored {
             if fields.findings.isEmpty { fields.findings = stored.entry.fields.findings }

@@ -101,6 +101,7 @@ public struct VectorImporter {
         let progress = Progress(
             "import", total: plan.cases.count, unit: "cases", quiet: isQuiet || plan.cases.isEmpty)
         var (bareCount, lostPictures, hasRaised) = (0, 0, false)
+        var dateFaults: [(fault: DateText.Fault, place: String)] = []
         for start in stride(from: 0, to: plan.cases.count, by: batchCount) {
             if interrupt?.isRaised == true {
                 summary.isInterrupted = true
@@ -118,6 +119,7 @@ public struct VectorImporter {
             }
             let outcomes = changed.isEmpty ? [] : try archive.commit(changed.compactMap(\.prepared), linkThreads: jobs)
             count(made, changed, outcomes, &summary)
+            dateFaults += made.compactMap(\.dateFault)
             bareCount += made.reduce(0) { $0 + $1.bareCount }
             lostPictures += made.reduce(0) { $0 + $1.lostPictures }
             progress.advance(by: all.count)
@@ -131,6 +133,8 @@ public struct VectorImporter {
             summary.notes.append(
                 "\(lostPictures) pictures that the lines name cannot be read; their vectors are stored")
         }
+        if archive.privacySettings.dates != .drop { summary.notes += BulkIndexer.dateNotes(dateFaults) }
+        summary.noteLostDates()
         follow(&summary)
         try archive.writeCheckpoint()
     }
@@ -157,6 +161,7 @@ public struct VectorImporter {
             }
             guard let prepared = item.prepared else { continue }
             summary.masked += prepared.maskCounts
+            if prepared.hasLostDate { summary.lostDates += 1 }
             if prepared.input.report != nil, prepared.reportVector == nil { summary.reportsWithoutVector += 1 }
         }
     }

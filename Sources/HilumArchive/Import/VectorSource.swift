@@ -116,12 +116,27 @@ public struct VectorSource: Sendable, Equatable {
                 if let lines = linesBeside(path), !isFolder(path) { found.append(.init(vectors: path, lines: lines)) }
             }
         }
+        found += orphans(names, in: folder)
         if names.contains(bareName) { found.append(VectorSource(vectors: "", lines: "\(folder)/\(bareName)")) }
         guard !found.isEmpty else {
             throw ArchiveError(.notFound, "\(folder): the folder holds no .npy or .fvecs file")
         }
         for index in found.indices { found[index].folder = folder }
         return found
+    }
+
+    /// Lines that a program of Hilum wrote, and whose vectors are not there; whoever reads them says so.
+    private static func orphans(_ names: [String], in folder: String) -> [VectorSource] {
+        names.compactMap { name in
+            guard name != bareName, let ending = lineEndings.first(where: name.lowercased().hasSuffix) else {
+                return nil
+            }
+            let stem = "\(folder)/\(name.dropLast(ending.count))"
+            guard !isThere(stem), !endings.contains(where: { isThere(stem + $0) }),
+                VectorSeal.read("\(folder)/\(name)") != nil
+            else { return nil }
+            return VectorSource(vectors: stem + ".npy", lines: "\(folder)/\(name)")
+        }
     }
 
     /// `img_emb/img_emb_N.npy`, `text_emb/text_emb_N.npy` and `metadata/metadata_N.*`, as clip-retrieval's `inference` writes them. Row i of

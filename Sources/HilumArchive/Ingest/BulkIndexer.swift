@@ -302,11 +302,7 @@ public struct BulkIndexer {
                 "\(summary.guessedTexts) texts are not UTF-8 and were read as Windows-1252 (Latin-1); see that their letters are right"
             )
         }
-        if summary.lostDates > 0 {
-            summary.notes.append(
-                "\(summary.lostDates) cases have a date that was left out, as dates are shifted here: "
-                    + "it cannot be read, or nothing says whose case it is")
-        }
+        summary.noteLostDates()
         if summary.parted > 0 {
             summary.notes.append(
                 "\(summary.parted) cases have a new image, and kept neither report nor images whose files have left: "
@@ -342,13 +338,21 @@ public struct BulkIndexer {
 
     /// What no filter of dates will find, a sentence for each kind.
     private static func dateNotes(_ items: [SourceItem]) -> [String] {
+        dateNotes(
+            items.compactMap { item in
+                guard case .found(let source) = item else { return nil }
+                return source.fields.dateFault.map { ($0, source.place) }
+            })
+    }
+
+    /// The same for faults, each with the place of its case.
+    static func dateNotes(_ faults: [(fault: DateText.Fault, place: String)]) -> [String] {
         var found: [(fault: DateText.Fault, count: Int, first: String)] = []
-        for case .found(let source) in items {
-            guard let fault = source.fields.dateFault else { continue }
-            if let place = found.firstIndex(where: { $0.fault == fault }) {
-                found[place].count += 1
+        for (fault, place) in faults {
+            if let known = found.firstIndex(where: { $0.fault == fault }) {
+                found[known].count += 1
             } else {
-                found.append((fault, 1, source.place))
+                found.append((fault, 1, place))
             }
         }
         return found.map { fault, count, first in

@@ -41,7 +41,7 @@ private func runStats(_ arguments: Arguments) throws -> ExitStatus {
     }
     var table = TextTable([("what", .left), ("value", .right)])
     let counts: [(String, Int)] = [
-        ("cases", stats.cases), ("with an image", stats.images), ("with a report", stats.reports),
+        ("cases", stats.cases), ("images", stats.images), ("reports", stats.reports),
         ("distinct image vectors", stats.imageNodes), ("distinct report vectors", stats.reportNodes),
         ("dimension", stats.dimension), ("generation", stats.generation), ("store, bytes", stats.fileBytes),
         ("graph in memory, bytes", stats.graphBytes), ("filters in memory, bytes", stats.filterBytes),
