@@ -145,7 +145,7 @@ public final class Archive: @unchecked Sendable {
     /// The commit that graphs and attributes were read from.
     let openedSnapshot: UInt64
     /// Held through every write, its transaction and its change of the graphs.
-    let writing = NSLock()
+    let writing = WritersTurn()
     private var writerLock: WriterLock?
 
     static let ownProcess: Int32 = getpid()

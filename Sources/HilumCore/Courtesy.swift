@@ -30,6 +30,13 @@ public struct Courtesy: Sendable {
     /// Whether somebody waits; then pieces should be small.
     public var isWanted: Bool { isAsked() }
 
+    /// The same, but it rests for nobody while `isHurried` says so.
+    ///
+    /// - Parameter isHurried: called often, on any thread.
+    public func unless(_ isHurried: @escaping @Sendable () -> Bool) -> Courtesy {
+        Courtesy(restFactor: restFactor) { [isAsked] in isAsked() && !isHurried() }
+    }
+
     /// Does a piece of the work, and rests afterwards while somebody waits.
     public func piece<Result>(_ body: () throws -> Result) rethrows -> Result {
         let before = Self.secondsOfThread

@@ -2,16 +2,17 @@
 ///
 /// A name may have the form of DICOM (`YAMADA^TARO=山田^太郎=やまだ^たろう`), of a list (`Smith, John A.`) or of a signature. Each of its parts is
 /// masked, in any order and case; kana in both scripts. A part that is a word of reports (`Young`, `Long`) is masked where it has a capital, or
-/// stands beside another part. A Latin part of one letter, and a part of one kanji, are masked beside another part alone.
+/// stands beside another part. A Latin part of one letter, and a part of one kanji, are masked beside another part alone. A patient who is
+/// given by words of reports alone (`Chest, Right`, `left lung`) is a label, and is masked behind `Patient:` or `Name:`.
 ///
 /// An id is masked where it stands as a whole word; hyphens and leading zeros in it do not count. What may be something else in a report is
 /// masked behind a cue alone (`Patient 12`, `MRN: 12`): fewer than three letters or digits, a number of fewer than four, a level of the spine
-/// (`T12`), a word of reports. Thread rule: a value.
+/// (`T12`), a word of reports, what reports call by a number (`COVID-19`, `HER2`, `Grade 2`, `T1N0M0`). Thread rule: a value.
 public struct KnownIdentifiers: Sendable {
     /// An id in small letters and digits, without leading zeros.
     struct ID: Sendable {
         enum Form: Sendable {
-            /// Masked wherever it stands.
+            /// Masked wherever it stands, unless the lists know it as a code of reports.
             case sure
             /// Letters alone: masked where they are no word of reports.
             case word
@@ -27,6 +28,8 @@ public struct KnownIdentifiers: Sendable {
     let latin: [[UInt32]]
     /// Those of them that may be a label: masked where they are no word of reports, or beside another part.
     let doubtful: Set<[UInt32]>
+    /// The parts of each patient, without those of `names`: all of them may be a label.
+    let patientParts: [[[UInt32]]]
     /// Parts of names in kanji and kana, katakana for hiragana, the longest first.
     let wide: [[UInt32]]
     let ids: [ID]
@@ -42,10 +45,12 @@ public struct KnownIdentifiers: Sendable {
         let certain = Set(parts.latin)
         var all = ids
         var doubtful: Set<[UInt32]> = []
+        var patientParts: [[[UInt32]]] = []
         for patient in patients {
             let (name, isSure) = Self.name(in: patient)
             let known = parts.latin.count
             if let name { parts.add(name) }
+            if certain.isDisjoint(with: parts.latin[known...]) { patientParts.append(Array(parts.latin[known...])) }
             if !isSure { doubtful.formUnion(parts.latin[known...].filter { !certain.contains($0) }) }
             let numbers = Self.words(of: patient).filter { $0.utf8.contains { 48...57 ~= $0 } }
             if !numbers.isEmpty { all.append(patient) }
@@ -54,6 +59,7 @@ public struct KnownIdentifiers: Sendable {
         }
         latin = Array(Set(parts.latin)).sorted { $0.count > $1.count }
         self.doubtful = doubtful
+        self.patientParts = patientParts.filter { !$0.isEmpty }
         wide = Array(Set(parts.wide)).filter { $0.count > 1 }.sorted { $0.count > $1.count }
         self.ids = all.compactMap(Self.id)
     }
@@ -82,12 +88,48 @@ public struct KnownIdentifiers: Sendable {
         let plain = Array(page.characters.filter(isCode).drop { $0 == 48 })
         guard !plain.isEmpty else { return nil }
         let digits = plain.count { 48...57 ~= $0 }
-        let letters = Array(plain.prefix { !(48...57 ~= $0) })
-        let levels: [[UInt32]] = ["c", "d", "t", "th", "l", "s"].map { $0.unicodeScalars.map(\.value) }
-        let isLevel = levels.contains(letters) && digits < 3 && letters.count + digits == plain.count
-        let isShort = plain.count < 3 || digits == plain.count && digits < 4 || isLevel
+        let isShort = plain.count < 3 || digits == plain.count && digits < 4 || isLevel(plain) || isStage(plain)
         return ID(characters: plain, form: isShort ? .short : digits == 0 ? .word : .sure)
     }
+
+    /// Whether a code is a level of the spine, or a disc: `T12`, `L5-S1`.
+    private static func isLevel(_ plain: [UInt32]) -> Bool {
+        let levels: [[UInt32]] = ["c", "d", "t", "th", "l", "s"].map { $0.unicodeScalars.map(\.value) }
+        let runs = runs(of: plain)
+        return runs.count == 2 || runs.count == 4
+            ? runs.enumerated().allSatisfy { $0 % 2 == 0 ? levels.contains($1) : isDigit($1[0]) && $1.count < 3 }
+            : false
+    }
+
+    /// Whether a code is a stage of a tumour: `T1N0M0`, `pT2N1`.
+    private static func isStage(_ plain: [UInt32]) -> Bool {
+        let (t, n, m, x) = (116 as UInt32, 110 as UInt32, 109 as UInt32, 120 as UInt32)
+        var rest = plain.drop { [99, 112, 114, 121].contains($0) }
+        for letter in [t, n, m] {
+            guard rest.first == letter else { return letter == m && rest.isEmpty }
+            rest = rest.dropFirst()
+            guard let value = rest.first, isDigit(value) || value == x else { return false }
+            rest = rest.dropFirst()
+            // `T1a`
+            if let part = rest.first, 97...100 ~= part { rest = rest.dropFirst() }
+        }
+        return rest.isEmpty
+    }
+
+    /// Letters and digits by turns.
+    static func runs(of plain: [UInt32]) -> [[UInt32]] {
+        var runs: [[UInt32]] = []
+        for character in plain {
+            if let last = runs.last?.last, isDigit(last) == isDigit(character) {
+                runs[runs.count - 1].append(character)
+            } else {
+                runs.append([character])
+            }
+        }
+        return runs
+    }
+
+    static func isDigit(_ character: UInt32) -> Bool { 48...57 ~= character }
 
     static func isCode(_ character: UInt32) -> Bool {
         48...57 ~= character || 97...122 ~= character || 0xDF...0x24F ~= character && character != 0xF7

@@ -121,6 +121,17 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
             (#""study":"chest PA""#, #""study":"chest lateral""#, true),
             (#""study":"1.2.3""#, #""study":"1.2.4""#, false),
             (#""patient":["P1"]"#, #""patient":["P2"]"#, false), (#""patient":["P1"]"#, #""patient":["P1"]"#, true),
+            (#""patient":["P1"]"#, #""patient":"P1""#, true), (#""patient":["P1"]"#, #""patient":"P2""#, false),
+            (#""date":"05/06/2019""#, #""date":"2019-06-05""#, true),
+            (#""date":"05/06/2019""#, #""date":"2019-05-06""#, true),
+            (#""date":"05/06/2019""#, #""date":"2019-05-07""#, false),
+            (#""date":"05/06/2019""#, #""date":"06/05/2019""#, true),
+            (#""Patient":"p1""#, #""patient":"P2""#, false), (#""Patient ID":"p1""#, #""patient_id":"p1""#, true),
+            (#""patient":"0012""#, #""patient":12"#, false), (#""study":"CT-17""#, #""study":"CT-18""#, false),
+            (#""study":"17""#, #""study":"18""#, false), (#""study":"baseline""#, #""study":"follow-up""#, false),
+            (#""study":"Chest 2019 PA""#, #""study":"Chest 2020 LAT""#, false),
+            (#""study":"1.2.3""#, #""study":"Chest PA""#, true),
+            (#""study_uid":"Chest PA""#, #""study_uid":"Chest""#, false),
         ])
     func formsOfOneThing(first: String, second: String, agree: Bool) throws {
         let scratch = try Scratch()
@@ -149,11 +160,16 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
         try scratch.write("in/images/x.json", "no JSON")
         let lost = try SourceScanner.scan(scratch.path + "/in").passedOver.lost
         #expect(
-            Set(lost.map { "\(FilePath.name(of: $0.place)): \($0.reason)" }) == [
-                "x.json: record that cannot be read", "x_report.txt: second text of a case",
-            ])
-        let summary = try index(scratch.makeArchive(), scratch)
-        #expect(summary.notes.count { $0.hasPrefix(scratch.path + "/in/") } == 2, "\(summary.notes)")
+            lost.map { "\(FilePath.name(of: $0.place)): \($0.reason)" } == ["x_report.txt: second text of a case"])
+        let archive = try scratch.makeArchive()
+        let summary = try index(archive, scratch)
+        #expect(summary.notes.count { $0.hasPrefix(scratch.path + "/in/") } == 1, "\(summary.notes)")
+        // What somebody wrote down of a case and nobody can read is refused, and so the run is done in part; the case is taken, and stays so.
+        let record = scratch.path + "/in/images/x.json"
+        #expect(summary.stored == 1 && summary.refused.map(\.source) == [record], "\(summary)")
+        #expect(summary.passedOver.counts["record that cannot be read"] == 1)
+        let again = try index(archive, scratch)
+        #expect(again.unchanged == 1 && again.refused.map(\.source) == [record], "\(again)")
     }
 
     @Test("What is called a thumbnail and is as large as its partner is no copy of it")

@@ -91,6 +91,27 @@ import Testing
         try expectSame(leader, copy)
     }
 
+    @Test("A writer that makes room for others keeps no copy waiting for its rests", .timeLimit(.minutes(1)))
+    func hastens() throws {
+        let scratch = try Scratch()
+        let leader = try scratch.makeArchive()
+        defer { leader.close() }
+        let embedder = try leader.writableEmbedder()
+        let cases = try leader.prepare((0..<6).map { try PreparedCase(makeInput($0)) }, with: embedder, threads: 1)
+        // Each rest would last until tomorrow.
+        let courtesy = Courtesy(restFactor: 1e9) { true }
+        let (began, ended) = (AtomicCounter(), AtomicFlag())
+        let thread = Thread {
+            began.increment()
+            #expect(throws: Never.self) { try leader.commit(cases, courtesy: courtesy) }
+            ended.raise()
+        }
+        thread.start()
+        while !ended.isRaised { _ = try leader.changes(since: nil) }
+        #expect(began.current == 1)
+        #expect(try leader.changes(since: nil).position.next > 6)
+    }
+
     @Test("Changes that are applied again change nothing, and a copy that is opened again goes on")
     func appliesAgain() throws {
         let scratch = try Scratch()
@@ -328,6 +349,48 @@ import Testing
         try hold("case-1", of: leader)
         _ = try follow(leader, copy)
         #expect(try leader.quarantinedCount() == 1 && copy.quarantinedCount() == 0)
+    }
+
+    @Test(
+        "A copy marks no case as deleted that was replaced, that went with its files or that was stored again",
+        arguments: [1, 8 << 20])
+    func deletedByHand(byteCount: Int) throws {
+        let scratch = try Scratch()
+        let leader = try scratch.makeArchive()
+        func origin(_ number: Int) -> CaseOrigin {
+            CaseOrigin(source: "folder/\(number)", fingerprint: [UInt8](repeating: UInt8(number), count: 32))
+        }
+        func input(_ number: Int, _ report: String? = nil) throws -> CaseInput {
+            var input = try makeInput(number)
+            input.origin = origin(number)
+            // Somebody asks for it, if it was deleted.
+            input.origin?.mayReturn = true
+            if let report { input.report = report }
+            return input
+        }
+        try leader.put([input(2), input(3), input(5), input(6), input(8)])
+        _ = try leader.snapshot(to: scratch.path + "/snapshot")
+        _ = try Archive.restore(scratch.path + "/snapshot", to: scratch.path + "/copy", asCopy: true)
+        let copy = try openCopy(scratch)
+        defer {
+            leader.close()
+            copy.close()
+        }
+        func isDeleted(_ number: Int) throws -> Bool {
+            let found = try copy.store.environment.read { try copy.journalEntry($0, "folder/\(number)") }
+            return found?.number == JournalEntry.deleted
+        }
+        try leader.put([input(2, "A large nodule at the apex.")])
+        #expect(try leader.forget(id: "case-3", source: "folder/3"))
+        for number in [5, 6, 8] { #expect(try leader.delete(id: "case-\(number)")) }
+        try leader.put([input(6, "Another report of this id.")])
+        _ = try follow(leader, copy, byteCount: byteCount)
+        #expect(try [2, 3, 5, 6, 8].map(isDeleted) == [false, false, true, false, true])
+        // Stored again later, by whoever asked for it.
+        try leader.put([input(8)])
+        _ = try follow(leader, copy, byteCount: byteCount)
+        #expect(try !isDeleted(8) && isDeleted(5))
+        try expectSame(leader, copy)
     }
 
     @Test("A name of the quarantine that is none is refused, for it could stand for all of it")

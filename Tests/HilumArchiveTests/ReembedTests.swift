@@ -127,6 +127,8 @@ import Testing
         #expect(try archive.get(id: "case-3") == nil)
         #expect(try archive.check(deep: true).findings == [])
         #expect(throws: ArchiveError.self) { try archive.rollBackGeneration() }
+        let fault = #expect(throws: ArchiveError.self) { try archive.dropKeptGeneration() }
+        #expect(fault?.description.contains("abort") == true, "after a rollback that is how the newer one goes")
         // And forward again.
         try store(archive, 75..<80)
         try archive.switchGeneration()

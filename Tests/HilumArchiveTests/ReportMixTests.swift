@@ -64,6 +64,34 @@ struct ReportMixTests {
         }
     }
 
+    @Test(
+        "Of two reports of one folder the one that names another patient is refused, if the case says whose it is",
+        arguments: [("INV-1", "tags", true), ("INV-1", "row", true), ("INV-3", "tags", false), ("", "row", false)])
+    func wrongReportBeside(patient: String, form: String, isCertain: Bool) throws {
+        let scratch = try Scratch()
+        let archive = try makeArchive(scratch)
+        if form == "tags" {
+            try scratch.write("in/IM1.dcm", makeFilm(1, study: "1.2.3", accession: "ACC-1", patient: patient))
+        } else {
+            // A table answers for its own folder.
+            try scratch.write("in/t/x.png", try makePNG(3))
+            try scratch.write("in/t/cases.csv", "id,image,patient,accession\n1.2.3,x.png,\(patient),ACC-1\n")
+        }
+        for (number, owner) in ["INV-2", "INV-1"].enumerated() {
+            try scratch.write(
+                "in/\(number).hl7", SyntheticMessage("Report of \(number).", patient: owner, accession: "ACC-1").bytes()
+            )
+        }
+        let summary = try index(archive, scratch.path + "/in")
+        #expect(summary.refused.count == 1 && summary.stored == (isCertain ? 1 : 0), "\(summary.refused)")
+        #expect(try archive.get(id: "1.2.3")?.report == (isCertain ? "Report of 1." : nil))
+        #expect((summary.refused.first?.source == scratch.path + "/in/0.hl7") == isCertain)
+        #expect(summary.refused.allSatisfy { !$0.reason.contains("INV-") })
+        guard isCertain else { return }
+        let again = try index(archive, scratch.path + "/in")
+        #expect(again.unchanged == 1 && again.refused.count == 1, "\(again)")
+    }
+
     @Test("Two patients of one message are two cases, with and without numbers of orders", arguments: [true, false])
     func patientsOfOneMessage(haveNumbers: Bool) throws {
         let scratch = try Scratch()

@@ -153,6 +153,65 @@ struct ReturnTests {
         #expect(try archive.get(id: "r1") == nil && archive.get(id: "r3") != nil)
     }
 
+    @Test("An erased case stays out when another case with its picture is stored, before and after that one is erased")
+    func sharedPicture() throws {
+        let scratch = try Scratch()
+        let archive = try made(scratch)
+        let folder = scratch.path + "/in"
+        #expect(try archive.erase(id: "Harrowgate"))
+        try scratch.write("two/z.png", makePNG(1))
+        try scratch.write("two/z_lateral.png", makePNG(4))
+        try scratch.write("two/z.txt", "Another exam with the same picture.")
+        #expect(try run(archive, scratch.path + "/two").stored == 1)
+        for name in ["png", "txt", "json"] { try touch("\(folder)/Harrowgate.\(name)") }
+        let summary = try run(archive, folder)
+        #expect(summary.stored == 0 && summary.deletedPlaces == [folder + "/Harrowgate.png"])
+        #expect(try archive.get(id: "z") != nil && archive.get(id: "Harrowgate") == nil)
+        // Asked for, it is a case like any other, and is no longer marked.
+        #expect(try run(archive, folder, again: true).stored == 1)
+        #expect(try archive.forget(id: "Harrowgate", source: folder + "/Harrowgate"))
+        try touch(folder + "/Harrowgate.png")
+        #expect(try run(archive, folder).stored == 1)
+    }
+
+    @Test("An erased report that does not say whose it is keeps those of other folders in, and its own place out")
+    func reportsOfFolders() throws {
+        let scratch = try Scratch()
+        for folder in ["s1", "s2"] { try scratch.write("\(folder)/1.txt", "No acute disease.") }
+        let archive = try scratch.makeArchive()
+        #expect(try run(archive, scratch.path + "/s1").stored == 1)
+        #expect(try archive.erase(id: "1"))
+        try touch(scratch.path + "/s1/1.txt")
+        let left = try run(archive, scratch.path + "/s1")
+        #expect(left.stored == 0 && left.deletedPlaces == [scratch.path + "/s1/1.txt"])
+        #expect(try run(archive, scratch.path + "/s2").stored == 1)
+        #expect(try archive.delete(id: "1"))
+        try touch(scratch.path + "/s2/1.txt")
+        #expect(try run(archive, scratch.path + "/s2").deleted == 1)
+        // Rows without a patient likewise; a row that names one is known in another table (`texts`).
+        for folder in ["t1", "t2"] { try scratch.write("\(folder)/cases.csv", "id,report\nr,Clear.\n") }
+        #expect(try run(archive, scratch.path + "/t1").stored == 1)
+        #expect(try archive.erase(id: "r"))
+        #expect(try run(archive, scratch.path + "/t1").deleted == 1)
+        #expect(try run(archive, scratch.path + "/t2").stored == 1)
+    }
+
+    @Test("Of what is left out as deleted the first places are named, by a dry run too")
+    func places() throws {
+        let scratch = try Scratch()
+        for number in 10..<35 { try scratch.write("in/\(number).txt", "Report \(number).") }
+        let archive = try scratch.makeArchive()
+        let folder = scratch.path + "/in"
+        #expect(try run(archive, folder).stored == 25)
+        for number in 10..<35 { #expect(try archive.delete(id: "\(number)")) }
+        for number in 20..<35 { try touch("\(folder)/\(number).txt") }
+        let dry = try BulkIndexer(archive: archive).dryRun(sources: [folder])
+        for summary in [dry, try run(archive, folder)] {
+            #expect(summary.deleted == 25 && summary.deletedPlaces.count == 20)
+            #expect(Set(summary.deletedPlaces).isSubset(of: (10..<35).map { "\(folder)/\($0).txt" }))
+        }
+    }
+
     @Test("What waits in quarantine and is deleted does not come back either", arguments: [false, true])
     func heldBack(isErased: Bool) throws {
         let scratch = try Scratch()

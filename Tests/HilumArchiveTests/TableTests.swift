@@ -82,6 +82,28 @@ import Testing
         #expect(try rows(scratch, Array("id,report,,\na,clear,,\n".utf8)).count == 1)
     }
 
+    @Test(
+        "Two columns of one name are one where no row says two things",
+        arguments: [
+            ("id,report,Patient,patient", ["a,clear,P1,P1", "b,clear, P2,P2 ", "c,clear,,P3", "d,clear,P4,"], true),
+            ("id,report,patient,Notes,Notes", ["a,clear,P1,x,x", "b,clear,P2,,y"], true),
+            ("id,report,patient,Notes,Notes", ["a,clear,P1,x,x", "b,clear,P2,x,y"], false),
+            ("id,report,patient,Patient,PATIENT", ["a,clear,P1,,P1", "b,clear,P2,,P3"], false),
+            ("id,report,report,patient", ["a,clear,effusion,P1"], false),
+        ])
+    func equalColumns(header: String, lines: [String], areOne: Bool) throws {
+        let scratch = try Scratch()
+        let table = Array(([header] + lines).joined(separator: "\n").utf8)
+        guard areOne else {
+            let error = #expect(throws: ArchiveError.self) { try rows(scratch, table) }
+            #expect(error?.reason.contains("differ in line \(lines.count + 1)") == true, "\(String(describing: error))")
+            return
+        }
+        let found = try rows(scratch, table)
+        #expect(found.map(\.fields.patient) == lines.indices.map { "P\($0 + 1)" })
+        if header.contains("Notes") { #expect(found.map(\.fields.metadata) == [["Notes": "x"], ["Notes": "y"]]) }
+    }
+
     @Test("Quoted zeros stay, and a semicolon in a path is a character where a file has that name")
     func cells() throws {
         let scratch = try Scratch()

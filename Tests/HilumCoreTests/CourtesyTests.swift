@@ -32,6 +32,18 @@ import Testing
         #expect(asked.current >= 5)
     }
 
+    @Test("It does not rest while it is hurried, whoever waits")
+    func isHurried() {
+        let began = monotonicSeconds()
+        let asked = AtomicCounter()
+        let courtesy = Courtesy(restFactor: 1e6) { true }.unless { asked.increment() >= 5 }
+        #expect(courtesy.isWanted)
+        courtesy.piece { spin(seconds: 0.01) }
+        // A rest of 10,000 s otherwise.
+        #expect(monotonicSeconds() - began < 60)
+        #expect(asked.current >= 5 && !courtesy.isWanted)
+    }
+
     @Test("It never stands still, however long somebody waits")
     func isBounded() {
         let began = monotonicSeconds()

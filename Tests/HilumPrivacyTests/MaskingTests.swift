@@ -97,6 +97,9 @@ struct MaskingTests {
             ("Patient no. 3", "Patient no. [NUMBER]"), ("Medical record number 12", "Medical record number [NUMBER]"),
             ("Record no: 9B", "Record no: [NUMBER]"), ("MRN: ABCDEF", "MRN: [NUMBER]"),
             ("Accession: A1", "Accession: [NUMBER]"), ("ID 4711 seen", "ID [NUMBER] seen"),
+            ("Patient no 3", "Patient no [NUMBER]"), ("Patient no 3 was seen", "Patient no [NUMBER] was seen"),
+            ("PT: 13501", "PT: [NUMBER]"), ("Pt: 1500 was seen", "Pt: [NUMBER] was seen"),
+            ("Pt: 1500 films", "Pt: [NUMBER] films"), ("MRN: 1500 units", "MRN: [NUMBER] units"),
             ("Patient ID KLMNOP12", "Patient ID [NUMBER]"), ("患者ID：12", "患者ID：[NUMBER]"),
             ("患者番号: A1", "患者番号: [NUMBER]"),
         ])
@@ -110,6 +113,7 @@ struct MaskingTests {
             "MRN: unknown", "ID consulted.", "ID: no acute disease", "Patient ID pending", "Patient 45 years old",
             "Patient: 45 year old male.", "Exam 2 of 3", "Record of 2 falls", "Patient ID is withheld",
             "Case: 3.", "Film no. 2 shows it.", "Hospital day 3.", "patient no 3 mm nodule", "ID: Pneumonia",
+            "PT: 1350 units heparin", "Pt: 1500 ml drained", "Record no 2 lesions.", "Patient no 3 fracture.",
         ])
     func wordsBehindCuesStay(text: String) throws { #expect(try Self.masking().mask(text).text == text) }
 
@@ -212,6 +216,68 @@ struct KnownIdentifierTests {
         let masked = try ReportMasking.shared().mask(text, known: KnownIdentifiers(ids: [id]))
         #expect(masked.counts[.number] == 1, "\(masked.text)")
         #expect(try ReportMasking.shared().mask(masked.text, known: KnownIdentifiers(ids: [id])).text == masked.text)
+    }
+
+    @Test(
+        "What a report says with letters and a number is no id without a cue, and with one it is",
+        arguments: [
+            "COVID-19", "covid19", "HER2", "CA125", "B12", "H1N1", "FEV1", "T1N0M0", "pT2 N1", "BIRADS3",
+            "Lung-RADS 4A", "segment 6", "Grade 2", "grade-2", "series 4", "image 17", "study 3", "COVID 12", "L5-S1",
+            "nodule 3",
+        ])
+    func codesOfReportsStay(code: String) throws {
+        let masking = try ReportMasking.shared()
+        let text = "Seen: \(code). No BI-RADS 3 lesion, COVID-19 pneumonia, nodule 3 and grade 2."
+        for known in [KnownIdentifiers(ids: [code]), KnownIdentifiers(patients: [code])] {
+            #expect(masking.mask(text, known: known).text == text)
+            #expect(masking.mask("MRN: \(code)", known: known).text == "MRN: [NUMBER]")
+            #expect(masking.mask("Patient \(code) was seen", known: known).counts[.number] == 1)
+        }
+    }
+
+    @Test(
+        "What is like such a code and is none goes wherever it stands",
+        arguments: [
+            "COVID-1904", "normal-17", "P12", "E7X", "case 12", "COVID-19 patient 3", "grade 2019",
+            "T1X12",
+            "N12M", "HX2",
+        ])
+    func otherCodesGo(code: String) throws {
+        let masked = try ReportMasking.shared().mask("Seen: \(code).", known: KnownIdentifiers(patients: [code]))
+        #expect(masked.counts[.number] == 1, "\(masked.text)")
+    }
+
+    @Test(
+        "A label of words of reports under `patient` takes no finding away, and is masked behind the field of a name",
+        arguments: [
+            "left lung", "right_lung", "lung cancer", "Pleural Effusion", "cystic fibrosis", "pectus excavatum",
+            "ewing sarcoma", "tetralogy of fallot", "right upper lobe", "cancer, lung", "stage IIIA", "picc line",
+            "KUB", "Follow-up", "pneumonia, right", "Chest, Right", "right, left", "Normal, Control", "normal^chest",
+        ])
+    func labelsStay(label: String) throws {
+        let masking = try ReportMasking.shared()
+        let known = KnownIdentifiers(patients: [label])
+        let words = label.split { $0 == "_" || $0 == "^" || $0 == "," || $0 == " " }.map { $0.capitalized }
+        let text = words.joined(separator: " ")
+        for report in ["\(text).", "\(text.lowercased()) is seen.", "Right Upper lobe. Left Lung. Normal. Chest."] {
+            #expect(masking.mask(report, known: known).text == report)
+        }
+        if words.count > 1 {
+            #expect(masking.mask("Patient: \(text)", known: known).text == "Patient: [NAME]")
+            #expect(masking.mask("Name: \(text.lowercased())", known: known).text == "Name: [NAME]")
+        }
+    }
+
+    @Test(
+        "A name whose parts are words goes",
+        arguments: [
+            ("Young, Grace", "Young was seen."), ("White, Mark", "White was seen."), ("Long, April", "April was seen."),
+            ("Bell, Day", "Bell was seen."), ("Park, Min", "Park was seen."), ("King, Chest", "King was seen."),
+            ("An, So", "An was seen."),
+        ])
+    func namesOfWordsGo(patient: String, text: String) throws {
+        let masked = try ReportMasking.shared().mask(text, known: KnownIdentifiers(patients: [patient]))
+        #expect(masked.counts[.name] == 1, "\(masked.text)")
     }
 
     @Test("What may be a measurement, a level or a word is no id without a cue")

@@ -86,6 +86,27 @@ struct LaneTests {
         running.stop()
     }
 
+    @Test("Copies that ask what is new are no crowd: the writer would rest for those who wait for it")
+    func copiesAreNoCrowd() throws {
+        let running = try RunningServer { $0.workerCount = 2 }
+        let archive = running.archive
+        let writer = try running.client()
+        var clients: [Client] = []
+        for _ in 0..<2 {
+            let client = try running.client()
+            try client.send("CHANGES")
+            clients.append(client)
+        }
+        #expect(eventually { archive.state.withLock { $0.waitingCount } == 2 })
+        for _ in 0..<20 {
+            #expect(try writer.request("PUT id=a report=x").status.isOK)
+            #expect(!archive.state.withLock { $0.wasCrowded })
+        }
+        archive.gate.raise()
+        for client in clients { #expect(try client.readReply { _ in }.isOK == false) }
+        running.stop()
+    }
+
     @Test("A crowd is remembered for a moment, and ends however requests come and go")
     func crowdAlone() {
         let time = Mutex(100.0)

@@ -70,8 +70,8 @@ final class FakeArchive: ServedArchive {
     let dimension: Int? = 4
     let recall = RecallEstimator()
     let state = Mutex(State())
-    /// Searches for "wait" or with a large picture, explanations of "wait", snapshots to "/wait", orders to switch, and puts of "wait…" stand
-    /// still until this is raised.
+    /// Searches for "wait" or with a large picture, explanations of "wait", snapshots to "/wait", orders to switch, puts of "wait…", and copies
+    /// that ask what is new stand still until this is raised.
     let gate = AtomicFlag()
 
     init(caseCount: Int = 0) {
@@ -139,6 +139,12 @@ final class FakeArchive: ServedArchive {
             score: 0.25, total: 1, heat: [0, 1, 0, 0], patchWeights: [0.25, 0.25, 0.25, 0.25], words: words,
             grid: PatchGrid(side: 2, patchSide: 8, imageWidth: image.width, imageHeight: image.height),
             referenceCount: 3, isContrasted: true)
+    }
+
+    /// As a leader does whose writer is at work.
+    func changes(since position: ArchivePosition?, byteCount: Int) throws -> ArchiveChanges {
+        wait()
+        throw ArchiveError(.stale, "it keeps no changes")
     }
 
     /// Stands still until the gate is raised.

@@ -61,10 +61,13 @@ struct IngestCallTests {
         #expect(gone.status == 0 && gone.errors.contains("'hilum index --again'"), "\(gone.errors)")
         let left = try Program.run(["index", archive, scratch.path("in"), "--quiet"])
         #expect(left.status == 0 && left.text.contains("note: 1 deleted before, and left out"), "\(left.text)")
+        let place = scratch.path("in/a.txt")
+        #expect(left.text.contains("note: \(place): a deleted case\n"), "\(left.text)")
         #expect(left.text.contains("--again") && left.text.contains("0 stored, 0 replaced, 1 unchanged, 0 refused"))
         for option in ["--dry-run", "--quiet"] {
             let result = try Program.run(["index", archive, scratch.path("in"), "--json", option])
             #expect(try result.object()["deleted"] as? Int == 1 && result.object()["stored"] as? Int == 0)
+            #expect(try result.object()["deleted_places"] as? [String] == [place])
         }
         let back = try Program.run(["index", archive, scratch.path("in"), "--again", "--json", "--quiet"])
         #expect(try back.object()["deleted"] as? Int == 0 && back.object()["stored"] as? Int == 1)
@@ -110,6 +113,20 @@ struct IngestCallTests {
             try Program.run(["search", archive, "--text", "effusion", "--where", filter, "--json"]).objects().count
         }
         #expect(try count("patient=PAT1") == 1 && count("patient!=PAT1") == 1 && count("patient=PAT2") == 0)
+    }
+
+    @Test("A record that cannot be read is refused by name and exits 3, and its case goes without it")
+    func brokenRecord() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch)
+        _ = try scratch.write("in/a.txt", "left effusion")
+        let record = try scratch.write("in/a.json", "{\"patient\": ")
+        for option in ["--dry-run", "--quiet"] {
+            let result = try Program.run(["index", archive, scratch.path("in"), option])
+            #expect(result.status == 3 && result.text.contains("refused: \(record): the record"), "\(result.text)")
+            #expect(result.text.contains("1 stored, 0 replaced, 0 unchanged, 1 refused"), "\(result.text)")
+        }
     }
 
     @Test("A manifest without rows exits 1 and says so")

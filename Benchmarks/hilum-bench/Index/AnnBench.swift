@@ -1,6 +1,7 @@
 import Foundation
 import HilumCore
 import HilumIndex
+import Synchronization
 
 struct BenchError: Error, CustomStringConvertible {
     let description: String
@@ -15,7 +16,7 @@ struct AnnBench {
                  [--ef 10,20,40] [--seconds 1.0] [--results DIR] [--filter MASK] [--lean yes]
         build   builds from the base and saves to PATH, an LMDB environment; search, open and insert load PATH
         search  --filter: a byte for each base vector, 0 or 1, and only those of 1 may be hits; --lean: codes and links alone are
-                held, and hits are ordered by the vectors in the store's pages
+                held, and hits are ordered by the vectors in the store's pages; --threads: so many ask at once, each its share
         open    open_ms: until the first answer; whole_ms: until everything that searches read is in memory
         insert  adds the query vectors to PATH, half of them one a commit, half 100 a commit; acknowledged when on disk
 
@@ -125,19 +126,24 @@ struct AnnBench {
         let index = store.index
         guard !isLean || options["filter"] == nil else { throw BenchError("--lean and --filter exclude each other") }
         let filter = try options["filter"].map { try Self.mask($0) }
-        let find = { (query: UnsafeBufferPointer<Float>, ef: Int) throws -> SearchResult in
-            try isLean ? store.search(query, k: Self.k, ef: ef) : index.search(query, k: Self.k, ef: ef, filter: filter)
+        let threads = try number("threads", 1)
+        guard threads == 1 || !isLean else { throw BenchError("--lean asks on one thread") }
+        // Safety: the lean store is asked on one thread; the index may be on any.
+        nonisolated(unsafe) let shared = store
+        let find: Find = { query, ef in
+            try isLean
+                ? shared.search(query, k: Self.k, ef: ef) : index.search(query, k: Self.k, ef: ef, filter: filter)
         }
         let efs = (options["ef"] ?? "10,20,40,80,160").split(separator: ",").compactMap { Int($0) }
         guard let seconds = Double(options["seconds"] ?? "1.0") else { throw BenchError("--seconds needs a number") }
         for ef in efs {
-            _ = try pass(queries, ef, find)
+            _ = try pass(queries, ef, threads, find)
             var best = Double.infinity
             var total = 0.0
             var last = Pass()
             while total < seconds {
                 let start = monotonicSeconds()
-                last = try pass(queries, ef, find)
+                last = try pass(queries, ef, threads, find)
                 let took = monotonicSeconds() - start
                 best = min(best, took)
                 total += took
@@ -146,7 +152,7 @@ struct AnnBench {
             if let folder = options["results"] { try write(last.ids, to: "\(folder)/ef\(ef).ivecs") }
             print(
                 Self.line([
-                    "event": .text("search"), "ef": .integer(ef), "threads": .integer(1),
+                    "event": .text("search"), "ef": .integer(ef), "threads": .integer(threads),
                     "qps": .number(Double(queries.count) / best),
                     "p50_us": .number(latencies[latencies.count / 2] * 1e6),
                     "p99_us": .number(latencies[latencies.count * 99 / 100] * 1e6),
@@ -162,7 +168,7 @@ struct AnnBench {
         var distanceCount = 0
     }
 
-    private typealias Find = (UnsafeBufferPointer<Float>, Int) throws -> SearchResult
+    private typealias Find = @Sendable (UnsafeBufferPointer<Float>, Int) throws -> SearchResult
 
     /// The items whose byte in the filter file is 1.
     private static func mask(_ path: String) throws -> ItemSet {
@@ -170,11 +176,27 @@ struct AnnBench {
         return ItemSet(bytes.indices.filter { bytes[$0] == 1 }.map { UInt32($0) })
     }
 
-    private func pass(_ queries: FloatVectors, _ ef: Int, _ find: Find) throws -> Pass {
+    /// Asks all queries, on `threads` threads at once.
+    private func pass(_ queries: FloatVectors, _ ef: Int, _ threads: Int, _ find: @escaping Find) throws -> Pass {
+        guard threads > 1 else { return try pass(queries, 0..<queries.count, ef, find) }
+        let shares = (0..<threads).map { (queries.count * $0 / threads)..<(queries.count * ($0 + 1) / threads) }
+        let parts = Mutex([Result<Pass, any Error>?](repeating: nil, count: threads))
+        parallelFor(threads, threads: threads) { share in
+            let part = Result { try self.pass(queries, shares[share], ef, find) }
+            parts.withLock { $0[share] = part }
+        }
+        return try parts.withLock { $0 }.reduce(into: Pass()) { sum, part in
+            guard let part = try part?.get() else { return }
+            sum.ids += part.ids
+            sum.distanceCount += part.distanceCount
+        }
+    }
+
+    private func pass(_ queries: FloatVectors, _ rows: Range<Int>, _ ef: Int, _ find: Find) throws -> Pass {
         var result = Pass()
-        result.ids.reserveCapacity(queries.count * Self.k)
-        try queries.forEach { query in
-            let found = try find(query, ef)
+        result.ids.reserveCapacity(rows.count * Self.k)
+        for row in rows {
+            let found = try queries.withRow(row) { try find($0, ef) }
             result.distanceCount += found.distanceCount
             for hit in found.hits { result.ids.append(Int32(hit.item)) }
             for _ in found.hits.count..<Self.k { result.ids.append(-1) }

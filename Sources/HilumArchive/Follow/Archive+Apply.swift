@@ -30,7 +30,8 @@ extension Archive {
             try keep(changes.items, entries)
             let batch = try store.environment.write { transaction in
                 var batch = CommitBatch(state, serving, generations.withLock { $0.table })
-                for number in changes.left { try leave(transaction, number, into: &batch) }
+                let byHand = try changes.deletedByHand(entries, store)
+                for number in changes.left { try leave(transaction, number, byHand, into: &batch) }
                 // A newer version may have come in an earlier piece; what the leader forgot is forgotten all the same.
                 for name in changes.forgotten { try forgetQuarantine(transaction, named: name, into: &batch) }
                 for (item, entry) in zip(changes.items, entries) {
@@ -69,16 +70,22 @@ extension Archive {
         }
     }
 
+    /// - Parameter byHand: names of the cases that somebody deleted (`Store.quarantineName`): should this copy take over, their files stay out
+    ///   as they do at the leader. What was replaced, or went with its files, may come back.
     private func leave(
-        _ transaction: borrowing WriteTransaction, _ number: UInt32, into batch: inout CommitBatch
+        _ transaction: borrowing WriteTransaction, _ number: UInt32, _ byHand: Set<String> = [],
+        into batch: inout CommitBatch
     ) throws {
         guard let entry = try store.entry(transaction, number) else { return }
         try remove(transaction, number, entry, into: &batch)
         // The id may be that of a newer version already.
         if try store.number(transaction, of: entry.id) == number {
             try transaction.delete(store.table(.ids), try store.idKey(entry.id))
-            // Should this copy take over, the files of a deleted case stay out, as they do at the leader.
-            try noteDeleted(transaction, number, entry)
+            if try byHand.contains(store.quarantineName(of: entry.id)) {
+                try noteDeleted(transaction, number, entry)
+            } else {
+                try forgetSource(transaction, entry.source)
+            }
         }
         batch.changes.append(CommittedChange(oldNumber: number, oldEntry: entry))
     }
@@ -104,6 +111,13 @@ extension Archive {
         // The number that it had before leaves with a later piece at the latest; nobody may find it twice until then.
         if let old = try store.number(transaction, of: entry.id), old != number {
             try leave(transaction, old, into: &batch)
+        }
+        // It was deleted, and somebody has stored it again since.
+        if let source = entry.source, let row = try journalEntry(transaction, source),
+            row.number == JournalEntry.deleted
+        {
+            try transaction.delete(store.table(.journal), row.key)
+            try unmark(transaction, row.marks, nil)
         }
         batch.nextNumber = number + entry.numberCount
         try store.put(transaction, .cases, UInt64(number), store.bytes(of: entry), rule: .appending)

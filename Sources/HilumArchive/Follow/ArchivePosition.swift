@@ -78,3 +78,15 @@ public struct ArchiveChanges: Sendable {
     /// Nothing but a position.
     public init(position: ArchivePosition) { self.position = position }
 }
+
+extension ArchiveChanges {
+    /// The names of what somebody deleted at the leader and has not stored again (`Store.quarantineName`).
+    ///
+    /// - Parameter entries: of `items`.
+    func deletedByHand(_ entries: [CaseEntry], _ store: Store) throws -> Set<String> {
+        var names = Set(forgotten)
+        guard !names.isEmpty else { return [] }
+        for entry in entries { names.remove(try store.quarantineName(of: entry.id)) }
+        return names
+    }
+}

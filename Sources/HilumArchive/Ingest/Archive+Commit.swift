@@ -44,6 +44,8 @@ extension Archive {
         try withArchiveErrors {
             writing.lock()
             defer { writing.unlock() }
+            // Whoever waits for this turn would wait for the rests too.
+            let courtesy = courtesy.unless { self.writing.isAwaited }
             let state = try writableCounters()
             let kept = try keepImages(of: prepared)
             // Also those of a case that was refused.

@@ -46,7 +46,11 @@ public struct IndexSummary: Sendable, Equatable {
     /// Cases that were there already.
     public var unchanged = 0
     /// Cases that were deleted before and are left out, because their files hold the same.
-    public var deleted = 0
+    public private(set) var deleted = 0
+    /// Where the first of them lie, as `Refusal.source` says it; at most `placeLimit`.
+    public private(set) var deletedPlaces: [String] = []
+    /// So many places are named.
+    static let placeLimit = PassedOver.placeLimit
     /// Stored cases whose report has no vector, because no word of it is known. Their words find them.
     public var reportsWithoutVector = 0
     /// Stored cases of which an image is one even grey, so that nothing can be seen in it, by their ids.
@@ -88,6 +92,16 @@ public struct IndexSummary: Sendable, Equatable {
 
     /// A run that did nothing yet.
     public init() {}
+
+    mutating func addDeleted(_ place: String) {
+        deleted += 1
+        if deletedPlaces.count < Self.placeLimit { deletedPlaces.append(place) }
+    }
+
+    mutating func addDeleted(_ other: IndexSummary) {
+        deleted += other.deleted
+        deletedPlaces += other.deletedPlaces.prefix(Self.placeLimit - deletedPlaces.count)
+    }
 }
 
 /// Stores the cases of folders and manifests, in bulk.
@@ -175,7 +189,7 @@ public struct BulkIndexer {
                     throw ArchiveError(.badImage, "\(path): the image cannot be read")
                 }
                 if try !again && archive.wasDeleted(source, input) {
-                    summary.deleted += 1
+                    summary.addDeleted(source.place)
                     fates[source.place] = .leave
                     continue
                 }
@@ -295,6 +309,10 @@ public struct BulkIndexer {
             summary.notes.append("\(path): another file has this name in another Unicode spelling, and is taken")
         }
         for file in summary.passedOver.lost { summary.notes.append("\(file.place): \(file.reason)") }
+        for path in summary.passedOver.brokenRecords {
+            summary.refused.append(
+                .init(source: path, reason: "the record is no JSON object that can be read; its case goes without it"))
+        }
         for folder in summary.passedOver.unreadable { summary.notes.append("\(folder): the folder cannot be read") }
         if archive.privacySettings.dates != .drop { summary.notes += Self.dateNotes(items) }
         return items
@@ -364,9 +382,9 @@ public struct BulkIndexer {
                         verdict = .own(isTied: true)
                     }
                     switch verdict {
-                    case .deleted where !again: summary.deleted += 1
+                    case .deleted where !again: summary.addDeleted(source.place)
                     // A report of a message that had joined its case left no row of its own when that was deleted.
-                    case .gone where !again && source.isReportAlone: summary.deleted += 1
+                    case .gone where !again && source.isReportAlone: summary.addDeleted(source.place)
                     case .open, .own, .foreign, .deleted, .gone: open.append(source)
                     case .unchanged:
                         summary.unchanged += 1
@@ -415,7 +433,7 @@ private final class BatchWriter: Sendable {
                             note(item, &counts)
                         case .unchanged: counts.unchanged += 1
                         case .deleted:
-                            counts.deleted += 1
+                            counts.addDeleted(source.place)
                             continue
                         case .refused(let error):
                             counts.refused.append(.init(source: source.place, reason: error.reason))
@@ -465,7 +483,7 @@ private final class BatchWriter: Sendable {
             summary.imageOnly += counts.imageOnly
             summary.reportOnly += counts.reportOnly
             summary.unchanged += counts.unchanged
-            summary.deleted += counts.deleted
+            summary.addDeleted(counts)
             summary.reportsWithoutVector += counts.reportsWithoutVector
             summary.keepingImages += counts.keepingImages
             summary.parted += counts.parted

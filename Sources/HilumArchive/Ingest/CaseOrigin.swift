@@ -26,6 +26,8 @@ package struct CaseOrigin: Sendable, Equatable {
     package var mayReturn = false
     /// SHA-256 of each of its texts, records and messages, and of its row, without their names; filled when they are read.
     package var texts: [[UInt8]] = []
+    /// Whether it says whose it is, so that another case of the same id and text is the same one; known when it is read.
+    package var tellsPatient = false
     /// Whether its text names no encoding and was read as Windows-1252.
     package var hasGuessedText = false
     /// Removed in the transaction that stores this case.
@@ -47,6 +49,9 @@ package struct CaseOrigin: Sendable, Equatable {
         self.mayReplace = mayReplace
         self.former = former
     }
+
+    /// `source`, where nothing but its id tells its texts from those of others.
+    var onlyPlace: String? { tellsPatient ? nil : source }
 
     /// Whether the manifest, or every file, of a source has gone. A folder that cannot be read hides its files.
     ///

@@ -4,26 +4,33 @@ import HilumPrivacy
 /// they hold. Without the key they tell nothing, and they hold no name.
 ///
 /// A picture is nobody else's, and is known wherever it lies. A text alone is not: `No acute disease.` is the report of many. So a case
-/// with images is known by all of its files, and one without by its texts under its id. Thread rule: a value.
+/// with images is known by all of its files. One without is known by its texts under its id where it says whose it is, and otherwise at its
+/// place alone: reports of two exams may be `1.txt` of two folders and say the same. Thread rule: a value.
 struct ContentMarks: Sendable, Equatable {
     private(set) var images: [[UInt8]] = []
     /// Of texts, records, messages and the row, whatever case they are of.
     private(set) var texts: [[UInt8]] = []
-    /// Of the same under the id of the case.
+    /// Of the same under the id of the case, or at its place.
     private(set) var named: [[UInt8]] = []
 
     /// - Parameters:
     ///   - images: SHA-256 of each image file.
     ///   - texts: SHA-256 of everything else that the case was read from.
-    init(images: [[UInt8]], texts: [[UInt8]], id: String, key: PseudonymKey) {
+    ///   - place: where it was read (`CaseOrigin.source`), for a case of which nothing but its id tells it from others; nil for one that says
+    ///     more.
+    init(images: [[UInt8]], texts: [[UInt8]], id: String, place: String?, key: PseudonymKey) {
         self.images = images.map { key.mark(of: Array("image".utf8) + $0) }
         self.texts = texts.map { key.mark(of: Array("text".utf8) + $0) }
-        named = texts.map { key.mark(of: Array("text".utf8) + $0 + Array(id.utf8)) }
+        let name = place.map { [0] + Array($0.utf8) } ?? Array(id.utf8)
+        named = texts.map { key.mark(of: Array("text".utf8) + $0 + name) }
     }
 
     /// What the journal keeps.
     var all: [[UInt8]] { images + texts + named }
 
-    /// What must all be known for the files to be those of a deleted case.
+    /// What must all be known for the files to be those of an erased case, wherever they lie.
     var telling: [[UInt8]] { images.isEmpty ? named : images + texts }
+
+    /// The same at the place of a deleted case.
+    var tellingInPlace: [[UInt8]] { images + texts }
 }

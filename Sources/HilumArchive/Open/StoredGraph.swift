@@ -136,8 +136,12 @@ package final class StoredGraph: @unchecked Sendable {
         guard piece < graph.codeEpochs.count else { throw store.damaged("a piece of the codes is missing") }
         let isThere = try reader.piece(
             transaction, .codes(kind), piece, epoch: graph.codeEpochs[piece],
-            later: { $0 < graph.codeEpochs.count ? graph.codeEpochs[$0] : nil }, use)
+            later: { codePieceEpoch(graph, $0) }, use)
         guard isThere else { throw CheckpointGone() }
+    }
+
+    private static func codePieceEpoch(_ graph: GraphHead, _ piece: Int) -> UInt32? {
+        piece < graph.codeEpochs.count ? graph.codeEpochs[piece] : nil
     }
 
     // MARK: Without opening
@@ -176,11 +180,23 @@ package final class StoredGraph: @unchecked Sendable {
         let reader = try PieceReader(store, generation: generation)
         let ownerReader = try PieceReader(store, generation: generation)
         let codeReader = try PieceReader(store, generation: generation)
+        // The disk is at them while owners are read.
+        try codeReader.announce(transaction, .codes(kind)) { codePieceEpoch(graph, $0) }
         return try question.vector.withUnsafeBufferPointer { vector in
             try HNSWIndex.scan(
-                graph.linkByteCount, links: { try linkPiece(transaction, head, graph, kind, reader, $0, $1) },
+                graph.linkByteCount,
+                links: { piece, use in
+                    // Beside owners only the first piece is read; announcing the others would keep the disk from the codes.
+                    guard graph.hasOwners else {
+                        return try linkPiece(transaction, head, graph, kind, reader, piece, use)
+                    }
+                    let isThere = try reader.piece(transaction, .links(kind), piece, epoch: head.epoch, use)
+                    guard isThere else { throw CheckpointGone() }
+                },
                 owners: { piece, use in
-                    let isThere = try ownerReader.piece(transaction, .owners(kind), piece, epoch: head.epoch, use)
+                    let isThere = try ownerReader.piece(
+                        transaction, .owners(kind), piece, epoch: head.epoch,
+                        later: { $0 < graph.linkPieceCount ? head.epoch : nil }, use)
                     guard isThere else { throw CheckpointGone() }
                 }, hasOwners: graph.hasOwners, dimension: vector.count, metric: metric,
                 quantizer: ScalarQuantizer(decoding: graph.quantizer),

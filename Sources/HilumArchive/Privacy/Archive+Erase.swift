@@ -83,7 +83,7 @@ extension Archive {
         if !keys.isEmpty {
             // Where an earlier release stored it, its journal does not know what the files hold.
             let images = entry.images.filter { !$0.isKept }.map(\.digest)
-            let content = ContentMarks(images: images, texts: [], id: entry.id, key: key)
+            let content = ContentMarks(images: images, texts: [], id: entry.id, place: nil, key: key)
             for mark in content.images { marks.insert(mark) }
         }
         try keepErased(transaction, marks, key)

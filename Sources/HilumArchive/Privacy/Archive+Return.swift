@@ -7,7 +7,7 @@ import LMDB
 /// - A case that was deleted leaves its row of the journal, with marks of its files by path, size and time, and of what they hold. Files at the
 ///   same place with the same content are its own.
 /// - A case that was erased leaves the HMAC, by the archive's key, of each of these marks, as a row of the journal without a name. Files with the
-///   same content are its own wherever they lie.
+///   same content are its own wherever they lie; a text that does not say whose it is, where it lay (`ContentMarks`).
 extension Archive {
     /// Marks a case by what its files hold, and finds out whether it was deleted. A case that does not come from files is left as it is.
     func recognise(_ prepared: inout PreparedCase) throws {
@@ -15,7 +15,8 @@ extension Archive {
         // Without a key there is no mark, and files are known by path, size and time alone.
         guard let key = try? store.key.get(makes: mode == .readWrite) else { return }
         let images = prepared.input.keepsImages ? [] : prepared.images.map(\.digest)
-        let content = ContentMarks(images: images, texts: origin.texts, id: prepared.input.id, key: key)
+        let content = ContentMarks(
+            images: images, texts: origin.texts, id: prepared.input.id, place: origin.onlyPlace, key: key)
         prepared.content = content
         for mark in content.all { prepared.journal?.marks.insert(mark) }
         guard !origin.mayReturn else { return }
@@ -34,24 +35,24 @@ extension Archive {
             guard let bytes = try? FileIO.read(path, limitInBytes: ArchiveLimits.imageByteCount) else { return false }
             images.append(ImageStore.digest(bytes))
         }
-        let content = ContentMarks(images: images, texts: origin.texts, id: source.id, key: key)
+        let content = ContentMarks(
+            images: images, texts: origin.texts, id: source.id, place: origin.onlyPlace, key: key)
         return try wasDeleted(content, origin, id: source.id, key)
     }
 
     private func wasDeleted(
         _ content: ContentMarks, _ origin: CaseOrigin, id: String, _ key: PseudonymKey
     ) throws -> Bool {
-        let telling = content.telling
-        guard !telling.isEmpty else { return false }
+        guard !content.telling.isEmpty else { return false }
         return try store.environment.read { transaction in
             guard try store.number(transaction, of: id) == nil else { return false }
             // Other rows may lead to a case that another source replaced, whose files are a case of their own.
             if let found = try journalEntry(transaction, origin.source), found.number == JournalEntry.deleted,
-                found.marks.holds(all: telling)
+                found.marks.holds(all: content.tellingInPlace)
             {
                 return true
             }
-            return try telling.allSatisfy { try isErased(transaction, $0, key) }
+            return try content.telling.allSatisfy { try isErased(transaction, $0, key) }
         }
     }
 
@@ -90,10 +91,14 @@ extension Archive {
         try keepErased(transaction, origin.marks, store.key.get(makes: false))
     }
 
-    /// What is stored is not deleted any more. A text that others have too stays marked, as no case is known by it alone.
+    /// What is stored is not deleted any more. A text that others have too stays marked, as no case is known by it alone; and so does what
+    /// another case shares with an erased one, such as a picture, or that one would come back with its other files.
     func unmark(_ transaction: borrowing WriteTransaction, _ marks: SourceMarks, _ content: ContentMarks?) throws {
         let key = try? store.key.get(makes: false)
-        let shared = Set(content?.texts ?? [])
+        var shared = Set(content?.texts ?? [])
+        if let key, let content, try !content.telling.allSatisfy({ try isErased(transaction, $0, key) }) {
+            shared.formUnion(content.all)
+        }
         for mark in marks.sorted {
             try transaction.delete(store.table(.journal), mark)
             if let key, !shared.contains(mark) { try transaction.delete(store.table(.journal), key.mark(of: mark)) }

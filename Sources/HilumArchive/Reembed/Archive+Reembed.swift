@@ -242,7 +242,10 @@ extension Archive {
             writing.lock()
             defer { writing.unlock() }
             guard var record = generations.withLock({ $0.table[role] }) else {
-                throw ArchiveError(.notFound, "\(path): \(otherwise)")
+                let hasNext = role == .kept && generations.withLock { $0.table[.next] != nil }
+                // After a rollback the newer one is no former generation.
+                let hint = hasNext ? "; the newer one beside it is given up by 'abort'" : ""
+                throw ArchiveError(.notFound, "\(path): \(otherwise)\(hint)")
             }
             record.role = .leaving
             try put(record)

@@ -40,7 +40,7 @@ extension Archive {
                     Result { try encoder.encode(batch.cases) }
                 }
             guard let encoded = try result.get() else { return .interrupted }
-            writing.lock()
+            writing.lock(patiently: true)
             defer { writing.unlock() }
             // Vectors from files come faster than one thread links them.
             switch try commitWhileWriting(encoded, of: batch, linkThreads: vectors == nil ? 1 : threads) {

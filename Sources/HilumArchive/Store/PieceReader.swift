@@ -21,6 +21,35 @@ final class PieceReader {
         fetcher = try PageFetcher(store.environment)
     }
 
+    /// Asks the system for the next pieces from `piece` on, as many as are announced at once, and does not wait.
+    ///
+    /// - Parameter epochs: the epoch of a piece; nil beyond the last.
+    func announce(
+        _ transaction: borrowing ReadTransaction, _ role: PieceRole, from piece: Int = 0, epochs: (Int) -> UInt32?
+    ) throws {
+        var values: [UnsafeRawBufferPointer] = []
+        let end = piece + 2 + Self.announcedCount
+        for number in max(announcedEnd, piece)..<end {
+            guard let epoch = epochs(number) else { break }
+            _ = try look(transaction, role, number, epoch, &values)
+        }
+        announcedEnd = end
+        if values.count > 1 { fetcher.announce(values) }
+    }
+
+    /// Adds where a piece lies to `values`, if it is there.
+    ///
+    /// - Returns: its key.
+    private func look(
+        _ transaction: borrowing ReadTransaction, _ role: PieceRole, _ piece: Int, _ epoch: UInt32,
+        _ values: inout [UnsafeRawBufferPointer]
+    ) throws -> UInt64 {
+        let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
+        // Safety: the address of a value holds as long as the transaction, and is not read through here.
+        _ = try transaction.get(store.table(.graphs), key) { values.append($0) }
+        return key
+    }
+
     /// Calls `body` with a piece; false when it is not there.
     ///
     /// - Parameter later: the epoch of a piece that will be asked for after this one, in order, by the same reader; nil beyond the last.
@@ -31,25 +60,14 @@ final class PieceReader {
     ) throws -> Bool {
         let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
         if !fetched.contains(key) {
-            var values: [UnsafeRawBufferPointer] = []
-            fetched = []
-            func look(_ piece: Int, _ epoch: UInt32, _ transaction: borrowing ReadTransaction) throws -> UInt64 {
-                let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
-                // Safety: the address of a value holds as long as the transaction, and is not read through here.
-                _ = try transaction.get(store.table(.graphs), key) { values.append($0) }
-                return key
-            }
             if announcedEnd < piece + 2 + Self.announcedCount / 2 {
-                for number in max(announcedEnd, piece)..<(piece + 2 + Self.announcedCount) {
-                    guard let epoch = number == piece ? epoch : later(number) else { break }
-                    _ = try look(number, epoch, transaction)
-                }
-                announcedEnd = piece + 2 + Self.announcedCount
-                if values.count > 1 { fetcher.announce(values) }
-                values = []
+                try announce(transaction, role, from: piece) { $0 == piece ? epoch : later($0) }
             }
-            fetched.insert(try look(piece, epoch, transaction))
-            if let epoch = later(piece + 1) { fetched.insert(try look(piece + 1, epoch, transaction)) }
+            var values: [UnsafeRawBufferPointer] = []
+            fetched = [try look(transaction, role, piece, epoch, &values)]
+            if let epoch = later(piece + 1) {
+                fetched.insert(try look(transaction, role, piece + 1, epoch, &values))
+            }
             fetcher.fetch(values)
         }
         let found: Void? = try transaction.get(store.table(.graphs), key) { bytes in

@@ -66,6 +66,9 @@ extension HNSWIndex {
 }
 
 extension Graph {
+    /// A thread for fewer bytes of codes would take longer to begin than it saves.
+    private static let leastParallelByteCount = 8 << 20
+
     fileprivate func scan(
         _ source: OwnerSource, _ codes: HNSWIndex.PieceReader, for query: UnsafeBufferPointer<Float>, count: Int,
         itemLimit: Int, until deadline: Double
@@ -82,7 +85,7 @@ extension Graph {
         var owners = SlotOwners(header)
         try withoutActuallyEscaping(codes) { codes in
             nonisolated(unsafe) let codes = codes
-            try GraphWriter.sideBySide(isWorthIt: header.slotCount >= GraphWriter.leastParallelCount) {
+            try GraphWriter.sideBySide(isWorthIt: header.slotCount * dimension >= Self.leastParallelByteCount) {
                 try self.measure(header.slotCount, codes, target, batch, into: distances, until: deadline)
             } and: {
                 try owners.read(source, dimension: dimension, metric: metric)

@@ -20,6 +20,7 @@ extension MaskPass {
     }
 
     private mutating func findLatin() {
+        let labels = labels()
         var index = 0
         while index < count {
             guard isKnown(index) else {
@@ -38,6 +39,12 @@ extension MaskPass {
             let parts = (start..<end).filter(isKnown).map(piece)
             let hasTitle =
                 piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
+            let long = parts.filter { $0.count > 1 }
+            if !long.isEmpty, long.allSatisfy({ labels.contains(text(of: $0)) }) {
+                if hasTitle || long.count > 1 && isNamed(start) { add(start, end, .name) }
+                index = end
+                continue
+            }
             // An initial is none alone, and a word of reports only with a capital, a title or another part.
             let isSure = parts.contains { part in
                 guard part.count > 1 else { return false }
@@ -55,7 +62,41 @@ extension MaskPass {
 
     /// Whether a part stems from a value that need not be a name.
     private func isDoubtful(_ part: Piece) -> Bool {
-        !known.doubtful.isEmpty && known.doubtful.contains(Array(page.characters[part.start..<part.end]))
+        !known.doubtful.isEmpty && known.doubtful.contains(text(of: part))
+    }
+
+    private func text(of piece: Piece) -> [UInt32] { Array(page.characters[piece.start..<piece.end]) }
+
+    /// The parts of patients who are given by words of reports alone.
+    private func labels() -> Set<[UInt32]> {
+        var labels: Set<[UInt32]> = []
+        var names = Set(known.latin)
+        for parts in known.patientParts where isLabel(parts) { labels.formUnion(parts) }
+        guard !labels.isEmpty else { return [] }
+        names.subtract(labels)
+        // `Chest, Right` and `Right, Anna` of one case
+        for parts in known.patientParts where !names.isDisjoint(with: parts) { labels.subtract(parts) }
+        return labels
+    }
+
+    /// Whether a patient is given by words of reports of which none is a name. An eponym needs a word that follows such: `Ewing sarcoma`.
+    private func isLabel(_ parts: [[UInt32]]) -> Bool {
+        let long = parts.filter { $0.count > 1 }
+        let found = long.map { table.classes(of: $0, 0, $0.count) }
+        let hasNoun = found.contains { $0.contains(.eponymNoun) }
+        // `An, So` is one.
+        return long.contains { $0.count > 3 }
+            && zip(long, found).allSatisfy { part, classes in
+                let isWord = !classes.isDisjoint(with: Self.words.subtracting(.eponym))
+                return (isWord || classes.contains(.eponym) && hasNoun) && !classes.contains(.given)
+                    && !table.namesThatAreWords.contains(part)
+            }
+    }
+
+    /// Whether the field of a patient's name ends before a piece: `Patient:`, `Name:`.
+    private func isNamed(_ start: Int) -> Bool {
+        guard isMark(start - 1, in: ":="), !piece(start).is(.startsLine) else { return false }
+        return isWord(start - 2, "patient") || isWord(start - 2, "pt") || piece(start - 2).has(.holder)
     }
 
     /// Whether two parts make a name where one does not; of words that may be labels, two with capitals.
@@ -160,14 +201,33 @@ extension MaskPass {
         case .sure:
             // `10mm`, and `AP 2 views` where `AP2` is an id.
             let isMeasured = piece(index).kind == .number && end == index + 2 && piece(index + 1).has(.unit)
-            let isWhole = id.characters.count > 5 || (index + 1..<end).allSatisfy(isGlued)
-            return isWhole && !isMeasured || isCued(index, end)
+            let isGlued = (index + 1..<end).allSatisfy(isGlued)
+            let isWhole = id.characters.count > 5 || isGlued
+            return isWhole && !isMeasured && !isOfReports(id.characters, isGlued: isGlued) || isCued(index, end)
         case .word: return !(index..<end).contains { piece($0).has(Self.words) } || isCued(index, end)
         case .short:
             // With its zeros it is long, and by itself on a line it measures nothing.
             let isPadded = end == index + 1 && piece(index).kind == .number && piece(index).count > 3
             let isAlone = piece(index).is(.startsLine) && [.newline, .none].contains(piece(end).kind)
             return isPadded || isAlone || isCued(index, end)
+        }
+    }
+
+    /// Whether a code may be what a report says of a picture: `COVID-19`, `Grade 2`, `Lung-RADS 4A`, `nodule 3`.
+    private func isOfReports(_ code: [UInt32], isGlued: Bool) -> Bool {
+        if table.codes.contains(code) { return true }
+        let runs = KnownIdentifiers.runs(of: code)
+        let digits = runs.reduce(0) { $0 + (KnownIdentifiers.isDigit($1[0]) ? $1.count : 0) }
+        guard digits < (isGlued ? 3 : 4), let first = runs.first, !KnownIdentifiers.isDigit(first[0]) else {
+            return false
+        }
+        return runs.enumerated().allSatisfy { place, run in
+            // `4A`
+            if KnownIdentifiers.isDigit(run[0]) || place == runs.count - 1 && run.count == 1 { return true }
+            if table.codes.contains(run) { return true }
+            let classes = table.classes(of: run, 0, run.count)
+            // `patient 12` says what it is.
+            return !isGlued && !classes.isDisjoint(with: Self.words) && classes.isDisjoint(with: [.idStrong, .idWeak])
         }
     }
 

@@ -94,7 +94,11 @@ extension MaskPass {
             return end
         }
         guard digits > 0, letters <= digits + (isExplicit ? 12 : 6) else { return nil }
-        if isExplicit, digits < 3, !isMeasure(end - 1), !isAmount(end - 1) {
+        // `Record no 2 lesions` counts them.
+        let isDenied =
+            isWord(next - 1, "no") && !isMarked && piece(end).kind == .word && piece(end).has(.eponymNoun)
+            && !piece(end).is(.capital) && !piece(end).is(.startsLine)
+        if isExplicit, digits < 3, !isMeasure(end - 1), !isAmount(end - 1), !isDenied {
             add(next, end, .number)
             return end
         }
@@ -102,6 +106,8 @@ extension MaskPass {
         let least = cue.has(.idStrong) || isNamed ? 3 : isColon || isMarked || isBare || cue.has(.phone) ? 4 : 99
         let isMeasured = digits < 7 ? isAmount(end - 1) : isQuantity(end - 1)
         guard digits >= least, !(cue.has(.phone) && !isMarked && isMeasured) else { return nil }
+        // `Pt: 1500 ml drained`; nothing else says that a number of somebody follows.
+        if least == 4, !isBare, !cue.has(.phone), digits < 7, isQuantity(end - 1) { return nil }
         // A blank inside of a number: `123-45 6789`.
         var last = end
         while piece(last).kind == .number, piece(last - 1).kind == .number,

@@ -14,6 +14,10 @@ struct ListedWords: Sendable {
     private var characters: [UInt32] = []
     private var hashes: [UInt32] = []
     private var classes: [WordClass] = []
+    /// Names of things in reports that hold a number, and what stands before one: `covid19`, `grade`.
+    private(set) var codes: Set<[UInt32]> = []
+    /// Words of reports that are also names: `Young`.
+    private(set) var namesThatAreWords: Set<[UInt32]> = []
     /// By the lower bits of a character, what a word that begins with it may be.
     private var beginnings = [UInt8](repeating: 0, count: 1 << 12)
 
@@ -44,14 +48,21 @@ struct ListedWords: Sendable {
         return table
     }
 
+    /// Blocks that a rule asks for by itself, of words that may be in another one too.
+    private static var extraBlocks: [String: WritableKeyPath<ListedWords, Set<[UInt32]>>] {
+        ["code": \.codes, "name-word": \.namesThatAreWords]
+    }
+
     /// Adds the words of a file.
     mutating func add(_ bytes: [UInt8], path: String) throws(PrivacyError) {
         var block: WordClass?
+        var extra: WritableKeyPath<ListedWords, Set<[UInt32]>>?
         for (index, line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated() {
             guard let first = line.first, first != UInt8(ascii: "#") else { continue }
             if first == UInt8(ascii: "[") {
                 let name = String(decoding: line.dropFirst().dropLast(), as: UTF8.self)
-                guard line.last == UInt8(ascii: "]"), let known = WordClass.blocks[name] else {
+                extra = Self.extraBlocks[name]
+                guard line.last == UInt8(ascii: "]"), let known = extra == nil ? WordClass.blocks[name] : [] else {
                     throw PrivacyError(.badWords(line: index + 1, "no such block"), path: path)
                 }
                 block = known
@@ -66,7 +77,11 @@ struct ListedWords: Sendable {
                 guard page.characters.count <= Self.wordLimit else {
                     throw PrivacyError(.badWords(line: index + 1, "a word is too long"), path: path)
                 }
-                add(page.characters, block)
+                if let extra {
+                    self[keyPath: extra].insert(page.characters)
+                } else {
+                    add(page.characters, block)
+                }
             }
         }
     }

@@ -255,7 +255,7 @@ final class EventLoop {
                 let errand = Errand(work.request)
                 let task = ReadingTask(
                     errand: errand, client: key, ticket: work.ticket, peer: client.peer, deadline: work.deadline,
-                    handler: handler, pool: pool, mailbox: mailbox)
+                    handler: handler, pool: pool, mailbox: mailbox, waitsForWriter: work.request.verb == .changes)
                 if task.submit(handler.lane(of: work.request)) {
                     client.underWay[work.ticket] = errand
                 } else {

@@ -17,6 +17,8 @@ struct ReadingTask: Sendable {
     let handler: RequestHandler
     let pool: WorkerPool
     let mailbox: EventLoop.Mailbox
+    /// A copy that asks what is new waits for the writer: it is nobody for whom the writer should make room.
+    let waitsForWriter: Bool
 
     /// Lets a thread carry it out; false when the lane takes nothing.
     func submit(_ lane: WorkerPool.Lane) -> Bool {
@@ -27,7 +29,7 @@ struct ReadingTask: Sendable {
     }
 
     /// What takes long is no part of a crowd: its client knows that it waits.
-    private func isOfCrowd(_ lane: WorkerPool.Lane) -> Bool { lane == .light || lane == .heavy }
+    private func isOfCrowd(_ lane: WorkerPool.Lane) -> Bool { !waitsForWriter && (lane == .light || lane == .heavy) }
 
     private func enterCrowd(_ lane: WorkerPool.Lane) {
         if isOfCrowd(lane) { handler.crowd.enter() }

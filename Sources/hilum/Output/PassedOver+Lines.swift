@@ -8,6 +8,7 @@ func showPassedOver(_ passedOver: PassedOver, _ others: [(reason: String, count:
     let counts = passedOver.sorted + others.filter { $0.count > 0 }
     for (reason, count) in counts { standardError("passed over: \(shown(reason)): \(count)\n") }
     for file in passedOver.lost { standardError("\(shown(file.place)): \(shown(file.reason))\n") }
+    for path in passedOver.brokenRecords { standardError("\(shown(path)): record that cannot be read\n") }
     for folder in passedOver.unreadable { standardError("\(shown(folder)): the folder cannot be read\n") }
 }
 

@@ -107,6 +107,7 @@ private func json(of summary: IndexSummary) -> JSON {
     var members: [(key: String, value: JSON)] = [
         ("stored", .integer(summary.stored)), ("replaced", .integer(summary.replaced)),
         ("unchanged", .integer(summary.unchanged)), ("deleted", .integer(summary.deleted)),
+        ("deleted_places", .strings(summary.deletedPlaces)),
         ("reports_without_vector", .integer(summary.reportsWithoutVector)),
         ("blank_images", .strings(summary.blankImages)), ("odd_images", .strings(summary.oddImages)),
         ("text_images", .strings(summary.textImages)), ("quarantined", .integer(summary.quarantined)),
@@ -157,6 +158,9 @@ private func text(of summary: IndexSummary) -> String {
     if summary.deleted > 0 {
         text +=
             "note: \(summary.deleted) deleted before, and left out as their files are the same; --again takes them in\n"
+        for place in summary.deletedPlaces { text += "note: \(shown(place)): a deleted case\n" }
+        let more = summary.deleted - summary.deletedPlaces.count
+        if more > 0 { text += "note: and \(more) more of deleted cases\n" }
     }
     text += note(summary.blankImages, "an image of one even grey, in which nothing can be seen")
     text += note(summary.oddImages, "an image of which the decoder warned; every pixel of it is there")

@@ -158,6 +158,7 @@ package struct CaseFinder {
             }
         }
         found.accessions = Set(pile.images.compactMap { glance(at: $0.file)?.accession })
+        found.tagged = pile.images.compactMap { glance(at: $0.file)?.patient }
         found.fields.patient = FilePlace.patient(of: first)
         describe(&found, by: pile.records.map { absolute($0.file.path) })
         found.former = pile.former.map { CaseOrigin.Former(id: $0, source: absolute($0)) }
@@ -225,30 +226,33 @@ package struct CaseFinder {
     /// Reads the records beside a case; one that cannot be read costs itself alone. Of two that say different things the first counts, as it
     /// is that of the first image. Two that say another patient, date, study or order are of two exams, so the case is refused.
     private mutating func describe(_ found: inout SourceCase, by paths: [String]) {
-        var said: [String: (value: JSON, path: String)] = [:]
+        var known: Set<String> = []
+        // By key, whatever its spelling.
+        var said: [String: (value: SaidValue, path: String)] = [:]
         for path in paths {
             let folder = FilePath.folder(of: path)
             guard let bytes = try? FileIO.read(path, limitInBytes: Manifest.rowByteCount),
                 let record = try? Manifest.json(parsing: Manifest.withoutMark(bytes[...])),
                 case .object(let members) = record
             else {
-                passedOver.addLost("record that cannot be read", path)
+                passedOver.addBrokenRecord(path)
                 continue
             }
             for (key, value) in members where !["id", "image", "report_file"].contains(key) {
                 // The text beside the image is the report.
                 if key == "report" && found.reportPath != nil { continue }
                 guard SourceCase.says(value) else { continue }
-                if let first = said[key] {
-                    if ReportKeys.tellsExams(key), !SourceCase.saysSame(first.value, value, of: key) {
+                if ReportKeys.tellsExams(key) {
+                    let value = SaidValue(value, of: key)
+                    // Two spellings within one record are two keys of its program.
+                    if let first = said[ReportKeys.plain(key)], first.path != path, !first.value.isSame(as: value) {
                         found.fault =
                             "\(found.id): \(FilePath.name(of: first.path)) and \(FilePath.name(of: path)) name two "
                             + "patients, dates or studies (\"\(key)\"), and a case is of one; part them by folders or names"
                     }
-                    continue
+                    if said[ReportKeys.plain(key)] == nil { said[ReportKeys.plain(key)] = (value, path) }
                 }
-                said[key] = (value, path)
-                found.set(key, value, folder: folder)
+                if known.insert(key).inserted { found.set(key, value, folder: folder) }
             }
             found.recordPaths.append(path)
         }

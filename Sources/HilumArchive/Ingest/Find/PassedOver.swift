@@ -10,6 +10,9 @@ public struct PassedOver: Sendable, Equatable {
     /// Files of which somebody may miss what they hold, and why they are no part of a case, at most `placeLimit` of each kind.
     public private(set) var lost: [Lost] = []
 
+    /// Records that cannot be read; their cases are taken without what they say.
+    public private(set) var brokenRecords: [String] = []
+
     /// A file that is no part of a case.
     public struct Lost: Sendable, Equatable {
         /// The kind under which it is counted.
@@ -32,6 +35,11 @@ public struct PassedOver: Sendable, Equatable {
         note(Lost(reason: reason, place: place))
     }
 
+    mutating func addBrokenRecord(_ place: String) {
+        add("record that cannot be read")
+        brokenRecords.append(place)
+    }
+
     private mutating func note(_ file: Lost) {
         if lost.count(where: { $0.reason == file.reason }) < Self.placeLimit { lost.append(file) }
     }
@@ -50,6 +58,7 @@ public struct PassedOver: Sendable, Equatable {
         for (reason, count) in other.counts { add(reason, count) }
         unreadable += other.unreadable.prefix(max(0, Self.placeLimit - unreadable.count))
         for file in other.lost { note(file) }
+        brokenRecords += other.brokenRecords
         twins += other.twins.prefix(max(0, Self.placeLimit - twins.count))
     }
 

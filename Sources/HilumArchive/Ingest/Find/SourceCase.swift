@@ -27,6 +27,8 @@ package struct SourceCase: Sendable, Equatable {
     var study: String?
     /// What the tags of its images call the order, by which reports name it.
     var accessions: Set<String> = []
+    /// Whose its images are by their tags; in memory alone.
+    var tagged: [DICOMPatient] = []
     /// The reports of messages and structured reports that are about it.
     package var leads: [ReportLead] = []
     /// How a report that came by itself was found to be of the stored case `id`; nil where it is of none.
@@ -147,29 +149,6 @@ package struct SourceCase: Sendable, Equatable {
         return text(of: value)?.contains { !$0.isWhitespace } ?? false
     }
 
-    /// Whether two members say the same, whatever blanks stand around it. Of dates the days count, however they are written, as far as both say
-    /// them; of names the words; and a study is told from others by UIDs alone, as people describe it under the same key.
-    static func saysSame(_ one: JSON, _ other: JSON, of key: String) -> Bool {
-        func plain(_ value: JSON) -> String? { text(of: value)?.trimmingCharacters(in: .whitespacesAndNewlines) }
-        func day(_ value: JSON) -> String? {
-            guard let text = plain(value) else { return nil }
-            let iso = (try? DateText(text))?.iso ?? text
-            return String(iso.filter(\.isNumber).prefix(8))
-        }
-        func words(_ value: JSON) -> Set<String> {
-            Set((plain(value) ?? "").lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init))
-        }
-        guard let first = plain(one), let second = plain(other) else { return one.text == other.text }
-        if first == second { return true }
-        let kind = key.lowercased()
-        if kind.hasSuffix("date"), let first = day(one), let second = day(other) {
-            return first.hasPrefix(second) || second.hasPrefix(first)
-        }
-        if kind.hasSuffix("name") { return words(one) == words(other) }
-        func isUID(_ text: String) -> Bool { text.contains(".") && text.allSatisfy { $0.isNumber || $0 == "." } }
-        return ReportKeys.isStudy(key) && !(isUID(first) && isUID(second))
-    }
-
     /// A string, or a number, true or false in its own spelling; nil for what a row may hold and a case does not keep.
     private static func text(of value: JSON) -> String? {
         switch value {
@@ -215,6 +194,8 @@ package struct SourceCase: Sendable, Equatable {
         var input = CaseInput(id: id, report: report, fields: fields)
         input.origin = origin
         input.origin?.texts = textDigests
+        input.origin?.tellsPatient =
+            fields.patient != nil || fields.metadata.keys.contains(where: ReportKeys.tellsPatient)
         if !leads.isEmpty {
             let document = try readReports()
             input.report = document.text
@@ -238,6 +219,8 @@ package struct SourceCase: Sendable, Equatable {
             input.report = read.text
             input.origin?.hasGuessedText = read.isGuessed
         }
+        // A message names its patient or its order.
+        if input.document != nil { input.origin?.tellsPatient = true }
         let views = imageViews.count == imagePaths.count ? imageViews.map { Optional($0) } : []
         var images = imagePaths.indices.map { CaseImage(.file(imagePaths[$0]), view: views.isEmpty ? nil : views[$0]) }
         if images.count > 1 {

@@ -10,6 +10,8 @@ struct DICOMGlance: Sendable, Equatable {
     let view: String?
     /// The number of the order, by which reports name it.
     let accession: String?
+    /// Whose it is; in memory alone.
+    let patient: DICOMPatient?
     /// What the object is, if it is no picture.
     let reasonToRefuse: String?
     /// Whether it is a report in words.
@@ -28,6 +30,7 @@ struct DICOMGlance: Sendable, Equatable {
         isComplete = header.isComplete
         view = header.description.view
         accession = header.description[.accession]
+        patient = DICOMPatient(header.description)
         isReport = ReportFile.isReport(objectClass: header.description[.objectClass])
         // A report or a dose sheet makes no case of a study.
         study = header.reasonToRefuse == nil ? header.description[.study].flatMap { Self.isUID($0) ? $0 : nil } : nil

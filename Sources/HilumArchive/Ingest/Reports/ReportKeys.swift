@@ -13,6 +13,8 @@ enum ReportKeys {
         "the study UID of the report leads to another case than its accession number; correct the one that is wrong"
     static let anotherPatient =
         "the report and the case of its study or accession number name two patients, two studies or two dates"
+    static let anotherPatientThanOthers =
+        "a report names another patient than the case of its study or accession number and than the report beside it, which is taken"
     static let anotherExam =
         "its images or its row and its report name two patients, two studies or dates more than a week apart"
     static let undated =
@@ -34,13 +36,17 @@ enum ReportKeys {
     }
 
     /// Whether cases with two values of this key are of two patients or two exams.
-    static func tellsExams(_ key: String) -> Bool {
-        isStudy(key) || isAccession(key)
-            || ["patient", "patientid", "patientname", "patientnumber", "mrn", "birthdate", "patientbirthdate", "date"]
+    static func tellsExams(_ key: String) -> Bool { isStudy(key) || tellsPatient(key) || plain(key) == "date" }
+
+    /// Whether a value of this key is one patient's, or one order's.
+    static func tellsPatient(_ key: String) -> Bool {
+        isAccession(key)
+            || ["patient", "patientid", "patientname", "patientnumber", "mrn", "birthdate", "patientbirthdate"]
                 .contains(plain(key))
     }
 
-    private static func plain(_ key: String) -> String {
+    /// A key without what spellings of it differ in: capitals, blanks, hyphens, points and underscores.
+    static func plain(_ key: String) -> String {
         String(decoding: key.utf8.filter { ![32, 45, 46, 95].contains($0) }, as: UTF8.self).lowercased()
     }
 }

@@ -18,6 +18,8 @@ package struct ReportLead: Sendable, Equatable {
     let evidence: [String]
     /// What may be its accession number, likeliest first.
     let accessions: [String]
+    /// Whose it may be; in memory alone.
+    let patients: [DICOMPatient]
     /// SHA-256 of what it says.
     let digest: [UInt8]
 
@@ -31,6 +33,7 @@ package struct ReportLead: Sendable, Equatable {
         studies = document.studies
         evidence = document.evidence
         accessions = document.accessions
+        patients = document.patients.map { DICOMPatient(number: $0.number, issuer: $0.issuer) }
         var hash = SHA256()
         for text in [document.text, document.mark, document.writtenAt ?? ""] + studies + evidence + accessions
             + document.patients.map(\.number)

@@ -11,6 +11,25 @@ extension SourceCase {
     /// The id of the stored report that these images take over; nil for none.
     package var waitingID: String? { waiting?.id }
 
+    /// Takes out the reports of other patients, where the tags of the images or the row say whose the case is and another report says the same.
+    /// Where any of them says nothing, or the images disagree, all stay, and the case is refused.
+    ///
+    /// - Returns: what was taken out.
+    mutating func partWrongReports() -> [ReportLead] {
+        var known = tagged
+        if let patient = fields.patient { known.append(DICOMPatient(number: patient, issuer: nil)) }
+        guard let whose = known.first, known.allSatisfy({ one in known.allSatisfy(one.mayBe) }),
+            leads.allSatisfy({ !$0.patients.isEmpty })
+        else { return [] }
+        let right = leads.filter { $0.patients.contains { one in known.allSatisfy(one.mayBe) } }
+        let wrong = leads.filter { lead in
+            !lead.patients.contains { $0.number == whose.number }
+        }
+        guard !right.isEmpty, right.count + wrong.count == leads.count else { return [] }
+        leads = right
+        return wrong
+    }
+
     /// What two reports have in common that are of one case.
     package var reportKeys: Set<String> { Set(leads.flatMap { $0.studies + $0.evidence + $0.accessions } + [id]) }
 

@@ -75,7 +75,7 @@ package struct SourceReports: Sendable {
             case .one(let place):
                 guard case .found(var target) = found[place] else { continue }
                 // A row says all of its case.
-                if target.isRow && target.hasReport {
+                if target.isRow && target.leads.isEmpty && target.hasReport {
                     passedOver.add("report of a case whose table says the report")
                     continue
                 }
@@ -84,6 +84,13 @@ package struct SourceReports: Sendable {
                 found[place] = .found(target)
             case .several(let reason): refused.append(.init(place: item.lead.path, reason: reason))
             }
+        }
+        for place in found.indices {
+            guard case .found(var target) = found[place], target.leads.count > 1 else { continue }
+            for lead in target.partWrongReports() {
+                refused.append(.init(place: lead.path, reason: ReportKeys.anotherPatientThanOthers))
+            }
+            found[place] = .found(target)
         }
         found += alone.map { .found($0) }
     }

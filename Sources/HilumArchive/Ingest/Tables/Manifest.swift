@@ -146,10 +146,12 @@ enum Manifest {
                 "\(path): no column is named id, image or report_file; \(reader.separatorName) separates "
                     + "the columns \(header.prefix(20).joined(separator: ", "))")
         }
-        if let twice = names.indices.first(where: { !names[$0].isEmpty && names[..<$0].contains(names[$0]) }) {
+        let firsts = names.map { name in names.firstIndex(of: name) ?? 0 }
+        if let twice = disagreement(of: names, firsts, in: reader) {
             throw ArchiveError(
                 .badRequest,
-                "\(path): two columns are named \(header[twice]); which one counts cannot be told, so rename one")
+                "\(path): two columns are named \(header[twice.column]) and differ in line \(twice.line); "
+                    + "which one counts cannot be told, so rename one")
         }
         var items: [SourceItem] = []
         while let row = reader.next() {
@@ -171,6 +173,30 @@ enum Manifest {
             }
         }
         return items
+    }
+
+    /// The first place where two columns of one name say two things; nil where there is none, and one may be taken for the other.
+    ///
+    /// - Parameters:
+    ///   - firsts: by column, the first one of its name.
+    ///   - reader: behind the header.
+    private static func disagreement(
+        of names: [String], _ firsts: [Int], in reader: TableReader
+    ) -> (column: Int, line: Int)? {
+        let doubled = names.indices.filter { !names[$0].isEmpty && firsts[$0] < $0 }
+        guard !doubled.isEmpty else { return nil }
+        var reader = reader
+        while let row = reader.next() {
+            guard case .fields(let values, let line) = row else { continue }
+            // Of three, the second may be empty.
+            var said: [Int: String] = [:]
+            for column in values.indices where column < names.count && !names[column].isEmpty {
+                let value = values[column].trimmingCharacters(in: .whitespaces)
+                guard !value.isEmpty else { continue }
+                if let other = said.updateValue(value, forKey: firsts[column]), other != value { return (column, line) }
+            }
+        }
+        return nil
     }
 
     /// Known columns are known in any case; other names stay as they are.
