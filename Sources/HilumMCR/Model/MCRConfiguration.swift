@@ -202,7 +202,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         report: EncoderSizes(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384,
         dimension: 128,
         decoder: EncoderSizes(width: 128, layers: 2, heads: 2))
-    /// The sizes of the built-in model: the transformer reads features of a stem that knows pictures.
+    /// The sizes that the built-in model was trained with, before it got own directions: the transformer reads features of a stem that knows pictures.
     public static let film = MCRConfiguration(
         name: "mcr-film", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 192, layers: 4, heads: 3),
         report: EncoderSizes(width: 192, layers: 3, heads: 3), maxTokens: 128, vocabularySize: 4096, mapHidden: 384,
