@@ -221,6 +221,35 @@ import Testing
         #expect(access(scratch.archive + "/log.key", F_OK) != 0)
     }
 
+    @Test("A key that is lost or exchanged ends writing, and reading goes on", arguments: [true, false])
+    func lostKey(isExchanged: Bool) throws {
+        let scratch = try Scratch()
+        var archive = try scratch.makeArchive()
+        let file = scratch.archive + "/log.key"
+        // Nothing was hidden by it yet.
+        _ = try Archive.logNames(at: scratch.archive)
+        unlink(file)
+        _ = try Archive.logNames(at: scratch.archive)
+        #expect(try archive.put([makeInput(1)]).count == 1)
+        archive.close()
+        archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        archive.close()
+        rename(file, scratch.path + "/kept")
+        if isExchanged {
+            try scratch.write("archive/log.key", [UInt8](repeating: 7, count: 32))
+            chmod(file, 0o600)
+        }
+        func open() throws { _ = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder()) }
+        let error = #expect(throws: ArchiveError.self) { try open() }
+        #expect(error?.code == .io && error?.description.contains("bring") == true)
+        if !isExchanged { #expect(access(file, F_OK) != 0, "no other one is made") }
+        #expect(try Archive(path: scratch.archive, mode: .readOnly).count() == 1)
+        rename(scratch.path + "/kept", file)
+        archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        #expect(try archive.put([makeInput(2)]).count == 1)
+        archive.close()
+    }
+
     @Test("A key that cannot be used is an error, and no other one is written over it", arguments: [0, 31, 33, -1])
     func keysThatAreNone(byteCount: Int) throws {
         let scratch = try Scratch()

@@ -60,6 +60,8 @@ struct RecoveringArchiveTests {
         let error = #expect(throws: ArchiveError.self) { try archive.put([report("a")]) }
         #expect(error?.code == .readOnly)
         #expect(throws: ArchiveError.self) { try archive.delete(id: "a") }
+        // In idle time too.
+        archive.mend()
         #expect(openings.modes.withLock { $0 } == [.readOnly])
         archive.close()
     }

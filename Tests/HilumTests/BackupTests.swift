@@ -48,6 +48,50 @@ struct BackupTests {
         #expect(try Program.run(["snapshot", archive]).status == 2)
     }
 
+    @Test("Nothing changes a snapshot, so that it can be restored; whoever only reads it may")
+    func snapshotsStay() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let copy = scratch.path("copy")
+        #expect(try Program.run(["snapshot", archive, copy]).status == 0)
+        let wanted = try ids(archive)
+        let id = try #require(try Program.run(["search", copy, "--text", "effusion", "--json"]).objects().first?["id"])
+        for call in [
+            ["compact", copy], ["index", copy, world.phantoms], ["delete", copy, "\(id)"],
+            ["serve", copy, "--socket", scratch.path("s")], ["reembed", copy, "--model", world.model],
+        ] {
+            let refused = try Program.run(call)
+            #expect(refused.status == 1 && refused.errors.contains("hilum restore"), "\(call): \(refused.errors)")
+        }
+        #expect(try ids(copy) == wanted)
+        #expect(try Program.run(["check", copy]).status == 0)
+        #expect(try Program.run(["restore", copy, scratch.path("again")]).status == 0)
+    }
+
+    @Test("A model that is missing or another one is found by check, snapshot and restore")
+    func models() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let other = try World.otherModel(in: scratch)
+        for (number, name) in ["vocab.txt", "weights.safetensors"].enumerated() {
+            let (file, kept) = ("\(archive)/model/\(name)", scratch.path("kept"))
+            try FileManager.default.moveItem(atPath: file, toPath: kept)
+            if number == 1 { try FileManager.default.copyItem(atPath: "\(other)/\(name)", toPath: file) }
+            let checked = try Program.run(["check", archive])
+            #expect(checked.status == 1 && checked.text.contains("the model cannot be used"), "\(checked.text)")
+            let (copy, again) = (scratch.path("copy\(number)"), scratch.path("again\(number)"))
+            for call in [["snapshot", archive, copy], ["restore", copy, again]] {
+                let warned = try Program.run(call)
+                #expect(warned.status == 3 && warned.errors.contains("its model cannot be used"), "\(warned.errors)")
+            }
+            if number == 1 { try FileManager.default.removeItem(atPath: file) }
+            try FileManager.default.moveItem(atPath: kept, toPath: file)
+        }
+        #expect(try Program.run(["check", archive]).status == 0)
+    }
+
     @Test("A daemon makes a snapshot while it serves, and keeps its archive from being compacted")
     func fromTheDaemon() throws {
         let world = try World.shared()

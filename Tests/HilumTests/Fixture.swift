@@ -45,6 +45,15 @@ final class World: Sendable {
         atexit { worldFolder.withLock { if !$0.isEmpty { try? FileManager.default.removeItem(atPath: $0) } } }
     }
 
+    /// Another model of the same shape.
+    static func otherModel(in scratch: Scratch) throws -> String {
+        let path = scratch.path("other-model")
+        let reports = (0..<caseCount).map { PhantomGenerator(seed: 11, site: .a, side: 64).makeCase($0).report }
+        let vocabulary = try VocabularyBuilder.build(texts: reports, terms: [], size: 600)
+        try MCRModel(untrained: .micro, vocabulary: vocabulary, seed: 6).save(to: path)
+        return path
+    }
+
     struct Failure: Error { let what: String }
 
     /// A new archive in `scratch` with the tiny model.

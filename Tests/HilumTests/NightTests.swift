@@ -47,6 +47,10 @@ struct NightTests {
             let stats = try object(daemon.session(), "STATS")
             return stats["images"]?.integer == World.caseCount && stats["reports"]?.integer == World.caseCount
         }
+        // What is stored is counted a moment before it is linked.
+        try waitFor("they are found") {
+            try daemon.session().ask("SEARCH id=phantom-A-11-000000 k=48 exact=1 self=0").count == World.caseCount
+        }
         let before = try hits(daemon)
         #expect(before.generation == "gen=1")
 

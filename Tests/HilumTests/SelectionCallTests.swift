@@ -5,6 +5,26 @@ import Testing
 /// What `hilum search` and `hilum facet` select and count, by the archive and by its daemon.
 @Suite("Selections")
 struct SelectionCallTests {
+    @Test("A vector that names another model than the archive's is no question, by either door")
+    func foreignVectors() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let daemon = try Daemon(archive: archive, in: scratch)
+        for (model, status) in [(world.model, Int32(0)), (try World.otherModel(in: scratch), 1)] {
+            let file = scratch.path("question\(status).npy")
+            #expect(try Program.run(["embed", "--model", model, "--text", "effusion", "--out", file]).status == 0)
+            for place in [[archive], ["--socket", daemon.socket]] {
+                let found = try Program.run(["search"] + place + ["--vec", file])
+                #expect(found.status == status, "\(found.errors)")
+                #expect(found.errors.contains("two encoders cannot be compared") == (status == 1))
+            }
+            // A file that was written over is not the one that was sealed.
+            unlink(scratch.path("question\(status).jsonl"))
+            #expect(try Program.run(["search", archive, "--vec", file]).status == 0)
+        }
+    }
+
     @Test("Groups, doubles, diversity, weights and pages are answered alike by the archive and by its daemon")
     func bothDoors() throws {
         let world = try World.shared()

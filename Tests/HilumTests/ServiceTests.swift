@@ -15,6 +15,35 @@ struct ServiceTests {
         }
     }
 
+    @Test("No unit takes the folders from those to whom hilum.tmpfiles gives them")
+    func units() throws {
+        let root =
+            URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().path + "/tools/systemd"
+        func lines(_ name: String) throws -> [String] {
+            String(decoding: try FileIO.read("\(root)/\(name)"), as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+        // Folder → rights.
+        var rights: [String: String] = [:]
+        for line in try lines("hilum.tmpfiles") where line.hasPrefix("d ") {
+            let words = line.split(separator: " ").map(String.init)
+            rights[words[1]] = words[2]
+        }
+        #expect(rights["/var/lib/hilum/inbox"] == "2770" && rights.count == 2)
+        let units = try FileManager.default.contentsOfDirectory(atPath: root).filter { $0.hasSuffix(".service") }
+        #expect(units.count == 3)
+        for unit in units {
+            func value(_ key: String) throws -> String? {
+                try lines(unit).first { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
+            }
+            for folder in (try value("StateDirectory") ?? "").split(separator: " ") {
+                // What the manager makes it, at each start.
+                let made = try value("StateDirectoryMode") ?? "0755"
+                #expect(rights["/var/lib/\(folder)"] == made, "\(unit): \(folder)")
+            }
+        }
+    }
+
     @Test("SIGHUP and SIGUSR1 do not end a daemon; SIGHUP reads the level of its log again")
     func hangup() throws {
         let world = try World.shared()

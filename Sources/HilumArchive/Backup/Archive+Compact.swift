@@ -14,6 +14,7 @@ extension Archive {
             guard access("\(path)/data.mdb", F_OK) == 0 else {
                 throw ArchiveError(.notFound, "\(path): there is no archive here; make one with `hilum init`")
             }
+            try refuseSnapshot(path, shownAs: path)
             let lock = try HeldWriterLock(archive: path)
             defer { withExtendedLifetime(lock) {} }
             if let finding = try verifyPages(path).findings.first {

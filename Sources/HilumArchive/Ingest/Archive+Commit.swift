@@ -59,6 +59,10 @@ extension Archive {
                     if batch.deletions != state.deletions { try store.set(transaction, .deletions, batch.deletions) }
                     if batch.updates != state.updates { try store.set(transaction, .updates, batch.updates) }
                     if batch.hasNewTable { try store.put(transaction, batch.table) }
+                    // Known again from then on, whatever of these cases it hid.
+                    if store.key.isThere, try store.text(transaction, .key) == nil {
+                        try store.set(transaction, .key, store.key.mark())
+                    }
                     return batch
                 }
             }

@@ -19,6 +19,7 @@ extension Archive {
             throw ArchiveError(.badRequest, "an archive that is changed needs its graphs in memory")
         }
         try checkRights(path, mode)
+        if mode == .readWrite { try refuseSnapshot(path, shownAs: name) }
         let lock: WriterLock? = mode == .readWrite ? try WriterLock(archive: path) : nil
         let storeMode: Environment.Mode = mode == .readWrite ? .readWrite : .readOnly
         var store = try Store(path: path, mode: storeMode, mapSizeInBytes: options.mapSizeInBytes)
@@ -41,7 +42,7 @@ extension Archive {
                 filter: options.reportFilter, willStore: mode == .readWrite)
             // Nobody is shown a case of this archive without it.
             if store.hidesNames { _ = try store.key.get(makes: try mode == .readWrite && isEmpty(store)) }
-            if mode == .readWrite { try store.key.check() }
+            if mode == .readWrite { try checkKey(store) }
             var loaded = try Opening.load(store, options) { try check($0, embedder, store) }
             let (generations, changeCount) = try generations(store, mode, options)
             loaded.progress.changesSinceCheckpoint += changeCount
@@ -59,6 +60,24 @@ extension Archive {
             store.environment.close()
             throw error
         }
+    }
+
+    /// Refuses a key that is missing or another one than that by which stored cases were hidden: with a new one, the next studies of a patient
+    /// would be those of somebody else, and what was erased would come back.
+    private static func checkKey(_ store: Store) throws {
+        try store.key.check()
+        guard let known = try store.environment.read({ try store.text($0, .key) }) else { return }
+        guard store.key.isThere else {
+            throw ArchiveError(
+                .io,
+                "\(store.path)/log.key is missing; pseudonyms of patients and what is known of erased cases come from that key: "
+                    + "bring it back from a backup, as a snapshot holds it")
+        }
+        guard try store.key.mark() != known else { return }
+        throw ArchiveError(
+            .io,
+            "\(store.path)/log.key is not the key by which patients of this archive are known: bring that back from a backup, "
+                + "as a snapshot holds it")
     }
 
     /// Whether nothing was ever stored, so that no name is sealed yet.
@@ -88,7 +107,22 @@ extension Archive {
         throw refusal(lock, isWriter ? "write it" : "write it, and every reader registers there")
     }
 
+    /// Whether a folder is a snapshot as it was made.
+    public static func isSnapshot(_ path: String) -> Bool {
+        access("\(path)/\(SnapshotManifest.fileName)", F_OK) == 0
+    }
+
+    /// Refuses to change a snapshot: `restore` would not take it any more, and that is found out on the day when it is needed.
+    static func refuseSnapshot(_ path: String, shownAs name: String) throws(ArchiveError) {
+        guard isSnapshot(path) else { return }
+        throw ArchiveError(
+            .badRequest,
+            "\(name) is a snapshot, and no backup any more once it is changed; make an archive of it with "
+                + "'hilum restore \(name) ARCHIVE'")
+    }
+
     private static func upgradeAsWriter(_ path: String, _ options: Options) throws {
+        try refuseSnapshot(path, shownAs: path)
         let lock = try WriterLock(archive: path)
         let store = try Store(path: path, mode: .readWrite, mapSizeInBytes: options.mapSizeInBytes)
         defer { store.environment.close() }

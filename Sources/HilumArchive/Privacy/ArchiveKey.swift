@@ -34,6 +34,13 @@ final class ArchiveKey: Sendable {
     /// - Throws: `.io`
     func check() throws(ArchiveError) { if isThere { _ = try read(makes: false) } }
 
+    /// By which the key is known again; it tells nothing of it.
+    ///
+    /// - Throws: `.io`
+    func mark() throws(ArchiveError) -> String {
+        hexadecimal(try read(makes: false).pseudonyms.mark(of: Array("this key".utf8)))
+    }
+
     /// Whether a file is there, whatever it holds and whoever may read it.
     var isThere: Bool {
         var status = stat()

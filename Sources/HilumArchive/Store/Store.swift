@@ -146,6 +146,8 @@ package final class Store: Sendable {
         case updates = "edits"
         /// Of an archive that began a history of its own, and of a copy (`Store+History`).
         case lineage, follows
+        /// By which the key is known again that hid names of stored cases (`ArchiveKey.mark`).
+        case key
     }
 
     func text(_ transaction: borrowing some (Transaction & ~Copyable), _ key: MetaKey) throws -> String? {

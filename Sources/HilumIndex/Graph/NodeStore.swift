@@ -169,6 +169,17 @@ struct NodeStore: @unchecked Sendable {
         exactStride > 0 ? exact(node) : nil
     }
 
+    /// Asks for what the last step of a search reads of a node besides its code.
+    @inline(__always) func prefetchExact(_ node: UInt32) {
+        if exactStride > 0 { hilum_prefetch_bytes(exact(node), exactStride) }
+    }
+
+    /// Asks for the posting word of a node.
+    @inline(__always) func prefetchPosting(_ node: UInt32) { hilum_prefetch(record(node) + metaOffset) }
+
+    /// Asks for where the lists of a node above layer 0 lie.
+    @inline(__always) func prefetchUpper(_ node: UInt32) { hilum_prefetch(record(node) + metaOffset + 8) }
+
     /// The links of a node on a layer; the node must reach that layer.
     @inline(__always) func links(_ node: UInt32, layer: Int) -> LinkList {
         let record = record(node)
@@ -244,6 +255,9 @@ struct LinkList {
 
     /// The number of links. Any thread.
     @inline(__always) var count: Int { min(Int(words.pointee.load(ordering: .acquiring) & 0xFF), capacity) }
+
+    /// One link, whatever the list is just now; `index` is below the capacity. Any thread.
+    @inline(__always) func word(_ index: Int) -> UInt32 { (words + 1 + index).pointee.load(ordering: .relaxed) }
 
     /// One link; `index` is below `count`. Writer only.
     @inline(__always) subscript(index: Int) -> UInt32 { (words + 1 + index).pointee.load(ordering: .relaxed) }

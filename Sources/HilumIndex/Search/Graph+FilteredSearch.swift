@@ -1,3 +1,4 @@
+import CHilumKernels
 import HilumCore
 
 /// What walks are taken to cost, for each candidate that is kept; in the time that a cache line takes to come, as `Graph.scanCost`.
@@ -114,10 +115,14 @@ extension Graph {
             let count = store.links(candidate.node, layer: 0).read(into: scratch.links)
             var fresh = 0
             for index in 0..<count where marks.visit(scratch.links[index]) {
+                let code = UnsafeRawPointer(store.code(scratch.links[index]))
+                hilum_prefetch_bytes(code, askedByteCount)
+                store.prefetchPosting(scratch.links[index])
                 scratch.nodes[fresh] = scratch.links[index]
-                scratch.codes[fresh] = UnsafeRawPointer(store.code(scratch.links[index]))
+                scratch.codes[fresh] = code
                 fresh += 1
             }
+            askAhead(heap.nextTwo, layer: 0, marks)
             kernels.gather(query, scratch.codes, fresh, dimension, scratch.distances)
             cost.visited += 1
             cost.distanceCount += fresh
@@ -167,6 +172,13 @@ struct CandidateHeap {
             child = parent
         }
         keys[child] = key
+    }
+
+    /// The nodes that are nearest now.
+    var nextTwo: (first: UInt32?, second: UInt32?) {
+        guard let top = keys.first else { return (nil, nil) }
+        let second = keys.count > 2 ? min(keys[1], keys[2]) : keys.count == 2 ? keys[1] : nil
+        return (NodeCandidate(key: top).node, second.map { NodeCandidate(key: $0).node })
     }
 
     mutating func popNearest() -> NodeCandidate? {

@@ -119,7 +119,7 @@ private struct MemberWalk {
         _ node: UInt32, _ heap: inout CandidateHeap, _ pool: inout SortedPool, _ cost: inout SearchCost
     ) {
         let code = UnsafeRawPointer(graph.store.code(node))
-        hilum_prefetch(code)
+        hilum_prefetch_bytes(code, graph.askedByteCount)
         scratch.nodes[fresh] = node
         scratch.codes[fresh] = code
         fresh += 1

@@ -142,6 +142,9 @@ struct VisitedMarks {
         place.pointee = mark
         return true
     }
+
+    /// Whether `visit` would mark `node`.
+    @inline(__always) func isNew(_ node: UInt32) -> Bool { node < slotCount && marks[Int(node)] != mark }
 }
 
 /// The nearest candidates seen so far, sorted, at most `limit`; the cursor stands at the first whose links were not read.
@@ -188,6 +191,21 @@ struct SortedPool {
         keys[low] = key
         count += 1
         if low < cursor { cursor = low }
+    }
+
+    /// The nodes whose turn comes next, as far as can be told.
+    @inline(__always) var nextTwo: (first: UInt32?, second: UInt32?) {
+        var first: UInt32?
+        var place = cursor
+        while place < count {
+            if keys[place] & 1 == 0 {
+                let node = UInt32(truncatingIfNeeded: keys[place]) >> 1
+                if first != nil { return (first, node) }
+                first = node
+            }
+            place += 1
+        }
+        return (first, nil)
     }
 
     /// The nearest candidate whose links were not read yet, marked as read.

@@ -95,12 +95,12 @@ extension Graph {
             var fresh = 0
             for index in 0..<count where marks.visit(list[index]) {
                 let code = UnsafeRawPointer(store.code(list[index]))
-                hilum_prefetch(code)
-                hilum_prefetch(code + 64)
+                hilum_prefetch_bytes(code, askedByteCount)
                 nodes[fresh] = list[index]
                 codes[fresh] = code
                 fresh += 1
             }
+            askAhead(local.nextTwo, layer: 0, marks)
             gather(query, codes, fresh, dimension, distances)
             // The nearest is probably read next.
             var nearest = 0

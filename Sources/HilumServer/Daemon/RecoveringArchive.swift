@@ -298,8 +298,8 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     func clearDeadReaders() throws { try change { try $0.clearDeadReaders() } }
 
     func mend() {
-        // While nobody changes anything, this brings it back.
-        if monotonicSeconds() >= nextTry { try? reopenIfNeeded() }
+        // While nobody changes anything, this brings it back; one that was opened for reading is no failed one.
+        if !isForReading, monotonicSeconds() >= nextTry { try? reopenIfNeeded() }
     }
 
     func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) throws -> Bool {

@@ -80,3 +80,16 @@ func loadModel(ofArchive path: String) throws -> MCRModel {
     }
     return try loadModel(folder)
 }
+
+/// Why an archive cannot be asked by text or image; nil where it can, or is not meant to be.
+func modelFault(ofArchive path: String) -> String? {
+    do {
+        guard let model = try modelOrSpace(ofArchive: path),
+            // What else may be wrong with it is not said here.
+            let archive = try? openArchive(path, .readOnly)
+        else { return nil }
+        defer { archive.close() }
+        guard let known = archive.modelID, known != model.modelID else { return nil }
+        return "the vectors belong to the model \(known), not to \(model.modelID)"
+    } catch { return "\(error)" }
+}

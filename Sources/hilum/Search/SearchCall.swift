@@ -59,6 +59,8 @@ struct SearchCall {
         init(hits: [FoundCase]) { self.hits = hits }
     }
 
+    /// Files of vectors that name the model which made them.
+    private var makers: [(path: String, model: String)] = []
     /// The first of the images.
     private(set) var image: GrayImage?
     let count: Int
@@ -107,7 +109,11 @@ struct SearchCall {
                 }
                 parts.append(.image(bytes))
             case ("id", let value?): parts.append(.id(value))
-            case ("vec", let value?): parts.append(.vector(try Self.vector(in: value)))
+            case ("vec", let value?):
+                parts.append(.vector(try Self.vector(in: value)))
+                if let seal = VectorSeal.ofWhole(vectors: value, lines: Self.lines(beside: value)) {
+                    makers.append((value, seal.model))
+                }
             default: break
             }
         }
@@ -145,6 +151,23 @@ struct SearchCall {
     }
 
     private static let weighed = ["text", "image", "id", "vec", "unlike", "vector", "words"]
+
+    /// The file of ids that `hilum embed` writes beside vectors.
+    private static func lines(beside path: String) -> String {
+        let stem = [".npy", ".fvecs"].first { path.hasSuffix($0) }.map { path.dropLast($0.count) } ?? path[...]
+        return stem + ".jsonl"
+    }
+
+    /// Refuses a vector of another encoder than that of the archive: its neighbours would mean nothing.
+    ///
+    /// - Parameter model: that of the archive; nil or empty where it has none yet.
+    private func checkMakers(_ model: String?) throws(CommandError) {
+        guard let model, !model.isEmpty, let other = makers.first(where: { $0.model != model }) else { return }
+        throw CommandError(
+            .failed,
+            "\(other.path): the vector is of the model \(other.model), and those of the archive are of \(model); vectors of two "
+                + "encoders cannot be compared, so make it with the archive's model")
+    }
 
     /// The only row of a file of vectors.
     private static func vector(in path: String) throws -> [Float] {
@@ -235,6 +258,7 @@ struct SearchCall {
         }
         let archive = try openArchive(path, .readOnly, withModel: needsModel)
         defer { archive.close() }
+        try checkMakers(archive.modelID)
         var request = SearchRequest(weightedParts)
         request.vectorWeight = weights["vector"]
         request.wordWeight = weights["words"] ?? 1
@@ -348,6 +372,10 @@ struct SearchCall {
         let extras = (wantsReports ? ["report", "path"] : []) + (wantsHighlights ? ["highlights"] : [])
         let (line, literal) = try line(with: extras)
         let client = try Client(socketPath: path)
+        if !makers.isEmpty {
+            let hello = try client.request("HELLO").objects.first.flatMap { try? JSON(parsing: $0) }
+            try checkMakers(hello?["model"]?.string)
+        }
         let reply = try client.request(line, literal: literal)
         if let code = reply.status.code {
             throw CommandError(code == .notFound ? .notFound : .failed, "\(code.rawValue): \(reply.status.text)")

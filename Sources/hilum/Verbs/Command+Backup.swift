@@ -13,7 +13,8 @@ extension Command {
             and keys, and snapshot.json with the size and SHA-256 of every file. Every page is checked; a damaged archive is
             refused. Searches and writes go on. OUT gets its name when everything is on disk, so that one that is there is whole.
             It holds reports and the keys that hide names: keep it where the archive itself might lie. Images that an archive
-            does not keep stay where they were indexed from, and are not copied. Exits 3 where kept images are lost.
+            does not keep stay where they were indexed from, and are not copied. Exits 3 where kept images are lost, or
+            the model cannot be used.
             """,
         examples: [("hilum snapshot archive /backup/archive-monday", "a copy for the night")],
         run: runSnapshot)
@@ -70,6 +71,7 @@ private func runSnapshot(_ arguments: Arguments) throws -> ExitStatus {
         standardError(
             "warning: \(summary.lostImageCount) kept images are lost; 'hilum check \(path) --deep' names them\n")
     }
+    let hasModel = tellModelFault(of: target)
     if arguments.has("json") {
         standardOutputLine(
             JSON(members: [
@@ -81,7 +83,7 @@ private func runSnapshot(_ arguments: Arguments) throws -> ExitStatus {
             "\(target): \(summary.cases) cases, \(summary.imageCount) kept images, \(summary.byteCount) bytes; "
                 + "data.mdb has SHA-256 \(summary.sha256)")
     }
-    return summary.lostImageCount == 0 ? .done : .partlyDone
+    return summary.lostImageCount == 0 && hasModel ? .done : .partlyDone
 }
 
 private func runRestore(_ arguments: Arguments) throws -> ExitStatus {
@@ -101,6 +103,7 @@ private func runRestore(_ arguments: Arguments) throws -> ExitStatus {
     if restored.lostImageCount > 0 {
         standardError("warning: the snapshot was made without \(restored.lostImageCount) kept images\n")
     }
+    let hasModel = tellModelFault(of: path)
     if arguments.has("json") {
         standardOutputLine(
             JSON(members: [
@@ -111,7 +114,14 @@ private func runRestore(_ arguments: Arguments) throws -> ExitStatus {
         let former = restored.former.map { "; the former archive is \($0)" } ?? ""
         standardOutputLine("\(path): \(restored.cases) cases, \(restored.imageCount) kept images\(former)")
     }
-    return restored.lostImageCount == 0 ? .done : .partlyDone
+    return restored.lostImageCount == 0 && hasModel ? .done : .partlyDone
+}
+
+/// Says what is wrong with the model of an archive or a snapshot; false where something is.
+private func tellModelFault(of path: String) -> Bool {
+    guard let fault = modelFault(ofArchive: path) else { return true }
+    standardError("warning: nobody can ask \(path) by text or image, as its model cannot be used: \(fault)\n")
+    return false
 }
 
 private func runCompact(_ arguments: Arguments) throws -> ExitStatus {

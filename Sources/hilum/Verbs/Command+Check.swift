@@ -23,6 +23,7 @@ extension Command {
         details: """
             Reads the store in a process of its own, so that even damage that would end a process is reported in a sentence.
             Prints what is wrong, one line a finding, and exits 1; exits 0 and says so when nothing is.
+            The model must be there, and be the one that the vectors are of.
             Cases whose image is no longer where it was indexed from are listed; that is no damage, as their vectors are stored.
             --deep also prints how many vectors of each graph are found by their own search, and the recall@10 of a sample; a vector
             that is there but not found is no finding.
@@ -50,7 +51,10 @@ private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
         standardOutput(report.json.text)
         return .done
     }
-    let report = try checkInChild(path, isDeep: isDeep)
+    var report = try checkInChild(path, isDeep: isDeep)
+    if report.isClean, let fault = modelFault(ofArchive: path) {
+        report.findings.append("the model cannot be used, so nobody can ask by text or image: \(fault)")
+    }
     var checks: [Archive.RecallCheck]?
     if let recall, report.isClean {
         guard let measured = try recall.measure(path, isQuiet: arguments.has("quiet")) else { return .interrupted }

@@ -1,0 +1,81 @@
+import HilumCore
+import Testing
+
+@testable import HilumIndex
+
+/// What a walk asks for ahead of time is what it reads next.
+@Suite struct LookAheadTests {
+    @Test func thePoolNamesTheNodesWhoseTurnComesNext() {
+        var generator = SeededGenerator(seed: 3)
+        let scratch = Scratch(dimension: 4)
+        var pool = scratch.makePool(limit: 24)
+        #expect(pool.nextTwo.first == nil && pool.nextTwo.second == nil)
+        var readCount = 0
+        for node in 0..<UInt32(400) {
+            pool.insert(NodeCandidate(distance: Float(generator.uniform()), node: node))
+            guard node % 5 == 0 else { continue }
+            var copy = pool
+            let waiting = (0..<pool.count).filter { pool.keys[$0] & 1 == 0 }.map { pool[$0].node }
+            #expect(pool.nextTwo.first == waiting.first)
+            #expect(pool.nextTwo.second == waiting.dropFirst().first)
+            let next = copy.next()
+            #expect(next?.node == waiting.first)
+            // Both share their keys; only the cursors differ.
+            pool = copy
+            readCount += next == nil ? 0 : 1
+        }
+        #expect(readCount > 24, "too few had their turn for the test to say anything")
+        while pool.next() != nil {}
+        #expect(pool.nextTwo.first == nil && pool.nextTwo.second == nil)
+    }
+
+    @Test func theHeapNamesTheNearestTwo() {
+        var generator = SeededGenerator(seed: 4)
+        let scratch = Scratch(dimension: 4)
+        var heap = CandidateHeap(reusing: scratch)
+        var keys: [UInt64] = []
+        for node in 0..<UInt32(200) {
+            let candidate = NodeCandidate(distance: Float(generator.uniform()), node: node)
+            heap.push(candidate.key)
+            keys.append(candidate.key)
+        }
+        keys.sort()
+        for (place, key) in keys.enumerated() {
+            let second = place + 1 < keys.count ? NodeCandidate(key: keys[place + 1]).node : nil
+            #expect(heap.nextTwo.first == NodeCandidate(key: key).node && heap.nextTwo.second == second)
+            #expect(heap.popNearest()?.key == key)
+        }
+        #expect(heap.nextTwo.first == nil && heap.nextTwo.second == nil)
+    }
+
+    @Test func lookingAtAMarkLeavesIt() {
+        let scratch = Scratch(dimension: 4)
+        let marks = scratch.beginVisit(slotCount: 10)
+        #expect(marks.isNew(3) && marks.isNew(3) && marks.visit(3))
+        #expect(!marks.isNew(3) && !marks.visit(3))
+        #expect(!marks.isNew(10), "a node that came after the search began")
+        let later = scratch.beginVisit(slotCount: 11)
+        #expect(later.isNew(3) && later.isNew(10))
+    }
+
+    /// Codes of every kind and length, some longer than what is asked for ahead, and layers above the first.
+    @Test(arguments: [3, 100, 300, 1_500])
+    func walksFindTheSameWhateverTheCodes(dimension: Int) throws {
+        let set = VectorSet(.clusters, count: 600, dimension: dimension, seed: 8)
+        for precision in [CodePrecision.f32, .bf16, .i8] {
+            let index = try HNSWIndex(
+                dimension: dimension, metric: .squaredEuclidean, parameters: HNSWParameters(m: 4, efConstruction: 40),
+                precision: precision, quantizer: precision == .i8 ? set.quantizer : nil)
+            try index.insertAll(set)
+            #expect(index.validate().isEmpty)
+            let even = ItemSet((0..<300).map { UInt32(2 * $0) })
+            for row in stride(from: 0, to: 600, by: 40) {
+                let hits = try index.find(set.row(row), k: 5, ef: 600).hits
+                #expect(hits.map(\.item) == (try index.findExactly(set.row(row), k: 5).hits.map(\.item)))
+                let among = try index.find(set.row(row), k: 5, ef: 300, filter: even).hits
+                #expect(
+                    among.map(\.item) == (try index.findExactly(set.row(row), k: 5, filter: even).hits.map(\.item)))
+            }
+        }
+    }
+}
