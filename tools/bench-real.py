@@ -119,7 +119,10 @@ class Evaluation:
 
     def precision(self, rows, hits=5):
         """For each query the share of relevant cases among its nearest others of the same kind."""
-        similarity = rows @ rows.T
+        return self.precision_by(rows @ rows.T, hits)
+
+    def precision_by(self, similarity, hits=5):
+        """The same by scores, a row a query."""
         np.fill_diagonal(similarity, -9)
         nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :hits]
         return np.take_along_axis(self.relevant, nearest, 1).mean(1)
@@ -243,6 +246,31 @@ def baselines(pairs, evaluation):
     yield "frozen stem, ridge on labels", evaluation.figures(images=unit(ridge(features[0], labels, features[1])))
     yield "frozen stem, ridge on an LSA of the reports", evaluation.figures(
         images=unit(ridge(features[0], words, features[1])), reports=unit(asked - words.mean(0)))
+
+
+def report_baselines(pairs, evaluation, findings):
+    """Reports by their words and by the findings that our reader affirms; nothing is learnt from the training pairs.
+
+    findings: of each test report, as 'hilum findings' writes them."""
+    def figures(similarity):
+        precision = evaluation.precision_by(similarity)
+        return {"n": evaluation.count, "p5_reports": float(precision.mean()), "p5_reports_ci95": evaluation.interval(precision)}
+
+    texts = [re.findall(r"[a-z0-9]+", normalised(case["report"])) for case in pairs.test]
+    words = {word: place for place, word in enumerate(sorted({word for text in texts for word in text}))}
+    counts = np.zeros((len(texts), len(words)), np.float32)
+    for row, text in enumerate(texts):
+        for word in text:
+            counts[row, words[word]] += 1
+    holding, length = (counts > 0).sum(0), counts.sum(1, keepdims=True)
+    idf = np.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
+    weights = idf * counts * 2.2 / (counts + 1.2 * (0.25 + 0.75 * length / length.mean()))
+    yield "words, BM25", figures((counts > 0).astype(np.float32) @ weights.T)
+    told = [{item["name"] for item in items if item["assertion"] == "present"} - {"normal", "clear-lungs"} for items in findings]
+    names = sorted(set().union(*told))
+    marks = np.array([[float(name in some) for name in names] + [float(not some)] for some in told], np.float32)
+    marks = unit(marks / np.sqrt(marks.mean(0) + 0.02))
+    yield "findings that our reader affirms", figures(marks @ marks.T)
 
 
 class Hilum:
@@ -428,6 +456,9 @@ def main():
     print(json.dumps({"train": len(pairs.train), "test": len(pairs.test)}), flush=True)
     if "baselines" in arms:
         for name, figures in baselines(pairs, evaluation):
+            say(name, figures)
+        found = [json.loads(line) for line in hilum.run("findings", "--manifest", f"{test}/cases.jsonl", "--json").splitlines()]
+        for name, figures in report_baselines(pairs, evaluation, [row["findings"] for row in found]):
             say(name, figures)
     if "trials" in arms:
         for name, figures, deviations in real_trials.trials(pairs, Evaluation, squares, normalised):

@@ -369,7 +369,9 @@ struct ConfigurationTests {
         let folder = try MCRModel.builtInDirectory()
         let text = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
         let configuration = try MCRModel.configuration(folder)
-        #expect(configuration == .film)
+        var sizes = MCRConfiguration.film
+        sizes.own = .init(image: 32, report: 32)
+        #expect(configuration == sizes)
         #expect(configuration.json.sorted.indentedText == text)
     }
 

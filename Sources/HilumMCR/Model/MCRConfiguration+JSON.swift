@@ -15,7 +15,7 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
             reportEmbeddingNorm: try json.optionalMember("reportEmbeddingNorm") ?? false,
             view: try json.optionalMember("view") ?? .padded, stem: try json.optionalMember("stem"),
             shortcutCells: try json.optionalMember("shortcutCells"),
-            shortcutPairs: try json.optionalMember("shortcutPairs"))
+            shortcutPairs: try json.optionalMember("shortcutPairs"), own: try json.optionalMember("own"))
     }
 
     /// What `config.json` holds.
@@ -26,8 +26,19 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
             "decoder": decoder, "decoderKind": decoderKind, "alignment": alignment, "imagePositions": imagePositions,
             "reportEmbeddingNorm": reportEmbeddingNorm, "view": view == .padded ? nil : view, "stem": stem,
             "shortcutCells": shortcutCells, "shortcutPairs": shortcutPairs,
+            "own": own,
         ])
     }
+}
+
+extension MCRConfiguration.OwnCounts: JSONReadable, JSONWritable {
+    /// From an object with both counts.
+    public init(json: JSON) throws(JSON.Mismatch) {
+        self.init(image: try json.member("image"), report: try json.member("report"))
+    }
+
+    /// An object with both counts.
+    public var json: JSON { JSON(members: ["image": image, "report": report]) }
 }
 
 extension MCRConfiguration.EncoderSizes: JSONReadable, JSONWritable {

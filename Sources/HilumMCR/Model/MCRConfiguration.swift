@@ -79,6 +79,14 @@ public struct MCRConfiguration: Sendable, Equatable {
     /// What the reconstruction decoder sees: both modalities, each by itself, or there is none.
     public enum DecoderKind: String, Sendable, CaseIterable, JSONReadable, JSONWritable { case joint, unimodal, none }
 
+    /// How many directions of the common space each kind has for itself; see `OwnDirections`.
+    public struct OwnCounts: Sendable, Equatable {
+        /// Of pictures.
+        public var image: Int
+        /// Of reports.
+        public var report: Int
+    }
+
     /// What `--config` calls it.
     public var name: String
     /// Side of the square model input in pixels.
@@ -115,6 +123,8 @@ public struct MCRConfiguration: Sendable, Equatable {
     /// Features that pairs of neighbouring pieces share in a linear way from a report's words to the common space; nil: there is
     /// none. See `LatentWords`.
     public var shortcutPairs: Int?
+    /// Directions of the common space that each kind has for itself; nil: there are none. Needs both linear ways. See `OwnDirections`.
+    public var own: OwnCounts?
     /// Whether the sum of token and position embedding is normalised before the first block, as in BERT.
     var reportEmbeddingNorm: Bool
 
@@ -124,7 +134,8 @@ public struct MCRConfiguration: Sendable, Equatable {
         mapHidden: Int, dimension: Int, decoder: EncoderSizes, decoderKind: DecoderKind = .joint,
         alignment: Alignment = .mba,
         imagePositions: ImagePositions = .sinCos2D, reportEmbeddingNorm: Bool = false, view: View = .padded,
-        stem: Stem? = nil, shortcutCells: Int? = nil, shortcutPairs: Int? = nil
+        stem: Stem? = nil, shortcutCells: Int? = nil, shortcutPairs: Int? = nil,
+        own: OwnCounts? = nil
     ) {
         self.name = name
         self.imageSide = imageSide
@@ -144,6 +155,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         self.stem = stem
         self.shortcutCells = shortcutCells
         self.shortcutPairs = shortcutPairs
+        self.own = own
     }
 
     /// What changes a vector besides the sizes and tensors, in words for the model id; empty for what was always so.
@@ -154,6 +166,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         if let stem { words.append("stem \(stem.rawValue)") }
         if let shortcutCells { words.append("shortcut \(shortcutCells)") }
         if let shortcutPairs { words.append("word pairs \(shortcutPairs)") }
+        if let own { words.append("own \(own.image) \(own.report)") }
         if reportEmbeddingNorm { words.append("embedding norm") }
         for (label, encoder) in [("image", image), ("report", report)] {
             if encoder.norm != .pre { words.append("\(label) norm \(encoder.norm.rawValue)") }
@@ -189,7 +202,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         report: EncoderSizes(width: 192, layers: 4, heads: 3), maxTokens: 96, vocabularySize: 4096, mapHidden: 384,
         dimension: 128,
         decoder: EncoderSizes(width: 128, layers: 2, heads: 2))
-    /// The sizes of the built-in model: the transformer reads features of a stem that knows pictures.
+    /// The sizes that the built-in model was trained with, before it got own directions: the transformer reads features of a stem that knows pictures.
     public static let film = MCRConfiguration(
         name: "mcr-film", imageSide: 224, patchSide: 16, image: EncoderSizes(width: 192, layers: 4, heads: 3),
         report: EncoderSizes(width: 192, layers: 3, heads: 3), maxTokens: 128, vocabularySize: 4096, mapHidden: 384,
@@ -237,6 +250,15 @@ public struct MCRConfiguration: Sendable, Equatable {
         }
         if let shortcutPairs, !(0...1 << 20).contains(shortcutPairs) {
             found.append("shortcutPairs is not in 0…1048576")
+        }
+        if let own {
+            if shortcutCells == nil || shortcutPairs == nil {
+                found.append("own needs shortcutCells and shortcutPairs")
+            }
+            let counts = 1..<max(2, dimension)
+            if !counts.contains(own.image) || !counts.contains(own.report) || own.image + own.report >= dimension {
+                found.append("own must leave a dimension to both kinds")
+            }
         }
         for (label, encoder) in [("image", image), ("report", report), ("decoder", decoder)] {
             if encoder.width <= 0 || encoder.width > 4096 || encoder.layers < 0 || encoder.layers > 64

@@ -37,6 +37,21 @@ extension MCRModel: ExplainingEmbedder {
             for index in rows.indices { rows[index] /= length }
             for index in embedding.indices { embedding[index] /= length }
         }
+
+        /// Takes the own directions of both kinds into account: `place` makes the vector with them. What a kind has in its own
+        /// directions meets nothing in the other kind, so it needs no share of a patch or word: row 0 gets it.
+        mutating func place(
+            _ own: OwnDirections, _ values: UnsafePointer<Float>, scale: Float, _ place: (FloatPointer) -> Void
+        ) {
+            own.restrict(values, &rows, scale: scale)
+            embedding.withUnsafeMutableBufferPointer { buffer in
+                if let base = buffer.baseAddress { place(base) }
+            }
+            let dimension = embedding.count
+            var rest = embedding
+            for (index, value) in rows.enumerated() { rest[index % dimension] -= value }
+            for j in 0..<dimension { rows[j] += rest[j] }
+        }
     }
 
     private func checkLocalFeatures() throws(EmbeddingError) {
@@ -57,6 +72,11 @@ extension MCRModel: ExplainingEmbedder {
             if let shortcut {
                 features.add(shortcut.shares(values.pointer, image.patches, kept: image.kept[0]))
             }
+            if let own {
+                features.place(own, values.pointer, scale: own.imageScale(values.pointer)) {
+                    own.place(values.pointer, image.patches, kept: image.kept[0], into: $0, workspace)
+                }
+            }
             return features
         }
     }
@@ -65,6 +85,11 @@ extension MCRModel: ExplainingEmbedder {
         withWorkspace { workspace in
             var features = LocalFeatures(mapped(report, workspace), rowCount: report.ids.count, dimension: dimension)
             if let latentWords { features.add(latentWords.shares(values.pointer, report.ids)) }
+            if let own {
+                features.place(own, values.pointer, scale: own.reportScale(values.pointer)) {
+                    own.place(values.pointer, report.ids, into: $0, workspace)
+                }
+            }
             return features
         }
     }

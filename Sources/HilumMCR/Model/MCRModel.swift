@@ -46,6 +46,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     let shortcut: LinearShortcut?
     /// The network's linear way from words, where it is not all zeros.
     let latentWords: LatentWords?
+    /// The network's own directions of each kind, where they change a vector.
+    let own: OwnDirections?
     private let weights: PackedWeights
     private let workspaces = Mutex<[Workspace]>([])
 
@@ -74,6 +76,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         stem = network.stem(values)
         shortcut = network.shortcut.flatMap { $0.isActive(values.pointer) ? $0 : nil }
         latentWords = network.latentWords.flatMap { $0.isActive(values.pointer) ? $0 : nil }
+        own = network.own.flatMap { $0.isActive(values.pointer) ? $0 : nil }
         // Weights that will still change are used a few times: they are packed as they are used.
         weights = PackedWeights(
             values, packing: modelID == nil ? network.inferenceLinears : [], precision: precision)
@@ -189,7 +192,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
             for (place, index) in range.enumerated() { pixels(index, floats + place * perImage) }
             return self.network.embed(
                 self.weights, values: self.values.pointer, pixels: floats, count: range.count, through: stem,
-                shortcut: self.shortcut, workspace)
+                shortcut: self.shortcut, own: self.own, workspace)
         }
     }
 
@@ -199,7 +202,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         embed(count: count, most: Self.reportsOfAPass, threads: threads) { range, workspace in
             self.network.embed(
                 self.weights, values: self.values.pointer, reports: range.map(tokens), words: self.latentWords,
-                workspace)
+                own: self.own, workspace)
         }
     }
 
@@ -249,6 +252,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
             shortcut.apply(values.pointer, image.patches, kept: image.kept[0], into: part, workspace)
             shortcut.add(part, to: head.embedding)
         }
+        own?.place(values.pointer, image.patches, kept: image.kept[0], into: head.embedding, workspace)
         return head.embedding
     }
 
@@ -261,6 +265,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
             latentWords.apply(values.pointer, report.ids, hidden: hidden, into: part)
             latentWords.add(part, to: embedding)
         }
+        own?.place(values.pointer, report.ids, hidden: hidden, into: embedding, workspace)
         return embedding
     }
 

@@ -20,14 +20,18 @@ struct LatentWords: Sendable {
     let mean: Int
     let scale: Int
 
-    init(_ configuration: MCRConfiguration, pairs: Int, in layout: inout ParameterLayout) {
+    /// - Parameter dimension: numbers that it leads to; nil: the common space.
+    init(
+        _ configuration: MCRConfiguration, name: String = "report.words", pairs: Int, dimension: Int? = nil,
+        in layout: inout ParameterLayout
+    ) {
         pieces = configuration.vocabularySize
         self.pairs = pairs
-        dimension = configuration.dimension
-        weight = layout.add("report.words.weight", [pieces + pairs, dimension], .zeros, decays: false)
-        idf = layout.add("report.words.idf", [pieces + pairs], .zeros, decays: false)
-        mean = layout.add("report.words.mean", [dimension], .zeros, decays: false)
-        scale = layout.add("report.words.scale", [1], .zeros, decays: false)
+        self.dimension = dimension ?? configuration.dimension
+        weight = layout.add("\(name).weight", [pieces + pairs, self.dimension], .zeros, decays: false)
+        idf = layout.add("\(name).idf", [pieces + pairs], .zeros, decays: false)
+        mean = layout.add("\(name).mean", [self.dimension], .zeros, decays: false)
+        scale = layout.add("\(name).scale", [1], .zeros, decays: false)
     }
 
     /// Features of a report, F.
@@ -85,14 +89,19 @@ struct LatentWords: Sendable {
         return x
     }
 
-    /// Writes t `[dimension]` of a report; zeros for one without a known feature.
-    func apply(_ values: UnsafePointer<Float>, _ ids: [Int32], hidden: [Bool]? = nil, into result: FloatPointer) {
+    /// Writes z `[dimension]` of a report; zeros for one without a known feature.
+    func sum(_ values: UnsafePointer<Float>, _ ids: [Int32], hidden: [Bool]? = nil, into result: FloatPointer) {
         let features = features(ids, hidden: hidden)
         let x = Self.weights(features) { values[idf + $0] }
         result.update(repeating: 0, count: dimension)
         for (feature, value) in zip(features, x) where value != 0 {
             NetworkKernels.addScaled(result, values + weight + feature.number * dimension, value, dimension)
         }
+    }
+
+    /// Writes t `[dimension]` of a report; zeros for one without a known feature.
+    func apply(_ values: UnsafePointer<Float>, _ ids: [Int32], hidden: [Bool]? = nil, into result: FloatPointer) {
+        sum(values, ids, hidden: hidden, into: result)
         let length = Float(NetworkKernels.sumOfSquares(result, dimension).squareRoot())
         guard length > Self.leastLength else {
             result.update(repeating: 0, count: dimension)

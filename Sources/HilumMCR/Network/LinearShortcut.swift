@@ -18,15 +18,19 @@ struct LinearShortcut: Sendable {
     let mean: Int
     let bias: Int
 
-    init(_ configuration: MCRConfiguration, cells: Int, channels: Int, in layout: inout ParameterLayout) {
+    /// - Parameter dimension: numbers that it leads to; nil: the common space.
+    init(
+        _ configuration: MCRConfiguration, name: String = "image.shortcut", cells: Int, channels: Int,
+        dimension: Int? = nil, in layout: inout ParameterLayout
+    ) {
         self.cells = cells
         self.channels = channels
-        dimension = configuration.dimension
+        self.dimension = dimension ?? configuration.dimension
         gridSide = configuration.gridSide
         let parts = cells * cells
-        weight = layout.add("image.shortcut.weight", [parts, dimension, channels], .zeros, decays: false)
-        mean = layout.add("image.shortcut.mean", [parts, channels], .zeros, decays: false)
-        bias = layout.add("image.shortcut.bias", [dimension], .zeros, decays: false)
+        weight = layout.add("\(name).weight", [parts, self.dimension, channels], .zeros, decays: false)
+        mean = layout.add("\(name).mean", [parts, channels], .zeros, decays: false)
+        bias = layout.add("\(name).bias", [self.dimension], .zeros, decays: false)
     }
 
     /// Numbers that a picture has for the regression.

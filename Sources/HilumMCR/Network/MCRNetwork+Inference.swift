@@ -16,10 +16,11 @@ extension MCRNetwork {
     ///   - pixels: `[count, N, patchPixels]` in 0…1; overwritten.
     ///   - stem: that of the model, if it has one.
     ///   - shortcut: that of the network, where it is not all zeros.
+    ///   - own: that of the network, where it changes a vector.
     /// - Returns: unit vectors `[count, dimension]` in the workspace.
     func embed(
         _ weights: PackedWeights, values: UnsafePointer<Float>, pixels: FloatPointer, count: Int,
-        through stem: ConvolutionalStem?, shortcut: LinearShortcut?, _ workspace: Workspace
+        through stem: ConvolutionalStem?, shortcut: LinearShortcut?, own: OwnDirections?, _ workspace: Workspace
     ) -> FloatPointer {
         let patchCount = configuration.patchCount
         let width = imageEncoder.width
@@ -27,7 +28,9 @@ extension MCRNetwork {
         let sequences = Sequences(lengths: [Int](repeating: patchCount + 1, count: count))
         let x = workspace.take(sequences.tokenCount * width)
         let allPatches = (0..<Int32(patchCount)).map { $0 }
-        let features = stem.map { _ in workspace.take(patchCount * imageEncoder.embed.inputs) }
+        let perFeatures = patchCount * imageEncoder.embed.inputs
+        // The own directions read the features last, so those of all images are kept.
+        let features = stem.map { _ in workspace.take((own == nil ? 1 : count) * perFeatures) }
         let shortcuts = shortcut.map { workspace.take(count * $0.dimension) }
         if stem == nil { NetworkKernels.affine(pixels, pixels, scale: 4, shift: -2, count * perImage) }
         imageEncoder.positions.withUnsafeBufferPointer { fixed in
@@ -36,7 +39,8 @@ extension MCRNetwork {
                 let rows = x + sequences.offsets[image] * width
                 rows.update(from: values + imageEncoder.cls, count: width)
                 var source = UnsafePointer(pixels + image * perImage)
-                if let stem, let features {
+                if let stem, let all = features {
+                    let features = all + (own == nil ? 0 : image * perFeatures)
                     imageEncoder.stemFeatures(stem, source, kept: allPatches, into: features, workspace)
                     source = UnsafePointer(features)
                     if let shortcut, let shortcuts {
@@ -55,14 +59,23 @@ extension MCRNetwork {
                 shortcut.add(shortcuts + image * shortcut.dimension, to: vectors + image * shortcut.dimension)
             }
         }
+        if let own, let features {
+            for image in 0..<count {
+                own.place(
+                    values, features + image * perFeatures, kept: allPatches, into: vectors + image * own.dimension,
+                    workspace)
+            }
+        }
         return vectors
     }
 
-    /// - Parameter words: the linear way from words of the network, where it is not all zeros.
+    /// - Parameters:
+    ///   - words: the linear way from words of the network, where it is not all zeros.
+    ///   - own: that of the network, where it changes a vector.
     /// - Returns: unit vectors `[reports.count, dimension]` in the workspace.
     func embed(
         _ weights: PackedWeights, values: UnsafePointer<Float>, reports: [TokenizedReport], words: LatentWords?,
-        _ workspace: Workspace
+        own: OwnDirections?, _ workspace: Workspace
     ) -> FloatPointer {
         let sequences = Sequences(lengths: reports.map(\.ids.count))
         let tokens = sequences.tokenCount
@@ -82,6 +95,11 @@ extension MCRNetwork {
             for (index, report) in reports.enumerated() {
                 words.apply(values, report.ids, into: part)
                 words.add(part, to: vectors + index * words.dimension)
+            }
+        }
+        if let own {
+            for (index, report) in reports.enumerated() {
+                own.place(values, report.ids, into: vectors + index * own.dimension, workspace)
             }
         }
         return vectors

@@ -24,6 +24,8 @@ public struct MCRNetwork: Sendable {
     let shortcut: LinearShortcut?
     /// The linear way from words, if there is one. It is not trained by gradients.
     let latentWords: LatentWords?
+    /// The directions that each kind has for itself, if there are any. They are not trained by gradients.
+    let own: OwnDirections?
     /// Where the tensors of the stem lie, if there is one. They are not trained.
     let stemPlacement: ConvolutionalStem.Placement?
     /// The logarithm of the inverse temperature, one float.
@@ -51,6 +53,18 @@ public struct MCRNetwork: Sendable {
             shortcut = nil
         }
         latentWords = configuration.shortcutPairs.map { LatentWords(configuration, pairs: $0, in: &layout) }
+        if let counts = configuration.own, let cells = configuration.shortcutCells, let stem = configuration.stem,
+            let pairs = configuration.shortcutPairs
+        {
+            let image = LinearShortcut(
+                configuration, name: "own.image", cells: cells, channels: stem.channels, dimension: counts.image,
+                in: &layout)
+            let report = LatentWords(
+                configuration, name: "own.report", pairs: pairs, dimension: counts.report, in: &layout)
+            own = OwnDirections(configuration, image: image, report: report, in: &layout)
+        } else {
+            own = nil
+        }
         stemPlacement = configuration.stem.map { ConvolutionalStem.place($0.blocks, in: &layout) }
         self.layout = layout
     }
@@ -79,7 +93,7 @@ public struct MCRNetwork: Sendable {
 
     /// Whether gradients train the tensor.
     static func isTrained(_ name: String) -> Bool {
-        !["stem.", "image.shortcut.", "report.words."].contains { name.hasPrefix($0) }
+        !["stem.", "image.shortcut.", "report.words.", "own."].contains { name.hasPrefix($0) }
     }
 
     /// Whether inference needs the tensor (decoder and temperature serve training alone).

@@ -198,6 +198,7 @@ public final class MCRTrainer {
         let kept = copy(of: modelValues)
         network.shortcut?.clear(candidate.pointer)
         network.latentWords?.clear(candidate.pointer)
+        network.own?.clear(candidate.pointer)
         let model = MCRModel(network: network, values: candidate, tokenizer: tokenizer, modelID: "in training")
         let (images, reports) = model.embed(validation, threads: options.threads)
         let score = try RetrievalRanks.meanLogRank(

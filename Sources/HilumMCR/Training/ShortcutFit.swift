@@ -95,6 +95,9 @@ struct ShortcutFit {
     ///   - validation: pairs that were not trained on.
     /// - Throws: `NumericError` when OpenBLAS is missing.
     func solve(_ values: ParameterBuffer, _ set: TrainingSet, validation: TrainingSet?, tokenizer: Tokenizer) throws {
+        // Own directions are those that the start model's pictures left free: new ways use them, so they go, unless no way changes.
+        let formerOwn = saved(network.own, values)
+        network.own?.clear(values.pointer)
         let former = shortcut.isActive(values.pointer) ? way(in: values) : nil
         let samples = Self.thinned(set.count, to: options.augmentation > 0 ? Self.mostRows / 2 : Self.mostRows)
         let looks = looks(of: samples.count)
@@ -190,6 +193,7 @@ struct ShortcutFit {
             values.pointer[latentWords.scale] = scale / (words?.length ?? 1)
         } else if let formerWords {
             restore(formerWords, latentWords, values)
+            if let formerOwn, best.keepsFormer, best.scale == 0 { restore(formerOwn, values) }
         }
     }
 
