@@ -7,7 +7,7 @@ extension Command {
         name: "import",
         summary: "bring vectors of other programs or machines into an archive",
         usage: [
-            "ARCHIVE (V.npy [IDS.jsonl] | PART | FOLDER)… [--kind KIND] [--shard] [--settled KEY] [--replace] [--again] [--json]",
+            "ARCHIVE SOURCE… [--kind KIND] [--shard] [--settled KEY] [--replace] [--again] [--json]",
             "ARCHIVE SOURCE… --generation next (--name NAME | --model MODEL [--precision F]) [--json]",
         ],
         operands: ["ARCHIVE", "SOURCE"],
@@ -35,6 +35,7 @@ extension Command {
             .reportFilter, .quiet, .json,
         ],
         details: """
+            A SOURCE is V.npy [IDS.jsonl], a part that 'hilum embed --shard' made, or a FOLDER; several may stand there.
             Line i of IDS.jsonl, a JSON object, says what row i of V.npy is: {"id":"case-1","kind":"image"}, with "image":1 for the second
             image of a case, and with any field of a manifest (patient, view, date, findings, report, …; an image's path as "image"). Without
             IDS.jsonl it is V.jsonl, as 'hilum export' and 'hilum embed' write it. V.npy holds float16, float32 or float64 in C order;
