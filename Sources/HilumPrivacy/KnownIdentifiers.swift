@@ -74,6 +74,9 @@ public struct KnownIdentifiers: Sendable {
         }
         // One word beside a number tells what the number is: `patient 12`.
         guard !plain.isEmpty, plain.count > 1 || plain.count == words.count || hasMark else { return (nil, false) }
+        // `Small, J`
+        let initialCount = words.count { $0.count == 1 && $0.allSatisfy(\.isLetter) }
+        if hasMark, plain.count + initialCount == words.count { return (patient.replacing("_", with: "^"), true) }
         if plain.count == words.count { return (patient.replacing("_", with: "^"), hasMark) }
         return (plain.joined(separator: "^"), hasMark && plain.count > 1)
     }
@@ -94,11 +97,24 @@ public struct KnownIdentifiers: Sendable {
 
     /// Whether a code is a level of the spine, or a disc: `T12`, `L5-S1`.
     private static func isLevel(_ plain: [UInt32]) -> Bool {
-        let levels: [[UInt32]] = ["c", "d", "t", "th", "l", "s"].map { $0.unicodeScalars.map(\.value) }
+        // Parts of the spine from above: `S01T02` is no disc.
+        let parts: [[[UInt32]]] = [["c"], ["d", "t", "th"], ["l"], ["s"]].map { part in
+            part.map { $0.unicodeScalars.map(\.value) }
+        }
         let runs = runs(of: plain)
-        return runs.count == 2 || runs.count == 4
-            ? runs.enumerated().allSatisfy { $0 % 2 == 0 ? levels.contains($1) : isDigit($1[0]) && $1.count < 3 }
-            : false
+        guard runs.count == 2 || runs.count == 4 else { return false }
+        var places: [Int] = []
+        for (index, run) in runs.enumerated() {
+            if index % 2 == 0 {
+                guard let place = parts.firstIndex(where: { $0.contains(run) }) else { return false }
+                places.append(place)
+            } else {
+                guard let number = Int(String(decoding: run.map(UInt8.init(truncatingIfNeeded:)), as: UTF8.self)),
+                    isDigit(run[0]), run[0] != 48, number <= 12
+                else { return false }
+            }
+        }
+        return places.count == 1 || 0...1 ~= places[1] - places[0]
     }
 
     /// Whether a code is a stage of a tumour: `T1N0M0`, `pT2N1`.

@@ -1,5 +1,6 @@
 import Foundation
 import HilumCore
+import HilumPrivacy
 import Testing
 
 @testable import HilumArchive
@@ -188,12 +189,25 @@ struct ReturnTests {
         #expect(try archive.delete(id: "1"))
         try touch(scratch.path + "/s2/1.txt")
         #expect(try run(archive, scratch.path + "/s2").deleted == 1)
-        // Rows without a patient likewise; a row that names one is known in another table (`texts`).
+        // Somebody gave a row its id, so it is known in the next day's table too.
         for folder in ["t1", "t2"] { try scratch.write("\(folder)/cases.csv", "id,report\nr,Clear.\n") }
         #expect(try run(archive, scratch.path + "/t1").stored == 1)
         #expect(try archive.erase(id: "r"))
         #expect(try run(archive, scratch.path + "/t1").deleted == 1)
-        #expect(try run(archive, scratch.path + "/t2").stored == 1)
+        #expect(try run(archive, scratch.path + "/t2").deleted == 1)
+    }
+
+    @Test("A text is known at its place, and by its id as earlier releases erased it")
+    func formerMarks() throws {
+        let key = try PseudonymKey(secret: [UInt8](repeating: 7, count: 32))
+        let text = [UInt8](repeating: 3, count: 32)
+        let placed = ContentMarks(images: [], texts: [text], id: "1", place: "a/1.txt", key: key)
+        let named = ContentMarks(images: [], texts: [text], id: "1", place: nil, key: key)
+        let elsewhere = ContentMarks(images: [], texts: [text], id: "1", place: "b/1.txt", key: key)
+        #expect(placed.former == named.telling && named.former == [])
+        #expect(placed.telling != named.telling && placed.telling != elsewhere.telling)
+        let filmed = ContentMarks(images: [text], texts: [text], id: "1", place: "a/1.txt", key: key)
+        #expect(filmed.former == [] && filmed.telling == filmed.images + filmed.texts)
     }
 
     @Test("Of what is left out as deleted the first places are named, by a dry run too")

@@ -67,6 +67,14 @@ struct BackupTests {
         #expect(try ids(copy) == wanted)
         #expect(try Program.run(["check", copy]).status == 0)
         #expect(try Program.run(["restore", copy, scratch.path("again")]).status == 0)
+        // One that an earlier release has written to is an archive, and goes on as one.
+        let (file, kept) = (copy + "/snapshot.json", scratch.path("snapshot.json"))
+        try FileManager.default.moveItem(atPath: file, toPath: kept)
+        #expect(try Program.run(["delete", copy, "\(id)"]).status == 0)
+        try FileManager.default.moveItem(atPath: kept, toPath: file)
+        let indexed = try Program.run(["index", copy, world.phantoms, "--again", "--quiet"])
+        #expect(indexed.status == 0, "\(indexed.errors)")
+        #expect(try Program.run(["get", copy, "\(id)"]).status == 0)
     }
 
     @Test("A model that is missing or another one is found by check, snapshot and restore")

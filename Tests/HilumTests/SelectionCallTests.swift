@@ -25,6 +25,21 @@ struct SelectionCallTests {
         }
     }
 
+    @Test("A space of imported vectors takes a vector of any encoder")
+    func spaces() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let (lines, space, file) = (scratch.path("lines"), scratch.path("space"), scratch.path("question.npy"))
+        #expect(try Program.run(["embed", "--model", world.model, "--text", "effusion", "--out", file]).status == 0)
+        let dimension = (try FileIO.read(file).count - 128) / 4
+        #expect(try Program.run(["export", archive, lines]).status == 0)
+        #expect(try Program.run(["init", space, "--space", "theirs", "--dim", "\(dimension)"]).status == 0)
+        #expect(try Program.run(["import", space, lines]).status == 0)
+        let found = try Program.run(["search", space, "--vec", file, "--json"])
+        #expect(try found.status == 0 && found.objects().count == 10, "\(found.errors)")
+    }
+
     @Test("Groups, doubles, diversity, weights and pages are answered alike by the archive and by its daemon")
     func bothDoors() throws {
         let world = try World.shared()

@@ -253,29 +253,6 @@ struct ViewTests {
         #expect(try Program.run(["view", scratch.path("nothing")]).status == 1)
     }
 
-    @Test("A page keeps nobody from writing, and no other page from opening")
-    func besideOthers() throws {
-        let scratch = try Scratch()
-        let viewed = try Viewed(in: scratch)
-        let output = try scratch.handle("second")
-        let process = try Program.start(
-            ["view", viewed.archive, "--port", "0"], output: output, errors: FileHandle.nullDevice)
-        let deadline = monotonicSeconds() + 30
-        while try FileIO.read(scratch.path("second")).isEmpty {
-            try #require(process.isRunning && monotonicSeconds() < deadline)
-            usleep(10_000)
-        }
-        let ids = try viewed.post("search", #"{"text":"effusion"}"#).text
-        let phantoms = try World.shared().phantoms
-        let indexed = try Program.run(["index", viewed.archive, phantoms, "--quiet"])
-        #expect(indexed.status == 0, "\(indexed.errors)")
-        // It shows the archive as it was when it opened, until it is opened anew.
-        #expect(try viewed.post("search", #"{"text":"effusion"}"#).status == 200 && ids.contains("id"))
-        process.terminate()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
-    }
-
     @Test("Every finding that the page names in Japanese is one of the lexicon's")
     func findingNames() throws {
         func lines(_ path: String) throws -> [Substring] {

@@ -13,7 +13,8 @@ public struct ImportedSpace: Sendable, Equatable {
     /// Floats a vector.
     public let dimension: Int
 
-    private static let prefix = "space:"
+    /// What begins the id that stands in place of a model's.
+    public static let prefix = "space:"
     private static let nameByteCount = 64
 
     /// A space.

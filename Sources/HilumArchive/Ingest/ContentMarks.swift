@@ -13,6 +13,9 @@ struct ContentMarks: Sendable, Equatable {
     /// Of the same under the id of the case, or at its place.
     private(set) var named: [[UInt8]] = []
 
+    /// What `named` was in earlier releases, by which they and cases that they stored were erased: under the id. Empty where it is still so.
+    private(set) var former: [[UInt8]] = []
+
     /// - Parameters:
     ///   - images: SHA-256 of each image file.
     ///   - texts: SHA-256 of everything else that the case was read from.
@@ -21,8 +24,13 @@ struct ContentMarks: Sendable, Equatable {
     init(images: [[UInt8]], texts: [[UInt8]], id: String, place: String?, key: PseudonymKey) {
         self.images = images.map { key.mark(of: Array("image".utf8) + $0) }
         self.texts = texts.map { key.mark(of: Array("text".utf8) + $0) }
-        let name = place.map { [0] + Array($0.utf8) } ?? Array(id.utf8)
-        named = texts.map { key.mark(of: Array("text".utf8) + $0 + name) }
+        let underID = texts.map { key.mark(of: Array("text".utf8) + $0 + Array(id.utf8)) }
+        guard let place else {
+            named = underID
+            return
+        }
+        named = texts.map { key.mark(of: Array("text".utf8) + $0 + [0] + Array(place.utf8)) }
+        if images.isEmpty { former = underID }
     }
 
     /// What the journal keeps.

@@ -107,9 +107,13 @@ extension Archive {
         throw refusal(lock, isWriter ? "write it" : "write it, and every reader registers there")
     }
 
-    /// Whether a folder is a snapshot as it was made.
+    /// Whether a folder is a snapshot as it was made. One that was written to, as earlier releases let it be, is an archive.
     public static func isSnapshot(_ path: String) -> Bool {
-        access("\(path)/\(SnapshotManifest.fileName)", F_OK) == 0
+        guard let manifest = try? SnapshotManifest(of: path) else { return false }
+        var status = stat()
+        // It holds no free page, so what is written makes it longer.
+        return stat("\(path)/data.mdb", &status) == 0
+            && manifest.files.contains { $0.path == "data.mdb" && $0.byteCount == Int(status.st_size) }
     }
 
     /// Refuses to change a snapshot: `restore` would not take it any more, and that is found out on the day when it is needed.
@@ -118,7 +122,7 @@ extension Archive {
         throw ArchiveError(
             .badRequest,
             "\(name) is a snapshot, and no backup any more once it is changed; make an archive of it with "
-                + "'hilum restore \(name) ARCHIVE'")
+                + "'hilum restore \(name) ARCHIVE', or make it one by removing its \(SnapshotManifest.fileName)")
     }
 
     private static func upgradeAsWriter(_ path: String, _ options: Options) throws {

@@ -53,7 +53,8 @@ extension Archive {
             {
                 return true
             }
-            return try content.telling.allSatisfy { try isErased(transaction, $0, key) }
+            if try content.telling.allSatisfy({ try isErased(transaction, $0, key) }) { return true }
+            return try !content.former.isEmpty && content.former.allSatisfy { try isErased(transaction, $0, key) }
         }
     }
 

@@ -95,6 +95,9 @@ struct NodeStore: @unchecked Sendable {
         return layout.stride + layout.exactStride
     }
 
+    /// Bytes of a record: code, links and what else lies there.
+    var recordByteCount: Int { stride }
+
     /// Bytes of a code.
     var codeByteCount: Int {
         switch precision {

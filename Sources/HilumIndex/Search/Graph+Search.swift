@@ -237,8 +237,16 @@ extension Graph {
         return true
     }
 
+    /// Records of so many bytes are mostly in caches, where asking ahead costs more than it saves.
+    private static let cachedByteCount = 16 << 20
+
+    /// Whether a walk waits for the memory.
+    @inline(__always) var waitsForMemory: Bool {
+        slots.load(ordering: .relaxed) * store.recordByteCount > Self.cachedByteCount
+    }
+
     /// So much of a code is asked for before it is compared; the kernels ask for the rest.
-    @inline(__always) var askedByteCount: Int { min(store.codeByteCount, 1 << 10) }
+    @inline(__always) var askedByteCount: Int { waitsForMemory ? min(store.codeByteCount, 1 << 10) : 64 }
 
     /// Asks for what a walk will probably read next, while it compares what it has: the codes that the next candidate leads to, and the list
     /// of the one after that.
@@ -247,7 +255,7 @@ extension Graph {
     /// them. What turns out nearer is read first, but most of the others have their turn all the same.
     @inline(__always)
     func askAhead(_ next: (first: UInt32?, second: UInt32?), layer: Int, _ marks: VisitedMarks) {
-        guard let first = next.first else { return }
+        guard waitsForMemory, let first = next.first else { return }
         let list = store.links(first, layer: layer)
         // The list may change meanwhile; of what it names only marks are read.
         for index in 0..<list.count {

@@ -81,7 +81,9 @@ extension MaskPass {
 
     /// Whether a patient is given by words of reports of which none is a name. An eponym needs a word that follows such: `Ewing sarcoma`.
     private func isLabel(_ parts: [[UInt32]]) -> Bool {
-        let long = parts.filter { $0.count > 1 }
+        // `Small, J.`
+        guard parts.allSatisfy({ $0.count > 1 }) else { return false }
+        let long = parts
         let found = long.map { table.classes(of: $0, 0, $0.count) }
         let hasNoun = found.contains { $0.contains(.eponymNoun) }
         // `An, So` is one.
@@ -213,6 +215,11 @@ extension MaskPass {
         }
     }
 
+    /// What a number behind it is of: a person, or an exam.
+    private static let ofPersons = Set(
+        "subject case control volunteer participant donor study exam visit session male female man woman person"
+            .split(separator: " ").map { $0.unicodeScalars.map(\.value) })
+
     /// Whether a code may be what a report says of a picture: `COVID-19`, `Grade 2`, `Lung-RADS 4A`, `nodule 3`.
     private func isOfReports(_ code: [UInt32], isGlued: Bool) -> Bool {
         if table.codes.contains(code) { return true }
@@ -226,8 +233,9 @@ extension MaskPass {
             if KnownIdentifiers.isDigit(run[0]) || place == runs.count - 1 && run.count == 1 { return true }
             if table.codes.contains(run) { return true }
             let classes = table.classes(of: run, 0, run.count)
-            // `patient 12` says what it is.
-            return !isGlued && !classes.isDisjoint(with: Self.words) && classes.isDisjoint(with: [.idStrong, .idWeak])
+            // `patient 12` and `subject 12` say what it is.
+            return !isGlued && !Self.ofPersons.contains(run)
+                && !classes.isDisjoint(with: Self.words) && classes.isDisjoint(with: [.idStrong, .idWeak])
         }
     }
 

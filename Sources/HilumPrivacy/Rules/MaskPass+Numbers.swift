@@ -107,7 +107,9 @@ extension MaskPass {
         let isMeasured = digits < 7 ? isAmount(end - 1) : isQuantity(end - 1)
         guard digits >= least, !(cue.has(.phone) && !isMarked && isMeasured) else { return nil }
         // `Pt: 1500 ml drained`; nothing else says that a number of somebody follows.
-        if least == 4, !isBare, !cue.has(.phone), digits < 7, isQuantity(end - 1) { return nil }
+        // `Pt: 4711 MM old film` has initials, and five digits are no amount of anything.
+        let isAmountOfIt = digits < 5 && isQuantity(end - 1) && !piece(end).is(.loud)
+        if least == 4, !isBare, !cue.has(.phone), isAmountOfIt { return nil }
         // A blank inside of a number: `123-45 6789`.
         var last = end
         while piece(last).kind == .number, piece(last - 1).kind == .number,

@@ -83,6 +83,8 @@ func loadModel(ofArchive path: String) throws -> MCRModel {
 
 /// Why an archive cannot be asked by text or image; nil where it can, or is not meant to be.
 func modelFault(ofArchive path: String) -> String? {
+    // One that was made without a model is asked with one of the caller's.
+    guard Archive.modelDirectory(of: path) != nil else { return nil }
     do {
         guard let model = try modelOrSpace(ofArchive: path),
             // What else may be wrong with it is not said here.

@@ -162,7 +162,10 @@ struct SearchCall {
     ///
     /// - Parameter model: that of the archive; nil or empty where it has none yet.
     private func checkMakers(_ model: String?) throws(CommandError) {
-        guard let model, !model.isEmpty, let other = makers.first(where: { $0.model != model }) else { return }
+        // A space says nothing of the encoder whose vectors it holds.
+        guard let model, !model.isEmpty, !model.hasPrefix(ImportedSpace.prefix),
+            let other = makers.first(where: { $0.model != model })
+        else { return }
         throw CommandError(
             .failed,
             "\(other.path): the vector is of the model \(other.model), and those of the archive are of \(model); vectors of two "

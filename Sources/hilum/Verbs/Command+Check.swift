@@ -55,6 +55,9 @@ private func runCheck(_ arguments: Arguments) throws -> ExitStatus {
     if report.isClean, let fault = modelFault(ofArchive: path) {
         report.findings.append("the model cannot be used, so nobody can ask by text or image: \(fault)")
     }
+    if Archive.modelDirectory(of: path) == nil, report.vectors > 0 {
+        report.notes.append("no model is in the archive, so it is asked by ids and vectors alone")
+    }
     var checks: [Archive.RecallCheck]?
     if let recall, report.isClean {
         guard let measured = try recall.measure(path, isQuiet: arguments.has("quiet")) else { return .interrupted }

@@ -62,8 +62,10 @@ private func viewDaemon(at socket: String, _ port: Int, _ minutes: Int) throws -
 
 /// Serves an archive on a socket of its own, in a folder that only this user may enter, and shows the page beside it.
 private func viewArchive(_ path: String, _ port: Int, _ minutes: Int) throws -> ExitStatus {
-    // The page changes nothing, so it keeps nobody from writing, nor another page from opening, and needs no right to write.
-    let archive = try openServedArchive(path, .readOnly)
+    // The page changes nothing, so a medium or a user without the right to write will do, as for a search. Where it may write nobody else
+    // does, so that it always shows what is there.
+    let mayWrite = access(path + "/data.mdb", W_OK) == 0 && !Archive.isSnapshot(path)
+    let archive = try openServedArchive(path, mayWrite ? .readWrite : .readOnly)
     let folder = try PrivateFolder()
     defer { folder.remove() }
     var configuration = ServerConfiguration()

@@ -232,10 +232,14 @@ package struct CaseFinder {
         for path in paths {
             let folder = FilePath.folder(of: path)
             guard let bytes = try? FileIO.read(path, limitInBytes: Manifest.rowByteCount),
-                let record = try? Manifest.json(parsing: Manifest.withoutMark(bytes[...])),
-                case .object(let members) = record
+                let record = try? Manifest.json(parsing: Manifest.withoutMark(bytes[...]))
             else {
                 passedOver.addBrokenRecord(path)
+                continue
+            }
+            // The boxes of a detector, say.
+            guard case .object(let members) = record else {
+                passedOver.addLost("JSON beside a case that is no record", path)
                 continue
             }
             for (key, value) in members where !["id", "image", "report_file"].contains(key) {

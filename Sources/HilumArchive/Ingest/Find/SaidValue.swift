@@ -79,7 +79,9 @@ struct SaidValue {
     private static func isOneStudy(_ one: String, _ other: String) -> Bool {
         if isUID(one) != isUID(other) { return isDescription(isUID(one) ? other : one) }
         guard isDescription(one), isDescription(other) else { return false }
-        return words(one).filter { !viewWords.contains($0) } == words(other).filter { !viewWords.contains($0) }
+        // Views are described in any language; a year, or the number of an order, is not one of them.
+        func numbers(_ text: String) -> [String] { words(text).filter { $0.count(where: \.isNumber) > 3 } }
+        return numbers(one) == numbers(other)
     }
 
     /// Whether a text is words, and no number by which a study is called.

@@ -194,8 +194,9 @@ package struct SourceCase: Sendable, Equatable {
         var input = CaseInput(id: id, report: report, fields: fields)
         input.origin = origin
         input.origin?.texts = textDigests
+        // Somebody gave a row its id.
         input.origin?.tellsPatient =
-            fields.patient != nil || fields.metadata.keys.contains(where: ReportKeys.tellsPatient)
+            isRow || fields.patient != nil || fields.metadata.keys.contains(where: ReportKeys.tellsPatient)
         if !leads.isEmpty {
             let document = try readReports()
             input.report = document.text
