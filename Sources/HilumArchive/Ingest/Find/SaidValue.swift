@@ -71,17 +71,25 @@ struct SaidValue {
         "portable", "standing", "view", "views", "projection",
     ]
 
+    /// Words by which exams of one patient differ.
+    private static let timeWords: Set<String> = [
+        "baseline", "initial", "follow", "followup", "prior", "previous", "current", "today", "pre", "post",
+        "preoperative", "postoperative", "admission", "discharge",
+    ]
+
     private static func isUID(_ text: String) -> Bool {
         text.contains(".") && text.allSatisfy { $0.isNumber || $0 == "." }
     }
 
-    /// Whether two texts differ in the words of views alone, or one is a UID and the other describes it.
+    /// Whether two descriptions differ in no year, number of an order or word of time, or one is a UID and the other describes it.
     private static func isOneStudy(_ one: String, _ other: String) -> Bool {
         if isUID(one) != isUID(other) { return isDescription(isUID(one) ? other : one) }
         guard isDescription(one), isDescription(other) else { return false }
-        // Views are described in any language; a year, or the number of an order, is not one of them.
-        func numbers(_ text: String) -> [String] { words(text).filter { $0.count(where: \.isNumber) > 3 } }
-        return numbers(one) == numbers(other)
+        // Views are described in any language.
+        func telling(_ text: String) -> [String] {
+            words(text).filter { $0.count(where: \.isNumber) > 3 || timeWords.contains($0) }
+        }
+        return telling(one) == telling(other)
     }
 
     /// Whether a text is words, and no number by which a study is called.
