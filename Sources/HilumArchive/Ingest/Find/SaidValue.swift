@@ -5,7 +5,7 @@ import HilumPrivacy
 /// What a member of a record says, to be compared with what another record of the case says under the same key.
 ///
 /// Blanks around it do not count. Of dates the days count, however they are written and as far as both say them; of names the words; a study is
-/// told from others by UIDs and numbers, as people describe it under the same key, each view in its own words. Thread rule: a value.
+/// told from others by UIDs, numbers and words of time, as people describe each view in its own words. Thread rule: a value.
 struct SaidValue {
     private let key: String
     /// More than one for a list.
