@@ -201,18 +201,66 @@ public final class HNSWIndex: @unchecked Sendable {
     public func insertBatch(
         _ vectors: UnsafeBufferPointer<Float>, items newItems: [UInt32], threads: Int = defaultThreadCount
     ) throws(IndexError) {
+        guard let base = try checked(vectors, for: newItems) else { return }
+        try asWriter { (writer) throws(IndexError) in
+            try writer.insert(base, items: newItems, threads: threads)
+        }
+    }
+
+    /// The address of the vectors; nil if there are none.
+    private func checked(
+        _ vectors: UnsafeBufferPointer<Float>, for newItems: [UInt32]
+    ) throws(IndexError) -> UnsafePointer<Float>? {
         guard vectors.count == newItems.count * dimension else {
             let got = newItems.isEmpty ? vectors.count : vectors.count / newItems.count
             throw IndexError(.wrongDimension(expected: dimension, got: got))
         }
-        guard let base = vectors.baseAddress, !newItems.isEmpty else { return }
+        guard let base = vectors.baseAddress, !newItems.isEmpty else { return nil }
         for row in newItems.indices {
             precondition(newItems[row] != absent, "an item must be below UInt32.max")
             // Safety: `row` is below the item count, and the buffer holds `dimension` floats for each.
             try graph.checkStored(UnsafeBufferPointer(start: base + row * dimension, count: dimension))
         }
-        try asWriter { (writer) throws(IndexError) in
-            try writer.insert(base, items: newItems, threads: threads)
+        return base
+    }
+
+    /// Looks for the places of new vectors on a thread of its own, so that whoever stores them waits for the disk meanwhile. They are not in
+    /// the index before `finish`, which makes of it what `insertBatch` would have made; `cancel` takes everything back.
+    ///
+    /// The one writer calls this and one of the two, and changes nothing between.
+    ///
+    /// - Parameter vectors: as for `insertBatch`; not read after this returns.
+    /// - Returns: nil where there is nothing to gain: in an empty index, and before the first change after a restoration, which reads
+    ///   residuals and fills tables.
+    /// - Throws: as `insertBatch`, but not `.full`.
+    public func prepareInsertion(
+        _ vectors: UnsafeBufferPointer<Float>, items newItems: [UInt32]
+    ) throws(IndexError) -> PreparedInsertion? {
+        guard let base = try checked(vectors, for: newItems), let entry = graph.entry, writer.isReady else {
+            return nil
+        }
+        return asWriter { writer in
+            let group = writer.takeGroup(base, from: 0, to: newItems.count)
+            let insertion = PreparedInsertion(
+                group, items: newItems, rest: Array(vectors[(group.rows.upperBound * dimension)...]), in: graph,
+                from: entry)
+            insertion.start()
+            return insertion
+        }
+    }
+
+    /// Puts the vectors of `insertion` into the index, which has not changed since that was made.
+    ///
+    /// - Throws: `.full`
+    public func finish(_ insertion: PreparedInsertion, threads: Int = defaultThreadCount) throws(IndexError) {
+        try asWriter { (writer) throws(IndexError) in try writer.finish(insertion, threads: threads) }
+    }
+
+    /// Leaves the index as it was before `insertion` was made.
+    public func cancel(_ insertion: PreparedInsertion) {
+        asWriter { writer in
+            insertion.stop()
+            writer.cancel(insertion.group)
         }
     }
 
