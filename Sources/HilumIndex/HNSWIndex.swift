@@ -242,8 +242,8 @@ public final class HNSWIndex: @unchecked Sendable {
         return asWriter { writer in
             let group = writer.takeGroup(base, from: 0, to: newItems.count)
             let insertion = PreparedInsertion(
-                group, items: newItems, rest: Array(vectors[(group.rows.upperBound * dimension)...]), in: graph,
-                from: entry)
+                group, items: newItems, rest: Array(vectors[(group.rows.upperBound * dimension)...]),
+                pool: writer.pool(adding: newItems.count), in: graph, from: entry)
             insertion.start()
             return insertion
         }

@@ -26,11 +26,25 @@ extension GraphWriter {
     /// - Throws: `.full`; `.damagedLinks` when residuals cannot be read that were left where they are kept.
     func insert(_ base: UnsafePointer<Float>, items newItems: [UInt32], threads: Int) throws(IndexError) {
         try graph.fetchResiduals()
-        var row = 0
-        while row < newItems.count {
-            row = try insertGroup(base, newItems, from: row, threads: threads)
-        }
+        try insert(base, items: newItems, from: 0, pool: pool(adding: newItems.count), threads: threads)
         sweepIfDue(threads: threads)
+    }
+
+    /// Stores the vectors of rows from `first` on.
+    private func insert(
+        _ base: UnsafePointer<Float>, items newItems: [UInt32], from first: Int, pool: Int, threads: Int
+    ) throws(IndexError) {
+        var row = first
+        while row < newItems.count {
+            row = try insertGroup(base, newItems, from: row, pool: pool, threads: threads)
+        }
+    }
+
+    /// Candidates that are kept where a place is looked for, when so many vectors come at once: fewer where `refine` follows, which finds
+    /// what was missed by the links of neighbours.
+    func pool(adding count: Int) -> Int {
+        let isRefined = 2 * (changesSinceRefining + count) >= nodeCount + count && nodeCount + count >= Self.refinedFrom
+        return isRefined ? parameters.efConstruction * 5 / 8 : parameters.efConstruction
     }
 
     /// Whether a change needs neither residuals nor tables that are not there yet.
@@ -46,17 +60,20 @@ extension GraphWriter {
         let items = Array(insertion.items[group.rows.upperBound...])
         // Safety: the rest holds the vectors of these items.
         try insertion.rest.withUnsafeBufferPointer { (rest) throws(IndexError) in
-            if let base = rest.baseAddress { try insert(base, items: items, threads: threads) }
+            guard let base = rest.baseAddress else { return }
+            try insert(base, items: items, from: 0, pool: insertion.pool, threads: threads)
         }
         sweepIfDue(threads: threads)
     }
 
     /// Takes rows until the group is full, links the new nodes among them; returns the first row that was not taken.
     private func insertGroup(
-        _ base: UnsafePointer<Float>, _ newItems: [UInt32], from first: Int, threads: Int
+        _ base: UnsafePointer<Float>, _ newItems: [UInt32], from first: Int, pool: Int, threads: Int
     ) throws(IndexError) -> Int {
         let group = takeGroup(base, from: first, to: newItems.count)
-        finish(group, items: newItems[group.rows], threads: threads) { graph.plan($0, entry: $1, threads: threads) }
+        finish(group, items: newItems[group.rows], threads: threads) {
+            graph.plan($0, pool: pool, entry: $1, threads: threads)
+        }
         if group.isArenaFull { throw IndexError(.full) }
         return group.rows.upperBound
     }
@@ -164,6 +181,7 @@ extension GraphWriter {
         let changes = backLinkLists(backLinks, threads: threads)
         for change in changes { setLinks(change.target, layer: change.layer, change.links) }
         changesSinceSweep += nodes.count
+        changesSinceRefining += nodes.count
         for node in nodes where store.level(node) > (self.entry?.level ?? -1) {
             graph.setEntry(node)
             linkEntryToRoot()

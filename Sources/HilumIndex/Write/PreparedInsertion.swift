@@ -9,6 +9,8 @@ public final class PreparedInsertion: Sendable {
     let group: InsertGroup
     /// The vectors of the rows behind the group.
     let rest: [Float]
+    /// Candidates that are kept.
+    let pool: Int
     private let graph: Graph
     private let entry: (node: UInt32, level: Int)
     private let next = AtomicCounter()
@@ -16,11 +18,13 @@ public final class PreparedInsertion: Sendable {
     private let done = DispatchGroup()
 
     init(
-        _ group: InsertGroup, items: [UInt32], rest: [Float], in graph: Graph, from entry: (node: UInt32, level: Int)
+        _ group: InsertGroup, items: [UInt32], rest: [Float], pool: Int, in graph: Graph,
+        from entry: (node: UInt32, level: Int)
     ) {
         self.group = group
         self.items = items
         self.rest = rest
+        self.pool = pool
         self.graph = graph
         self.entry = entry
         plans = Mutex([NodePlan](repeating: NodePlan(), count: group.fresh.count))
@@ -49,7 +53,7 @@ public final class PreparedInsertion: Sendable {
         while true {
             let index = next.increment()
             guard index < group.fresh.count else { return }
-            let plan = graph.plan(group.fresh, index, entry: entry)
+            let plan = graph.plan(group.fresh, index, pool: pool, entry: entry)
             plans.withLock { $0[index] = plan }
         }
     }
