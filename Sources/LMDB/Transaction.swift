@@ -103,6 +103,15 @@ public struct ReadTransaction: ~Copyable, Transaction {
         try reader.announce(keys, in: root)
     }
 
+    /// Asks the system for the pages that lead to the entries of a table, where they are few, so that `announce` of keys does not wait
+    /// for them.
+    public func announceBranches(_ table: Table) throws {
+        guard let root = try reader.root(of: table.name) else { return }
+        try reader.announceBranches(of: root, atMost: Self.branchLimit)
+    }
+
+    private static let branchLimit = 64
+
     /// Calls `body` with keys and values in the order of the keys, from the first at or after `start`, until it returns false.
     public func forEach(
         _ table: Table, fromKey start: UnsafeRawBufferPointer?,

@@ -193,16 +193,41 @@ struct TreeReader {
                 guard let child, child >= 2, child < pageCount else { continue }
                 next.append((key, child))
             }
-            var last: UInt64 = 0
-            for (_, number) in next.sorted(by: { $0.page < $1.page }) where number != last {
-                last = number
-                // Safety: the page lies inside of the file and of the map. What comes of it does not matter: it is advice.
-                let start = UnsafeMutableRawPointer(mutating: base + Int(number) * pageSize)
-                _ = madvise(start, pageSize, MADV_WILLNEED)
-            }
+            announce(pages: next.map(\.page))
             places = next
             depth -= 1
         }
+    }
+
+    /// Asks the system for the pages below the root of a tree of three floors or more, if they are not more than `limit`, and does not wait.
+    ///
+    /// They lead to the leaves, so that a later `announce` of keys finds them in memory.
+    func announceBranches(of root: TableRoot, atMost limit: Int) throws(LMDBError) {
+        guard try !isEmpty(root), try checkedDepth(root) > 2 else { return }
+        let branch = try page(root.page, depth: root.depth)
+        guard branch.nodeCount <= limit else { return }
+        var pages: [UInt64] = []
+        for index in 0..<branch.nodeCount { pages.append(try child(branch, index)) }
+        announce(pages: pages.filter { $0 >= 2 && $0 < pageCount })
+    }
+
+    /// Asks the system for pages of the file, those that lie side by side with one call.
+    private func announce(pages: [UInt64]) {
+        var run: Range<UInt64> = 0..<0
+        func ask() {
+            guard !run.isEmpty else { return }
+            // Safety: the pages lie inside of the file and of the map. What comes of it does not matter: it is advice.
+            let start = UnsafeMutableRawPointer(mutating: base + Int(run.lowerBound) * pageSize)
+            _ = madvise(start, run.count * pageSize, MADV_WILLNEED)
+        }
+        for number in pages.sorted() where !run.contains(number) {
+            if number != run.upperBound || run.isEmpty {
+                ask()
+                run = number..<number
+            }
+            run = run.lowerBound..<(number + 1)
+        }
+        ask()
     }
 
     /// The entries between which a missing key would stand; either is nil at an end of the table.

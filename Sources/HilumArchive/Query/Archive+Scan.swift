@@ -52,16 +52,21 @@ extension Archive {
                 try Checkpoint(store: store, generation: serving.generation).head(transaction)
             }
             guard let head = stored else { return nil }
+            let readers = try CheckpointFault.rethrowing {
+                try StoredGraph.scanReaders(store, transaction, head, kind, generation: serving.generation)
+            }
+            guard let readers else { return nil }
+            // The disk fetches the ways to vectors and cases behind the codes, while these are compared.
+            try transaction.announceBranches(store.table(.vectors(kind)))
+            try transaction.announceBranches(store.table(.cases))
             var count = k + Self.spareCount(k)
             while true {
                 var question = StoredGraph.Question(
                     query, count: count, itemLimit: k, items: matching, existing: existing)
                 question.deadline = request.deadline ?? .infinity
                 let scan = try CheckpointFault.rethrowing {
-                    try StoredGraph.scan(
-                        store, transaction, head, kind, generation: serving.generation, metric: .cosine, question)
+                    try StoredGraph.scan(store, transaction, head, kind, readers, metric: .cosine, question)
                 }
-                guard let scan else { return nil }
                 visited += scan.comparedCount
                 try announce(scan.nodes.map { $0.items[0] }, found, transaction)
                 for node in scan.nodes { try add(node, &found, transaction) }
