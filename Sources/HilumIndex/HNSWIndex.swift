@@ -20,16 +20,16 @@ import Synchronization
 /// | | and node of an item |
 /// | `Codes` | codes of 8 bits, the distance functions, residuals that are read when they are needed |
 /// | `Search` | the walks, filters and exact scans, what a search borrows, when a record may be used again |
-/// | `Write` | the writer: planning and selection, the deterministic parallel build, the tree that keeps nodes reachable, what makes |
-/// | | every vector found, deletion with repair, node of a vector, the check that a graph is sound |
+/// | `Write` | the writer: planning and selection, the deterministic parallel build, the choice of better lists, the tree that keeps |
+/// | | nodes reachable, what makes every vector found, deletion with repair, node of a vector, the check that a graph is sound |
 /// | `Persist` | checkpoints of the links, and of codes |
 ///
 /// Source: Malkov, Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small world
 /// graphs", TPAMI 2020, algorithms 1–5. Departures: equal vectors share one node; a tree of pinned links keeps layer 0 connected
 /// from the entry point; the pool is one sorted array instead of two heaps; nodes are added in batches that see the graph from before.
 ///
-/// Thread rule: one writer at a time (insert, insertBatch, remove, mendUnfound, serializeLinks, validate; the caller sees to that, two at once
-/// end the process), and beside it any number of threads that search, locate and count. A search waits for nobody, but for a piece of
+/// Thread rule: one writer at a time (insert, insertBatch, prepareInsertion with finish or cancel, remove, mendUnfound, serializeLinks, validate;
+/// the caller sees to that, two at once end the process), and beside it any number of threads that search, locate and count. A search waits for nobody, but for a piece of
 /// residuals that was left where it is kept.
 public final class HNSWIndex: @unchecked Sendable {
     // Sendable: the graph is; the writer is touched by one thread at a time, which `asWriter` makes sure of.

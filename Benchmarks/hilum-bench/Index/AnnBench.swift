@@ -248,11 +248,18 @@ struct AnnBench {
         let store = try BenchStore(
             required("index"), dimension: queries.dimension, metric: metric(), precision: precision(), mode: .readWrite)
         let half = queries.count / 2
+        guard half > 1 else { throw BenchError("too few vectors to insert") }
         let opened = monotonicSeconds()
         try queries.withRow(0) { try store.insert($0) }
         let start = monotonicSeconds()
-        for row in 1..<half { try queries.withRow(row) { try store.insert($0) } }
+        var latencies: [Double] = []
+        for row in 1..<half {
+            let begun = monotonicSeconds()
+            try queries.withRow(row) { try store.insert($0) }
+            latencies.append(monotonicSeconds() - begun)
+        }
         let middle = monotonicSeconds()
+        latencies.sort()
         let batch = 100
         try queries.values.withUnsafeBufferPointer { all in
             for first in stride(from: half, to: queries.count, by: batch) {
@@ -266,6 +273,7 @@ struct AnnBench {
             Self.line([
                 "event": .text("insert"), "n": .integer(queries.count), "durable": .flag(true),
                 "first_ms": .number((start - opened) * 1000), "per_s": .number(Double(half - 1) / (middle - start)),
+                "p50_us": .number(latencies[latencies.count / 2] * 1e6),
                 "batch\(batch)_per_s": .number(Double(queries.count - half) / (end - middle)),
             ]))
     }
