@@ -20,6 +20,8 @@ struct TreeReader {
     let pageCount: UInt64
     let meta: PageMeta
     let path: String
+    /// Where pages are copied to; nil if they are read through the map.
+    var copies: PageCopies?
 
     static let depthLimit = 32
 
@@ -40,7 +42,7 @@ struct TreeReader {
         guard number >= 2, number <= meta.lastPage else { throw damaged("page \(number) is referred to") }
         guard number < pageCount else { throw damaged("the file is truncated: page \(number) is missing") }
         // Safety: the page lies inside of the file and of the map, both of which reach to `pageCount`.
-        let bytes = base + Int(number) * pageSize
+        let bytes = copies?.page(number) ?? base + Int(number) * pageSize
         let kind = bytes.load(fromByteOffset: 10, as: UInt16.self)
         let lower = Int(bytes.load(fromByteOffset: 12, as: UInt16.self))
         let upper = Int(bytes.load(fromByteOffset: 14, as: UInt16.self))
@@ -228,16 +230,39 @@ struct TreeReader {
                 guard let child, child >= 2, child < pageCount else { continue }
                 next.append((key, child))
             }
-            var last: UInt64 = 0
-            for (_, number) in next.sorted(by: { $0.page < $1.page }) where number != last {
-                last = number
-                // Safety: the page lies inside of the file and of the map. What comes of it does not matter: it is advice.
-                let start = UnsafeMutableRawPointer(mutating: base + Int(number) * pageSize)
-                _ = madvise(start, pageSize, MADV_WILLNEED)
-            }
+            announce(pages: next.map(\.page))
             places = next
             depth -= 1
         }
+    }
+
+    /// The pages below the root of a tree of three floors or more, which lead to its leaves; none if they are more than `limit`.
+    func branches(of root: TableRoot, atMost limit: Int) throws(LMDBError) -> [UInt64] {
+        guard try !isEmpty(root), try checkedDepth(root) > 2 else { return [] }
+        let branch = try page(root.page, depth: root.depth)
+        guard branch.nodeCount <= limit else { return [] }
+        var pages: [UInt64] = []
+        for index in 0..<branch.nodeCount { pages.append(try child(branch, index)) }
+        return pages.filter { $0 >= 2 && $0 < pageCount }
+    }
+
+    /// Asks the system for pages of the file, those that lie side by side with one call, and does not wait.
+    func announce(pages: [UInt64]) {
+        var run: Range<UInt64> = 0..<0
+        func ask() {
+            guard !run.isEmpty else { return }
+            // Safety: the pages lie inside of the file and of the map. What comes of it does not matter: it is advice.
+            let start = UnsafeMutableRawPointer(mutating: base + Int(run.lowerBound) * pageSize)
+            _ = madvise(start, run.count * pageSize, MADV_WILLNEED)
+        }
+        for number in pages.sorted() where !run.contains(number) {
+            if number != run.upperBound || run.isEmpty {
+                ask()
+                run = number..<number
+            }
+            run = run.lowerBound..<(number + 1)
+        }
+        ask()
     }
 
     /// The entries between which a missing key would stand; either is nil at an end of the table.
