@@ -96,7 +96,7 @@ struct TidyTests {
         }
     }
 
-    @Test("Parts of paths come from FilePath: Foundation's own ways end the process for a path of one letter or an odd mark")
+    @Test("Parts of paths come from FilePath: Foundation's own ways end the process for some names")
     func partsOfPathsComeFromFilePath() throws {
         let words = ["deletingLast", "last", "appending"].map { $0 + "PathComponent" }
         let endings = ["path", "deletingPath", "appendingPath"].map { $0 + "Extension" }
