@@ -59,6 +59,8 @@ public final class Archive: @unchecked Sendable {
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
+        /// Up to so many vectors are compared by themselves where no graph is kept; beyond, by their codes first.
+        public var vectorsForScan = 1_000
         /// Whether codes and links are read into memory when the archive opens. Without them each search by vectors compares all codes as it
         /// reads them from the disk, which is quicker for a process that asks once or twice; such an archive is for reading only, and
         /// cannot be checked nor its recall be estimated.
