@@ -94,8 +94,6 @@ let package = Package(
             dependencies: [
                 "CGetopt", "HilumCore", "HilumImaging", "HilumIndex", "HilumReports", "HilumPrivacy", "HilumEmbedding",
                 "HilumMCR", "HilumPhantom", "HilumArchive", "HilumEvaluation", "HilumServer",
-                // Built with it, and started by it. The package manager links their code too; nothing calls it.
-                "hilum-dicom", "hilum-view",
             ]),
         // A program of its own: GDCM ends its process on some damaged files, and takes 35 ms to load.
         .executableTarget(name: "hilum-dicom", dependencies: ["HilumDICOM"]),
@@ -163,7 +161,10 @@ let package = Package(
             exclude: ["Driver", "Corpus"]),
         .testTarget(
             name: "HilumTests",
-            dependencies: ["hilum", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation", "HilumPhantom"],
+            dependencies: [
+                "hilum", "hilum-dicom", "hilum-view", "HilumCore", "HilumImaging", "HilumMCR", "HilumEvaluation",
+                "HilumPhantom",
+            ],
             // Compiled by the test that preloads it; run as a server of its own.
             exclude: ["Faults", "Doubles"]),
     ],

@@ -56,7 +56,7 @@ def install_programs(build: Path, root: Path) -> list[Path]:
             shutil.copy(build / name, home / name)
             binaries.append(home / name)
         elif name == "hilum":
-            sys.exit(f"package: there is no {build / name}; run 'swift build -c release'")
+            sys.exit(f"package: there is no {build / name}; run tools/build")
     for library in foreign_libraries(binaries):
         shutil.copy(os.path.realpath(library), home / library.name)
         binaries.append(home / library.name)
@@ -192,6 +192,15 @@ def copyright_text(root: Path) -> str:
             Files: usr/lib/hilum/lib_FoundationICU.so
             Copyright: 2016-2026 Unicode, Inc.
             License: Unicode-3.0
+            """)
+    else:
+        # Those of tools/build have the libraries inside.
+        text += textwrap.dedent("""
+            Files: usr/lib/hilum/hilum usr/lib/hilum/hilum-*
+            Copyright: The authors of Hilum
+             2014-2026 Apple Inc. and the Swift project authors
+             2016-2026 Unicode, Inc.
+            License: Hilum and Apache-2.0-with-Swift-exception and Unicode-3.0
             """)
     text += f"\nLicense: Hilum\n{stated}"
     apache = " On Debian systems the text of the Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0.\n"

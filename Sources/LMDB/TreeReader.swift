@@ -20,6 +20,8 @@ struct TreeReader {
     let pageCount: UInt64
     let meta: PageMeta
     let path: String
+    /// Where pages are copied to; nil if they are read through the map.
+    var copies: PageCopies?
 
     static let depthLimit = 32
 
@@ -40,7 +42,7 @@ struct TreeReader {
         guard number >= 2, number <= meta.lastPage else { throw damaged("page \(number) is referred to") }
         guard number < pageCount else { throw damaged("the file is truncated: page \(number) is missing") }
         // Safety: the page lies inside of the file and of the map, both of which reach to `pageCount`.
-        let bytes = base + Int(number) * pageSize
+        let bytes = copies?.page(number) ?? base + Int(number) * pageSize
         let kind = bytes.load(fromByteOffset: 10, as: UInt16.self)
         let lower = Int(bytes.load(fromByteOffset: 12, as: UInt16.self))
         let upper = Int(bytes.load(fromByteOffset: 14, as: UInt16.self))
@@ -161,6 +163,15 @@ struct TreeReader {
     func find(
         _ wanted: UnsafeRawBufferPointer, in root: TableRoot
     ) throws -> (bytes: UnsafeRawBufferPointer, flags: UInt16)? {
+        if let place = try place(of: wanted, in: root) { return try value(place.leaf, place.index) }
+        _ = try neighbours(of: wanted, in: root)
+        return nil
+    }
+
+    /// Where the key `wanted` stands; nil when the way to it ends at no such key.
+    private func place(
+        of wanted: UnsafeRawBufferPointer, in root: TableRoot
+    ) throws(LMDBError) -> (leaf: Page, index: Int)? {
         guard try !isEmpty(root) else { return nil }
         var depth = try checkedDepth(root)
         var number = root.page
@@ -171,9 +182,35 @@ struct TreeReader {
         }
         let leaf = try page(number, depth: 1)
         let index = try lowerBound(leaf, wanted)
-        if index < leaf.nodeCount, try Self.compare(key(leaf, index), wanted) == 0 { return try value(leaf, index) }
-        _ = try neighbours(of: wanted, in: root)
-        return nil
+        guard index < leaf.nodeCount, try Self.compare(key(leaf, index), wanted) == 0 else { return nil }
+        return (leaf, index)
+    }
+
+    /// Calls `body` with the values of `count` keys from `first` on, each one more than the last, as far as they are there.
+    ///
+    /// Most of them stand behind one another in one leaf, so that the way to it is gone once.
+    /// - Returns: how many there were; of the next key only the way to it was looked at.
+    func run(
+        from first: UInt64, count: Int, in root: TableRoot,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Int {
+        var place: (leaf: Page, index: Int)?
+        for offset in 0..<count {
+            let isThere = try (first + UInt64(offset)).withKeyBytes { wanted in
+                if let last = place, last.index + 1 < last.leaf.nodeCount,
+                    try Self.compare(key(last.leaf, last.index + 1), wanted) == 0
+                {
+                    place = (last.leaf, last.index + 1)
+                } else {
+                    place = try self.place(of: wanted, in: root)
+                }
+                guard let place else { return false }
+                try body(wanted, value(place.leaf, place.index).bytes)
+                return true
+            }
+            if !isThere { return offset }
+        }
+        return count
     }
 
     /// Asks the system for the pages on which values stand, for all keys together, and does not wait for the last of them.
@@ -193,16 +230,39 @@ struct TreeReader {
                 guard let child, child >= 2, child < pageCount else { continue }
                 next.append((key, child))
             }
-            var last: UInt64 = 0
-            for (_, number) in next.sorted(by: { $0.page < $1.page }) where number != last {
-                last = number
-                // Safety: the page lies inside of the file and of the map. What comes of it does not matter: it is advice.
-                let start = UnsafeMutableRawPointer(mutating: base + Int(number) * pageSize)
-                _ = madvise(start, pageSize, MADV_WILLNEED)
-            }
+            announce(pages: next.map(\.page))
             places = next
             depth -= 1
         }
+    }
+
+    /// The pages below the root of a tree of three floors or more, which lead to its leaves; none if they are more than `limit`.
+    func branches(of root: TableRoot, atMost limit: Int) throws(LMDBError) -> [UInt64] {
+        guard try !isEmpty(root), try checkedDepth(root) > 2 else { return [] }
+        let branch = try page(root.page, depth: root.depth)
+        guard branch.nodeCount <= limit else { return [] }
+        var pages: [UInt64] = []
+        for index in 0..<branch.nodeCount { pages.append(try child(branch, index)) }
+        return pages.filter { $0 >= 2 && $0 < pageCount }
+    }
+
+    /// Asks the system for pages of the file, those that lie side by side with one call, and does not wait.
+    func announce(pages: [UInt64]) {
+        var run: Range<UInt64> = 0..<0
+        func ask() {
+            guard !run.isEmpty else { return }
+            // Safety: the pages lie inside of the file and of the map. What comes of it does not matter: it is advice.
+            let start = UnsafeMutableRawPointer(mutating: base + Int(run.lowerBound) * pageSize)
+            _ = madvise(start, run.count * pageSize, MADV_WILLNEED)
+        }
+        for number in pages.sorted() where !run.contains(number) {
+            if number != run.upperBound || run.isEmpty {
+                ask()
+                run = number..<number
+            }
+            run = run.lowerBound..<(number + 1)
+        }
+        ask()
     }
 
     /// The entries between which a missing key would stand; either is nil at an end of the table.

@@ -51,7 +51,7 @@ struct GuideTests {
         let rules = [
             Self.instead("tools/setup", "bash -n tools/setup", "it installs packages"),
             Self.instead(
-                "swift build ", "grep -q 'executable(name: \"hilum\"' Package.swift && test -x .build/release/hilum",
+                "tools/build", "grep -q 'executable(name: \"hilum\"' Package.swift && test -x .build/release/hilum",
                 "the tests stand on a build"),
             Self.instead(
                 "hilum phantom ", "hilum phantom ~/chest-films --count 16 --side 64", "fewer cases do here"),

@@ -31,4 +31,18 @@ struct ResourceTests {
         let vocabulary = try FileIO.read(scratch.path("second/vocab.txt"))
         #expect(vocabulary.count { $0 == UInt8(ascii: "\n") } == 2_048)
     }
+
+    @Test("A program does not load the libraries of the programs beside it")
+    func foreignLibraries() throws {
+        let folder = (Program.path as NSString).deletingLastPathComponent
+        func names(_ program: String, _ library: String) throws -> Bool {
+            try Data(contentsOf: URL(fileURLWithPath: folder + "/" + program)).range(of: Data(library.utf8)) != nil
+        }
+        // As a program that needs one names it.
+        #expect(try names("hilum", "liblmdb.so"))
+        // GDCM alone takes 15 ms to load.
+        for library in ["libgdcmMSFF.so", "libmicrohttpd.so"] {
+            #expect(try !names("hilum", library), "\(library)")
+        }
+    }
 }

@@ -101,11 +101,11 @@ final class BenchStore {
         defer { store.environment.close() }
         return try store.environment.read { transaction in
             guard let head = try Checkpoint(store: store, generation: generation).head(transaction),
-                let scan = try StoredGraph.scan(
-                    store, transaction, head, kind, generation: generation, metric: metric,
-                    StoredGraph.Question(
-                        query, count: 2 * k + 16, itemLimit: k, existing: ItemSet(0..<head.watermark)))
+                let readers = try StoredGraph.scanReaders(store, transaction, head, kind, generation: generation)
             else { throw BenchError("\(path): no checkpoint with codes is stored; build the index again") }
+            let scan = try StoredGraph.scan(
+                store, transaction, head, kind, readers, metric: metric,
+                StoredGraph.Question(query, count: 2 * k + 16, itemLimit: k, existing: ItemSet(0..<head.watermark)))
             var hits: [(item: UInt32, distance: Float)] = []
             for node in scan.nodes {
                 let key = VectorKey(generation: generation, item: node.items[0])

@@ -168,39 +168,70 @@ package final class StoredGraph: @unchecked Sendable {
         }
     }
 
-    /// The distinct vectors nearest to a question by their codes, which are compared while they are read (`HNSWIndex.scan`).
+    /// What scans read the pieces of a checkpoint with.
+    ///
+    /// Thread rule: one scan at a time.
+    package struct ScanReaders {
+        fileprivate let graph: GraphHead
+        fileprivate let links: PieceReader
+        fileprivate let owners: PieceReader
+        fileprivate let codes: PieceReader
+    }
+
+    /// Readers for `scan`. The disk is at the pieces from now on, in the order in which a scan wants them.
     ///
     /// - Returns: nil where the checkpoint has no codes of this kind.
+    /// - Throws: `.damaged`, `.closed`.
+    package static func scanReaders(
+        _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ kind: VectorKind,
+        generation: UInt32
+    ) throws -> ScanReaders? {
+        guard let graph = head.graphs[kind], graph.hasCodes else { return nil }
+        // One piece at a time: the first is compared while the disk is at the second, and memory that was never touched is slow.
+        func reader() throws -> PieceReader { try PieceReader(store, generation: generation, countAtOnce: 1) }
+        let readers = try ScanReaders(graph: graph, links: reader(), owners: reader(), codes: reader())
+        if graph.hasOwners {
+            if graph.linkHead.isEmpty {
+                try readers.links.announce(transaction, .links(kind)) { $0 == 0 ? head.epoch : nil }
+            }
+            try readers.owners.announce(transaction, .owners(kind)) { $0 < graph.linkPieceCount ? head.epoch : nil }
+        }
+        try readers.codes.announce(transaction, .codes(kind)) { codePieceEpoch(graph, $0) }
+        return readers
+    }
+
+    /// The distinct vectors nearest to a question by their codes, which are compared while they are read (`HNSWIndex.scan`).
+    ///
     /// - Throws: `CheckpointGone`, `.damaged`, `IndexError`.
     package static func scan(
         _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ kind: VectorKind,
-        generation: UInt32, metric: Metric, _ question: Question
-    ) throws -> CheckpointScan? {
-        guard let graph = head.graphs[kind], graph.hasCodes else { return nil }
-        let reader = try PieceReader(store, generation: generation)
-        let ownerReader = try PieceReader(store, generation: generation)
-        let codeReader = try PieceReader(store, generation: generation)
-        // The disk is at them while owners are read.
-        try codeReader.announce(transaction, .codes(kind)) { codePieceEpoch(graph, $0) }
+        _ readers: ScanReaders, metric: Metric, _ question: Question
+    ) throws -> CheckpointScan {
+        let graph = readers.graph
         return try question.vector.withUnsafeBufferPointer { vector in
             try HNSWIndex.scan(
                 graph.linkByteCount,
                 links: { piece, use in
                     // Beside owners only the first piece is read; announcing the others would keep the disk from the codes.
                     guard graph.hasOwners else {
-                        return try linkPiece(transaction, head, graph, kind, reader, piece, use)
+                        return try linkPiece(transaction, head, graph, kind, readers.links, piece, use)
                     }
-                    let isThere = try reader.piece(transaction, .links(kind), piece, epoch: head.epoch, use)
-                    guard isThere else { throw CheckpointGone() }
+                    if graph.linkHead.isEmpty {
+                        let isThere = try readers.links.piece(
+                            transaction, .links(kind), piece, epoch: head.epoch, use)
+                        guard isThere else { throw CheckpointGone() }
+                    } else {
+                        try graph.linkHead.withUnsafeBytes(use)
+                    }
                 },
                 owners: { piece, use in
-                    let isThere = try ownerReader.piece(
+                    let isThere = try readers.owners.piece(
                         transaction, .owners(kind), piece, epoch: head.epoch,
                         later: { $0 < graph.linkPieceCount ? head.epoch : nil }, use)
                     guard isThere else { throw CheckpointGone() }
                 }, hasOwners: graph.hasOwners, dimension: vector.count, metric: metric,
                 quantizer: ScalarQuantizer(decoding: graph.quantizer),
-                codes: { try codePiece(store, transaction, graph, kind, codeReader, $0, $1) }, for: vector,
+                codes: { try codePiece(store, transaction, graph, kind, readers.codes, $0, $1) }, for: vector,
                 count: question.count, itemLimit: question.itemLimit, among: question.items,
                 existing: question.existing, until: question.deadline)
         }
@@ -217,6 +248,7 @@ package final class StoredGraph: @unchecked Sendable {
         return try GraphSize(
             restoring: graph.linkByteCount,
             links: { piece, use in
+                guard graph.linkHead.isEmpty else { return try graph.linkHead.withUnsafeBytes(use) }
                 let isThere = try reader.piece(transaction, .links(kind), piece, epoch: head.epoch, use)
                 guard isThere else { throw CheckpointGone() }
             }, dimension: dimension, metric: .cosine, quantizer: quantizer)
@@ -252,6 +284,7 @@ package final class StoredGraph: @unchecked Sendable {
         if index.nodeCount <= 4096 || index.changesSinceMending * 64 >= index.nodeCount { index.mendUnfound() }
         let links = index.serializeLinks()
         new.linkByteCount = links.count
+        new.linkHead = Array(links.prefix(HNSWIndex.linkHeadByteCount))
         new.hasCodes = index.precision == .i8
         new.fittedCount = fittedCount
         let writer = PieceWriter(store, generation: generation, epoch: epoch, groupByteCount: groupByteCount)

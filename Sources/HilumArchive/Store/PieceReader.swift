@@ -14,16 +14,19 @@ final class PieceReader {
     private var announcedEnd = 0
     /// So many pieces are announced at once: 16 MiB, so that a disk always has something to do.
     private static let announcedCount = 64
+    private let countAtOnce: Int
 
-    init(_ store: Store, generation: UInt32) throws {
+    /// - Parameter countAtOnce: pieces in memory at a time, 1 or 2.
+    init(_ store: Store, generation: UInt32, countAtOnce: Int = 2) throws {
         self.store = store
         self.generation = generation
+        self.countAtOnce = countAtOnce
         fetcher = try PageFetcher(store.environment)
     }
 
     /// Asks the system for the next pieces from `piece` on, as many as are announced at once, and does not wait.
     ///
-    /// - Parameter epochs: the epoch of a piece; nil beyond the last.
+    /// - Parameter epochs: the epoch of a piece; nil beyond the last. The first that is not there ends them too.
     func announce(
         _ transaction: borrowing ReadTransaction, _ role: PieceRole, from piece: Int = 0, epochs: (Int) -> UInt32?
     ) throws {
@@ -31,10 +34,12 @@ final class PieceReader {
         let end = piece + 2 + Self.announcedCount
         for number in max(announcedEnd, piece)..<end {
             guard let epoch = epochs(number) else { break }
+            let count = values.count
             _ = try look(transaction, role, number, epoch, &values)
+            if values.count == count { break }
         }
         announcedEnd = end
-        if values.count > 1 { fetcher.announce(values) }
+        fetcher.announce(values)
     }
 
     /// Adds where a piece lies to `values`, if it is there.
@@ -60,12 +65,13 @@ final class PieceReader {
     ) throws -> Bool {
         let key = PieceKey(generation: generation, role: role, piece: piece, epoch: epoch).number
         if !fetched.contains(key) {
-            if announcedEnd < piece + 2 + Self.announcedCount / 2 {
+            // A piece alone is fetched at once.
+            if announcedEnd < piece + 2 + Self.announcedCount / 2, later(piece + 1) != nil {
                 try announce(transaction, role, from: piece) { $0 == piece ? epoch : later($0) }
             }
             var values: [UnsafeRawBufferPointer] = []
             fetched = [try look(transaction, role, piece, epoch, &values)]
-            if let epoch = later(piece + 1) {
+            if countAtOnce > 1, let epoch = later(piece + 1) {
                 fetched.insert(try look(transaction, role, piece + 1, epoch, &values))
             }
             fetcher.fetch(values)
