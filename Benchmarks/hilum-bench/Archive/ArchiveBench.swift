@@ -15,7 +15,7 @@ import HilumServer
 struct ArchiveBench {
     static let usage = """
         usage: hilum-bench archive --work DIR [--counts 20000,200000] [--vectors 1000000] [--rounds 5] [--python PYTHON]
-        Makes archives of drawn reports (128 numbers a vector, the built-in model) and a store of vectors alone, unless DIR has
+        Makes archives of drawn reports (the built-in model) and a store of vectors alone (128 numbers each), unless DIR has
         them, and prints one line a figure; ends with 1 if one does not hold. 'hilum' must lie beside this program.
         --vectors  of the store of vectors alone; 0: none
         --python   a Python with faiss (PyPI: faiss-cpu), for the cold comparison; without it that figure is left out

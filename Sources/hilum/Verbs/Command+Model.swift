@@ -87,7 +87,7 @@ private func runModel(_ arguments: Arguments) throws -> ExitStatus {
         let object = JSON.object([
             ("folder", .string(folder)), ("config", .string(configuration.name)), ("id", .optional(model?.modelID)),
             ("precision", .optional(model?.precision.rawValue)),
-            ("parameters", .integer(parameterCount)), ("dimension", .integer(configuration.dimension)),
+            ("parameters", .integer(parameterCount)), ("dimension", .integer(configuration.vectorDimension)),
             ("image_side", .integer(configuration.imageSide)), ("patch_side", .integer(configuration.patchSide)),
             ("max_tokens", .integer(configuration.maxTokens)), ("vocabulary", .integer(configuration.vocabularySize)),
             ("alignment", .string(configuration.alignment.rawValue)),
@@ -150,7 +150,7 @@ private func text(
     table.append(["report input", "\(configuration.maxTokens) of \(configuration.vocabularySize) pieces"])
     table.append(["decoder", "\(configuration.decoderKind.rawValue), \(sizes(configuration.decoder))"])
     table.append(["alignment", configuration.alignment.rawValue])
-    table.append(["dimension", String(configuration.dimension)])
+    table.append(["dimension", String(configuration.vectorDimension)])
     for (name, tensors) in [
         ("mapped", inventory.mapped), ("missing", inventory.missing), ("extra", inventory.extra),
         ("misshapen", inventory.misshapen),
