@@ -8,7 +8,7 @@ import HilumNN
 ///
 /// So a picture and a report score k · k′, as without them, times a number that is the same for all, and their order does not change;
 /// two reports, or two pictures, score (k · k′ + s² · o · o′) / (1 + s²). B holds what the vectors of pictures hardly use. It is solved
-/// from outside (`tools/solve-own`), never trained by gradients; with s = 0 of both kinds it changes no bit.
+/// from outside (`tools/solve-ways`), never trained by gradients; with s = 0 of both kinds it changes no bit.
 struct OwnDirections: Sendable {
     let dimension: Int
     let imageCount: Int
