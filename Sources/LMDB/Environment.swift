@@ -70,6 +70,9 @@ public final class Environment: @unchecked Sendable {
     private let largestByteCount = Atomic<Int>(0)
     private let growths = Atomic<Int>(0)
     private let identity: String
+    /// The newest commit when this was opened, and the file.
+    private let firstCommit: Int
+    private let file: UInt64
 
     private static let openOnes = Mutex<Set<String>>([])
 
@@ -91,6 +94,10 @@ public final class Environment: @unchecked Sendable {
             try LMDBError.check(mdb_env_stat(environment, &statistics), "mdb_env_stat", path: path)
             pageSizeInBytes = Int(statistics.ms_psize)
             map = try PageMap(folder: path, readsAround: options.readsAround)
+            var information = MDB_envinfo()
+            try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
+            firstCommit = information.me_last_txnid
+            file = Self.fileNumber(path)
         } catch {
             if let opened { mdb_env_close(opened) }
             Self.release(identity)
@@ -252,6 +259,25 @@ public final class Environment: @unchecked Sendable {
             }
             try setMapSize { _ in 0 }
         }
+    }
+
+    // MARK: Other processes
+
+    /// Whether there are commits since this was opened, or another file stands in the place of its own. Of one that was opened for reading:
+    /// whether another process has changed it.
+    public func isOvertaken() throws -> Bool {
+        gate.enter()
+        defer { gate.leave() }
+        guard let environment = raw else { throw LMDBError(.closed, call: "mdb_env_info", path: path) }
+        var information = MDB_envinfo()
+        try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
+        return information.me_last_txnid != firstCommit || Self.fileNumber(path) != file
+    }
+
+    /// By which a file is known whatever it is called; 0 where there is none.
+    private static func fileNumber(_ path: String) -> UInt64 {
+        var status = stat()
+        return stat("\(path)/data.mdb", &status) == 0 ? UInt64(status.st_ino) : 0
     }
 
     // MARK: Growth
