@@ -114,7 +114,8 @@ struct MaskingTests {
             "MRN: unknown", "ID consulted.", "ID: no acute disease", "Patient ID pending", "Patient 45 years old",
             "Patient: 45 year old male.", "Exam 2 of 3", "Record of 2 falls", "Patient ID is withheld",
             "Case: 3.", "Film no. 2 shows it.", "Hospital day 3.", "patient no 3 mm nodule", "ID: Pneumonia",
-            "PT: 1350 units heparin", "Pt: 1500 ml drained", "Record no 2 lesions.", "Patient no 3 fracture.",
+            "PT: 1350 units heparin", "Pt: 1500 ml drained", "Pt: 1500 ML drained",
+            "Pt: 1200 MG daily", "Record no 2 lesions.", "Patient no 3 fracture.",
         ])
     func wordsBehindCuesStay(text: String) throws { #expect(try Self.masking().mask(text).text == text) }
 
