@@ -66,8 +66,8 @@ extension CaseLoader {
         }
         for image in lost {
             let found = header(image.path)
-            // Names of persons stand before the size of the picture.
-            if let found, found.pixelCount > 0 {
+            // Names of persons stand between the class of the object and the size of the picture.
+            if let found, found.description[.objectClass] != nil, found.pixelCount > 0 {
                 prepared.lostTags.append(found.description)
             } else if found != nil || DICOMGlance.isNamedAsDICOM(image.path), privacy.isOn, prepared.input.hasTexts {
                 throw ArchiveError(

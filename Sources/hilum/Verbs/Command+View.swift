@@ -68,8 +68,9 @@ private func viewArchive(_ path: String, _ port: Int, _ minutes: Int) throws -> 
     let folder = try PrivateFolder()
     defer { folder.remove() }
     var configuration = ServerConfiguration()
-    // Who may only read the archive has no right to its key, and gets names for this log alone.
-    configuration.logNames = (try? Archive.logNames(at: path)) ?? LogNames()
+    // Who may only read the archive has no right to its key, and gets names for this log alone; a key that is missing is not made here.
+    let hasKey = access(path + "/log.key", R_OK) == 0
+    configuration.logNames = (hasKey ? try? Archive.logNames(at: path) : nil) ?? LogNames()
     let socket = folder.path + "/s"
     let server = Server(archive: archive, socketPath: socket, configuration: configuration)
     let isOver = AtomicFlag()
