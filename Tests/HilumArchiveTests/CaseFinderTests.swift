@@ -153,6 +153,7 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
             ("Chest day 1", "Chest day 30", false), ("before surgery", "after surgery", false),
             ("Chest preop", "Chest postop", false), ("Thorax vorher", "Thorax nachher", false),
             ("胸部術前", "胸部術後", false), ("Chest CT", "Chest MR", false), ("Chest", "Chest follow-up", false),
+            ("Chest 1 PA", "Chest 2 LAT", false),
         ])
     func describedStudies(first: String, second: String, agree: Bool) throws {
         let scratch = try Scratch()

@@ -154,7 +154,7 @@ struct SaidValue {
     private static func numbers(_ parts: [String]) -> [String] {
         parts.indices.flatMap { index -> [String] in
             let next = index + 1 < parts.count ? parts[index + 1] : ""
-            if parts[index].allSatisfy(\.isNumber), viewWords.contains(next) { return [] }
+            if parts[index].count < 3, ["view", "views", "projection", "projections"].contains(next) { return [] }
             return parts[index].split { !$0.isNumber }.map(String.init)
         }
     }
