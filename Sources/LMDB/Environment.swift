@@ -47,6 +47,8 @@ public final class Environment: @unchecked Sendable {
         /// Whether the system may read ahead when a page of the map is touched. Without it, only touched pages are read; use a
         /// `PageFetcher` for what is read in order.
         public var readsAround = true
+        /// Whether a transaction copies the pages that it touches instead of touching them in the map; for a process that asks once.
+        public var copiesPages = false
 
         /// The defaults for `mode`.
         public init(mode: Mode) { self.mode = mode }
@@ -69,10 +71,10 @@ public final class Environment: @unchecked Sendable {
     /// Of the file, as far as it was looked at.
     private let largestByteCount = Atomic<Int>(0)
     private let growths = Atomic<Int>(0)
+    private let neighbourhoods = PageCopies.Neighbourhoods()
     private let identity: String
-    /// The newest commit when this was opened, and the file.
+    /// The newest commit when this was opened.
     private let firstCommit: Int
-    private let file: UInt64
 
     private static let openOnes = Mutex<Set<String>>([])
 
@@ -93,11 +95,10 @@ public final class Environment: @unchecked Sendable {
             var statistics = MDB_stat()
             try LMDBError.check(mdb_env_stat(environment, &statistics), "mdb_env_stat", path: path)
             pageSizeInBytes = Int(statistics.ms_psize)
-            map = try PageMap(folder: path, readsAround: options.readsAround)
+            map = try PageMap(folder: path, readsAround: options.readsAround, copiesPages: options.copiesPages)
             var information = MDB_envinfo()
             try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
             firstCommit = information.me_last_txnid
-            file = Self.fileNumber(path)
         } catch {
             if let opened { mdb_env_close(opened) }
             Self.release(identity)
@@ -190,7 +191,10 @@ public final class Environment: @unchecked Sendable {
         return .success(
             TreeReader(
                 base: map.base, pageSize: pageSizeInBytes, pageCount: UInt64(fileByteCount / pageSizeInBytes),
-                meta: meta, path: path))
+                meta: meta, path: path,
+                copies: map.randomDescriptor.map {
+                    PageCopies(descriptor: $0, pageSize: pageSizeInBytes, neighbourhoods)
+                }))
     }
 
     /// Runs `body` in the writing transaction and commits; what it returns is on disk when this returns.
@@ -271,13 +275,7 @@ public final class Environment: @unchecked Sendable {
         guard let environment = raw else { throw LMDBError(.closed, call: "mdb_env_info", path: path) }
         var information = MDB_envinfo()
         try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
-        return information.me_last_txnid != firstCommit || Self.fileNumber(path) != file
-    }
-
-    /// By which a file is known whatever it is called; 0 where there is none.
-    private static func fileNumber(_ path: String) -> UInt64 {
-        var status = stat()
-        return stat("\(path)/data.mdb", &status) == 0 ? UInt64(status.st_ino) : 0
+        return information.me_last_txnid != firstCommit || Self.isReplaced(environment, path)
     }
 
     // MARK: Growth

@@ -43,7 +43,8 @@ public final class PageFetcher {
     /// in memory.
     public func announce(_ values: [UnsafeRawBufferPointer]) {
         let first = Int(bitPattern: map.base)
-        for (addresses, _) in Self.ranges(values) where addresses.lowerBound >= first {
+        let end = first + map.byteCount
+        for (addresses, _) in Self.ranges(values) where addresses.lowerBound >= first && addresses.upperBound <= end {
             // What comes of it does not matter: it is advice.
             _ = posix_fadvise(
                 map.descriptor, off_t(addresses.lowerBound - first), off_t(addresses.count), Int32(POSIX_FADV_WILLNEED))

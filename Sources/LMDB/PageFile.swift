@@ -79,6 +79,8 @@ final class PageFile {
             // `deinit` closes it.
             throw LMDBError(.damaged("data.mdb is no regular file"), call: "open", path: folder)
         }
+        // Both meta pages at once, and not the hundred behind them that a first read would bring. It is advice.
+        _ = posix_fadvise(descriptor, 0, 2 * 4096, Int32(POSIX_FADV_WILLNEED))
     }
 
     deinit { close(descriptor) }

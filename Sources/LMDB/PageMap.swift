@@ -10,6 +10,8 @@ final class PageMap: @unchecked Sendable {
     // Sendable: `base` and `byteCount` change only in `cover`, under the closed gate.
 
     let descriptor: Int32
+    /// The same file for reading single pages, whose neighbours the system leaves where they are; nil where nobody does.
+    let randomDescriptor: Int32?
     private let path: String
     private let readsAround: Bool
     private(set) var base: UnsafeRawPointer
@@ -18,17 +20,24 @@ final class PageMap: @unchecked Sendable {
 
     private static let leastByteCount = 4 << 30
 
-    /// - Parameter readsAround: whether the system may read neighbours of a page that is touched.
-    init(folder: String, readsAround: Bool) throws {
+    /// - Parameters:
+    ///   - readsAround: whether the system may read neighbours of a page that is touched.
+    ///   - copiesPages: whether single pages are read with `randomDescriptor`.
+    init(folder: String, readsAround: Bool, copiesPages: Bool = false) throws {
         path = folder
         self.readsAround = readsAround
         descriptor = open(folder + "/data.mdb", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw LMDBError(status: errno, call: "open", path: folder) }
+        // Through the link of the descriptor, so that both are one file.
+        let second = copiesPages ? open("/proc/self/fd/\(descriptor)", O_RDONLY | O_CLOEXEC) : -1
+        if second >= 0 { _ = posix_fadvise(second, 0, 0, Int32(POSIX_FADV_RANDOM)) }
+        randomDescriptor = second >= 0 ? second : nil
         do {
             let size = try Self.fileByteCount(descriptor, folder)
             (base, byteCount) = try Self.map(descriptor, max(Self.leastByteCount, 4 * size), size, readsAround, folder)
         } catch {
             Foundation.close(descriptor)
+            if let randomDescriptor { Foundation.close(randomDescriptor) }
             throw error
         }
     }
@@ -36,6 +45,7 @@ final class PageMap: @unchecked Sendable {
     deinit {
         munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
         close(descriptor)
+        if let randomDescriptor { close(randomDescriptor) }
     }
 
     /// The file's size now.

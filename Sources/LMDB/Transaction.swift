@@ -103,11 +103,18 @@ public struct ReadTransaction: ~Copyable, Transaction {
         try reader.announce(keys, in: root)
     }
 
-    /// Asks the system for the pages that lead to the entries of a table, where they are few, so that `announce` of keys does not wait
-    /// for them.
-    public func announceBranches(_ table: Table) throws {
-        guard let root = try reader.root(of: table.name) else { return }
-        try reader.announceBranches(of: root, atMost: Self.branchLimit)
+    /// The pages that lead to the entries of a table, where they are few. Once they are in memory, `announce` of keys waits for nothing.
+    public func branches(of table: Table) throws -> BranchPages {
+        guard let root = try reader.root(of: table.name) else { return BranchPages(numbers: []) }
+        return BranchPages(numbers: try reader.branches(of: root, atMost: Self.branchLimit))
+    }
+
+    /// Asks the system for such pages, and does not wait.
+    public func announce(_ pages: BranchPages) { reader.announce(pages: pages.numbers) }
+
+    /// Pages that lead to the entries of a table, in one snapshot.
+    public struct BranchPages: Sendable {
+        fileprivate let numbers: [UInt64]
     }
 
     private static let branchLimit = 64

@@ -20,6 +20,8 @@ struct TreeReader {
     let pageCount: UInt64
     let meta: PageMeta
     let path: String
+    /// Where pages are copied to; nil if they are read through the map.
+    var copies: PageCopies?
 
     static let depthLimit = 32
 
@@ -40,7 +42,7 @@ struct TreeReader {
         guard number >= 2, number <= meta.lastPage else { throw damaged("page \(number) is referred to") }
         guard number < pageCount else { throw damaged("the file is truncated: page \(number) is missing") }
         // Safety: the page lies inside of the file and of the map, both of which reach to `pageCount`.
-        let bytes = base + Int(number) * pageSize
+        let bytes = copies?.page(number) ?? base + Int(number) * pageSize
         let kind = bytes.load(fromByteOffset: 10, as: UInt16.self)
         let lower = Int(bytes.load(fromByteOffset: 12, as: UInt16.self))
         let upper = Int(bytes.load(fromByteOffset: 14, as: UInt16.self))
@@ -199,20 +201,18 @@ struct TreeReader {
         }
     }
 
-    /// Asks the system for the pages below the root of a tree of three floors or more, if they are not more than `limit`, and does not wait.
-    ///
-    /// They lead to the leaves, so that a later `announce` of keys finds them in memory.
-    func announceBranches(of root: TableRoot, atMost limit: Int) throws(LMDBError) {
-        guard try !isEmpty(root), try checkedDepth(root) > 2 else { return }
+    /// The pages below the root of a tree of three floors or more, which lead to its leaves; none if they are more than `limit`.
+    func branches(of root: TableRoot, atMost limit: Int) throws(LMDBError) -> [UInt64] {
+        guard try !isEmpty(root), try checkedDepth(root) > 2 else { return [] }
         let branch = try page(root.page, depth: root.depth)
-        guard branch.nodeCount <= limit else { return }
+        guard branch.nodeCount <= limit else { return [] }
         var pages: [UInt64] = []
         for index in 0..<branch.nodeCount { pages.append(try child(branch, index)) }
-        announce(pages: pages.filter { $0 >= 2 && $0 < pageCount })
+        return pages.filter { $0 >= 2 && $0 < pageCount }
     }
 
-    /// Asks the system for pages of the file, those that lie side by side with one call.
-    private func announce(pages: [UInt64]) {
+    /// Asks the system for pages of the file, those that lie side by side with one call, and does not wait.
+    func announce(pages: [UInt64]) {
         var run: Range<UInt64> = 0..<0
         func ask() {
             guard !run.isEmpty else { return }

@@ -16,6 +16,20 @@ import Testing
         #expect(FilePath.name(of: path) == name)
     }
 
+    @Test(
+        "The ending of a name is what follows its last dot",
+        arguments: [
+            ("a/b.png", "a/b", "png"), ("a.b/c", "a.b/c", ""), ("x.tar.gz", "x.tar", "gz"), (".hidden", ".hidden", ""),
+            ("a/.hidden.txt", "a/.hidden", "txt"), ("x.", "x", ""), ("a//b.png", "a/b", "png"), ("a.d/", "a", "d"),
+            ("/", "/", ""), ("", "", ""), ("胸.png", "胸", "png"), ("..", ".", ""),
+            // Foundation's own way ended the process.
+            ("4r\t///\u{301}\"\u{FFFD}", "4r\t/\u{301}\"\u{FFFD}", ""),
+        ])
+    func endings(_ path: String, stem: String, ending: String) {
+        #expect(Array(FilePath.withoutEnding(path).utf8) == Array(stem.utf8))
+        #expect(FilePath.ending(of: path) == ending)
+    }
+
     @Test("What lies beneath a folder is found by bytes")
     func beneath() {
         let mark = "\u{301}x.png"

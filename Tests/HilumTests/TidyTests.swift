@@ -96,12 +96,15 @@ struct TidyTests {
         }
     }
 
-    @Test("Folders of paths come from FilePath: Foundation's own way ends the process for a path of one letter")
-    func foldersComeFromFilePath() throws {
-        let word = "deletingLast" + "PathComponent"
+    @Test("Parts of paths come from FilePath: Foundation's own ways end the process for some names")
+    func partsOfPathsComeFromFilePath() throws {
+        let words = ["deletingLast", "last", "appending"].map { $0 + "PathComponent" }
+        let endings = ["path", "deletingPath", "appendingPath"].map { $0 + "Extension" }
         for file in try SourceTree.files(in: ["Sources", "Benchmarks"], endingWith: [".swift"]) {
-            for (number, line) in file.lines.enumerated() where SourceTree.code(of: line).contains(word) {
-                Issue.record("\(file.path):\(number + 1): \(word)")
+            for (number, line) in file.lines.enumerated() {
+                for word in words + endings where SourceTree.code(of: line).contains(word) {
+                    Issue.record("\(file.path):\(number + 1): \(word)")
+                }
             }
         }
     }

@@ -329,7 +329,7 @@ struct ArchiveBench {
         var part = [UInt8](repeating: 0, count: 4096)
         while case let count = fread(&part, 1, part.count, pipe), count > 0 { bytes += part[..<count] }
         guard pclose(pipe) == 0 else {
-            throw BenchError("\((program as NSString).lastPathComponent) \(arguments.first ?? "") failed")
+            throw BenchError("\(FilePath.name(of: program)) \(arguments.first ?? "") failed")
         }
         return String(decoding: bytes, as: UTF8.self)
     }

@@ -22,14 +22,18 @@ extension Archive {
         if mode == .readWrite { try refuseSnapshot(path, shownAs: name) }
         let lock: WriterLock? = mode == .readWrite ? try WriterLock(archive: path) : nil
         let storeMode: Environment.Mode = mode == .readWrite ? .readWrite : .readOnly
-        var store = try Store(path: path, mode: storeMode, mapSizeInBytes: options.mapSizeInBytes)
+        func opened() throws -> Store {
+            try Store(
+                path: path, mode: storeMode, mapSizeInBytes: options.mapSizeInBytes, copiesPages: !options.keepsGraphs)
+        }
+        var store = try opened()
         do {
             if try formatVersion(store) < Store.formatVersion {
                 if mode == .readOnly {
                     // Only a writer may upgrade.
                     store.environment.close()
                     try upgradeAsWriter(path, options)
-                    store = try Store(path: path, mode: storeMode, mapSizeInBytes: options.mapSizeInBytes)
+                    store = try opened()
                 } else {
                     try FormatUpgrade(store: store, options: options).run()
                 }

@@ -187,11 +187,13 @@ package final class StoredGraph: @unchecked Sendable {
         generation: UInt32
     ) throws -> ScanReaders? {
         guard let graph = head.graphs[kind], graph.hasCodes else { return nil }
-        let readers = try ScanReaders(
-            graph: graph, links: PieceReader(store, generation: generation),
-            owners: PieceReader(store, generation: generation), codes: PieceReader(store, generation: generation))
+        // One piece at a time: the first is compared while the disk is at the second, and memory that was never touched is slow.
+        func reader() throws -> PieceReader { try PieceReader(store, generation: generation, countAtOnce: 1) }
+        let readers = try ScanReaders(graph: graph, links: reader(), owners: reader(), codes: reader())
         if graph.hasOwners {
-            try readers.links.announce(transaction, .links(kind)) { $0 == 0 ? head.epoch : nil }
+            if graph.linkHead.isEmpty {
+                try readers.links.announce(transaction, .links(kind)) { $0 == 0 ? head.epoch : nil }
+            }
             try readers.owners.announce(transaction, .owners(kind)) { $0 < graph.linkPieceCount ? head.epoch : nil }
         }
         try readers.codes.announce(transaction, .codes(kind)) { codePieceEpoch(graph, $0) }
@@ -214,9 +216,13 @@ package final class StoredGraph: @unchecked Sendable {
                     guard graph.hasOwners else {
                         return try linkPiece(transaction, head, graph, kind, readers.links, piece, use)
                     }
-                    let isThere = try readers.links.piece(
-                        transaction, .links(kind), piece, epoch: head.epoch, use)
-                    guard isThere else { throw CheckpointGone() }
+                    if graph.linkHead.isEmpty {
+                        let isThere = try readers.links.piece(
+                            transaction, .links(kind), piece, epoch: head.epoch, use)
+                        guard isThere else { throw CheckpointGone() }
+                    } else {
+                        try graph.linkHead.withUnsafeBytes(use)
+                    }
                 },
                 owners: { piece, use in
                     let isThere = try readers.owners.piece(
@@ -242,6 +248,7 @@ package final class StoredGraph: @unchecked Sendable {
         return try GraphSize(
             restoring: graph.linkByteCount,
             links: { piece, use in
+                guard graph.linkHead.isEmpty else { return try graph.linkHead.withUnsafeBytes(use) }
                 let isThere = try reader.piece(transaction, .links(kind), piece, epoch: head.epoch, use)
                 guard isThere else { throw CheckpointGone() }
             }, dimension: dimension, metric: .cosine, quantizer: quantizer)
@@ -277,6 +284,7 @@ package final class StoredGraph: @unchecked Sendable {
         if index.nodeCount <= 4096 || index.changesSinceMending * 64 >= index.nodeCount { index.mendUnfound() }
         let links = index.serializeLinks()
         new.linkByteCount = links.count
+        new.linkHead = Array(links.prefix(HNSWIndex.linkHeadByteCount))
         new.hasCodes = index.precision == .i8
         new.fittedCount = fittedCount
         let writer = PieceWriter(store, generation: generation, epoch: epoch, groupByteCount: groupByteCount)

@@ -52,13 +52,16 @@ extension Archive {
                 try Checkpoint(store: store, generation: serving.generation).head(transaction)
             }
             guard let head = stored else { return nil }
+            // The pages at the top are waited for, which would take long behind the codes.
+            let ways = [
+                try transaction.branches(of: store.table(.vectors(kind))),
+                try transaction.branches(of: store.table(.cases)),
+            ]
             let readers = try CheckpointFault.rethrowing {
                 try StoredGraph.scanReaders(store, transaction, head, kind, generation: serving.generation)
             }
             guard let readers else { return nil }
-            // The disk fetches the ways to vectors and cases behind the codes, while these are compared.
-            try transaction.announceBranches(store.table(.vectors(kind)))
-            try transaction.announceBranches(store.table(.cases))
+            for way in ways { transaction.announce(way) }
             var count = k + Self.spareCount(k)
             while true {
                 var question = StoredGraph.Question(
@@ -69,6 +72,8 @@ extension Archive {
                 }
                 visited += scan.comparedCount
                 try announce(scan.nodes.map { $0.items[0] }, found, transaction)
+                // Nearly all of the hits are among them.
+                try transaction.announce(store.table(.cases), scan.nodes.prefix(k).map { UInt64($0.items[0]) })
                 for node in scan.nodes { try add(node, &found, transaction) }
                 // Cases that are newer than the checkpoint, and images that could not be read before it.
                 let fresh = wanted.subtracting(scan.known)
@@ -147,8 +152,9 @@ extension Archive {
         try transaction.announce(store.table(.vectors(found.kind)), items.map { found.serving.key($0).number(part: 0) })
     }
 
-    /// So many more vectors are looked at than are wanted before the stored vectors decide, as a graph does for its residuals.
-    private static func spareCount(_ k: Int) -> Int { max(k, 32) }
+    /// So many more vectors are looked at than are wanted before the stored vectors decide. Each is a page of the disk, and codes are near
+    /// enough (`AskedOnceTests` compares with exact answers).
+    private static func spareCount(_ k: Int) -> Int { max(k, 10) }
     /// So few are compared by their stored vectors at once.
     private static let fewCount = 1_000
     private static let announcedCount = 1_024

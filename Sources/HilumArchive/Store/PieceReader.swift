@@ -14,10 +14,13 @@ final class PieceReader {
     private var announcedEnd = 0
     /// So many pieces are announced at once: 16 MiB, so that a disk always has something to do.
     private static let announcedCount = 64
+    private let countAtOnce: Int
 
-    init(_ store: Store, generation: UInt32) throws {
+    /// - Parameter countAtOnce: pieces in memory at a time, 1 or 2.
+    init(_ store: Store, generation: UInt32, countAtOnce: Int = 2) throws {
         self.store = store
         self.generation = generation
+        self.countAtOnce = countAtOnce
         fetcher = try PageFetcher(store.environment)
     }
 
@@ -68,7 +71,7 @@ final class PieceReader {
             }
             var values: [UnsafeRawBufferPointer] = []
             fetched = [try look(transaction, role, piece, epoch, &values)]
-            if let epoch = later(piece + 1) {
+            if countAtOnce > 1, let epoch = later(piece + 1) {
                 fetched.insert(try look(transaction, role, piece + 1, epoch, &values))
             }
             fetcher.fetch(values)

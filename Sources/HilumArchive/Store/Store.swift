@@ -44,10 +44,12 @@ package final class Store: Sendable {
     let hidesNames: Bool
     let key: ArchiveKey
 
-    package init(path: String, mode: Environment.Mode, mapSizeInBytes: Int) throws {
+    /// - Parameter copiesPages: as `Environment.Options.copiesPages`.
+    package init(path: String, mode: Environment.Mode, mapSizeInBytes: Int, copiesPages: Bool = false) throws {
         self.path = path
         var options = Environment.Options(mode: mode)
         options.mapSizeInBytes = mapSizeInBytes
+        options.copiesPages = copiesPages
         // What is read in order comes by a fetcher; of the rest nobody wants the neighbours.
         options.readsAround = false
         environment = try Environment(path: path, tables: Name.allCases.map(\.rawValue), options: options)

@@ -1,7 +1,7 @@
 /// The parts of a path, by its bytes: what lies before the last `/`, and what lies after it.
 ///
-/// `NSString.deletingLastPathComponent` must not be used in its place: the Foundation of Swift 6.3 on Linux ends the process for a
-/// relative path of one character, such as `j`.
+/// The paths of `NSString` must not be used in its place (`TidyTests`): the Foundation of Swift 6.3 on Linux ends the process for a
+/// relative path of one character, such as `j`, and for one with two slashes before a mark.
 public enum FilePath {
     private static let slash = UInt8(ascii: "/")
 
@@ -19,6 +19,21 @@ public enum FilePath {
     public static func name(of path: String) -> String {
         let bytes = Array(path.utf8)
         return String(decoding: bytes[name(bytes)], as: UTF8.self)
+    }
+
+    /// A path without the last dot of its name and what follows: `a/b` for `a/b.png`. A dot that begins a name is none: `a/.b` stays. Slashes
+    /// that follow each other become one, and none stays at the end.
+    public static func withoutEnding(_ path: String) -> String {
+        var bytes: [UInt8] = []
+        for byte in path.utf8 where byte != slash || bytes.last != slash { bytes.append(byte) }
+        if bytes.count > 1, bytes.last == slash { bytes.removeLast() }
+        return String(decoding: bytes[..<(dot(bytes) ?? bytes.endIndex)], as: UTF8.self)
+    }
+
+    /// What follows the last dot of the name: `png` for `a/b.png`; empty without one.
+    public static func ending(of path: String) -> String {
+        let bytes = Array(path.utf8)
+        return dot(bytes).map { String(decoding: bytes[($0 + 1)..<name(bytes).upperBound], as: UTF8.self) } ?? ""
     }
 
     /// The path of the file `name` that lies beside `path`; relative where `path` is.
@@ -59,6 +74,13 @@ public enum FilePath {
             if part == ".." { _ = kept.popLast() } else { kept.append(part) }
         }
         return "/" + kept.joined(separator: "/")
+    }
+
+    /// Where the ending of the name begins, with its dot.
+    private static func dot(_ bytes: [UInt8]) -> Int? {
+        let name = name(bytes)
+        let dot = bytes[name].lastIndex(of: UInt8(ascii: "."))
+        return dot.flatMap { $0 > name.lowerBound ? $0 : nil }
     }
 
     /// The bytes of the last part, without slashes at the end.

@@ -169,20 +169,41 @@ private struct SlotOwners {
 
     /// Reads the items of all slots, and passes over the links where these are among them.
     mutating func read(_ source: OwnerSource, dimension: Int, metric: Metric) throws {
+        let byteCount = source.linkByteCount ?? OwnerFormat.byteCount(source.header)
+        var isOnePiece = false
+        try source.pieces(0) { bytes in
+            isOnePiece = bytes.count == byteCount
+            guard isOnePiece else { return }
+            var reader = ByteReader(bytes)
+            try read(&reader, source, dimension, metric)
+            try check(CRC32C.checksum(bytes))
+        }
+        guard !isOnePiece else { return }
         var piece = 0
         var checksum: UInt32 = 0
-        var reader = ByteReader(byteCount: source.linkByteCount ?? OwnerFormat.byteCount(source.header)) { use in
+        var reader = ByteReader(byteCount: byteCount) { use in
             try source.pieces(piece) { bytes in
                 checksum = CRC32C.checksum(bytes, continuing: checksum)
                 use(bytes)
             }
             piece += 1
         }
+        try read(&reader, source, dimension, metric)
+        try check(checksum)
+    }
+
+    /// - Parameter checksum: of all bytes, their own checksum among them.
+    private func check(_ checksum: UInt32) throws {
+        guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
+    }
+
+    private mutating func read(
+        _ reader: inout ByteReader, _ source: OwnerSource, _ dimension: Int, _ metric: Metric
+    ) throws {
         if source.linkByteCount != nil { _ = try LinkHeader(&reader, dimension: dimension, metric: metric) }
         try read(&reader, source)
         // The checksum itself is the rest.
         _ = try reader.number()
-        guard checksum == LinkFormat.residue else { throw IndexError.damaged("the checksum does not match") }
     }
 
     private mutating func read(_ reader: inout ByteReader, _ source: OwnerSource) throws(IndexError) {

@@ -17,6 +17,9 @@ extension HNSWIndex {
     public typealias ResidualReader =
         @Sendable (_ piece: Int, _ use: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool
 
+    /// The bytes at the beginning of `serializeLinks` that say how many slots, nodes and items follow.
+    public static var linkHeadByteCount: Int { LinkFormat.headerByteCount }
+
     /// Slots whose codes make up one piece.
     public var codePieceRowCount: Int { CodePieces(dimension: dimension).codeRowCount }
 

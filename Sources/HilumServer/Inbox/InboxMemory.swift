@@ -144,7 +144,7 @@ struct InboxMemory: Sendable {
         guard !awaited.isEmpty else { return [] }
         var found: Set<FoundFile> = []
         for file in files where file.role == .image {
-            let name = (((file.path as NSString).lastPathComponent) as NSString).deletingPathExtension
+            let name = FilePath.withoutEnding(FilePath.name(of: file.path))
             found.formUnion(awaited.removeValue(forKey: name) ?? [])
         }
         return found

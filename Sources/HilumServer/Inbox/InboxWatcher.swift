@@ -383,7 +383,7 @@ final class InboxWatcher: Sendable {
         if source != "\(folder)/\(id)", let path = ReportLead.path(ofSource: source) { return sight.isGone(path) }
         let isRow = source.hasSuffix("#" + id)
         // The text of a study lies beside an image of it.
-        let besides = known.images.map { ($0.path as NSString).deletingPathExtension + ".txt" }
+        let besides = known.images.map { FilePath.withoutEnding($0.path) + ".txt" }
         let own =
             isRow ? [String(source.dropLast(id.count + 1))] : ["\(source).txt", "\(source)/report.txt"] + besides
         return (own + known.images.map(\.path)).allSatisfy(sight.isGone)

@@ -85,12 +85,12 @@ private struct PilotPaths {
             while page.count > 1 && page.hasSuffix("/") { page.removeLast() }
             page += "/pilot.html"
         }
-        let ending = (page as NSString).pathExtension.lowercased()
+        let ending = FilePath.ending(of: page).lowercased()
         guard ["", "html", "htm"].contains(ending) else {
             throw CommandError.usage("--out names an HTML file, not '\(page)'")
         }
         if ending.isEmpty { page += ".html" }
-        let stem = (page as NSString).deletingPathExtension
+        let stem = FilePath.withoutEnding(page)
         self.page = page
         figures = stem + ".json"
         work = arguments.text("work") ?? stem + ".work"

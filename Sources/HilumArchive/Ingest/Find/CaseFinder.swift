@@ -205,7 +205,7 @@ package struct CaseFinder {
 
     /// Orders the images of a case: frontal ones first, then by their names.
     static func order(_ view: String?, _ path: String) -> (Int, String) {
-        (rank(view), (path as NSString).deletingPathExtension)
+        (rank(view), FilePath.withoutEnding(path))
     }
 
     private func best(

@@ -231,7 +231,7 @@ package struct FilePlace: Sendable, Hashable {
             // A study follows, be it a folder or a report of that name.
             guard isNumbered(folder, "p") else { continue }
             let next =
-                place + 1 < folders.count ? folders[place + 1] : FileRole.stem(of: (path as NSString).lastPathComponent)
+                place + 1 < folders.count ? folders[place + 1] : FileRole.stem(of: FilePath.name(of: path))
             if isNumbered(next, "s") { return folder }
         }
         return nil

@@ -17,7 +17,7 @@ package struct FoundFile: Sendable, Hashable {
     package init(path: String, hasTwin: Bool = false, role: FileRole? = nil) {
         self.path = path
         self.hasTwin = hasTwin
-        self.role = role ?? FileRole(name: (path as NSString).lastPathComponent)
+        self.role = role ?? FileRole(name: FilePath.name(of: path))
     }
 
     /// The folder that it lies in, below the source; empty for the source itself.

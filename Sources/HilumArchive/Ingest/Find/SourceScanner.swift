@@ -174,7 +174,7 @@ struct SourceScanner {
             var named: Set<String> = [path]
             for case .found(let found) in items { named.formUnion(found.paths) }
             let unnamed = rest.count { isBelow($0.path) && !named.contains("\(root)/\($0.path)") }
-            scan.passedOver.add("not named by \((path as NSString).lastPathComponent)", unnamed)
+            scan.passedOver.add("not named by \(FilePath.name(of: path))", unnamed)
             rest.removeAll { isBelow($0.path) }
         }
     }

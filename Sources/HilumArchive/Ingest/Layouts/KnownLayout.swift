@@ -101,7 +101,7 @@ struct LayoutReading {
         self.files = files
         var byName: [String: [FoundFile]] = [:]
         for file in files where file.role == .image {
-            byName[(file.path as NSString).lastPathComponent, default: []].append(file)
+            byName[FilePath.name(of: file.path), default: []].append(file)
         }
         imagesByName = byName
         paths = Set(files.map(\.path))

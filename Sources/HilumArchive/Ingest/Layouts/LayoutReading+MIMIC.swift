@@ -131,7 +131,7 @@ extension LayoutReading {
     /// The row of the nearest table above a study or an image.
     private func nearest<Value>(_ rows: [RowKey: Value], to id: String) -> (key: RowKey, value: Value)? {
         guard !rows.isEmpty else { return nil }
-        let name = (id as NSString).lastPathComponent
+        let name = FilePath.name(of: id)
         var folder = id
         while let slash = folder.utf8.lastIndex(of: UInt8(ascii: "/")) {
             folder = String(folder[..<slash])

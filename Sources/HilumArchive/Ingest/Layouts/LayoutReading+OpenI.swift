@@ -56,7 +56,7 @@ extension LayoutReading {
         }
         let reader = OpenIReport(String(decoding: bytes, as: UTF8.self))
         guard reader.isReport else { return false }
-        let id = CaseID.canonical((file.path as NSString).deletingPathExtension)
+        let id = CaseID.canonical(FilePath.withoutEnding(file.path))
         var item = SourceCase(place: absolute(file.path), name: absolute(id), id: id)
         item.report = Self.report(reader.sections)
         item.fields.findings = reader.findings.map { $0.lowercased() }.filter { $0 != "normal" }

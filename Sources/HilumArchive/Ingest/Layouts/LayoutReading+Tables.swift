@@ -46,7 +46,7 @@ extension LayoutReading {
                 continue
             }
             guard claimed.insert(path).inserted else { continue }
-            let id = CaseID.canonical((path as NSString).deletingPathExtension)
+            let id = CaseID.canonical(FilePath.withoutEnding(path))
             var item = SourceCase(place: absolute(path), name: absolute(id), id: id)
             item.imagePaths = [absolute(path)]
             item.fields.patient = row["patient id"]

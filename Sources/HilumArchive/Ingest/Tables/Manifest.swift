@@ -120,7 +120,7 @@ enum Manifest {
     static func finish(_ found: inout SourceCase, path: String, folder: String) -> SourceItem {
         if found.id.isEmpty, let file = found.imagePaths.first ?? found.reportPath {
             let relative = FilePath.relative(file, to: folder) ?? file
-            found.id = CaseID.canonical((relative as NSString).deletingPathExtension)
+            found.id = CaseID.canonical(FilePath.withoutEnding(relative))
         }
         guard !found.id.isEmpty else { return .refused(place: found.place, reason: "the row has no id") }
         guard !found.imagePaths.isEmpty || found.report != nil || found.reportPath != nil else {
