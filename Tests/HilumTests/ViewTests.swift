@@ -138,7 +138,7 @@ struct ViewTests {
         for _ in 0..<100 { silent.append(try viewed.connection()) }
         // Strangers hear the end of the stream in the end.
         var byte: UInt8 = 0
-        let end = monotonicSeconds() + 30
+        let end = monotonicSeconds() + 60
         while !silent.allSatisfy({ recv($0, &byte, 1, Int32(MSG_DONTWAIT)) == 0 }) {
             try #require(monotonicSeconds() < end, "silent connections were kept")
             usleep(50_000)
@@ -279,7 +279,7 @@ struct ViewTests {
             "new/cases.jsonl", #"{"id":"fresh","report":"Large left pleural effusion."}"# + "\n")
         let indexed = try Program.run(["index", viewed.archive, row, "--quiet"])
         #expect(indexed.status == 0, "\(indexed.errors)")
-        let end = monotonicSeconds() + 30
+        let end = monotonicSeconds() + 60
         while try !ids().contains("fresh"), monotonicSeconds() < end { usleep(50_000) }
         let after = try ids()
         #expect(after.contains("fresh") && !after.contains("two-views"))

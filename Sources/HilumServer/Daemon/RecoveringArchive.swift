@@ -239,7 +239,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     // MARK: Looking on
 
     /// Opens an archive that is only looked at again, where another process has changed it. Reads go on but for a moment; a writer that commits
-    /// all the time has it opened again for a tenth of the time at most.
+    /// all the time has it opened again for a fifth of the time at most.
     ///
     /// Thread rule: one thread at a time.
     public func refresh() {
@@ -261,7 +261,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
             }
             if isLate { fresh.archive.close() }
         } catch { Log.warning("the archive was changed, and cannot be opened again; it is tried again: \(error)") }
-        nextTry = monotonicSeconds() + max(Self.retryInSeconds, 10 * (monotonicSeconds() - began))
+        nextTry = monotonicSeconds() + max(Self.retryInSeconds, 4 * (monotonicSeconds() - began))
     }
 
     // MARK: What the daemon asks
