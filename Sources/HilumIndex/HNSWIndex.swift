@@ -20,16 +20,16 @@ import Synchronization
 /// | | and node of an item |
 /// | `Codes` | codes of 8 bits, the distance functions, residuals that are read when they are needed |
 /// | `Search` | the walks, filters and exact scans, what a search borrows, when a record may be used again |
-/// | `Write` | the writer: planning and selection, the deterministic parallel build, the tree that keeps nodes reachable, what makes |
-/// | | every vector found, deletion with repair, node of a vector, the check that a graph is sound |
+/// | `Write` | the writer: planning and selection, the deterministic parallel build, the choice of better lists, the tree that keeps |
+/// | | nodes reachable, what makes every vector found, deletion with repair, node of a vector, the check that a graph is sound |
 /// | `Persist` | checkpoints of the links, and of codes |
 ///
 /// Source: Malkov, Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small world
 /// graphs", TPAMI 2020, algorithms 1–5. Departures: equal vectors share one node; a tree of pinned links keeps layer 0 connected
 /// from the entry point; the pool is one sorted array instead of two heaps; nodes are added in batches that see the graph from before.
 ///
-/// Thread rule: one writer at a time (insert, insertBatch, remove, mendUnfound, serializeLinks, validate; the caller sees to that, two at once
-/// end the process), and beside it any number of threads that search, locate and count. A search waits for nobody, but for a piece of
+/// Thread rule: one writer at a time (insert, insertBatch, prepareInsertion with finish or cancel, remove, mendUnfound, serializeLinks, validate;
+/// the caller sees to that, two at once end the process), and beside it any number of threads that search, locate and count. A search waits for nobody, but for a piece of
 /// residuals that was left where it is kept.
 public final class HNSWIndex: @unchecked Sendable {
     // Sendable: the graph is; the writer is touched by one thread at a time, which `asWriter` makes sure of.
@@ -201,18 +201,66 @@ public final class HNSWIndex: @unchecked Sendable {
     public func insertBatch(
         _ vectors: UnsafeBufferPointer<Float>, items newItems: [UInt32], threads: Int = defaultThreadCount
     ) throws(IndexError) {
+        guard let base = try checked(vectors, for: newItems) else { return }
+        try asWriter { (writer) throws(IndexError) in
+            try writer.insert(base, items: newItems, threads: threads)
+        }
+    }
+
+    /// The address of the vectors; nil if there are none.
+    private func checked(
+        _ vectors: UnsafeBufferPointer<Float>, for newItems: [UInt32]
+    ) throws(IndexError) -> UnsafePointer<Float>? {
         guard vectors.count == newItems.count * dimension else {
             let got = newItems.isEmpty ? vectors.count : vectors.count / newItems.count
             throw IndexError(.wrongDimension(expected: dimension, got: got))
         }
-        guard let base = vectors.baseAddress, !newItems.isEmpty else { return }
+        guard let base = vectors.baseAddress, !newItems.isEmpty else { return nil }
         for row in newItems.indices {
             precondition(newItems[row] != absent, "an item must be below UInt32.max")
             // Safety: `row` is below the item count, and the buffer holds `dimension` floats for each.
             try graph.checkStored(UnsafeBufferPointer(start: base + row * dimension, count: dimension))
         }
-        try asWriter { (writer) throws(IndexError) in
-            try writer.insert(base, items: newItems, threads: threads)
+        return base
+    }
+
+    /// Looks for the places of new vectors on a thread of its own, so that whoever stores them waits for the disk meanwhile. They are not in
+    /// the index before `finish`, which makes of it what `insertBatch` would have made; `cancel` takes everything back.
+    ///
+    /// The one writer calls this and one of the two, and changes nothing between.
+    ///
+    /// - Parameter vectors: as for `insertBatch`; not read after this returns.
+    /// - Returns: nil where there is nothing to gain: in an empty index, and before the first change after a restoration, which reads
+    ///   residuals and fills tables.
+    /// - Throws: as `insertBatch`, but not `.full`.
+    public func prepareInsertion(
+        _ vectors: UnsafeBufferPointer<Float>, items newItems: [UInt32]
+    ) throws(IndexError) -> PreparedInsertion? {
+        guard let base = try checked(vectors, for: newItems), let entry = graph.entry, writer.isReady else {
+            return nil
+        }
+        return asWriter { writer in
+            let group = writer.takeGroup(base, from: 0, to: newItems.count)
+            let insertion = PreparedInsertion(
+                group, items: newItems, rest: Array(vectors[(group.rows.upperBound * dimension)...]),
+                pool: writer.pool(adding: newItems.count), in: graph, from: entry)
+            insertion.start()
+            return insertion
+        }
+    }
+
+    /// Puts the vectors of `insertion` into the index, which has not changed since that was made.
+    ///
+    /// - Throws: `.full`
+    public func finish(_ insertion: PreparedInsertion, threads: Int = defaultThreadCount) throws(IndexError) {
+        try asWriter { (writer) throws(IndexError) in try writer.finish(insertion, threads: threads) }
+    }
+
+    /// Leaves the index as it was before `insertion` was made.
+    public func cancel(_ insertion: PreparedInsertion) {
+        asWriter { writer in
+            insertion.stop()
+            writer.cancel(insertion.group)
         }
     }
 

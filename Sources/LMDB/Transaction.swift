@@ -23,6 +23,14 @@ public protocol Transaction: ~Copyable {
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Bool
     ) throws
 
+    /// Calls `body` with the values of `count` keys from `first` on, each one more than the last, up to the first that is not found.
+    ///
+    /// - Returns: how many there were; whether the next key is missing or damaged, `value(of:in:)` tells.
+    func run(
+        _ table: Table, from first: UInt64, count: Int,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Int
+
     /// The number of entries.
     func count(_ table: Table) throws -> Int
 
@@ -42,6 +50,22 @@ extension Transaction where Self: ~Copyable {
         _ table: Table, _ key: some TableKey, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result? {
         try key.withKeyBytes { try value(of: $0, in: table).map(body) }
+    }
+
+    /// Calls `body` with the values of `count` keys from `first` on, looked up one by one. Complexity: O(count · log n).
+    public func run(
+        _ table: Table, from first: UInt64, count: Int,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Int {
+        for offset in 0..<count {
+            let isThere = try (first + UInt64(offset)).withKeyBytes { key in
+                guard let value = try value(of: key, in: table) else { return false }
+                try body(key, value)
+                return true
+            }
+            if !isThere { return offset }
+        }
+        return count
     }
 
     /// A copy of the value of `key`; nil when there is none.
@@ -97,10 +121,21 @@ public struct ReadTransaction: ~Copyable, Transaction {
         return try reader.find(key, in: root)?.bytes
     }
 
+    /// Calls `body` with the values of keys that follow one another; the way to a leaf is gone once for all that stand in it.
+    public func run(
+        _ table: Table, from first: UInt64, count: Int,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Int {
+        guard let root = try reader.root(of: table.name) else { return 0 }
+        return try reader.run(from: first, count: count, in: root, body)
+    }
+
     /// Asks the system for the pages of these keys, which will be read one after the other.
-    public func announce(_ table: Table, _ keys: [UInt64]) throws {
+    ///
+    /// - Parameter way: what leads to them, if it was announced before.
+    public func announce(_ table: Table, _ keys: [UInt64], knowing way: BranchPages? = nil) throws {
         guard let root = try reader.root(of: table.name) else { return }
-        try reader.announce(keys, in: root)
+        try reader.announce(keys, in: root, isWayKnown: way?.numbers.isEmpty == false)
     }
 
     /// The pages that lead to the entries of a table, where they are few. Once they are in memory, `announce` of keys waits for nothing.

@@ -163,6 +163,15 @@ struct TreeReader {
     func find(
         _ wanted: UnsafeRawBufferPointer, in root: TableRoot
     ) throws -> (bytes: UnsafeRawBufferPointer, flags: UInt16)? {
+        if let place = try place(of: wanted, in: root) { return try value(place.leaf, place.index) }
+        _ = try neighbours(of: wanted, in: root)
+        return nil
+    }
+
+    /// Where the key `wanted` stands; nil when the way to it ends at no such key.
+    private func place(
+        of wanted: UnsafeRawBufferPointer, in root: TableRoot
+    ) throws(LMDBError) -> (leaf: Page, index: Int)? {
         guard try !isEmpty(root) else { return nil }
         var depth = try checkedDepth(root)
         var number = root.page
@@ -173,15 +182,43 @@ struct TreeReader {
         }
         let leaf = try page(number, depth: 1)
         let index = try lowerBound(leaf, wanted)
-        if index < leaf.nodeCount, try Self.compare(key(leaf, index), wanted) == 0 { return try value(leaf, index) }
-        _ = try neighbours(of: wanted, in: root)
-        return nil
+        guard index < leaf.nodeCount, try Self.compare(key(leaf, index), wanted) == 0 else { return nil }
+        return (leaf, index)
+    }
+
+    /// Calls `body` with the values of `count` keys from `first` on, each one more than the last, as far as they are there.
+    ///
+    /// Most of them stand behind one another in one leaf, so that the way to it is gone once.
+    /// - Returns: how many there were; of the next key only the way to it was looked at.
+    func run(
+        from first: UInt64, count: Int, in root: TableRoot,
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Int {
+        var place: (leaf: Page, index: Int)?
+        for offset in 0..<count {
+            let isThere = try (first + UInt64(offset)).withKeyBytes { wanted in
+                if let last = place, last.index + 1 < last.leaf.nodeCount,
+                    try Self.compare(key(last.leaf, last.index + 1), wanted) == 0
+                {
+                    place = (last.leaf, last.index + 1)
+                } else {
+                    place = try self.place(of: wanted, in: root)
+                }
+                guard let place else { return false }
+                try body(wanted, value(place.leaf, place.index).bytes)
+                return true
+            }
+            if !isThere { return offset }
+        }
+        return count
     }
 
     /// Asks the system for the pages on which values stand, for all keys together, and does not wait for the last of them.
     ///
     /// One after the other, keys that lie all over a table wait for the disk each. A page that is damaged is told when its value is read.
-    func announce(_ keys: [UInt64], in root: TableRoot) throws(LMDBError) {
+    ///
+    /// - Parameter isWayKnown: whether `branches(of:atMost:)` were asked for before.
+    func announce(_ keys: [UInt64], in root: TableRoot, isWayKnown: Bool) throws(LMDBError) {
         guard try !isEmpty(root) else { return }
         var depth = try checkedDepth(root)
         var places = keys.map { (key: $0, page: root.page) }
@@ -195,7 +232,7 @@ struct TreeReader {
                 guard let child, child >= 2, child < pageCount else { continue }
                 next.append((key, child))
             }
-            announce(pages: next.map(\.page))
+            if depth == 2 || !isWayKnown { announce(pages: next.map(\.page)) }
             places = next
             depth -= 1
         }

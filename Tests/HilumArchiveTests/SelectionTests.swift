@@ -197,6 +197,37 @@ private func exactly(_ vector: [Float], k: Int, _ filter: String = "") throws ->
         }
     }
 
+    @Test("A case that a question with words is unlike is no hit; vectors alone only put it behind")
+    func unlikeWithWords() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        try store(archive, 0..<120)
+        for (mode, filter) in [(nil, ""), (.words, ""), (nil, "view=PA"), (.hybrid, "")] as [(SearchMode?, String)] {
+            var request = SearchRequest(.text("effusion left"))
+            request.mode = mode
+            request.filter = try Filter(parsing: filter)
+            let plain = try archive.search(request).hits.map(\.id)
+            try #require(plain.count == 10)
+            request.parts.append(.init(.id(plain[0]), weight: -0.5))
+            request.parts.append(.init(.id(plain[3]), weight: -0.25))
+            let hits = try archive.search(request).hits.map(\.id)
+            #expect(hits.count == 10 && !hits.contains(plain[0]) && !hits.contains(plain[3]))
+            if mode == .words { #expect(hits.prefix(8) == (plain[1...2] + plain[4...])[...]) }
+            // With no weight, or to be like it: as if it were not said, or more so.
+            for weight in [-0, 1] as [Float] {
+                request.parts[1] = .init(.id(plain[0]), weight: weight)
+                request.parts[2] = .init(.id(plain[3]), weight: weight)
+                #expect(try archive.search(request).hits.contains { $0.id == plain[0] })
+            }
+        }
+        var request = SearchRequest(.text("effusion left"))
+        (request.mode, request.k, request.isExact) = (.vector, 120, true)
+        let nearest = try #require(try archive.search(request).hits.first).id
+        request.parts.append(.init(.id(nearest), weight: -1.5))
+        let hits = try archive.search(request).hits
+        #expect(hits.count == 120 && hits.first?.id != nearest && hits.contains { $0.id == nearest })
+    }
+
     @Test("Selections that make no sense are refused")
     func refusals() throws {
         let scratch = try Scratch()

@@ -48,14 +48,27 @@ import Testing
         #expect(heap.nextTwo.first == nil && heap.nextTwo.second == nil)
     }
 
-    @Test func lookingAtAMarkLeavesIt() {
+    @Test func lookingAtMarksLeavesThem() throws {
+        let base = VectorSet(.uniform, count: 12, dimension: 48, seed: 5)
+        let index = try HNSWIndex(dimension: 48, metric: .squaredEuclidean, parameters: HNSWParameters(m: 8))
+        try index.insertAll(base)
         let scratch = Scratch(dimension: 4)
+        // 10 and 11 came after the search began.
         let marks = scratch.beginVisit(slotCount: 10)
-        #expect(marks.isNew(3) && marks.isNew(3) && marks.visit(3))
-        #expect(!marks.isNew(3) && !marks.visit(3))
-        #expect(!marks.isNew(10), "a node that came after the search began")
-        let later = scratch.beginVisit(slotCount: 11)
-        #expect(later.isNew(3) && later.isNew(10))
+        let list = index.graph.store.links(11, layer: 0)
+        let links = list.array
+        #expect(links.count > 4)
+        func new() -> [UInt32] {
+            (0..<marks.look(at: list, into: scratch.bridges)).map { scratch.bridges[$0] }
+        }
+        let known = links.filter { $0 < 10 }
+        #expect(new() == known && new() == known)
+        #expect(marks.visit(known[1]) && !marks.visit(known[1]) && !marks.visit(10))
+        #expect(new() == known.filter { $0 != known[1] })
+        for (index, link) in links.enumerated() { scratch.links[index] = link }
+        let freshCount = marks.visit(scratch.links, links.count, into: scratch.nodes)
+        #expect((0..<freshCount).map { scratch.nodes[$0] } == known.filter { $0 != known[1] })
+        #expect(new() == [] && marks.visit(scratch.links, links.count, into: scratch.nodes) == 0)
     }
 
     /// Codes of every kind and length, some longer than what is asked for ahead, and layers above the first.

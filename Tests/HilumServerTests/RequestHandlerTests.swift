@@ -457,8 +457,25 @@ private func makeSearch(_ line: String, literal: [UInt8]? = nil) throws -> Searc
             let foundation = vector.withUnsafeBytes { Data($0).base64EncodedString() }
             #expect(text == "f32:" + foundation)
         }
-        for bad in ["A", "A===", "====", "AA=A", "AB==", "AAA\u{1}", "AAA*"] {
+        for bad in ["A", "A===", "====", "AA=A", "AB==", "AAB=", "AAA\u{1}", "AAA*", "AAAA=AA=", "AAA=AAAA"] {
             #expect(VectorText.decodeBase64(Array(bad.utf8)) == nil, "\(bad)")
+        }
+    }
+
+    @Test func octetsSurviveTheirText() {
+        var generator = SeededGenerator(seed: 6)
+        for count in 0...70 {
+            let octets = (0..<count).map { _ in UInt8(generator.integer(below: 256)) }
+            let text = Array(VectorText.encodeBase64(octets).utf8)
+            #expect(text == Array(Data(octets).base64EncodedString().utf8))
+            #expect(VectorText.decodeBase64(text) == octets)
+            // Whatever stands in place of a character of the alphabet is refused, wherever it stands.
+            for place in text.indices where text[place] != UInt8(ascii: "=") {
+                var other = text
+                other[place] = [0, 32, 42, 44, 46, 58, 64, 91, 96, 123, 128, 255][generator.integer(below: 12)]
+                #expect(VectorText.decodeBase64(other) == nil)
+            }
+            #expect(text.isEmpty || VectorText.decodeBase64(Array(text.dropLast())) == nil)
         }
     }
 

@@ -43,6 +43,49 @@ import Testing
         return found
     }
 
+    /// Asks for runs that begin at keys and beside them.
+    private func checkRuns(
+        _ transaction: borrowing some (Transaction & ~Copyable), _ table: Table, _ entries: [UInt64: [UInt8]]
+    ) throws {
+        var generator = Generator(state: 9)
+        for _ in 0..<1500 {
+            let first = (generator.next() % 1500) << 16 | generator.next() % 3
+            let count = Int(generator.next() % 9)
+            var values: [[UInt8]] = []
+            let found = try transaction.run(table, from: first, count: count) { key, value in
+                #expect([UInt8](key) == withUnsafeBytes(of: (first + UInt64(values.count)).bigEndian) { [UInt8]($0) })
+                values.append([UInt8](value))
+            }
+            var expected: [[UInt8]] = []
+            while expected.count < count, let value = entries[first + UInt64(expected.count)] { expected.append(value) }
+            #expect(values == expected && found == expected.count)
+        }
+    }
+
+    @Test("Keys that follow one another are found with their values, from leaf to leaf and up to a gap")
+    func runs() throws {
+        let scratch = Scratch()
+        let environment = try open(scratch.path, .create, mapSizeInBytes: 16 << 20)
+        defer { environment.close() }
+        let table = environment.table("first")
+        var generator = Generator(state: 5)
+        var entries: [UInt64: [UInt8]] = [:]
+        try environment.read { try checkRuns($0, table, entries) }
+        try environment.write { transaction in
+            for item in 0..<UInt64(1500) {
+                for part in 0..<(generator.next() % 7) where generator.next() % 9 > 0 {
+                    // Some are so long that they have pages of their own.
+                    let byteCount = generator.next() % 40 == 0 ? 5000 : generator.next() % 700
+                    let value = [UInt8](repeating: UInt8(truncatingIfNeeded: generator.next()), count: Int(byteCount))
+                    try transaction.put(table, item << 16 | part, value)
+                    entries[item << 16 | part] = value
+                }
+            }
+            try checkRuns(transaction, table, entries)
+        }
+        try environment.read { try checkRuns($0, table, entries) }
+    }
+
     @Test("Every entry is found by its key and in order, and no other", arguments: [1, 2, 3] as [UInt64])
     func wholeStore(seed: UInt64) throws {
         let scratch = Scratch()

@@ -31,7 +31,8 @@ extension Archive {
         let question = FacetMemory.Question(key: key, filter: filter, limit: limit)
         let version = attributes.read { $0.version }
         if let known = facets.facet(question, at: version) { return known }
-        let facet = try countedFacet(by: key, filter, limit: limit, until: deadline)
+        var facet = try countedFacet(by: key, filter, limit: limit, until: deadline)
+        facet.lines = facet.written()
         // What changed meanwhile may be in it by half.
         if attributes.read({ $0.version }) == version { facets.keep(facet, question, madeAt: version) }
         return facet

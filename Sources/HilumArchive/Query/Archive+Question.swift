@@ -10,6 +10,8 @@ struct Question {
     var report: [Float]
     /// The numbers of the cases it names.
     var selves: Set<UInt32> = []
+    /// Those of them that it is unlike.
+    var unlikes: Set<UInt32> = []
     /// What the search uses to its end, whatever is switched meanwhile.
     let serving: Serving
     /// Whether only words are asked, so that the vectors are zero: no model can encode them in this space.
@@ -44,7 +46,9 @@ extension Archive {
                 question.image[index] += part.weight * image[index]
                 question.report[index] += part.weight * report[index]
             }
-            if let number { question.selves.insert(number) }
+            guard let number else { continue }
+            question.selves.insert(number)
+            if part.weight < 0 { question.unlikes.insert(number) }
         }
         if isOfWords, request.mode == .words,
             request.parts.allSatisfy({ if case .text = $0.query { true } else { false } })

@@ -53,15 +53,14 @@ extension Archive {
             }
             guard let head = stored else { return nil }
             // The pages at the top are waited for, which would take long behind the codes.
-            let ways = [
-                try transaction.branches(of: store.table(.vectors(kind))),
-                try transaction.branches(of: store.table(.cases)),
-            ]
+            let vectorWay = try transaction.branches(of: store.table(.vectors(kind)))
+            let caseWay = try transaction.branches(of: store.table(.cases))
             let readers = try CheckpointFault.rethrowing {
                 try StoredGraph.scanReaders(store, transaction, head, kind, generation: serving.generation)
             }
             guard let readers else { return nil }
-            for way in ways { transaction.announce(way) }
+            transaction.announce(vectorWay)
+            transaction.announce(caseWay)
             var count = k + Self.spareCount(k)
             while true {
                 var question = StoredGraph.Question(
@@ -71,9 +70,10 @@ extension Archive {
                     try StoredGraph.scan(store, transaction, head, kind, readers, metric: .cosine, question)
                 }
                 visited += scan.comparedCount
-                try announce(scan.nodes.map { $0.items[0] }, found, transaction)
+                try announce(scan.nodes.map { $0.items[0] }, found, transaction, knowing: vectorWay)
                 // Nearly all of the hits are among them.
-                try transaction.announce(store.table(.cases), scan.nodes.prefix(k).map { UInt64($0.items[0]) })
+                let numbers = scan.nodes.prefix(k).map { UInt64($0.items[0]) }
+                try transaction.announce(store.table(.cases), numbers, knowing: caseWay)
                 for node in scan.nodes { try add(node, &found, transaction) }
                 // Cases that are newer than the checkpoint, and images that could not be read before it.
                 let fresh = wanted.subtracting(scan.known)
@@ -147,9 +147,11 @@ extension Archive {
     }
 
     private func announce(
-        _ items: [UInt32], _ found: StoredCandidates, _ transaction: borrowing ReadTransaction
+        _ items: [UInt32], _ found: StoredCandidates, _ transaction: borrowing ReadTransaction,
+        knowing way: ReadTransaction.BranchPages? = nil
     ) throws {
-        try transaction.announce(store.table(.vectors(found.kind)), items.map { found.serving.key($0).number(part: 0) })
+        let keys = items.map { found.serving.key($0).number(part: 0) }
+        try transaction.announce(store.table(.vectors(found.kind)), keys, knowing: way)
     }
 
     /// So many more vectors are looked at than are wanted before the stored vectors decide. Each is a page of the disk, and codes are near

@@ -27,9 +27,10 @@ extension Archive {
             let (chosen, ef, expected) = try choosingWidth(request)
             request = chosen
             var matching: ItemSet?
-            if !request.filter.isEmpty || (!request.includesSelf && !question.selves.isEmpty) {
+            let excluded = excluded(by: question, request)
+            if !request.filter.isEmpty || !excluded.isEmpty {
                 var set = try self.matching(request.filter, until: request.deadline)
-                if !request.includesSelf { for number in question.selves { set.remove(number) } }
+                for number in excluded { set.remove(number) }
                 matching = set
             }
             trace?.end("filter")
@@ -71,6 +72,13 @@ extension Archive {
     }
 
     private static let firstPageAttempts = 5
+
+    /// Cases that the question names and that are no hits.
+    private func excluded(by question: Question, _ request: SearchRequest) -> Set<UInt32> {
+        if !request.includesSelf { return question.selves }
+        // Words cannot be subtracted: a report would be a hit for its words, however much the question is unlike it.
+        return request.words == nil ? [] : question.unlikes
+    }
 
     private func checkSelection(_ request: SearchRequest) throws(ArchiveError) {
         for (name, value) in [("mmr", request.mmr), ("dedup", request.dedup)] {
@@ -146,8 +154,8 @@ extension Archive {
         let (question, request) = (lookup.question, lookup.request)
         let highlighter = try request.includesHighlights ? request.words.map { try QuestionHighlighter($0) } : nil
         return try store.environment.read { transaction in
-            if !options.keepsGraphs {
-                // A process that asks once finds nothing of them in the system's cache.
+            // A process that asks once finds nothing of them in the system's cache, unless its scan announced them.
+            if !options.keepsGraphs, request.includesReports || !picks.allSatisfy({ $0.candidate != nil }) {
                 let numbers = picks.prefix(count).map { UInt64($0.number) }
                 try transaction.announce(store.table(.cases), numbers)
                 if request.includesReports { try transaction.announce(store.table(.reports), numbers) }

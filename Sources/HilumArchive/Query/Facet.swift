@@ -37,13 +37,42 @@ public struct FacetValue: Sendable, Equatable {
 }
 
 /// How often the values of a key occur.
-public struct Facet: Sendable, Equatable {
+public struct Facet: Sendable {
     /// The most frequent first; equal counts by the text.
     public var values: [FacetValue]
     /// How many values some matching case has, also those that were left off.
     public var distinctCount: Int
     /// Cases that match the filter.
     public var caseCount: Int
+    /// The values as JSON, an object a line, as far as somebody has made that: a facet that is asked for again and again is written once.
+    package var lines: [UInt8]?
+}
+
+extension Facet: Equatable {
+    /// Whether both tell the same, written or not.
+    public static func == (left: Facet, right: Facet) -> Bool {
+        left.values == right.values && left.distinctCount == right.distinctCount && left.caseCount == right.caseCount
+    }
+}
+
+extension Facet {
+    /// The values as JSON, an object a line.
+    package func written() -> [UInt8] {
+        if let lines { return lines }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(48 * values.count)
+        for value in values {
+            var json = JSONWriter(continuing: bytes)
+            bytes = []
+            json.beginObject()
+            json.member("value", value.value)
+            json.member("count", value.count)
+            json.endObject()
+            bytes = json.bytes
+            bytes.append(10)
+        }
+        return bytes
+    }
 }
 
 extension Facet {

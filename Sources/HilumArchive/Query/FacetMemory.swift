@@ -31,7 +31,8 @@ final class FacetMemory: Sendable {
     /// - Parameter version: of the metadata before and after it was counted.
     func keep(_ facet: Facet, _ question: Question, madeAt version: Int) {
         let asked = question.filter.conditions.reduce(0) { $0 + 128 + 128 * $1.values.count }
-        let byteCount = facet.values.reduce(512 + asked) { $0 + $1.value.utf8.count + 48 }
+        let written = facet.lines?.count ?? 0
+        let byteCount = facet.values.reduce(512 + asked + written) { $0 + $1.value.utf8.count + 48 }
         guard byteCount <= Self.byteLimit / 4 else { return }
         state.withLock { state in
             if state.version != version || state.byteCount + byteCount > Self.byteLimit { state = State() }

@@ -267,28 +267,33 @@ package final class Store: Sendable {
     ) throws -> [Float]? {
         var vector: [Float] = []
         vector.reserveCapacity(dimension)
-        while vector.count < dimension {
-            let part = vector.count / Self.floatsInPart
-            let found = try get(transaction, .vectors(kind), key.number(part: part)) { payload in
-                try Self.append(payload, to: &vector)
+        let name = Name.vectors(kind)
+        let first = key.number(part: 0)
+        let count = VectorKey.partCount(dimension: dimension)
+        let found = try transaction.run(table(name), from: first, count: count) { bytes, value in
+            guard try Self.append(payload(name, bytes, value), to: &vector) else {
+                throw damaged("a vector of case \(key.item) is malformed")
             }
-            guard let isWhole = found else {
-                if vector.isEmpty { return nil }
-                throw damaged("a vector of case \(key.item) is incomplete")
-            }
-            guard isWhole else { throw damaged("a vector of case \(key.item) is malformed") }
         }
+        if found < count {
+            // A key that is damaged is told from one that is not there.
+            let isThere = try get(transaction, name, first + UInt64(found)) { _ in true } ?? false
+            if found == 0 && !isThere { return nil }
+        }
+        guard vector.count == dimension else { throw damaged("a vector of case \(key.item) is incomplete") }
         return vector
     }
 
     private static func append(_ payload: UnsafeRawBufferPointer, to vector: inout [Float]) throws -> Bool {
         guard payload.count % 4 == 0, payload.count > 0, payload.count <= 4 * floatsInPart else { return false }
-        vector.append(
-            contentsOf: (0..<(payload.count / 4)).lazy.map { place in
-                // Safety: four bytes are left; no alignment is assumed.
-                Float(
-                    bitPattern: UInt32(littleEndian: payload.loadUnaligned(fromByteOffset: 4 * place, as: UInt32.self)))
-            })
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: payload.count / 4) { part in
+            // Safety: as many bytes as the payload has, which has no alignment.
+            UnsafeMutableRawBufferPointer(part).copyMemory(from: payload)
+            for place in part.indices {
+                part[place] = Float(bitPattern: UInt32(littleEndian: part[place].bitPattern))
+            }
+            vector.append(contentsOf: part)
+        }
         return true
     }
 

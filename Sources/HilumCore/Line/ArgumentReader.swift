@@ -53,7 +53,7 @@ public struct ArgumentReader {
             skipBrokenWord()
             return .fault("a quote may only stand after key= (write text=\"…\")")
         default:
-            guard LineScanner.isPrintable(head), let word = String(validating: head, as: UTF8.self) else {
+            guard LineScanner.isPrintable(head), let word = LineScanner.text(head) else {
                 return .fault("control characters are refused")
             }
             return .argument(Argument(key: "", value: word))
@@ -119,7 +119,7 @@ public struct ArgumentReader {
         if word.contains(LineScanner.quote) {
             return .fault("\(name)=: a value with a quote in it is written as a JSON string")
         }
-        guard LineScanner.isPrintable(word), let text = String(validating: word, as: UTF8.self) else {
+        guard LineScanner.isPrintable(word), let text = LineScanner.text(word) else {
             return .fault("\(name)=: control characters are refused; write them as escapes in a JSON string")
         }
         return .text(text)

@@ -37,7 +37,8 @@ public struct LineScanner {
     /// The bytes up to the next space.
     public mutating func takeWord() -> ArraySlice<UInt8> {
         let start = index
-        while let byte = peek, byte != Self.space { index += 1 }
+        // Words may be vectors of kilobytes.
+        index = bytes[index...].firstIndex(of: Self.space) ?? bytes.endIndex
         return bytes[start..<index]
     }
 
@@ -59,12 +60,39 @@ public struct LineScanner {
 
     /// Whether a word has no C0 control, no DEL and no C1 control.
     public static func isPrintable(_ word: ArraySlice<UInt8>) -> Bool {
+        if isPlain(word) { return true }
         var previous: UInt8 = 0
         for byte in word {
             if byte < 32 || byte == 127 || (previous == 0xC2 && byte < 0xA0) { return false }
             previous = byte
         }
         return true
+    }
+
+    /// Whether all bytes are printable ASCII, the space included.
+    ///
+    /// Looks at every byte, without a way out, so that the compiler makes it look at many at once.
+    private static func isPlain(_ word: ArraySlice<UInt8>) -> Bool {
+        word.withUnsafeBufferPointer { bytes in
+            var others: UInt8 = 0
+            for byte in bytes { others |= byte &- 32 < 95 ? 0 : 1 }
+            return others == 0
+        }
+    }
+
+    /// Bytes as text; nil where they are not valid UTF-8.
+    public static func text(_ word: ArraySlice<UInt8>) -> String? {
+        guard isPlain(word) else { return String(validating: word, as: UTF8.self) }
+        // Takes a tenth of the time of validating kilobytes.
+        return String(unsafeUninitializedCapacity: word.count) { memory in
+            // Safety: the memory has room for `word.count` bytes, all of which are written.
+            memory.initialize(fromContentsOf: word)
+        }
+    }
+
+    /// Whether bytes are valid UTF-8.
+    public static func isText(_ bytes: ArraySlice<UInt8>) -> Bool {
+        isPlain(bytes) || String(validating: bytes, as: UTF8.self) != nil
     }
 
     /// Whether a word is a key.

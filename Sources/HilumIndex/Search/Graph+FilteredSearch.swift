@@ -122,7 +122,7 @@ extension Graph {
                 scratch.codes[fresh] = code
                 fresh += 1
             }
-            askAhead(heap.nextTwo, layer: 0, marks)
+            askAhead(heap.nextTwo, layer: 0, marks, scratch)
             kernels.gather(query, scratch.codes, fresh, dimension, scratch.distances)
             cost.visited += 1
             cost.distanceCount += fresh

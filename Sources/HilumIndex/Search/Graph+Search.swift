@@ -220,15 +220,13 @@ extension Graph {
         while let candidate = local.next(before: rankLimit) {
             if cost.isOverdue() { return false }
             let count = store.links(candidate.node, layer: layer).read(into: links)
-            var fresh = 0
-            for index in 0..<count where marks.visit(links[index]) {
-                let code = UnsafeRawPointer(store.code(links[index]))
+            let fresh = marks.visit(links, count, into: nodes)
+            for index in 0..<fresh {
+                let code = UnsafeRawPointer(store.code(nodes[index]))
                 hilum_prefetch_bytes(code, asked)
-                nodes[fresh] = links[index]
-                codes[fresh] = code
-                fresh += 1
+                codes[index] = code
             }
-            askAhead(local.nextTwo, layer: layer, marks)
+            askAhead(local.nextTwo, layer: layer, marks, scratch)
             gather(query, codes, fresh, dimension, distances)
             cost.visited += 1
             cost.distanceCount += fresh
@@ -254,14 +252,14 @@ extension Graph {
     /// Without this a walk waits twice at each list that it reads, for the list and then for the codes, which takes longer than to compare
     /// them. What turns out nearer is read first, but most of the others have their turn all the same.
     @inline(__always)
-    func askAhead(_ next: (first: UInt32?, second: UInt32?), layer: Int, _ marks: VisitedMarks) {
+    func askAhead(
+        _ next: (first: UInt32?, second: UInt32?), layer: Int, _ marks: VisitedMarks, _ scratch: Scratch
+    ) {
         guard waitsForMemory, let first = next.first else { return }
-        let list = store.links(first, layer: layer)
         // The list may change meanwhile; of what it names only marks are read.
-        for index in 0..<list.count {
-            let node = list.word(index)
-            if marks.isNew(node) { hilum_prefetch_bytes(UnsafeRawPointer(store.code(node)), askedByteCount) }
-        }
+        let count = marks.look(at: store.links(first, layer: layer), into: scratch.bridges)
+        let asked = askedByteCount
+        for index in 0..<count { hilum_prefetch_bytes(UnsafeRawPointer(store.code(scratch.bridges[index])), asked) }
         if let second = next.second { store.links(second, layer: layer).prefetch() }
     }
 

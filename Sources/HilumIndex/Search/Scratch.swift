@@ -21,7 +21,7 @@ final class Scratch: @unchecked Sendable {
     /// Second levels of the codes, for `i8`.
     let residuals: UnsafeMutablePointer<UnsafeRawPointer?>
     let distances: UnsafeMutablePointer<Float>
-    /// Nodes whose own links are read too, where a walk steps over those that do not match.
+    /// Nodes whose own links are read too, where a walk steps over those that do not match; nodes that are asked for ahead.
     let bridges: UnsafeMutablePointer<UInt32>
     /// `dimension` floats: the query at the length that the kernels want, or a vector on its way.
     let floats: UnsafeMutablePointer<Float>
@@ -143,8 +143,36 @@ struct VisitedMarks {
         return true
     }
 
-    /// Whether `visit` would mark `node`.
-    @inline(__always) func isNew(_ node: UInt32) -> Bool { node < slotCount && marks[Int(node)] != mark }
+    /// Copies those of `count` nodes to `fresh` that `visit` would mark, and marks them; returns how many. Nobody could guess which are new,
+    /// so that is no branch.
+    @inline(__always) func visit(
+        _ nodes: UnsafePointer<UInt32>, _ count: Int, into fresh: UnsafeMutablePointer<UInt32>
+    ) -> Int {
+        var freshCount = 0
+        for index in 0..<count {
+            let node = nodes[index]
+            guard node < slotCount else { continue }
+            let place = marks + Int(node)
+            // Safety: `fresh` has room for `count` nodes, and as many were passed before this one.
+            fresh[freshCount] = node
+            freshCount &+= place.pointee == mark ? 0 : 1
+            place.pointee = mark
+        }
+        return freshCount
+    }
+
+    /// Copies those links of a list to `fresh` that `visit` would mark; returns how many. The list may change meanwhile.
+    @inline(__always) func look(at list: LinkList, into fresh: UnsafeMutablePointer<UInt32>) -> Int {
+        var freshCount = 0
+        for index in 0..<list.count {
+            let node = list.word(index)
+            guard node < slotCount else { continue }
+            // Safety: as in `visit`.
+            fresh[freshCount] = node
+            freshCount &+= marks[Int(node)] == mark ? 0 : 1
+        }
+        return freshCount
+    }
 }
 
 /// The nearest candidates seen so far, sorted, at most `limit`; the cursor stands at the first whose links were not read.

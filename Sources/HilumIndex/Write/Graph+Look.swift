@@ -100,7 +100,7 @@ extension Graph {
                 codes[fresh] = code
                 fresh += 1
             }
-            askAhead(local.nextTwo, layer: 0, marks)
+            askAhead(local.nextTwo, layer: 0, marks, scratch)
             gather(query, codes, fresh, dimension, distances)
             // The nearest is probably read next.
             var nearest = 0

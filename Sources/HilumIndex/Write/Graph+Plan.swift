@@ -10,29 +10,23 @@ struct NodePlan {
 /// The places of new nodes, which are looked for side by side. Reads the graph only.
 extension Graph {
     /// The plans of all nodes, side by side; reads the graph only.
-    func plan(_ nodes: [UInt32], entry: (node: UInt32, level: Int), threads: Int) -> [NodePlan] {
-        if nodes.count == 1 {
-            let scratch = readers.borrow()
-            defer { readers.giveBack(scratch) }
-            return [plan(nodes, 0, entry: entry, scratch)]
-        }
+    ///
+    /// - Parameter pool: candidates that are kept on each layer.
+    func plan(_ nodes: [UInt32], pool: Int, entry: (node: UInt32, level: Int), threads: Int) -> [NodePlan] {
+        if nodes.count == 1 { return [plan(nodes, 0, pool: pool, entry: entry)] }
         var plans = [NodePlan](repeating: NodePlan(), count: nodes.count)
         plans.withUnsafeMutableBufferPointer { buffer in
             // Safety: each index is written by one thread, and all have ended when `parallelFor` returns.
             nonisolated(unsafe) let out = buffer
-            parallelFor(nodes.count, threads: threads) { index in
-                let scratch = readers.borrow()
-                defer { readers.giveBack(scratch) }
-                out[index] = plan(nodes, index, entry: entry, scratch)
-            }
+            parallelFor(nodes.count, threads: threads) { out[$0] = plan(nodes, $0, pool: pool, entry: entry) }
         }
         return plans
     }
 
     /// Algorithm 1 up to the choice of neighbours, for the node at `index` of `nodes`; those before it are seen by comparison.
-    private func plan(
-        _ nodes: [UInt32], _ index: Int, entry: (node: UInt32, level: Int), _ scratch: Scratch
-    ) -> NodePlan {
+    func plan(_ nodes: [UInt32], _ index: Int, pool limit: Int, entry: (node: UInt32, level: Int)) -> NodePlan {
+        let scratch = readers.borrow()
+        defer { readers.giveBack(scratch) }
         let node = nodes[index]
         let level = min(store.level(node), entry.level)
         let query = target(of: node, isFine: true, scratch.query)
@@ -43,7 +37,7 @@ extension Graph {
         var start = descend(from: entry, to: level, query: query, scratch, &cost)
         for layer in stride(from: level, through: 0, by: -1) {
             let marks = scratch.beginVisit(slotCount: slotCount)
-            var pool = scratch.makePool(limit: max(parameters.efConstruction, parameters.m))
+            var pool = scratch.makePool(limit: max(limit, parameters.m))
             enter(start, query: query, marks, &pool, scratch, &cost)
             if layer == 0 {
                 // The own search keeps fewer candidates: it reads the same lists in the same order, only that it ends earlier.

@@ -34,8 +34,9 @@ extension Graph {
     ///   - sorted: candidates in order of their distance to the owner.
     ///   - owner: the node whose list this becomes; `absent` for a new node, which has no links that are needed.
     ///   - root: of the tree.
+    ///   - slack: a candidate is nearer to one that was taken only if it is so by this factor of the distance.
     func selectDiverse(
-        _ sorted: [NodeCandidate], limit: Int, owner: UInt32, root: UInt32, _ scratch: Scratch
+        _ sorted: [NodeCandidate], limit: Int, owner: UInt32, root: UInt32, slack: Float = 1, _ scratch: Scratch
     ) -> [NodeCandidate] {
         var room = limit
         if owner != absent {
@@ -46,7 +47,7 @@ extension Graph {
         var first = 0
         while first < sorted.count && taken.count < limit {
             let block = sorted[first..<min(first + Self.selectionBlock, sorted.count)]
-            takeDiverse(block, limit: limit, owner: owner, root: root, room: &room, &taken, scratch)
+            takeDiverse(block, limit: limit, owner: owner, root: root, slack: slack, room: &room, &taken, scratch)
             first = block.endIndex
         }
         return taken
@@ -58,12 +59,12 @@ extension Graph {
 
     /// The part of `selectDiverse` for some candidates, at most `selectionBlock`.
     private func takeDiverse(
-        _ block: ArraySlice<NodeCandidate>, limit: Int, owner: UInt32, root: UInt32, room: inout Int,
+        _ block: ArraySlice<NodeCandidate>, limit: Int, owner: UInt32, root: UInt32, slack: Float, room: inout Int,
         _ taken: inout [NodeCandidate], _ scratch: Scratch
     ) {
         // Bit i stands for candidate i of the block, which may still be taken.
         var open: UInt32 = block.count == 32 ? .max : (1 << UInt32(block.count)) - 1
-        for earlier in taken where room > 0 { close(&open, of: block, by: earlier.node, scratch) }
+        for earlier in taken where room > 0 { close(&open, of: block, by: earlier.node, slack, scratch) }
         for (index, candidate) in block.enumerated() {
             if owner != absent && isPinned(owner, candidate.node, root: root) {
                 // Needed, whatever it is near to.
@@ -75,13 +76,14 @@ extension Graph {
             taken.append(candidate)
             if taken.count == limit { break }
             open &= index == 31 ? 0 : UInt32.max << UInt32(index + 1)
-            if room > 0 { close(&open, of: block, by: candidate.node, scratch) }
+            if room > 0 { close(&open, of: block, by: candidate.node, slack, scratch) }
         }
     }
 
     /// Closes the candidates that are nearer to `node` than to the node they are candidates for.
     private func close(
-        _ open: inout UInt32, of block: ArraySlice<NodeCandidate>, by node: UInt32, _ scratch: Scratch
+        _ open: inout UInt32, of block: ArraySlice<NodeCandidate>, by node: UInt32, _ slack: Float,
+        _ scratch: Scratch
     ) {
         guard open != 0 else { return }
         var count = 0
@@ -97,7 +99,9 @@ extension Graph {
         kernels.gather(query, scratch.codes, count, dimension, scratch.distances)
         for place in 0..<count {
             let index = Int(scratch.links[place])
-            if scratch.distances[place] < block[block.startIndex + index].distance { open &= ~(1 << UInt32(index)) }
+            if slack * scratch.distances[place] < block[block.startIndex + index].distance {
+                open &= ~(1 << UInt32(index))
+            }
         }
     }
 

@@ -25,14 +25,16 @@ extension GraphWriter {
         if changesSinceSweep > 0 && changesSinceSweep * 2 >= nodeCount { sweep(threads: threads) }
     }
 
-    /// Looks for all nodes, and then, as long as lists change, again for those whose walks may go another way now: a link that
+    /// Refines lists if many nodes have changed, looks for all nodes, and then, as long as lists change, again for those whose walks may go another way now: a link that
     /// shows the way to one node can lead the walk to another one away.
     ///
     /// - Returns: how many were not found at first.
     @discardableResult
     private func sweep(threads: Int) -> Int {
         changesSinceSweep = 0
-        var latest = graph.look(for: nodesInTreeOrder(), threads: threads)
+        let nodes = nodesInTreeOrder()
+        refineIfDue(nodes, threads: threads)
+        var latest = graph.look(for: nodes, threads: threads)
         var looks = latest
         var first: Int?
         for _ in 0..<Self.roundLimit {

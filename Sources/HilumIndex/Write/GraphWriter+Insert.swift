@@ -1,5 +1,24 @@
 import HilumCore
 
+/// Rows that are inserted together: the node of each, and which of these are new.
+struct InsertGroup {
+    private(set) var rows: Range<Int>
+    /// By row.
+    private(set) var nodes: [UInt32] = []
+    /// Nodes that are filled and not linked yet.
+    var fresh: [UInt32] = []
+    /// Whether the row behind found no room.
+    var isArenaFull = false
+
+    init(from first: Int) { rows = first..<first }
+
+    /// Takes the next row.
+    mutating func add(_ node: UInt32) {
+        nodes.append(node)
+        rows = rows.lowerBound..<(rows.upperBound + 1)
+    }
+}
+
 extension GraphWriter {
     /// Stores checked vectors; see `HNSWIndex.insertBatch`.
     ///
@@ -7,41 +26,106 @@ extension GraphWriter {
     /// - Throws: `.full`; `.damagedLinks` when residuals cannot be read that were left where they are kept.
     func insert(_ base: UnsafePointer<Float>, items newItems: [UInt32], threads: Int) throws(IndexError) {
         try graph.fetchResiduals()
-        var row = 0
+        try insert(base, items: newItems, from: 0, pool: pool(adding: newItems.count), threads: threads)
+        sweepIfDue(threads: threads)
+    }
+
+    /// Stores the vectors of rows from `first` on.
+    private func insert(
+        _ base: UnsafePointer<Float>, items newItems: [UInt32], from first: Int, pool: Int, threads: Int
+    ) throws(IndexError) {
+        var row = first
         while row < newItems.count {
-            row = try insertGroup(base, newItems, from: row, threads: threads)
+            row = try insertGroup(base, newItems, from: row, pool: pool, threads: threads)
+        }
+    }
+
+    /// Candidates that are kept where a place is looked for, when so many vectors come at once: fewer where `refine` follows, which finds
+    /// what was missed by the links of neighbours.
+    func pool(adding count: Int) -> Int {
+        let isRefined = 2 * (changesSinceRefining + count) >= nodeCount + count && nodeCount + count >= Self.refinedFrom
+        return isRefined ? parameters.efConstruction * 5 / 8 : parameters.efConstruction
+    }
+
+    /// Whether a change needs neither residuals nor tables that are not there yet.
+    var isReady: Bool { isTableFilled && graph.residuals?.isComplete != false }
+
+    /// Links what `HNSWIndex.prepareInsertion` has begun with, and the rows behind.
+    ///
+    /// - Throws: as `insert`.
+    func finish(_ insertion: PreparedInsertion, threads: Int) throws(IndexError) {
+        let group = insertion.group
+        finish(group, items: insertion.items[group.rows], threads: threads) { _, _ in insertion.finished() }
+        if group.isArenaFull { throw IndexError(.full) }
+        let items = Array(insertion.items[group.rows.upperBound...])
+        // Safety: the rest holds the vectors of these items.
+        try insertion.rest.withUnsafeBufferPointer { (rest) throws(IndexError) in
+            guard let base = rest.baseAddress else { return }
+            try insert(base, items: items, from: 0, pool: insertion.pool, threads: threads)
         }
         sweepIfDue(threads: threads)
     }
 
     /// Takes rows until the group is full, links the new nodes among them; returns the first row that was not taken.
     private func insertGroup(
-        _ base: UnsafePointer<Float>, _ newItems: [UInt32], from first: Int, threads: Int
+        _ base: UnsafePointer<Float>, _ newItems: [UInt32], from first: Int, pool: Int, threads: Int
     ) throws(IndexError) -> Int {
+        let group = takeGroup(base, from: first, to: newItems.count)
+        finish(group, items: newItems[group.rows], threads: threads) {
+            graph.plan($0, pool: pool, entry: $1, threads: threads)
+        }
+        if group.isArenaFull { throw IndexError(.full) }
+        return group.rows.upperBound
+    }
+
+    /// Finds or fills the nodes of rows from `first` on, as many as are linked at once. No search can meet what is new yet.
+    func takeGroup(_ base: UnsafePointer<Float>, from first: Int, to end: Int) -> InsertGroup {
         let groupLimit = max(1, min(256, nodeCount / 16))
         let topLevel = entry?.level ?? -1
-        var group: [UInt32] = []
-        var emptied: [UInt32] = []
+        var group = InsertGroup(from: first)
         var row = first
-        defer { finishGroup(group, emptied: emptied, threads: threads) }
-        while row < newItems.count && group.count < groupLimit {
+        while row < end && group.fresh.count < groupLimit {
             let vector = base + row * dimension
             let hash = NodeTable.hash(vector, dimension: dimension)
+            row += 1
             if let node = find(vector, hash: hash) {
-                attach(newItems[row], to: node, emptied: &emptied)
-                row += 1
+                group.add(node)
                 continue
             }
-            let slot = try takeSlot()
+            guard let slot = try? takeSlot() else {
+                group.isArenaFull = true
+                break
+            }
             fill(slot, vector, hash: hash)
             table.insert(slot)
-            attach(newItems[row], to: slot, emptied: &emptied)
-            group.append(slot)
-            row += 1
+            group.add(slot)
+            group.fresh.append(slot)
             // The next group sees the new entry point.
             if store.level(slot) > topLevel { break }
         }
-        return row
+        return group
+    }
+
+    /// Makes the nodes of a group bear their items, and links those that are new.
+    ///
+    /// - Parameter plan: their places, for a graph that has an entry point.
+    func finish(
+        _ group: InsertGroup, items: ArraySlice<UInt32>, threads: Int,
+        plan: ([UInt32], (node: UInt32, level: Int)) -> [NodePlan]
+    ) {
+        var emptied: [UInt32] = []
+        for (item, node) in zip(items, group.nodes) { attach(item, to: node, emptied: &emptied) }
+        link(group.fresh, threads: threads, plan: plan)
+        // A node may have been filled again by a later row, or have come up twice.
+        for node in emptied where isLinked[Int(node)] && !store.isLive(node) { removeNode(node) }
+    }
+
+    /// Takes back what `takeGroup` filled.
+    func cancel(_ group: InsertGroup) {
+        for slot in group.fresh {
+            table.remove(slot)
+            retireSlot(slot)
+        }
     }
 
     /// Makes `node` bear `item`; a node that lost its last item to this goes to `emptied`.
@@ -57,12 +141,6 @@ extension GraphWriter {
             retireList($0)
         }
         if isEmptied { emptied.append(previous.node) }
-    }
-
-    private func finishGroup(_ group: [UInt32], emptied: [UInt32], threads: Int) {
-        link(group, threads: threads)
-        // A node may have been filled again by a later row, or have come up twice.
-        for node in emptied where isLinked[Int(node)] && !store.isLive(node) { removeNode(node) }
     }
 
     // MARK: Linking
@@ -81,7 +159,11 @@ extension GraphWriter {
     }
 
     /// Makes the nodes of `group`, whose records are filled, part of the graph.
-    private func link(_ group: [UInt32], threads: Int) {
+    ///
+    /// - Parameter plan: as for `finish`.
+    private func link(
+        _ group: [UInt32], threads: Int, plan: ([UInt32], (node: UInt32, level: Int)) -> [NodePlan]
+    ) {
         var group = group[...]
         guard !group.isEmpty else { return }
         graph.addToNodeCount(group.count)
@@ -95,11 +177,11 @@ extension GraphWriter {
         }
         guard !group.isEmpty, let entry else { return }
         let nodes = Array(group)
-        let plans = graph.plan(nodes, entry: entry, threads: threads)
-        let backLinks = writeForward(nodes, plans)
+        let backLinks = writeForward(nodes, plan(nodes, entry))
         let changes = backLinkLists(backLinks, threads: threads)
         for change in changes { setLinks(change.target, layer: change.layer, change.links) }
         changesSinceSweep += nodes.count
+        changesSinceRefining += nodes.count
         for node in nodes where store.level(node) > (self.entry?.level ?? -1) {
             graph.setEntry(node)
             linkEntryToRoot()

@@ -45,6 +45,7 @@ extension GraphWriter {
         inLinks?.clear(node)
         retireSlot(node)
         changesSinceSweep += 1
+        changesSinceRefining += 1
         mendSuspects(threads: 1)
     }
 

@@ -35,6 +35,8 @@ final class GraphWriter {
     var suspects: [UInt32] = []
     /// Nodes that came or went since all were looked for.
     var changesSinceSweep = 0
+    /// Nodes that came or went since lists were last refined.
+    var changesSinceRefining = 0
     /// What the next checkpoint of the codes has to write.
     var changedPieces = ChangedPieces()
     /// Whether pieces have zeros in place of what vectors that are gone have left in their slots; once asked for, for as long as this lives.

@@ -6,6 +6,9 @@ struct ArrivalQueue<Element> {
     /// Items taken are dropped from the array together, so that taking one costs no shifting.
     private static var takenLimit: Int { 256 }
 
+    /// Items that wait.
+    var count: Int { items.count - head }
+
     /// Of the oldest item; nil where there is none.
     var firstNumber: Int? { head < items.count ? items[head]?.number : nil }
 

@@ -9,7 +9,7 @@ import Synchronization
 /// ```
 ///  clients ═ epoll ═ EventLoop ─ one Connection each ─┬─ WorkerPool ── searches ──┐
 ///                       ↑ eventfd                     └─ WriterQueue ─ changes ───┤── ServedArchive
-///                       └──────────── replies ────────────────────────────────────┘
+///                       └── replies, or word of those that went out by themselves ┘
 ///  inbox ═ inotify ═ InboxWatcher ──────────────────────── WriterQueue ───────────┘
 /// ```
 /// | folder | holds |
@@ -116,9 +116,7 @@ public final class Server: Sendable {
         let inboxLog = inbox.map { _ in InboxLog(names: configuration.logNames, memory: configuration.refusalMemory) }
         let handler = RequestHandler(archive: archive, configuration: configuration, roots: roots, inboxLog: inboxLog)
         let crowd = handler.crowd
-        let writer = WriterQueue(archive: archive, courtesy: Courtesy { crowd.isThere }) {
-            handler.metrics.runningCount == 0
-        }
+        let writer = WriterQueue(archive: archive, courtesy: Courtesy { crowd.isThere }) { handler.isIdle }
         writer.start()
         defer { writer.stop() }
         var watcher: InboxWatcher?

@@ -29,6 +29,8 @@ final class WorkerPool: Sendable {
         var snapshot: Task?
         var isMakingSnapshot = false
         var isClosed = false
+        /// Workers that wait for a task, or are on their way to one for which they were woken.
+        var idleWorkerCount = 0
     }
 
     /// Who takes tasks from where.
@@ -75,8 +77,8 @@ final class WorkerPool: Sendable {
     ///
     /// - Parameter peer: who asks, for a lane in which clients take turns.
     func submit(_ lane: Lane, for peer: Peer, _ task: @escaping @Sendable () -> Void) -> Bool {
-        let isTaken = shared.state.withLock { state in
-            if state.isClosed || lane == .snapshot && (state.isMakingSnapshot || state.snapshot != nil) { return false }
+        let idleCounts: (workers: Int, tasks: Int)? = shared.state.withLock { state in
+            if state.isClosed || lane == .snapshot && (state.isMakingSnapshot || state.snapshot != nil) { return nil }
             switch lane {
             case .light: state.light.append(task, number: state.nextNumber)
             case .heavy: state.heavy.append(task, number: state.nextNumber)
@@ -84,14 +86,14 @@ final class WorkerPool: Sendable {
             case .snapshot: state.snapshot = task
             }
             state.nextNumber += 1
-            return true
+            return (state.idleWorkerCount, state.light.count + state.heavy.count)
         }
-        guard isTaken else { return false }
+        guard let idleCounts else { return false }
         switch lane {
-        case .light:
-            shared.workBell.ringOne()
-            shared.lightBell.ringOne()
-        case .heavy: shared.workBell.ringOne()
+        case .light, .heavy:
+            // Who has work looks at the queue when it is done. The thread for light tasks is woken where no worker is left for this one.
+            if idleCounts.workers > 0 { shared.workBell.ringOne() }
+            if lane == .light, idleCounts.workers < idleCounts.tasks { shared.lightBell.ringOne() }
         case .long: shared.longBell.ringOne()
         case .snapshot: shared.snapshotBell.ringOne()
         }
@@ -108,10 +110,17 @@ final class WorkerPool: Sendable {
     /// The next task of a thread; waits for one. Nil once the pool is stopped and nothing is left.
     private static func next(_ thread: Thread, _ shared: Shared) -> Task? {
         let bell = shared.bell(of: thread)
+        var isIdle = false
         while true {
             // Read before the queues are looked at, so that no task goes unnoticed.
             let rings = bell.current
-            let (task, isOver) = shared.state.withLock { (take(thread, &$0), $0.isClosed) }
+            let (task, isOver) = shared.state.withLock { state in
+                let task = take(thread, &state)
+                let waits = thread == .worker && task == nil && !state.isClosed
+                state.idleWorkerCount += (waits ? 1 : 0) - (isIdle ? 1 : 0)
+                isIdle = waits
+                return (task, state.isClosed)
+            }
             if let task { return task }
             if isOver { return nil }
             bell.wait(after: rings, forSeconds: longWaitInSeconds)

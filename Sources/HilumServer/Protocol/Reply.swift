@@ -52,6 +52,12 @@ struct ReplyBuilder {
         bytes.append(10)
     }
 
+    /// JSON objects that were made elsewhere, a line each.
+    mutating func objects(raw lines: [UInt8]) {
+        if prefix.isEmpty { return bytes.append(contentsOf: lines) }
+        for line in lines.split(separator: 10) { object(raw: Array(line)) }
+    }
+
     mutating func status(_ line: String) {
         bytes.append(contentsOf: prefix)
         bytes.append(contentsOf: line.utf8)

@@ -24,7 +24,7 @@ struct RequestLine: Sendable, Equatable {
     /// - Parameter line: the bytes before the line feed, without a carriage return before it.
     init(_ line: ArraySlice<UInt8>) {
         var scanner = LineScanner(line)
-        if String(validating: line, as: UTF8.self) == nil { note("the line is not valid UTF-8") }
+        if !LineScanner.isText(line) { note("the line is not valid UTF-8") }
         scanner.skipSpaces()
         if scanner.peek == UInt8(ascii: "@") { readTag(&scanner) }
         scanner.skipSpaces()

@@ -125,7 +125,8 @@ extension Verb {
             "vec", "f32:BASE64", "a vector of the archive's dimension", otherNames: ["vector", "embedding"],
             isRepeatable: true),
         RequestOption(
-            "unlike", "ID", "a stored case, subtracted from the question", otherNames: ["not", "negative", "against"],
+            "unlike", "ID", "a stored case, subtracted from the question; no hit where it has words",
+            otherNames: ["not", "negative", "against"],
             isRepeatable: true),
         RequestOption("w.text", "0..1000", "how much a text counts (1)", otherNames: ["weight"]),
         RequestOption("w.id", "0..1000", "how much a case counts (1)"),

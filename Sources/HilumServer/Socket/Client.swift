@@ -71,6 +71,8 @@ public final class Client {
     private let interrupted: AtomicFlag?
     private var buffer: [UInt8] = []
     private var head = 0
+    /// What one read brings; kept, as to clear it each time takes longer than a short reply.
+    private var chunk = [UInt8](repeating: 0, count: readByteCount)
 
     /// Connects.
     ///
@@ -207,12 +209,9 @@ public final class Client {
                 throw ServerError(.timedOut, "\(path): the daemon did not answer within \(Int(timeoutInSeconds)) s")
             }
         }
-        let chunk = Self.readByteCount
-        let old = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: chunk))
-        // Safety: `buffer` has `chunk` bytes behind `old` and lives through the closure.
-        let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress.map { $0 + old }, chunk) }
-        buffer.removeLast(chunk - max(0, count))
+        // Safety: `read` writes as many bytes as `chunk` has at most, which lives through the closure.
+        let count = chunk.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+        buffer.append(contentsOf: chunk[..<max(0, count)])
         if count < 0 && (errno == EINTR || errno == EAGAIN) { return true }
         if count < 0 && errno == ECONNRESET { return false }
         if count < 0 { throw Self.failure("read", path) }

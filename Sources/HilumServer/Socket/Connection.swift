@@ -114,6 +114,17 @@ struct Connection: Sendable {
         return isInputEnded && (isClosing || !parser.isInsideRequest && parser.bufferedByteCount == 0)
     }
 
+    /// Whether the reply to a request that runs may go to the client before it comes here (`complete`, with what is left of it).
+    ///
+    /// Nothing goes out before that reply then: it is the next, and no time of its own runs out.
+    func mayAnswerDirectly(_ ticket: Int) -> Bool {
+        guard let first = slots.first, first.ticket == ticket, first.deadline == nil else { return false }
+        return !isDropped && !isClosing && pendingOutputByteCount == 0
+    }
+
+    /// Whether there is one request, and nothing to be done about its reply but to read what the client sends then.
+    var waitsForOneReply: Bool { slots.count == 1 && wantsInput }
+
     /// No request is pending and no output waits.
     var isQuiet: Bool { slots.isEmpty && pendingOutputByteCount == 0 }
 

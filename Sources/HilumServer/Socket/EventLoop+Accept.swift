@@ -38,14 +38,14 @@ extension EventLoop {
             return refuse(descriptor, "the kernel does not say who this client is")
         }
         if !configuration.writerGroups.isEmpty { peer.furtherGroups = Self.furtherGroups(of: descriptor) }
+        guard hilum_epoll_add(epoll, descriptor, HILUM_READABLE, nextKey) == 0 else {
+            return refuse(descriptor, "the daemon has no room for another client; try again later")
+        }
         let client = ServedClient(
             key: nextKey, descriptor: descriptor, peer: peer,
             mayWrite: peer.mayWrite(daemonUser: daemonUser, configuration),
             connection: Connection(limits: configuration.connection, now: now))
         nextKey += 1
-        guard hilum_epoll_add(epoll, descriptor, HILUM_READABLE, client.key) == 0 else {
-            return refuse(descriptor, "the daemon has no room for another client; try again later")
-        }
         clients[client.key] = client
         // Most clients send with connecting; this saves a round through epoll.
         serve(client, mayRead: true, now: now)

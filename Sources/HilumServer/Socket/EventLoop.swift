@@ -5,42 +5,14 @@ import Synchronization
 
 /// The socket shell: accepts clients, feeds their `Connection`s and carries work to the threads and replies back.
 ///
+/// ```
+/// epoll ─→ bytes ─→ Connection ─→ ReadingTask ─┬─ reply of the one request that waits ─→ ClientSocket ─→ a letter that wakes nobody
+///                                              └─ every other reply ─────────────────→ a letter that wakes the loop ─→ Connection
+/// ```
+/// A client that asks one thing at a time gets its answer from the thread that has it; the loop learns of it when it wakes up the next time.
+///
 /// Thread rule: everything on the thread of `run`, but for `Mailbox`, which any thread fills.
 final class EventLoop {
-    /// Replies on their way from the threads to the loop.
-    ///
-    /// It owns the descriptor that wakes the loop, because a thread may post when the loop is gone: the number of a closed
-    /// descriptor may by then be that of another file or socket.
-    final class Mailbox: Sendable {
-        struct Letter: Sendable {
-            let client: UInt64
-            let ticket: Int
-            let reply: Reply
-        }
-
-        private let letters = Mutex<[Letter]>([])
-        /// An eventfd; negative when none was to be had.
-        let wake = hilum_eventfd_create()
-
-        deinit { if wake >= 0 { close(wake) } }
-
-        func post(_ letter: Letter) {
-            let isFirst = letters.withLock { letters in
-                letters.append(letter)
-                return letters.count == 1
-            }
-            if isFirst { hilum_eventfd_raise(wake) }
-        }
-
-        func takeAll() -> [Letter] {
-            letters.withLock { letters in
-                let taken = letters
-                letters = []
-                return taken
-            }
-        }
-    }
-
     static let listenerKey: UInt64 = 0
     static let wakeKey: UInt64 = 1
     static let stopKey: UInt64 = 2
@@ -108,7 +80,7 @@ final class EventLoop {
     }
 
     deinit {
-        for client in clients.values { close(client.descriptor) }
+        for client in clients.values { client.socket.close() }
         if epoll >= 0 { close(epoll) }
         if reserve >= 0 { close(reserve) }
         scratch.deallocate()
@@ -159,12 +131,15 @@ final class EventLoop {
                 .system(call: "epoll_wait", errno: errno), "epoll_wait: \(String(cString: strerror(errno)))")
         }
         let time = monotonicSeconds()
-        for event in UnsafeMutableBufferPointer(rebasing: events[..<Int(count)]) {
+        let ready = UnsafeMutableBufferPointer(rebasing: events[..<Int(count)])
+        // Before the letters are taken, so that none is left without a call.
+        if ready.contains(where: { $0.key == Self.wakeKey }) { hilum_eventfd_clear(wake) }
+        // Before clients are read, which may ask again what the loop believes to be unanswered.
+        deliverLetters()
+        for event in ready {
             switch event.key {
             case Self.listenerKey: accept(now: time)
-            case Self.wakeKey:
-                hilum_eventfd_clear(wake)
-                deliverLetters()
+            case Self.wakeKey: break
             case Self.stopKey:
                 _ = hilum_epoll_remove(epoll, stop)
                 isDraining = true
@@ -177,10 +152,13 @@ final class EventLoop {
     }
 
     private func deliverLetters() {
+        let letters = mailbox.takeAll()
+        if letters.isEmpty { return }
         let now = monotonicSeconds()
-        for letter in mailbox.takeAll() {
+        for letter in letters {
             guard let client = clients[letter.client] else { continue }
             client.underWay[letter.ticket] = nil
+            if client.direct == letter.ticket { client.direct = nil }
             client.connection.complete(ticket: letter.ticket, letter.reply, now: now)
             serve(client, mayRead: client.isGone, now: now)
         }
@@ -204,7 +182,9 @@ final class EventLoop {
             if budget > 0 && client.connection.wantsInput {
                 let count = read(client, now: now)
                 budget -= count
-                moved = count > 0
+                moved = client.isGone ? count > 0 : count == scratch.count
+                // Less than was asked for: there is no more now, and epoll tells when there is.
+                if !moved { budget = 0 }
             }
             if start(client, now: now) { moved = true }
             if write(client, now: now) { moved = true }
@@ -253,11 +233,14 @@ final class EventLoop {
                 replied = true
             case .read:
                 let errand = Errand(work.request)
+                let isDirect = client.connection.mayAnswerDirectly(work.ticket)
                 let task = ReadingTask(
                     errand: errand, client: key, ticket: work.ticket, peer: client.peer, deadline: work.deadline,
-                    handler: handler, pool: pool, mailbox: mailbox, waitsForWriter: work.request.verb == .changes)
+                    handler: handler, pool: pool, mailbox: mailbox, socket: isDirect ? client.socket : nil,
+                    waitsForWriter: work.request.verb == .changes)
                 if task.submit(handler.lane(of: work.request)) {
                     client.underWay[work.ticket] = errand
+                    client.direct = isDirect ? work.ticket : nil
                 } else {
                     let reply = Reply.error(.busy, RequestHandler.laneIsTaken, tag: work.request.tag)
                     client.connection.complete(ticket: work.ticket, reply, now: now)
@@ -318,6 +301,7 @@ final class EventLoop {
             client.connection.close(.busy, "the daemon holds too many requests in memory; try again later", now: now)
         }
         if client.connection.isFinished { return remove(client) }
+        if client.direct != nil, isDraining || !client.connection.waitsForOneReply { call(for: client) }
         if client.isGone { return }
         if client.connection.isOutputOver && !client.isShutDown {
             client.isShutDown = true
@@ -329,6 +313,13 @@ final class EventLoop {
             client.interest = interest
             _ = hilum_epoll_change(epoll, client.descriptor, interest, client.key)
         }
+    }
+
+    /// Wants to be woken by the letter about a reply that goes out by itself.
+    private func call(for client: ServedClient) {
+        client.direct = nil
+        // It is there already.
+        if mailbox.call(for: client.key) { hilum_eventfd_raise(wake) }
     }
 
     func tick(_ client: ServedClient, now: Double) {
@@ -348,7 +339,8 @@ final class EventLoop {
         for errand in client.underWay.values { errand.cancel() }
         heldByteCount -= client.heldByteCount
         hurried.remove(client.key)
-        close(client.descriptor)
+        mailbox.forget(client.key)
+        client.socket.close()
         if acceptAgain != nil { resumeAccepting() }
     }
 

@@ -3,7 +3,7 @@ import HilumCore
 /// A reading request on its way through the worker threads, and its reply on the way back to the event loop.
 ///
 /// ```
-/// lane by its verb ─→ take ─→ read ─┬─ reply ─────────────────────────────────→ mailbox
+/// lane by its verb ─→ take ─→ read ─┬─ reply ─────────────────────────────────→ socket, mailbox
 ///                                   └─ what it brings or names takes long ─→ long lane ─→ take ─→ read ─→ reply
 /// ```
 /// Thread rule: any thread.
@@ -17,6 +17,8 @@ struct ReadingTask: Sendable {
     let handler: RequestHandler
     let pool: WorkerPool
     let mailbox: EventLoop.Mailbox
+    /// Where the reply goes by itself; nil where it goes with the letter.
+    let socket: ClientSocket?
     /// A copy that asks what is new waits for the writer: it is nobody for whom the writer should make room.
     let waitsForWriter: Bool
 
@@ -69,5 +71,14 @@ struct ReadingTask: Sendable {
         post(reply.written(as: request.form))
     }
 
-    private func post(_ reply: Reply) { mailbox.post(.init(client: client, ticket: ticket, reply: reply)) }
+    private func post(_ reply: Reply) {
+        var rest = reply
+        var isSent = false
+        if let socket, !reply.closes, !reply.bytes.isEmpty {
+            let count = socket.send(reply.bytes)
+            isSent = count == reply.bytes.count
+            rest.bytes.removeFirst(count)
+        }
+        mailbox.post(.init(client: client, ticket: ticket, reply: rest), mayWait: isSent)
+    }
 }

@@ -25,12 +25,7 @@ struct FacetVerb: ReadingVerb {
             facet = try handler.archive.facet(by: key, filter, limit: limit, until: deadline)
         } catch let error as ArchiveError { throw Verb.facet.explaining(error) }
         var builder = ReplyBuilder(tag: tag)
-        for value in facet.values {
-            builder.object { json in
-                json.member("value", value.value)
-                json.member("count", value.count)
-            }
-        }
+        builder.objects(raw: facet.written())
         return builder.ok("values=\(facet.values.count) distinct=\(facet.distinctCount) cases=\(facet.caseCount)")
     }
 }

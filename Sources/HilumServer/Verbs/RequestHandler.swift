@@ -39,6 +39,9 @@ final class RequestHandler: Sendable {
         self.roots = roots
     }
 
+    /// Whether no reading request runs. Between those of a crowd there are such moments too, but no time to spare.
+    var isIdle: Bool { metrics.runningCount == 0 && !crowd.isThere }
+
     func route(_ request: Request, mayWrite: Bool) -> Route {
         let verb = request.verb
         metrics.count(verb)
