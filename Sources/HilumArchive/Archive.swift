@@ -317,6 +317,9 @@ public final class Archive: @unchecked Sendable {
     /// Whether a change failed so that no further one can be made until the archive is closed and opened again. Reads go on.
     public var needsReopening: Bool { store.environment.isPoisoned || progress.withLock { $0.mustReopen } }
 
+    /// Whether another process has changed the archive, which is open for reading, so that this shows it as it was. O(1); no searches wait.
+    public var isOutdated: Bool { mode == .readOnly && (try? store.environment.isOvertaken()) ?? false }
+
     // MARK: Reading
 
     /// The case `id`, with its report; nil when there is none.

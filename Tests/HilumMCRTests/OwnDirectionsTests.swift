@@ -212,4 +212,20 @@ import Testing
             }
         }
     }
+
+    @Test("An average of models with other own directions has none, and one of models with the same has them whole")
+    func averages() throws {
+        let model = try Self.model(own: Self.counts)
+        let plain = try Self.model(own: Self.counts, scales: (0, 0))
+        try #require(plain.network.own).clear(plain.values.pointer)
+        #expect(!model.hasOwnDirections(of: plain) && model.hasOwnDirections(of: model))
+        for share in [0.25, 0.5] as [Float] {
+            let mean = try model.averaged(with: plain, share: share)
+            #expect(mean.hasOwnDirections(of: plain))
+            #expect(try mean.modelID == plain.averaged(with: model, share: 1 - share).modelID)
+        }
+        let same = try model.averaged(with: model, share: 0.5)
+        #expect(same.hasOwnDirections(of: model))
+        #expect(try model.averaged(with: plain, share: 0).hasOwnDirections(of: model))
+    }
 }

@@ -28,6 +28,13 @@ struct OwnDirections: Sendable {
         imageScale = layout.add("own.image.scale", [1], .zeros, decays: false)
     }
 
+    /// Takes them out: vectors then hold what is common and zeros.
+    func clear(_ values: FloatPointer) {
+        image.clear(values)
+        report.clear(values)
+        values[imageScale] = 0
+    }
+
     /// Floats of a vector.
     var dimension: Int { shared + image.dimension + report.dimension }
 

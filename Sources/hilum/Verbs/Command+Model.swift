@@ -40,7 +40,7 @@ extension Command {
             tensor is missing.
 
             average makes a model whose weights lie between those of two that were trained on from the same weights: it keeps
-            most of what both can do.
+            most of what both can do. Where the two differ in the directions that each kind has for itself, the average has none.
 
             import makes a model of the sizes of mcr-base (heads to the common space, decoder) whose image encoder is a ViT,
             whose report encoder is a BERT, or both. What is not imported starts from the seed, so it must be trained before
@@ -116,6 +116,9 @@ private func runModelAverage(_ arguments: Arguments) throws -> ExitStatus {
         try loadModel(arguments.operands[1], precision: .f32), try loadModel(arguments.operands[2], precision: .f32)
     )
     try model.averaged(with: other, share: share).save(to: output)
+    if share > 0, share < 1, !model.hasOwnDirections(of: other) {
+        standardError("note: the models differ in the directions that each kind has for itself; the average has none\n")
+    }
     // Load the saved file: rounded to half precision, its weights are a different model from those in memory.
     let saved = try MCRModel(directory: output)
     if arguments.has("json") {
