@@ -59,6 +59,8 @@ public final class Archive: @unchecked Sendable {
         public var graph = HNSWParameters()
         /// A graph with at least this many vectors gets 8-bit codes at the next checkpoint; a smaller one is walked on the vectors.
         public var vectorsForCodes = 2_000
+        /// Up to so many vectors are compared by themselves where no graph is kept; beyond, by their codes first.
+        public var vectorsForScan = 1_000
         /// Whether codes and links are read into memory when the archive opens. Without them each search by vectors compares all codes as it
         /// reads them from the disk, which is quicker for a process that asks once or twice; such an archive is for reading only, and
         /// cannot be checked nor its recall be estimated.
@@ -314,6 +316,9 @@ public final class Archive: @unchecked Sendable {
 
     /// Whether a change failed so that no further one can be made until the archive is closed and opened again. Reads go on.
     public var needsReopening: Bool { store.environment.isPoisoned || progress.withLock { $0.mustReopen } }
+
+    /// Whether another process has changed the archive, which is open for reading, so that this shows it as it was. O(1); no searches wait.
+    public var isOutdated: Bool { mode == .readOnly && (try? store.environment.isOvertaken()) ?? false }
 
     // MARK: Reading
 

@@ -70,6 +70,9 @@ public struct CaseInput: Sendable, Equatable {
     /// How many vectors the case will have, if words of its report are known.
     public var vectorCount: Int { images.count + (report == nil ? 0 : 1) }
 
+    /// Whether it has texts that may name somebody.
+    var hasTexts: Bool { report != nil || document != nil || !fields.metadata.isEmpty || !fields.findings.isEmpty }
+
     /// Brings the case into form (empty texts are none, paths absolute) and refuses what an archive does not take.
     ///
     /// - Throws: `.badRequest` or `.limit`, with the id of the case.

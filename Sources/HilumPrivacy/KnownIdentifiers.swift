@@ -2,8 +2,10 @@
 ///
 /// A name may have the form of DICOM (`YAMADA^TARO=山田^太郎=やまだ^たろう`), of a list (`Smith, John A.`) or of a signature. Each of its parts is
 /// masked, in any order and case; kana in both scripts. A part that is a word of reports (`Young`, `Long`) is masked where it has a capital, or
-/// stands beside another part. A Latin part of one letter, and a part of one kanji, are masked beside another part alone. A patient who is
-/// given by words of reports alone (`Chest, Right`, `left lung`) is a label, and is masked behind `Patient:` or `Name:`.
+/// stands beside another part. One that carries what a report says (`No`, `Right`, `Mass`, `ガン`) is masked only where a name stands: beside
+/// another part, behind a title or `Patient:`, before an honorific. A Latin part of one letter, and a part of one kanji, are masked beside
+/// another part alone. A patient who is given by words of reports alone (`Chest, Right`, `left lung`, `右肺癌`) is a label, and is masked behind
+/// `Patient:` or `Name:`.
 ///
 /// An id is masked where it stands as a whole word; hyphens and leading zeros in it do not count. What may be something else in a report is
 /// masked behind a cue alone (`Patient 12`, `MRN: 12`): fewer than three letters or digits, a number of fewer than four, a level of the spine
@@ -22,12 +24,16 @@ public struct KnownIdentifiers: Sendable {
 
         let characters: [UInt32]
         let form: Form
+        /// A word that stands beside it: if reports have that word, it says what the number is, and the number is no id by itself.
+        var companion: [UInt32]?
     }
 
     /// Folded parts of names in Latin letters.
     let latin: [[UInt32]]
     /// Those of them that may be a label: masked where they are no word of reports, or beside another part.
     let doubtful: Set<[UInt32]>
+    /// Those of these that stand beside a number alone, and may say what it is: masked with a capital.
+    let besideNumbers: Set<[UInt32]>
     /// The parts of each patient, without those of `names`: all of them may be a label.
     let patientParts: [[[UInt32]]]
     /// Parts of names in kanji and kana, katakana for hiragana, the longest first.
@@ -43,46 +49,44 @@ public struct KnownIdentifiers: Sendable {
         var parts = NameParts()
         for name in names { parts.add(name) }
         let certain = Set(parts.latin)
-        var all = ids
+        var all: [(text: String, companion: [UInt32]?)] = ids.map { ($0, nil) }
         var doubtful: Set<[UInt32]> = []
+        var besideNumbers: Set<[UInt32]> = []
         var patientParts: [[[UInt32]]] = []
         for patient in patients {
-            let (name, isSure) = Self.name(in: patient)
+            let name = PatientName(patient)
             let known = parts.latin.count
-            if let name { parts.add(name) }
-            if certain.isDisjoint(with: parts.latin[known...]) { patientParts.append(Array(parts.latin[known...])) }
-            if !isSure { doubtful.formUnion(parts.latin[known...].filter { !certain.contains($0) }) }
-            let numbers = Self.words(of: patient).filter { $0.utf8.contains { 48...57 ~= $0 } }
-            if !numbers.isEmpty { all.append(patient) }
+            if let name { parts.add(name.text) }
+            let own = Array(parts.latin[known...])
+            if certain.isDisjoint(with: own) { patientParts.append(own) }
+            if name?.isSure != true { doubtful.formUnion(own.filter { !certain.contains($0) }) }
+            let numbers = PatientName.words(of: patient).filter { $0.utf8.contains { 48...57 ~= $0 } }
+            if !numbers.isEmpty { all.append((patient, nil)) }
             // A number that stands beside a name.
-            if name != nil { all += numbers.map(String.init) }
+            if let name, name.isOneWord {
+                if own.count == 1 { besideNumbers.formUnion(own) }
+                // `cohort 2019`
+                for number in numbers where !Self.isYear(number) {
+                    if let companion = own.first(where: { $0.count > 1 }) { all.append((String(number), companion)) }
+                }
+            } else if name != nil {
+                all += numbers.map { (String($0), nil) }
+            }
         }
         latin = Array(Set(parts.latin)).sorted { $0.count > $1.count }
         self.doubtful = doubtful
+        self.besideNumbers = besideNumbers
         self.patientParts = patientParts.filter { !$0.isEmpty }
         wide = Array(Set(parts.wide)).filter { $0.count > 1 }.sorted { $0.count > $1.count }
-        self.ids = all.compactMap(Self.id)
-    }
-
-    /// The words without a digit of what may be a name, with the marks between them; nil where there are none. Sure are words with the mark
-    /// of a name between them.
-    private static func name(in patient: String) -> (name: String?, isSure: Bool) {
-        let hasMark = patient.contains(",") || patient.contains("^")
-        let words = words(of: patient)
-        let plain = words.filter { word in
-            word.count > 1 && word.contains { $0.isLetter } && !word.contains { $0.isNumber }
+        self.ids = all.compactMap { text, companion in
+            var id = Self.id(text)
+            id?.companion = companion
+            return id
         }
-        // One word beside a number tells what the number is: `patient 12`.
-        guard !plain.isEmpty, plain.count > 1 || plain.count == words.count || hasMark else { return (nil, false) }
-        // `Small, J`
-        let initialCount = words.count { $0.count == 1 && $0.allSatisfy(\.isLetter) }
-        if hasMark, plain.count + initialCount == words.count { return (patient.replacing("_", with: "^"), true) }
-        if plain.count == words.count { return (patient.replacing("_", with: "^"), hasMark) }
-        return (plain.joined(separator: "^"), hasMark && plain.count > 1)
     }
 
-    private static func words(of patient: String) -> [Substring] {
-        patient.split { $0 == " " || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
+    private static func isYear(_ text: Substring) -> Bool {
+        text.count == 4 && Int(text).map { 1900...2099 ~= $0 } ?? false
     }
 
     private static func id(_ text: String) -> ID? {
@@ -152,6 +156,42 @@ public struct KnownIdentifiers: Sendable {
     }
 }
 
+/// What may be a name in what is given as the patient.
+private struct PatientName {
+    /// Its words without a digit, with the marks between them.
+    var text: String
+    /// Whether words have the mark of a name between them.
+    var isSure: Bool
+    /// Whether one word stands beside initials and numbers, without such a mark: `Smith J`, `patient 12`, where it may say what the number is.
+    var isOneWord = false
+
+    /// Nil where there is no word.
+    init?(_ patient: String) {
+        let hasMark = patient.contains(",") || patient.contains("^")
+        let words = Self.words(of: patient)
+        let plain = words.filter { word in
+            word.count > 1 && word.contains { $0.isLetter } && !word.contains { $0.isNumber }
+        }
+        guard !plain.isEmpty else { return nil }
+        let initials = words.filter { $0.count == 1 && $0.allSatisfy(\.isLetter) }
+        if plain.count == words.count || hasMark && plain.count + initials.count == words.count {
+            // `Small, J`
+            (text, isSure) = (patient.replacing("_", with: "^"), hasMark)
+        } else {
+            text = (plain + initials).joined(separator: "^")
+            isSure = hasMark && plain.count > 1
+            isOneWord = !hasMark && plain.count == 1
+            // `CT 12`: a few letters beside a number are a code. `症例 3`: no list knows all that is counted.
+            let isWide = plain[0].unicodeScalars.contains { $0.value > 0x2FF }
+            if isOneWord, initials.isEmpty && plain[0].count < 4 || isWide { return nil }
+        }
+    }
+
+    static func words(of patient: String) -> [Substring] {
+        patient.split { $0 == " " || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
+    }
+}
+
 /// The parts of names.
 private struct NameParts {
     var latin: [[UInt32]] = []
@@ -164,7 +204,7 @@ private struct NameParts {
             var parts: [[UInt32]] = []
             for part in group.split(whereSeparator: { !Self.isLetter($0) && $0 != 39 }) where !part.isEmpty {
                 if part.contains(where: { $0 > 0x2FF }) {
-                    parts.append(Self.inKatakana(part))
+                    parts.append(ListedWords.inKatakana(part))
                 } else {
                     latin.append(Array(part))
                 }
@@ -177,9 +217,5 @@ private struct NameParts {
 
     private static func isLetter(_ character: UInt32) -> Bool {
         97...122 ~= character || 0xC0...0x24F ~= character || character >= 0x3005 && character != 0x30FB
-    }
-
-    private static func inKatakana(_ text: some Sequence<UInt32>) -> [UInt32] {
-        text.map { 0x3041...0x3096 ~= $0 ? $0 + 0x60 : $0 }
     }
 }

@@ -73,6 +73,8 @@ public final class Environment: @unchecked Sendable {
     private let growths = Atomic<Int>(0)
     private let neighbourhoods = PageCopies.Neighbourhoods()
     private let identity: String
+    /// The newest commit when this was opened.
+    private let firstCommit: Int
 
     private static let openOnes = Mutex<Set<String>>([])
 
@@ -94,6 +96,9 @@ public final class Environment: @unchecked Sendable {
             try LMDBError.check(mdb_env_stat(environment, &statistics), "mdb_env_stat", path: path)
             pageSizeInBytes = Int(statistics.ms_psize)
             map = try PageMap(folder: path, readsAround: options.readsAround, copiesPages: options.copiesPages)
+            var information = MDB_envinfo()
+            try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
+            firstCommit = information.me_last_txnid
         } catch {
             if let opened { mdb_env_close(opened) }
             Self.release(identity)
@@ -258,6 +263,19 @@ public final class Environment: @unchecked Sendable {
             }
             try setMapSize { _ in 0 }
         }
+    }
+
+    // MARK: Other processes
+
+    /// Whether there are commits since this was opened, or another file stands in the place of its own. Of one that was opened for reading:
+    /// whether another process has changed it.
+    public func isOvertaken() throws -> Bool {
+        gate.enter()
+        defer { gate.leave() }
+        guard let environment = raw else { throw LMDBError(.closed, call: "mdb_env_info", path: path) }
+        var information = MDB_envinfo()
+        try LMDBError.check(mdb_env_info(environment, &information), "mdb_env_info", path: path)
+        return information.me_last_txnid != firstCommit || Self.isReplaced(environment, path)
     }
 
     // MARK: Growth

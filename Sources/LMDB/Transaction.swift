@@ -131,9 +131,11 @@ public struct ReadTransaction: ~Copyable, Transaction {
     }
 
     /// Asks the system for the pages of these keys, which will be read one after the other.
-    public func announce(_ table: Table, _ keys: [UInt64]) throws {
+    ///
+    /// - Parameter way: what leads to them, if it was announced before.
+    public func announce(_ table: Table, _ keys: [UInt64], knowing way: BranchPages? = nil) throws {
         guard let root = try reader.root(of: table.name) else { return }
-        try reader.announce(keys, in: root)
+        try reader.announce(keys, in: root, isWayKnown: way?.numbers.isEmpty == false)
     }
 
     /// The pages that lead to the entries of a table, where they are few. Once they are in memory, `announce` of keys waits for nothing.

@@ -216,7 +216,9 @@ struct TreeReader {
     /// Asks the system for the pages on which values stand, for all keys together, and does not wait for the last of them.
     ///
     /// One after the other, keys that lie all over a table wait for the disk each. A page that is damaged is told when its value is read.
-    func announce(_ keys: [UInt64], in root: TableRoot) throws(LMDBError) {
+    ///
+    /// - Parameter isWayKnown: whether `branches(of:atMost:)` were asked for before.
+    func announce(_ keys: [UInt64], in root: TableRoot, isWayKnown: Bool) throws(LMDBError) {
         guard try !isEmpty(root) else { return }
         var depth = try checkedDepth(root)
         var places = keys.map { (key: $0, page: root.page) }
@@ -230,7 +232,7 @@ struct TreeReader {
                 guard let child, child >= 2, child < pageCount else { continue }
                 next.append((key, child))
             }
-            announce(pages: next.map(\.page))
+            if depth == 2 || !isWayKnown { announce(pages: next.map(\.page)) }
             places = next
             depth -= 1
         }

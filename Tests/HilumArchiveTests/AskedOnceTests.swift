@@ -11,6 +11,8 @@ import Testing
     private func options(keepsGraphs: Bool, vectorsForCodes: Int = 50) -> Archive.Options {
         var options = Archive.Options()
         options.vectorsForCodes = vectorsForCodes
+        // Of 150 cases, so that codes are scanned.
+        options.vectorsForScan = 20
         options.keepsGraphs = keepsGraphs
         return options
     }
@@ -85,6 +87,7 @@ import Testing
             [path = scratch.archive as String, nodes = [known.imageNodes, known.reportNodes] as [Int]] in
             var options = Archive.Options()
             options.keepsGraphs = false
+            options.vectorsForScan = 20
             let archive = try Archive(path: path, mode: .readOnly, embedder: FakeEmbedder(), options: options)
             defer { archive.close() }
             var request = SearchRequest(.text("replaced by a rare finding"))
@@ -205,9 +208,36 @@ import Testing
         let archive = try open(scratch)
         defer { archive.close() }
         var request = SearchRequest(.text(makeReport(92)))
-        (request.mode, request.target, request.k) = (.vector, .report, 100)
+        (request.mode, request.target, request.k) = (.vector, .report, 1)
+        // Codes say that it is not near, so its vector is not read.
+        #expect(try archive.search(request).hits.map(\.id) == ["case-92"])
+        request.k = 100
         let error = #expect(throws: ArchiveError.self) { try archive.search(request) }
         #expect(error?.code == .damaged)
+    }
+
+    @Test("Vectors that codes cannot tell apart are told apart by themselves")
+    func closeVectors() throws {
+        let scratch = try Scratch()
+        let space = try VectorFixture.makeSpace(scratch)
+        let rows = (0..<2_400).map { row in
+            unitVector(zip(VectorFixture.vector(row % 3), VectorFixture.vector(10 + row)).map { $0 + 0.02 * $1 }) ?? []
+        }
+        let source = try VectorFixture.write(scratch, "v", rows, VectorFixture.lines(0..<2_400))
+        #expect(try importer(space, batch: 400).run([source]).stored == 2_400)
+        space.close()
+        let archive = try Archive(
+            path: scratch.archive, mode: .readOnly, options: options(keepsGraphs: false, vectorsForCodes: 2_000))
+        defer { archive.close() }
+        for row in [0, 7, 1_201, 2_399] {
+            for k in [1, 10] {
+                var request = SearchRequest(.vector(rows[row]))
+                request.k = k
+                let hits = try archive.search(request).hits.map(\.id)
+                request.isExact = true
+                #expect(hits == (try archive.search(request).hits.map(\.id)))
+            }
+        }
     }
 
     @Test func itsSizesAreThoseOfAnArchiveWithGraphs() throws {

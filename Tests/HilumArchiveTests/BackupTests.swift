@@ -347,4 +347,78 @@ import Testing
         #expect(try Archive.restore(scratch.path + "/copy", to: scratch.archive, replaces: true).cases == 30)
         #expect(try names(scratch.path) == ["archive", "archive.before-restore-1", "copy"])
     }
+
+    @Test(
+        "Without its key, or with another one, an archive gives no snapshot, and check says so",
+        arguments: [PrivacySettings.Deidentification.mask, .require])
+    func keys(deidentification: PrivacySettings.Deidentification) throws {
+        let scratch = try Scratch()
+        try scratch.write("in/a.png", makePNG(1))
+        try scratch.write("in/a.txt", "Left effusion.")
+        try Archive.create(at: scratch.archive, privacy: PrivacySettings(deidentification: deidentification))
+        let archive = try open(scratch.archive, .readWrite)
+        #expect(try BulkIndexer(archive: archive).run(sources: [scratch.path + "/in"], isQuiet: true).stored == 1)
+        archive.close()
+        let (file, copy) = (scratch.archive + "/log.key", scratch.path + "/copy")
+        let key = try FileIO.read(file)
+        for other in [nil, [UInt8](repeating: 7, count: 32)] {
+            try FileManager.default.removeItem(atPath: file)
+            if let other {
+                try scratch.write("archive/log.key", other)
+                chmod(file, 0o600)
+            }
+            let error = #expect(throws: ArchiveError.self) { try Archive.snapshot(of: scratch.archive, to: copy) }
+            #expect(error?.code == .io && error?.reason.contains("log.key") == true, "\(String(describing: error))")
+            #expect(access(copy, F_OK) != 0)
+            for isDeep in [false, true] {
+                let findings = try Archive.check(at: scratch.archive, deep: isDeep).findings
+                #expect(findings.count == 1 && findings[0].contains("log.key"), "\(findings)")
+            }
+            if other == nil { try scratch.write("archive/log.key", []) }
+            try FileManager.default.removeItem(atPath: file)
+            try scratch.write("archive/log.key", key)
+            chmod(file, 0o600)
+        }
+        #expect(try Archive.check(at: scratch.archive, deep: true).findings == [])
+        #expect(try Archive.snapshot(of: scratch.archive, to: copy).cases == 1)
+        // As an earlier release may have made it.
+        try FileManager.default.removeItem(atPath: copy + "/log.key")
+        let manifest = try SnapshotManifest(of: copy)
+        let without = SnapshotManifest(
+            format: manifest.format, cases: manifest.cases, files: manifest.files.filter { $0.path != "log.key" },
+            images: (manifest.imageCount, manifest.imageByteCount), lostImageCount: 0)
+        try scratch.write("copy/snapshot.json", without.json.text)
+        let again = scratch.path + "/again"
+        #expect(try Archive.restore(copy, to: again).cases == 1)
+        #expect(Archive.keyFault(of: again)?.contains("log.key is missing") == true)
+        #expect(Archive.keyFault(of: scratch.archive) == nil)
+    }
+
+    @Test("A snapshot that is damaged is none to be written to, and one that grew by pages is an archive")
+    func damagedSnapshots() throws {
+        let scratch = try Scratch()
+        let archive = try scratch.makeArchive()
+        try store(archive, 0..<20)
+        let copy = scratch.path + "/copy"
+        _ = try archive.snapshot(to: copy)
+        archive.close()
+        #expect(Archive.isSnapshot(copy) && !Archive.isSnapshot(scratch.archive))
+        func refusal() -> String? {
+            do { try open(copy, .readWrite).close() } catch { return (error as? ArchiveError)?.reason }
+            return nil
+        }
+        let (manifest, store) = (try FileIO.read(copy + "/snapshot.json"), try FileIO.read(copy + "/data.mdb"))
+        for bytes in [[], Array(manifest.prefix(40))] as [[UInt8]] {
+            try scratch.write("copy/snapshot.json", bytes)
+            #expect(Archive.isSnapshot(copy) && refusal()?.contains("snapshot.json cannot be read") == true)
+            #expect(throws: Never.self) { try open(copy).close() }
+        }
+        try scratch.write("copy/snapshot.json", manifest)
+        for bytes in [store + [120], Array(store.dropLast(4096)), Array(store.dropLast(1))] {
+            try scratch.write("copy/data.mdb", bytes)
+            #expect(Archive.isSnapshot(copy) && refusal()?.contains("hilum restore") == true)
+        }
+        try scratch.write("copy/data.mdb", store + [UInt8](repeating: 0, count: 4096))
+        #expect(!Archive.isSnapshot(copy))
+    }
 }

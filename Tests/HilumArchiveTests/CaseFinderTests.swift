@@ -142,6 +142,28 @@ private func write(_ scratch: Scratch, _ names: String..., seed: Int = 1) throws
         #expect(summary.refused.isEmpty == agree, "\(summary.refused)")
     }
 
+    @Test(
+        "Descriptions in the words of each view are of one exam, and other exams are told apart",
+        arguments: [
+            ("Thorax p.a.", "Thorax seitlich", true), ("XR Chest 2 views", "XR Chest PA and lateral", true),
+            ("胸部正面", "胸部側面", true), ("XR chest", "chest lateral", true), ("Chest pre-op", "Chest preop", true),
+            ("Chest follow-up PA", "Chest followup lateral", true), ("CT abdomen", "XR chest", false),
+            ("Chest left", "Brain MRI", false), ("knee left", "hip right", false),
+            ("Chest visit 1", "Chest visit 2", false), ("Chest follow-up 1", "Chest follow-up 2", false),
+            ("Chest day 1", "Chest day 30", false), ("before surgery", "after surgery", false),
+            ("Chest preop", "Chest postop", false), ("Thorax vorher", "Thorax nachher", false),
+            ("胸部術前", "胸部術後", false), ("Chest CT", "Chest MR", false), ("Chest", "Chest follow-up", false),
+            ("Chest 1 PA", "Chest 2 LAT", false),
+        ])
+    func describedStudies(first: String, second: String, agree: Bool) throws {
+        let scratch = try Scratch()
+        try write(scratch, "a.png", "a_lateral.png")
+        try scratch.write("in/a.json", #"{"study":"\#(first)"}"#)
+        try scratch.write("in/a_lateral.json", #"{"study":"\#(second)"}"#)
+        let summary = try index(scratch.makeArchive(), scratch)
+        #expect(summary.refused.isEmpty == agree, "\(summary.refused)")
+    }
+
     @Test func theViewOfAFurtherImageIsNotThatOfTheCase() throws {
         let scratch = try Scratch()
         try write(scratch, "b.png", "b_lateral.png", "c_lateral.png")

@@ -7,14 +7,15 @@ import Testing
 
 /// A film of noise with the tags of a study.
 func makeDICOM(
-    _ seed: Int, study: String, view: String = "PA", patient: String = "123", issuer: String? = nil
+    _ seed: Int, study: String, view: String = "PA", patient: String = "123", issuer: String? = nil,
+    name: String = "FAMILY^GIVEN"
 ) -> [UInt8] {
     var generator = SeededGenerator(seed: 17, keys: UInt64(seed))
     var file = SyntheticDICOM(
         width: 16, height: 16, samples: (0..<256).map { _ in UInt16(generator.integer(below: 4096)) })
     for (tag, kind, text) in [
         (0x0008_0018, "UI", "\(study).9.\(seed)"), (0x0008_0020, "DA", "20200229"), (0x0008_0060, "CS", "DX"),
-        (0x0010_0010, "PN", "FAMILY^GIVEN"), (0x0010_0020, "LO", patient), (0x0010_1010, "AS", "063Y"),
+        (0x0010_0010, "PN", name), (0x0010_0020, "LO", patient), (0x0010_1010, "AS", "063Y"),
         (0x0018_5101, "CS", view), (0x0020_000D, "UI", study),
     ] as [(UInt32, String, String)] { file.text(tag, kind, text) }
     if let issuer { file.text(0x0010_0021, "LO", issuer) }

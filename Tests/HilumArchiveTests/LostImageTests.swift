@@ -76,26 +76,124 @@ struct LostImageTests {
         #expect(try archive.count() == 0)
     }
 
-    @Test("A stored picture does not go for a file that was cut since, unless that is asked for")
-    func storedPictureStays() throws {
+    /// What may become of a file that was a picture.
+    enum Damage: CaseIterable, CustomTestStringConvertible {
+        case cut, empty, noise, missing, tooLarge
+
+        var testDescription: String { "\(self)" }
+
+        func apply(to path: String, cut: [UInt8]) throws {
+            switch self {
+            case .cut: try FileIO.writeAtomically(path, cut)
+            case .empty: try FileIO.writeAtomically(path, [])
+            case .noise: try FileIO.writeAtomically(path, (0..<3000).map { UInt8(truncatingIfNeeded: $0 * 7 + 1) })
+            case .missing: try FileManager.default.removeItem(atPath: path)
+            case .tooLarge: #expect(truncate(path, off_t(ArchiveLimits.imageByteCount) + 1) == 0)
+            }
+        }
+    }
+
+    @Test(
+        "A stored picture does not go for a file that nobody can read, unless that is asked for",
+        arguments: Damage.allCases, [false, true])
+    func storedPictureStays(damage: Damage, isRow: Bool) throws {
         let scratch = try Scratch()
         try scratch.write("in/s_pa.png", makePNG(1))
         let path = try scratch.write("in/s_lateral.png", makePNG(2))
         let archive = try scratch.makeArchive()
-        let folder = scratch.path + "/in"
-        #expect(try run(archive, folder).stored == 1)
-        try scratch.write("in/s_lateral.png", cut(2))
+        var source = scratch.path + "/in"
+        if isRow {
+            source = try scratch.write(
+                "in/cases.jsonl", #"{"id":"s","image":["s_pa.png","s_lateral.png"]}"# + "\n")
+        }
+        #expect(try run(archive, source).stored == 1)
+        try damage.apply(to: path, cut: cut(2))
         for _ in 0..<2 {
-            let refused = try run(archive, folder).refused
-            #expect(refused.count == 1 && refused.first?.reason.hasPrefix(path + ": ") == true, "\(refused)")
-            #expect(refused.first?.reason.contains("--replace") == true)
+            let refused = try run(archive, source).refused
+            // A file that has left a folder says nothing of its picture.
+            if damage == .missing, !isRow {
+                #expect(refused == [])
+            } else {
+                #expect(refused.count == 1 && refused.first?.reason.hasPrefix(path + ": ") == true, "\(refused)")
+                #expect(refused.first?.reason.contains("--replace") == true)
+            }
             #expect(try paths(archive, "s").count == 2)
         }
-        let replaced = try run(archive, folder, replaces: true)
-        #expect(replaced.replaced == 1 && replaced.refused.map(\.source) == [path])
+        let replaced = try run(archive, source, replaces: true)
         #expect(try paths(archive, "s") == ["s_pa.png"])
-        #expect(try run(archive, folder).refused == replaced.refused)
+        if damage != .missing || isRow {
+            #expect(replaced.replaced == 1 && replaced.refused.map(\.source) == [path])
+            #expect(try run(archive, source).refused == replaced.refused)
+        }
         #expect(try archive.check(deep: true).findings == [])
+    }
+
+    @Test(
+        "Whom the tags of an image name that cannot be decoded is masked",
+        .enabled(if: decodesDICOM),
+        arguments: [PrivacySettings.Deidentification.mask, .require], [false, true])
+    func tagsOfLostImages(deidentification: PrivacySettings.Deidentification, isRow: Bool) throws {
+        let scratch = try Scratch()
+        let whole = makeDICOM(2, study: "1.2.3", patient: "QX4711Z", name: "Zebulonski^Qarvik")
+        try scratch.write("in/s_pa.png", makePNG(1))
+        let bad = try scratch.write("in/s_lateral.dcm", Array(whole.dropLast(100)))
+        try scratch.write("in/s.txt", "Zebulonski was seen with left effusion. qarvik too, QX4711Z.")
+        var source = scratch.path + "/in"
+        if isRow {
+            source = try scratch.write(
+                "in/cases.jsonl",
+                #"{"id":"s","image":["s_pa.png","s_lateral.dcm"],"report_file":"s.txt","history":"Zebulonski"}"# + "\n")
+        }
+        try Archive.create(at: scratch.archive, privacy: PrivacySettings(deidentification: deidentification))
+        let archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+        let summary = try run(archive, source)
+        #expect(summary.stored == 1 && summary.refused.map(\.source) == [bad], "\(summary)")
+        var reports: [String?] = []
+        try archive.forEachCase(withReports: true) { record in
+            reports.append(record.report)
+            return true
+        }
+        #expect(reports.count == 1)
+        #expect(reports.first == "[NAME] was seen with left effusion. [NAME] too, [NUMBER].")
+        archive.close()
+        #expect(try RawBytes.found(["ebulonski", "arvik", "QX4711Z"], below: scratch.archive) == [])
+    }
+
+    @Test(
+        "A DICOM file whose tags cannot be read keeps the texts of its case out, where texts are masked",
+        arguments: [PrivacySettings.Deidentification.off, .mask, .require])
+    func unreadableTags(deidentification: PrivacySettings.Deidentification) throws {
+        let whole = makeDICOM(2, study: "1.2.3", name: "Zebulonski^Qarvik")
+        let place = try #require(whole.indices.dropFirst(132).first { whole[$0...].starts(with: "Zebul".utf8) })
+        let noise = (0..<2000).map { UInt8(truncatingIfNeeded: $0 * 7) }
+        let damaged: [[UInt8]] = [[], Array(whole.prefix(place + 3)), noise]
+        for bytes in damaged {
+            let scratch = try Scratch()
+            try scratch.write("in/s_pa.png", makePNG(1))
+            let bad = try scratch.write("in/s_lateral.dcm", bytes)
+            try scratch.write("in/s.txt", "Zebulonski was seen with left effusion.")
+            try Archive.create(at: scratch.archive, privacy: PrivacySettings(deidentification: deidentification))
+            let archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder())
+            let summary = try run(archive, scratch.path + "/in")
+            #expect(summary.refused.count == 1, "\(summary)")
+            if deidentification == .off {
+                #expect(summary.stored == 1 && summary.refused.map(\.source) == [bad])
+            } else {
+                #expect(summary.stored == 0, "\(summary)")
+                #expect(summary.refused.first?.reason.hasPrefix(bad + ": ") == true, "\(summary)")
+                archive.close()
+                #expect(try RawBytes.found(["ebulonski"], below: scratch.archive) == [])
+            }
+        }
+    }
+
+    @Test("An image that cannot be decoded is of the patient whom its tags name", .enabled(if: decodesDICOM))
+    func twoPatients() throws {
+        let scratch = try Scratch()
+        try scratch.write("in/a.dcm", makeDICOM(1, study: "1.2.3", patient: "A"))
+        try scratch.write("in/b.dcm", Array(makeDICOM(2, study: "1.2.3", patient: "B").dropLast(100)))
+        let summary = try run(scratch.makeArchive(), scratch.path + "/in")
+        #expect(summary.stored == 0 && summary.refused.first?.reason.contains("two patients") == true, "\(summary)")
     }
 
     @Test(

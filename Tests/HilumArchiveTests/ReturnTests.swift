@@ -206,8 +206,24 @@ struct ReturnTests {
         let elsewhere = ContentMarks(images: [], texts: [text], id: "1", place: "b/1.txt", key: key)
         #expect(placed.former == named.telling && named.former == [])
         #expect(placed.telling != named.telling && placed.telling != elsewhere.telling)
+        let row = ContentMarks(images: [], texts: [text], id: "1", place: nil, isRow: true, key: key)
+        #expect(row.former == named.telling && row.telling != named.telling && row.telling != placed.telling)
         let filmed = ContentMarks(images: [text], texts: [text], id: "1", place: "a/1.txt", key: key)
         #expect(filmed.former == [] && filmed.telling == filmed.images + filmed.texts)
+    }
+
+    @Test("An erased row keeps no file of another folder out, and a row of the same id and text stays out")
+    func rowsAndFiles() throws {
+        let scratch = try Scratch()
+        try scratch.write("t/a.txt", "Normal chest.")
+        let table = try scratch.write("t/cases.jsonl", #"{"id":"1","report_file":"a.txt"}"# + "\n")
+        try scratch.write("s2/1.txt", "Normal chest.")
+        let archive = try scratch.makeArchive()
+        #expect(try run(archive, table).stored == 1)
+        #expect(try archive.erase(id: "1"))
+        #expect(try run(archive, table).deleted == 1)
+        let file = try run(archive, scratch.path + "/s2")
+        #expect(file.stored == 1 && file.deleted == 0, "\(file)")
     }
 
     @Test("Of what is left out as deleted the first places are named, by a dry run too")

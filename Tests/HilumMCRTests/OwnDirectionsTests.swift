@@ -10,7 +10,8 @@ import Testing
 /// Directions that each kind has for itself.
 @Suite struct OwnDirectionsTests {
     private static let dimension = 16
-    private static let counts = MCRConfiguration.OwnCounts(image: 3, report: 4)
+    private static let counts = MCRConfiguration.OwnCounts(images: 3, reports: 4)
+    private static let wide = dimension + counts.images + counts.reports
     private static let cases: [PhantomCase] = {
         let generator = PhantomGenerator(seed: 31, site: .a, side: 96)
         return (0..<6).map { generator.makeCase($0) }
@@ -32,7 +33,7 @@ import Testing
         return sizes
     }
 
-    /// A network of random values, linear ways among them, with orthonormal own directions or without any.
+    /// A network of random values, linear ways among them, with own directions or without any.
     private static func model(
         own: MCRConfiguration.OwnCounts?, scales: (image: Float, report: Float) = (0.5, 0.7)
     ) throws -> MCRModel {
@@ -55,73 +56,57 @@ import Testing
         if let ways = network.own {
             values.pointer[ways.imageScale] = scales.image
             values.pointer[ways.report.scale] = scales.report
-            orthonormalise(values.pointer + ways.basis, count: counts.image + counts.report)
         }
         return MCRModel(network: network, values: values, tokenizer: tokenizer)
-    }
-
-    private static func orthonormalise(_ rows: FloatPointer, count: Int) {
-        for row in 0..<count {
-            let vector = rows + row * dimension
-            for other in 0..<row {
-                let along = NetworkKernels.dot(vector, rows + other * dimension, dimension)
-                NetworkKernels.addScaled(vector, rows + other * dimension, -along, dimension)
-            }
-            let length = Float(NetworkKernels.sumOfSquares(vector, dimension).squareRoot())
-            NetworkKernels.affine(vector, vector, scale: 1 / length, shift: 0, dimension)
-        }
     }
 
     private static func dot(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Float {
         zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
     }
 
-    private static func row(_ rows: [Float], _ index: Int) -> ArraySlice<Float> {
-        rows[(index * dimension)..<((index + 1) * dimension)]
+    private static func row(_ rows: [Float], _ index: Int, of width: Int = wide) -> ArraySlice<Float> {
+        rows[(index * width)..<((index + 1) * width)]
     }
 
-    /// A vector less what it has in the own directions of a model.
-    private static func left(_ vector: ArraySlice<Float>, _ model: MCRModel) throws -> [Float] {
-        let ways = try #require(model.own)
-        var rest = Array(vector)
-        for direction in 0..<(counts.image + counts.report) {
-            let basis = (0..<dimension).map { model.values.pointer[ways.basis + direction * dimension + $0] }
-            let along = dot(vector, basis[...])
-            for j in 0..<dimension { rest[j] -= along * basis[j] }
-        }
-        return rest
+    /// Parts of a vector with own directions: the common one, that of pictures, that of reports.
+    private static func parts(_ vector: ArraySlice<Float>) -> (common: [Float], images: [Float], reports: [Float]) {
+        let all = Array(vector)
+        let end = dimension + counts.images
+        return (Array(all[..<dimension]), Array(all[dimension..<end]), Array(all[end...]))
     }
+
+    private static func length(_ values: [Float]) -> Float { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
     @Test func `A picture and a report score what they do without own directions, times one number for all`() throws {
         let (plain, model) = (try Self.model(own: nil), try Self.model(own: Self.counts))
+        #expect(plain.dimension == Self.dimension && model.dimension == Self.wide)
         let images = Self.cases.map(\.image)
         let (before, after) = (try plain.embed(images: images, threads: 2), try model.embed(images: images, threads: 2))
         let (said, told) = (
             try plain.embed(reports: Self.texts, threads: 2), try model.embed(reports: Self.texts, threads: 2)
         )
-        let factor = 1 / ((1 + 0.25) * (1 + 0.49) as Float).squareRoot()
-        var alike: Set<Int> = []
+        let factors = (1 / (1.25 as Float).squareRoot(), 1 / (1.49 as Float).squareRoot())
         for image in images.indices {
-            let k = try Self.left(Self.row(before, image), model)
+            let common = Self.row(before, image, of: Self.dimension)
             for text in Self.texts.indices {
-                let other = try Self.left(Self.row(said, text), model)
-                let lengths = (Self.dot(k[...], k[...]) * Self.dot(other[...], other[...])).squareRoot()
-                let expected = factor * Self.dot(k[...], other[...]) / lengths
-                #expect(abs(Self.dot(Self.row(after, image), Self.row(told, text)) - expected) < 1e-5)
+                let other = Self.row(said, text, of: Self.dimension)
+                let expected = factors.0 * factors.1 * Self.dot(common, other)
+                #expect(abs(Self.dot(Self.row(after, image), Self.row(told, text)) - expected) < 1e-6)
             }
-            // What pictures have for themselves is as long in each of them.
-            for number in 0..<image {
-                let other = try Self.left(Self.row(after, number), model)
-                let mine = try Self.left(Self.row(after, image), model)
-                let whole = Self.dot(Self.row(after, image), Self.row(after, number))
-                let own = whole - Self.dot(mine[...], other[...])
-                #expect(abs(own) <= 0.2 + 1e-5)
-                if abs(own) > 0.01 { alike.insert(image) }
-            }
-            let length = try Self.left(Self.row(after, image), model).reduce(Float(0)) { $0 + $1 * $1 }
-            #expect(abs(length - 1 / 1.25) < 1e-5)
+            // The common part keeps its direction; the own part is as long in each picture.
+            let parts = Self.parts(Self.row(after, image))
+            for (now, old) in zip(parts.common, common) { #expect(abs(now - factors.0 * old) < 1e-6) }
+            #expect(abs(Self.length(parts.images) - 0.5 * factors.0) < 1e-5)
+            #expect(parts.reports.allSatisfy { $0 == 0 })
         }
-        #expect(!alike.isEmpty, "pictures are compared in their own directions too")
+        for text in Self.texts.indices {
+            let parts = Self.parts(Self.row(told, text))
+            #expect(abs(Self.length(parts.reports) - 0.7 * factors.1) < 1e-5)
+            #expect(parts.images.allSatisfy { $0 == 0 })
+        }
+        // Pictures are compared in their own directions too.
+        let (first, second) = (Self.parts(Self.row(after, 0)), Self.parts(Self.row(after, 1)))
+        #expect(Self.length(zip(first.images, second.images).map { $0 - $1 }) > 0.01)
     }
 
     @Test func `One vector alone, among others and where nothing is hidden; hidden words bring nothing`() throws {
@@ -142,17 +127,25 @@ import Testing
         let words = model.embed(reports: Self.texts, hiding: half, seed: 3, threads: 2)
         #expect(some != together && words != reports)
         for vector in 0..<images.count {
-            let length = try Self.left(Self.row(some, vector), model).reduce(Float(0)) { $0 + $1 * $1 }
-            #expect(abs(length - 1 / 1.25) < 1e-5)
+            let parts = Self.parts(Self.row(some, vector))
+            #expect(abs(Self.length(parts.common) - 1 / (1.25 as Float).squareRoot()) < 1e-5)
+            #expect(parts.reports.allSatisfy { $0 == 0 })
         }
     }
 
-    @Test func `Without a length they change no bit, and the sizes belong to the model's identity`() throws {
+    @Test func `Without a length they change no bit of the common part; the sizes are part of the id`() throws {
         let (plain, zero) = (try Self.model(own: nil), try Self.model(own: Self.counts, scales: (0, 0)))
-        #expect(zero.own == nil)
         let images = Self.cases.prefix(2).map(\.image)
-        #expect(try plain.embed(images: images, threads: 1) == zero.embed(images: images, threads: 1))
-        #expect(try plain.embed(reports: Self.texts, threads: 1) == zero.embed(reports: Self.texts, threads: 1))
+        for (short, long) in [
+            (try plain.embed(images: images, threads: 1), try zero.embed(images: images, threads: 1)),
+            (try plain.embed(reports: Self.texts, threads: 1), try zero.embed(reports: Self.texts, threads: 1)),
+        ] {
+            for index in 0..<(long.count / Self.wide) {
+                let parts = Self.parts(Self.row(long, index))
+                #expect(parts.common == Array(Self.row(short, index, of: Self.dimension)))
+                #expect((parts.images + parts.reports).allSatisfy { $0 == 0 })
+            }
+        }
         #expect(plain.modelID != zero.modelID)
     }
 
@@ -168,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func `A folder keeps them, and sizes that leave nothing to both kinds are refused`() throws {
+    @Test func `A folder keeps them, and sizes that make no sense are refused`() throws {
         let folder = FileManager.default.temporaryDirectory.path + "/hilum-own-\(getpid())"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let model = try Self.model(own: Self.counts)
@@ -181,25 +174,58 @@ import Testing
         for index in whole.indices { #expect(abs(whole[index] - half[index]) < 0.02) }
         var sizes = Self.sizes(own: Self.counts)
         #expect(sizes.problems.isEmpty)
-        sizes.own = .init(image: 8, report: 8)
+        sizes.own = .init(images: 4000, reports: 96)
         #expect(!sizes.problems.isEmpty)
-        sizes.own = .init(image: 0, report: 4)
+        sizes.own = .init(images: 0, reports: 4)
         #expect(!sizes.problems.isEmpty)
         sizes.own = Self.counts
         sizes.shortcutPairs = nil
         #expect(!sizes.problems.isEmpty)
     }
 
-    @Test func `Training that solves new ways leaves them out, for those use all directions`() throws {
-        let start = try Self.model(own: Self.counts)
+    @Test func `Training leaves them as they are, and they do not change what it learns`() throws {
         var options = TrainingOptions()
         options.stepCount = 2
         options.batchSize = 4
-        let trainer = try MCRTrainer(start.configuration, tokenizer: start.tokenizer, options: options, start: start)
-        let set = TrainingSet(
-            images: Self.cases.map(\.image), reports: Self.cases.map(\.report), configuration: start.configuration,
-            tokenizer: start.tokenizer)
-        try trainer.run(set, validation: nil)
-        #expect(start.own != nil && trainer.model().own == nil && trainer.model().latentWords != nil)
+        var trained: [MCRModel] = []
+        for start in [try Self.model(own: nil), try Self.model(own: Self.counts)] {
+            let trainer = try MCRTrainer(
+                start.configuration, tokenizer: start.tokenizer, options: options, start: start)
+            let set = TrainingSet(
+                images: Self.cases.map(\.image), reports: Self.cases.map(\.report), configuration: start.configuration,
+                tokenizer: start.tokenizer)
+            try trainer.run(set, validation: nil)
+            trained.append(trainer.model())
+            for parameter in start.network.layout.parameters where parameter.name.hasPrefix("own.") {
+                for index in parameter.offset..<(parameter.offset + parameter.count) {
+                    #expect(trained[trained.count - 1].values.pointer[index] == start.values.pointer[index])
+                }
+            }
+        }
+        let images = Self.cases.map(\.image)
+        let short = try trained[0].embed(images: images, threads: 1)
+        let long = try trained[1].embed(images: images, threads: 1)
+        for image in images.indices {
+            let common = Self.parts(Self.row(long, image)).common
+            for (now, old) in zip(common, Self.row(short, image, of: Self.dimension)) {
+                #expect(abs(now - old / (1.25 as Float).squareRoot()) < 1e-6)
+            }
+        }
+    }
+
+    @Test("An average of models with other own directions has none, and one of models with the same has them whole")
+    func averages() throws {
+        let model = try Self.model(own: Self.counts)
+        let plain = try Self.model(own: Self.counts, scales: (0, 0))
+        try #require(plain.network.own).clear(plain.values.pointer)
+        #expect(!model.hasOwnDirections(of: plain) && model.hasOwnDirections(of: model))
+        for share in [0.25, 0.5] as [Float] {
+            let mean = try model.averaged(with: plain, share: share)
+            #expect(mean.hasOwnDirections(of: plain))
+            #expect(try mean.modelID == plain.averaged(with: model, share: 1 - share).modelID)
+        }
+        let same = try model.averaged(with: model, share: 0.5)
+        #expect(same.hasOwnDirections(of: model))
+        #expect(try model.averaged(with: plain, share: 0).hasOwnDirections(of: model))
     }
 }

@@ -370,7 +370,7 @@ struct ConfigurationTests {
         let text = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
         let configuration = try MCRModel.configuration(folder)
         var sizes = MCRConfiguration.film
-        sizes.own = .init(image: 32, report: 32)
+        sizes.own = .init(images: 56, reports: 40)
         #expect(configuration == sizes)
         #expect(configuration.json.sorted.indentedText == text)
     }

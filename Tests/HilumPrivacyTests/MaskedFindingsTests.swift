@@ -51,4 +51,67 @@ struct MaskedFindingsTests {
             #expect(Double(same) >= 0.995 * Double(texts.count))
         }
     }
+
+    /// Every word of the lexicon by which something is called, and words that deny or say a side.
+    private static func words(_ lexicon: Lexicon, _ language: ReportLanguage) -> Set<String> {
+        let phrases = lexicon.names.flatMap { lexicon.synonyms(of: $0.name, in: language) }
+        return Set(phrases.map { $0.trimmingCharacters(in: .whitespaces) })
+    }
+
+    @Test("What a report says stays where the patient is called by a word that says it")
+    func wordsThatAreNames() throws {
+        let masking = try ReportMasking.shared()
+        let lexicon = try Lexicon.shared()
+        let reader = ReportReader(lexicon: lexicon)
+        var words = Self.words(lexicon, .english).filter { $0.count > 2 && $0.allSatisfy { $0.isASCII && $0.isLetter } }
+        // Names of people, which go.
+        words.subtract(["chilaiditi", "swan", "dobbhoff", "dobhoff", "peg"])
+        words.formUnion(["no", "not", "without", "right", "left", "bilateral", "normal", "clear", "negative"])
+        words.formUnion(["small", "low"])
+        #expect(words.count > 400)
+        var lost: [String] = []
+        var lostWords: Set<String> = []
+        for word in words.sorted() {
+            let name = word.capitalized
+            let text = """
+                \(name) is seen. No \(word). Left \(word). \(name) on the right. Impression: \(name).
+                \(name) left effusion. No pneumothorax. Right lung clear. There is no mass, \(word) or nodule.
+                """
+            for patient in ["\(name), Minjun", "\(name)^J", "\(name.uppercased())^MINJUN^A", "Minjun, \(name)"] {
+                let masked = masking.mask(text, known: KnownIdentifiers(names: [patient], patients: [patient])).text
+                if Self.findings(masked, reader) != Self.findings(text, reader) {
+                    lost.append("\(patient): \(masked)")
+                    lostWords.insert(word)
+                }
+            }
+        }
+        #expect(lostWords.sorted() == [], "\(lost.prefix(2))")
+    }
+
+    @Test("So it does in Japanese")
+    func japaneseWordsThatAreNames() throws {
+        let masking = try ReportMasking.shared()
+        let lexicon = try Lexicon.shared()
+        let reader = ReportReader(lexicon: lexicon)
+        let numerals = Set("一二三四五六七八九十")
+        var words = Self.words(lexicon, .japanese).filter { word in
+            let isKanjiOrKatakana = word.unicodeScalars.allSatisfy {
+                0x30A1...0x30FC ~= $0.value || 0x4E00...0x9FFF ~= $0.value
+            }
+            return 2...4 ~= word.count && isKanjiOrKatakana && numerals.isDisjoint(with: word)
+        }
+        words.subtract(["上野", "中野", "下野"])
+        words.formUnion(["ガン", "ナシ", "右側", "右肺癌", "異常"])
+        #expect(words.count > 300)
+        var lost: [String] = []
+        for word in words.sorted() {
+            let text = "右\(word)を認める。\(word)なし。左に\(word)あり。異常なし。肺ガンの疑い。"
+            for patient in ["\(word)^太郎", "KAN^TARO=\(word)^太郎", word] {
+                let masked = masking.mask(text, known: KnownIdentifiers(names: [patient], patients: [patient])).text
+                guard Self.findings(masked, reader) != Self.findings(text, reader) else { continue }
+                lost.append("\(patient): \(masked)")
+            }
+        }
+        #expect(lost.isEmpty, "\(lost.count) \(lost.map { $0.prefix(9) }.prefix(60)) \(lost.prefix(2))")
+    }
 }

@@ -114,7 +114,8 @@ struct MaskingTests {
             "MRN: unknown", "ID consulted.", "ID: no acute disease", "Patient ID pending", "Patient 45 years old",
             "Patient: 45 year old male.", "Exam 2 of 3", "Record of 2 falls", "Patient ID is withheld",
             "Case: 3.", "Film no. 2 shows it.", "Hospital day 3.", "patient no 3 mm nodule", "ID: Pneumonia",
-            "PT: 1350 units heparin", "Pt: 1500 ml drained", "Record no 2 lesions.", "Patient no 3 fracture.",
+            "PT: 1350 units heparin", "Pt: 1500 ml drained", "Pt: 1500 ML drained",
+            "Pt: 1200 MG daily", "Record no 2 lesions.", "Patient no 3 fracture.",
         ])
     func wordsBehindCuesStay(text: String) throws { #expect(try Self.masking().mask(text).text == text) }
 
@@ -280,6 +281,97 @@ struct KnownIdentifierTests {
     func namesOfWordsGo(patient: String, text: String) throws {
         let masked = try ReportMasking.shared().mask(text, known: KnownIdentifiers(patients: [patient]))
         #expect(masked.counts[.name] == 1, "\(masked.text)")
+    }
+
+    @Test(
+        "A part that says a finding, a side or a denial is masked where a name stands",
+        arguments: [
+            ("No, Minjun", "Patient: No, Minjun. No effusion.", "Patient: [NAME]. No effusion."),
+            ("No, Minjun", "Mr. No was seen with Minjun No. No mass.", "Mr. [NAME] was seen with [NAME]. No mass."),
+            ("No^Minjun", "NO MINJUN: NO EFFUSION.", "[NAME]: NO EFFUSION."),
+            ("No^Minjun", "Minjun has no effusion. Minjun: No mass.", "[NAME] has no effusion. [NAME]: No mass."),
+            ("No, Minjun", "Dear Minjun, no mass. MINJUN, NO MASS.", "Dear [NAME], no mass. [NAME], NO MASS."),
+            ("No, J", "Patient: No\nNo mass. Mr. No denies pain.", "Patient: [NAME]\nNo mass. Mr. [NAME] denies pain."),
+            ("No, J", "Patient: No, J. No mass. J. No was seen.", "Patient: [NAME]. No mass. [NAME] was seen."),
+            ("Right, J.", "Right's film. Dr. Right agrees. Right, J.", "[NAME]'s film. Dr. [NAME] agrees. [NAME]."),
+            ("Right, J.", "Name: Right\nRight lung clear.", "Name: [NAME]\nRight lung clear."),
+            ("Right, Anna", "ANNA RIGHT; Anna Right and Right, Anna", "[NAME]; [NAME] and [NAME]"),
+            ("Mass^Anna", "Mass, Anna has a mass. Anna Mass was told.", "[NAME] has a mass. [NAME] was told."),
+            ("Chest, Ann", "Ms Chest underwent a CT. Ann came.", "Ms [NAME] underwent a CT. [NAME] came."),
+            ("Small, J", "Small was seen. Small left effusion.", "[NAME] was seen. Small left effusion."),
+            ("Low, J", "Low was seen. Low volumes. J. Low came.", "[NAME] was seen. Low volumes. [NAME] came."),
+        ])
+    func saidPartsGoAsNames(patient: String, text: String, wanted: String) throws {
+        let masking = try ReportMasking.shared()
+        for known in [KnownIdentifiers(patients: [patient]), KnownIdentifiers(names: [patient])] {
+            #expect(masking.mask(text, known: known).text == wanted)
+        }
+    }
+
+    @Test(
+        "Such a part stays where the report says something",
+        arguments: [
+            ("No, Minjun", "No pneumothorax. No effusion. NO MASS. Patient: No complaints. no"),
+            ("No, J", "No pneumothorax. Seen by MR. No mass. History of MS. No lesion. DR No change."),
+            ("No^J^^^", "Discussed with the doctor. No effusion. CT: No."),
+            ("Right, J.", "1. Right pneumothorax. 2. Left lung clear. RIGHT LUNG: clear. Right J tube."),
+            ("Chest, X", "Chest tube on the left. Chest X-ray. Chest x ray."),
+            ("Effusion, L", "Effusion on the left. Effusion L > R. Effusion L5."),
+            ("Mass, A", "Mass in the left upper lobe. Mass. A nodule. Mass: A 3 cm."),
+            ("Left, J", "LEFT LUNG: opacity. Left-sided opacity."),
+            ("Normal^N", "Normal lungs. Normal."), ("Clear, J", "Lungs: Clear."),
+            ("chest^x^ray", "Chest x ray shows nodule. X ray."),
+            ("Ed, Small", "Seen in ED. Small effusion."), ("Al, Head", "Smith et al. Head CT of today."),
+            ("Weber B", "Weber B fracture."), ("BI-RADS 4", "BI-RADS 4 lesion. BI-RADS."),
+            ("Stable, K", "Stable. Stable appearance."),
+        ])
+    func saidPartsStay(patient: String, text: String) throws {
+        let masking = try ReportMasking.shared()
+        #expect(masking.mask(text, known: KnownIdentifiers(patients: [patient])).text == text)
+        // Words that make a label make a name where the tag of a name holds them.
+        guard !["chest^x^ray", "Weber B", "BI-RADS 4"].contains(patient) else { return }
+        #expect(masking.mask(text, known: KnownIdentifiers(names: [patient], patients: [patient])).text == text)
+    }
+
+    @Test(
+        "A patient who is given by a surname and initials or numbers is masked",
+        arguments: [
+            ("Zebulonski Q", "Zebulonski was seen."), ("Zebulonski A B", "zebulonski was seen."),
+            ("Zebulonski 45 M", "Zebulonski was seen."), ("Zebulonski_Q", "ZEBULONSKI: effusion."),
+            ("Smith J", "Smith was seen."), ("J Smith", "J Smith has effusion."), ("Smith_J", "Smith was seen."),
+            ("Smith J", "Smith has effusion."), ("John Smith", "Smith was seen."),
+            ("Zebulonski 4711", "Zebulonski came."),
+            ("Smith 45 M", "Smith was seen."),
+        ])
+    func namesWithInitialsGo(patient: String, text: String) throws {
+        let masked = try ReportMasking.shared().mask(text, known: KnownIdentifiers(patients: [patient]))
+        #expect(masked.counts[.name] == 1, "\(masked.text)")
+        #expect(!masked.text.lowercased().contains("smith") && !masked.text.lowercased().contains("zebul"))
+    }
+
+    @Test("A number beside a name goes with it, and one beside a word does not")
+    func numbersBesideNames() throws {
+        let masking = try ReportMasking.shared()
+        let zebulonski = KnownIdentifiers(patients: ["Zebulonski 4711"])
+        #expect(masking.mask("Zebulonski, 4711.", known: zebulonski).counts[.number] == 1)
+        let text = "In 2019 a cohort of 4711 was seen, study 2."
+        for patient in ["cohort 2019", "Study 4711"] {
+            #expect(masking.mask(text, known: KnownIdentifiers(patients: [patient])).text == text)
+        }
+    }
+
+    @Test(
+        "Japanese names that say a finding are masked where a name stands",
+        arguments: [
+            ("YAMADA^GAN=山田^ガン", "肺ガンの疑い。ガンなし。", "肺ガンの疑い。ガンなし。"),
+            ("GAN^TARO=眼^太郎=がん^たろう", "肺ガン。ガンさんに説明。", "肺ガン。[NAME]さんに説明。"),
+            ("中野^太郎", "右中野に結節。中野様来院。中野 太郎", "右中野に結節。[NAME]様来院。[NAME]"),
+            ("上葉^太郎", "右上葉に結節。上葉太郎様。患者名：上葉", "右上葉に結節。[NAME]様。患者名：[NAME]"),
+            ("マス^花子", "マス様陰影あり。マス花子", "マス様陰影あり。[NAME]"),
+            ("梨^太郎=なし^たろう", "異常ナシ。胸水なし。ナシタロウ", "異常ナシ。胸水なし。[NAME]"),
+        ])
+    func japaneseSaidParts(name: String, text: String, wanted: String) throws {
+        #expect(try ReportMasking.shared().mask(text, known: KnownIdentifiers(names: [name])).text == wanted)
     }
 
     @Test("What may be a measurement, a level or a word is no id without a cue")

@@ -129,18 +129,26 @@ struct DirectReplyTests {
             var count: UInt64 = 0
             _ = read(mailbox.wake, &count, 8)
         }
-        func post(_ client: UInt64, mayWait: Bool) {
-            mailbox.post(.init(client: client, ticket: 0, reply: Reply(bytes: [], closes: false)), mayWait: mayWait)
+        func post(_ client: UInt64, _ ticket: Int = 0, mayWait: Bool) {
+            let reply = Reply(bytes: [], closes: false)
+            mailbox.post(.init(client: client, ticket: ticket, reply: reply), mayWait: mayWait)
         }
         post(3, mayWait: true)
         #expect(!isRaised())
-        #expect(mailbox.call(for: 3) && !mailbox.call(for: 4))
+        #expect(mailbox.call(for: 3, 0) && !mailbox.call(for: 3, 1) && !mailbox.call(for: 4, 0))
         // Behind one that waits, too.
         post(5, mayWait: false)
         #expect(isRaised())
         clear()
         #expect(mailbox.takeAll().map(\.client) == [3, 5])
         post(3, mayWait: true)
+        #expect(!isRaised(), "a late letter about another request is not the one that was called for")
+        #expect(mailbox.takeAll().map(\.ticket) == [0])
+        post(3, 1, mayWait: true)
+        #expect(isRaised(), "which still is")
+        clear()
+        #expect(mailbox.takeAll().map(\.ticket) == [1])
+        post(3, 1, mayWait: true)
         #expect(!isRaised(), "it was called for once")
         post(4, mayWait: true)
         #expect(isRaised())
@@ -148,7 +156,7 @@ struct DirectReplyTests {
         post(6, mayWait: false)
         #expect(!isRaised(), "the loop was woken and has not looked yet")
         #expect(mailbox.takeAll().count == 3)
-        #expect(!mailbox.call(for: 7))
+        #expect(!mailbox.call(for: 7, 0))
         mailbox.forget(7)
         post(7, mayWait: true)
         #expect(!isRaised())

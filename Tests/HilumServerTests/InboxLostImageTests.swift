@@ -57,4 +57,23 @@ struct InboxLostImageTests {
             #expect(try archive.check(deep: true).findings == [])
         }
     }
+
+    @Test("A stored picture stays when its file becomes empty, noise or too large", arguments: 0..<3)
+    func storedPictureStays(damage: Int) throws {
+        let folder = try TemporaryFolder()
+        try writeImage(folder, "inbox/s1_pa.png", 1)
+        try writeImage(folder, "inbox/s1_lateral.png", 2)
+        let path = folder.path + "/inbox/s1_lateral.png"
+        try serveInbox(folder) { archive, client in
+            #expect(eventually { self.names(archive, "s1").count == 2 })
+            switch damage {
+            case 0: try FileIO.writeAtomically(path, [])
+            case 1: try FileIO.writeAtomically(path, (0..<3000).map { UInt8(truncatingIfNeeded: $0 * 7 + 1) })
+            default: #expect(truncate(path, off_t(ArchiveLimits.imageByteCount) + 1) == 0)
+            }
+            #expect(eventually { (try? refusals(client)) == 1 })
+            #expect(self.names(archive, "s1").count == 2)
+            #expect(try archive.check(deep: true).findings == [])
+        }
+    }
 }

@@ -44,6 +44,46 @@ struct ServiceTests {
         }
     }
 
+    @Test("An empty folder, which may be a disk that is not mounted, gets no archive and no sign of one")
+    func emptyFolder() throws {
+        let root = SourceTree.root + "/tools/systemd"
+        func line(_ unit: String, _ key: String) throws -> String {
+            let lines = String(decoding: try FileIO.read("\(root)/\(unit)"), as: UTF8.self).split(separator: "\n")
+            let line = try #require(lines.first { $0.hasPrefix("\(key)=/bin/sh -c '") })
+            return String(line.dropFirst(key.count + "=/bin/sh -c '".count).dropLast())
+        }
+        let scratch = try Scratch()
+        let place = scratch.path("lib")
+        func run(_ line: String) throws -> (status: Int32, text: String) {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            let script = line.replacing("/var/lib/hilum", with: place).replacing("/usr/bin/hilum", with: "echo")
+            process.arguments = ["-c", script]
+            let output = Pipe()
+            process.standardOutput = output
+            try process.run()
+            process.waitUntilExit()
+            let said = output.fileHandleForReading.availableData
+            return (process.terminationStatus, String(decoding: said, as: UTF8.self))
+        }
+        let start = try line("hilum.service", "ExecStartPre")
+        let night = try line("hilum-reembed.service", "ExecCondition")
+        let makes = "init \(place)/archive\n"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        #expect(try run(start) == (0, makes), "nothing is there")
+        try FileManager.default.createDirectory(atPath: place + "/archive", withIntermediateDirectories: true)
+        for _ in 0..<2 {
+            #expect(try run(start) == (0, ""), "an empty folder")
+            #expect(try run(night).status != 0)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: place + "/archive") == [])
+        }
+        _ = try scratch.write("lib/archive/writer.lock", "")
+        #expect(try run(start) == (0, makes), "it was begun")
+        _ = try scratch.write("lib/archive/data.mdb", "")
+        #expect(try run(start) == (0, ""), "it is there")
+        #expect(try run(night).status == 0)
+    }
+
     @Test("SIGHUP and SIGUSR1 do not end a daemon; SIGHUP reads the level of its log again")
     func hangup() throws {
         let world = try World.shared()

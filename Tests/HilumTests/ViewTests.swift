@@ -138,7 +138,7 @@ struct ViewTests {
         for _ in 0..<100 { silent.append(try viewed.connection()) }
         // Strangers hear the end of the stream in the end.
         var byte: UInt8 = 0
-        let end = monotonicSeconds() + 30
+        let end = monotonicSeconds() + 60
         while !silent.allSatisfy({ recv($0, &byte, 1, Int32(MSG_DONTWAIT)) == 0 }) {
             try #require(monotonicSeconds() < end, "silent connections were kept")
             usleep(50_000)
@@ -251,6 +251,42 @@ struct ViewTests {
         let missing = try Program.run(["view", "--socket", scratch.path("nobody")])
         #expect(missing.status == 5)
         #expect(try Program.run(["view", scratch.path("nothing")]).status == 1)
+    }
+
+    @Test("A page keeps nobody from writing, nor another page from opening, and shows what others did")
+    func besideOthers() throws {
+        let scratch = try Scratch()
+        let viewed = try Viewed(in: scratch)
+        let output = try scratch.handle("second")
+        let process = try Program.start(
+            ["view", viewed.archive, "--port", "0"], output: output, errors: FileHandle.nullDevice)
+        let deadline = monotonicSeconds() + 30
+        while try FileIO.read(scratch.path("second")).isEmpty {
+            try #require(process.isRunning && monotonicSeconds() < deadline)
+            usleep(10_000)
+        }
+        func ids() throws -> Set<String> {
+            let found = try viewed.post("search", #"{"text":"effusion","k":60,"group":false}"#).json
+            return Set((found["objects"]?.array ?? []).compactMap { $0["id"]?.string })
+        }
+        func cases() throws -> Int? { try viewed.post("hello", "{}").json["objects"]?.array?.first?["cases"]?.integer }
+        let before = try ids()
+        #expect(before.contains("two-views"))
+        let count = try #require(try cases())
+        let deleted = try Program.run(["delete", viewed.archive, "two-views"])
+        #expect(deleted.status == 0, "\(deleted.errors)")
+        let row = try scratch.write(
+            "new/cases.jsonl", #"{"id":"fresh","report":"Large left pleural effusion."}"# + "\n")
+        let indexed = try Program.run(["index", viewed.archive, row, "--quiet"])
+        #expect(indexed.status == 0, "\(indexed.errors)")
+        let end = monotonicSeconds() + 60
+        while try !ids().contains("fresh"), monotonicSeconds() < end { usleep(50_000) }
+        let after = try ids()
+        #expect(after.contains("fresh") && !after.contains("two-views"))
+        #expect(try cases() == count)
+        process.terminate()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
     }
 
     @Test("Every finding that the page names in Japanese is one of the lexicon's")

@@ -1,7 +1,8 @@
 """An archive of N cases with 512 numbers a vector, made without an encoder of that width.
 
-The built-in model has 128 numbers a vector. Its common space is turned into 512 dimensions by a random matrix with orthonormal columns,
-which changes no cosine: the archive then finds what the built-in model finds, at the encoder's own price, with vectors four times as long.
+The common space of the built-in model is turned into more dimensions by a random matrix with orthonormal columns, so that with the own
+directions of both kinds there are 512. That changes no cosine: the archive then finds what the built-in model finds, at the encoder's own
+price.
 Reports are drawn ones whose sentences are mixed, so that nearly every report is its own.
 """
 import json, random, shutil, struct, subprocess
@@ -16,7 +17,9 @@ SHARES = {"half": 2, "tenth": 10, "hundredth": 100}
 
 
 def turn_model(source: Path, target: Path) -> None:
-    """Writes the model in `source` with its common space in 512 dimensions."""
+    """Writes the model in `source` with vectors of 512 numbers."""
+    config = json.loads((source / "config.json").read_text())
+    common = DIMENSION - sum(config.get("own", {}).values())
     octets = (source / "weights.safetensors").read_bytes()
     size = struct.unpack("<Q", octets[:8])[0]
     header = json.loads(octets[8:8 + size])
@@ -27,7 +30,7 @@ def turn_model(source: Path, target: Path) -> None:
             first, end = (8 + size + offset for offset in entry["data_offsets"])
             tensors[name] = numpy.frombuffer(octets[first:end], kind).reshape(entry["shape"]).astype("f4")
     old = len(tensors["report.map.fc2.bias"])
-    turn = numpy.linalg.qr(numpy.random.default_rng(1).standard_normal((DIMENSION, old)))[0].astype("f4")
+    turn = numpy.linalg.qr(numpy.random.default_rng(1).standard_normal((common, old)))[0].astype("f4")
     for name, tensor in tensors.items():
         if name.endswith(("map.fc2.weight", "map.fc2.bias", "pool.query", "shortcut.bias", "words.mean")):
             tensors[name] = turn @ tensor
@@ -37,7 +40,7 @@ def turn_model(source: Path, target: Path) -> None:
             tensors[name] = tensor @ turn.T
     # The scores of the pool are divided by the root of the width.
     for name in ("image.pool.query", "report.pool.query"):
-        tensors[name] *= (DIMENSION / old) ** 0.5
+        tensors[name] *= (common / old) ** 0.5
     target.mkdir(parents=True, exist_ok=True)
     offset, entries, parts = 0, {"__metadata__": header.get("__metadata__", {})}, []
     for name in sorted(tensors):
@@ -48,8 +51,7 @@ def turn_model(source: Path, target: Path) -> None:
     head = json.dumps(entries).encode()
     head += b" " * (-len(head) % 8)
     (target / "weights.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + b"".join(parts))
-    config = json.loads((source / "config.json").read_text())
-    (target / "config.json").write_text(json.dumps({**config, "dimension": DIMENSION}))
+    (target / "config.json").write_text(json.dumps({**config, "dimension": common}))
     shutil.copy(source / "vocab.txt", target / "vocab.txt")
 
 

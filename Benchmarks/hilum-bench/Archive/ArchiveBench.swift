@@ -15,7 +15,7 @@ import HilumServer
 struct ArchiveBench {
     static let usage = """
         usage: hilum-bench archive --work DIR [--counts 20000,200000] [--vectors 1000000] [--rounds 5] [--python PYTHON]
-        Makes archives of drawn reports (128 numbers a vector, the built-in model) and a store of vectors alone, unless DIR has
+        Makes archives of drawn reports (the built-in model) and a store of vectors alone (128 numbers each), unless DIR has
         them, and prints one line a figure; ends with 1 if one does not hold. 'hilum' must lie beside this program.
         --vectors  of the store of vectors alone; 0: none
         --python   a Python with faiss (PyPI: faiss-cpu), for the cold comparison; without it that figure is left out
@@ -32,7 +32,8 @@ struct ArchiveBench {
 
     init(_ arguments: [String]) throws {
         options = try BenchOptions(
-            arguments, values: ["work", "counts", "vectors", "rounds", "python", "open", "cases", "kept"], flags: [])
+            arguments, values: ["work", "counts", "vectors", "rounds", "python", "open", "dimension", "cases", "kept"],
+            flags: [])
     }
 
     /// - Returns: whether every figure holds.
@@ -56,6 +57,15 @@ struct ArchiveBench {
             try measure(path, "\(vectors) vectors", hasCases: false)
         }
         return holds
+    }
+
+    private static func dimension(ofArchive path: String) throws -> Int {
+        var options = Archive.Options()
+        options.keepsGraphs = false
+        let archive = try Archive(path: path, mode: .readOnly, options: options)
+        defer { archive.close() }
+        guard let dimension = archive.dimension else { throw BenchError("\(path): the archive has no vectors") }
+        return dimension
     }
 
     // MARK: Making
@@ -115,10 +125,12 @@ struct ArchiveBench {
     private mutating func measure(_ path: String, _ name: String, hasCases: Bool) throws {
         let rounds = try options.count("rounds", 5)
         let program = CommandLine.arguments[0]
+        let dimension = try hasCases ? Self.dimension(ofArchive: path) : Self.dimension
         func opened(isKept: Bool, isCold: Bool) throws -> Opened {
             if isCold { try Self.evict(path) }
             let arguments = [
-                "archive", "--open", path, "--cases", hasCases ? "yes" : "no", "--kept", isKept ? "yes" : "no",
+                "archive", "--open", path, "--dimension", "\(dimension)", "--cases", hasCases ? "yes" : "no",
+                "--kept", isKept ? "yes" : "no",
             ]
             var line = ""
             let wall = try Self.milliseconds { line = try Self.output(of: program, arguments) }
@@ -147,7 +159,7 @@ struct ArchiveBench {
             (try opened(isKept: false, isCold: true).milliseconds, try opened(isKept: true, isCold: true).milliseconds)
         }
         let python = options.text("python")
-        let faiss = try python.map { try coldFaiss($0, path, rounds: rounds, hasCases: hasCases) }
+        let faiss = try python.map { try coldFaiss($0, path, dimension, rounds: rounds, hasCases: hasCases) }
         figure("\(name): asked once, cold, ms", median(cold.map(\.0)), atMost: faiss)
         figure("\(name): graphs kept in memory, warm, ms", median(kept.map(\.milliseconds)), atMost: Self.warmTarget)
         figure("\(name): graphs kept in memory, peak memory, MB", peak(kept), atMost: nil)
@@ -183,7 +195,8 @@ struct ArchiveBench {
     }
 
     private func open(_ path: String) throws {
-        let query = TemplatedVectors.make(count: 1, dimension: Self.dimension, seed: 403).values
+        let dimension = try options.count("dimension", Self.dimension)
+        let query = TemplatedVectors.make(count: 1, dimension: dimension, seed: 403).values
         let base = 1024 * AnnBench.status("VmHWM")
         let start = monotonicSeconds()
         let isKept = options.text("kept") == "yes"
@@ -241,7 +254,9 @@ struct ArchiveBench {
 
     // MARK: faiss
 
-    private func coldFaiss(_ python: String, _ path: String, rounds: Int, hasCases: Bool) throws -> Double {
+    private func coldFaiss(
+        _ python: String, _ path: String, _ dimension: Int, rounds: Int, hasCases: Bool
+    ) throws -> Double {
         let index = path + "/faiss.index"
         if access(index, F_OK) != 0 {
             let vectors = path + "/vectors.f32"
@@ -249,8 +264,8 @@ struct ArchiveBench {
             defer { unlink(vectors) }
             let script = """
                 import faiss, numpy
-                vectors = numpy.fromfile("\(vectors)", dtype=numpy.float32).reshape(-1, \(Self.dimension))
-                index = faiss.IndexHNSWSQ(\(Self.dimension), faiss.ScalarQuantizer.QT_8bit, 16)
+                vectors = numpy.fromfile("\(vectors)", dtype=numpy.float32).reshape(-1, \(dimension))
+                index = faiss.IndexHNSWSQ(\(dimension), faiss.ScalarQuantizer.QT_8bit, 16)
                 index.hnsw.efConstruction = 40
                 index.train(vectors); index.add(vectors); faiss.write_index(index, "\(index)")
                 """

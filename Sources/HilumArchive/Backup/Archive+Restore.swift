@@ -50,8 +50,10 @@ extension Archive {
             do {
                 try copy(manifest, from: snapshot, to: staging.path, interrupted, progress)
                 // An older format is upgraded by the first who opens the archive in its place.
+                // Whoever has no other snapshot than one without its key is told so, and has its cases.
+                let keyFault = keyFault(of: staging.path)
                 let report =
-                    manifest.format < Store.formatVersion
+                    manifest.format < Store.formatVersion || keyFault != nil
                     ? try verifyPages(staging.path) : try check(at: staging.path, deep: false)
                 let isLost = { (finding: String) in
                     manifest.lostImageCount > 0 && finding.hasPrefix("the kept image")

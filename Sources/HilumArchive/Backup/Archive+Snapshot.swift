@@ -11,13 +11,14 @@ extension Archive {
     ///   - interrupted: ends it, and leaves nothing.
     ///   - progress: told after each image how many are copied, and of how many; on the calling thread.
     /// - Throws: `.exists` for a `target` that is there, `.notFound` for a missing folder above it, `.badRequest` for one in the archive,
-    ///   `.damaged` when the store is, `.io`.
+    ///   `.damaged` when the store is, `.io`, also for a key that is missing or another one: what is made without it would be no backup.
     public func snapshot(
         to target: String, interrupted: AtomicFlag? = nil, progress: ((_ done: Int, _ total: Int) -> Void)? = nil
     ) throws -> SnapshotSummary {
         try withArchiveErrors {
             heldImages.withLock { $0.snapshots += 1 }
             defer { releaseImages() }
+            if let fault = try Self.keyFault(store) { throw fault }
             return try SnapshotWriter(store: store, interrupted: interrupted, progress: progress).write(to: target)
         }
     }
@@ -39,6 +40,7 @@ extension Archive {
             let store = try Store(path: path, mode: .readOnly, mapSizeInBytes: 1 << 20)
             defer { store.environment.close() }
             _ = try formatVersion(store)
+            if let fault = try keyFault(store) { throw fault }
             return try SnapshotWriter(store: store, interrupted: interrupted, progress: progress).write(to: target)
         }
     }

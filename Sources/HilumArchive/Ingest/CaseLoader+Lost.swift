@@ -38,16 +38,43 @@ extension CaseLoader {
             let what = count > 1 ? "none of its \(count) images can be read: " : ""
             throw ArchiveError(.badImage, "\(what)\(first.path): \(first.reason)")
         }
-        let stored = prepared.input.origin?.mayReplace == true ? [] : try knownImages(id).paths
-        if let known = lost.first(where: { stored.contains($0.path) }) {
-            throw ArchiveError(
-                .badImage,
-                "\(known.path): \(known.reason); the stored case keeps the picture that lay there: copy it again, whole, "
-                    + "or let `hilum index --replace` take what can be read")
-        }
+        let bytes = Dictionary(
+            zip(prepared.images.map(\.path), files).map { ($0, $1) }, uniquingKeysWith: { first, _ in first })
+        try settleLost(lost, in: &prepared) { bytes[$0].flatMap { DICOMHeader($0) } }
         prepared.images = staying.map { prepared.images[$0] }
         prepared.keptBytes = staying.map { prepared.keptBytes[$0] }
         prepared.input.lostImages += lost
         return staying.map { files[$0] }
+    }
+
+    /// Sees to images that are left out: what the stored case has of them stays, and whom their tags name is masked.
+    ///
+    /// - Parameter header: of the file at a path; nil for one that is no DICOM file.
+    /// - Throws: `.badImage` where the stored case has a picture of such a file, which would go for one that nobody can see; and where a DICOM
+    ///   file does not say whom it names any more, while the case has texts that may.
+    func settleLost(
+        _ lost: [LostImage], in prepared: inout PreparedCase,
+        header: (String) -> DICOMHeader? = { DICOMHeader(path: $0) }
+    ) throws {
+        guard !lost.isEmpty else { return }
+        let stored = prepared.input.origin?.mayReplace == true ? [] : try knownImages(prepared.input.id).paths
+        if let known = lost.first(where: { stored.contains($0.path) }) {
+            throw ArchiveError(
+                .badImage,
+                "\(known.path): \(known.reason); the stored case keeps the picture that lay there, "
+                    + "and `hilum index --replace` takes what can be read")
+        }
+        for image in lost {
+            let found = header(image.path)
+            // Names of persons stand between the class of the object and the size of the picture.
+            if let found, found.description[.objectClass] != nil, found.pixelCount > 0 {
+                prepared.lostTags.append(found.description)
+            } else if found != nil || DICOMGlance.isNamedAsDICOM(image.path), privacy.isOn, prepared.input.hasTexts {
+                throw ArchiveError(
+                    .badImage,
+                    "\(image.path): \(image.reason); its tags say whom the texts of the case may not name, and cannot be read: "
+                        + "copy it again, whole")
+            }
+        }
     }
 }

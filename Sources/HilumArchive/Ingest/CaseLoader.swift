@@ -53,6 +53,7 @@ struct CaseLoader: Sendable {
             let files = try read(&prepared)
             try recognise(&prepared)
             if prepared.wasDeleted { return (prepared, []) }
+            try settleLost(prepared.input.lostImages, in: &prepared)
             let whole = prepared
             do {
                 let images = try decode(&prepared, files)
@@ -241,6 +242,15 @@ struct CaseLoader: Sendable {
             }
             if tags.saysBurnedIn { prepared.burnedIn.insert(place) }
             if prepared.images[place].view == nil { prepared.images[place].view = tags.view }
+            fresh.fill(from: tags, patientKey: patientKey)
+            persons.add(tags)
+            all.append(tags)
+        }
+        for tags in prepared.lostTags {
+            if let other = DICOMPatient(tags) {
+                guard patient?.mayBe(other) ?? true else { throw twoPatients(prepared.input.id) }
+                patient = patient?.merged(with: other) ?? other
+            }
             fresh.fill(from: tags, patientKey: patientKey)
             persons.add(tags)
             all.append(tags)

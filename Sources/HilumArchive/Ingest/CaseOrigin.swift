@@ -28,6 +28,8 @@ package struct CaseOrigin: Sendable, Equatable {
     package var texts: [[UInt8]] = []
     /// Whether it says whose it is, so that another case of the same id and text is the same one; known when it is read.
     package var tellsPatient = false
+    /// Whether nothing says whose it is but the id that somebody gave it in a row; known when it is read.
+    package var isNamedByRow = false
     /// Whether its text names no encoding and was read as Windows-1252.
     package var hasGuessedText = false
     /// Removed in the transaction that stores this case.

@@ -41,6 +41,8 @@ struct PreparedCase: Sendable {
     var isHeldBack = false
     /// Those of its images, by place, whose tags say that words are written into them.
     var burnedIn: Set<Int> = []
+    /// What the tags say of images that are left out, as they cannot be read; in memory alone.
+    var lostTags: [DICOMDescription] = []
     var journal: JournalEntry?
     /// What its files hold; nil where it does not come from files, or there is no key.
     var content: ContentMarks?

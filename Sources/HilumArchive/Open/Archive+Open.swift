@@ -70,18 +70,36 @@ extension Archive {
     /// would be those of somebody else, and what was erased would come back.
     private static func checkKey(_ store: Store) throws {
         try store.key.check()
-        guard let known = try store.environment.read({ try store.text($0, .key) }) else { return }
-        guard store.key.isThere else {
-            throw ArchiveError(
+        if let fault = try keyFault(store) { throw fault }
+    }
+
+    /// What is wrong with the key of an archive, as it lies on the disk now; nil for the one by which its cases were hidden, and where none was
+    /// needed yet.
+    static func keyFault(_ store: Store) throws -> ArchiveError? {
+        let key = ArchiveKey(archive: store.path)
+        let known = try store.environment.read { try store.text($0, .key) }
+        guard key.isThere else {
+            // Earlier releases kept no mark of the key by which they sealed names.
+            guard try known != nil || store.hidesNames && !isEmpty(store) else { return nil }
+            return ArchiveError(
                 .io,
-                "\(store.path)/log.key is missing; pseudonyms of patients and what is known of erased cases come from that key: "
+                "\(store.path)/\(ArchiveKey.fileName) is missing; pseudonyms of patients and what is known of erased cases come from that key: "
                     + "bring it back from a backup, as a snapshot holds it")
         }
-        guard try store.key.mark() != known else { return }
-        throw ArchiveError(
+        let mark: String
+        do { mark = try key.mark() } catch { return ArchiveError.wrapping(error) }
+        guard let known, mark != known else { return nil }
+        return ArchiveError(
             .io,
-            "\(store.path)/log.key is not the key by which patients of this archive are known: bring that back from a backup, "
+            "\(store.path)/\(ArchiveKey.fileName) is not the key by which patients of this archive are known: bring that back from a backup, "
                 + "as a snapshot holds it")
+    }
+
+    /// The same of an archive that need not be open; nil also where its store cannot be read, which others say.
+    public static func keyFault(of path: String) -> String? {
+        guard let store = try? Store(path: path, mode: .readOnly, mapSizeInBytes: 1 << 20) else { return nil }
+        defer { store.environment.close() }
+        return (try? keyFault(store))?.reason
     }
 
     /// Whether nothing was ever stored, so that no name is sealed yet.
@@ -111,18 +129,29 @@ extension Archive {
         throw refusal(lock, isWriter ? "write it" : "write it, and every reader registers there")
     }
 
-    /// Whether a folder is a snapshot as it was made. One that was written to, as earlier releases let it be, is an archive.
+    /// Whether a folder is a snapshot, also one that was cut on its way or whose list of files cannot be read. One that was written to, as
+    /// earlier releases let it be, is an archive.
     public static func isSnapshot(_ path: String) -> Bool {
-        guard let manifest = try? SnapshotManifest(of: path) else { return false }
+        let manifest: SnapshotManifest
+        do { manifest = try SnapshotManifest(of: path) } catch { return error.code != .notFound }
         var status = stat()
-        // It holds no free page, so what is written makes it longer.
-        return stat("\(path)/data.mdb", &status) == 0
-            && manifest.files.contains { $0.path == "data.mdb" && $0.byteCount == Int(status.st_size) }
+        guard let saved = manifest.files.first(where: { $0.path == "data.mdb" })?.byteCount,
+            stat("\(path)/data.mdb", &status) == 0
+        else { return true }
+        // It holds no free page, so what is written makes it longer, by whole pages.
+        let more = Int(status.st_size) - saved
+        return more <= 0 || !more.isMultiple(of: sysconf(Int32(_SC_PAGESIZE)))
     }
 
     /// Refuses to change a snapshot: `restore` would not take it any more, and that is found out on the day when it is needed.
     static func refuseSnapshot(_ path: String, shownAs name: String) throws(ArchiveError) {
         guard isSnapshot(path) else { return }
+        if (try? SnapshotManifest(of: path)) == nil {
+            throw ArchiveError(
+                .badRequest,
+                "\(name)/\(SnapshotManifest.fileName) cannot be read: this is a snapshot that is damaged, and it stays as it is; where it is "
+                    + "an archive all the same, remove that file")
+        }
         throw ArchiveError(
             .badRequest,
             "\(name) is a snapshot, and no backup any more once it is changed; make an archive of it with "

@@ -17,7 +17,8 @@ extension Archive {
         guard let key = try? store.key.get(makes: mode == .readWrite) else { return }
         let images = prepared.input.keepsImages ? [] : prepared.images.map(\.digest)
         let content = ContentMarks(
-            images: images, texts: origin.texts, id: prepared.input.id, place: origin.onlyPlace, key: key)
+            images: images, texts: origin.texts, id: prepared.input.id, place: origin.onlyPlace,
+            isRow: origin.isNamedByRow, key: key)
         prepared.content = content
         for mark in content.all { prepared.journal?.marks.insert(mark) }
         guard !origin.mayReturn else { return }
@@ -37,7 +38,8 @@ extension Archive {
             images.append(ImageStore.digest(bytes))
         }
         let content = ContentMarks(
-            images: images, texts: origin.texts, id: source.id, place: origin.onlyPlace, key: key)
+            images: images, texts: origin.texts, id: source.id, place: origin.onlyPlace, isRow: origin.isNamedByRow,
+            key: key)
         return try wasDeleted(content, origin, id: source.id, key)
     }
 

@@ -16,7 +16,10 @@ final class ArchiveKey: Sendable {
     private let file: String
     private let keys = Mutex<Keys?>(nil)
 
-    init(archive path: String) { file = "\(path)/log.key" }
+    /// Its file in the folder of an archive.
+    static let fileName = "log.key"
+
+    init(archive path: String) { file = "\(path)/\(Self.fileName)" }
 
     /// The key for pseudonyms.
     ///

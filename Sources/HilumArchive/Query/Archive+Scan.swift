@@ -43,7 +43,7 @@ extension Archive {
         let wanted = matching.map { existing.intersection($0) } ?? existing
         return try store.environment.read { transaction -> [Candidate]? in
             var found = StoredCandidates(query: query, kind: kind, serving: serving, snapshot: openedSnapshot)
-            if wanted.count <= Self.fewCount {
+            if wanted.count <= options.vectorsForScan {
                 try compare(wanted.items, &found, request, transaction)
                 visited += wanted.count
                 return found.best(k)
@@ -53,16 +53,15 @@ extension Archive {
             }
             guard let head = stored else { return nil }
             // The pages at the top are waited for, which would take long behind the codes.
-            let ways = [
-                try transaction.branches(of: store.table(.vectors(kind))),
-                try transaction.branches(of: store.table(.cases)),
-            ]
+            let vectorWay = try transaction.branches(of: store.table(.vectors(kind)))
+            let caseWay = try transaction.branches(of: store.table(.cases))
             let readers = try CheckpointFault.rethrowing {
                 try StoredGraph.scanReaders(store, transaction, head, kind, generation: serving.generation)
             }
             guard let readers else { return nil }
-            for way in ways { transaction.announce(way) }
-            var count = k + Self.spareCount(k)
+            transaction.announce(vectorWay)
+            transaction.announce(caseWay)
+            var count = k + max(k, Self.spareCount)
             while true {
                 var question = StoredGraph.Question(
                     query, count: count, itemLimit: k, items: matching, existing: existing)
@@ -71,16 +70,19 @@ extension Archive {
                     try StoredGraph.scan(store, transaction, head, kind, readers, metric: .cosine, question)
                 }
                 visited += scan.comparedCount
-                try announce(scan.nodes.map { $0.items[0] }, found, transaction)
+                let first = scan.nodes.prefix(Self.firstCount(k)).map { $0.items[0] }
+                try announce(first, found, transaction, knowing: vectorWay)
                 // Nearly all of the hits are among them.
-                try transaction.announce(store.table(.cases), scan.nodes.prefix(k).map { UInt64($0.items[0]) })
-                for node in scan.nodes { try add(node, &found, transaction) }
+                let numbers = first.prefix(k).map { UInt64($0) }
+                try transaction.announce(store.table(.cases), numbers, knowing: caseWay)
+                let isCertain = try compare(scan.nodes, k, &found, request, transaction)
                 // Cases that are newer than the checkpoint, and images that could not be read before it.
                 let fresh = wanted.subtracting(scan.known)
                 try compare(fresh.items, &found, request, transaction)
                 visited += fresh.count
-                // Where many of the nearest were deleted since the archive was opened, more are looked at.
-                guard found.all.count < k, scan.nodes.count == count else { return found.best(k) }
+                // More are looked at where many of the nearest were deleted since the archive was opened, or codes cannot tell.
+                let isEnough = found.all.count >= k && (isCertain || count > Self.mostCount)
+                guard !isEnough, scan.nodes.count == count else { return found.best(k) }
                 count *= 4
                 found.all = []
             }
@@ -104,17 +106,52 @@ extension Archive {
         func best(_ k: Int) -> [Candidate] {
             Array(all.sorted { ($1.score, $0.item) < ($0.score, $1.item) }.prefix(k))
         }
+
+        /// The score of the last of the `k` best; nil if there are fewer.
+        func leastScore(ofBest k: Int) -> Float? { all.count < k ? nil : best(k).last?.score }
+    }
+
+    /// Adds the items of nodes, the nearest by their codes first, until none of the others can be among the `k` best as far as codes erred
+    /// so far. A few decide in most archives; where vectors lie so close together that codes cannot tell them apart, many must be read.
+    ///
+    /// - Parameter nodes: the vectors of the first were announced.
+    /// - Returns: whether that came before the last node.
+    private func compare(
+        _ nodes: [CheckpointScan.Node], _ k: Int, _ found: inout StoredCandidates, _ request: SearchRequest,
+        _ transaction: borrowing ReadTransaction
+    ) throws -> Bool {
+        var largestError: Float = 0
+        var place = 0
+        while place < nodes.count {
+            let part = nodes[place..<min(max(2 * place, Self.firstCount(k)), nodes.count)]
+            if place > 0 {
+                try checkTime(request)
+                try announce(part.map { $0.items[0] }, found, transaction)
+            }
+            for node in part {
+                guard let score = try add(node, &found, transaction) else { continue }
+                largestError = max(largestError, abs(score - (1 - node.distance)))
+            }
+            place = part.endIndex
+            guard place < nodes.count, let least = found.leastScore(ofBest: k) else { continue }
+            if 1 - nodes[place].distance + largestError < least { return true }
+        }
+        return false
     }
 
     /// Adds the items of a node, which have one vector; those that were deleted since the archive was opened are left out.
+    ///
+    /// - Returns: its score; nil if all of them were deleted.
     private func add(
         _ node: CheckpointScan.Node, _ found: inout StoredCandidates, _ transaction: borrowing ReadTransaction
-    ) throws {
+    ) throws -> Float? {
         for (place, item) in node.items.enumerated() {
             if let vector = try vector(of: item, found, transaction) {
-                return found.add(node.items[place...], vector)
+                found.add(node.items[place...], vector)
+                return found.all.last?.score
             }
         }
+        return nil
     }
 
     /// Adds items by their own vectors.
@@ -147,16 +184,19 @@ extension Archive {
     }
 
     private func announce(
-        _ items: [UInt32], _ found: StoredCandidates, _ transaction: borrowing ReadTransaction
+        _ items: [UInt32], _ found: StoredCandidates, _ transaction: borrowing ReadTransaction,
+        knowing way: ReadTransaction.BranchPages? = nil
     ) throws {
-        try transaction.announce(store.table(.vectors(found.kind)), items.map { found.serving.key($0).number(part: 0) })
+        let keys = items.map { found.serving.key($0).number(part: 0) }
+        try transaction.announce(store.table(.vectors(found.kind)), keys, knowing: way)
     }
 
-    /// So many more vectors are looked at than are wanted before the stored vectors decide. Each is a page of the disk, and codes are near
-    /// enough (`AskedOnceTests` compares with exact answers).
-    private static func spareCount(_ k: Int) -> Int { max(k, 10) }
-    /// So few are compared by their stored vectors at once.
-    private static let fewCount = 1_000
+    /// So many vectors are read before it is asked whether they decide. Each is a page of the disk.
+    private static func firstCount(_ k: Int) -> Int { k + max(k, 10) }
+    /// A scan keeps so many more nodes than are wanted.
+    private static let spareCount = 128
+    /// With more nodes than these, what was found is given, certain or not.
+    private static let mostCount = 2_048
     private static let announcedCount = 1_024
 
     /// How large the graphs are, or would be in memory.

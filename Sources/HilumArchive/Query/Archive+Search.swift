@@ -154,8 +154,8 @@ extension Archive {
         let (question, request) = (lookup.question, lookup.request)
         let highlighter = try request.includesHighlights ? request.words.map { try QuestionHighlighter($0) } : nil
         return try store.environment.read { transaction in
-            if !options.keepsGraphs {
-                // A process that asks once finds nothing of them in the system's cache.
+            // A process that asks once finds nothing of them in the system's cache, unless its scan announced them.
+            if !options.keepsGraphs, request.includesReports || !picks.allSatisfy({ $0.candidate != nil }) {
                 let numbers = picks.prefix(count).map { UInt64($0.number) }
                 try transaction.announce(store.table(.cases), numbers)
                 if request.includesReports { try transaction.announce(store.table(.reports), numbers) }

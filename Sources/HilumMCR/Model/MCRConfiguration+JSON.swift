@@ -34,11 +34,11 @@ extension MCRConfiguration: JSONReadable, JSONWritable {
 extension MCRConfiguration.OwnCounts: JSONReadable, JSONWritable {
     /// From an object with both counts.
     public init(json: JSON) throws(JSON.Mismatch) {
-        self.init(image: try json.member("image"), report: try json.member("report"))
+        self.init(images: try json.member("images"), reports: try json.member("reports"))
     }
 
     /// An object with both counts.
-    public var json: JSON { JSON(members: ["image": image, "report": report]) }
+    public var json: JSON { JSON(members: ["images": images, "reports": reports]) }
 }
 
 extension MCRConfiguration.EncoderSizes: JSONReadable, JSONWritable {

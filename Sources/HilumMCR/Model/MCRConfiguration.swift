@@ -79,12 +79,12 @@ public struct MCRConfiguration: Sendable, Equatable {
     /// What the reconstruction decoder sees: both modalities, each by itself, or there is none.
     public enum DecoderKind: String, Sendable, CaseIterable, JSONReadable, JSONWritable { case joint, unimodal, none }
 
-    /// How many directions of the common space each kind has for itself; see `OwnDirections`.
+    /// How many directions each kind has for itself, beside the common space; see `OwnDirections`.
     public struct OwnCounts: Sendable, Equatable {
         /// Of pictures.
-        public var image: Int
+        public var images: Int
         /// Of reports.
-        public var report: Int
+        public var reports: Int
     }
 
     /// What `--config` calls it.
@@ -103,7 +103,7 @@ public struct MCRConfiguration: Sendable, Equatable {
     public var vocabularySize: Int
     /// Hidden width of the map g.
     var mapHidden: Int
-    /// Floats of an embedding.
+    /// Floats of the common space.
     public var dimension: Int
     /// The reconstruction decoder.
     public var decoder: EncoderSizes
@@ -123,7 +123,7 @@ public struct MCRConfiguration: Sendable, Equatable {
     /// Features that pairs of neighbouring pieces share in a linear way from a report's words to the common space; nil: there is
     /// none. See `LatentWords`.
     public var shortcutPairs: Int?
-    /// Directions of the common space that each kind has for itself; nil: there are none. Needs both linear ways. See `OwnDirections`.
+    /// Directions that each kind has for itself; nil: there are none. Needs both linear ways. See `OwnDirections`.
     public var own: OwnCounts?
     /// Whether the sum of token and position embedding is normalised before the first block, as in BERT.
     var reportEmbeddingNorm: Bool
@@ -166,7 +166,7 @@ public struct MCRConfiguration: Sendable, Equatable {
         if let stem { words.append("stem \(stem.rawValue)") }
         if let shortcutCells { words.append("shortcut \(shortcutCells)") }
         if let shortcutPairs { words.append("word pairs \(shortcutPairs)") }
-        if let own { words.append("own \(own.image) \(own.report)") }
+        if let own { words.append("own beside \(own.images) \(own.reports)") }
         if reportEmbeddingNorm { words.append("embedding norm") }
         for (label, encoder) in [("image", image), ("report", report)] {
             if encoder.norm != .pre { words.append("\(label) norm \(encoder.norm.rawValue)") }
@@ -175,6 +175,8 @@ public struct MCRConfiguration: Sendable, Equatable {
         return words.joined(separator: ", ")
     }
 
+    /// Floats of an embedding: those of the common space and of the own directions of both kinds.
+    public var vectorDimension: Int { dimension + (own.map { $0.images + $0.reports } ?? 0) }
     /// Patches of an image, N.
     public var patchCount: Int { (imageSide / patchSide) * (imageSide / patchSide) }
     /// Patches of a row of the grid.
@@ -255,9 +257,8 @@ public struct MCRConfiguration: Sendable, Equatable {
             if shortcutCells == nil || shortcutPairs == nil {
                 found.append("own needs shortcutCells and shortcutPairs")
             }
-            let counts = 1..<max(2, dimension)
-            if !counts.contains(own.image) || !counts.contains(own.report) || own.image + own.report >= dimension {
-                found.append("own must leave a dimension to both kinds")
+            if !(1...4096).contains(own.images) || !(1...4096).contains(own.reports) || vectorDimension > 4096 {
+                found.append("own is below 1, or a vector has more than 4096 floats")
             }
         }
         for (label, encoder) in [("image", image), ("report", report), ("decoder", decoder)] {

@@ -9,7 +9,8 @@ extension MCRModel: ExplainingEmbedder {
     /// well, it pointed worse in trials on drawn cases, where phrases pointed better.
     static let longestPhrase = 12
 
-    /// Local features as they enter the embedding: row i is α_i y_i / ‖v‖, so the rows sum to the unit vector.
+    /// Local features as they enter the common space: row i is α_i y_i / ‖v‖, so the rows sum to the unit vector. What a kind has in
+    /// its own directions meets nothing in the other kind, so there the rows sum to the common part of the vector.
     private struct LocalFeatures {
         /// `[rows, dimension]`
         var rows: [Float]
@@ -38,21 +39,15 @@ extension MCRModel: ExplainingEmbedder {
             for index in embedding.indices { embedding[index] /= length }
         }
 
-        /// Takes the own directions of both kinds into account: `place` makes the vector with them. What a kind has in its own
-        /// directions meets nothing in the other kind, so it needs no share of a patch or word: row 0 gets it.
-        mutating func place(
-            _ own: OwnDirections, _ values: UnsafePointer<Float>, scale: Float, _ place: (FloatPointer) -> Void
-        ) {
-            own.restrict(values, &rows, scale: scale)
-            embedding.withUnsafeMutableBufferPointer { buffer in
-                if let base = buffer.baseAddress { place(base) }
-            }
-            let dimension = embedding.count
-            var rest = embedding
-            for (index, value) in rows.enumerated() { rest[index % dimension] -= value }
-            for j in 0..<dimension { rows[j] += rest[j] }
+        /// Makes the sum so long.
+        mutating func scale(_ length: Float) {
+            for index in rows.indices { rows[index] *= length }
+            for index in embedding.indices { embedding[index] *= length }
         }
     }
+
+    /// Floats of the common space, in which a picture and a text meet.
+    private var common: Int { configuration.dimension }
 
     private func checkLocalFeatures() throws(EmbeddingError) {
         guard configuration.alignment == .mba else {
@@ -68,28 +63,20 @@ extension MCRModel: ExplainingEmbedder {
         let patches = Preprocessing.patches(of: image, configuration)
         return withWorkspace { workspace in
             let (head, image) = mapped(patches, workspace)
-            var features = LocalFeatures(head, rowCount: configuration.patchCount + 1, dimension: dimension)
+            var features = LocalFeatures(head, rowCount: configuration.patchCount + 1, dimension: common)
             if let shortcut {
                 features.add(shortcut.shares(values.pointer, image.patches, kept: image.kept[0]))
             }
-            if let own {
-                features.place(own, values.pointer, scale: own.imageScale(values.pointer)) {
-                    own.place(values.pointer, image.patches, kept: image.kept[0], into: $0, workspace)
-                }
-            }
+            if let own { features.scale(own.commonLengthOfImages(values.pointer)) }
             return features
         }
     }
 
     private func localFeatures(of report: TokenizedReport) -> LocalFeatures {
         withWorkspace { workspace in
-            var features = LocalFeatures(mapped(report, workspace), rowCount: report.ids.count, dimension: dimension)
+            var features = LocalFeatures(mapped(report, workspace), rowCount: report.ids.count, dimension: common)
             if let latentWords { features.add(latentWords.shares(values.pointer, report.ids)) }
-            if let own {
-                features.place(own, values.pointer, scale: own.reportScale(values.pointer)) {
-                    own.place(values.pointer, report.ids, into: $0, workspace)
-                }
-            }
+            if let own { features.scale(own.commonLengthOfReports(values.pointer)) }
             return features
         }
     }
@@ -114,7 +101,7 @@ extension MCRModel: ExplainingEmbedder {
     ) throws(EmbeddingError) -> ExplanationBaseline {
         precondition(!images.isEmpty && !neutralTexts.isEmpty, "a baseline needs images and texts")
         try checkLocalFeatures()
-        let count = (configuration.patchCount + 1) * dimension
+        let count = (configuration.patchCount + 1) * common
         var sums = [Double](repeating: 0, count: count)
         // A block at a time bounds the memory; summed in the order of the images.
         for start in stride(from: 0, to: images.count, by: 32) {
@@ -131,8 +118,10 @@ extension MCRModel: ExplainingEmbedder {
             }
         }
         let reports = embed(reports: neutralTexts, hiding: .none, seed: 0, threads: 1)
-        var neutral = [Float](repeating: 0, count: dimension)
-        for (i, value) in reports.enumerated() { neutral[i % dimension] += value / Float(neutralTexts.count) }
+        var neutral = [Float](repeating: 0, count: common)
+        for text in neutralTexts.indices {
+            for j in 0..<common { neutral[j] += reports[text * dimension + j] / Float(neutralTexts.count) }
+        }
         return ExplanationBaseline(
             rows: sums.map { Float($0 / Double(images.count)) }, neutral: neutral, imageCount: images.count)
     }
@@ -172,7 +161,7 @@ extension MCRModel: ExplainingEmbedder {
         var features = localFeatures(of: report)
         guard let neutral else { return features }
         for token in 0..<report.ids.count {
-            for j in 0..<dimension { features.rows[token * dimension + j] -= features.weights[token] * neutral[j] }
+            for j in 0..<common { features.rows[token * common + j] -= features.weights[token] * neutral[j] }
         }
         return features
     }
@@ -191,21 +180,21 @@ extension MCRModel: ExplainingEmbedder {
         _ image: LocalFeatures, _ text: LocalFeatures, _ report: TokenizedReport, _ source: String
     ) -> (words: [Explanation.Word], whole: [Float]) {
         // Pieces of one word are one row; row 0 is [CLS].
-        var rows = [Float](repeating: 0, count: (report.wordCount + 1) * dimension)
+        var rows = [Float](repeating: 0, count: (report.wordCount + 1) * common)
         var weights = [Float](repeating: 0, count: report.wordCount + 1)
         for token in 0..<report.ids.count {
             let row = Int(report.wordIndex[token]) + 1
             weights[row] += text.weights[token]
-            for j in 0..<dimension { rows[row * dimension + j] += text.rows[token * dimension + j] }
+            for j in 0..<common { rows[row * common + j] += text.rows[token * common + j] }
         }
         let rowCount = configuration.patchCount + 1
         var whole = [Float](repeating: 0, count: rowCount)
         var words: [Explanation.Word] = []
         let bytes = Array(source.utf8)
         for row in 0...report.wordCount {
-            let direction = rows[(row * dimension)..<((row + 1) * dimension)]
+            let direction = rows[(row * common)..<((row + 1) * common)]
             let values = (0..<rowCount).map {
-                Self.dot(image.rows[($0 * dimension)..<(($0 + 1) * dimension)], direction)
+                Self.dot(image.rows[($0 * common)..<(($0 + 1) * common)], direction)
             }
             for i in 0..<rowCount { whole[i] += values[i] }
             guard row > 0 else { continue }

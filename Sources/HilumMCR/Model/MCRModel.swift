@@ -46,7 +46,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     let shortcut: LinearShortcut?
     /// The network's linear way from words, where it is not all zeros.
     let latentWords: LatentWords?
-    /// The network's own directions of each kind, where they change a vector.
+    /// The network's own directions of each kind.
     let own: OwnDirections?
     private let weights: PackedWeights
     private let workspaces = Mutex<[Workspace]>([])
@@ -54,7 +54,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     /// The sizes.
     public var configuration: MCRConfiguration { network.configuration }
     /// Floats of a vector.
-    public var dimension: Int { network.configuration.dimension }
+    public var dimension: Int { own?.dimension ?? network.configuration.dimension }
     /// Side of the square that a picture may be fitted into first, in pixels: that of the model input, or larger.
     public var imageSide: Int? { Preprocessing.readingSide(network.configuration) }
     /// Images that share a pass of one thread.
@@ -63,10 +63,12 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     /// - Parameters:
     ///   - modelID: what stands for the id of weights that will still change; nil: the id is computed.
     ///   - precision: of a model whose weights do not change.
+    ///   - isCommon: whether vectors are those of the common space, without own directions of each kind: for training.
     init(
         network: MCRNetwork, values: ParameterBuffer, tokenizer: Tokenizer, modelID: String? = nil,
-        precision: Precision = .f32
+        precision: Precision = .f32, isCommon: Bool = false
     ) {
+        precondition(!isCommon || modelID != nil, "no archive takes vectors of the common space alone")
         precondition(modelID == nil || precision == .f32, "weights that change are not packed")
         precondition(values.count == network.layout.count, "the values must fill the layout")
         precondition(tokenizer.vocabulary.count <= network.configuration.vocabularySize, "the vocabulary must fit")
@@ -76,7 +78,7 @@ public final class MCRModel: Embedder, @unchecked Sendable {
         stem = network.stem(values)
         shortcut = network.shortcut.flatMap { $0.isActive(values.pointer) ? $0 : nil }
         latentWords = network.latentWords.flatMap { $0.isActive(values.pointer) ? $0 : nil }
-        own = network.own.flatMap { $0.isActive(values.pointer) ? $0 : nil }
+        own = isCommon ? nil : network.own
         // Weights that will still change are used a few times: they are packed as they are used.
         weights = PackedWeights(
             values, packing: modelID == nil ? network.inferenceLinears : [], precision: precision)
@@ -248,12 +250,14 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     ) -> FloatPointer {
         let (head, image) = mapped(pixels: pixels, kept: kept, workspace)
         if let shortcut {
-            let part = workspace.take(dimension)
+            let part = workspace.take(shortcut.dimension)
             shortcut.apply(values.pointer, image.patches, kept: image.kept[0], into: part, workspace)
             shortcut.add(part, to: head.embedding)
         }
-        own?.place(values.pointer, image.patches, kept: image.kept[0], into: head.embedding, workspace)
-        return head.embedding
+        guard let own else { return head.embedding }
+        let wide = workspace.take(own.dimension)
+        own.widen(values.pointer, head.embedding, image.patches, kept: image.kept[0], into: wide, workspace)
+        return wide
     }
 
     private func encode(
@@ -261,12 +265,14 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     ) -> FloatPointer {
         let embedding = mapped(report, hidden: hidden, workspace).embedding
         if let latentWords {
-            let part = workspace.take(dimension)
+            let part = workspace.take(latentWords.dimension)
             latentWords.apply(values.pointer, report.ids, hidden: hidden, into: part)
             latentWords.add(part, to: embedding)
         }
-        own?.place(values.pointer, report.ids, hidden: hidden, into: embedding, workspace)
-        return embedding
+        guard let own else { return embedding }
+        let wide = workspace.take(own.dimension)
+        own.widen(values.pointer, embedding, report.ids, hidden: hidden, into: wide)
+        return wide
     }
 
     /// The mapped local features of an image and how they were pooled: row 0 is [CLS], then the kept patches; without the linear

@@ -16,8 +16,8 @@ extension MCRNetwork {
     ///   - pixels: `[count, N, patchPixels]` in 0…1; overwritten.
     ///   - stem: that of the model, if it has one.
     ///   - shortcut: that of the network, where it is not all zeros.
-    ///   - own: that of the network, where it changes a vector.
-    /// - Returns: unit vectors `[count, dimension]` in the workspace.
+    ///   - own: those of the network; nil: the vectors are those of the common space.
+    /// - Returns: unit vectors `[count, dimension]` in the workspace; with `own`, as wide as theirs.
     func embed(
         _ weights: PackedWeights, values: UnsafePointer<Float>, pixels: FloatPointer, count: Int,
         through stem: ConvolutionalStem?, shortcut: LinearShortcut?, own: OwnDirections?, _ workspace: Workspace
@@ -59,20 +59,20 @@ extension MCRNetwork {
                 shortcut.add(shortcuts + image * shortcut.dimension, to: vectors + image * shortcut.dimension)
             }
         }
-        if let own, let features {
-            for image in 0..<count {
-                own.place(
-                    values, features + image * perFeatures, kept: allPatches, into: vectors + image * own.dimension,
-                    workspace)
-            }
+        guard let own, let features else { return vectors }
+        let wide = workspace.take(count * own.dimension)
+        for image in 0..<count {
+            own.widen(
+                values, vectors + image * own.shared, features + image * perFeatures, kept: allPatches,
+                into: wide + image * own.dimension, workspace)
         }
-        return vectors
+        return wide
     }
 
     /// - Parameters:
     ///   - words: the linear way from words of the network, where it is not all zeros.
-    ///   - own: that of the network, where it changes a vector.
-    /// - Returns: unit vectors `[reports.count, dimension]` in the workspace.
+    ///   - own: those of the network; nil: the vectors are those of the common space.
+    /// - Returns: unit vectors `[reports.count, dimension]` in the workspace; with `own`, as wide as theirs.
     func embed(
         _ weights: PackedWeights, values: UnsafePointer<Float>, reports: [TokenizedReport], words: LatentWords?,
         own: OwnDirections?, _ workspace: Workspace
@@ -97,12 +97,12 @@ extension MCRNetwork {
                 words.add(part, to: vectors + index * words.dimension)
             }
         }
-        if let own {
-            for (index, report) in reports.enumerated() {
-                own.place(values, report.ids, into: vectors + index * own.dimension, workspace)
-            }
+        guard let own else { return vectors }
+        let wide = workspace.take(reports.count * own.dimension)
+        for (index, report) in reports.enumerated() {
+            own.widen(values, vectors + index * own.shared, report.ids, into: wide + index * own.dimension)
         }
-        return vectors
+        return wide
     }
 }
 

@@ -57,10 +57,10 @@ public struct MCRNetwork: Sendable {
             let pairs = configuration.shortcutPairs
         {
             let image = LinearShortcut(
-                configuration, name: "own.image", cells: cells, channels: stem.channels, dimension: counts.image,
+                configuration, name: "own.image", cells: cells, channels: stem.channels, dimension: counts.images,
                 in: &layout)
             let report = LatentWords(
-                configuration, name: "own.report", pairs: pairs, dimension: counts.report, in: &layout)
+                configuration, name: "own.report", pairs: pairs, dimension: counts.reports, in: &layout)
             own = OwnDirections(configuration, image: image, report: report, in: &layout)
         } else {
             own = nil

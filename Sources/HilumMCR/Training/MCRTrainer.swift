@@ -198,8 +198,8 @@ public final class MCRTrainer {
         let kept = copy(of: modelValues)
         network.shortcut?.clear(candidate.pointer)
         network.latentWords?.clear(candidate.pointer)
-        network.own?.clear(candidate.pointer)
-        let model = MCRModel(network: network, values: candidate, tokenizer: tokenizer, modelID: "in training")
+        let model = MCRModel(
+            network: network, values: candidate, tokenizer: tokenizer, modelID: "in training", isCommon: true)
         let (images, reports) = model.embed(validation, threads: options.threads)
         let score = try RetrievalRanks.meanLogRank(
             images, reports, dimension: model.dimension, hashes: validation.hashes, threads: options.threads)
@@ -307,7 +307,8 @@ public final class MCRTrainer {
 
     private func validate(_ set: TrainingSet) throws -> TrainingRecord.Validation {
         // The weights as they are, not a copy of them: at paper scale that would be 0.8 GiB.
-        let model = MCRModel(network: network, values: modelValues, tokenizer: tokenizer, modelID: "in training")
+        let model = MCRModel(
+            network: network, values: modelValues, tokenizer: tokenizer, modelID: "in training", isCommon: true)
         let (images, reports) = model.embed(set, threads: options.threads)
         let forward = try RetrievalRanks.recall(
             queries: images, gallery: reports, dimension: model.dimension, hashes: set.hashes,

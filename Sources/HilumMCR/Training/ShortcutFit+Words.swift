@@ -94,22 +94,6 @@ extension ShortcutFit {
         }
     }
 
-    /// The tensors of the own directions, where they change a vector.
-    func saved(_ own: OwnDirections?, _ values: ParameterBuffer) -> [[Float]]? {
-        guard let own, own.isActive(values.pointer) else { return nil }
-        return ownParameters.map { Array(UnsafeBufferPointer(start: values.pointer + $0.offset, count: $0.count)) }
-    }
-
-    func restore(_ own: [[Float]], _ values: ParameterBuffer) {
-        for (parameter, saved) in zip(ownParameters, own) {
-            for (index, value) in saved.enumerated() { values.pointer[parameter.offset + index] = value }
-        }
-    }
-
-    private var ownParameters: [Parameter] {
-        network.layout.parameters.filter { $0.name.hasPrefix("own.") }
-    }
-
     private func ranges(_ words: LatentWords) -> [Range<Int>] {
         [
             words.weight..<(words.weight + words.featureCount * dimension),

@@ -95,9 +95,6 @@ struct ShortcutFit {
     ///   - validation: pairs that were not trained on.
     /// - Throws: `NumericError` when OpenBLAS is missing.
     func solve(_ values: ParameterBuffer, _ set: TrainingSet, validation: TrainingSet?, tokenizer: Tokenizer) throws {
-        // Own directions are those that the start model's pictures left free: new ways use them, so they go, unless no way changes.
-        let formerOwn = saved(network.own, values)
-        network.own?.clear(values.pointer)
         let former = shortcut.isActive(values.pointer) ? way(in: values) : nil
         let samples = Self.thinned(set.count, to: options.augmentation > 0 ? Self.mostRows / 2 : Self.mostRows)
         let looks = looks(of: samples.count)
@@ -193,7 +190,6 @@ struct ShortcutFit {
             values.pointer[latentWords.scale] = scale / (words?.length ?? 1)
         } else if let formerWords {
             restore(formerWords, latentWords, values)
-            if let formerOwn, best.keepsFormer, best.scale == 0 { restore(formerOwn, values) }
         }
     }
 
@@ -235,7 +231,8 @@ struct ShortcutFit {
 
     private func model(_ values: ParameterBuffer, _ tokenizer: Tokenizer) -> Embedding {
         Embedding(
-            model: MCRModel(network: network, values: values, tokenizer: tokenizer, modelID: "in training"),
+            model: MCRModel(
+                network: network, values: values, tokenizer: tokenizer, modelID: "in training", isCommon: true),
             threads: options.threads)
     }
 

@@ -11,12 +11,17 @@ extension MaskPass {
     }
 
     /// Whether a piece is a part of a known name, also within `O'Brien` and before a genitive.
-    private func isKnown(_ index: Int) -> Bool {
+    func isKnown(_ index: Int) -> Bool {
         let piece = piece(index)
-        guard piece.kind == .word else { return false }
+        guard piece.kind == .word, !isXRay(index) else { return false }
         return known.latin.contains { part in
             part.count == piece.count && (0..<part.count).allSatisfy { page.characters[piece.start + $0] == part[$0] }
         }
+    }
+
+    /// Whether a word ends `X-ray`.
+    private func isXRay(_ index: Int) -> Bool {
+        isWord(index, "ray") && isWord(isMark(index - 1, "-") ? index - 2 : index - 1, "x")
     }
 
     private mutating func findLatin() {
@@ -27,33 +32,78 @@ extension MaskPass {
                 index += 1
                 continue
             }
-            // Parts in a row, with commas, carets, points and hyphens between them.
-            let start = index
-            var end = index + 1
-            while true {
-                var next = end
-                while isMark(next, in: ",^.-'"), next < end + 2 { next += 1 }
-                guard isKnown(next) else { break }
-                end = next + 1
-            }
-            let parts = (start..<end).filter(isKnown).map(piece)
-            let hasTitle =
-                piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
-            let long = parts.filter { $0.count > 1 }
-            if !long.isEmpty, long.allSatisfy({ labels.contains(text(of: $0)) }) {
-                if hasTitle || long.count > 1 && isNamed(start) { add(start, end, .name) }
-                index = end
+            let run = runOfParts(from: index)
+            index = run.upperBound
+            let long = run.filter { isKnown($0) && piece($0).count > 1 }
+            if !long.isEmpty, long.allSatisfy({ isSaid($0) || labels.contains(text(of: piece($0))) }) {
+                let isLabel = long.allSatisfy { labels.contains(text(of: piece($0))) }
+                if let end = saidNameEnd(run, long, isLabel: isLabel) { add(run.lowerBound, end, .name) }
                 continue
             }
+            let name = withoutSaidEnds(run)
             // An initial is none alone, and a word of reports only with a capital, a title or another part.
-            let isSure = parts.contains { part in
-                guard part.count > 1 else { return false }
-                if hasTitle { return true }
-                if isDoubtful(part) { return !part.has(Self.words) }
-                return !part.has([.ordinary, .function]) || part.is(.capital) && !part.is(.loud)
+            let parts = name.filter(isKnown)
+            // `BI-RADS 4`
+            let isCode = parts.contains { table.codes.contains(text(of: piece($0))) }
+            if isCode, parts.allSatisfy({ isDoubtful(piece($0)) }) { continue }
+            if parts.contains(where: { isSure($0, in: name) }) || isSeveral(parts.map(piece)) {
+                add(name.lowerBound, name.upperBound, .name)
             }
-            if isSure || isSeveral(parts) { add(start, end, .name) }
-            index = end
+        }
+    }
+
+    /// Known parts in a row, with commas, carets, points and hyphens between them. A full stop is none of them.
+    private func runOfParts(from start: Int) -> Range<Int> {
+        var end = start + 1
+        while true {
+            var next = end
+            while isMark(next, in: ",^.-'"), next < end + 2 { next += 1 }
+            guard isKnown(next), !(end..<next).contains(where: { isMark($0, ".") && endsSentence($0) }) else { break }
+            // `No, J. No effusion`
+            let isWhole = (start..<end).contains { isKnown($0) && piece($0).count > 1 }
+            if isWhole, isMark(next - 1, "."), isSaid(next) { break }
+            end = next + 1
+        }
+        return start..<end
+    }
+
+    /// Whether a point behind a part ends a sentence, and is not that of an initial or of `St.`, nor inside of `smith.john`.
+    private func endsSentence(_ point: Int) -> Bool {
+        piece(point - 1).count > 1 && !isWord(point - 1, "st") && !isGlued(point + 1)
+    }
+
+    /// Whether a part of a run is a name by itself.
+    private func isSure(_ index: Int, in run: Range<Int>) -> Bool {
+        let part = piece(index)
+        guard part.count > 1, !isSaid(index) else { return false }
+        let start = run.lowerBound
+        let hasTitle = piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
+        if hasTitle { return true }
+        if isDoubtful(part) {
+            let mayBe = part.is(.capital) || !known.besideNumbers.contains(text(of: part))
+            return !part.has(Self.words) && mayBe || isLikely(index, run.upperBound)
+        }
+        guard part.has([.ordinary, .function]) else { return true }
+        guard part.is(.capital), !part.is(.loud) else { return false }
+        // `Seen in ED`
+        if part.is(.capitals), part.count < 4 { return false }
+        // `Small left effusion`, `Head CT`: the capital is that of the sentence.
+        let next = piece(index + 1)
+        let goesOn = isReportWord(index + 1) && (!next.is(.capital) || next.is(.capitals))
+        return !(run.count == 1 && beginsSentence(index) && goesOn)
+    }
+
+    /// Whether a doubtful part that is an eponym stands for the patient: another part of the name is an initial or a given name, and no noun
+    /// behind it makes it the name of something.
+    private func isLikely(_ index: Int, _ end: Int) -> Bool {
+        let part = piece(index)
+        guard part.has(.eponym), part.classes.isDisjoint(with: Self.words.subtracting(.eponym)), part.is(.capital),
+            !part.is(.loud), !isEponymNoun(index), !piece(end).has(.eponymNoun)
+        else { return false }
+        let own = text(of: part)
+        return known.patientParts.contains { parts in
+            parts.contains(own)
+                && parts.contains { $0 != own && ($0.count == 1 || classes(of: $0).contains(.given)) }
         }
     }
 
@@ -65,7 +115,9 @@ extension MaskPass {
         !known.doubtful.isEmpty && known.doubtful.contains(text(of: part))
     }
 
-    private func text(of piece: Piece) -> [UInt32] { Array(page.characters[piece.start..<piece.end]) }
+    func text(of piece: Piece) -> [UInt32] { Array(page.characters[piece.start..<piece.end]) }
+
+    private func classes(of word: [UInt32]) -> WordClass { table.classes(of: word, 0, word.count) }
 
     /// The parts of patients who are given by words of reports alone.
     private func labels() -> Set<[UInt32]> {
@@ -81,10 +133,12 @@ extension MaskPass {
 
     /// Whether a patient is given by words of reports of which none is a name. An eponym needs a word that follows such: `Ewing sarcoma`.
     private func isLabel(_ parts: [[UInt32]]) -> Bool {
-        // `Small, J.`
-        guard parts.allSatisfy({ $0.count > 1 }) else { return false }
-        let long = parts
-        let found = long.map { table.classes(of: $0, 0, $0.count) }
+        // `Small, J.` is a name, and `chest^x^ray` none.
+        let long = parts.filter { $0.count > 1 }
+        guard long.count == parts.count || long.count > 1 && long.contains(where: table.said.contains) else {
+            return false
+        }
+        let found = long.map(classes)
         let hasNoun = found.contains { $0.contains(.eponymNoun) }
         // `An, So` is one.
         return long.contains { $0.count > 3 }
@@ -96,7 +150,7 @@ extension MaskPass {
     }
 
     /// Whether the field of a patient's name ends before a piece: `Patient:`, `Name:`.
-    private func isNamed(_ start: Int) -> Bool {
+    func isInNameField(_ start: Int) -> Bool {
         guard isMark(start - 1, in: ":="), !piece(start).is(.startsLine) else { return false }
         return isWord(start - 2, "patient") || isWord(start - 2, "pt") || piece(start - 2).has(.holder)
     }
@@ -116,7 +170,7 @@ extension MaskPass {
             while index < count, piece(index).end <= span.end {
                 let word = piece(index)
                 if word.kind == .word, word.count > 3, word.is(.capital), !word.has(.noName),
-                    !word.has([.field, .state])
+                    !word.has([.field, .state]), !table.said.contains(text(of: word))
                 {
                     learned.append(word)
                 }
@@ -138,13 +192,16 @@ extension MaskPass {
     private mutating func findWide() {
         for part in known.wide {
             let isKana = part.allSatisfy { 0x30A1...0x30FC ~= $0 }
+            let isSaid = table.isSaid(wide: part)
             var place = 0
             while place + part.count <= page.characters.count {
                 guard let end = match(part, place) else {
                     place += 1
                     continue
                 }
-                if !isKana || isBounded(place, end) { addCharacters(place, end, .name) }
+                if !isKana || isBounded(place, end), !isSaid || isWideName(place, end) {
+                    addCharacters(place, end, .name)
+                }
                 place = end
             }
         }
@@ -182,13 +239,17 @@ extension MaskPass {
     }
 
     private mutating func findIDs() {
+        let ids = known.ids.filter { id in
+            guard let companion = id.companion else { return true }
+            return classes(of: companion).isDisjoint(with: Self.words) && !table.codes.contains(companion)
+        }
         var index = 0
         while index < count {
             guard isWordOrNumber(index), !(isGlued(index) && isWordOrNumber(index - 1)) else {
                 index += 1
                 continue
             }
-            let ends = known.ids.compactMap { id in
+            let ends = ids.compactMap { id in
                 idEnd(id.characters, index).flatMap { isSure(id, index, $0) ? $0 : nil }
             }
             let end = ends.max()

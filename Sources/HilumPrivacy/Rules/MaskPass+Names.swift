@@ -18,7 +18,7 @@ extension MaskPass {
     }
 
     /// Whether what follows makes an eponym of a name: `Looser zone`, `Monteggia's fracture`.
-    private func isEponymNoun(_ index: Int) -> Bool {
+    func isEponymNoun(_ index: Int) -> Bool {
         var next = index + 1
         if isMark(next, "'"), isWord(next + 1, "s") { next += 2 }
         while next < index + 8, isMark(next, "-"), isGlued(next), isGlued(next + 1), piece(next + 1).kind == .word {

@@ -108,7 +108,10 @@ extension MaskPass {
         guard digits >= least, !(cue.has(.phone) && !isMarked && isMeasured) else { return nil }
         // `Pt: 1500 ml drained`; nothing else says that a number of somebody follows.
         // `Pt: 4711 MM old film` has initials, and five digits are no amount of anything.
-        let mayBeInitials = piece(end).is(.capitals) && !piece(end).is(.loud) && !isWord(end, "hu")
+        let isAlwaysUnit =
+            isWord(end, "hu") || isWord(end, "ml") || isWord(end, "mg") || isWord(end, "cc") || isWord(end, "iu")
+            || isWord(end, "kg")
+        let mayBeInitials = piece(end).is(.capitals) && !piece(end).is(.loud) && !isAlwaysUnit
         let isAmountOfIt = digits < 5 && isQuantity(end - 1) && !mayBeInitials
         if least == 4, !isBare, !cue.has(.phone), isAmountOfIt { return nil }
         // A blank inside of a number: `123-45 6789`.

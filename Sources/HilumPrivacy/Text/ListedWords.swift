@@ -18,6 +18,10 @@ struct ListedWords: Sendable {
     private(set) var codes: Set<[UInt32]> = []
     /// Words of reports that are also names: `Young`.
     private(set) var namesThatAreWords: Set<[UInt32]> = []
+    /// Words that carry what a report says, in small letters: `effusion`, `left`, `no`.
+    private(set) var said: Set<[UInt32]> = []
+    /// Those of Japanese, in katakana for hiragana.
+    private(set) var wideSaid: Set<[UInt32]> = []
     /// By the lower bits of a character, what a word that begins with it may be.
     private var beginnings = [UInt8](repeating: 0, count: 1 << 12)
 
@@ -26,7 +30,7 @@ struct ListedWords: Sendable {
     static let honorific: UInt8 = 2
     static let institution: UInt8 = 4
 
-    private static let files = ["cues.txt", "eponyms.txt", "names.txt", "ordinary.txt", "japanese.txt"]
+    private static let files = ["cues.txt", "eponyms.txt", "names.txt", "ordinary.txt", "japanese.txt", "said.txt"]
 
     /// The lists that come with the program.
     ///
@@ -50,7 +54,7 @@ struct ListedWords: Sendable {
 
     /// Blocks that a rule asks for by itself, of words that may be in another one too.
     private static var extraBlocks: [String: WritableKeyPath<ListedWords, Set<[UInt32]>>] {
-        ["code": \.codes, "name-word": \.namesThatAreWords]
+        ["code": \.codes, "name-word": \.namesThatAreWords, "said": \.said, "ja-said": \.wideSaid]
     }
 
     /// Adds the words of a file.
@@ -78,12 +82,29 @@ struct ListedWords: Sendable {
                     throw PrivacyError(.badWords(line: index + 1, "a word is too long"), path: path)
                 }
                 if let extra {
-                    self[keyPath: extra].insert(page.characters)
+                    let isKana = extra == \.wideSaid
+                    self[keyPath: extra].insert(isKana ? Self.inKatakana(page.characters) : page.characters)
                 } else {
                     add(page.characters, block)
                 }
             }
         }
+    }
+
+    /// Hiragana as katakana, for a name may stand in either.
+    static func inKatakana(_ text: some Sequence<UInt32>) -> [UInt32] {
+        text.map { 0x3041...0x3096 ~= $0 ? $0 + 0x60 : $0 }
+    }
+
+    /// Whether a text of kanji and kana is made of words that carry what a report says: `右肺癌`. O(n²) for the few characters of a name.
+    func isSaid(wide text: [UInt32]) -> Bool {
+        var reached = [true] + [Bool](repeating: false, count: text.count)
+        for start in text.indices where reached[start] {
+            for end in (start + 1)...text.count where wideSaid.contains(Array(text[start..<end])) {
+                reached[end] = true
+            }
+        }
+        return !text.isEmpty && reached[text.count]
     }
 
     static let seed: UInt32 = 2_166_136_261

@@ -20,7 +20,9 @@ import HilumImaging
 /// A change that failed is never repeated: its client was told so. Opening walks over all pages before the first change
 /// (`Archive.init`), so what the failed write left on the disk is verified.
 ///
-/// Thread rule: as `ServedArchive` says; only the writer's thread opens again.
+/// One that is only looked at is opened again by `refresh` where another process has changed it.
+///
+/// Thread rule: as `ServedArchive` says; only the writer's thread opens again, or, of one that is only looked at, the one that refreshes it.
 public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     // Sendable: `condition` guards what changes; `open` is called on one thread at a time.
     /// An archive, and what ends the work that goes on with it in the background.
@@ -98,7 +100,12 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
             if isLong { longUserCount -= 1 }
             condition.unlock()
         }
-        return try body(archive)
+        do { return try body(archive) } catch {
+            // A generation that another process dropped has no vectors.
+            let isDamaged = [.damaged, .stale].contains((error as? ArchiveError)?.code)
+            guard isForReading, isDamaged, archive.isOutdated else { throw error }
+            throw ServerError.refused(.busy, "another process has changed the archive; ask again in a moment")
+        }
     }
 
     private func lend(isLong: Bool) throws -> Archive {
@@ -227,6 +234,34 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         }
         condition.broadcast()
         condition.unlock()
+    }
+
+    // MARK: Looking on
+
+    /// Opens an archive that is only looked at again, where another process has changed it. Reads go on but for a moment; a writer that commits
+    /// all the time has it opened again for a fifth of the time at most.
+    ///
+    /// Thread rule: one thread at a time.
+    public func refresh() {
+        guard isForReading, monotonicSeconds() >= nextTry, !condition.withLock({ isClosed }),
+            (try? withArchive { $0.isOutdated }) ?? true
+        else { return }
+        let began = monotonicSeconds()
+        nextTry = began + Self.retryInSeconds
+        guard takeAll() else { return }
+        defer { giveBack(isDone: true) }
+        opened?.stop()
+        opened?.archive.close()
+        opened = nil
+        do {
+            let fresh = try open(.readOnly)
+            let isLate = condition.withLock { () -> Bool in
+                if !isClosed { opened = fresh }
+                return isClosed
+            }
+            if isLate { fresh.archive.close() }
+        } catch { Log.warning("the archive was changed, and cannot be opened again; it is tried again: \(error)") }
+        nextTry = monotonicSeconds() + max(Self.retryInSeconds, 4 * (monotonicSeconds() - began))
     }
 
     // MARK: What the daemon asks

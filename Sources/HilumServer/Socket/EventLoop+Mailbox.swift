@@ -22,8 +22,8 @@ extension EventLoop {
             var letters: [Letter] = []
             /// Whether the loop was woken since it took the letters.
             var isRaised = false
-            /// Clients whose next letter wakes the loop in any case.
-            var called: Set<UInt64> = []
+            /// Tickets whose letters wake the loop in any case, by their clients.
+            var called: [UInt64: Int] = [:]
         }
 
         private let state = Mutex(State())
@@ -36,7 +36,7 @@ extension EventLoop {
         func post(_ letter: Letter, mayWait: Bool = false) {
             let raises = state.withLock { state in
                 state.letters.append(letter)
-                if state.isRaised || mayWait && !state.called.contains(letter.client) { return false }
+                if state.isRaised || mayWait && state.called[letter.client] != letter.ticket { return false }
                 state.isRaised = true
                 return true
             }
@@ -49,22 +49,27 @@ extension EventLoop {
                 if state.letters.isEmpty { return [] }
                 let taken = state.letters
                 state.letters = []
-                if !state.called.isEmpty { for letter in taken { state.called.remove(letter.client) } }
+                // A letter about another request of the client, such as one whose deadline had passed, is not the one that was called for.
+                if !state.called.isEmpty {
+                    for letter in taken where state.called[letter.client] == letter.ticket {
+                        state.called[letter.client] = nil
+                    }
+                }
                 return taken
             }
         }
 
-        /// Lets the next letter of a client wake the loop.
+        /// Lets the letter with a ticket wake the loop.
         ///
-        /// - Returns: whether one lies there.
-        func call(for client: UInt64) -> Bool {
+        /// - Returns: whether it lies there.
+        func call(for client: UInt64, _ ticket: Int) -> Bool {
             state.withLock { state in
-                state.called.insert(client)
-                return state.letters.contains { $0.client == client }
+                state.called[client] = ticket
+                return state.letters.contains { $0.client == client && $0.ticket == ticket }
             }
         }
 
         /// The client is gone.
-        func forget(_ client: UInt64) { state.withLock { state in _ = state.called.remove(client) } }
+        func forget(_ client: UInt64) { state.withLock { state in state.called[client] = nil } }
     }
 }

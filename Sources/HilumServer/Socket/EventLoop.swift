@@ -301,7 +301,7 @@ final class EventLoop {
             client.connection.close(.busy, "the daemon holds too many requests in memory; try again later", now: now)
         }
         if client.connection.isFinished { return remove(client) }
-        if client.direct != nil, isDraining || !client.connection.waitsForOneReply { call(for: client) }
+        if let ticket = client.direct, isDraining || !client.connection.waitsForOneReply { call(for: client, ticket) }
         if client.isGone { return }
         if client.connection.isOutputOver && !client.isShutDown {
             client.isShutDown = true
@@ -316,10 +316,10 @@ final class EventLoop {
     }
 
     /// Wants to be woken by the letter about a reply that goes out by itself.
-    private func call(for client: ServedClient) {
+    private func call(for client: ServedClient, _ ticket: Int) {
         client.direct = nil
         // It is there already.
-        if mailbox.call(for: client.key) { hilum_eventfd_raise(wake) }
+        if mailbox.call(for: client.key, ticket) { hilum_eventfd_raise(wake) }
     }
 
     func tick(_ client: ServedClient, now: Double) {

@@ -13,8 +13,8 @@ extension Command {
             and keys, and snapshot.json with the size and SHA-256 of every file. Every page is checked; a damaged archive is
             refused. Searches and writes go on. OUT gets its name when everything is on disk, so that one that is there is whole.
             It holds reports and the keys that hide names: keep it where the archive itself might lie. Images that an archive
-            does not keep stay where they were indexed from, and are not copied. Exits 3 where kept images are lost, or
-            the model cannot be used.
+            does not keep stay where they were indexed from, and are not copied. An archive whose log.key is missing, or is
+            another one, is refused. Exits 3 where kept images are lost, or the model cannot be used.
             """,
         examples: [("hilum snapshot archive /backup/archive-monday", "a copy for the night")],
         run: runSnapshot)
@@ -31,7 +31,8 @@ extension Command {
         ],
         details: """
             Copies the snapshot beside ARCHIVE and checks it: sizes and hashes of all files, every page and record of the store.
-            Only then it takes its place, in one step. Whatever goes wrong before, what stood there is as it was.
+            Only then it takes its place, in one step. Whatever goes wrong before, what stood there is as it was. Exits 3 where kept
+            images or the key are lost, or the model cannot be used.
             """,
         examples: [
             ("hilum restore /backup/archive-monday archive", "an archive where none stands"),
@@ -103,6 +104,10 @@ private func runRestore(_ arguments: Arguments) throws -> ExitStatus {
     if restored.lostImageCount > 0 {
         standardError("warning: the snapshot was made without \(restored.lostImageCount) kept images\n")
     }
+    let keyFault = Archive.keyFault(of: path)
+    if let keyFault {
+        standardError("warning: the snapshot lacks the right key, so nobody can change the archive: \(keyFault)\n")
+    }
     let hasModel = tellModelFault(of: path)
     if arguments.has("json") {
         standardOutputLine(
@@ -114,7 +119,7 @@ private func runRestore(_ arguments: Arguments) throws -> ExitStatus {
         let former = restored.former.map { "; the former archive is \($0)" } ?? ""
         standardOutputLine("\(path): \(restored.cases) cases, \(restored.imageCount) kept images\(former)")
     }
-    return restored.lostImageCount == 0 && hasModel ? .done : .partlyDone
+    return restored.lostImageCount == 0 && keyFault == nil && hasModel ? .done : .partlyDone
 }
 
 /// Says what is wrong with the model of an archive or a snapshot; false where something is.

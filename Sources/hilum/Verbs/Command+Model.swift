@@ -40,7 +40,7 @@ extension Command {
             tensor is missing.
 
             average makes a model whose weights lie between those of two that were trained on from the same weights: it keeps
-            most of what both can do.
+            most of what both can do. Where the two differ in the directions that each kind has for itself, the average has none.
 
             import makes a model of the sizes of mcr-base (heads to the common space, decoder) whose image encoder is a ViT,
             whose report encoder is a BERT, or both. What is not imported starts from the seed, so it must be trained before
@@ -87,7 +87,7 @@ private func runModel(_ arguments: Arguments) throws -> ExitStatus {
         let object = JSON.object([
             ("folder", .string(folder)), ("config", .string(configuration.name)), ("id", .optional(model?.modelID)),
             ("precision", .optional(model?.precision.rawValue)),
-            ("parameters", .integer(parameterCount)), ("dimension", .integer(configuration.dimension)),
+            ("parameters", .integer(parameterCount)), ("dimension", .integer(configuration.vectorDimension)),
             ("image_side", .integer(configuration.imageSide)), ("patch_side", .integer(configuration.patchSide)),
             ("max_tokens", .integer(configuration.maxTokens)), ("vocabulary", .integer(configuration.vocabularySize)),
             ("alignment", .string(configuration.alignment.rawValue)),
@@ -116,6 +116,9 @@ private func runModelAverage(_ arguments: Arguments) throws -> ExitStatus {
         try loadModel(arguments.operands[1], precision: .f32), try loadModel(arguments.operands[2], precision: .f32)
     )
     try model.averaged(with: other, share: share).save(to: output)
+    if share > 0, share < 1, !model.hasOwnDirections(of: other) {
+        standardError("note: the models differ in the directions that each kind has for itself; the average has none\n")
+    }
     // Load the saved file: rounded to half precision, its weights are a different model from those in memory.
     let saved = try MCRModel(directory: output)
     if arguments.has("json") {
@@ -150,7 +153,7 @@ private func text(
     table.append(["report input", "\(configuration.maxTokens) of \(configuration.vocabularySize) pieces"])
     table.append(["decoder", "\(configuration.decoderKind.rawValue), \(sizes(configuration.decoder))"])
     table.append(["alignment", configuration.alignment.rawValue])
-    table.append(["dimension", String(configuration.dimension)])
+    table.append(["dimension", String(configuration.vectorDimension)])
     for (name, tensors) in [
         ("mapped", inventory.mapped), ("missing", inventory.missing), ("extra", inventory.extra),
         ("misshapen", inventory.misshapen),

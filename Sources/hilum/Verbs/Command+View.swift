@@ -21,8 +21,9 @@ extension Command {
             filter, compare images, see which words and which parts of an image answered, and go on from a case with 'more like this'
             and 'not like this'. The page is reached from this machine only, and only by the address that is printed: it holds a token
             that is made anew at each start. Nothing is fetched from elsewhere, and the page cannot change the archive. With ARCHIVE it
-            brings a daemon of its own; where one serves the archive at ARCHIVE/hilum.sock, that one is asked. Needs libmicrohttpd-dev
-            when Hilum is built.
+            brings a daemon of its own, which opens the archive for reading: others may index, delete and view meanwhile, and the page
+            shows what they did some seconds later. Only 'compact' and 'delete --forget' need it closed. Where a daemon serves the
+            archive at ARCHIVE/hilum.sock, that one is asked. Needs libmicrohttpd-dev when Hilum is built.
             """,
         examples: [
             ("hilum view archive", "prints an address such as http://127.0.0.1:40123/3f…/ to open in a browser"),
@@ -62,15 +63,14 @@ private func viewDaemon(at socket: String, _ port: Int, _ minutes: Int) throws -
 
 /// Serves an archive on a socket of its own, in a folder that only this user may enter, and shows the page beside it.
 private func viewArchive(_ path: String, _ port: Int, _ minutes: Int) throws -> ExitStatus {
-    // The page changes nothing, so a medium or a user without the right to write will do, as for a search. Where it may write nobody else
-    // does, so that it always shows what is there.
-    let mayWrite = access(path + "/data.mdb", W_OK) == 0 && !Archive.isSnapshot(path)
-    let archive = try openServedArchive(path, mayWrite ? .readWrite : .readOnly)
+    // The page changes nothing, so it keeps nobody from writing, nor another page from opening, and needs no right to write.
+    let archive = try openServedArchive(path, .readOnly)
     let folder = try PrivateFolder()
     defer { folder.remove() }
     var configuration = ServerConfiguration()
-    // Who may only read the archive has no right to its key, and gets names for this log alone.
-    configuration.logNames = (try? Archive.logNames(at: path)) ?? LogNames()
+    // Who may only read the archive has no right to its key, and gets names for this log alone; a key that is missing is not made here.
+    let hasKey = access(path + "/log.key", R_OK) == 0
+    configuration.logNames = (hasKey ? try? Archive.logNames(at: path) : nil) ?? LogNames()
     let socket = folder.path + "/s"
     let server = Server(archive: archive, socketPath: socket, configuration: configuration)
     let isOver = AtomicFlag()
@@ -80,7 +80,10 @@ private func viewArchive(_ path: String, _ port: Int, _ minutes: Int) throws -> 
         let result = Result { () throws -> Bool in
             guard server.isServing else { return false }
             let page = try ViewProcess(socket: socket, port: port, idleMinutes: minutes)
-            while page.isRunning && !isOver.isRaised { usleep(50_000) }
+            while page.isRunning && !isOver.isRaised {
+                usleep(50_000)
+                archive.refresh()
+            }
             return page.end()
         }
         outcome.set(result)

@@ -368,6 +368,9 @@ class Router:
         line += [Argument("target", target)] if target else []
         line += [one for one in request.arguments if one.key not in _OWN or one.negated]
         leaves = set(selves) if request.value("self") == "0" else set()
+        # Its words would bring back a case that a question is to lead away from.
+        if asks_words and request.number("w.unlike", 1) > 0:
+            leaves |= set(request.values("unlike"))
         depth = max(200, 4 * k) if asks_words else k
         replies, shards, of = await self._candidates(line, leaves, depth, asks_words)
         least = request.number("min_score", -2) if request.value("min_score") else None

@@ -359,6 +359,8 @@ class DaemonTests(unittest.TestCase):
         with open(f"{self.folder}/cases/images/{self.ids[5]}.png", "rb") as file:
             picture = file.read()
         ask = hilum.requests.search
+        with hilum.Client(f"{self.folder}/one.sock") as one:
+            nearest = one.send(ask("nodule", exact=True, k=1))[0].id
         requests = [
             *(ask(text, k=10, exact=True) for text in (
                 "left effusion", "no nodule", "cardiomegaly", "any:pneumothorax", "nodule -left", "右上葉の結節",
@@ -367,7 +369,8 @@ class DaemonTests(unittest.TestCase):
             ask("effusion", where={"view": "PA"}, exact=True, k=30), ask(id=self.ids[3], exact=True),
             ask(id=self.ids[3], exact=True, include_self=False), ask(image=picture, exact=True, target="report"),
             ask("nodule", image=picture, exact=True, weights={"text": 2.0}, k=5),
-            ask("nodule", unlike=self.ids[0], exact=True, k=5), ask("effusion", exact=True, min_score=0.2),
+            ask("nodule", unlike=nearest, exact=True, k=5),
+            ask("nodule", unlike=nearest, mode="words", k=5), ask("effusion", exact=True, min_score=0.2),
         ]
 
         def check(request: Any, left: Any, right: Any) -> None:

@@ -194,9 +194,10 @@ package struct SourceCase: Sendable, Equatable {
         var input = CaseInput(id: id, report: report, fields: fields)
         input.origin = origin
         input.origin?.texts = textDigests
+        let namesPatient = fields.patient != nil || fields.metadata.keys.contains(where: ReportKeys.tellsPatient)
         // Somebody gave a row its id.
-        input.origin?.tellsPatient =
-            isRow || fields.patient != nil || fields.metadata.keys.contains(where: ReportKeys.tellsPatient)
+        input.origin?.tellsPatient = isRow || namesPatient
+        input.origin?.isNamedByRow = isRow && !namesPatient
         if !leads.isEmpty {
             let document = try readReports()
             input.report = document.text
@@ -221,7 +222,10 @@ package struct SourceCase: Sendable, Equatable {
             input.origin?.hasGuessedText = read.isGuessed
         }
         // A message names its patient or its order.
-        if input.document != nil { input.origin?.tellsPatient = true }
+        if input.document != nil {
+            input.origin?.tellsPatient = true
+            input.origin?.isNamedByRow = false
+        }
         let views = imageViews.count == imagePaths.count ? imageViews.map { Optional($0) } : []
         var images = imagePaths.indices.map { CaseImage(.file(imagePaths[$0]), view: views.isEmpty ? nil : views[$0]) }
         if images.count > 1 {
