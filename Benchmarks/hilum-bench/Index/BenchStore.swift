@@ -70,6 +70,8 @@ final class BenchStore {
         }
         graph = opened
         count = linked + fresh.count / dimension
+        // As an archive does, so that the first change need not wait for it.
+        if mode == .readWrite { store.environment.startVerification() }
         // Linking may read residuals, in a transaction of its own.
         try fresh.withUnsafeBufferPointer {
             try opened.index.insertBatch($0, items: (UInt32(linked)..<UInt32(count)).map { $0 })
@@ -151,22 +153,32 @@ final class BenchStore {
 
     // MARK: Inserting
 
-    /// Stores vectors in one transaction, then links them; they are on disk when this returns.
+    /// Stores vectors in one transaction and links them, which begins while the disk writes, as in an archive; they are on disk when this
+    /// returns.
     ///
     /// - Parameter rows: `[n, dimension]`.
     func insert(_ rows: UnsafeBufferPointer<Float>, threads: Int = 1) throws {
         let dimension = index.dimension
-        let added = rows.count / dimension
+        let items = (UInt32(count)..<UInt32(count + rows.count / dimension)).map { $0 }
+        var prepared: PreparedInsertion?
+        defer { if let prepared { index.cancel(prepared) } }
         try store.environment.write { transaction in
-            for row in 0..<added {
+            if let again = prepared { index.cancel(again) }
+            prepared = nil
+            for (row, item) in items.enumerated() {
                 try store.putVector(
-                    transaction, Self.kind, VectorKey(generation: Self.generation, item: UInt32(count + row)),
+                    transaction, Self.kind, VectorKey(generation: Self.generation, item: item),
                     rows[(row * dimension)..<((row + 1) * dimension)])
             }
+            prepared = try index.prepareInsertion(rows, items: items)
         }
-        try index.insertBatch(
-            rows, items: (UInt32(count)..<UInt32(count + added)).map { $0 }, threads: threads)
-        count += added
+        if let insertion = prepared {
+            prepared = nil
+            try index.finish(insertion, threads: threads)
+        } else {
+            try index.insertBatch(rows, items: items, threads: threads)
+        }
+        count += items.count
     }
 
     func close() { store.environment.close() }
