@@ -15,6 +15,8 @@ final class BenchStore {
     private let graph: StoredGraph
     /// Vectors on disk; the number of the next.
     private(set) var count: Int
+    /// Whether the places of new vectors are looked for while the disk writes them, as an archive does.
+    var looksAhead = true
 
     var index: HNSWIndex { graph.index }
 
@@ -170,7 +172,7 @@ final class BenchStore {
                     transaction, Self.kind, VectorKey(generation: Self.generation, item: item),
                     rows[(row * dimension)..<((row + 1) * dimension)])
             }
-            prepared = try index.prepareInsertion(rows, items: items)
+            if looksAhead { prepared = try index.prepareInsertion(rows, items: items) }
         }
         if let insertion = prepared {
             prepared = nil
@@ -179,6 +181,20 @@ final class BenchStore {
             try index.insertBatch(rows, items: items, threads: threads)
         }
         count += items.count
+    }
+
+    /// Stores the last vector again, which changes nothing and links nothing; how many seconds each commit took.
+    func storeLastAgain(times: Int) throws -> [Double] {
+        let key = VectorKey(generation: Self.generation, item: UInt32(count - 1))
+        let vector = try store.environment.read {
+            try store.vector($0, Self.kind, key, dimension: index.dimension)
+        }
+        guard let vector else { throw BenchError("the last vector is missing") }
+        return try (0..<times).map { _ in
+            let start = monotonicSeconds()
+            try store.environment.write { try store.putVector($0, Self.kind, key, vector, rule: .replacing) }
+            return monotonicSeconds() - start
+        }
     }
 
     func close() { store.environment.close() }

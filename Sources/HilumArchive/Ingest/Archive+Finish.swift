@@ -84,6 +84,9 @@ extension Archive {
         changed.ring()
     }
 
+    /// So many vectors are linked at once where others wait: each takes as long as a search.
+    private static let linkedAtOnce = 4
+
     /// - Returns: what went wrong.
     private static func apply(
         _ changes: [CommittedChange], to index: HNSWIndex, _ kind: VectorKind, prepared: PreparedInsertion?,
@@ -107,7 +110,7 @@ extension Archive {
         try vectors.withUnsafeBufferPointer { vectors in
             var first = 0
             while first < numbers.count {
-                let count = courtesy.isWanted ? PreparedLinks.linkedAtOnce : numbers.count
+                let count = courtesy.isWanted ? Self.linkedAtOnce : numbers.count
                 let rows = first..<min(numbers.count, first + count)
                 let part = (rows.lowerBound * index.dimension)..<(rows.upperBound * index.dimension)
                 try courtesy.piece {

@@ -9,21 +9,19 @@ final class PreparedLinks {
     private let courtesy: Courtesy
     private var insertions: [VectorKind: PreparedInsertion] = [:]
 
-    /// So many vectors are linked at once where others wait: each takes as long as a search.
-    static let linkedAtOnce = 4
-
     init(_ graphs: Graphs?, _ courtesy: Courtesy) {
         self.graphs = graphs
         self.courtesy = courtesy
     }
 
-    /// Begins with the vectors of `changes`; what was begun before is cancelled, as its transaction is.
+    /// Begins with the vectors of `changes`; what was begun before is cancelled, as its transaction is. Does nothing where others wait: they
+    /// shall have the other cores, and the rest that `Courtesy` takes is measured on one thread.
     func prepare(_ changes: [CommittedChange]) {
         cancel()
-        guard let graphs else { return }
+        guard let graphs, !courtesy.isWanted else { return }
         for kind in VectorKind.allCases {
             let (items, vectors) = CommittedChange.newVectors(of: changes, kind)
-            guard !items.isEmpty, items.count <= Self.linkedAtOnce || !courtesy.isWanted else { continue }
+            guard !items.isEmpty else { continue }
             // What is wrong with a vector is told when it is linked.
             insertions[kind] = vectors.withUnsafeBufferPointer {
                 try? graphs[kind].index.prepareInsertion($0, items: items)
