@@ -138,6 +138,11 @@ public struct ReadTransaction: ~Copyable, Transaction {
         try reader.announce(keys, in: root, isWayKnown: way?.numbers.isEmpty == false)
     }
 
+    /// Asks the system for the first pages of some tables together, and does not wait.
+    public func announceRoots(of tables: [Table]) throws {
+        reader.announce(roots: try tables.compactMap { try reader.root(of: $0.name) })
+    }
+
     /// The pages that lead to the entries of a table, where they are few. Once they are in memory, `announce` of keys waits for nothing.
     public func branches(of table: Table) throws -> BranchPages {
         guard let root = try reader.root(of: table.name) else { return BranchPages(numbers: []) }

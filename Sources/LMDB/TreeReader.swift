@@ -248,6 +248,11 @@ struct TreeReader {
         return pages.filter { $0 >= 2 && $0 < pageCount }
     }
 
+    /// Asks the system for the first pages of some trees.
+    func announce(roots: [TableRoot]) {
+        announce(pages: roots.map(\.page).filter { $0 >= 2 && $0 < pageCount })
+    }
+
     /// Asks the system for pages of the file, those that lie side by side with one call, and does not wait.
     func announce(pages: [UInt64]) {
         var run: Range<UInt64> = 0..<0

@@ -213,10 +213,13 @@ struct Opening {
             if let entry = change.new { state.attributes.insert(change.number, entry) }
             state.progress.changesSinceCheckpoint += 1
         }
-        try store.forEachCase(transaction, from: head.watermark) { number, entry in
-            guard number < end ?? .max else { return }
-            state.attributes.insert(number, entry)
-            state.progress.changesSinceCheckpoint += 1
+        // Where no number was given since, three pages of the disk need not be waited for.
+        if state.progress.nextNumber > head.watermark {
+            try store.forEachCase(transaction, from: head.watermark) { number, entry in
+                guard number < end ?? .max else { return }
+                state.attributes.insert(number, entry)
+                state.progress.changesSinceCheckpoint += 1
+            }
         }
         guard let dimension, options.keepsGraphs else { return state }
         for kind in VectorKind.allCases {

@@ -188,8 +188,12 @@ package final class StoredGraph: @unchecked Sendable {
     ) throws -> ScanReaders? {
         guard let graph = head.graphs[kind], graph.hasCodes else { return nil }
         // One piece at a time: the first is compared while the disk is at the second, and memory that was never touched is slow.
-        func reader() throws -> PieceReader { try PieceReader(store, generation: generation, countAtOnce: 1) }
-        let readers = try ScanReaders(graph: graph, links: reader(), owners: reader(), codes: reader())
+        func reader(asksInBackground: Bool = false) throws -> PieceReader {
+            try PieceReader(store, generation: generation, countAtOnce: 1, asksInBackground: asksInBackground)
+        }
+        // Nobody waits for codes at once.
+        let codes = try reader(asksInBackground: true)
+        let readers = try ScanReaders(graph: graph, links: reader(), owners: reader(), codes: codes)
         if graph.hasOwners {
             if graph.linkHead.isEmpty {
                 try readers.links.announce(transaction, .links(kind)) { $0 == 0 ? head.epoch : nil }
@@ -202,10 +206,12 @@ package final class StoredGraph: @unchecked Sendable {
 
     /// The distinct vectors nearest to a question by their codes, which are compared while they are read (`HNSWIndex.scan`).
     ///
+    /// - Parameter soon: gets the nearest so far once most of a small graph is compared.
     /// - Throws: `CheckpointGone`, `.damaged`, `IndexError`.
     package static func scan(
         _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ kind: VectorKind,
-        _ readers: ScanReaders, metric: Metric, _ question: Question
+        _ readers: ScanReaders, metric: Metric, _ question: Question,
+        soon: ([CheckpointScan.Node]) throws -> Void = { _ in }
     ) throws -> CheckpointScan {
         let graph = readers.graph
         return try question.vector.withUnsafeBufferPointer { vector in
@@ -233,7 +239,7 @@ package final class StoredGraph: @unchecked Sendable {
                 quantizer: ScalarQuantizer(decoding: graph.quantizer),
                 codes: { try codePiece(store, transaction, graph, kind, readers.codes, $0, $1) }, for: vector,
                 count: question.count, itemLimit: question.itemLimit, among: question.items,
-                existing: question.existing, until: question.deadline)
+                existing: question.existing, until: question.deadline, soon: soon)
         }
     }
 

@@ -53,6 +53,7 @@ extension Archive {
             }
             guard let head = stored else { return nil }
             // The pages at the top are waited for, which would take long behind the codes.
+            try transaction.announceRoots(of: [store.table(.vectors(kind)), store.table(.cases)])
             let vectorWay = try transaction.branches(of: store.table(.vectors(kind)))
             let caseWay = try transaction.branches(of: store.table(.cases))
             let readers = try CheckpointFault.rethrowing {
@@ -67,14 +68,12 @@ extension Archive {
                     query, count: count, itemLimit: k, items: matching, existing: existing)
                 question.deadline = request.deadline ?? .infinity
                 let scan = try CheckpointFault.rethrowing {
-                    try StoredGraph.scan(store, transaction, head, kind, readers, metric: .cosine, question)
+                    try StoredGraph.scan(store, transaction, head, kind, readers, metric: .cosine, question) { nodes in
+                        try announce(nodes, k, found, transaction, vectorWay, caseWay)
+                    }
                 }
                 visited += scan.comparedCount
-                let first = scan.nodes.prefix(Self.firstCount(k)).map { $0.items[0] }
-                try announce(first, found, transaction, knowing: vectorWay)
-                // Nearly all of the hits are among them.
-                let numbers = first.prefix(k).map { UInt64($0) }
-                try transaction.announce(store.table(.cases), numbers, knowing: caseWay)
+                try announce(scan.nodes, k, found, transaction, vectorWay, caseWay)
                 let isCertain = try compare(scan.nodes, k, &found, request, transaction)
                 // Cases that are newer than the checkpoint, and images that could not be read before it.
                 let fresh = wanted.subtracting(scan.known)
@@ -189,6 +188,18 @@ extension Archive {
     ) throws {
         let keys = items.map { found.serving.key($0).number(part: 0) }
         try transaction.announce(store.table(.vectors(found.kind)), keys, knowing: way)
+    }
+
+    /// Asks the disk for what will be read of the nearest nodes: vectors, and the records of those that are nearly all of the hits. What was
+    /// asked for before is in memory or on its way.
+    private func announce(
+        _ nodes: [CheckpointScan.Node], _ k: Int, _ found: StoredCandidates, _ transaction: borrowing ReadTransaction,
+        _ vectorWay: ReadTransaction.BranchPages, _ caseWay: ReadTransaction.BranchPages
+    ) throws {
+        let first = nodes.prefix(Self.firstCount(k)).map { $0.items[0] }
+        try announce(first, found, transaction, knowing: vectorWay)
+        let numbers = first.prefix(k).map { UInt64($0) }
+        try transaction.announce(store.table(.cases), numbers, knowing: caseWay)
     }
 
     /// So many vectors are read before it is asked whether they decide. Each is a page of the disk.

@@ -16,12 +16,14 @@ final class PieceReader {
     private static let announcedCount = 64
     private let countAtOnce: Int
 
-    /// - Parameter countAtOnce: pieces in memory at a time, 1 or 2.
-    init(_ store: Store, generation: UInt32, countAtOnce: Int = 2) throws {
+    /// - Parameters:
+    ///   - countAtOnce: pieces in memory at a time, 1 or 2.
+    ///   - asksInBackground: whether pieces are announced on another thread.
+    init(_ store: Store, generation: UInt32, countAtOnce: Int = 2, asksInBackground: Bool = false) throws {
         self.store = store
         self.generation = generation
         self.countAtOnce = countAtOnce
-        fetcher = try PageFetcher(store.environment)
+        fetcher = try PageFetcher(store.environment, asksInBackground: asksInBackground)
     }
 
     /// Asks the system for the next pieces from `piece` on, as many as are announced at once, and does not wait.

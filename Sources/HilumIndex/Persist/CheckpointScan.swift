@@ -39,6 +39,8 @@ extension HNSWIndex {
     ///   - items: what may be found; nil for everything that exists.
     ///   - existing: items of the checkpoint that are still there; others are passed over.
     ///   - deadline: in the seconds of `monotonicSeconds`.
+    ///   - soon: gets the nearest as they are once most codes were compared, so that the caller can ask the disk for what it will read
+    ///     of them while the rest of the codes comes. Not called where codes are compared on another thread.
     /// - Throws: `IndexError` `.damagedLinks` as `init(restoring:links:…)`, though links are not followed; `.overdue`; `.wrongDimension`,
     ///   `.notFinite`, `.zeroLength` for the query; what `codes` throws.
     /// - Complexity: O(n) distances; reads every byte of codes and owners.
@@ -46,7 +48,8 @@ extension HNSWIndex {
         _ linkByteCount: Int, links: PieceReader, owners: PieceReader, hasOwners: Bool, dimension: Int, metric: Metric,
         quantizer: ScalarQuantizer,
         codes: PieceReader, for query: UnsafeBufferPointer<Float>, count: Int, itemLimit: Int, among items: ItemSet?,
-        existing: ItemSet, until deadline: Double = .infinity
+        existing: ItemSet, until deadline: Double = .infinity,
+        soon: ([CheckpointScan.Node]) throws -> Void = { _ in }
     ) throws -> CheckpointScan {
         let header = try LinkHeader(restoring: linkByteCount, links, quantizer, dimension: dimension, metric: metric)
         // An empty index: it checks the question and picks the kernels.
@@ -59,7 +62,7 @@ extension HNSWIndex {
                     header: header, pieces: hasOwners ? owners : links, linkByteCount: hasOwners ? nil : linkByteCount,
                     items: items, existing: existing)
                 return try index.graph.scan(
-                    source, codes, for: query, count: count, itemLimit: itemLimit, until: deadline)
+                    source, codes, for: query, count: count, itemLimit: itemLimit, until: deadline, soon: soon)
             }
         }
     }
@@ -71,7 +74,7 @@ extension Graph {
 
     fileprivate func scan(
         _ source: OwnerSource, _ codes: HNSWIndex.PieceReader, for query: UnsafeBufferPointer<Float>, count: Int,
-        itemLimit: Int, until deadline: Double
+        itemLimit: Int, until deadline: Double, soon: ([CheckpointScan.Node]) throws -> Void
     ) throws -> CheckpointScan {
         let header = source.header
         let squareLength = try checkedSquareLength(query)
@@ -83,22 +86,35 @@ extension Graph {
         nonisolated(unsafe) let distances = UnsafeMutablePointer<Float>.allocate(capacity: max(1, header.slotCount))
         defer { distances.deallocate() }
         var owners = SlotOwners(header)
-        try withoutActuallyEscaping(codes) { codes in
-            nonisolated(unsafe) let codes = codes
-            try GraphWriter.sideBySide(isWorthIt: header.slotCount * dimension >= Self.leastParallelByteCount) {
-                try self.measure(header.slotCount, codes, target, batch, into: distances, until: deadline)
-            } and: {
-                try owners.read(source, dimension: dimension, metric: metric)
+        func nearest(below end: Int) -> [CheckpointScan.Node] {
+            var pool = scratch.makePool(limit: min(count, owners.slots.count))
+            for slot in owners.slots where slot < end {
+                pool.insert(NodeCandidate(distance: distances[Int(slot)], node: slot))
+            }
+            return (0..<pool.count).map { place in
+                let candidate = pool[place]
+                return CheckpointScan.Node(
+                    distance: candidate.distance, items: owners.items(of: candidate.node, atMost: itemLimit))
             }
         }
-        var pool = scratch.makePool(limit: min(count, owners.slots.count))
-        for slot in owners.slots { pool.insert(NodeCandidate(distance: distances[Int(slot)], node: slot)) }
-        var result = CheckpointScan()
-        result.nodes = (0..<pool.count).map { place in
-            let candidate = pool[place]
-            return CheckpointScan.Node(
-                distance: candidate.distance, items: owners.items(of: candidate.node, atMost: itemLimit))
+        if header.slotCount * dimension >= Self.leastParallelByteCount, defaultThreadCount > 1 {
+            try withoutActuallyEscaping(codes) { codes in
+                nonisolated(unsafe) let codes = codes
+                try GraphWriter.sideBySide(isWorthIt: true) {
+                    try self.measure(header.slotCount, codes, target, batch, into: distances, until: deadline)
+                } and: {
+                    try owners.read(source, dimension: dimension, metric: metric)
+                }
+            }
+        } else {
+            try owners.read(source, dimension: dimension, metric: metric)
+            try measure(header.slotCount, codes, target, batch, into: distances, until: deadline) { rowCount in
+                // Earlier, more of them would be others at the end; later, the disk would have nothing to do.
+                try soon(nearest(below: rowCount))
+            }
         }
+        var result = CheckpointScan()
+        result.nodes = nearest(below: header.slotCount)
         result.known = owners.known
         result.comparedCount = header.slotCount
         return result
@@ -108,10 +124,13 @@ extension Graph {
     private func measure(
         _ slotCount: Int, _ codes: HNSWIndex.PieceReader, _ query: Target,
         _ batch: UnsafeMutablePointer<UnsafeRawPointer?>, into distances: UnsafeMutablePointer<Float>,
-        until deadline: Double
+        until deadline: Double, mostAreDone: (_ slotCount: Int) throws -> Void = { _ in }
     ) throws {
         let pieces = CodePieces(dimension: dimension)
-        for piece in 0..<pieces.codeCount(slotCount) {
+        let pieceCount = pieces.codeCount(slotCount)
+        for piece in 0..<pieceCount {
+            // The codes of three quarters of the slots are compared.
+            if piece > 0, piece == pieceCount * 3 / 4 { try mostAreDone(piece * pieces.codeRowCount) }
             guard deadline == .infinity || monotonicSeconds() < deadline else { throw IndexError(.overdue) }
             try codes(piece) { bytes in
                 let slots = CodePieces.rows(of: piece, pieces.codeRowCount, slotCount: slotCount)
