@@ -61,7 +61,7 @@ let package = Package(
         .target(name: "HilumPrivacy", dependencies: ["HilumCore"], resources: [.copy("Resources/Privacy")]),
 
         // Floor 3
-        .target(name: "HilumEmbedding", dependencies: ["HilumImaging"]),
+        .target(name: "HilumEmbedding", dependencies: ["HilumCore", "HilumImaging"]),
         .target(name: "HilumDICOM", dependencies: ["HilumImaging", "CGDCM"]),
         .target(name: "HilumDocuments", dependencies: ["HilumCore", "HilumImaging"]),
         .target(

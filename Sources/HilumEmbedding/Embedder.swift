@@ -8,6 +8,8 @@ public protocol Embedder: Sendable {
     var modelID: String { get }
     /// Floats a vector.
     var dimension: Int { get }
+    /// What of a vector pictures and reports share; nil where they share all of it.
+    var vectorParts: VectorParts? { get }
 
     /// Side of the square that images are fitted into before they are encoded; nil when it is not known.
     ///
@@ -29,6 +31,8 @@ public protocol Embedder: Sendable {
 }
 
 extension Embedder {
+    /// All is shared.
+    public var vectorParts: VectorParts? { nil }
     /// Not known.
     public var imageSide: Int? { nil }
     /// One.

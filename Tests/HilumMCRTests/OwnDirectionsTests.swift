@@ -213,6 +213,29 @@ import Testing
         }
     }
 
+    @Test("A model says how near a picture and a report can be at most, and no pair of them is nearer")
+    func saysParts() throws {
+        let model = try Self.model(own: Self.counts)
+        let parts = try #require(model.vectorParts)
+        #expect(parts.dimension == model.dimension && parts.common == Self.dimension)
+        let images = try model.embed(images: Self.cases.map(\.image), threads: 2)
+        let reports = try model.embed(reports: Self.cases.map(\.report), threads: 2)
+        func row(_ values: [Float], _ index: Int) -> [Float] {
+            Array(values[index * Self.wide..<(index + 1) * Self.wide])
+        }
+        for index in Self.cases.indices {
+            let (image, report) = (row(images, index), row(reports, index))
+            #expect(parts.largestCosine(image, ofImages: true) == 1)
+            #expect(parts.largestCosine(report, ofImages: false) == 1)
+            let largest = parts.largestCosine(report, ofImages: true)
+            #expect(abs(largest - 1 / (1.25 * 1.49 as Float).squareRoot()) < 1e-4)
+            #expect(abs(largest - parts.largestCosine(image, ofImages: false)) < 1e-5)
+            let common = (0..<Self.dimension).reduce(Float(0)) { $0 + image[$1] * report[$1] }
+            #expect(abs(common) <= largest + 1e-5)
+        }
+        #expect(try Self.model(own: nil).vectorParts == nil)
+    }
+
     @Test("An average of models with other own directions has none, and one of models with the same has them whole")
     func averages() throws {
         let model = try Self.model(own: Self.counts)

@@ -57,7 +57,8 @@ extension Archive {
                 store: store,
                 serving: Serving(
                     generation: loaded.served.generation, modelID: loaded.served.modelID,
-                    dimension: loaded.served.dimension, embedder: embedder, graphs: loaded.graphs),
+                    dimension: loaded.served.dimension, embedder: embedder, graphs: loaded.graphs,
+                    parts: try vectorParts(store, loaded.served.modelID, embedder)),
                 attributes: loaded.attributes, progress: loaded.progress, generations: generations,
                 privacy: privacy, snapshot: loaded.snapshot, lock: lock)
         } catch {
@@ -184,12 +185,28 @@ extension Archive {
         return format
     }
 
+    /// What of the vectors that are searched pictures and reports share: as the embedder says, or said when it was here.
+    private static func vectorParts(
+        _ store: Store, _ modelID: String?, _ embedder: (any Embedder)?
+    ) throws -> VectorParts? {
+        if let embedder { return embedder.vectorParts }
+        return try store.environment.read { try store.vectorParts($0, ofModel: modelID) }
+    }
+
     /// The first embedder that opens the archive for writing names its model.
     private static func nameModel(_ store: Store, _ embedder: (any Embedder)?) throws {
-        guard let embedder, try store.environment.read({ try store.text($0, .model) }) == nil else { return }
+        guard let embedder else { return }
+        let (model, parts) = try store.environment.read { transaction in
+            (try store.text(transaction, .model), try store.vectorParts(transaction, ofModel: embedder.modelID))
+        }
+        // An archive of a release that did not note the parts gets them now.
+        guard model == nil || model == embedder.modelID && parts != embedder.vectorParts else { return }
         try store.environment.write { transaction in
-            try store.set(transaction, .model, embedder.modelID)
-            try store.set(transaction, .dimension, embedder.dimension)
+            if model == nil {
+                try store.set(transaction, .model, embedder.modelID)
+                try store.set(transaction, .dimension, embedder.dimension)
+            }
+            try store.putVectorParts(transaction, of: embedder)
         }
     }
 

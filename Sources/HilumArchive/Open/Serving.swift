@@ -12,6 +12,8 @@ struct Serving: Sendable {
     var embedder: (any Embedder)?
     /// Nil as long as there is no model.
     var graphs: Graphs?
+    /// What of its vectors pictures and reports share; nil where they share all of them.
+    var parts: VectorParts?
 
     /// The space, where its vectors were imported and no model makes them.
     var space: String? { ImportedSpace.name(ofModel: modelID) }

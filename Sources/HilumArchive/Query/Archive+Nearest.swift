@@ -75,10 +75,12 @@ extension Archive {
     ) throws -> [Candidate] {
         let query = question[kind]
         guard let index = question.serving.graphs?[kind].index else {
-            return try scanCheckpoint(query, kind, matching, k: k, question.serving, request, &visited)
+            let found = try scanCheckpoint(query, kind, matching, k: k, question.serving, request, &visited)
+            return scored(found, question)
         }
         if request.isExact && index.precision == .i8 {
-            return try scanStored(query, kind, matching, k: k, question.serving, request, &visited)
+            let found = try scanStored(query, kind, matching, k: k, question.serving, request, &visited)
+            return scored(found, question)
         }
         // Where the lower half of codes is gone, a few more are looked at before the stored vectors decide.
         let wanted = index.lacksResiduals ? k + min(k, 64 + k / 8) + 16 : k
@@ -92,11 +94,21 @@ extension Archive {
         // A scan visits no node of the graph, but compares.
         visited += result.visited == 0 ? result.distanceCount : result.visited
         let candidates = result.hits.map {
-            Candidate(number: $0.item, item: $0.item, score: max(-1, min(1, 1 - $0.distance)), via: kind)
+            let cosine = max(-1, min(1, 1 - $0.distance))
+            return Candidate(number: $0.item, item: $0.item, score: question.score(cosine, kind), via: kind)
         }
         guard candidates.count > k else { return candidates }
         let exact = try store.environment.read { try exactly(candidates, question, keepsVectors: false, $0) }
         return Array(exact.prefix(k))
+    }
+
+    /// Candidates whose scores are cosines, with those by which kinds are held against one another.
+    private func scored(_ candidates: [Candidate], _ question: Question) -> [Candidate] {
+        candidates.map { candidate in
+            var candidate = candidate
+            candidate.score = question.score(candidate.score, candidate.via)
+            return candidate
+        }
     }
 
     /// How many matching candidates a walk keeps under a filter.
@@ -197,7 +209,7 @@ extension Archive {
             // A case that was just deleted has no vector any more, and no record either.
             let key = serving.key(exact[index].item)
             guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
-            if isCoded { exact[index].score = Self.cosine(question[kind], vector) }
+            if isCoded { exact[index].score = question.score(Self.cosine(question[kind], vector), kind) }
             if keepsVectors { exact[index].vector = vector }
         }
         exact.sort(by: Candidate.precedes)

@@ -18,8 +18,35 @@ struct Question {
     var isWithoutVector = false
     /// Measures the search, where somebody wants to know.
     var trace: SearchTrace?
+    /// The largest cosines that pictures and reports can have with it.
+    private var largest: (image: Float, report: Float) = (1, 1)
 
     subscript(kind: VectorKind) -> [Float] { kind == .image ? image : report }
+
+    /// - Parameters:
+    ///   - image, report: the vectors to ask each graph with.
+    ///   - serving: what the search uses to its end.
+    init(image: [Float], report: [Float], serving: Serving) {
+        self.image = image
+        self.report = report
+        self.serving = serving
+    }
+
+    /// Notes how near pictures and reports can be at most, once its vectors are of length 1.
+    mutating func measure() {
+        guard let parts = serving.parts else { return }
+        largest = (parts.largestCosine(image, ofImages: true), parts.largestCosine(report, ofImages: false))
+    }
+
+    /// The score of a vector of one kind: its cosine with the question; between kinds, the cosine of what both share, so that a text finds
+    /// pictures beside reports.
+    func score(_ cosine: Float, _ kind: VectorKind) -> Float {
+        let largest = kind == .image ? largest.image : largest.report
+        return largest == 1 ? cosine : max(-1, min(1, cosine / max(largest, Self.leastLargest)))
+    }
+
+    /// A question may have nothing in common with a kind.
+    private static let leastLargest: Float = 1e-3
 }
 
 extension Archive {
@@ -61,6 +88,7 @@ extension Archive {
         }
         question.image = image
         question.report = report
+        question.measure()
         return question
     }
 

@@ -98,6 +98,7 @@ extension Archive {
             let format = maker.embedder == nil ? Store.importFormat : Store.generationsFormat
             try store.environment.write { transaction in
                 try store.put(transaction, table)
+                if let embedder = maker.embedder { try store.putVectorParts(transaction, of: embedder) }
                 try store.raiseFormat(transaction, to: format)
             }
             generations.withLock {

@@ -128,17 +128,18 @@ extension Archive {
         new.role = .serving
         table.set(former)
         table.set(new)
-        try store.environment.write { transaction in
+        let parts = try store.environment.write { transaction in
             try store.put(transaction, table)
             try store.set(transaction, .generation, Int(record.number))
             try store.set(transaction, .model, record.modelID)
             try store.set(transaction, .dimension, record.dimension)
+            return try store.vectorParts(transaction, ofModel: record.modelID)
         }
         let oldAttributes = attributes.read { $0 }
         servingState.withLock {
             $0 = Serving(
                 generation: record.number, modelID: record.modelID, dimension: record.dimension,
-                embedder: beside.embedder, graphs: beside.graphs)
+                embedder: beside.embedder, graphs: beside.graphs, parts: parts)
         }
         attributes.write { $0 = beside.attributes }
         recall.turn(to: record.number)

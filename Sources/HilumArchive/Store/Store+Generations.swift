@@ -1,4 +1,5 @@
 import HilumCore
+import HilumEmbedding
 import LMDB
 
 extension Store {
@@ -22,6 +23,26 @@ extension Store {
         }
         return served
     }
+
+    /// What of the vectors of a model pictures and reports share, as its embedder said; nil where it did not.
+    func vectorParts(
+        _ transaction: borrowing some (Transaction & ~Copyable), ofModel modelID: String?
+    ) throws -> VectorParts? {
+        guard let modelID else { return nil }
+        return try get(transaction, .meta, Self.partsName(ofModel: modelID)) { payload in
+            do { return try VectorParts(parsing: payload) } catch {
+                throw damaged("the parts of vectors are malformed")
+            }
+        }
+    }
+
+    /// Notes what an embedder says of its vectors, for searches without it.
+    func putVectorParts(_ transaction: borrowing WriteTransaction, of embedder: any Embedder) throws {
+        guard let parts = embedder.vectorParts else { return }
+        try put(transaction, .meta, Self.partsName(ofModel: embedder.modelID), Array(parts.json.text.utf8))
+    }
+
+    private static func partsName(ofModel modelID: String) -> String { "parts." + modelID.prefix(16) }
 
     func generations(_ transaction: borrowing some (Transaction & ~Copyable)) throws -> GenerationTable {
         let found = try get(transaction, .meta, GenerationTable.name) { payload in

@@ -55,6 +55,8 @@ public final class MCRModel: Embedder, @unchecked Sendable {
     public var configuration: MCRConfiguration { network.configuration }
     /// Floats of a vector.
     public var dimension: Int { own?.dimension ?? network.configuration.dimension }
+    /// What of a vector pictures and reports share; nil without own directions of each kind.
+    public var vectorParts: VectorParts? { own?.parts(values.pointer) }
     /// Side of the square that a picture may be fitted into first, in pixels: that of the model input, or larger.
     public var imageSide: Int? { Preprocessing.readingSide(network.configuration) }
     /// Images that share a pass of one thread.

@@ -1,3 +1,4 @@
+import HilumEmbedding
 import HilumNN
 
 /// Directions that each kind has for itself, beside those of the common space: what makes pictures alike among themselves stands in some,
@@ -6,8 +7,8 @@ import HilumNN
 ///     e, unit vector [D] of the common space ───────────┐
 ///     features of the kind ─ linear ─ unit length o ────┴─► picture (e, s · o, 0) / √(1 + s²);   report (e, 0, s · o) / √(1 + s²)
 ///
-/// A picture and a report score e · e′, as without them, times a number that is the same for all, so their order does not change; two
-/// reports, or two pictures, score (e · e′ + s² · o · o′) / (1 + s²). They are solved from outside (`tools/solve-ways`), never trained:
+/// A picture and a report have the cosine e · e′, as without them, times a number that is the same for all; two reports, or two pictures, have
+/// (e · e′ + s² · o · o′) / (1 + s²). An archive divides by that number (`VectorParts`), so that a question finds both kinds. They are solved from outside (`tools/solve-ways`), never trained:
 /// a training changes the common space and leaves them as they are.
 struct OwnDirections: Sendable {
     /// Floats of the common space, D.
@@ -71,6 +72,13 @@ struct OwnDirections: Sendable {
 
     /// How long the common part of a report's vector is.
     func commonLengthOfReports(_ values: UnsafePointer<Float>) -> Float { Self.commonLength(values[report.scale]) }
+
+    /// The same as whoever compares vectors of two kinds asks for it.
+    func parts(_ values: UnsafePointer<Float>) -> VectorParts? {
+        VectorParts(
+            common: shared, ownOfImages: image.dimension, ownOfReports: report.dimension,
+            commonLengthOfImages: commonLengthOfImages(values), commonLengthOfReports: commonLengthOfReports(values))
+    }
 
     private static func commonLength(_ scale: Float) -> Float { 1 / (1 + scale * scale).squareRoot() }
 
