@@ -38,11 +38,13 @@ struct Question {
         largest = (parts.largestCosine(image, ofImages: true), parts.largestCosine(report, ofImages: false))
     }
 
-    /// The score of a vector of one kind: its cosine with the question; between kinds, the cosine of what both share, so that a text finds
-    /// pictures beside reports.
+    /// The score of a vector of one kind: its cosine with the question, divided by the root of the largest one that its kind can have.
+    ///
+    /// Within a kind that is the cosine. Between kinds the cosine alone buries pictures behind reports that say something else; that of what
+    /// both kinds share, which is divided by the largest itself, puts pictures that resemble little before reports that say it.
     func score(_ cosine: Float, _ kind: VectorKind) -> Float {
         let largest = kind == .image ? largest.image : largest.report
-        return largest == 1 ? cosine : max(-1, min(1, cosine / max(largest, Self.leastLargest)))
+        return largest == 1 ? cosine : max(-1, min(1, cosine / max(largest, Self.leastLargest).squareRoot()))
     }
 
     /// A question may have nothing in common with a kind.

@@ -125,7 +125,7 @@ public struct Hit: Sendable {
     public var rank: Int
     /// Of the case.
     public var id: String
-    /// The cosine, in [-1, 1]; of a picture and a text or report, that of what both kinds share (`VectorParts`).
+    /// The cosine, in [-1, 1]; of a picture and a text or report, stretched by a number of the model (`VectorParts`).
     public var score: Float
     /// The kind of vector that was near.
     public var via: VectorKind

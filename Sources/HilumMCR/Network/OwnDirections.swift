@@ -8,7 +8,7 @@ import HilumNN
 ///     features of the kind ─ linear ─ unit length o ────┴─► picture (e, s · o, 0) / √(1 + s²);   report (e, 0, s · o) / √(1 + s²)
 ///
 /// A picture and a report have the cosine e · e′, as without them, times a number that is the same for all; two reports, or two pictures, have
-/// (e · e′ + s² · o · o′) / (1 + s²). An archive divides by that number (`VectorParts`), so that a question finds both kinds. They are solved from outside (`tools/solve-ways`), never trained:
+/// (e · e′ + s² · o · o′) / (1 + s²). An archive stretches such a cosine (`VectorParts`), so that a question finds both kinds. They are solved from outside (`tools/solve-ways`), never trained:
 /// a training changes the common space and leaves them as they are.
 struct OwnDirections: Sendable {
     /// Floats of the common space, D.
