@@ -437,6 +437,23 @@ import Testing
         #expect(eventually { archive.state.withLock { $0.idleCount } == 4 })
     }
 
+    @Test("Requests that never end keep idle work down to a piece now and then, and do not end it")
+    func idleWorkUnderLoad() throws {
+        let archive = FakeArchive()
+        for _ in 0..<3 { _ = try archive.search(SearchRequest(.text("a"))) }
+        var limits = WriterQueue.Limits()
+        limits.idlePauseInSeconds = 0.001
+        limits.idleLookInSeconds = 0.001
+        limits.busyPauseInSeconds = 0.25
+        let start = monotonicSeconds()
+        let writer = WriterQueue(archive: archive, limits: limits) { false }
+        writer.start()
+        defer { writer.stop() }
+        #expect(eventually { archive.state.withLock { $0.idleCount } == 3 })
+        // Each piece came after a pause of its own.
+        #expect(monotonicSeconds() - start >= 3 * 0.25)
+    }
+
     @Test func changesOfOneCaseKeepTheirOrder() throws {
         let archive = FakeArchive()
         let writer = WriterQueue(archive: archive)

@@ -48,6 +48,8 @@ final class WriterQueue: Sendable {
         var idleLookInSeconds = 1.0
         /// After idle work that failed.
         var idleRetryInSeconds = 60.0
+        /// One piece of idle work is done after so long, idle or not: what is measured of searches must not be missing because there are many.
+        var busyPauseInSeconds = 5.0
     }
 
     private let queue = BlockingQueue<Item>()
@@ -110,13 +112,15 @@ final class WriterQueue: Sendable {
     /// The next change; until it comes, idle time is used. Nil when the queue is closed and empty.
     private func next() -> Item? {
         var pause = limits.idlePauseInSeconds
+        var lastWork = monotonicSeconds()
         while true {
             if let item = queue.take(withinSeconds: pause) { return item }
             // What was queued before the end is still handed out.
             if queue.isClosed { return queue.take() }
             pause = limits.idlePauseInSeconds
             archive.mend()
-            guard isIdle() else { continue }
+            guard isIdle() || monotonicSeconds() - lastWork >= limits.busyPauseInSeconds else { continue }
+            defer { lastWork = monotonicSeconds() }
             do {
                 let isMoreLeft = try archive.estimateRecall(forSeconds: limits.idleWorkInSeconds) {
                     !isIdle() || !queue.isEmpty
