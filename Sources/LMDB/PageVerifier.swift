@@ -188,6 +188,8 @@ public struct PageVerifier {
             return try fail("\(name): page \(number) has a value that is too long")
         }
         switch flags {
+        case _ where table == nil && flags != 2:
+            try fail("\(name): page \(number) has an entry that is no table")
         case 0:
             let value = UnsafeRawBufferPointer(rebasing: page[start..<(start + byteCount)])
             try entry(table, name, key, value)

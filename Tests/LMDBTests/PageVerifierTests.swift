@@ -131,6 +131,26 @@ struct Generator: RandomNumberGenerator {
         #expect(refused >= 5 && refused <= heads.count, "\(refused) of \(heads.count)")
     }
 
+    @Test(
+        "A table that became a plain value is found by the walk, as it is refused to readers",
+        arguments: [0, 1, 3] as [UInt8])
+    func aTableThatIsAValue(flags: UInt8) throws {
+        let scratch = Scratch()
+        var bytes = try makeStore(scratch.path)
+        // A node is sizes (4), flags (2), length of the key (2), key; every page that was ever the root of the tables has one.
+        let node = [6, 0] + Array("second".utf8)
+        var count = 0
+        for place in 8..<bytes.count - node.count where bytes[place..<place + node.count].elementsEqual(node) {
+            bytes[place - 2] = flags
+            count += 1
+        }
+        #expect(count > 0)
+        try Data(bytes).write(to: URL(fileURLWithPath: scratch.path + "/data.mdb"))
+        #expect(try Self.walk(scratch.path, depth: .values).contains { $0.hasPrefix("tables: ") })
+        #expect(try !openAndRead(bytes, scratch.path))
+        #expect(try !openAndRead(bytes, scratch.path, .readWrite))
+    }
+
     @Test func aBrokenMetaPageIsRefused() throws {
         let scratch = Scratch()
         let bytes = try makeStore(scratch.path)
