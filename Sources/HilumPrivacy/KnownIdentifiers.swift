@@ -34,6 +34,8 @@ public struct KnownIdentifiers: Sendable {
     let doubtful: Set<[UInt32]>
     /// Those of these that stand beside a number alone, and may say what it is: masked with a capital.
     let besideNumbers: Set<[UInt32]>
+    /// Those of these that have two or three letters, as codes have (`CT 12`): names where they are family names (`Lee 12`).
+    let short: Set<[UInt32]>
     /// The parts of each patient, without those of `names`: all of them may be a label.
     let patientParts: [[[UInt32]]]
     /// Parts of names in kanji and kana, katakana for hiragana, the longest first.
@@ -52,6 +54,7 @@ public struct KnownIdentifiers: Sendable {
         var all: [(text: String, companion: [UInt32]?)] = ids.map { ($0, nil) }
         var doubtful: Set<[UInt32]> = []
         var besideNumbers: Set<[UInt32]> = []
+        var short: Set<[UInt32]> = []
         var patientParts: [[[UInt32]]] = []
         for patient in patients {
             let name = PatientName(patient)
@@ -60,11 +63,12 @@ public struct KnownIdentifiers: Sendable {
             let own = Array(parts.latin[known...])
             if certain.isDisjoint(with: own) { patientParts.append(own) }
             if name?.isSure != true { doubtful.formUnion(own.filter { !certain.contains($0) }) }
-            let numbers = PatientName.words(of: patient).filter { $0.utf8.contains { 48...57 ~= $0 } }
+            let numbers = PatientName.words(of: patient).filter { $0.contains(where: PatientName.isDigit) }
             if !numbers.isEmpty { all.append((patient, nil)) }
             // A number that stands beside a name.
             if let name, name.isOneWord {
                 if own.count == 1 { besideNumbers.formUnion(own) }
+                if name.isShort { short.formUnion(own.filter { $0.count > 1 && !certain.contains($0) }) }
                 // `cohort 2019`
                 for number in numbers where !Self.isYear(number) {
                     if let companion = own.first(where: { $0.count > 1 }) { all.append((String(number), companion)) }
@@ -76,6 +80,7 @@ public struct KnownIdentifiers: Sendable {
         latin = Array(Set(parts.latin)).sorted { $0.count > $1.count }
         self.doubtful = doubtful
         self.besideNumbers = besideNumbers
+        self.short = short
         self.patientParts = patientParts.filter { !$0.isEmpty }
         wide = Array(Set(parts.wide)).filter { $0.count > 1 }.sorted { $0.count > $1.count }
         self.ids = all.compactMap { text, companion in
@@ -164,16 +169,19 @@ private struct PatientName {
     var isSure: Bool
     /// Whether one word stands beside initials and numbers, without such a mark: `Smith J`, `patient 12`, where it may say what the number is.
     var isOneWord = false
+    /// Whether that word has as few letters as a code: `CT 12`, `Lee 12`.
+    var isShort = false
 
     /// Nil where there is no word.
     init?(_ patient: String) {
         let hasMark = patient.contains(",") || patient.contains("^")
         let words = Self.words(of: patient)
         let plain = words.filter { word in
-            word.count > 1 && word.contains { $0.isLetter } && !word.contains { $0.isNumber }
+            word.contains { $0.isLetter } && !word.contains(where: Self.isDigit)
+                && (word.count > 1 || Self.isWide(word))
         }
         guard !plain.isEmpty else { return nil }
-        let initials = words.filter { $0.count == 1 && $0.allSatisfy(\.isLetter) }
+        let initials = words.filter { $0.count == 1 && $0.allSatisfy(\.isLetter) && !Self.isWide($0) }
         if plain.count == words.count || hasMark && plain.count + initials.count == words.count {
             // `Small, J`
             (text, isSure) = (patient.replacing("_", with: "^"), hasMark)
@@ -181,15 +189,22 @@ private struct PatientName {
             text = (plain + initials).joined(separator: "^")
             isSure = hasMark && plain.count > 1
             isOneWord = !hasMark && plain.count == 1
-            // `CT 12`: a few letters beside a number are a code. `症例 3`: no list knows all that is counted.
-            let isWide = plain[0].unicodeScalars.contains { $0.value > 0x2FF }
-            if isOneWord, initials.isEmpty && plain[0].count < 4 || isWide { return nil }
+            isShort = isOneWord && initials.isEmpty && plain[0].count < 4
+            // `症例 3`: no list knows all that is counted.
+            if isOneWord, Self.isWide(plain[0]) { return nil }
         }
     }
 
     static func words(of patient: String) -> [Substring] {
-        patient.split { $0 == " " || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
+        patient.split { $0 == " " || $0 == "\u{3000}" || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
     }
+
+    /// Whether a character is a digit of ASCII or full width. Kanji that say a number are none: `一郎`, `三浦`.
+    static func isDigit(_ character: Character) -> Bool {
+        character.unicodeScalars.contains { 0x30...0x39 ~= $0.value || 0xFF10...0xFF19 ~= $0.value }
+    }
+
+    private static func isWide(_ word: Substring) -> Bool { word.unicodeScalars.contains { $0.value > 0x2FF } }
 }
 
 /// The parts of names.
