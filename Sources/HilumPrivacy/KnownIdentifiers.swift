@@ -1,11 +1,12 @@
-/// What is known of a patient and of those who took care of it, from the tags of its images or a table: it is masked wherever it stands.
+/// What is known of a patient and of those who took care of it, from the tags of its images or a table.
 ///
 /// A name may have the form of DICOM (`YAMADA^TARO=山田^太郎=やまだ^たろう`), of a list (`Smith, John A.`) or of a signature. Each of its parts is
-/// masked, in any order and case; kana in both scripts. A part that is a word of reports (`Young`, `Long`) is masked where it has a capital, or
-/// stands beside another part. One that carries what a report says (`No`, `Right`, `Mass`, `ガン`) is masked only where a name stands: beside
-/// another part, behind a title or `Patient:`, before an honorific. A Latin part of one letter, and a part of one kanji, are masked beside
-/// another part alone. A patient who is given by words of reports alone (`Chest, Right`, `left lung`, `右肺癌`) is a label, and is masked behind
-/// `Patient:` or `Name:`.
+/// masked wherever it stands, in any order and case; kana in both scripts. A part that is a word of reports (`Young`, `Long`) is masked where it
+/// has a capital, or stands beside another part. One that carries what a report says (`No`, `Right`, `Mass`, `Post`, `ガン`; about 1,100 words in
+/// `said.txt`) is masked only where a name stands: beside another part unless the report goes on with it (`Emily Post presented`, but
+/// `Emily Post surgical clips`), beside an initial, behind a title or `Patient:`, before an honorific. Alone (`Post was seen`) it stays.
+/// A Latin part of one letter, and a part of one kanji, are masked beside another part alone. A patient who is given by words of reports alone
+/// (`Chest, Right`, `left lung`, `右肺癌`) is a label, and is masked behind `Patient:` or `Name:`.
 ///
 /// An id is masked where it stands as a whole word; hyphens and leading zeros in it do not count. What may be something else in a report is
 /// masked behind a cue alone (`Patient 12`, `MRN: 12`): fewer than three letters or digits, a number of fewer than four, a level of the spine
