@@ -290,6 +290,11 @@ public final class HNSWIndex: @unchecked Sendable {
 
     /// Vectors that came or went since all were last looked for. As the writer.
     public var changesSinceMending: Int { writer.changesSinceSweep }
+    /// Nodes that came or went since lists were last refined. A checkpoint keeps it for the next process that opens the graph. The writer's.
+    package var changesSinceRefining: Int {
+        get { writer.changesSinceRefining }
+        set { writer.changesSinceRefining = newValue }
+    }
 
     /// What is wrong with the index, one sentence each; empty when it is sound. As the writer.
     ///

@@ -336,6 +336,35 @@ import Testing
         }
     }
 
+    @Test("Processes that each add a few cases refine the lists of links once these are half of all")
+    func refinesAcrossProcesses() throws {
+        let scratch = try Scratch()
+        try Archive.create(at: scratch.archive)
+        /// What is still to be refined after a process that adds cases.
+        func add(_ range: Range<Int>) throws -> Int {
+            let archive = try open(scratch)
+            defer { archive.close() }
+            let cases = range.map { CaseInput(id: "case-\($0)", report: makeReport(10 * $0 + 1)) }
+            #expect(try archive.put(cases).count == range.count)
+            return archive.graphs?.report.index.changesSinceRefining ?? -1
+        }
+        let built = try add(0..<1_300)
+        let grown = try add(1_300..<1_500)
+        #expect(grown == built + 200)
+        #expect(try add(1_500..<1_501) == grown + 1)
+        var (count, left, last) = (1_501, grown + 1, 0)
+        while left > last, count < 4_000 {
+            last = left
+            left = try add(count..<count + 300)
+            count += 300
+        }
+        #expect(left < last && 2 * last < count)
+        let archive = try Archive(path: scratch.archive, mode: .readWrite, embedder: FakeEmbedder(), options: options())
+        defer { archive.close() }
+        #expect(archive.graphs?.report.index.changesSinceRefining == left)
+        #expect(archive.graphs?.report.index.validate() == [])
+    }
+
     @Test("A case of several images is found by each of them, once, and says by which")
     func severalImages() throws {
         let scratch = try Scratch()

@@ -11,24 +11,27 @@ struct BenchError: Error, CustomStringConvertible {
 /// One phase of the nearest-neighbour benchmark: reads vectors from fvecs files and prints one JSON line per result.
 struct AnnBench {
     static let usage = """
-        usage: hilum-bench ann --phase build|search|open|insert --base B.fvecs --query Q.fvecs --metric l2|cos --index PATH
+        usage: hilum-bench ann --phase build|search|open|insert|beside --base B.fvecs --query Q.fvecs --metric l2|cos --index PATH
                  [--gt G.ivecs] [--m 16] [--ef-construction 200] [--threads 1] [--seed 1] [--precision f32|bf16|i8]
                  [--ef 10,20,40] [--seconds 1.0] [--results DIR] [--filter MASK] [--lean yes]
         build   builds from the base and saves to PATH, an LMDB environment; search, open and insert load PATH
         search  --filter: a byte for each base vector, 0 or 1, and only those of 1 may be hits; --lean: codes and links alone are
                 held, and hits are ordered by the vectors in the store's pages; --threads: so many ask at once, each its share
         open    open_ms: until the first answer; whole_ms: until everything that searches read is in memory
-        insert  adds the query vectors to PATH, half of them one a commit, half 100 a commit; acknowledged when on disk
+        insert  adds the query vectors to PATH, half of them one a commit, half 100 a commit; acknowledged when on disk; first_ms: the
+                first, which waits for the check of all pages and for what changes need in memory, and is in no rate; floor_per_s:
+                commits of one vector that link nothing, before and after; --ahead no: looks for places after a commit, not beside
+        beside  the rate of searches at the first --ef (64) alone for --seconds and then beside a writer that adds vectors one a commit
 
         """
 
     static let k = 10
-    private let options: [String: String]
+    let options: [String: String]
 
     init(_ arguments: [String]) throws {
         let known: Set = [
             "phase", "base", "query", "gt", "metric", "m", "ef-construction", "threads", "seed", "index", "precision",
-            "ef", "seconds", "results", "filter", "lean",
+            "ef", "seconds", "results", "filter", "lean", "ahead",
         ]
         var options: [String: String] = [:]
         var index = 0
@@ -50,13 +53,14 @@ struct AnnBench {
         case "search": try search()
         case "open": try open()
         case "insert": try insert()
-        case let other: throw BenchError("unknown phase \(other); use build, search, open or insert")
+        case "beside": try searchBesideInsertions()
+        case let other: throw BenchError("unknown phase \(other); use build, search, open, insert or beside")
         }
     }
 
     // MARK: Options
 
-    private func required(_ name: String) throws -> String {
+    func required(_ name: String) throws -> String {
         guard let value = options[name] else { throw BenchError("--\(name) is needed") }
         return value
     }
@@ -67,7 +71,7 @@ struct AnnBench {
         return value
     }
 
-    private func metric() throws -> Metric {
+    func metric() throws -> Metric {
         switch options["metric"] ?? "l2" {
         case "l2": .squaredEuclidean
         case "cos": .cosine
@@ -75,7 +79,7 @@ struct AnnBench {
         }
     }
 
-    private func precision() throws -> CodePrecision {
+    func precision() throws -> CodePrecision {
         let text = options["precision"] ?? "i8"
         guard let precision = CodePrecision(rawValue: text) else {
             throw BenchError("unknown precision \(text); use f32, bf16 or i8")
@@ -83,7 +87,7 @@ struct AnnBench {
         return precision
     }
 
-    private func vectors(_ option: String) throws -> FloatVectors {
+    func vectors(_ option: String) throws -> FloatVectors {
         let path = try required(option)
         return try FloatVectors(path: path, unit: metric() == .cosine)
     }
@@ -239,31 +243,6 @@ struct AnnBench {
             Self.line([
                 "event": .text("open"), "open_ms": .number(took * 1000), "top1": .integer(Int(first?.item ?? 0)),
                 "whole_ms": .number(whole * 1000),
-            ]))
-    }
-
-    private func insert() throws {
-        let queries = try vectors("query")
-        let store = try BenchStore(
-            required("index"), dimension: queries.dimension, metric: metric(), precision: precision(), mode: .readWrite)
-        let half = queries.count / 2
-        let start = monotonicSeconds()
-        for row in 0..<half { try queries.withRow(row) { try store.insert($0) } }
-        let middle = monotonicSeconds()
-        let batch = 100
-        try queries.values.withUnsafeBufferPointer { all in
-            for first in stride(from: half, to: queries.count, by: batch) {
-                let range = (first * queries.dimension)..<(min(first + batch, queries.count) * queries.dimension)
-                try store.insert(UnsafeBufferPointer(rebasing: all[range]))
-            }
-        }
-        let end = monotonicSeconds()
-        store.close()
-        print(
-            Self.line([
-                "event": .text("insert"), "n": .integer(queries.count), "durable": .flag(true),
-                "per_s": .number(Double(half) / (middle - start)),
-                "batch\(batch)_per_s": .number(Double(queries.count - half) / (end - middle)),
             ]))
     }
 

@@ -15,6 +15,8 @@ final class BenchStore {
     private let graph: StoredGraph
     /// Vectors on disk; the number of the next.
     private(set) var count: Int
+    /// Whether the places of new vectors are looked for while the disk writes them, as an archive does.
+    var looksAhead = true
 
     var index: HNSWIndex { graph.index }
 
@@ -70,6 +72,8 @@ final class BenchStore {
         }
         graph = opened
         count = linked + fresh.count / dimension
+        // As an archive does, so that the first change need not wait for it.
+        if mode == .readWrite { store.environment.startVerification() }
         // Linking may read residuals, in a transaction of its own.
         try fresh.withUnsafeBufferPointer {
             try opened.index.insertBatch($0, items: (UInt32(linked)..<UInt32(count)).map { $0 })
@@ -151,22 +155,46 @@ final class BenchStore {
 
     // MARK: Inserting
 
-    /// Stores vectors in one transaction, then links them; they are on disk when this returns.
+    /// Stores vectors in one transaction and links them, which begins while the disk writes, as in an archive; they are on disk when this
+    /// returns.
     ///
     /// - Parameter rows: `[n, dimension]`.
     func insert(_ rows: UnsafeBufferPointer<Float>, threads: Int = 1) throws {
         let dimension = index.dimension
-        let added = rows.count / dimension
+        let items = (UInt32(count)..<UInt32(count + rows.count / dimension)).map { $0 }
+        var prepared: PreparedInsertion?
+        defer { if let prepared { index.cancel(prepared) } }
         try store.environment.write { transaction in
-            for row in 0..<added {
+            if let again = prepared { index.cancel(again) }
+            prepared = nil
+            for (row, item) in items.enumerated() {
                 try store.putVector(
-                    transaction, Self.kind, VectorKey(generation: Self.generation, item: UInt32(count + row)),
+                    transaction, Self.kind, VectorKey(generation: Self.generation, item: item),
                     rows[(row * dimension)..<((row + 1) * dimension)])
             }
+            if looksAhead { prepared = try index.prepareInsertion(rows, items: items) }
         }
-        try index.insertBatch(
-            rows, items: (UInt32(count)..<UInt32(count + added)).map { $0 }, threads: threads)
-        count += added
+        if let insertion = prepared {
+            prepared = nil
+            try index.finish(insertion, threads: threads)
+        } else {
+            try index.insertBatch(rows, items: items, threads: threads)
+        }
+        count += items.count
+    }
+
+    /// Stores the last vector again, which changes nothing and links nothing; how many seconds each commit took.
+    func storeLastAgain(times: Int) throws -> [Double] {
+        let key = VectorKey(generation: Self.generation, item: UInt32(count - 1))
+        let vector = try store.environment.read {
+            try store.vector($0, Self.kind, key, dimension: index.dimension)
+        }
+        guard let vector else { throw BenchError("the last vector is missing") }
+        return try (0..<times).map { _ in
+            let start = monotonicSeconds()
+            try store.environment.write { try store.putVector($0, Self.kind, key, vector, rule: .replacing) }
+            return monotonicSeconds() - start
+        }
     }
 
     func close() { store.environment.close() }

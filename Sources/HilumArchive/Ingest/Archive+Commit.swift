@@ -50,6 +50,8 @@ extension Archive {
             let kept = try keepImages(of: prepared)
             // Also those of a case that was refused.
             defer { removeUnused(kept) }
+            let links = PreparedLinks(graphs, courtesy)
+            defer { links.cancel() }
             let batch = try courtesy.piece {
                 try store.environment.write { transaction in
                     var batch = CommitBatch(state, serving, generations.withLock { $0.table })
@@ -63,10 +65,11 @@ extension Archive {
                     if store.key.isThere, try store.text(transaction, .key) == nil {
                         try store.set(transaction, .key, store.key.mark())
                     }
+                    links.prepare(batch.changes)
                     return batch
                 }
             }
-            finish(batch, linkThreads: linkThreads, courtesy)
+            finish(batch, linkThreads: linkThreads, links, courtesy)
             return batch.outcomes
         }
     }

@@ -8,8 +8,11 @@ extension Archive {
     ///
     /// - Parameters:
     ///   - linkThreads: for each kind of vectors of which the batch has some.
+    ///   - links: what was begun for the new vectors.
     ///   - courtesy: whom linking makes room for.
-    func finish(_ batch: CommitBatch, linkThreads: Int = 1, _ courtesy: Courtesy = .none) {
+    func finish(
+        _ batch: CommitBatch, linkThreads: Int = 1, _ links: PreparedLinks? = nil, _ courtesy: Courtesy = .none
+    ) {
         removeImages(batch.unusedImages)
         guard !batch.changes.isEmpty else { return }
         // Before anything here can fail: the counters are on disk.
@@ -22,8 +25,11 @@ extension Archive {
         }
         noteWords(batch.words)
         if let graphs {
+            let prepared = links?.take() ?? [:]
             let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
-                Self.apply(batch.changes, to: graphs[kind].index, kind, threads: linkThreads, courtesy)
+                Self.apply(
+                    batch.changes, to: graphs[kind].index, kind, prepared: prepared[kind], threads: linkThreads,
+                    courtesy)
             }
             if let failure = failures.compactMap(\.self).first {
                 // The cases are stored, and whoever waits for them is told so; opening links them.
@@ -83,33 +89,36 @@ extension Archive {
 
     /// - Returns: what went wrong.
     private static func apply(
-        _ changes: [CommittedChange], to index: HNSWIndex, _ kind: VectorKind, threads: Int, _ courtesy: Courtesy
+        _ changes: [CommittedChange], to index: HNSWIndex, _ kind: VectorKind, prepared: PreparedInsertion?,
+        threads: Int, _ courtesy: Courtesy
     ) -> String? {
-        var numbers: [UInt32] = []
-        var vectors: [Float] = []
-        for change in changes {
-            let made = kind == .image ? change.imageVectors : change.reportVector.map { [$0] } ?? []
-            for (item, vector) in zip(change.newItems(kind), made) {
-                numbers.append(item)
-                vectors += vector
-            }
-        }
         do {
-            try vectors.withUnsafeBufferPointer { vectors in
-                var first = 0
-                while first < numbers.count {
-                    let count = courtesy.isWanted ? Self.linkedAtOnce : numbers.count
-                    let rows = first..<min(numbers.count, first + count)
-                    let part = (rows.lowerBound * index.dimension)..<(rows.upperBound * index.dimension)
-                    try courtesy.piece {
-                        try index.insertBatch(
-                            UnsafeBufferPointer(rebasing: vectors[part]), items: Array(numbers[rows]), threads: threads)
-                    }
-                    first = rows.upperBound
-                }
+            if let prepared {
+                try courtesy.piece { try index.finish(prepared, threads: threads) }
+            } else {
+                try link(changes, in: index, kind, threads: threads, courtesy)
             }
         } catch { return "\(error)" }
         for change in changes { for item in change.oldItems(kind) { index.remove(item: item) } }
         return nil
+    }
+
+    private static func link(
+        _ changes: [CommittedChange], in index: HNSWIndex, _ kind: VectorKind, threads: Int, _ courtesy: Courtesy
+    ) throws {
+        let (numbers, vectors) = CommittedChange.newVectors(of: changes, kind)
+        try vectors.withUnsafeBufferPointer { vectors in
+            var first = 0
+            while first < numbers.count {
+                let count = courtesy.isWanted ? Self.linkedAtOnce : numbers.count
+                let rows = first..<min(numbers.count, first + count)
+                let part = (rows.lowerBound * index.dimension)..<(rows.upperBound * index.dimension)
+                try courtesy.piece {
+                    try index.insertBatch(
+                        UnsafeBufferPointer(rebasing: vectors[part]), items: Array(numbers[rows]), threads: threads)
+                }
+                first = rows.upperBound
+            }
+        }
     }
 }

@@ -21,4 +21,18 @@ struct CommittedChange: Sendable {
         guard let oldNumber, newNumber != oldNumber, let oldEntry else { return 0..<0 }
         return oldEntry.allItems(kind, of: oldNumber)
     }
+
+    /// The new items of `kind` of all changes, and their vectors one behind the other.
+    static func newVectors(of changes: [CommittedChange], _ kind: VectorKind) -> (items: [UInt32], vectors: [Float]) {
+        var items: [UInt32] = []
+        var vectors: [Float] = []
+        for change in changes {
+            let made = kind == .image ? change.imageVectors : change.reportVector.map { [$0] } ?? []
+            for (item, vector) in zip(change.newItems(kind), made) {
+                items.append(item)
+                vectors += vector
+            }
+        }
+        return (items, vectors)
+    }
 }

@@ -93,6 +93,7 @@ package final class StoredGraph: @unchecked Sendable {
                 transaction, .links(kind), epoch: head.epoch, byteCount: graph.linkByteCount)
             index = try restored(store, transaction, links, kind, generation: generation, shape, isThere: isThere)
         }
+        index.changesSinceRefining = graph.changesSinceRefining
         return StoredGraph(index, kind, in: store, generation: generation, restoredFrom: graph)
     }
 
@@ -291,6 +292,7 @@ package final class StoredGraph: @unchecked Sendable {
         let links = index.serializeLinks()
         new.linkByteCount = links.count
         new.linkHead = Array(links.prefix(HNSWIndex.linkHeadByteCount))
+        new.changesSinceRefining = index.changesSinceRefining
         new.hasCodes = index.precision == .i8
         new.fittedCount = fittedCount
         let writer = PieceWriter(store, generation: generation, epoch: epoch, groupByteCount: groupByteCount)
@@ -351,6 +353,7 @@ package final class StoredGraph: @unchecked Sendable {
                 store, transaction, links, kind, generation: generation, shape, quantizer: quantizer
             ) { index.contains(item: $0) }
         }
+        graph.changesSinceRefining = index.changesSinceRefining
         // Distances are others now, and so are the ways of searches.
         graph.mendUnfound()
         return StoredGraph(graph, kind, in: store, generation: generation, fittedCount: index.count)

@@ -2,9 +2,9 @@ import HilumCore
 
 /// What the head of a checkpoint says about one graph.
 ///
-///     0 flags (1): 1 codes of 8 bits, 2 owners, 4 head of the links · vectors when the quantiser was fitted (4) · bytes of the links (8) · quantiser (count, bytes)
+///     0 flags (1): 1 codes of 8 bits, 2 owners, 4 head of the links, 8 changes · vectors when the quantiser was fitted (4) · bytes of the links (8) · quantiser (count, bytes)
 ///     epochs of the pieces of codes (count, 4 each) · epochs of the pieces of residuals (count, 4 each)
-///     with flag 4: the first bytes of the links (count, bytes)
+///     with flag 4: the first bytes of the links (count, bytes) · with flag 8: nodes that changed since lists were refined (4)
 package struct GraphHead: Sendable, Equatable {
     /// Whether the graph is walked on 8-bit codes; otherwise on the vectors, which are read when the archive opens.
     var hasCodes = false
@@ -21,13 +21,16 @@ package struct GraphHead: Sendable, Equatable {
     /// A copy of the first `HNSWIndex.linkHeadByteCount` bytes of the links, so that a scan need not fetch a piece for them; empty in
     /// checkpoints of earlier releases.
     var linkHead: [UInt8] = []
+    /// Nodes that came or went since lists were last refined.
+    var changesSinceRefining = 0
 
     var linkPieceCount: Int { (linkByteCount + PieceKey.pieceByteCount - 1) / PieceKey.pieceByteCount }
 
     init() {}
 
     func write(to writer: inout ByteWriter) {
-        writer.byte((hasCodes ? 1 : 0) | (hasOwners ? 2 : 0) | (linkHead.isEmpty ? 0 : 4))
+        let (codes, owners): (UInt8, UInt8) = (hasCodes ? 1 : 0, hasOwners ? 2 : 0)
+        writer.byte(codes | owners | (linkHead.isEmpty ? 0 : 4) | (changesSinceRefining == 0 ? 0 : 8))
         writer.integer(UInt32(fittedCount))
         writer.integer(UInt64(linkByteCount))
         writer.length(quantizer.count)
@@ -36,9 +39,11 @@ package struct GraphHead: Sendable, Equatable {
             writer.length(epochs.count)
             for epoch in epochs { writer.integer(epoch) }
         }
-        guard !linkHead.isEmpty else { return }
-        writer.length(linkHead.count)
-        writer.raw(linkHead)
+        if !linkHead.isEmpty {
+            writer.length(linkHead.count)
+            writer.raw(linkHead)
+        }
+        if changesSinceRefining != 0 { writer.integer(UInt32(clamping: changesSinceRefining)) }
     }
 
     init(_ reader: inout ByteReader) throws {
@@ -51,6 +56,7 @@ package struct GraphHead: Sendable, Equatable {
         codeEpochs = try Self.epochs(&reader)
         residualEpochs = try Self.epochs(&reader)
         if flags & 4 != 0 { linkHead = try reader.raw(try reader.length()) }
+        if flags & 8 != 0 { changesSinceRefining = Int(try reader.integer(UInt32.self)) }
     }
 
     private static func epochs(_ reader: inout ByteReader) throws -> [UInt32] {

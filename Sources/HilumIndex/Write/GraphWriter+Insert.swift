@@ -55,7 +55,9 @@ extension GraphWriter {
     /// - Throws: as `insert`.
     func finish(_ insertion: PreparedInsertion, threads: Int) throws(IndexError) {
         let group = insertion.group
-        finish(group, items: insertion.items[group.rows], threads: threads) { _, _ in insertion.finished() }
+        finish(group, items: insertion.items[group.rows], threads: threads) { _, _ in
+            insertion.finished(threads: threads)
+        }
         if group.isArenaFull { throw IndexError(.full) }
         let items = Array(insertion.items[group.rows.upperBound...])
         // Safety: the rest holds the vectors of these items.

@@ -15,7 +15,8 @@ public final class PreparedInsertion: Sendable {
     private let entry: (node: UInt32, level: Int)
     private let next = AtomicCounter()
     private let plans: Mutex<[NodePlan]>
-    private let done = DispatchGroup()
+    /// Signalled once for each place that was found. Waiting for the thread itself could take long: it may not have begun.
+    private let found = DispatchSemaphore(value: 0)
 
     init(
         _ group: InsertGroup, items: [UInt32], rest: [Float], pool: Int, in graph: Graph,
@@ -33,20 +34,21 @@ public final class PreparedInsertion: Sendable {
     /// Begins to look, on a thread of its own.
     func start() {
         guard !group.fresh.isEmpty else { return }
-        DispatchQueue.global().async(group: done) { self.look() }
+        DispatchQueue.global().async { self.look() }
     }
 
-    /// The places of the new nodes; looks for those that are left on this thread too.
-    func finished() -> [NodePlan] {
-        look()
-        done.wait()
+    /// The places of the new nodes; `threads`, this one among them, look for those that are left.
+    func finished(threads: Int) -> [NodePlan] {
+        let left = max(0, group.fresh.count - next.current)
+        parallelRanges(min(threads, left), threads: threads) { _, _ in self.look() }
+        for _ in group.fresh { found.wait() }
         return plans.withLock { $0 }
     }
 
     /// Looks no further; returns when nothing of the graph is read any more.
     func stop() {
-        next.increment(by: group.fresh.count)
-        done.wait()
+        let begun = min(next.increment(by: group.fresh.count), group.fresh.count)
+        for _ in 0..<begun { found.wait() }
     }
 
     private func look() {
@@ -55,6 +57,7 @@ public final class PreparedInsertion: Sendable {
             guard index < group.fresh.count else { return }
             let plan = graph.plan(group.fresh, index, pool: pool, entry: entry)
             plans.withLock { $0[index] = plan }
+            found.signal()
         }
     }
 }
