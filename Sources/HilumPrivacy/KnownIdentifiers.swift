@@ -1,11 +1,12 @@
-/// What is known of a patient and of those who took care of it, from the tags of its images or a table: it is masked wherever it stands.
+/// What is known of a patient and of those who took care of it, from the tags of its images or a table.
 ///
 /// A name may have the form of DICOM (`YAMADA^TARO=山田^太郎=やまだ^たろう`), of a list (`Smith, John A.`) or of a signature. Each of its parts is
-/// masked, in any order and case; kana in both scripts. A part that is a word of reports (`Young`, `Long`) is masked where it has a capital, or
-/// stands beside another part. One that carries what a report says (`No`, `Right`, `Mass`, `ガン`) is masked only where a name stands: beside
-/// another part, behind a title or `Patient:`, before an honorific. A Latin part of one letter, and a part of one kanji, are masked beside
-/// another part alone. A patient who is given by words of reports alone (`Chest, Right`, `left lung`, `右肺癌`) is a label, and is masked behind
-/// `Patient:` or `Name:`.
+/// masked wherever it stands, in any order and case; kana in both scripts. A part that is a word of reports (`Young`, `Long`) is masked where it
+/// has a capital, or stands beside another part. One that carries what a report says (`No`, `Right`, `Mass`, `Post`, `ガン`; about 1,100 words in
+/// `said.txt`) is masked only where a name stands: beside another part unless the report goes on with it (`Emily Post presented`, but
+/// `Emily Post surgical clips`), beside an initial, behind a title or `Patient:`, before an honorific. Alone (`Post was seen`) it stays.
+/// A Latin part of one letter, and a part of one kanji, are masked beside another part alone. A patient who is given by words of reports alone
+/// (`Chest, Right`, `left lung`, `右肺癌`) is a label, and is masked behind `Patient:` or `Name:`.
 ///
 /// An id is masked where it stands as a whole word; hyphens and leading zeros in it do not count. What may be something else in a report is
 /// masked behind a cue alone (`Patient 12`, `MRN: 12`): fewer than three letters or digits, a number of fewer than four, a level of the spine
@@ -34,6 +35,8 @@ public struct KnownIdentifiers: Sendable {
     let doubtful: Set<[UInt32]>
     /// Those of these that stand beside a number alone, and may say what it is: masked with a capital.
     let besideNumbers: Set<[UInt32]>
+    /// Those of these that have two or three letters, as codes have (`CT 12`): names where they are family names (`Lee 12`).
+    let short: Set<[UInt32]>
     /// The parts of each patient, without those of `names`: all of them may be a label.
     let patientParts: [[[UInt32]]]
     /// Parts of names in kanji and kana, katakana for hiragana, the longest first.
@@ -52,6 +55,7 @@ public struct KnownIdentifiers: Sendable {
         var all: [(text: String, companion: [UInt32]?)] = ids.map { ($0, nil) }
         var doubtful: Set<[UInt32]> = []
         var besideNumbers: Set<[UInt32]> = []
+        var short: Set<[UInt32]> = []
         var patientParts: [[[UInt32]]] = []
         for patient in patients {
             let name = PatientName(patient)
@@ -60,11 +64,12 @@ public struct KnownIdentifiers: Sendable {
             let own = Array(parts.latin[known...])
             if certain.isDisjoint(with: own) { patientParts.append(own) }
             if name?.isSure != true { doubtful.formUnion(own.filter { !certain.contains($0) }) }
-            let numbers = PatientName.words(of: patient).filter { $0.utf8.contains { 48...57 ~= $0 } }
+            let numbers = PatientName.words(of: patient).filter { $0.contains(where: PatientName.isDigit) }
             if !numbers.isEmpty { all.append((patient, nil)) }
             // A number that stands beside a name.
             if let name, name.isOneWord {
                 if own.count == 1 { besideNumbers.formUnion(own) }
+                if name.isShort { short.formUnion(own.filter { $0.count > 1 && !certain.contains($0) }) }
                 // `cohort 2019`
                 for number in numbers where !Self.isYear(number) {
                     if let companion = own.first(where: { $0.count > 1 }) { all.append((String(number), companion)) }
@@ -76,6 +81,7 @@ public struct KnownIdentifiers: Sendable {
         latin = Array(Set(parts.latin)).sorted { $0.count > $1.count }
         self.doubtful = doubtful
         self.besideNumbers = besideNumbers
+        self.short = short
         self.patientParts = patientParts.filter { !$0.isEmpty }
         wide = Array(Set(parts.wide)).filter { $0.count > 1 }.sorted { $0.count > $1.count }
         self.ids = all.compactMap { text, companion in
@@ -164,16 +170,19 @@ private struct PatientName {
     var isSure: Bool
     /// Whether one word stands beside initials and numbers, without such a mark: `Smith J`, `patient 12`, where it may say what the number is.
     var isOneWord = false
+    /// Whether that word has as few letters as a code: `CT 12`, `Lee 12`.
+    var isShort = false
 
     /// Nil where there is no word.
     init?(_ patient: String) {
         let hasMark = patient.contains(",") || patient.contains("^")
         let words = Self.words(of: patient)
         let plain = words.filter { word in
-            word.count > 1 && word.contains { $0.isLetter } && !word.contains { $0.isNumber }
+            word.contains { $0.isLetter } && !word.contains(where: Self.isDigit)
+                && (word.count > 1 || Self.isWide(word))
         }
         guard !plain.isEmpty else { return nil }
-        let initials = words.filter { $0.count == 1 && $0.allSatisfy(\.isLetter) }
+        let initials = words.filter { $0.count == 1 && $0.allSatisfy(\.isLetter) && !Self.isWide($0) }
         if plain.count == words.count || hasMark && plain.count + initials.count == words.count {
             // `Small, J`
             (text, isSure) = (patient.replacing("_", with: "^"), hasMark)
@@ -181,15 +190,22 @@ private struct PatientName {
             text = (plain + initials).joined(separator: "^")
             isSure = hasMark && plain.count > 1
             isOneWord = !hasMark && plain.count == 1
-            // `CT 12`: a few letters beside a number are a code. `症例 3`: no list knows all that is counted.
-            let isWide = plain[0].unicodeScalars.contains { $0.value > 0x2FF }
-            if isOneWord, initials.isEmpty && plain[0].count < 4 || isWide { return nil }
+            isShort = isOneWord && initials.isEmpty && plain[0].count < 4
+            // `症例 3`: no list knows all that is counted.
+            if isOneWord, Self.isWide(plain[0]) { return nil }
         }
     }
 
     static func words(of patient: String) -> [Substring] {
-        patient.split { $0 == " " || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
+        patient.split { $0 == " " || $0 == "\u{3000}" || $0 == "," || $0 == "^" || $0 == "_" || $0 == "=" }
     }
+
+    /// Whether a character is a digit of ASCII or full width. Kanji that say a number are none: `一郎`, `三浦`.
+    static func isDigit(_ character: Character) -> Bool {
+        character.unicodeScalars.contains { 0x30...0x39 ~= $0.value || 0xFF10...0xFF19 ~= $0.value }
+    }
+
+    private static func isWide(_ word: Substring) -> Bool { word.unicodeScalars.contains { $0.value > 0x2FF } }
 }
 
 /// The parts of names.

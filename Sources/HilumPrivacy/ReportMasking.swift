@@ -19,15 +19,16 @@ import HilumCore
 /// Masks names, dates, numbers, addresses and the like in English and Japanese reports, by rules and lists of words.
 ///
 /// Rules find what has the form of an identifier or stands where one is expected; they do not know every name. What the caller knows of
-/// the patient (`KnownIdentifiers`) is masked wherever it stands. Years, ages below 90, states and prefectures stay. Measurements, levels
-/// of the spine, ratios and eponyms are no identifiers.
+/// the patient (`KnownIdentifiers`) is masked wherever it stands, but for parts of names that are words of findings, sides and denials:
+/// these are masked where they stand as a name (`Emily Post presented`), and stay alone (`Post was seen`). Years, ages below 90, states and
+/// prefectures stay. Measurements, levels of the spine, ratios and eponyms are no identifiers.
 ///
 /// Masking a masked text changes nothing: a text is gone over until nothing more is found.
 /// Thread rule: an immutable value; any number of threads.
 /// - Complexity: O(bytes) a walk; two walks are usual where something was found, one where nothing was, and there is a limit to them.
 public struct ReportMasking: Sendable {
     /// Changes with the rules and lists, so that reports are read again that were masked by others.
-    public static let version = 4
+    public static let version = 5
 
     private static let read = Result { () throws(PrivacyError) -> ReportMasking in try ReportMasking() }
 

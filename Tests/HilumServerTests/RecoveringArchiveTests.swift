@@ -66,6 +66,60 @@ struct RecoveringArchiveTests {
         archive.close()
     }
 
+    /// Changes an archive from outside.
+    private func change(_ path: String, _ id: String) throws {
+        let writer = try Archive(path: path, mode: .readWrite, embedder: ByteEmbedder())
+        defer { writer.close() }
+        try writer.put([report(id)])
+    }
+
+    @Test("One that is only looked at says that another process has changed it, and not that a disk failed")
+    func looksOnInVain() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        let isBroken = AtomicFlag()
+        let archive = try RecoveringArchive(mode: .readOnly) { mode in
+            if isBroken.isRaised { throw ArchiveError(.io, "no") }
+            return .init(try Archive(path: path, mode: mode, embedder: ByteEmbedder()))
+        }
+        try change(path, "a")
+        isBroken.raise()
+        archive.refresh()
+        let error = #expect(throws: ArchiveError.self) { try archive.get(id: "a") }
+        #expect(error?.reason.contains("another process") == true && error?.reason.contains("disk") == false)
+        archive.close()
+    }
+
+    @Test("One that is closed while it is opened again is closed once")
+    func closedWhileItLooksOn() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/archive"
+        try Archive.create(at: path)
+        let stops = Mutex<[Int]>([])
+        let box = Mutex<RecoveringArchive?>(nil)
+        let archive = try RecoveringArchive(mode: .readOnly) { mode in
+            let number = stops.withLock { counts -> Int in
+                counts.append(0)
+                return counts.count - 1
+            }
+            return .init(try Archive(path: path, mode: mode, embedder: ByteEmbedder())) {
+                stops.withLock { $0[number] += 1 }
+                // As a signal ends the page in the middle of it.
+                let ends = box.withLock { held -> RecoveringArchive? in
+                    defer { held = nil }
+                    return held
+                }
+                ends?.close()
+            }
+        }
+        try change(path, "a")
+        box.withLock { $0 = archive }
+        archive.refresh()
+        #expect(stops.withLock { $0 } == [1, 1])
+        #expect(throws: ArchiveError.self) { try archive.get(id: "a") }
+    }
+
     private func report(_ id: String) -> CaseInput { CaseInput(id: id, report: "Small pleural effusion \(id).") }
 
     /// What a failed commit leaves.

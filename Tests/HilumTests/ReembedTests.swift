@@ -58,6 +58,23 @@ struct ReembedTests {
         #expect(refused.status == 1 && refused.errors.contains("no former generation is kept"))
     }
 
+    @Test("An archive whose model cannot be used any more is encoded by another one, and switched to it")
+    func withoutTheFormerModel() throws {
+        let world = try World.shared()
+        let scratch = try Scratch()
+        let archive = try world.archive(in: scratch, indexed: true)
+        let question = ["search", archive, "--text", "effusion", "-k", "1"]
+        // As of a release whose models this one does not read.
+        let file = archive + "/model/config.json"
+        try Data("{}".utf8).write(to: URL(fileURLWithPath: file))
+        #expect(try Program.run(question).errors.contains("this model cannot be used"))
+        #expect(try Program.run(["reembed", archive, "--model", secondModel(in: scratch)]).status == 0)
+        let switched = try Program.run(["reembed", archive, "--switch"])
+        #expect(switched.status == 0 && switched.text.hasPrefix("generation 2 is searched"), "\(switched.errors)")
+        #expect(try Program.run(["reembed", archive, "--drop"]).status == 0)
+        #expect(try Program.run(question).status == 0)
+    }
+
     @Test("Ctrl-C ends a run with 130, and the next call goes on from there")
     func interrupted() throws {
         let world = try World.shared()

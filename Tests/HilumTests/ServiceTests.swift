@@ -207,7 +207,7 @@ struct ServiceTests {
         // Root may do everything, so another user asks.
         let prefix = getuid() == 0 ? ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
         guard prefix.isEmpty || FileManager.default.isExecutableFile(atPath: prefix[0]) else { return }
-        func ask(_ words: String...) throws -> Program.Result {
+        func ask(_ words: [String]) throws -> Program.Result {
             guard let program = prefix.first else { return try Program.run(words) }
             return try Program.run(Array(prefix.dropFirst()) + [Program.path] + words, program: program)
         }
@@ -219,7 +219,7 @@ struct ServiceTests {
             chmod(archive + "/lock.mdb", 0o666)
             chmod(archive + "/data.mdb", 0o666)
             chmod("\(archive)/\(file)", mode)
-            let result = try verb == "stats" ? ask("stats", archive) : ask("delete", archive, "x")
+            let result = try verb == "stats" ? ask(["stats", archive]) : ask(["delete", archive, "x"])
             // A program in a folder that this user may not enter cannot be started.
             if result.status == 126 || result.errors.contains("setpriv:") { return }
             #expect(result.status == 1, "\(result.errors)")
@@ -228,8 +228,14 @@ struct ServiceTests {
         }
         chmod(archive + "/data.mdb", 0o444)
         chmod(archive + "/lock.mdb", 0o666)
-        let readable = try ask("stats", archive)
+        let readable = try ask(["stats", archive])
         #expect(readable.status == 0, "what may be read is read: \(readable.errors)")
+        // The key is its owner's alone, and whoever may only search need not read it.
+        #expect(access(archive + "/log.key", F_OK) == 0)
+        for words in [["check", archive], ["check", archive, "--deep"]] {
+            let checked = try ask(words)
+            #expect(checked.status == 0 && checked.errors.contains("log.key"), "\(checked.text) \(checked.errors)")
+        }
         guard Viewed.isBuilt else { return }
         // The page changes nothing, so it needs no more.
         let folder = scratch.path("page")

@@ -49,12 +49,11 @@ extension Archive {
             let staging = try StagingFolder(beside: path, suffix: "restore")
             do {
                 try copy(manifest, from: snapshot, to: staging.path, interrupted, progress)
-                // An older format is upgraded by the first who opens the archive in its place.
-                // Whoever has no other snapshot than one without its key is told so, and has its cases.
-                let keyFault = keyFault(of: staging.path)
+                // An older format is upgraded by the first who opens the archive in its place. Whoever has no other snapshot than one
+                // without its key is told so by the caller, and has its cases.
                 let report =
-                    manifest.format < Store.formatVersion || keyFault != nil
-                    ? try verifyPages(staging.path) : try check(at: staging.path, deep: false)
+                    manifest.format < Store.formatVersion
+                    ? try verifyPages(staging.path) : try checkBesideKey(at: staging.path, deep: false).report
                 let isLost = { (finding: String) in
                     manifest.lostImageCount > 0 && finding.hasPrefix("the kept image")
                 }

@@ -28,25 +28,37 @@ extension Archive {
     }
 
     /// Checks the archive at `path` from the outside in: pages and checksums first, then, if those are sound, opens it for
-    /// reading and checks that records, vectors and links agree. A key that is missing or another one is a finding. Changes nothing, except
-    /// that an archive of an older format is brought to the present one.
+    /// reading and checks that records, vectors and links agree. A key that is missing or another one is a finding, one that this user may
+    /// not read a note; without it names that are sealed cannot be compared, so that of an archive that hides them pages alone are checked.
+    /// Changes nothing, except that an archive of an older format is brought to the present one.
     public static func check(at path: String, deep: Bool) throws -> CheckReport {
-        let pages = try verifyPages(path)
-        guard pages.isClean else { return pages }
-        if let fault = keyFault(of: path) {
-            // Names that are sealed cannot be compared without it, and are not damaged.
-            var report = pages
-            report.find(fault)
-            return report
+        var (report, fault) = try checkBesideKey(at: path, deep: deep)
+        if let fault {
+            // Whoever may only search need not read it.
+            if fault.isUnreadable, !fault.isInTheWay {
+                report.notes.append(fault.error.reason)
+            } else {
+                report.findings.append(fault.error.reason)
+            }
         }
+        return report
+    }
+
+    /// The same, with what is wrong with the key beside it.
+    static func checkBesideKey(at path: String, deep: Bool) throws -> (report: CheckReport, key: KeyFault?) {
+        let pages = try verifyPages(path)
+        guard pages.isClean else { return (pages, nil) }
+        let fault = keyState(of: path)
+        // Names that are sealed cannot be compared without it, and are not damaged.
+        if let fault, fault.isInTheWay { return (pages, fault) }
         do {
             let archive = try Archive(path: path, mode: .readOnly)
             defer { archive.close() }
-            return try archive.check(deep: deep)
+            return (try archive.check(deep: deep), fault)
         } catch let error as ArchiveError where error.code == .damaged {
             var report = pages
             report.find(error.reason)
-            return report
+            return (report, fault)
         }
     }
 

@@ -96,12 +96,26 @@ extension Archive {
                 + "as a snapshot holds it")
     }
 
+    /// What is wrong with a key, and what that keeps people from.
+    struct KeyFault {
+        let error: ArchiveError
+        /// Whether a key is there that this user may not read.
+        let isUnreadable: Bool
+        /// Whether the archive cannot even be opened without it, as its names are sealed.
+        let isInTheWay: Bool
+    }
+
     /// The same of an archive that need not be open; nil also where its store cannot be read, which others say.
-    public static func keyFault(of path: String) -> String? {
+    static func keyState(of path: String) -> KeyFault? {
         guard let store = try? Store(path: path, mode: .readOnly, mapSizeInBytes: 1 << 20) else { return nil }
         defer { store.environment.close() }
-        return (try? keyFault(store))?.reason
+        guard let error = try? keyFault(store) else { return nil }
+        let isUnreadable = access("\(path)/\(ArchiveKey.fileName)", R_OK) != 0 && errno == EACCES
+        return KeyFault(error: error, isUnreadable: isUnreadable, isInTheWay: store.hidesNames)
     }
+
+    /// What is wrong with the key of the archive at `path`; nil also where its store cannot be read.
+    public static func keyFault(of path: String) -> String? { keyState(of: path)?.error.reason }
 
     /// Whether nothing was ever stored, so that no name is sealed yet.
     private static func isEmpty(_ store: Store) throws -> Bool {

@@ -5,7 +5,7 @@ extension MaskPass {
     /// Masks the known names and ids wherever they stand.
     mutating func findKnown() {
         guard !known.isEmpty else { return }
-        if !known.latin.isEmpty { findLatin() }
+        if !latin.isEmpty { findLatin() }
         if !known.wide.isEmpty { findWide() }
         if !known.ids.isEmpty { findIDs() }
     }
@@ -14,7 +14,7 @@ extension MaskPass {
     func isKnown(_ index: Int) -> Bool {
         let piece = piece(index)
         guard piece.kind == .word, !isXRay(index) else { return false }
-        return known.latin.contains { part in
+        return latin.contains { part in
             part.count == piece.count && (0..<part.count).allSatisfy { page.characters[piece.start + $0] == part[$0] }
         }
     }
@@ -52,19 +52,55 @@ extension MaskPass {
         }
     }
 
-    /// Known parts in a row, with commas, carets, points and hyphens between them. A full stop is none of them.
+    /// Known parts in a row, with commas, carets, points and hyphens between them. A full stop is none of them. Initials of the name beside a
+    /// word of reports count, and so does one letter between two parts: `E. Post`, `Alice M. Bone`.
     private func runOfParts(from start: Int) -> Range<Int> {
+        var begin = start
+        // `A. M. Bone`
+        if isSaid(start) || isInitial(start) && isMark(start + 1, ".") && isSaid(start + 2) {
+            var place = start
+            while place > start - 5, isMark(place - 1, "."), isGlued(place - 1), isInitial(place - 2) {
+                place -= 2
+                // `Effusion L. Effusion is stable.`
+                if isFirstLetter(place), !isReportWord(place - 1) { begin = place }
+            }
+        }
         var end = start + 1
         while true {
             var next = end
             while isMark(next, in: ",^.-'"), next < end + 2 { next += 1 }
+            if !isKnown(next), let letter = letterEnd(next, in: start..<end) {
+                end = letter
+                continue
+            }
             guard isKnown(next), !(end..<next).contains(where: { isMark($0, ".") && endsSentence($0) }) else { break }
             // `No, J. No effusion`
-            let isWhole = (start..<end).contains { isKnown($0) && piece($0).count > 1 }
-            if isWhole, isMark(next - 1, "."), isSaid(next) { break }
+            if isMark(next - 1, "."), isSaid(next), !followsInitial(next, in: start..<end) { break }
             end = next + 1
         }
-        return start..<end
+        return begin..<end
+    }
+
+    /// The piece behind a letter that belongs to a run, though it is no known part.
+    private func letterEnd(_ letter: Int, in run: Range<Int>) -> Int? {
+        guard isInitial(letter) else { return nil }
+        let last = run.upperBound - 1
+        // `Post, E.`
+        if letter == last + 2, isMark(letter - 1, ","), isSaid(last), isFirstLetter(letter) { return letter + 1 }
+        // `Alice M. Bone`
+        let next = isMark(letter + 1, ".") ? letter + 2 : letter + 1
+        guard letter == last + 1, piece(last).count > 1, isKnown(next), piece(next).count > 1, piece(next).is(.capital),
+            !isSaid(next) || followsInitial(next, in: run)
+        else { return nil }
+        return next
+    }
+
+    /// Whether a word of reports behind an initial ends the name that a run began.
+    private func followsInitial(_ word: Int, in run: Range<Int>) -> Bool {
+        let parts = run.filter { isKnown($0) && piece($0).count > 1 }
+        guard !parts.isEmpty else { return true }
+        return !parts.contains { text(of: piece($0)) == text(of: piece(word)) }
+            && endsName(word, run.lowerBound..<(word + 1))
     }
 
     /// Whether a point behind a part ends a sentence, and is not that of an initial or of `St.`, nor inside of `smith.john`.
@@ -80,7 +116,11 @@ extension MaskPass {
         let hasTitle = piece(start - 1).has([.title, .kin]) || isMark(start - 1, ".") && piece(start - 2).has(.title)
         if hasTitle { return true }
         if isDoubtful(part) {
-            let mayBe = part.is(.capital) || !known.besideNumbers.contains(text(of: part))
+            let isFamily = table.families.contains(text(of: part))
+            let mayBe = part.is(.capital) || isFamily || !known.besideNumbers.contains(text(of: part))
+            // `Ng was seen`, and not `5 ng`
+            let isAlone = piece(index - 1).kind != .number && part.is(.capital) && !part.is(.capitals)
+            if isFamily, part.count < 4, isAlone { return true }
             return !part.has(Self.words) && mayBe || isLikely(index, run.upperBound)
         }
         guard part.has([.ordinary, .function]) else { return true }
@@ -122,7 +162,7 @@ extension MaskPass {
     /// The parts of patients who are given by words of reports alone.
     private func labels() -> Set<[UInt32]> {
         var labels: Set<[UInt32]> = []
-        var names = Set(known.latin)
+        var names = Set(latin)
         for parts in known.patientParts where isLabel(parts) { labels.formUnion(parts) }
         guard !labels.isEmpty else { return [] }
         names.subtract(labels)
@@ -241,6 +281,7 @@ extension MaskPass {
     private mutating func findIDs() {
         let ids = known.ids.filter { id in
             guard let companion = id.companion else { return true }
+            if known.short.contains(companion) { return table.families.contains(companion) }
             return classes(of: companion).isDisjoint(with: Self.words) && !table.codes.contains(companion)
         }
         var index = 0

@@ -32,16 +32,75 @@ extension MaskPass {
         return start..<end
     }
 
-    /// Whether such a word behind other parts ends the name, and begins nothing: `Minjun No was seen`.
-    private func endsName(_ index: Int, _ run: Range<Int>) -> Bool {
+    /// Whether such a word behind other parts ends the name, and begins nothing: `Minjun No was seen`, `Emily Post presented`.
+    func endsName(_ index: Int, _ run: Range<Int>) -> Bool {
         guard piece(index).is(.capital) else { return false }
         // What follows the initials of the name.
         var next = index + 1
         while next < run.upperBound, piece(next).kind == .mark || piece(next).count == 1 { next += 1 }
-        guard isWordOrNumber(next), !piece(next).is(.startsLine), next >= run.upperBound else { return true }
+        if next < run.upperBound { return true }
+        // `Right-sided`
+        if isMark(next, in: "-/"), isGlued(next), isGlued(next + 1), piece(next + 1).kind == .word { return false }
+        guard isWordOrNumber(next), !piece(next).is(.startsLine) else { return true }
         if (index + 1..<next).contains(where: { isMark($0, ".") }) { return true }
         // `Minjun, No effusion`
-        return piece(next).has(.function) && !isSaid(next) && !isMark(index - 1, ",")
+        if isMark(index - 1, ",") { return false }
+        return isBehindName(next, after: index, isCertain: isCertainName(run.lowerBound))
+    }
+
+    /// Whether a word or a number goes on behind a name, and not behind what a report says.
+    ///
+    /// - Parameter isCertain: a name surely begins before the word, so that only what surely is of a report ends it.
+    private func isBehindName(_ next: Int, after said: Int, isCertain: Bool) -> Bool {
+        if piece(next).kind == .number { return isAge(next) || isDateOrID(next) }
+        let isTurning = table.turning.contains(text(of: piece(said)))
+        if piece(next).has(.function) { return !isSaid(next) && !joins(next, isTurning) }
+        if table.ofPeople.contains(text(of: piece(next))) || piece(next).is(.column) { return true }
+        // `Harker No pneumatosis`: what is denied is often no word of the lists.
+        if isTurning { return isCertain && !isOfReports(next) }
+        return isCertain || !isOfReports(next)
+    }
+
+    /// Whether a word of function goes on with what a report says: `Evidence of`, `Lungs are`, `Heart and mediastinum`, `Negative for`.
+    private func joins(_ index: Int, _ isTurning: Bool) -> Bool {
+        if isWord(index, "of") || isWord(index, "are") || isWord(index, "were") { return true }
+        if isWord(index, "and") || isWord(index, "or") { return isOfReports(index + 1) && !isKnown(index + 1) }
+        return isTurning && (isWord(index, "for") || isWord(index, "but"))
+    }
+
+    /// Whether a title, or the field of a name, stands before a run.
+    private func isCertainName(_ start: Int) -> Bool {
+        let title = isMark(start - 1, ".") ? start - 2 : start - 1
+        return piece(title).has([.title, .kin]) || isInNameField(start)
+    }
+
+    /// Whether a word goes on with what a report says: `Bone lesion`, `Post surgical`, `Heart size`, `Still granulomatous`.
+    private func isOfReports(_ index: Int) -> Bool {
+        guard piece(index).kind == .word else { return false }
+        let word = text(of: piece(index))
+        return isReportWord(index) || table.describing.contains(word) || Self.hasEndOfReports(word)
+    }
+
+    /// Whether a word ends as adjectives and nouns of reports do, and as what people do does not.
+    private static func hasEndOfReports(_ word: [UInt32]) -> Bool {
+        word.count > 5 && ends.contains { word.suffix($0.count).elementsEqual($0) }
+    }
+
+    private static let ends =
+        "al ar ary ic ous oid itis osis oma emia ion ity ness ive graphy ectomy otomy ostomy pathy plasty"
+        .split(separator: " ").map { $0.unicodeScalars.map(\.value) }
+
+    /// `45Y`, `45-year-old`, `45M`
+    private func isAge(_ number: Int) -> Bool {
+        let unit = isMark(number + 1, "-") ? number + 2 : number + 1
+        // `45 m`
+        return piece(number).count < 4 && piece(unit).has(.old) && (piece(unit).is(.capital) || !isMeasure(number))
+    }
+
+    /// `01/02/1960`, `12345678`
+    private func isDateOrID(_ number: Int) -> Bool {
+        let isDate = isMark(number + 1, in: "/-") && isGlued(number + 1) && piece(number + 2).kind == .number
+        return isDate || piece(number).count > 4
     }
 
     /// Where a run of nothing but such words, or of parts of a label, ends as a name; nil where it is what the report says.
@@ -56,6 +115,7 @@ extension MaskPass {
         if long.count > 1 { return isInNameField(start) && (isLabel || isCapital) ? end : nil }
         guard !isLabel, isCapital, let word = long.first else { return nil }
         if isInNameField(start), endsField(behind: end) { return end }
+        if isBehindPatient(word), end == word + 1 { return end }
         if hasInitial(run, word) { return end }
         // `Right's film`, `Right denies pain`
         let isGenitive = isMark(end, "'") && isGlued(end) && isWord(end + 1, "s") && isGlued(end + 1)
@@ -67,29 +127,56 @@ extension MaskPass {
         guard piece(start).is(.capital), !piece(start).is(.startsLine) else { return false }
         let hasPoint = isMark(start - 1, ".")
         let title = hasPoint ? start - 2 : start - 1
-        guard piece(title).has(.title), !piece(title).is(.capitals) else { return false }
+        guard piece(title).has(.title) else { return false }
+        // Of those in capitals `MRS` is the only one that is no modality, and spectroscopy is called so as well.
+        guard !piece(title).is(.capitals) || isWord(title, "mrs") && !isOfReports(start + 1) else { return false }
         return !hasPoint || piece(title).count < 5 && !isWord(title, "miss")
     }
 
-    /// Whether the value of a field ends before a piece: `Patient: No`, and not `Patient: No complaints`.
+    /// Whether the value of a field ends before a piece: `Patient: No`, `Patient: No. Mass seen`, and not `Patient: No complaints`.
     private func endsField(behind end: Int) -> Bool {
-        let next = isMark(end, in: ".") ? end + 1 : end
-        return piece(next).kind == .none || piece(next).kind == .newline || piece(next).is(.startsLine)
-            || isMark(next, in: ";(|^/")
+        let hasPoint = isMark(end, ".")
+        let next = piece(hasPoint ? end + 1 : end)
+        return next.kind == .none || next.kind == .newline || next.is(.startsLine) || next.is(.column)
+            || hasPoint && next.is(.capital) || isMark(end, ",") && piece(end + 1).kind == .number
+            || isMark(hasPoint ? end + 1 : end, in: ";(|^/")
     }
 
-    /// Whether an initial of the name stands beside such a word: `Right, J.`, `J. Right was seen`. Letters also say sides and views: `Effusion L > R`.
+    /// `The patient Broad presented`
+    private func isBehindPatient(_ word: Int) -> Bool {
+        guard isWord(word - 1, "patient") || isWord(word - 1, "pt"), !piece(word).is(.loud),
+            !piece(word).is(.startsLine)
+        else { return false }
+        let next = piece(word + 1)
+        if next.kind == .word, table.ofPeople.contains(text(of: next)) { return true }
+        return isWord(word + 1, "was") || isWord(word + 1, "is") || isWord(word + 1, "has") || isWord(word + 1, "had")
+    }
+
+    /// Whether an initial of the name stands beside such a word: `Right, J.`, `J. Right was seen`. Letters also say sides and views:
+    /// `Effusion L > R`.
     private func hasInitial(_ run: Range<Int>, _ word: Int) -> Bool {
-        if run.contains(where: { $0 < word && isInitial($0) && isKnown($0) && isMark($0 + 1, ".") }) {
-            return endsName(word, word..<(word + 1))
+        if let initial = run.first(where: { $0 < word && isOwnInitial($0) && isMark($0 + 1, ".") }) {
+            // `A. Bone: normal`
+            return (isKnown(initial) || !isMark(word + 1, ":")) && endsName(word, word..<(word + 1))
         }
-        guard let initial = run.last(where: { $0 > word && isInitial($0) && isKnown($0) }) else { return false }
+        guard let initial = run.last(where: { $0 > word && isOwnInitial($0) }) else { return false }
         if isMark(initial + 1, "."), isGlued(initial + 1) { return true }
         let next = piece(initial + 1)
         guard next.kind == .word else {
-            return next.kind != .number && !isMark(initial + 1, in: "-/<>=+&") && next.kind != .mask
+            return isKnown(initial) && next.kind != .number && !isMark(initial + 1, in: "-/<>=+&") && next.kind != .mask
         }
         return next.has(.function) && !isSaid(initial + 1) && isMark(word + 1, ",")
+            && (isKnown(initial) || !isWord(initial, "l") && !isWord(initial, "r"))
+    }
+
+    /// Whether a letter is an initial of the patient: one that is known, or the first of another part.
+    private func isOwnInitial(_ index: Int) -> Bool { isInitial(index) && (isKnown(index) || isFirstLetter(index)) }
+
+    /// Whether a letter is the first of a known part that says nothing.
+    func isFirstLetter(_ index: Int) -> Bool {
+        guard isInitial(index) else { return false }
+        let letter = page.characters[piece(index).start]
+        return latin.contains { $0.count > 1 && $0[0] == letter && !table.said.contains($0) }
     }
 
     /// Whether a word says what people do, and findings do not.
@@ -112,10 +199,7 @@ extension MaskPass {
         var next = end
         while character(next) == 32 { next += 1 }
         if let (last, _) = phrase(next, .jaHonorific, limit: 3) {
-            // `マス様陰影`, `腫瘤様`
-            let isLike = character(next) == 0x69D8
-            let behind = character(last)
-            return !isLike || next > end && !Self.isKanji(behind) && !Self.isKatakana(behind)
+            return character(next) != 0x69D8 || !isLike(end, next, behind: last)
         }
         var place = start - 1
         while place > 0, [32, 58, 61].contains(character(place)) { place -= 1 }
@@ -127,4 +211,30 @@ extension MaskPass {
         // The field ends with it.
         return hasField && (character(next) < 32 || [40, 0x3001, 0x3002].contains(character(next)))
     }
+
+    /// Whether the 様 behind such a part says "like": `マス様陰影`, `腫瘤様の結節`, `結節様に見える`. Behind katakana it does so only
+    /// before a shape, so that `アリ様は` is a patient.
+    ///
+    /// - Parameters:
+    ///   - end: where the part ends.
+    ///   - mark: where 様 stands.
+    ///   - last: the place behind it.
+    private func isLike(_ end: Int, _ mark: Int, behind last: Int) -> Bool {
+        let behind = character(last)
+        if Self.isKanji(behind) || Self.isKatakana(behind) { return true }
+        let mayBeLike = classes(end - 1, end).contains(.jaLike)
+        guard Self.isKatakana(character(end - 1)) || !mayBeLike else { return mark == end }
+        // の and a shape, に見 and を呈
+        let place = last + 1
+        switch behind {
+        case 0x306E: return Self.shapes.contains { page.characters.dropFirst(place).starts(with: $0) }
+        case 0x306B: return character(place) == 0x898B
+        case 0x3092: return character(place) == 0x5448
+        default: return false
+        }
+    }
+
+    private static let shapes =
+        "陰影 影 像 結節 腫瘤 腫瘍 病変 病巣 所見 変化 構造 濃度 透亮 嚢胞 空洞 異常"
+        .split(separator: " ").map { $0.unicodeScalars.map(\.value) }
 }

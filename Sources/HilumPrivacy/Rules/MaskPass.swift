@@ -14,6 +14,8 @@ struct MaskPass {
     let page: Page
     let table: ListedWords
     let known: KnownIdentifiers
+    /// The known parts in Latin letters, without those that are codes: `CT 12`.
+    let latin: [[UInt32]]
     var spans: [Span] = []
     /// A word of the sentence says that somebody was spoken to.
     var isTalk = false
@@ -22,6 +24,9 @@ struct MaskPass {
         self.page = page
         self.table = table
         self.known = known
+        latin =
+            known.short.isEmpty
+            ? known.latin : known.latin.filter { !known.short.contains($0) || table.families.contains($0) }
     }
 
     // MARK: Looking

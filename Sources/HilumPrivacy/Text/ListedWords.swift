@@ -20,7 +20,15 @@ struct ListedWords: Sendable {
     private(set) var namesThatAreWords: Set<[UInt32]> = []
     /// Words that carry what a report says, in small letters: `effusion`, `left`, `no`.
     private(set) var said: Set<[UInt32]> = []
-    /// Those of Japanese, in katakana for hiragana.
+    /// Those of them that deny, affirm or say a side, so that nearly any word may follow: `no`, `right`.
+    private(set) var turning: Set<[UInt32]> = []
+    /// What follows others of them in a report, and is none of them: `size`, `acute`.
+    private(set) var describing: Set<[UInt32]> = []
+    /// What people do, and what stands behind their names: `presented`, `mrn`.
+    private(set) var ofPeople: Set<[UInt32]> = []
+    /// Family names that are no words of reports.
+    private(set) var families: Set<[UInt32]> = []
+    /// Said words of Japanese, in katakana for hiragana.
     private(set) var wideSaid: Set<[UInt32]> = []
     /// By the lower bits of a character, what a word that begins with it may be.
     private var beginnings = [UInt8](repeating: 0, count: 1 << 12)
@@ -54,7 +62,10 @@ struct ListedWords: Sendable {
 
     /// Blocks that a rule asks for by itself, of words that may be in another one too.
     private static var extraBlocks: [String: WritableKeyPath<ListedWords, Set<[UInt32]>>] {
-        ["code": \.codes, "name-word": \.namesThatAreWords, "said": \.said, "ja-said": \.wideSaid]
+        [
+            "code": \.codes, "name-word": \.namesThatAreWords, "said": \.said, "ja-said": \.wideSaid,
+            "turning": \.turning, "describing": \.describing, "of-people": \.ofPeople, "family": \.families,
+        ]
     }
 
     /// Adds the words of a file.

@@ -114,8 +114,9 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         let end = monotonicSeconds() + Self.longestWaitInSeconds
         while isReplacing || isLong && isAwaited {
             guard !isLong || monotonicSeconds() < end else {
+                let reason = isForReading ? "another process has changed the archive" : "a write failed"
                 throw ServerError.refused(
-                    .busy, "a write failed, and the archive is to be opened again first; ask again later")
+                    .busy, "\(reason), and the archive is to be opened again first; ask again later")
             }
             // Woken by `giveBack`; the time of day, by which this waits, may be set.
             _ = condition.wait(until: Date(timeIntervalSinceNow: Self.retryInSeconds))
@@ -123,7 +124,11 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         guard let archive = opened?.archive else {
             throw isClosed
                 ? ArchiveError(.notReady, "the archive is closed")
-                : ArchiveError(.io, "the disk failed, and the archive cannot be read; it is tried again")
+                : ArchiveError(
+                    .io,
+                    isForReading
+                        ? "another process has changed the archive, and it cannot be opened again; it is tried again"
+                        : "the disk failed, and the archive cannot be read; it is tried again")
         }
         userCount += 1
         if isLong { longUserCount += 1 }
@@ -162,9 +167,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         if failure == nil { Log.error("a write failed, and the archive is opened again") }
         guard takeAll() else { throw waitForUsers() }
         defer { giveBack(isDone: true) }
-        opened?.stop()
-        opened?.archive.close()
-        opened = nil
+        closeOpened()
         do { opened = try open(.readWrite) } catch {
             opened = try? open(.readOnly)
             throw postpone("the disk failed, and the archive cannot be opened for writing: \(error)")
@@ -236,6 +239,16 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         condition.unlock()
     }
 
+    /// Closes the archive that is to be opened again. `close` may come in between: what one of the two takes, the other does not close.
+    private func closeOpened() {
+        let former = condition.withLock { () -> Opened? in
+            defer { opened = nil }
+            return opened
+        }
+        former?.stop()
+        former?.archive.close()
+    }
+
     // MARK: Looking on
 
     /// Opens an archive that is only looked at again, where another process has changed it. Reads go on but for a moment; a writer that commits
@@ -250,16 +263,17 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         nextTry = began + Self.retryInSeconds
         guard takeAll() else { return }
         defer { giveBack(isDone: true) }
-        opened?.stop()
-        opened?.archive.close()
-        opened = nil
+        closeOpened()
         do {
             let fresh = try open(.readOnly)
             let isLate = condition.withLock { () -> Bool in
                 if !isClosed { opened = fresh }
                 return isClosed
             }
-            if isLate { fresh.archive.close() }
+            if isLate {
+                fresh.stop()
+                fresh.archive.close()
+            }
         } catch { Log.warning("the archive was changed, and cannot be opened again; it is tried again: \(error)") }
         nextTry = monotonicSeconds() + max(Self.retryInSeconds, 4 * (monotonicSeconds() - began))
     }
@@ -319,9 +333,9 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
             }
         } catch {
             guard isUnwanted.isRaised, !interrupted.isRaised else { throw error }
+            let reason = isForReading ? "another process has changed the archive" : "a write failed meanwhile"
             throw ServerError.refused(
-                .busy,
-                "a write failed meanwhile, and the archive is opened again; no snapshot was made, so ask for it again")
+                .busy, "\(reason), and the archive is opened again; no snapshot was made, so ask for it again")
         }
     }
 

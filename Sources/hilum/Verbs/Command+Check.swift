@@ -23,7 +23,8 @@ extension Command {
         details: """
             Reads the store in a process of its own, so that even damage that would end a process is reported in a sentence.
             Prints what is wrong, one line a finding, and exits 1; exits 0 and says so when nothing is.
-            The model must be there, and be the one that the vectors are of.
+            The model must be there, and be the one that the vectors are of, and so must the key; an archive that hides names is
+            not read without it. A key that is its owner's alone keeps nobody else from checking.
             Cases whose image is no longer where it was indexed from are listed; that is no damage, as their vectors are stored.
             --deep also prints how many vectors of each graph are found by their own search, and the recall@10 of a sample; a vector
             that is there but not found is no finding.

@@ -80,7 +80,7 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
     case "switch" where arguments.has("if-better"):
         return try switchIfBetter(path, arguments)
     case let action?:
-        let archive = try openArchive(path, .readWrite, withModel: action == "switch" || action == "rollback")
+        let archive = try openForAction(path, encodes: action == "switch" || action == "rollback")
         defer { archive.close() }
         switch action {
         case "switch": try archive.switchGeneration(allowsPartial: arguments.has("partial"))
@@ -92,6 +92,14 @@ private func carryOut(_ arguments: Arguments) throws -> ExitStatus {
         return show(try archive.reembedStatus(), arguments)
     case nil:
         return try make(path, arguments)
+    }
+}
+
+/// The archive with its model, if that can be used: that it cannot, because it is damaged or of another release, may be why people switch.
+private func openForAction(_ path: String, encodes: Bool) throws -> Archive {
+    do { return try openArchive(path, .readWrite, withModel: encodes) } catch {
+        guard encodes, modelFault(ofArchive: path) != nil else { throw error }
+        return try openArchive(path, .readWrite)
     }
 }
 
