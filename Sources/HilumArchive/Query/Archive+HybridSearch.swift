@@ -16,8 +16,7 @@ import LMDB
 /// question demands of findings comes first, as whole steps of the fused score: no sum of ranks tells a report that affirms from one that denies.
 ///
 /// A report without a vector (`see attached`) would have one leg alone, and lose to whatever shares a word with the question and is near it.
-/// Its words stand in for the vector, so that whoever asks for them finds it first. Likewise a case with pictures alone has no words, and its
-/// vector stands in for them. Of equal scores, the one that words brought comes first.
+/// Its words stand in for the vector, so that whoever asks for them finds it first. Of equal scores, the one that words brought comes first.
 extension Archive {
     private static let fusionConstant: Float = 60
 
@@ -138,7 +137,6 @@ extension Archive {
     /// The candidates of both legs, the best first.
     private func fuse(_ legs: [UInt32: Hit.Legs], _ answer: WordAnswer, _ request: SearchRequest) -> [Pick] {
         let withWordsAlone = request.mode == .words ? ItemSet() : attributes.read { $0.withWordsAlone }
-        let withText = attributes.read { $0.withText }
         let vectorWeight = request.vectorWeight ?? (answer.demands.isEmpty ? 1 : 0.25)
         return legs.map { number, legs -> Pick in
             var legs = legs
@@ -146,9 +144,7 @@ extension Archive {
             if let rank = [legs.vectorRank, standIn].compactMap(\.self).min() {
                 legs.fused += vectorWeight / (Self.fusionConstant + Float(rank))
             }
-            if let rank = legs.wordRank ?? (withText.contains(number) ? nil : legs.vectorRank) {
-                legs.fused += request.wordWeight / (Self.fusionConstant + Float(rank))
-            }
+            if let rank = legs.wordRank { legs.fused += request.wordWeight / (Self.fusionConstant + Float(rank)) }
             // No sum of ranks reaches a whole degree, so that demands come first and `fused` still orders the hits.
             legs.degree = answer.demands.degree(of: number)
             legs.isOfWordsAlone = standIn != nil

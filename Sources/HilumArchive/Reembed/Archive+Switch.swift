@@ -128,7 +128,7 @@ extension Archive {
         new.role = .serving
         table.set(former)
         table.set(new)
-        let parts = try store.environment.write { transaction in
+        let stored = try store.environment.write { transaction in
             try store.put(transaction, table)
             try store.set(transaction, .generation, Int(record.number))
             try store.set(transaction, .model, record.modelID)
@@ -139,7 +139,8 @@ extension Archive {
         servingState.withLock {
             $0 = Serving(
                 generation: record.number, modelID: record.modelID, dimension: record.dimension,
-                embedder: beside.embedder, graphs: beside.graphs, parts: parts)
+                embedder: beside.embedder, graphs: beside.graphs,
+                parts: beside.embedder.map(\.vectorParts) ?? stored)
         }
         attributes.write { $0 = beside.attributes }
         recall.turn(to: record.number)

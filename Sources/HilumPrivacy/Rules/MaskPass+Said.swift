@@ -156,8 +156,9 @@ extension MaskPass {
     /// `Effusion L > R`.
     private func hasInitial(_ run: Range<Int>, _ word: Int) -> Bool {
         if let initial = run.first(where: { $0 < word && isOwnInitial($0) && isMark($0 + 1, ".") }) {
-            // `A. Bone: normal`
-            return (isKnown(initial) || !isMark(word + 1, ":")) && endsName(word, word..<(word + 1))
+            // `A. Bone: normal`, `B. Nodule in the left lung`
+            let isOfList = isMark(word + 1, ":") || Self.behindFindings.contains { isWord(word + 1, $0) }
+            return (isKnown(initial) || !isOfList) && endsName(word, word..<(word + 1))
         }
         guard let initial = run.last(where: { $0 > word && isOwnInitial($0) }) else { return false }
         if isMark(initial + 1, "."), isGlued(initial + 1) { return true }
@@ -168,6 +169,10 @@ extension MaskPass {
         return next.has(.function) && !isSaid(initial + 1) && isMark(word + 1, ",")
             && (isKnown(initial) || !isWord(initial, "l") && !isWord(initial, "r"))
     }
+
+    /// What findings of a list go on with, and seldom a name.
+    private static let behindFindings: [StaticString] =
+        ["in", "on", "of", "at", "is", "are", "with", "within", "and", "or", "to", "along", "near", "without"]
 
     /// Whether a letter is an initial of the patient: one that is known, or the first of another part.
     private func isOwnInitial(_ index: Int) -> Bool { isInitial(index) && (isKnown(index) || isFirstLetter(index)) }

@@ -92,7 +92,8 @@ final class WriterQueue: Sendable {
         // Whether the last batch had company: then it pays to wait a moment for the next one's.
         var isCrowded = false
         var lastMaintenance = monotonicSeconds()
-        while let first = next() {
+        var lastIdleWork = lastMaintenance
+        while let first = next(&lastIdleWork) {
             var items = [first]
             let end = monotonicSeconds() + limits.gatherInSeconds
             while items.count < limits.batchCount {
@@ -110,9 +111,10 @@ final class WriterQueue: Sendable {
     }
 
     /// The next change; until it comes, idle time is used. Nil when the queue is closed and empty.
-    private func next() -> Item? {
+    ///
+    /// - Parameter lastWork: when idle time was last used.
+    private func next(_ lastWork: inout Double) -> Item? {
         var pause = limits.idlePauseInSeconds
-        var lastWork = monotonicSeconds()
         while true {
             if let item = queue.take(withinSeconds: pause) { return item }
             // What was queued before the end is still handed out.

@@ -149,7 +149,7 @@ extension Verb {
         RequestOption("w.vector", "0..1000", "how much ranks among vectors count"),
         RequestOption("w.words", "0..1000", "how much ranks among words count (1)"),
         RequestOption(
-            "min_score", "-1..1", "no hits with a smaller cosine", otherNames: ["score", "threshold", "min"]),
+            "min_score", "-1..1", "no hits with a smaller score", otherNames: ["score", "threshold", "min"]),
         RequestOption("self", "0|1", "whether cases that the question names may be hits (1)"),
         RequestOption(
             "group", "KEY", "one hit for each value of the key, such as patient",

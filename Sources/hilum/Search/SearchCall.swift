@@ -27,7 +27,7 @@ struct SearchCall {
         .value(
             "where", "FILTERS",
             "only cases that match all of these: view=PA finding=effusion,normal date=2019-01..2019-06 site!=B"),
-        .value("min-score", "S", "only hits with at least this cosine, from -1 to 1"),
+        .value("min-score", "S", "only hits with at least this score, from -1 to 1"),
         .value(
             "group", "KEY", "one hit for each value of a key, the best: patient, say; the table counts the others"),
         .value("mmr", "L", "hits that differ from one another, the more the smaller L is, from 0 to 1"),

@@ -22,7 +22,7 @@ extension Command {
         details: """
             Several of --text, --image, --id and --vec, each also more than once, are one query together. Without --json a table is printed; with it one object a hit,
             best first: {"rank":1,"id":…,"score":…,"via":"image","patient":…,"view":…,"date":…,"findings":[…]}.
-            The score is the cosine; 'via' says whether the case's image or its report was nearest. A text asks vectors and the words
+            The score is the cosine, between text and image stretched; 'via' says whether the case's image or its report was nearest. A text asks vectors and the words
             of reports: a finding means that the report affirms it ('effusion'), 'no effusion' that it denies it, 'any:effusion'
             both; '"a phrase"', 'word*' and '-word' work too. A hit then has "fused", which orders the hits, "vector" and "words".
             With --recall, a daemon answers with the smallest ef that has reached R for the queries it measured; it measures some

@@ -36,7 +36,7 @@ class Hit:
 
     rank: int
     id: str
-    #: The cosine, in [-1, 1].
+    #: The cosine, in [-1, 1]; between text and image stretched by a number of the model.
     score: float
     #: What was near: "image" or "report".
     via: str
