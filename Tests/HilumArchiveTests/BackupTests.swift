@@ -374,7 +374,9 @@ import Testing
                 let report = try Archive.check(at: scratch.archive, deep: isDeep)
                 #expect(report.findings.count == 1 && report.findings[0].contains("log.key"), "\(report.findings)")
                 // Where names are not sealed all the rest is checked.
-                #expect(report.cases == (deidentification == .mask ? 1 : 0) && report.pages > 0)
+                #expect(report.cases == (deidentification == .mask ? 1 : 0))
+                // Those of an archive that opens are counted by the deep check alone.
+                #expect((report.pages > 0) == (isDeep || deidentification != .mask))
             }
             if other == nil { try scratch.write("archive/log.key", []) }
             try FileManager.default.removeItem(atPath: file)

@@ -66,15 +66,17 @@ struct RecoveringArchiveTests {
         archive.close()
     }
 
-    /// Changes an archive from outside.
-    private func change(_ path: String, _ id: String) throws {
-        let writer = try Archive(path: path, mode: .readWrite, embedder: ByteEmbedder())
-        defer { writer.close() }
-        try writer.put([report(id)])
+    /// Changes an archive from outside: this process has it open, and may open it only once.
+    private func change(_ path: String, _ id: String) async {
+        await #expect(processExitsWith: .success) { [path = path as String, id = id as String] in
+            let writer = try Archive(path: path, mode: .readWrite, embedder: ByteEmbedder())
+            try writer.put([CaseInput(id: id, report: "Small pleural effusion \(id).")])
+            writer.close()
+        }
     }
 
     @Test("One that is only looked at says that another process has changed it, and not that a disk failed")
-    func looksOnInVain() throws {
+    func looksOnInVain() async throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/archive"
         try Archive.create(at: path)
@@ -83,7 +85,7 @@ struct RecoveringArchiveTests {
             if isBroken.isRaised { throw ArchiveError(.io, "no") }
             return .init(try Archive(path: path, mode: mode, embedder: ByteEmbedder()))
         }
-        try change(path, "a")
+        await change(path, "a")
         isBroken.raise()
         archive.refresh()
         let error = #expect(throws: ArchiveError.self) { try archive.get(id: "a") }
@@ -92,7 +94,7 @@ struct RecoveringArchiveTests {
     }
 
     @Test("One that is closed while it is opened again is closed once")
-    func closedWhileItLooksOn() throws {
+    func closedWhileItLooksOn() async throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/archive"
         try Archive.create(at: path)
@@ -113,7 +115,7 @@ struct RecoveringArchiveTests {
                 ends?.close()
             }
         }
-        try change(path, "a")
+        await change(path, "a")
         box.withLock { $0 = archive }
         archive.refresh()
         #expect(stops.withLock { $0 } == [1, 1])
