@@ -23,7 +23,7 @@ public final class PageFetcher {
     /// A fetcher for the values of `environment`.
     ///
     /// - Parameter asksInBackground: whether `announce` asks on another thread. The system finds memory for all that is asked for before it
-    ///   returns, which takes about a third as long as reading it.
+    ///   returns.
     /// - Throws: `.closed`.
     public init(_ environment: Environment, asksInBackground: Bool = false) throws {
         map = try environment.pageMap()
