@@ -75,7 +75,7 @@ public final class HNSWIndex: @unchecked Sendable {
         let kernels = try DistanceKernels(
             metric: metric, precision: precision, quantizer: quantizer, name: kernelSet)
         let store = NodeStore(
-            dimension: dimension, precision: precision, m: parameters.m,
+            dimension: kernels.codeBook?.quantizer.codeDimension ?? dimension, precision: precision, m: parameters.m,
             hasResiduals: keepsResiduals && quantizer?.isExact != true)
         let memory = GraphMemory(store: store, fillsResidualsAtOnce: !fetchesResiduals)
         graph = Graph(
@@ -140,9 +140,11 @@ public final class HNSWIndex: @unchecked Sendable {
         let code = scratch.query
         let residual = graph.store.residual(node).map { _ in scratch.member }
         codeBook.encode(base, code: code, residual: residual)
-        guard memcmp(code, graph.store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
+        guard codeBook.covers(base), memcmp(code, graph.store.code(node), graph.store.codeByteCount) == 0 else {
+            return false
+        }
         guard let residual, let stored = graph.store.residual(node), !graph.lacksResidual(node) else { return true }
-        return memcmp(residual, stored, hilum_residual_bytes(dimension)) == 0
+        return memcmp(residual, stored, hilum_residual_bytes(graph.codeDimension)) == 0
     }
 
     // MARK: Searches (any thread)
@@ -178,11 +180,21 @@ public final class HNSWIndex: @unchecked Sendable {
 
     // MARK: Changes (one writer)
 
+    /// Whether codes can stand for these vectors: false where one of them differs in an element that codes do not hold because it was equal
+    /// in all vectors that the quantizer was fitted to. Then the index is to be made again with another quantizer. Any thread.
+    ///
+    /// - Parameter vectors: `[count, dimension]`, row-major.
+    public func covers(_ vectors: UnsafeBufferPointer<Float>) -> Bool {
+        guard let base = vectors.baseAddress, let codeBook = graph.kernels.codeBook else { return true }
+        let rows = stride(from: 0, to: vectors.count - dimension + 1, by: dimension)
+        return rows.allSatisfy { codeBook.covers(base + $0) }
+    }
+
     /// Stores one vector for `item`; an item that is there already gets the new vector.
     ///
     /// - Parameter vector: `dimension` floats; for the cosine of length 1.
     /// - Precondition: `item` is not `UInt32.max`.
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`, `.full`; the index is as before then.
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`, `.outsideCodes`, `.full`; the index is as before then.
     public func insert(_ vector: UnsafeBufferPointer<Float>, item: UInt32) throws(IndexError) {
         try insertBatch(vector, items: [item], threads: 1)
     }
@@ -197,7 +209,7 @@ public final class HNSWIndex: @unchecked Sendable {
     ///   - vectors: `[items.count, dimension]`, row-major.
     ///   - threads: how many work at once; the same graph for any number.
     /// - Precondition: no item is `UInt32.max`.
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength` before anything is stored; `.full`.
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`, `.outsideCodes` before anything is stored; `.full`.
     public func insertBatch(
         _ vectors: UnsafeBufferPointer<Float>, items newItems: [UInt32], threads: Int = defaultThreadCount
     ) throws(IndexError) {

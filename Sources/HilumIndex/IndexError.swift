@@ -10,6 +10,8 @@ public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
         case zeroLength
         /// The cosine index stores unit vectors; this one has another length.
         case notUnitLength(length: Float)
+        /// A vector differs in an element that codes do not hold, because it was equal in all vectors that the quantizer was fitted to.
+        case outsideCodes
         /// Codes of 8 bits were asked for without saying how vectors become codes.
         case noQuantizer
         /// `HILUM_KERNELS` names a set of kernels that does not exist or that this CPU cannot run.
@@ -41,6 +43,8 @@ public struct IndexError: Error, CustomStringConvertible, Sendable, Equatable {
         case .notFinite: "the vector holds NaN, an infinity or values too large to square"
         case .zeroLength: "the vector has length 0 and so no direction; it cannot be compared by cosine"
         case .notUnitLength(let length): "the vector has length \(length); divide it by its length before storing it"
+        case .outsideCodes:
+            "the vector has elements that no vector had when the quantizer was fitted; fit another one to these vectors too"
         case .noQuantizer: "codes of precision i8 need a quantizer; fit one to a sample of the vectors"
         case .kernelsUnavailable(let name):
             "HILUM_KERNELS=\(name) is no set this CPU can run; use scalar, avx2, avx512 or avx512vnni, or leave it unset"

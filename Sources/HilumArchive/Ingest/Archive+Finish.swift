@@ -24,18 +24,10 @@ extension Archive {
             }
         }
         noteWords(batch.words)
-        if let graphs {
-            let prepared = links?.take() ?? [:]
-            let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
-                Self.apply(
-                    batch.changes, to: graphs[kind].index, kind, prepared: prepared[kind], threads: linkThreads,
-                    courtesy)
-            }
-            if let failure = failures.compactMap(\.self).first {
-                // The cases are stored, and whoever waits for them is told so; opening links them.
-                progress.withLock { $0.mustReopen = true }
-                return Log.error("cases are stored and not linked; the archive must be opened again: \(failure)")
-            }
+        if let failure = apply(batch.changes, links?.take() ?? [:], linkThreads, courtesy) {
+            // The cases are stored, and whoever waits for them is told so; opening links them.
+            progress.withLock { $0.mustReopen = true }
+            return Log.error("cases are stored and not linked; the archive must be opened again: \(failure)")
         }
         finishBeside(batch)
         attributes.write { attributes in
@@ -86,6 +78,29 @@ extension Archive {
 
     /// So many vectors are linked at once where others wait: each takes as long as a search.
     private static let linkedAtOnce = 4
+
+    /// Repeats the changes in the graphs.
+    ///
+    /// - Returns: what went wrong.
+    private func apply(
+        _ changes: [CommittedChange], _ prepared: [VectorKind: PreparedInsertion], _ threads: Int, _ courtesy: Courtesy
+    ) -> String? {
+        guard var graphs else { return nil }
+        do {
+            // What was prepared was looked at then.
+            for kind in VectorKind.allCases where prepared[kind] == nil {
+                let (_, vectors) = CommittedChange.newVectors(of: changes, kind)
+                guard let fitted = try graphs[kind].covering(vectors) else { continue }
+                graphs[kind] = fitted
+                servingState.withLock { $0.graphs?[kind] = fitted }
+            }
+        } catch { return "\(error)" }
+        let served = graphs
+        let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
+            Self.apply(changes, to: served[kind].index, kind, prepared: prepared[kind], threads: threads, courtesy)
+        }
+        return failures.compactMap(\.self).first
+    }
 
     /// - Returns: what went wrong.
     private static func apply(

@@ -160,8 +160,12 @@ struct Opening {
             graphs: nil, attributes: state.attributes, progress: state.progress, snapshot: state.snapshot,
             served: state.served)
         guard let dimension, options.keepsGraphs else { return loaded }
-        let graphs = try Graphs(
+        var graphs = try Graphs(
             image: graph(.image, state, dimension), report: graph(.report, state, dimension))
+        for kind in VectorKind.allCases {
+            guard let fitted = try state.fresh[kind].flatMap({ try graphs[kind].covering($0.values) }) else { continue }
+            graphs[kind] = fitted
+        }
         let counts = try Self.link(state.fresh, into: graphs)
         for (kind, items) in state.gone { for item in items { graphs[kind].index.remove(item: item) } }
         if counts > 0 { Log.debug("linked \(counts) vectors that the stored graphs lacked") }
@@ -353,7 +357,7 @@ struct CheckpointFault: Error, CustomStringConvertible {
 /// Vectors by item: `[numbers.count, dimension]`, row-major, in the order of the items.
 struct FreshVectors: Sendable {
     private(set) var numbers: [UInt32] = []
-    private var values: [Float] = []
+    private(set) var values: [Float] = []
     private let dimension: Int
 
     init(dimension: Int) { self.dimension = dimension }
@@ -370,8 +374,11 @@ struct FreshVectors: Sendable {
 
     /// A quantiser for these vectors, with room for later ones that lie half as far out again.
     var quantizer: ScalarQuantizer {
-        values.withUnsafeBufferPointer {
-            ScalarQuantizer(fitting: $0, dimension: dimension, reach: 1.5, allowsExact: false)
+        var constants = ConstantElements(dimension: dimension)
+        for row in numbers.indices { constants.note(values[(row * dimension)..<((row + 1) * dimension)]) }
+        return values.withUnsafeBufferPointer {
+            ScalarQuantizer(
+                fitting: $0, dimension: dimension, reach: 1.5, allowsExact: false, constants: constants)
         }
     }
 

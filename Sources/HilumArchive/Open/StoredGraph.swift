@@ -342,7 +342,8 @@ package final class StoredGraph: @unchecked Sendable {
         index.precision == .i8 ? index.count >= 4 * max(fittedCount, 1) : index.count >= least
     }
 
-    /// The same graph with codes from a quantiser that is fitted to the present vectors; in no checkpoint yet. As the writer.
+    /// The same graph with codes from a quantiser that is fitted to the vectors of the store, also those that the graph lacks; in no
+    /// checkpoint yet. As the writer.
     func fitted() throws -> StoredGraph {
         let links = index.serializeLinks()
         let shape = Shape(dimension: index.dimension, metric: index.metric)
@@ -359,6 +360,14 @@ package final class StoredGraph: @unchecked Sendable {
         return StoredGraph(graph, kind, in: store, generation: generation, fittedCount: index.count)
     }
 
+    /// The same graph with other codes, where its own cannot stand for vectors that are to be linked; nil where they can. As the writer.
+    ///
+    /// - Parameter vectors: `[count, dimension]`, row-major; in the store already.
+    func covering(_ vectors: [Float]) throws -> StoredGraph? {
+        guard vectors.withUnsafeBufferPointer({ !index.covers($0) }) else { return nil }
+        return try fitted()
+    }
+
     /// A quantiser is fitted to at most this many vectors.
     private static let fittingLimit = 1 << 16
 
@@ -373,13 +382,16 @@ package final class StoredGraph: @unchecked Sendable {
         values.reserveCapacity(min(count, fittingLimit) * shape.dimension)
         let stride = max(1, (count + fittingLimit - 1) / fittingLimit)
         var place = 0
+        var constants = ConstantElements(dimension: shape.dimension)
         try store.forEachVector(transaction, kind, generation: generation, dimension: shape.dimension) { _, vector in
+            constants.note(vector)
             if place % stride == 0 { values += vector }
             place += 1
             return true
         }
         return values.withUnsafeBufferPointer {
-            ScalarQuantizer(fitting: $0, dimension: shape.dimension, reach: 1.5, allowsExact: false)
+            ScalarQuantizer(
+                fitting: $0, dimension: shape.dimension, reach: 1.5, allowsExact: false, constants: constants)
         }
     }
 }

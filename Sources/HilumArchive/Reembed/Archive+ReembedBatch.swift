@@ -237,7 +237,7 @@ extension Archive {
 
     private func link(_ cases: [EncodedCase], into graphs: Graphs, threads: Int) throws {
         for kind in VectorKind.allCases {
-            let index = graphs[kind].index
+            var index = graphs[kind].index
             var items: [UInt32] = []
             var vectors: [Float] = []
             for item in cases {
@@ -247,6 +247,10 @@ extension Archive {
                     items.append(number)
                     vectors += vector
                 }
+            }
+            if let fitted = try graphs[kind].covering(vectors) {
+                generations.withLock { $0.beside?.graphs[kind] = fitted }
+                index = fitted.index
             }
             try vectors.withUnsafeBufferPointer { try index.insertBatch($0, items: items, threads: threads) }
         }

@@ -4,7 +4,7 @@ import CHilumKernels
 extension Graph {
     /// Reads all codes into the arena; the chunks of all slots are there.
     func setCodes(_ slotCount: Int, _ codes: HNSWIndex.PieceReader) throws {
-        let pieces = CodePieces(dimension: dimension)
+        let pieces = CodePieces(dimension: codeDimension)
         for piece in 0..<pieces.codeCount(slotCount) {
             try codes(piece) { bytes in
                 try setRows(of: piece, pieces.codeRowCount, pieces.codeByteCount, slotCount, bytes) { store.code($0) }
@@ -63,7 +63,7 @@ extension Graph {
     }
 
     private func fetchPiece(of slot: Int, _ residuals: ResidualSource) throws(IndexError) {
-        let byteCount = CodePieces(dimension: dimension).residualByteCount
+        let byteCount = CodePieces(dimension: codeDimension).residualByteCount
         let isLast = try residuals.fetch(slot) { piece, bytes in
             try setRows(
                 of: piece, residuals.rowCount, byteCount, slots.load(ordering: .acquiring), bytes
@@ -80,7 +80,7 @@ extension Graph {
     /// Gives a slot the residual that stands for the middle of its code's steps, so that fine distances are those of the code.
     private func setMiddle(_ slot: UInt32) {
         guard let residual = store.residual(slot) else { return }
-        let width = CodePieces(dimension: dimension).residualByteCount - 8
+        let width = CodePieces(dimension: codeDimension).residualByteCount - 8
         // Safety: `codes.h` lays them out: `width` elements, then the sum of squares, of 4 and of 8 bytes.
         let square = store.code(slot).loadUnaligned(fromByteOffset: width, as: UInt32.self)
         residual.initializeMemory(as: UInt8.self, repeating: 0, count: width)

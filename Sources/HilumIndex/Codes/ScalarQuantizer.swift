@@ -1,9 +1,8 @@
-import CHilumKernels
-
 /// How vectors become 16-bit fixed point: an offset for each dimension, one step for all.
 ///
 /// The upper 8 bits are the codes that a graph is walked on, the lower 8 order the hits. A step for all dimensions keeps the distance
-/// of two codes a plain sum of squares; offsets take out what all vectors have in common, such as the mean of one modality.
+/// of two codes a plain sum of squares; offsets take out what all vectors have in common, such as the mean of one modality. Elements that
+/// are equal in all vectors need no code.
 public struct ScalarQuantizer: Sendable, Equatable {
     /// What code 0 stands for, a dimension each.
     public let offset: [Float]
@@ -11,14 +10,33 @@ public struct ScalarQuantizer: Sendable, Equatable {
     public let step: Float
     /// Whether codes alone are enough, since every vector lies on their grid, as pixels of 8 bits do.
     public let isExact: Bool
+    /// The elements that codes hold, ascending. Every vector has the offset itself in the others.
+    public let kept: [Range<Int>]
 
-    /// - Parameter offset: `[dimension]`.
+    /// - Parameters:
+    ///   - offset: `[dimension]`.
+    ///   - kept: the elements that codes hold, ascending, at least one; nil for all.
     /// - Precondition: a positive step.
-    public init(offset: [Float], step: Float, isExact: Bool = false) {
+    public init(offset: [Float], step: Float, isExact: Bool = false, kept: [Range<Int>]? = nil) {
         precondition(step > 0 && step.isFinite, "the step must be positive")
         self.offset = offset
         self.step = step
         self.isExact = isExact
+        self.kept = kept ?? [offset.indices]
+    }
+
+    /// Elements of a code.
+    var codeDimension: Int { kept.reduce(0) { $0 + $1.count } }
+
+    /// The elements that codes do not hold, ascending.
+    var leftOut: [Range<Int>] {
+        var ranges: [Range<Int>] = []
+        var first = 0
+        for range in kept + [offset.count..<offset.count] {
+            if range.lowerBound > first { ranges.append(first..<range.lowerBound) }
+            first = range.upperBound
+        }
+        return ranges
     }
 
     /// Fits offsets and step to vectors.
@@ -28,9 +46,11 @@ public struct ScalarQuantizer: Sendable, Equatable {
     ///     sample.
     ///   - reach: how far elements may lie from the mean, in parts of the farthest one here, before they are cut to it.
     ///   - allowsExact: whole numbers within 256 need no second level; false where others may follow.
+    ///   - constants: the elements that are equal in all vectors that will be stored, which codes can do without; nil for none.
     /// - Complexity: O(count · dimension)
     public init(
-        fitting vectors: UnsafeBufferPointer<Float>, dimension: Int, reach: Float = 1.0625, allowsExact: Bool = true
+        fitting vectors: UnsafeBufferPointer<Float>, dimension: Int, reach: Float = 1.0625, allowsExact: Bool = true,
+        constants: ConstantElements? = nil
     ) {
         let count = vectors.count / max(dimension, 1)
         guard let base = vectors.baseAddress, count > 0 else {
@@ -55,63 +75,13 @@ public struct ScalarQuantizer: Sendable, Equatable {
         for row in 0..<count {
             for index in 0..<dimension { sums[index] += Double(base[row * dimension + index]) }
         }
-        let offset = sums.map { Float($0 / Double(count)) }
+        var offset = sums.map { Float($0 / Double(count)) }
+        constants?.forEach { offset[$0] = $1 }
         var farthest: Float = 0
         for row in 0..<count {
             for index in 0..<dimension { farthest = max(farthest, abs(base[row * dimension + index] - offset[index])) }
         }
         let range = farthest > 0 ? farthest * max(reach, 1) : 1
-        self.init(offset: offset, step: range / 32_639)
-    }
-}
-
-/// A quantizer with the kernels that use it, bound to one metric.
-///
-/// Sendable: nothing changes after the initializer.
-final class CodeBook: @unchecked Sendable {
-    let quantizer: ScalarQuantizer
-    let kernels: hilum_code_kernel_set
-    private let dimension: Int
-    // Safety: `dimension` floats, freed in `deinit`; `scale` holds the same address.
-    private let offset: UnsafeMutablePointer<Float>
-    private let scale: UnsafeMutablePointer<hilum_code_scale>
-
-    init(_ quantizer: ScalarQuantizer, metric: Metric, kernels: hilum_code_kernel_set) {
-        self.quantizer = quantizer
-        self.kernels = kernels
-        dimension = quantizer.offset.count
-        offset = .allocate(capacity: max(dimension, 1))
-        offset.initialize(from: quantizer.offset, count: dimension)
-        scale = .allocate(capacity: 1)
-        scale.initialize(
-            to: hilum_code_scale(
-                offset: offset, step: quantizer.step, factor: metric == .squaredEuclidean ? 1 : 0.5))
-    }
-
-    deinit {
-        offset.deallocate()
-        scale.deallocate()
-    }
-
-    // Safety, for all: codes, residuals and queries have the sizes that codes.h gives for `dimension`.
-
-    func encode(_ vector: UnsafePointer<Float>, code: UnsafeMutableRawPointer, residual: UnsafeMutableRawPointer?) {
-        kernels.encode(scale, vector, dimension, code, residual)
-    }
-
-    func decode(_ code: UnsafeRawPointer, residual: UnsafeRawPointer?, into vector: UnsafeMutablePointer<Float>) {
-        hilum_code_decode(scale, code, residual, dimension, vector)
-    }
-
-    /// Makes a query of a vector.
-    @inline(__always) func prepare(_ vector: UnsafePointer<Float>, into query: UnsafeMutableRawPointer) {
-        kernels.prepare(scale, vector, dimension, query.assumingMemoryBound(to: hilum_code_query.self))
-    }
-
-    /// Makes a query of a stored vector, without `residual` of its code alone.
-    @inline(__always)
-    func prepare(code: UnsafeRawPointer, residual: UnsafeRawPointer?, into query: UnsafeMutableRawPointer) {
-        kernels.prepare_stored(
-            scale, code, residual, dimension, query.assumingMemoryBound(to: hilum_code_query.self))
+        self.init(offset: offset, step: range / 32_639, kept: constants?.rest)
     }
 }

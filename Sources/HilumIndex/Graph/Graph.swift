@@ -11,6 +11,8 @@ import Synchronization
 /// `PostingList` and `ReaderPool` ask for.
 final class Graph: Sendable {
     let dimension: Int
+    /// Elements of a code; as many as floats, unless codes of 8 bits do not hold all of them.
+    let codeDimension: Int
     let metric: Metric
     let parameters: HNSWParameters
     let precision: CodePrecision
@@ -37,6 +39,7 @@ final class Graph: Sendable {
         residuals: ResidualSource?
     ) {
         self.dimension = dimension
+        codeDimension = kernels.codeBook?.quantizer.codeDimension ?? dimension
         self.metric = metric
         self.parameters = parameters
         self.kernels = kernels
@@ -95,12 +98,13 @@ final class Graph: Sendable {
         return Double(total)
     }
 
-    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`
+    /// - Throws: `.wrongDimension`, `.notFinite`, `.zeroLength`, `.notUnitLength`, `.outsideCodes`
     func checkStored(_ vector: UnsafeBufferPointer<Float>) throws(IndexError) {
         let length = try checkedSquareLength(vector).squareRoot()
         guard metric == .squaredEuclidean || abs(length - 1) < 0.01 else {
             throw IndexError(.notUnitLength(length: Float(length)))
         }
+        if let base = vector.baseAddress, kernels.codeBook?.covers(base) == false { throw IndexError(.outsideCodes) }
     }
 
     // MARK: What the writer publishes

@@ -97,7 +97,7 @@ extension Graph {
                     distance: candidate.distance, items: owners.items(of: candidate.node, atMost: itemLimit))
             }
         }
-        if header.slotCount * dimension >= Self.leastParallelByteCount, defaultThreadCount > 1 {
+        if header.slotCount * codeDimension >= Self.leastParallelByteCount, defaultThreadCount > 1 {
             try withoutActuallyEscaping(codes) { codes in
                 nonisolated(unsafe) let codes = codes
                 try GraphWriter.sideBySide(isWorthIt: true) {
@@ -126,7 +126,7 @@ extension Graph {
         _ batch: UnsafeMutablePointer<UnsafeRawPointer?>, into distances: UnsafeMutablePointer<Float>,
         until deadline: Double, mostAreDone: (_ slotCount: Int) throws -> Void = { _ in }
     ) throws {
-        let pieces = CodePieces(dimension: dimension)
+        let pieces = CodePieces(dimension: codeDimension)
         let pieceCount = pieces.codeCount(slotCount)
         for piece in 0..<pieceCount {
             // The codes of three quarters of the slots are compared.
@@ -141,7 +141,7 @@ extension Graph {
                     let width = min(Scratch.batchCapacity, slots.count - first)
                     // Safety: rows below the count of the piece, whose size was checked; the kernels ask for no alignment.
                     for row in 0..<width { batch[row] = base + (first + row) * pieces.codeByteCount }
-                    kernels.gather(query, batch, width, dimension, distances + slots.lowerBound + first)
+                    kernels.gather(query, batch, width, codeDimension, distances + slots.lowerBound + first)
                 }
             }
         }

@@ -26,8 +26,8 @@ public struct GraphSize: Sendable, Equatable {
         let header = try LinkHeader(restoring: linkByteCount, links, dimension: dimension, metric: metric)
         nodeCount = header.nodeCount
         let bytesPerNode = NodeStore.bytesPerNode(
-            dimension: dimension, precision: quantizer == nil ? .f32 : .i8, m: header.parameters.m,
-            hasResiduals: quantizer?.isExact != true)
+            dimension: quantizer?.codeDimension ?? dimension, precision: quantizer == nil ? .f32 : .i8,
+            m: header.parameters.m, hasResiduals: quantizer?.isExact != true)
         byteCount = header.slotCount * bytesPerNode
     }
 }

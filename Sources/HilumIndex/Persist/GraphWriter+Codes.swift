@@ -2,7 +2,7 @@ import HilumCore
 
 /// What a checkpoint of the codes takes from the graph.
 extension GraphWriter {
-    private var pieces: CodePieces { CodePieces(dimension: dimension) }
+    private var pieces: CodePieces { CodePieces(dimension: graph.codeDimension) }
 
     /// Pieces that hold the codes of all slots.
     var codePieceCount: Int { pieces.codeCount(isLinked.count) }

@@ -21,7 +21,7 @@ extension HNSWIndex {
     public static var linkHeadByteCount: Int { LinkFormat.headerByteCount }
 
     /// Slots whose codes make up one piece.
-    public var codePieceRowCount: Int { CodePieces(dimension: dimension).codeRowCount }
+    public var codePieceRowCount: Int { CodePieces(dimension: graph.codeDimension).codeRowCount }
 
     /// Pieces that hold the codes of all slots. As the writer; with `i8` only.
     public var codePieceCount: Int { writer.codePieceCount }
@@ -102,7 +102,7 @@ extension HNSWIndex {
         isThere: (_ item: UInt32) -> Bool
     ) throws {
         let header = try LinkHeader(restoring: linkByteCount, links, quantizer, dimension: dimension, metric: metric)
-        let pieces = CodePieces(dimension: dimension)
+        let pieces = CodePieces(dimension: quantizer.codeDimension)
         let source =
             quantizer.isExact
             ? nil

@@ -117,7 +117,7 @@ private struct CodeScan {
     }
 
     private mutating func compare(_ count: Int) {
-        graph.kernels.gather(query, scratch.codes + first, count, graph.dimension, scratch.distances)
+        graph.kernels.gather(query, scratch.codes + first, count, graph.codeDimension, scratch.distances)
         var pool = self.pool
         for index in 0..<count {
             pool.insert(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[first + index]))

@@ -123,7 +123,7 @@ extension Graph {
                 fresh += 1
             }
             askAhead(heap.nextTwo, layer: 0, marks, scratch)
-            kernels.gather(query, scratch.codes, fresh, dimension, scratch.distances)
+            kernels.gather(query, scratch.codes, fresh, codeDimension, scratch.distances)
             cost.visited += 1
             cost.distanceCount += fresh
             for index in 0..<fresh {

@@ -129,7 +129,7 @@ private struct MemberWalk {
     private mutating func measure(
         _ heap: inout CandidateHeap, _ pool: inout SortedPool, _ cost: inout SearchCost
     ) {
-        graph.kernels.gather(query, scratch.codes, fresh, graph.dimension, scratch.distances)
+        graph.kernels.gather(query, scratch.codes, fresh, graph.codeDimension, scratch.distances)
         cost.distanceCount += fresh
         for index in 0..<fresh {
             let next = NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index])

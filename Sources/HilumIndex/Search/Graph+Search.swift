@@ -133,7 +133,7 @@ extension Graph {
     func measureFinely(_ query: Target, count: Int, _ scratch: Scratch) {
         guard hasFineDistances else {
             for index in 0..<count { scratch.codes[index] = UnsafeRawPointer(store.code(scratch.nodes[index])) }
-            kernels.gather(query, scratch.codes, count, dimension, scratch.distances)
+            kernels.gather(query, scratch.codes, count, codeDimension, scratch.distances)
             return
         }
         guard let codeBook = kernels.codeBook else {
@@ -145,7 +145,8 @@ extension Graph {
             scratch.codes[index] = UnsafeRawPointer(store.code(scratch.nodes[index]))
             scratch.residuals[index] = store.residual(scratch.nodes[index]).map { UnsafeRawPointer($0) }
         }
-        codeBook.kernels.fine_gather(query, scratch.codes, scratch.residuals, count, dimension, scratch.distances)
+        codeBook.kernels.fine_gather(
+            query, scratch.codes, scratch.residuals, count, codeDimension, scratch.distances)
     }
 
     /// Computes the distance of one node and puts it into the pool unless it was visited.
@@ -162,7 +163,7 @@ extension Graph {
     /// The distance of a query and the code of one node.
     func distance(_ query: Target, _ node: UInt32, _ scratch: Scratch) -> Float {
         scratch.codes[0] = UnsafeRawPointer(store.code(node))
-        kernels.gather(query, scratch.codes, 1, dimension, scratch.distances)
+        kernels.gather(query, scratch.codes, 1, codeDimension, scratch.distances)
         return scratch.distances[0]
     }
 
@@ -188,7 +189,7 @@ extension Graph {
                     store.prefetchUpper(scratch.links[index])
                     scratch.codes[index] = code
                 }
-                kernels.gather(query, scratch.codes, count, dimension, scratch.distances)
+                kernels.gather(query, scratch.codes, count, codeDimension, scratch.distances)
                 cost.visited += 1
                 cost.distanceCount += count
                 for index in 0..<count where scratch.distances[index] < best {
@@ -212,7 +213,7 @@ extension Graph {
     ) -> Bool {
         let store = self.store
         let gather = kernels.gather
-        let dimension = self.dimension
+        let dimension = codeDimension
         let (links, nodes, codes, distances) = (scratch.links, scratch.nodes, scratch.codes, scratch.distances)
         let asked = askedByteCount
         var local = pool

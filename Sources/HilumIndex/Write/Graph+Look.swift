@@ -82,7 +82,7 @@ extension Graph {
     ) -> Bool {
         let store = self.store
         let gather = kernels.gather
-        let dimension = self.dimension
+        let dimension = codeDimension
         let (nodes, codes, distances) = (scratch.nodes, scratch.codes, scratch.distances)
         var local = pool
         defer { pool = local }

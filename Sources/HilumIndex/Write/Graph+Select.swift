@@ -8,7 +8,7 @@ extension Graph {
         result.reserveCapacity(nodes.count)
         var waiting = 0
         func flush() {
-            kernels.gather(query, scratch.codes, waiting, dimension, scratch.distances)
+            kernels.gather(query, scratch.codes, waiting, codeDimension, scratch.distances)
             for index in 0..<waiting {
                 result.append(NodeCandidate(distance: scratch.distances[index], node: scratch.nodes[index]))
             }
@@ -96,7 +96,7 @@ extension Graph {
             count += 1
         }
         let query = target(of: node, isFine: false, scratch.member)
-        kernels.gather(query, scratch.codes, count, dimension, scratch.distances)
+        kernels.gather(query, scratch.codes, count, codeDimension, scratch.distances)
         for place in 0..<count {
             let index = Int(scratch.links[place])
             if slack * scratch.distances[place] < block[block.startIndex + index].distance {
@@ -117,7 +117,7 @@ extension Graph {
         let query = target(of: candidate.node, isFine: false, scratch.member)
         for first in stride(from: 0, to: count, by: 4) {
             let width = min(4, count - first)
-            kernels.gather(query, scratch.codes + first, width, dimension, scratch.distances)
+            kernels.gather(query, scratch.codes + first, width, codeDimension, scratch.distances)
             for index in 0..<width where scratch.distances[index] < candidate.distance { return true }
         }
         return false

@@ -166,9 +166,9 @@ final class GraphWriter {
         return table.find(hash: hash) { node in
             if !isReady { codeBook.encode(vector, code: code, residual: residual) }
             isReady = true
-            guard memcmp(code, store.code(node), hilum_code_bytes(dimension)) == 0 else { return false }
+            guard memcmp(code, store.code(node), store.codeByteCount) == 0 else { return false }
             guard let stored = store.residual(node), !graph.lacksResidual(node) else { return true }
-            return memcmp(residual, stored, hilum_residual_bytes(dimension)) == 0
+            return memcmp(residual, stored, hilum_residual_bytes(graph.codeDimension)) == 0
         }
     }
 
