@@ -13,8 +13,9 @@ public final class PageFetcher {
     /// The longest range of the file that is read as one.
     private static let longestRange = 4 << 20
     private let map: PageMap
-    /// Asks the system in the order of the calls, on another thread; nil where the caller does.
-    private let asking: DispatchQueue?
+    /// Asks the system in the order of the calls, on another thread.
+    private static let asking = DispatchQueue(label: "hilum.pages", qos: .userInitiated)
+    private let asksInBackground: Bool
     private var fetchCount = 0
     /// The addresses of what was copied, and where it lies in `copy`.
     private var ranges: [(addresses: Range<Int>, place: Int)] = []
@@ -27,8 +28,11 @@ public final class PageFetcher {
     /// - Throws: `.closed`.
     public init(_ environment: Environment, asksInBackground: Bool = false) throws {
         map = try environment.pageMap()
-        asking = asksInBackground ? DispatchQueue(label: "hilum.pages", qos: .userInitiated) : nil
+        self.asksInBackground = asksInBackground
     }
+
+    /// Starts the thread that asks in the background, which takes as long as reading several pages. Any thread.
+    public static func prepareToAsk() { asking.async {} }
 
     deinit { copy.deallocate() }
 
@@ -66,7 +70,7 @@ public final class PageFetcher {
                     map.descriptor, off_t(range.lowerBound), off_t(range.count), Int32(POSIX_FADV_WILLNEED))
             }
         }
-        if let asking { asking.async { ask() } } else { ask() }
+        if asksInBackground { Self.asking.async { ask() } } else { ask() }
     }
 
     /// The addresses of values, neighbours joined, and a place for each range.

@@ -11,6 +11,8 @@ extension Archive {
     static func open(
         _ path: String, shownAs name: String, mode: Mode, embedder: (any Embedder)?, options: Options
     ) throws -> Opened {
+        // The thread is there when the first search wants it.
+        if !options.keepsGraphs { PageFetcher.prepareToAsk() }
         guard access(path + "/data.mdb", F_OK) == 0 else {
             if errno == EACCES { throw ArchiveError(.io, "\(name): this user has no right to look into the folder") }
             throw ArchiveError(.notFound, "\(name): there is no archive here; make one with `hilum init`")
