@@ -12,6 +12,8 @@ public final class PageFetcher {
     private static let longestGap = 32 << 10
     /// The longest range of the file that is read as one.
     private static let longestRange = 4 << 20
+    /// So much is asked for at once: the system finds memory for all of it before the disk begins.
+    private static let askedByteCount = 256 << 10
     private let map: PageMap
     /// Asks the system in the order of the calls, on another thread.
     private static let asking = DispatchQueue(label: "hilum.pages", qos: .userInitiated)
@@ -66,8 +68,11 @@ public final class PageFetcher {
         @Sendable func ask() {
             for range in wanted {
                 // What comes of it does not matter: it is advice.
-                _ = posix_fadvise(
-                    map.descriptor, off_t(range.lowerBound), off_t(range.count), Int32(POSIX_FADV_WILLNEED))
+                for first in stride(from: range.lowerBound, to: range.upperBound, by: Self.askedByteCount) {
+                    _ = posix_fadvise(
+                        map.descriptor, off_t(first), off_t(min(Self.askedByteCount, range.upperBound - first)),
+                        Int32(POSIX_FADV_WILLNEED))
+                }
             }
         }
         if asksInBackground { Self.asking.async { ask() } } else { ask() }

@@ -192,9 +192,9 @@ package final class StoredGraph: @unchecked Sendable {
         func reader(asksInBackground: Bool = false) throws -> PieceReader {
             try PieceReader(store, generation: generation, countAtOnce: 1, asksInBackground: asksInBackground)
         }
-        // Nobody waits for codes at once.
-        let codes = try reader(asksInBackground: true)
-        let readers = try ScanReaders(graph: graph, links: reader(), owners: reader(), codes: codes)
+        // Nobody waits for these at once.
+        let (owners, codes) = (try reader(asksInBackground: true), try reader(asksInBackground: true))
+        let readers = try ScanReaders(graph: graph, links: reader(), owners: owners, codes: codes)
         if graph.hasOwners {
             if graph.linkHead.isEmpty {
                 try readers.links.announce(transaction, .links(kind)) { $0 == 0 ? head.epoch : nil }
