@@ -61,11 +61,6 @@ public final class Archive: @unchecked Sendable {
         public var vectorsForCodes = 2_000
         /// Up to so many vectors are compared by themselves where no graph is kept; beyond, by their codes first.
         public var vectorsForScan = 1_000
-        /// A graph with at least this many distinct vectors is read into memory behind the opening by the one writer, and until it is there searches
-        /// compare all codes in the store.
-        public var vectorsForOpeningBehind = 250_000
-        /// Called on the thread that reads such a graph, before it does; for tests.
-        var beforeOpeningBehind: (@Sendable () -> Void)?
         /// Whether codes and links are read into memory when the archive opens. Without them each search by vectors compares all codes as it
         /// reads them from the disk, which is quicker for a process that asks once or twice; such an archive is for reading only, and
         /// cannot be checked nor its recall be estimated.
@@ -279,8 +274,7 @@ public final class Archive: @unchecked Sendable {
     ///   nothing can be put.
     /// - Throws: `.notFound`, `.busy` with the process that writes, `.stale` for an embedder of another model or an archive of a
     ///   newer format, `.damaged`, `.io`.
-    /// - Complexity: O(n) in codes and links, O(log n) for each vector above the checkpoint. The writer of a large archive returns earlier and
-    ///   reads them behind (`Options.vectorsForOpeningBehind`).
+    /// - Complexity: O(n) in codes and links, O(log n) for each vector above the checkpoint.
     public init(
         path: String, mode: Mode, embedder: (any Embedder)? = nil, options: Options = Options()
     ) throws {
@@ -321,10 +315,7 @@ public final class Archive: @unchecked Sendable {
     }
 
     /// Whether a change failed so that no further one can be made until the archive is closed and opened again. Reads go on.
-    public var needsReopening: Bool { store.environment.isPoisoned || lacksWhatIsStored }
-
-    /// Whether memory lacks what is on disk, and not for a moment only: nothing may be written until the archive is opened again.
-    var lacksWhatIsStored: Bool { progress.withLock { $0.mustReopen } || graphs?.failure != nil }
+    public var needsReopening: Bool { store.environment.isPoisoned || progress.withLock { $0.mustReopen } }
 
     /// Whether another process has changed the archive, which is open for reading, so that this shows it as it was. O(1); no searches wait.
     public var isOutdated: Bool { mode == .readOnly && (try? store.environment.isOvertaken()) ?? false }

@@ -30,8 +30,6 @@ final class Verification: @unchecked Sendable {
         }
         state = .running
         Thread.detachNewThread { [self] in
-            // On Linux this is the thread alone. Searches come first.
-            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
             let result = Result { try walk(wasCancelled) }
             condition.lock()
             state = .ended(result)

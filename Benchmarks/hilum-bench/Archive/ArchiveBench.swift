@@ -166,8 +166,6 @@ struct ArchiveBench {
         }
         figure("\(name): asked once, cold, ms", median(cold.map(\.once)), atMost: python == nil ? nil : median(faiss))
         figure("\(name): graphs kept in memory, warm, ms", median(kept.map(\.milliseconds)), atMost: Self.warmTarget)
-        let loaded = median(kept.map(\.loadedMilliseconds))
-        if loaded > 0 { figure("\(name): until the graphs are in memory, warm, ms", loaded, atMost: nil) }
         figure("\(name): graphs kept in memory, peak memory, MB", peak(kept), atMost: nil)
         figure("\(name): graphs kept in memory, cold, ms", median(cold.map(\.kept)), atMost: nil)
         guard hasCases else { return }
@@ -191,8 +189,6 @@ struct ArchiveBench {
     /// What the process of one opening prints.
     fileprivate struct Opened {
         var milliseconds: Double
-        /// Until the graphs are in memory, where that is later than the first answer.
-        var loadedMilliseconds = 0.0
         /// Of the process, and of it before it opened anything.
         var peakBytes: Int
         var baseBytes = 0
@@ -224,13 +220,10 @@ struct ArchiveBench {
             }
             opened = Opened(milliseconds: 1000 * (monotonicSeconds() - start), peakBytes: 0, codeBytes: 0, linkBytes: 0)
         } else {
-            let store = try BenchStore(
-                path, dimension: Self.dimension, metric: .cosine, precision: .i8, mode: .readWrite, opensBehind: true)
+            let store = try BenchStore(path, dimension: Self.dimension, metric: .cosine, precision: .i8)
             let found = try query.withUnsafeBufferPointer { try store.search($0, k: 10, ef: 64) }
             guard found.hits.count == 10 else { throw BenchError("not ten hits") }
             opened = Opened(milliseconds: 1000 * (monotonicSeconds() - start), peakBytes: 0, codeBytes: 0, linkBytes: 0)
-            _ = store.index
-            opened.loadedMilliseconds = 1000 * (monotonicSeconds() - start)
             (opened.codeBytes, opened.linkBytes) = store.codeAndLinkByteCounts
         }
         opened.peakBytes = 1024 * AnnBench.status("VmHWM")
@@ -363,17 +356,15 @@ struct ArchiveBench {
 extension ArchiveBench.Opened: JSONReadable, JSONWritable {
     init(json: JSON) throws(JSON.Mismatch) {
         self.init(
-            milliseconds: try json.member("milliseconds"), loadedMilliseconds: try json.member("loadedMilliseconds"),
-            peakBytes: try json.member("peakBytes"), baseBytes: try json.member("baseBytes"),
-            processMilliseconds: try json.member("processMilliseconds"),
+            milliseconds: try json.member("milliseconds"), peakBytes: try json.member("peakBytes"),
+            baseBytes: try json.member("baseBytes"), processMilliseconds: try json.member("processMilliseconds"),
             codeBytes: try json.member("codeBytes"), linkBytes: try json.member("linkBytes"))
     }
 
     var json: JSON {
         JSON(members: [
             "milliseconds": milliseconds, "peakBytes": peakBytes, "baseBytes": baseBytes,
-            "loadedMilliseconds": loadedMilliseconds, "processMilliseconds": processMilliseconds,
-            "codeBytes": codeBytes, "linkBytes": linkBytes,
+            "processMilliseconds": processMilliseconds, "codeBytes": codeBytes, "linkBytes": linkBytes,
         ])
     }
 }

@@ -13,7 +13,6 @@ final class BenchStore {
 
     private let store: Store
     private let graph: StoredGraph
-    private let metric: Metric
     /// Vectors on disk; the number of the next.
     private(set) var count: Int
     /// Whether the places of new vectors are looked for while the disk writes them, as an archive does.
@@ -48,30 +47,20 @@ final class BenchStore {
     ///   - precision: of the vectors in memory where the store has no codes.
     ///   - mode: `.readWrite` for `insert`.
     ///   - isLean: holds codes and links alone; `search` then orders hits by the vectors in the store.
-    ///   - opensBehind: whether `search` answers from the store until the graph is in memory, as the writer of a large archive does.
     init(
         _ path: String, dimension: Int, metric: Metric, precision: CodePrecision, mode: Environment.Mode = .readOnly,
-        isLean: Bool = false, opensBehind: Bool = false
+        isLean: Bool = false
     ) throws {
-        self.metric = metric
         store = try Store(path: path, mode: mode, mapSizeInBytes: 64 << 20)
         let shape = StoredGraph.Shape(
             dimension: dimension, metric: metric, precision: precision == .i8 ? .f32 : precision, isLean: isLean)
         let (opened, linked, fresh) = try store.environment.read { [store] transaction in
             let checkpoint = Checkpoint(store: store, generation: Self.generation)
-            let missing = BenchError("\(path): no checkpoint is stored; build the index again")
-            guard let head = try checkpoint.head(transaction) else { throw missing }
-            let behind =
-                opensBehind
-                ? try StoredGraph.openBehind(
-                    store, transaction, head, Self.kind, generation: Self.generation, shape, least: 1,
-                    make: { throw missing }) : nil
-            let opened =
-                try behind
-                ?? StoredGraph.open(
+            guard let head = try checkpoint.head(transaction),
+                let graph = try StoredGraph.open(
                     store, transaction, head, Self.kind, generation: Self.generation, shape,
                     isThere: { $0 < head.watermark })
-            guard let graph = opened else { throw missing }
+            else { throw BenchError("\(path): no checkpoint is stored; build the index again") }
             var fresh: [Float] = []
             try store.forEachVector(
                 transaction, Self.kind, generation: Self.generation, from: head.watermark, dimension: dimension
@@ -86,7 +75,6 @@ final class BenchStore {
         // As an archive does, so that the first change need not wait for it.
         if mode == .readWrite { store.environment.startVerification() }
         // Linking may read residuals, in a transaction of its own.
-        guard !fresh.isEmpty else { return }
         try fresh.withUnsafeBufferPointer {
             try opened.index.insertBatch($0, items: (UInt32(linked)..<UInt32(count)).map { $0 })
         }
@@ -115,16 +103,10 @@ final class BenchStore {
     ) throws -> [(item: UInt32, distance: Float)] {
         let store = try Store(path: path, mode: .readOnly, mapSizeInBytes: 64 << 20)
         defer { store.environment.close() }
-        return try ask(store, query, metric, k: k)
-    }
-
-    private static func ask(
-        _ store: Store, _ query: [Float], _ metric: Metric, k: Int
-    ) throws -> [(item: UInt32, distance: Float)] {
-        try store.environment.read { transaction in
+        return try store.environment.read { transaction in
             guard let head = try Checkpoint(store: store, generation: generation).head(transaction),
                 let readers = try StoredGraph.scanReaders(store, transaction, head, kind, generation: generation)
-            else { throw BenchError("no checkpoint with codes is stored; build the index again") }
+            else { throw BenchError("\(path): no checkpoint with codes is stored; build the index again") }
             let scan = try StoredGraph.scan(
                 store, transaction, head, kind, readers, metric: metric,
                 StoredGraph.Question(query, count: 2 * k + 16, itemLimit: k, existing: ItemSet(0..<head.watermark)))
@@ -155,11 +137,6 @@ final class BenchStore {
 
     /// The `k` nearest by the vectors in the store, of those that codes say are near.
     func search(_ query: UnsafeBufferPointer<Float>, k: Int, ef: Int) throws -> SearchResult {
-        guard let index = graph.indexIfHere else {
-            var result = SearchResult()
-            result.hits = try Self.ask(store, Array(query), metric, k: k)
-            return result
-        }
         let wanted = 2 * k + 16
         var result = try index.search(query, k: wanted, ef: max(ef, wanted))
         try store.environment.read { transaction in

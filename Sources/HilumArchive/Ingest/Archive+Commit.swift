@@ -76,9 +76,6 @@ extension Archive {
 
     /// The counters, if something may be written.
     func writableCounters() throws -> Counters {
-        if let failure = graphs?.failure {
-            throw ArchiveError(.io, "\(path): a graph can neither be read nor made (\(failure)); run `hilum check`")
-        }
         let state = progress.withLock { $0 }
         guard !state.mustReopen else {
             throw ArchiveError(.io, "\(path): an earlier change is stored but not linked; open the archive again")

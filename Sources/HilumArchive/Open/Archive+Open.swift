@@ -49,9 +49,7 @@ extension Archive {
             // Nobody is shown a case of this archive without it.
             if store.hidesNames { _ = try store.key.get(makes: try mode == .readWrite && isEmpty(store)) }
             if mode == .readWrite { try checkKey(store) }
-            var loaded = try Opening.load(store, options, isWriter: mode == .readWrite) {
-                try check($0, embedder, store)
-            }
+            var loaded = try Opening.load(store, options) { try check($0, embedder, store) }
             let (generations, changeCount) = try generations(store, mode, options)
             loaded.progress.changesSinceCheckpoint += changeCount
             loaded.progress.watermarkBeside = generations.beside?.checkpoint?.watermark ?? 0
@@ -343,7 +341,7 @@ extension Archive {
 
     /// The caller holds `writing`, so graphs and attributes do not change.
     func writeCheckpointWhileWriting() throws {
-        guard progress.withLock({ $0.changesSinceCheckpoint > 0 && !$0.isClosed }), !lacksWhatIsStored else { return }
+        guard progress.withLock({ $0.changesSinceCheckpoint > 0 && !$0.isClosed && !$0.mustReopen }) else { return }
         try withArchiveErrors {
             try fitCodes()
             let changed = attributes.read { $0.keys.filter { $0.value.isChanged }.map(\.key) }

@@ -13,9 +13,6 @@ struct Graphs: Sendable {
         set { if kind == .image { image = newValue } else { report = newValue } }
     }
 
-    /// Why one of them does not come into memory; nil while both may.
-    var failure: (any Error)? { image.failure ?? report.failure }
-
     var byKind: [VectorKind: StoredGraph] { [.image: image, .report: report] }
 
     package var codeAndLinkByteCounts: (codes: Int, links: Int) {

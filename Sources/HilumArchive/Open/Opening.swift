@@ -47,14 +47,8 @@ struct Opening {
     let generation: UInt32
     /// Cases below this number are in the generation; nil for all.
     let end: UInt32?
-    /// Whether large graphs may come into memory behind the opening.
-    let opensBehind: Bool
 
-    init(
-        store: Store, options: Archive.Options, dimension: Int?, generation: UInt32 = 1, end: UInt32? = nil,
-        opensBehind: Bool = false
-    ) {
-        self.opensBehind = opensBehind
+    init(store: Store, options: Archive.Options, dimension: Int?, generation: UInt32 = 1, end: UInt32? = nil) {
         self.store = store
         self.options = options
         self.dimension = dimension
@@ -86,31 +80,24 @@ struct Opening {
 
     /// Reads the generation that is searched from one snapshot, and links the newest vectors.
     ///
-    /// - Parameters:
-    ///   - isWriter: whether this is the one process that writes checkpoints.
-    ///   - check: refuses the model that `meta` names, by throwing.
+    /// - Parameter check: refuses the model that `meta` names, by throwing.
     static func load(
-        _ store: Store, _ options: Archive.Options, isWriter: Bool = false,
-        check: (Store.Served) throws -> Store.Served
+        _ store: Store, _ options: Archive.Options, check: (Store.Served) throws -> Store.Served
     ) throws -> Loaded {
         try checkTables(store)
-        do {
-            return try load(store, options, fromCheckpoint: true, opensBehind: isWriter, check)
-        } catch let error where meansUnusable(error) {
+        do { return try load(store, options, fromCheckpoint: true, check) } catch let error where meansUnusable(error) {
             Log.warning("the stored graphs cannot be used and are made again: \(error)")
             return try load(store, options, fromCheckpoint: false, check)
         }
     }
 
     private static func load(
-        _ store: Store, _ options: Archive.Options, fromCheckpoint: Bool, opensBehind: Bool = false,
-        _ check: (Store.Served) throws -> Store.Served
+        _ store: Store, _ options: Archive.Options, fromCheckpoint: Bool, _ check: (Store.Served) throws -> Store.Served
     ) throws -> Loaded {
         let (opening, state) = try store.environment.read { transaction -> (Opening, State) in
             let served = try check(store.served(transaction))
             let opening = Opening(
-                store: store, options: options, dimension: served.dimension, generation: served.generation,
-                opensBehind: opensBehind)
+                store: store, options: options, dimension: served.dimension, generation: served.generation)
             let found = fromCheckpoint ? try opening.fromCheckpoint(transaction, served) : nil
             return (opening, try found ?? opening.rebuilt(transaction, served, [:]))
         }
@@ -243,15 +230,16 @@ struct Opening {
             let items = state.attributes.with(kind)
             state.graphs[kind] = try CheckpointFault.rethrowing {
                 // What is gone is removed in `finish`: that may read residuals, in a transaction of its own.
-                try opened(kind, head, transaction)
+                try StoredGraph.open(
+                    store, transaction, head, kind, generation: generation, shape, isThere: { _ in true })
             }
-            let graph = state.graphs[kind]
+            let index = state.graphs[kind]?.index
             let touched = Set(former[kind] ?? [])
-            let gone = touched.filter { !items.contains($0) && graph?.index.contains(item: $0) == true }
+            let gone = touched.filter { !items.contains($0) && index?.contains(item: $0) == true }
             state.gone[kind] = gone.sorted()
             var fresh = FreshVectors(dimension: dimension)
             // Images that could not be read before the checkpoint and were encoded after it.
-            for item in touched.filter({ items.contains($0) && graph?.index.contains(item: $0) != true }).sorted() {
+            for item in touched.filter({ items.contains($0) && index?.contains(item: $0) != true }).sorted() {
                 let key = VectorKey(generation: generation, item: item)
                 guard let vector = try store.vector(transaction, kind, key, dimension: dimension) else { continue }
                 fresh.append(item, vector)
@@ -263,54 +251,12 @@ struct Opening {
                 return true
             }
             state.fresh[kind] = fresh
-            let count = (graph?.size.itemCount ?? 0) - gone.count + fresh.numbers.count
+            let count = (index?.count ?? 0) - gone.count + fresh.numbers.count
             guard count == items.count else {
                 throw CheckpointFault("\(kind.rawValue) graph: \(count) vectors where \(items.count) should be")
             }
         }
         return state
-    }
-
-    /// The graph of a checkpoint, in memory or on its way there.
-    private func opened(
-        _ kind: VectorKind, _ head: CheckpointHead, _ transaction: borrowing ReadTransaction
-    ) throws -> StoredGraph? {
-        if opensBehind {
-            let graph = try StoredGraph.openBehind(
-                store, transaction, head, kind, generation: generation, shape, least: options.vectorsForOpeningBehind,
-                before: options.beforeOpeningBehind, make: { try made(kind) })
-            if let graph { return graph }
-        }
-        return try StoredGraph.open(
-            store, transaction, head, kind, generation: generation, shape, isThere: { _ in true })
-    }
-
-    /// A graph from nothing but its vectors, in a transaction of its own.
-    private func made(_ kind: VectorKind) throws -> HNSWIndex {
-        let stored: FreshVectors = try store.environment.read { try vectors(kind, $0) }
-        let made = try index(for: stored)
-        _ = try stored.insert(into: made, threads: max(1, defaultThreadCount / 2))
-        return made
-    }
-
-    /// All vectors of a kind.
-    private func vectors(_ kind: VectorKind, _ transaction: borrowing ReadTransaction) throws -> FreshVectors {
-        var vectors = FreshVectors(dimension: shape.dimension)
-        try store.forEachVector(
-            transaction, kind, generation: generation, dimension: shape.dimension
-        ) { item, vector in
-            vectors.append(item, vector)
-            return true
-        }
-        return vectors
-    }
-
-    /// An empty index for these vectors.
-    private func index(for vectors: FreshVectors) throws -> HNSWIndex {
-        let quantizer = vectors.numbers.count >= options.vectorsForCodes ? vectors.quantizer : nil
-        return try HNSWIndex(
-            dimension: shape.dimension, metric: shape.metric, parameters: options.graph,
-            precision: quantizer == nil ? .f32 : .i8, quantizer: quantizer)
     }
 
     private func readCounters(_ transaction: borrowing ReadTransaction, _ state: inout State) throws {
@@ -339,18 +285,28 @@ struct Opening {
             if number < end ?? .max { state.attributes.insert(number, entry) }
         }
         state.progress.changesSinceCheckpoint = state.attributes.live.count
-        guard dimension != nil, options.keepsGraphs else { return state }
+        guard let dimension, options.keepsGraphs else { return state }
         for kind in VectorKind.allCases {
             let items = state.attributes.with(kind)
-            let fresh = try vectors(kind, transaction)
+            var fresh = FreshVectors(dimension: dimension)
+            fresh.reserve(items.count)
+            try store.forEachVector(
+                transaction, kind, generation: generation, dimension: dimension
+            ) { item, vector in
+                fresh.append(item, vector)
+                return true
+            }
             guard fresh.numbers.count == items.count, fresh.numbers.allSatisfy({ items.contains($0) }) else {
                 throw store.damaged("cases and \(kind.rawValue) vectors do not belong together")
             }
-            let empty = try index(for: fresh)
-            let index = links[kind].flatMap { restored($0, fresh, empty.quantizer, kind) } ?? empty
+            let quantizer = items.count >= options.vectorsForCodes ? fresh.quantizer : nil
+            let index =
+                try links[kind].flatMap { restored($0, fresh, quantizer, kind) }
+                ?? HNSWIndex(
+                    dimension: dimension, metric: .cosine, parameters: options.graph,
+                    precision: quantizer == nil ? .f32 : .i8, quantizer: quantizer)
             state.graphs[kind] = StoredGraph(
-                index, kind, in: store, generation: generation,
-                fittedCount: empty.quantizer == nil ? 0 : items.count)
+                index, kind, in: store, generation: generation, fittedCount: quantizer == nil ? 0 : items.count)
             state.fresh[kind] = fresh
         }
         return state
@@ -405,6 +361,11 @@ struct FreshVectors: Sendable {
     private let dimension: Int
 
     init(dimension: Int) { self.dimension = dimension }
+
+    mutating func reserve(_ count: Int) {
+        numbers.reserveCapacity(count)
+        values.reserveCapacity(count * dimension)
+    }
 
     mutating func append(_ number: UInt32, _ vector: [Float]) {
         numbers.append(number)

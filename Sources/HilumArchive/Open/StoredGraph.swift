@@ -6,29 +6,20 @@ import LMDB
 ///
 ///     open ──► codes and links, with plain reads in order ──► the first answer
 ///                  └─► residuals stay in the store until a search or a change needs them
-///     openBehind ──► the first answers, by a scan of the codes in the store
-///                  └─► codes and links, on a thread of their own ──► later answers, and changes
 ///     save ──► all links and owners, and the pieces of codes and residuals that changed, under the epoch of the new checkpoint
 ///
 /// A small graph has no codes. It is walked on the vectors, which are read when it opens.
 ///
 /// Thread rule: `save` by the one writer; the index has its own rule.
 package final class StoredGraph: @unchecked Sendable {
-    // Sendable: `head` and `isSaved` are touched by the one writer alone; the rest is constant.
+    // Sendable: `head` is touched by the one writer alone; the rest is constant.
 
-    private enum Place {
-        case here(HNSWIndex)
-        case coming(ComingGraph)
-    }
-
-    private let place: Place
+    package let index: HNSWIndex
     let kind: VectorKind
     private let store: Store
     private let generation: UInt32
     /// What the newest checkpoint says of the graph; nil while it is in none.
     private(set) var head: GraphHead?
-    /// Whether a checkpoint was written since the graph was opened.
-    private var isSaved = false
     /// Vectors that the quantiser was fitted to; 0 without codes.
     private let fittedCount: Int
 
@@ -36,7 +27,7 @@ package final class StoredGraph: @unchecked Sendable {
     ///
     /// - Parameter fittedCount: vectors that the quantiser of `index` was fitted to.
     package init(_ index: HNSWIndex, _ kind: VectorKind, in store: Store, generation: UInt32, fittedCount: Int = 0) {
-        place = .here(index)
+        self.index = index
         self.kind = kind
         self.store = store
         self.generation = generation
@@ -44,9 +35,9 @@ package final class StoredGraph: @unchecked Sendable {
     }
 
     private init(
-        _ place: Place, _ kind: VectorKind, in store: Store, generation: UInt32, restoredFrom head: GraphHead
+        _ index: HNSWIndex, _ kind: VectorKind, in store: Store, generation: UInt32, restoredFrom head: GraphHead
     ) {
-        self.place = place
+        self.index = index
         self.kind = kind
         self.store = store
         self.generation = generation
@@ -54,33 +45,8 @@ package final class StoredGraph: @unchecked Sendable {
         fittedCount = head.fittedCount
     }
 
-    /// The graph in memory. Where it is still on its way, the caller waits for it.
-    package var index: HNSWIndex {
-        switch place {
-        case .here(let index): index
-        case .coming(let graph): graph.index
-        }
-    }
-
-    /// The graph in memory; nil while it is on its way: then a search scans the codes in the store.
-    package var indexIfHere: HNSWIndex? {
-        switch place {
-        case .here(let index): index
-        case .coming(let graph): graph.indexIfHere
-        }
-    }
-
-    /// Why the graph does not come into memory; nil while it may. Then nothing may be written.
-    var failure: (any Error)? { if case .coming(let graph) = place { graph.failure } else { nil } }
-
-    /// How large the graph is in memory, or will be.
-    var size: GraphSize {
-        if let index = indexIfHere {
-            return GraphSize(nodeCount: index.nodeCount, itemCount: index.count, byteCount: index.graphByteCount)
-        }
-        if case .coming(let graph) = place { return graph.size }
-        return GraphSize()
-    }
+    /// How large the graph is in memory.
+    var size: GraphSize { GraphSize(nodeCount: index.nodeCount, byteCount: index.graphByteCount) }
 
     /// Bytes of codes and of links in the newest checkpoint.
     package var codeAndLinkByteCounts: (codes: Int, links: Int) {
@@ -128,39 +94,7 @@ package final class StoredGraph: @unchecked Sendable {
             index = try restored(store, transaction, links, kind, generation: generation, shape, isThere: isThere)
         }
         index.changesSinceRefining = graph.changesSinceRefining
-        return StoredGraph(.here(index), kind, in: store, generation: generation, restoredFrom: graph)
-    }
-
-    /// Opens the graph of a checkpoint on a thread of its own, and returns at once.
-    ///
-    /// No other process may write checkpoints meanwhile.
-    /// - Parameter make: makes the graph from vectors where the checkpoint turns out to be damaged.
-    /// - Returns: nil when the checkpoint has no codes of this kind, or fewer vectors than `least`.
-    /// - Throws: `CheckpointGone`, `.damaged`, `IndexError`.
-    package static func openBehind(
-        _ store: Store, _ transaction: borrowing ReadTransaction, _ head: CheckpointHead, _ kind: VectorKind,
-        generation: UInt32, _ shape: Shape, least: Int, before: (@Sendable () -> Void)? = nil,
-        make: @escaping @Sendable () throws -> HNSWIndex
-    ) throws -> StoredGraph? {
-        guard let graph = head.graphs[kind], graph.hasCodes, graph.hasOwners,
-            let size = try size(
-                store, transaction, head, kind, generation: generation, dimension: shape.dimension),
-            size.nodeCount >= least
-        else { return nil }
-        let coming = ComingGraph(
-            size, empty: try HNSWIndex(dimension: shape.dimension, metric: shape.metric),
-            read: {
-                before?()
-                return try store.environment.read { transaction in
-                    try CheckpointFault.rethrowing {
-                        let opened = try open(
-                            store, transaction, head, kind, generation: generation, shape, isThere: { _ in true })
-                        guard let opened else { throw CheckpointGone() }
-                        return opened.index
-                    }
-                }
-            }, make: make)
-        return StoredGraph(.coming(coming), kind, in: store, generation: generation, restoredFrom: graph)
+        return StoredGraph(index, kind, in: store, generation: generation, restoredFrom: graph)
     }
 
     private static func restored(
@@ -352,10 +286,7 @@ package final class StoredGraph: @unchecked Sendable {
     ///
     /// - Returns: the head for the new checkpoint; call `noteSaved` once that is valid.
     func save(epoch: UInt32, groupByteCount: Int) throws -> GraphHead {
-        let index = index
-        // No piece of a graph that was made again is in a checkpoint.
         var new = head ?? GraphHead()
-        if case .coming(let graph) = place, graph.isMadeAgain, !isSaved { new = GraphHead() }
         // Worth its time in a small graph, and where it is little beside the changes.
         if index.nodeCount <= 4096 || index.changesSinceMending * 64 >= index.nodeCount { index.mendUnfound() }
         let links = index.serializeLinks()
@@ -400,7 +331,6 @@ package final class StoredGraph: @unchecked Sendable {
     /// The checkpoint with `head` is valid.
     func noteSaved(_ head: GraphHead) {
         self.head = head
-        isSaved = true
         index.noteCheckpoint()
     }
 
@@ -434,7 +364,7 @@ package final class StoredGraph: @unchecked Sendable {
     ///
     /// - Parameter vectors: `[count, dimension]`, row-major; in the store already.
     func covering(_ vectors: [Float]) throws -> StoredGraph? {
-        guard !vectors.isEmpty, vectors.withUnsafeBufferPointer({ !index.covers($0) }) else { return nil }
+        guard vectors.withUnsafeBufferPointer({ !index.covers($0) }) else { return nil }
         return try fitted()
     }
 

@@ -39,7 +39,7 @@ extension Archive {
     }
 
     private func hasVectors(_ kind: VectorKind, _ serving: Serving) -> Bool {
-        if let graphs = serving.graphs { return graphs[kind].size.itemCount > 0 }
+        if let graphs = serving.graphs { return graphs[kind].index.count > 0 }
         return serving.dimension != nil && attributes.read { !$0.with(kind).isEmpty }
     }
 
@@ -74,7 +74,7 @@ extension Archive {
         _ visited: inout Int
     ) throws -> [Candidate] {
         let query = question[kind]
-        guard let index = question.serving.graphs?[kind].indexIfHere else {
+        guard let index = question.serving.graphs?[kind].index else {
             let found = try scanCheckpoint(query, kind, matching, k: k, question.serving, request, &visited)
             return scored(found, question)
         }
@@ -204,7 +204,7 @@ extension Archive {
         for index in exact.indices {
             let kind = exact[index].via
             // Without graphs the scores are those of stored vectors already.
-            let isCoded = graphs?[kind].indexIfHere?.precision == .i8
+            let isCoded = graphs?[kind].index.precision == .i8
             guard isCoded || keepsVectors else { continue }
             // A case that was just deleted has no vector any more, and no record either.
             let key = serving.key(exact[index].item)

@@ -20,10 +20,7 @@ extension Archive {
                 var probe = probe
                 // Asked of a generation that is not searched any more.
                 if probe.generation != serving.generation { continue }
-                guard let index = graphs[probe.kind].indexIfHere else {
-                    recall.putBack(probe)
-                    return false
-                }
+                let index = graphs[probe.kind].index
                 let isScanned = try probe.scanPiece(of: index, below: progress.withLock { $0.nextNumber })
                 if isScanned {
                     if let recalls = try probe.recalls(in: index) {
@@ -40,7 +37,7 @@ extension Archive {
 
     /// How to search `kinds` for `k` hits so that `recall` is reached in each.
     func choice(for wanted: Double, k: Int, _ kinds: [VectorKind]) -> RecallEstimator.Choice {
-        let kinds = kinds.filter { (graphs?[$0].size.itemCount ?? 0) > 0 }
+        let kinds = kinds.filter { (graphs?[$0].index.count ?? 0) > 0 }
         let choices = kinds.map { recall.ef(for: wanted, k: k, $0) }
         guard let widest = choices.compactMap(\.ef).max(), choices.allSatisfy({ $0.ef != nil }) else {
             return RecallEstimator.Choice(ef: nil, expectedRecall: 1)

@@ -2,17 +2,14 @@
 public struct GraphSize: Sendable, Equatable {
     /// Distinct vectors.
     public let nodeCount: Int
-    /// Items, which several may share a vector.
-    public let itemCount: Int
     /// As `HNSWIndex.graphByteCount`.
     public let byteCount: Int
 
     /// - Parameters:
     ///   - nodeCount: distinct vectors.
     ///   - byteCount: of vectors, codes and links.
-    public init(nodeCount: Int = 0, itemCount: Int = 0, byteCount: Int = 0) {
+    public init(nodeCount: Int = 0, byteCount: Int = 0) {
         self.nodeCount = nodeCount
-        self.itemCount = itemCount
         self.byteCount = byteCount
     }
 
@@ -28,7 +25,6 @@ public struct GraphSize: Sendable, Equatable {
     ) throws {
         let header = try LinkHeader(restoring: linkByteCount, links, dimension: dimension, metric: metric)
         nodeCount = header.nodeCount
-        itemCount = header.itemCount
         let bytesPerNode = NodeStore.bytesPerNode(
             dimension: quantizer?.codeDimension ?? dimension, precision: quantizer == nil ? .f32 : .i8,
             m: header.parameters.m, hasResiduals: quantizer?.isExact != true)

@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 import HilumCore
 import Synchronization
 
@@ -67,45 +66,16 @@ extension GraphWriter {
             try second()
             return try first()
         }
+        let failure = Mutex<(any Error)?>(nil)
         try withoutActuallyEscaping(first) { first in
-            let beside = WorkBeside(first)
-            let result = Result { try second() }
-            let failure = beside.wait()
-            try result.get()
-            if let failure { throw failure }
-        }
-    }
-
-    /// Work on a thread of its own, which has the priority of the caller; a thread of a pool has its own.
-    private final class WorkBeside: Sendable {
-        private struct State {
-            var work: (@Sendable () throws -> Void)?
-            var failure: (any Error)?
-        }
-
-        private let state: Mutex<State>
-        private let isDone = DispatchSemaphore(value: 0)
-
-        init(_ work: @escaping @Sendable () throws -> Void) {
-            state = Mutex(State(work: work))
-            Thread.detachNewThread { [self] in
-                run()
-                isDone.signal()
+            let group = DispatchGroup()
+            DispatchQueue.global(qos: .userInitiated).async(group: group) {
+                do { try first() } catch { failure.withLock { $0 = error } }
             }
+            defer { group.wait() }
+            try second()
         }
-
-        /// Nothing of the work is held when this returns: it may not outlive the call that waits.
-        @inline(never)
-        private func run() {
-            let work = state.withLock { $0.work.take() }
-            do { try work?() } catch { state.withLock { $0.failure = error } }
-        }
-
-        /// What went wrong.
-        func wait() -> (any Error)? {
-            isDone.wait()
-            return state.withLock { $0.failure }
-        }
+        if let error = failure.withLock({ $0 }) { throw error }
     }
 
     /// Reads links and items into the arena; returns what `checkStructure` asks for.
