@@ -293,15 +293,9 @@ public final class Environment: @unchecked Sendable {
     /// How often the map grew since it was opened.
     package var growthCount: Int { growths.load(ordering: .relaxed) }
 
-    /// The file as memory.
-    ///
-    /// - Throws: `.closed`
-    func pageMap() throws -> PageMap {
-        gate.enter()
-        defer { gate.leave() }
-        guard raw != nil else { throw LMDBError(.closed, call: "read", path: path) }
-        return map
-    }
+    /// The file as memory. Whoever has a transaction is inside of the gate, and would wait for ever to enter it again while another thread
+    /// waits to move the map.
+    func pageMap(in transaction: borrowing ReadTransaction) -> PageMap { map }
 
     /// Writes the newest commit to the open file `descriptor` as a new `data.mdb` without free pages, which begins at transaction 1.
     ///

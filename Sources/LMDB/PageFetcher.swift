@@ -25,11 +25,14 @@ public final class PageFetcher {
 
     /// A fetcher for the values of `environment`.
     ///
-    /// - Parameter asksInBackground: whether `announce` asks on another thread. The system finds memory for all that is asked for before it
-    ///   returns.
-    /// - Throws: `.closed`.
-    public init(_ environment: Environment, asksInBackground: Bool = false) throws {
-        map = try environment.pageMap()
+    /// - Parameters:
+    ///   - transaction: under way in `environment`, on this thread. The fetcher may outlive it.
+    ///   - asksInBackground: whether `announce` asks on another thread. The system finds memory for all that is asked for before it
+    ///     returns.
+    public init(
+        _ environment: Environment, in transaction: borrowing ReadTransaction, asksInBackground: Bool = false
+    ) {
+        map = environment.pageMap(in: transaction)
         self.asksInBackground = asksInBackground
     }
 

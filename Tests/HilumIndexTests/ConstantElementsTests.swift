@@ -197,14 +197,19 @@ import Testing
             withUnsafeBytes(of: number.littleEndian) { other.replaceSubrange(place..<(place + 4), with: $0) }
             return other
         }
+        let whole = ScalarQuantizer(offset: quantizer.offset, step: quantizer.step)
+        var all = whole.encoded
+        all[4] = 2
+        all += [1, 0, 0, 0, 0, 0, 0, 0, UInt8(Self.dimension), 0, 0, 0]
+        #expect(throws: IndexError.self, "all elements, said in a second way") { try ScalarQuantizer(decoding: all) }
         for flags in [0, 1, 4, 6, UInt32.max] {
             #expect(throws: IndexError.self) { try ScalarQuantizer(decoding: replaced(at: 4, by: flags)) }
         }
         for count in [0, 1, 4, UInt32.max] {
             #expect(throws: IndexError.self) { try ScalarQuantizer(decoding: replaced(at: start, by: count)) }
         }
-        // An empty range, one that begins in the one before, one that ends behind the vector.
-        for (place, number) in [(4, 3), (8, 1), (12, 2), (12, 17), (24, 41), (24, 39)] as [(Int, UInt32)] {
+        // An empty range, one that begins in the one before or right behind it, one that ends behind the vector.
+        for (place, number) in [(4, 3), (8, 1), (12, 2), (12, 3), (12, 17), (24, 41), (24, 39)] as [(Int, UInt32)] {
             #expect(throws: IndexError.self) { try ScalarQuantizer(decoding: replaced(at: start + place, by: number)) }
         }
     }

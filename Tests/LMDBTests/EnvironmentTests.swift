@@ -142,7 +142,7 @@ func addresses(
         let environment = try open(scratch.path, .create, mapSizeInBytes: 128 << 10)
         let table = environment.table("first")
         var copyCount = 0
-        let fetcher = try PageFetcher(environment)
+        let fetcher = try environment.read { PageFetcher(environment, in: $0) }
         for round in 0..<4 as Range<UInt64> {
             // The map has grown since the round before, and lies elsewhere perhaps.
             try fill(environment, (round * 30)..<(round * 30 + 30), valueByteCount: 9_000 + Int(round))
@@ -164,6 +164,27 @@ func addresses(
             }
         }
         #expect(environment.growthCount > 0 && copyCount == 64, "\(copyCount) of 64")
+    }
+
+    @Test("A fetcher is made in a transaction while another thread waits for its end to move the map")
+    func fetcherInsideTheGate() throws {
+        let scratch = Scratch()
+        let environment = try open(scratch.path, .create, mapSizeInBytes: 128 << 10)
+        try fill(environment, 0..<30, valueByteCount: 9_000)
+        let closed = DispatchSemaphore(value: 0)
+        try environment.read { transaction in
+            Thread.detachNewThread {
+                environment.close()
+                closed.signal()
+            }
+            // Until it has closed the gate.
+            usleep(100_000)
+            let values = try addresses(transaction, environment.table("first"), 3..<7)
+            let fetcher = PageFetcher(environment, in: transaction)
+            fetcher.fetch(values)
+            #expect(values.allSatisfy { fetcher.copy(of: $0)?.elementsEqual($0) == true })
+        }
+        closed.wait()
     }
 
     @Test func theSameEnvironmentIsNotOpenedTwiceByOneProcess() throws {

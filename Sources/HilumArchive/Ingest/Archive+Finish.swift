@@ -86,20 +86,28 @@ extension Archive {
         _ changes: [CommittedChange], _ prepared: [VectorKind: PreparedInsertion], _ threads: Int, _ courtesy: Courtesy
     ) -> String? {
         guard var graphs else { return nil }
+        var fitted: [VectorKind] = []
         do {
             // What was prepared was looked at then.
             for kind in VectorKind.allCases where prepared[kind] == nil {
                 let (_, vectors) = CommittedChange.newVectors(of: changes, kind)
-                guard let fitted = try graphs[kind].covering(vectors) else { continue }
-                graphs[kind] = fitted
-                servingState.withLock { $0.graphs?[kind] = fitted }
+                guard let other = try graphs[kind].covering(vectors) else { continue }
+                graphs[kind] = other
+                fitted.append(kind)
             }
         } catch { return "\(error)" }
         let served = graphs
         let failures = parallelMap(VectorKind.allCases, threads: 2) { kind in
             Self.apply(changes, to: served[kind].index, kind, prepared: prepared[kind], threads: threads, courtesy)
         }
-        return failures.compactMap(\.self).first
+        if let failure = failures.compactMap(\.self).first { return failure }
+        guard !fitted.isEmpty else { return nil }
+        // Until now searches saw the former graph, which has what is replaced.
+        servingState.withLock { state in for kind in fitted { state.graphs?[kind] = served[kind] } }
+        // A checkpoint is due, so that a crash need not repeat it.
+        let cases = attributes.read { $0.live.count }
+        progress.withLock { $0.changesSinceCheckpoint += max(options.changesBetweenCheckpoints, cases / 20) }
+        return nil
     }
 
     /// - Returns: what went wrong.

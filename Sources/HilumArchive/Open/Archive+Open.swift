@@ -301,7 +301,7 @@ extension Archive {
     private func storedPostings(_ location: Postings.Location) throws -> PostingBlob? {
         do {
             return try store.environment.read { transaction in
-                let reader = try PieceReader(store, generation: location.generation)
+                let reader = PieceReader(store, in: transaction, generation: location.generation)
                 return try PostingBlob(
                     reader.whole(
                         transaction, .postings, from: location.firstPiece, epoch: location.epoch,

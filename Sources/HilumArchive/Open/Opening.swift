@@ -198,7 +198,7 @@ struct Opening {
         try readCounters(transaction, &state)
         state.progress.checkpoint = head
         state.attributes = try CheckpointFault.rethrowing {
-            let reader = try PieceReader(store, generation: generation)
+            let reader = PieceReader(store, in: transaction, generation: generation)
             return try Attributes(
                 sets: reader.whole(transaction, .sets, epoch: head.epoch, byteCount: head.setByteCount),
                 directory: reader.whole(

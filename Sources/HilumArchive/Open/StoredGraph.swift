@@ -84,7 +84,7 @@ package final class StoredGraph: @unchecked Sendable {
         generation: UInt32, _ shape: Shape, isThere: (UInt32) -> Bool
     ) throws -> StoredGraph? {
         guard let graph = head.graphs[kind] else { return nil }
-        let reader = try PieceReader(store, generation: generation)
+        let reader = PieceReader(store, in: transaction, generation: generation)
         let index: HNSWIndex
         if graph.hasCodes {
             index = try restored(store, transaction, head, graph, kind, reader, generation, shape, isThere)
@@ -102,9 +102,9 @@ package final class StoredGraph: @unchecked Sendable {
         _ kind: VectorKind, _ reader: PieceReader, _ generation: UInt32, _ shape: Shape, _ isThere: (UInt32) -> Bool
     ) throws -> HNSWIndex {
         // Codes may be read on another thread than links.
-        let codeReader = try PieceReader(store, generation: generation)
+        let codeReader = PieceReader(store, in: transaction, generation: generation)
         // Safety: the index asks for one piece of the residuals at a time.
-        nonisolated(unsafe) let later = try PieceReader(store, generation: generation)
+        nonisolated(unsafe) let later = PieceReader(store, in: transaction, generation: generation)
         let epochs = graph.residualEpochs
         let residuals: HNSWIndex.ResidualReader = { piece, use in
             guard piece < epochs.count else { throw store.damaged("a piece of the residuals is missing") }
@@ -189,12 +189,13 @@ package final class StoredGraph: @unchecked Sendable {
     ) throws -> ScanReaders? {
         guard let graph = head.graphs[kind], graph.hasCodes else { return nil }
         // One piece at a time: the first is compared while the disk is at the second, and memory that was never touched is slow.
-        func reader(asksInBackground: Bool = false) throws -> PieceReader {
-            try PieceReader(store, generation: generation, countAtOnce: 1, asksInBackground: asksInBackground)
-        }
+        let links = PieceReader(store, in: transaction, generation: generation, countAtOnce: 1)
         // Nobody waits for these at once.
-        let (owners, codes) = (try reader(asksInBackground: true), try reader(asksInBackground: true))
-        let readers = try ScanReaders(graph: graph, links: reader(), owners: owners, codes: codes)
+        let owners = PieceReader(
+            store, in: transaction, generation: generation, countAtOnce: 1, asksInBackground: true)
+        let codes = PieceReader(
+            store, in: transaction, generation: generation, countAtOnce: 1, asksInBackground: true)
+        let readers = ScanReaders(graph: graph, links: links, owners: owners, codes: codes)
         if graph.hasOwners {
             if graph.linkHead.isEmpty {
                 try readers.links.announce(transaction, .links(kind)) { $0 == 0 ? head.epoch : nil }
@@ -250,7 +251,7 @@ package final class StoredGraph: @unchecked Sendable {
         generation: UInt32, dimension: Int
     ) throws -> GraphSize? {
         guard let graph = head.graphs[kind] else { return nil }
-        let reader = try PieceReader(store, generation: generation)
+        let reader = PieceReader(store, in: transaction, generation: generation)
         let quantizer = graph.hasCodes ? try ScalarQuantizer(decoding: graph.quantizer) : nil
         return try GraphSize(
             restoring: graph.linkByteCount,
@@ -344,12 +345,14 @@ package final class StoredGraph: @unchecked Sendable {
 
     /// The same graph with codes from a quantiser that is fitted to the vectors of the store, also those that the graph lacks; in no
     /// checkpoint yet. As the writer.
-    func fitted() throws -> StoredGraph {
+    ///
+    /// - Parameter keepsAll: whether codes hold all elements, also those that are equal in all vectors.
+    func fitted(keepsAll: Bool = false) throws -> StoredGraph {
         let links = index.serializeLinks()
         let shape = Shape(dimension: index.dimension, metric: index.metric)
         let graph = try store.environment.read { transaction in
             let quantizer = try Self.quantizer(
-                store, transaction, kind, generation: generation, shape, count: index.count)
+                store, transaction, kind, generation: generation, shape, count: index.count, keepsAll: keepsAll)
             return try Self.restored(
                 store, transaction, links, kind, generation: generation, shape, quantizer: quantizer
             ) { index.contains(item: $0) }
@@ -362,10 +365,12 @@ package final class StoredGraph: @unchecked Sendable {
 
     /// The same graph with other codes, where its own cannot stand for vectors that are to be linked; nil where they can. As the writer.
     ///
+    /// The new codes hold all elements: where vectors are sparse, the next one may have another that none had.
+    ///
     /// - Parameter vectors: `[count, dimension]`, row-major; in the store already.
     func covering(_ vectors: [Float]) throws -> StoredGraph? {
         guard vectors.withUnsafeBufferPointer({ !index.covers($0) }) else { return nil }
-        return try fitted()
+        return try fitted(keepsAll: true)
     }
 
     /// A quantiser is fitted to at most this many vectors.
@@ -376,7 +381,7 @@ package final class StoredGraph: @unchecked Sendable {
     /// - Parameter count: about how many vectors there are; from more than `fittingLimit`, every nth is taken.
     static func quantizer(
         _ store: Store, _ transaction: borrowing ReadTransaction, _ kind: VectorKind, generation: UInt32,
-        _ shape: Shape, count: Int
+        _ shape: Shape, count: Int, keepsAll: Bool
     ) throws -> ScalarQuantizer {
         var values: [Float] = []
         values.reserveCapacity(min(count, fittingLimit) * shape.dimension)
@@ -391,7 +396,8 @@ package final class StoredGraph: @unchecked Sendable {
         }
         return values.withUnsafeBufferPointer {
             ScalarQuantizer(
-                fitting: $0, dimension: shape.dimension, reach: 1.5, allowsExact: false, constants: constants)
+                fitting: $0, dimension: shape.dimension, reach: 1.5, allowsExact: false,
+                constants: keepsAll ? nil : constants)
         }
     }
 }

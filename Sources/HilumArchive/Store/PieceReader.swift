@@ -17,13 +17,17 @@ final class PieceReader {
     private let countAtOnce: Int
 
     /// - Parameters:
+    ///   - transaction: under way on this thread. The reader may outlive it.
     ///   - countAtOnce: pieces in memory at a time, 1 or 2.
     ///   - asksInBackground: whether pieces are announced on another thread.
-    init(_ store: Store, generation: UInt32, countAtOnce: Int = 2, asksInBackground: Bool = false) throws {
+    init(
+        _ store: Store, in transaction: borrowing ReadTransaction, generation: UInt32, countAtOnce: Int = 2,
+        asksInBackground: Bool = false
+    ) {
         self.store = store
         self.generation = generation
         self.countAtOnce = countAtOnce
-        fetcher = try PageFetcher(store.environment, asksInBackground: asksInBackground)
+        fetcher = PageFetcher(store.environment, in: transaction, asksInBackground: asksInBackground)
     }
 
     /// Asks the system for the next pieces from `piece` on, as many as are announced at once, and does not wait.

@@ -45,14 +45,10 @@ extension ScalarQuantizer {
         let numbers = try reader.numbers(2 * Int(try reader.number())).map { Int($0) }
         var ranges: [Range<Int>] = []
         for place in stride(from: 0, to: numbers.count, by: 2) {
-            let first = numbers[place]
-            let end = numbers[place + 1]
-            guard first >= ranges.last?.upperBound ?? 0, first < end, end <= dimension else {
-                throw .damaged("not the elements of a code")
-            }
-            ranges.append(first..<end)
+            guard numbers[place] < numbers[place + 1] else { throw .damaged("not the elements of a code") }
+            ranges.append(numbers[place]..<numbers[place + 1])
         }
-        guard !ranges.isEmpty else { throw .damaged("a code has no elements") }
+        guard isPart(ranges, of: dimension) else { throw .damaged("not the elements of a code") }
         return ranges
     }
 }

@@ -16,13 +16,23 @@ public struct ScalarQuantizer: Sendable, Equatable {
     /// - Parameters:
     ///   - offset: `[dimension]`.
     ///   - kept: the elements that codes hold, ascending, at least one; nil for all.
-    /// - Precondition: a positive step.
+    /// - Precondition: a positive step; `kept` names some elements of a vector, and no two of its ranges touch.
     public init(offset: [Float], step: Float, isExact: Bool = false, kept: [Range<Int>]? = nil) {
         precondition(step > 0 && step.isFinite, "the step must be positive")
+        precondition(kept.map { Self.isPart($0, of: offset.count) } ?? true, "a code has other elements than a vector")
         self.offset = offset
         self.step = step
         self.isExact = isExact
         self.kept = kept ?? [offset.indices]
+    }
+
+    /// Whether ranges are elements of a code that does not hold all of a vector: not empty, ascending, with gaps between.
+    static func isPart(_ kept: [Range<Int>], of dimension: Int) -> Bool {
+        guard let first = kept.first, let last = kept.last, first.lowerBound >= 0, last.upperBound <= dimension,
+            kept.allSatisfy({ !$0.isEmpty })
+        else { return false }
+        return zip(kept, kept.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound }
+            && kept != [0..<dimension]
     }
 
     /// Elements of a code.
