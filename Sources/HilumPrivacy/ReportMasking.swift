@@ -28,7 +28,7 @@ import HilumCore
 /// - Complexity: O(bytes) a walk; two walks are usual where something was found, one where nothing was, and there is a limit to them.
 public struct ReportMasking: Sendable {
     /// Changes with the rules and lists, so that reports are read again that were masked by others.
-    public static let version = 5
+    public static let version = 6
 
     private static let read = Result { () throws(PrivacyError) -> ReportMasking in try ReportMasking() }
 

@@ -47,6 +47,21 @@ struct MaskingTests {
     }
 
     @Test(
+        "What follows the name of a field in its line stays",
+        arguments: [
+            ("Name: Harker. mild effusion.", "Name: [NAME]. mild effusion."),
+            ("Name: Harker. Mild effusion.", "Name: [NAME]. Mild effusion."),
+            ("Patient: Feldweg, Jonas. no acute disease.", "Patient: [NAME]. no acute disease."),
+            ("Patient name: JONAS FELDWEG. the lungs are clear.", "Patient name: [NAME]. the lungs are clear."),
+            ("Name: J. Harker", "Name: [NAME]"), ("Name: Dr. Harker", "Name: Dr. [NAME]"),
+            ("Name: St. Clair, Mary", "Name: [NAME]"), ("name: feldweg. jonas", "name: [NAME]"),
+            ("Name: Harker. White", "Name: [NAME]"), ("Name: Harker Jr. John", "Name: [NAME]"),
+        ])
+    func whatFollowsAFieldStays(text: String, wanted: String) throws {
+        #expect(try Self.masking().mask(text).text == wanted)
+    }
+
+    @Test(
         "A date or a number goes whatever word stands behind it",
         arguments: [
             ("Comparison: 3/4/2019 films.", ["3/4", "2019"]), ("Compared with 03/04/2019 views", ["03/04"]),

@@ -522,6 +522,23 @@ extension MaskPass {
         return addNames(start, end, isPlural: false)
     }
 
+    /// Whether a full stop ends the value that begins at `start`, and what follows is told of the patient: `Name: Harker. mild effusion.`
+    private func isSentenceBehind(_ place: Int, from start: Int) -> Bool {
+        guard isMark(place, "."), place > start else { return false }
+        let last = piece(place - 1)
+        // `Dr.`, `St.`, `J.`
+        guard last.kind == .word, last.count > 2, !last.has([.title, .degree]), !isGlued(place + 1) else {
+            return false
+        }
+        // One word may be a name that is a word of reports as well.
+        return (place + 1...place + 2).allSatisfy {
+            piece($0).has(Self.told) && !piece($0).has(Self.partsOfNames) && !piece($0).is(.startsLine)
+        }
+    }
+
+    private static let told: WordClass = [.ordinary, .function, .picture]
+    private static let partsOfNames: WordClass = [.given, .particle, .suffix, .title, .degree]
+
     /// The words of a line up to what cannot be in a name.
     private mutating func strictValue(_ index: Int) -> Int? {
         var end = index
@@ -533,7 +550,9 @@ extension MaskPass {
                 {
                     break
                 }
-            } else if !(isMark(end, in: "^-'") || isMark(end, in: ",.") && self.piece(end + 1).kind == .word) {
+            } else if !(isMark(end, in: "^-'") || isMark(end, in: ",.") && self.piece(end + 1).kind == .word)
+                || isSentenceBehind(end, from: index)
+            {
                 break
             }
             if end - index > 8 { break }
