@@ -138,12 +138,26 @@ package enum PictureScrubber {
             place = end
             guard marker == 0xDA else { continue }
             let scan = place
-            // The samples of a scan end at a marker that is none of theirs.
-            while place + 1 < bytes.count,
-                bytes[place] != 0xFF || bytes[place + 1] == 0 || 0xD0...0xD7 ~= bytes[place + 1]
-            { place += 1 }
+            place = endOfScan(bytes, from: scan)
             result += bytes[scan..<place]
         }
+    }
+
+    /// Where the samples of a scan end: at a marker that is none of theirs, or where the file ends.
+    private static func endOfScan(_ bytes: [UInt8], from start: Int) -> Int {
+        var place = start
+        while place < bytes.count {
+            guard bytes[place] == 0xFF else {
+                place += 1
+                continue
+            }
+            // Any number of 0xFF may fill up before a marker, and before the 0 that makes a sample of it.
+            var next = place + 1
+            while next < bytes.count, bytes[next] == 0xFF { next += 1 }
+            guard next < bytes.count, bytes[next] == 0 || 0xD0...0xD7 ~= bytes[next] else { return place }
+            place = next + 1
+        }
+        return place
     }
 
     private static func isFrame(_ marker: UInt8) -> Bool {
