@@ -163,6 +163,23 @@ import Testing
         #expect(decodedCount >= 20, "only \(decodedCount) of the files are read")
     }
 
+    @Test("Bytes that fill up before a sample of 0xFF are samples", arguments: [0, TJFLAG_PROGRESSIVE])
+    func filledSamplesStay(flags: Int32) throws {
+        var generator = SeededGenerator(seed: 11)
+        let noise = (0..<64 * 64).map { _ in UInt8(generator.integer(below: 256)) }
+        let plain = try encodedJPEG(noise, 64, 64, quality: 95, subsampling: TJSAMP_GRAY, flags: flags)
+        let image = try ImageDecoder.decode(plain)
+        let start = try #require(Data(plain).range(of: Data([0xFF, 0xDA]))).upperBound
+        var count = 0
+        for place in start..<(plain.count - 1) where plain[place] == 0xFF && plain[place + 1] == 0 {
+            let file = Array(plain[..<place]) + [0xFF, 0xFF] + Array(plain[place...])
+            guard let decoded = try? ImageDecoder.decode(file), decoded == image else { continue }
+            count += 1
+            #expect(try PictureScrubber.scrubbed(file) == file)
+        }
+        #expect(count >= 5, "only \(count) of the files are read")
+    }
+
     // MARK: Damage
 
     /// Five letters are enough to know the name by, wherever damage cut it.

@@ -52,7 +52,8 @@ extension FuzzTarget {
             return "a fitted image of another size"
         }
         if let image, let scrubbed = try? PictureScrubber.scrubbed(bytes) {
-            let again = try? ImageDecoder.decode(scrubbed, limits: limits)
+            // One that is encoded anew may be longer than it came.
+            let again = try? ImageDecoder.decode(scrubbed)
             if again?.samples != image.samples { return "a scrubbed picture is another one" }
         }
         return nil
