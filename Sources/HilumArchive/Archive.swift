@@ -61,6 +61,8 @@ public final class Archive: @unchecked Sendable {
         public var vectorsForCodes = 2_000
         /// Up to so many vectors are compared by themselves where no graph is kept; beyond, by their codes first.
         public var vectorsForScan = 1_000
+        /// An archive one of whose graphs has at least this many distinct vectors is lent while its graphs are read (`init`).
+        public var vectorsForLending = 250_000
         /// Whether codes and links are read into memory when the archive opens. Without them each search by vectors compares all codes as it
         /// reads them from the disk, which is quicker for a process that asks once or twice; such an archive is for reading only, and
         /// cannot be checked nor its recall be estimated.
@@ -149,6 +151,8 @@ public final class Archive: @unchecked Sendable {
     /// Held through every write, its transaction and its change of the graphs.
     let writing = WritersTurn()
     private var writerLock: WriterLock?
+    /// Whether it closes the store; another one does that of an archive that was lent.
+    let ownsStore: Bool
 
     static let ownProcess: Int32 = getpid()
 
@@ -270,21 +274,38 @@ public final class Archive: @unchecked Sendable {
     /// also when it is opened for reading, which needs the right to write. The first change waits for a walk over all pages, which begins
     /// here in the background.
     ///
-    /// - Parameter embedder: encodes texts and images. Without one, only searches by id and by vector are possible, and
-    ///   nothing can be put.
+    /// - Parameters:
+    ///   - embedder: encodes texts and images. Without one, only searches by id and by vector are possible, and nothing can be put.
+    ///   - lending: gets the archive as it is before its graphs are read, if they are large, on this thread. It is for reading only and compares
+    ///     all codes in the store at each search, as one without graphs does (`Options.keepsGraphs`). It shows what was stored when it was lent,
+    ///     and works until the archive that this makes is closed, or this throws.
     /// - Throws: `.notFound`, `.busy` with the process that writes, `.stale` for an embedder of another model or an archive of a
     ///   newer format, `.damaged`, `.io`.
     /// - Complexity: O(n) in codes and links, O(log n) for each vector above the checkpoint.
-    public init(
-        path: String, mode: Mode, embedder: (any Embedder)? = nil, options: Options = Options()
+    public convenience init(
+        path: String, mode: Mode, embedder: (any Embedder)? = nil, options: Options = Options(),
+        lending: ((Archive) -> Void)? = nil
     ) throws {
         let absolute = FilePath.isAbsolute(path) ? path : FileManager.default.currentDirectoryPath + "/" + path
         let state = try withArchiveErrors { () throws -> Opened in
-            try Self.open(absolute, shownAs: path, mode: mode, embedder: embedder, options: options)
+            try Self.open(absolute, shownAs: path, mode: mode, embedder: embedder, options: options) { state in
+                lending?(Archive(state, absolute, .readOnly, Self.withoutGraphs(options), ownsStore: false))
+            }
         }
+        self.init(state, absolute, mode, options, ownsStore: true)
+    }
+
+    static func withoutGraphs(_ options: Options) -> Options {
+        var options = options
+        options.keepsGraphs = false
+        return options
+    }
+
+    private init(_ state: Opened, _ absolute: String, _ mode: Mode, _ options: Options, ownsStore: Bool) {
         self.path = absolute
         self.mode = mode
         self.options = options
+        self.ownsStore = ownsStore
         store = state.store
         servingState = Mutex(state.serving)
         generations = Mutex(state.generations)
@@ -310,7 +331,7 @@ public final class Archive: @unchecked Sendable {
             }
         }
         progress.withLock { $0.isClosed = true }
-        store.environment.close()
+        if ownsStore { store.environment.close() }
         writerLock = nil
     }
 

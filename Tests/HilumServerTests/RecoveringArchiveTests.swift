@@ -36,7 +36,7 @@ struct RecoveringArchiveTests {
     private func made(_ folder: TemporaryFolder, _ openings: Openings) throws -> RecoveringArchive {
         let path = folder.path + "/archive"
         try Archive.create(at: path)
-        return try RecoveringArchive { mode in
+        return try RecoveringArchive { mode, _ in
             openings.modes.withLock { $0.append(mode) }
             if mode == .readWrite && openings.isBroken.isRaised && !openings.mended.isRaised {
                 throw ArchiveError(.io, "the disk is gone")
@@ -53,7 +53,7 @@ struct RecoveringArchiveTests {
         let path = folder.path + "/archive"
         try Archive.create(at: path)
         let openings = Openings()
-        let archive = try RecoveringArchive(mode: .readOnly) { mode in
+        let archive = try RecoveringArchive(mode: .readOnly) { mode, _ in
             openings.modes.withLock { $0.append(mode) }
             return .init(try Archive(path: path, mode: mode, embedder: ByteEmbedder()))
         }
@@ -81,7 +81,7 @@ struct RecoveringArchiveTests {
         let path = folder.path + "/archive"
         try Archive.create(at: path)
         let isBroken = AtomicFlag()
-        let archive = try RecoveringArchive(mode: .readOnly) { mode in
+        let archive = try RecoveringArchive(mode: .readOnly) { mode, _ in
             if isBroken.isRaised { throw ArchiveError(.io, "no") }
             return .init(try Archive(path: path, mode: mode, embedder: ByteEmbedder()))
         }
@@ -100,7 +100,7 @@ struct RecoveringArchiveTests {
         try Archive.create(at: path)
         let stops = Mutex<[Int]>([])
         let box = Mutex<RecoveringArchive?>(nil)
-        let archive = try RecoveringArchive(mode: .readOnly) { mode in
+        let archive = try RecoveringArchive(mode: .readOnly) { mode, _ in
             let number = stops.withLock { counts -> Int in
                 counts.append(0)
                 return counts.count - 1

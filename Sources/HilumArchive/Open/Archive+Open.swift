@@ -8,8 +8,11 @@ extension Archive {
     // MARK: Opening
 
     /// Opens the store at `path`, upgrades an older format, and reads what searches need.
+    ///
+    /// - Parameter lend: gets what there is before large graphs are read.
     static func open(
-        _ path: String, shownAs name: String, mode: Mode, embedder: (any Embedder)?, options: Options
+        _ path: String, shownAs name: String, mode: Mode, embedder: (any Embedder)?, options: Options,
+        lend: (Opened) -> Void = { _ in }
     ) throws -> Opened {
         // The thread is there when the first search wants it.
         if !options.keepsGraphs { PageFetcher.prepareToAsk() }
@@ -49,20 +52,18 @@ extension Archive {
             // Nobody is shown a case of this archive without it.
             if store.hidesNames { _ = try store.key.get(makes: try mode == .readWrite && isEmpty(store)) }
             if mode == .readWrite { try checkKey(store) }
+            if mode == .readWrite, try hasLargeGraphs(store, options) {
+                let loaded = try Opening.load(store, withoutGraphs(options)) { try check($0, embedder, store) }
+                let table = try store.environment.read { try store.generations($0) }
+                lend(try Opened(store, loaded, embedder, Generations(table: table), privacy, lock: nil))
+            }
             var loaded = try Opening.load(store, options) { try check($0, embedder, store) }
             let (generations, changeCount) = try generations(store, mode, options)
             loaded.progress.changesSinceCheckpoint += changeCount
             loaded.progress.watermarkBeside = generations.beside?.checkpoint?.watermark ?? 0
             // Writing waits for it; searches need not.
             store.environment.startVerification()
-            return Opened(
-                store: store,
-                serving: Serving(
-                    generation: loaded.served.generation, modelID: loaded.served.modelID,
-                    dimension: loaded.served.dimension, embedder: embedder, graphs: loaded.graphs,
-                    parts: try vectorParts(store, loaded.served.modelID, embedder)),
-                attributes: loaded.attributes, progress: loaded.progress, generations: generations,
-                privacy: privacy, snapshot: loaded.snapshot, lock: lock)
+            return try Opened(store, loaded, embedder, generations, privacy, lock: lock)
         } catch {
             store.environment.close()
             throw error
@@ -201,8 +202,25 @@ extension Archive {
         return format
     }
 
+    /// Whether the checkpoint has a graph that takes long to be read; false where it has none that can be scanned.
+    private static func hasLargeGraphs(_ store: Store, _ options: Options) throws -> Bool {
+        try store.environment.read { transaction in
+            let served = try store.served(transaction)
+            guard let dimension = served.dimension else { return false }
+            // What is wrong with it is told when it is read.
+            let stored = try? Checkpoint(store: store, generation: served.generation).head(transaction)
+            guard let head = stored ?? nil else { return false }
+            for kind in VectorKind.allCases where head.graphs[kind]?.hasOwners == true {
+                let size = try? StoredGraph.size(
+                    store, transaction, head, kind, generation: served.generation, dimension: dimension)
+                if let size, let size, size.nodeCount >= options.vectorsForLending { return true }
+            }
+            return false
+        }
+    }
+
     /// What of the vectors that are searched pictures and reports share: as the embedder says, or said when it was here.
-    private static func vectorParts(
+    static func vectorParts(
         _ store: Store, _ modelID: String?, _ embedder: (any Embedder)?
     ) throws -> VectorParts? {
         if let embedder { return embedder.vectorParts }

@@ -30,6 +30,21 @@ final class Opened {
         self.lock = lock
     }
 
+    /// What was read of the store.
+    convenience init(
+        _ store: Store, _ loaded: Opening.Loaded, _ embedder: (any Embedder)?, _ generations: Generations,
+        _ privacy: Deidentifier, lock: consuming WriterLock?
+    ) throws {
+        self.init(
+            store: store,
+            serving: Serving(
+                generation: loaded.served.generation, modelID: loaded.served.modelID,
+                dimension: loaded.served.dimension, embedder: embedder, graphs: loaded.graphs,
+                parts: try Archive.vectorParts(store, loaded.served.modelID, embedder)),
+            attributes: loaded.attributes, progress: loaded.progress, generations: generations,
+            privacy: privacy, snapshot: loaded.snapshot, lock: lock)
+    }
+
     func takeLock() -> WriterLock? { lock.take() }
 }
 

@@ -214,6 +214,8 @@ extension Archive {
     func graphSizes() throws -> (images: GraphSize, reports: GraphSize)? {
         if let graphs { return (graphs.image.size, graphs.report.size) }
         guard !options.keepsGraphs, let dimension = serving.dimension else { return nil }
+        // The archive that lent this reads its graphs just now.
+        guard ownsStore else { return try storedSizes(dimension) }
         if progress.withLock({ $0.changesSinceCheckpoint }) == 0, let sizes = try storedSizes(dimension) {
             return sizes
         }

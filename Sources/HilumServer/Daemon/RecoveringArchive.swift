@@ -3,6 +3,7 @@ import HilumArchive
 import HilumCore
 import HilumEmbedding
 import HilumImaging
+import Synchronization
 
 /// The archive of a daemon, which is opened again when a write failed in a way that leaves its state unknown.
 ///
@@ -19,6 +20,9 @@ import HilumImaging
 ///
 /// A change that failed is never repeated: its client was told so. Opening walks over all pages before the first change
 /// (`Archive.init`), so what the failed write left on the disk is verified.
+///
+/// A large archive answers before its graphs are in memory: `open` lends it meanwhile. Changes, and what only the whole archive can tell, wait
+/// for these.
 ///
 /// One that is only looked at is opened again by `refresh` where another process has changed it.
 ///
@@ -37,8 +41,9 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         }
     }
 
-    /// Opens the archive, and begins what goes on with it in the background.
-    public typealias Opener = @Sendable (Archive.Mode) throws -> Opened
+    /// Opens the archive, and begins what goes on with it in the background. Its second argument may be given an archive that answers
+    /// meanwhile, which the first closes.
+    public typealias Opener = @Sendable (Archive.Mode, _ lend: @escaping (Archive) -> Void) throws -> Opened
 
     private static let firstPauseInSeconds = 1.0
     private static let longestPauseInSeconds = 60.0
@@ -66,6 +71,8 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     /// Whether it is to be opened again as soon as its users let it.
     private var isAwaited = false
     private var isClosed = false
+    /// Whether `opened` is one that was lent until the whole archive is there.
+    private var isLoading = false
     /// Of the writer's thread: whether a change has succeeded since it was opened,
     private var isProven = true
     /// why changes are refused for a while; nil when all is well,
@@ -84,7 +91,81 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     public init(mode: Archive.Mode = .readWrite, open: @escaping Opener) throws {
         self.open = open
         isForReading = mode == .readOnly
-        opened = try open(mode)
+        if isForReading {
+            opened = try open(mode) { _ in }
+        } else {
+            try load()
+        }
+    }
+
+    // MARK: Loading
+
+    /// Opens for writing on a thread of its own, and returns once anything answers.
+    ///
+    /// - Throws: what `open` throws before that.
+    private func load() throws {
+        let answers = DispatchSemaphore(value: 0)
+        let failure = Mutex<(any Error)?>(nil)
+        let thread = Thread { [self] in
+            do {
+                let whole = try open(.readWrite) { [self] lent in
+                    condition.withLock { (opened, isLoading) = (Opened(lent), true) }
+                    answers.signal()
+                }
+                arrive(whole)
+            } catch {
+                let hasAnswered = condition.withLock { () -> Bool in
+                    defer { (opened, isLoading) = (nil, false) }
+                    condition.broadcast()
+                    return isLoading
+                }
+                failure.withLock { $0 = error }
+                if hasAnswered { Log.error("the archive cannot be opened for writing: \(error)") }
+            }
+            answers.signal()
+        }
+        thread.name = "hilum-open"
+        thread.stackSize = Self.stackByteCount
+        thread.start()
+        answers.wait()
+        let isThere = condition.withLock { opened != nil }
+        if !isThere, let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    private static let stackByteCount = 8 << 20
+
+    /// The whole archive takes the place of the one that was lent. Who uses that goes on with it: both read the same store.
+    private func arrive(_ whole: Opened) {
+        let isLate = condition.withLock { () -> Bool in
+            isLoading = false
+            if !isClosed { opened = whole }
+            condition.broadcast()
+            return isClosed
+        }
+        guard isLate else { return }
+        whole.stop()
+        whole.archive.close()
+    }
+
+    /// Waits until the whole archive is there.
+    ///
+    /// - Throws: `.busy` where that takes long.
+    private func awaitWhole() throws {
+        let end = monotonicSeconds() + Self.longestWaitInSeconds
+        condition.lock()
+        defer { condition.unlock() }
+        while isLoading, !isClosed {
+            guard monotonicSeconds() < end else {
+                throw ServerError.refused(.busy, "the graphs of the archive are still being read; ask again later")
+            }
+            _ = condition.wait(until: Date(timeIntervalSinceNow: Self.retryInSeconds))
+        }
+    }
+
+    /// Lends the whole archive.
+    private func withWhole<Result>(isLong: Bool = false, _ body: (Archive) throws -> Result) throws -> Result {
+        try awaitWhole()
+        return try withArchive(isLong: isLong, body)
     }
 
     // MARK: Leases
@@ -138,6 +219,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     /// Carries out a change, on the writer's thread.
     private func change<Result>(_ body: (Archive) throws -> Result) throws -> Result {
         guard !isForReading else { throw ArchiveError(.readOnly, "the archive is open for reading only") }
+        try awaitWhole()
         if let failure, monotonicSeconds() < nextTry { throw failure }
         try reopenIfNeeded()
         do {
@@ -161,15 +243,15 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     private func reopenIfNeeded() throws {
         let isFit = condition.withLock { () -> Bool in
             guard let archive = opened?.archive else { return isClosed }
-            return isClosed || archive.mode == .readWrite && !archive.needsReopening
+            return isClosed || isLoading || archive.mode == .readWrite && !archive.needsReopening
         }
         guard !isFit else { return }
         if failure == nil { Log.error("a write failed, and the archive is opened again") }
         guard takeAll() else { throw waitForUsers() }
         defer { giveBack(isDone: true) }
         closeOpened()
-        do { opened = try open(.readWrite) } catch {
-            opened = try? open(.readOnly)
+        do { opened = try open(.readWrite) { _ in } } catch {
+            opened = try? open(.readOnly) { _ in }
             throw postpone("the disk failed, and the archive cannot be opened for writing: \(error)")
         }
         Log.warning("the archive was opened again")
@@ -265,7 +347,7 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
         defer { giveBack(isDone: true) }
         closeOpened()
         do {
-            let fresh = try open(.readOnly)
+            let fresh = try open(.readOnly) { _ in }
             let isLate = condition.withLock { () -> Bool in
                 if !isClosed { opened = fresh }
                 return isClosed
@@ -310,23 +392,23 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     func wordCounts(of text: String) throws -> WordCounts { try withArchive { try $0.wordCounts(of: text) } }
     func vector(of query: Query) throws -> [Float] { try withArchive { try $0.vector(of: query) } }
     func changes(since position: ArchivePosition?, byteCount: Int) throws -> ArchiveChanges {
-        try withArchive { try $0.changes(since: position, byteCount: byteCount) }
+        try withWhole { try $0.changes(since: position, byteCount: byteCount) }
     }
     func verdict(of origin: CaseOrigin, id: String) throws -> SourceVerdict {
-        try withArchive { try $0.verdict(of: origin, id: id) }
+        try withWhole { try $0.verdict(of: origin, id: id) }
     }
-    func lostImages(of origin: CaseOrigin) throws -> [LostImage] { try withArchive { try $0.lostImages(of: origin) } }
+    func lostImages(of origin: CaseOrigin) throws -> [LostImage] { try withWhole { try $0.lostImages(of: origin) } }
     func withReports(_ source: SourceCase) throws -> SourceCase {
-        try withArchive { try $0.withReports(source) }
+        try withWhole { try $0.withReports(source) }
     }
     func sources(below prefix: String) throws -> [(id: String, source: String)] {
-        try withArchive { try $0.sources(below: prefix) }
+        try withWhole { try $0.sources(below: prefix) }
     }
-    func reembed(_ order: ReembedOrder) throws -> ReembedStatus { try withArchive { try $0.reembed(order) } }
+    func reembed(_ order: ReembedOrder) throws -> ReembedStatus { try withWhole { try $0.reembed(order) } }
     func snapshot(to target: String, interrupted: AtomicFlag) throws -> SnapshotSummary {
         let isUnwanted = AtomicFlag(orRaisedBy: interrupted)
         do {
-            return try withArchive(isLong: true) { archive in
+            return try withWhole(isLong: true) { archive in
                 condition.withLock { snapshots.append(isUnwanted) }
                 defer { condition.withLock { snapshots.removeAll { $0 === isUnwanted } } }
                 return try archive.snapshot(to: target, interrupted: isUnwanted)
@@ -353,7 +435,8 @@ public final class RecoveringArchive: ServedArchive, @unchecked Sendable {
     }
 
     func estimateRecall(forSeconds seconds: Double, isInterrupted: () -> Bool) throws -> Bool {
-        try withArchive { try $0.estimateRecall(forSeconds: seconds, isInterrupted: isInterrupted) }
+        if condition.withLock({ isLoading }) { return false }
+        return try withArchive { try $0.estimateRecall(forSeconds: seconds, isInterrupted: isInterrupted) }
     }
 
     func close() {

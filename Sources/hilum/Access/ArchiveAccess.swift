@@ -15,7 +15,7 @@ import HilumServer
 ///   missing case (status 4).
 func openArchive(
     _ path: String, _ mode: Archive.Mode, withModel: Bool = false, filter: String? = nil, followsLeader: Bool = false,
-    keepsGraphs: Bool = false
+    keepsGraphs: Bool = false, lending: ((Archive) -> Void)? = nil
 ) throws -> Archive {
     do {
         var options = Archive.Options()
@@ -24,7 +24,8 @@ func openArchive(
         options.reportFilter = try filter.map { try ReportFilter($0) }
         options.loadModel = loadForArchive
         return try Archive(
-            path: path, mode: mode, embedder: withModel ? try modelOrSpace(ofArchive: path) : nil, options: options)
+            path: path, mode: mode, embedder: withModel ? try modelOrSpace(ofArchive: path) : nil, options: options,
+            lending: lending)
     } catch let error as ArchiveError where error.code == .notFound {
         throw CommandError(.failed, error.description)
     }

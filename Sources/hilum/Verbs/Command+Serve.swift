@@ -76,8 +76,9 @@ private func runServe(_ arguments: Arguments) throws -> ExitStatus {
 func openServedArchive(
     _ path: String, _ mode: Archive.Mode = .readWrite, filter: String? = nil
 ) throws -> RecoveringArchive {
-    try RecoveringArchive(mode: mode) { mode in
-        let archive = try openArchive(path, mode, withModel: true, filter: filter, keepsGraphs: true)
+    try RecoveringArchive(mode: mode) { mode, lend in
+        let archive = try openArchive(
+            path, mode, withModel: true, filter: filter, keepsGraphs: true, lending: lend)
         guard mode == .readWrite else { return .init(archive) }
         return .init(archive, stop: workInBackground(archive))
     }
