@@ -209,11 +209,11 @@ extension Archive {
             guard let dimension = served.dimension else { return false }
             // What is wrong with it is told when it is read.
             let stored = try? Checkpoint(store: store, generation: served.generation).head(transaction)
-            guard let head = stored ?? nil else { return false }
+            guard let head = stored else { return false }
             for kind in VectorKind.allCases where head.graphs[kind]?.hasOwners == true {
                 let size = try? StoredGraph.size(
                     store, transaction, head, kind, generation: served.generation, dimension: dimension)
-                if let size, let size, size.nodeCount >= options.vectorsForLending { return true }
+                if let size, size.nodeCount >= options.vectorsForLending { return true }
             }
             return false
         }

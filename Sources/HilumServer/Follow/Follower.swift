@@ -62,7 +62,7 @@ public struct Follower: Sendable {
         let (copy, open, following, interval) = (copy, open, following, intervalInSeconds)
         let isOver = AtomicFlag()
         let running = Mutex<Server?>(nil)
-        let archive = try RecoveringArchive { mode in
+        let archive = try RecoveringArchive { mode, _ in
             let archive = try open(copy.path, mode)
             guard mode == .readWrite else { return .init(archive) }
             let isEnding = AtomicFlag()
